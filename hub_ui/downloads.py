@@ -153,12 +153,12 @@ class Downloads:
         pinned = lora.pin(ref)
         if not force:
             check_scan(record_of(lora, pinned))
-        # Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are.
-        _, file = lora.resolve(pinned)
-        others = self.lookup.same_bytes(pinned, file.sha256) if file and ref == ref.lora else ()
         home = pinned
-        if others:
-            home = best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
+        # Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are.
+        if ref == ref.lora:
+            _, file = lora.resolve(pinned)
+            if others := self.lookup.same_bytes(pinned, file.sha256 if file else None):
+                home = best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
         if home != pinned:
             try:
                 return self._download(home, force, on_progress, is_cancelled)

@@ -149,7 +149,8 @@ def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | 
     for group in _groups(files, lora):
         refs = {file.entry.ref for file in group if file.entry}
         if len({ref.version for ref in refs}) > 1 and not any(other_half(ref) in refs for ref in refs):
-            yield sorted(group, key=lambda file: version_number(file.entry.ref) if file.entry else 0, reverse=True)
+            newest = {file.file: version_number(file.entry.ref) for file in group if file.entry}
+            yield sorted(group, key=lambda file: newest[file.file], reverse=True)
 
 
 def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Hashable]) -> list[list[DuplicateFile]]:
