@@ -11,7 +11,7 @@ from connectors.claims import resolve
 from connectors.claims.resolve import record_of
 from connectors.connector import Download
 from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.record import Lora, Record
+from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.library.download.progress import Progress, PullCancelled
@@ -153,7 +153,13 @@ class Downloads:
         pinned = lora.pin(ref)
         if not force:
             check_scan(record_of(lora, pinned))
-        if ref == ref.lora and (home := self._best_home(pinned, lora)) != pinned:
+        home = pinned
+        # Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are.
+        if ref == ref.lora:
+            _, file = lora.resolve(pinned)
+            if others := self.lookup.same_bytes(pinned, file.sha256 if file else None):
+                home = best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
+        if home != pinned:
             try:
                 return self._download(home, force, on_progress, is_cancelled)
             except PullCancelled:
@@ -183,14 +189,6 @@ class Downloads:
         """`locate` says where the file is, anew each time."""
         return self._library.pull(locate(), record, on_progress=on_progress, is_cancelled=is_cancelled, renew=locate)
 
-    def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
-        """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
-        _, file = lora.resolve(pinned)
-        others = self.lookup.same_bytes(pinned, file.sha256 if file else None)
-        if not others:
-            return pinned
-        return best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
-
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
         self.lifecycle.check()
@@ -208,7 +206,7 @@ class Downloads:
         except Withheld:
             raise
         except (NotFound, AccessError):
-            entry = next((entry for entry in self._library.entries() if entry.ref == ref), None)
+            entry = self._library.find(ref)
             if entry is None or not pull_from_mirror(
                 self._library,
                 entry,

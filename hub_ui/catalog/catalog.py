@@ -6,12 +6,12 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Self, TypeVar
 
 from cachetools import LRUCache
 
@@ -26,9 +26,9 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, SearchResult, facets
+from hub_ui.catalog.search import Listing, SearchResult
 from hub_ui.catalog.similar import Similar, is_about, model
-from hub_ui.catalog.store import Home, Store, StoreStats
+from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
 from hub_ui.database import timestamp
 
@@ -37,13 +37,6 @@ _T = TypeVar("_T")
 # LoRAs in one transaction: others wait for it, and all of it is in memory.
 _BATCH = 1_000
 _MOST_LISTINGS = 200
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogStats(StoreStats):
-    """`index` says whether the search index has it all."""
-
-    index: Literal["current", "behind", "none"]
 
 
 class Catalog(Store):
@@ -172,10 +165,6 @@ class Catalog(Store):
         found = filter(None, map(read, self.twins_of(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
 
-    def count_known(self, refs: Iterable[Ref]) -> int:
-        """How many of these LoRAs are in the catalog."""
-        return len(self.stored(refs))
-
     def put_state(self, key: str, value: str) -> None:
         with self.writing() as writing:
             writing.put_state(key, value)
@@ -183,10 +172,7 @@ class Catalog(Store):
     def stats(self) -> CatalogStats:
         stats = super().stats()
         indexed = self._index.change(self) if self._index else None
-        return CatalogStats(
-            index="none" if indexed is None else "current" if indexed == stats.change else "behind",
-            **{each.name: getattr(stats, each.name) for each in fields(StoreStats)},
-        )
+        return stats if indexed is None else replace(stats, index="current" if indexed == stats.change else "behind")
 
     def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
         """`ref` is the file that they were read from, where a hub has it."""
@@ -206,7 +192,8 @@ class Catalog(Store):
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
-        found = self._list(plan(query, offset, installed=installed, favorites=favorites, now=now))
+        wanted = plan(query, offset, installed=installed, favorites=favorites, now=now)
+        found = self._ask(lambda index: index.find(self, wanted))
         cards, seen = self.cards(found.ids, query)
         same = {each.name: getattr(found, each.name) for each in fields(Listing)}
         return SearchResult(**same, records=tuple(cards.values()), seen=seen)
@@ -224,20 +211,10 @@ class Catalog(Store):
         with self._index_lock:
             known = self._listings.get(wanted)
         if known is None:
-            known = self._list(wanted[1])
+            known = self._ask(lambda index: index.find(self, wanted[1]))
             with self._index_lock:
                 self._listings[wanted] = known
         return known
-
-    def _list(self, wanted: Plan) -> Listing:
-        found = self._ask(lambda index: index.find(self, wanted))
-        return Listing(
-            ids=found.ids,
-            total=found.counts.total,
-            facets=facets(found.counts, self.spellings),
-            rings=found.rings,
-            corrected=found.corrected,
-        )
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
         """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.

@@ -31,10 +31,7 @@ def encode(lora: Lora) -> str:
 def decode(text: str) -> Lora:
     """Raises HubUiError for text that is not ours, or that a newer hub-ui wrote."""
     try:
-        try:
-            values = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            values = json.loads(text)
+        values = read_json(text)
         if values.pop("v") != VERSION:
             raise HubUiError("The catalog holds an entry of a newer hub-ui. Update hub-ui to read it.")
         lora: Lora = _from_json(Lora, values)
@@ -43,6 +40,15 @@ def decode(text: str) -> Lora:
         raise HubUiError(
             f"An entry of the catalog can't be read ({error!r}). Open the LoRA on its hub again."
         ) from error
+
+
+def read_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # Lone surrogates and infinite numbers, which msgspec can't read.
+        return json.loads(text)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -197,7 +197,7 @@ class HubCrawl:
             if self.options.limit is not None and self.progress.loras >= self.options.limit:
                 return
             place = following
-            self._pause(self.source.seconds_per_page - (time.monotonic() - begin))
+            self.stop.wait(max(0.0, self.source.seconds_per_page - (time.monotonic() - begin)))
         if place.began is not None and place.since is None and not self.options.bases:
             self._check_missing(place.began)
 
@@ -226,7 +226,7 @@ class HubCrawl:
 
     def _add(self, page: Page, place: Place) -> None:
         loras = {lora.ref: lora for lora in page.loras}
-        known = self.catalog.count_known(loras)
+        known = len(self.catalog.stored(loras))
         changed = self.catalog.add(tuple(loras.values()))
         self.catalog.withhold(page.withheld)
         progress, new = self.progress, min(len(loras) - known, changed)
@@ -261,11 +261,7 @@ class HubCrawl:
             except (*TRANSIENT_ERRORS, AccessError):
                 return
             # Most hubs are asked twice about one LoRA.
-            self._pause(2 * self.source.seconds_per_page - (time.monotonic() - begin))
-
-    def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            self.stop.wait(seconds)
+            self.stop.wait(max(0.0, 2 * self.source.seconds_per_page - (time.monotonic() - begin)))
 
     def _check(self) -> None:
         if self.stop.is_set():

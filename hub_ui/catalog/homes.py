@@ -13,7 +13,8 @@ a different LoRA of CivitAI has, or a second repo that links the page and contra
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Protocol
@@ -67,13 +68,14 @@ def card(number: int, sharers: Sharers) -> frozenset[int]:
     found, waiting = {number}, [number]
     while waiting:
         one = waiting.pop()
-        new = {other for other in _candidates(sharers[one], sharers) - found if _are_same(one, other, sharers)}
+        new = {other for other in candidates(sharers[one], sharers) - found if _are_same(one, other, sharers)}
         found |= new
         waiting += new
     return frozenset(found)
 
 
-def _candidates(sharer: Sharer, sharers: Sharers) -> set[int]:
+def candidates(sharer: Sharer, sharers: Sharers) -> set[int]:
+    """Those that may be on one card with it, itself included."""
     return partners(sharer, sharers).union(sharer.pages, sharer.linkers)
 
 
@@ -123,16 +125,11 @@ def page_of(lora: Lora) -> Ref | None:
     """The CivitAI page that a Hugging Face card links, None where it links none or several."""
     if lora.hub != "huggingface":
         return None
-    found = set(_pages(lora.description))
+    found = set()
+    for match in _PAGE.finditer(lora.description):
+        with suppress(BadRef):
+            found.add(Ref.parse(match[0].lower()))
     return found.pop() if len(found) == 1 else None
-
-
-def _pages(text: str) -> Iterator[Ref]:
-    for match in _PAGE.finditer(text):
-        try:
-            yield Ref.parse(match[0].lower())
-        except BadRef:
-            continue
 
 
 def lead_order(access: str, hub: str, hub_id: str) -> tuple[bool, int, int, str]:

@@ -30,7 +30,7 @@ from connectors.errors import HubUiError
 from hub_ui.catalog import index_facets, index_search
 from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
-from hub_ui.catalog.search import Counts, RingStart
+from hub_ui.catalog.search import Counts, Listing, facets
 from hub_ui.catalog.similar import Model
 from hub_ui.catalog.store import Store
 
@@ -64,16 +64,6 @@ class _IndexBusy(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """For `rings` and `corrected` see search.Listing."""
-
-    ids: tuple[int, ...]
-    counts: Counts
-    rings: tuple[RingStart, ...] = ()
-    corrected: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Current:
     format: str
     catalog: str
@@ -101,12 +91,12 @@ class Index:
         self._release_writer()
         self._executor.shutdown()
 
-    def find(self, store: Store, plan: Plan) -> Found:
+    def find(self, store: Store, plan: Plan) -> Listing:
         """Sees everything that was added before the call, unless another process is writing it into the index just now.
         Raises IndexBroken.
         """
 
-        def find(current: _Current, searcher: tantivy.Searcher) -> Found:
+        def find(current: _Current, searcher: tantivy.Searcher) -> Listing:
             wanted = index_search.with_rings(searcher, plan)
             # Counts depend on no page and no order.
             key = (current, replace(wanted, sort="relevance", offset=0, limit=1))
@@ -118,7 +108,8 @@ class Index:
             with self._lock:
                 self._counts[key] = counts
             corrected = wanted.rings.corrected if wanted.rings else ""
-            return Found(ids=ids, counts=counts, rings=rings, corrected=corrected)
+            shown = facets(counts, store.spellings)
+            return Listing(ids=ids, total=counts.total, facets=shown, rings=rings, corrected=corrected)
 
         return self._search(store, find)
 

@@ -201,12 +201,12 @@ def _by_score(
 
 def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[Alike, ...]:
     """Most alike first. A hit's score counts, in whole numbers, what it shares: see the constants."""
-    known = worth(model, partial(_number_having, searcher), searcher.num_docs)
-    if not known.traits:
+    traits, own = worth(model, partial(_number_having, searcher), searcher.num_docs)
+    if not traits:
         return ()
     shared = [
         _scored(_trait_query(trait), points * _POINT + _TRAIT + is_subject * _SUBJECT)
-        for trait, points, is_subject in known.traits
+        for trait, points, is_subject in traits
     ]
     first = [_scored(term("kind", model.kind), 2)] if model.kind else []
     first += [_scored(term("base", name), 1) for name in model.bases[:1]]
@@ -225,7 +225,7 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
     )
     hits = searcher.search(query, _MOST_ALIKE, False).hits
     ids = searcher.fast_field_values("id", [address for _, address in hits])
-    found = (_alike(int(id or 0), int(score), known.own) for (score, _), id in zip(hits, ids, strict=True))
+    found = (_alike(int(id or 0), int(score), own) for (score, _), id in zip(hits, ids, strict=True))
     best = sorted((each for each in found if each is not None), key=lambda each: (-each.score, -each.order, each.id))
     return tuple(best[:limit])
 

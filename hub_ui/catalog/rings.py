@@ -89,7 +89,9 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     for wider in _wider(must_have(units)):
         ring, number = wider, count(wider)
         if number > MOST and ring.least < len(ring.units):
-            ring = _rarer(ring)
+            # As many of its units as it asks for: those that fewer LoRAs have.
+            ordered = sorted(ring.units, key=lambda unit: (not unit.quoted, -unit.rarity))
+            ring = replace(ring, units=tuple(ordered[: ring.least]))
             number = count(ring)
         if number > MOST and found:
             break
@@ -160,12 +162,6 @@ def _wider(wanted: tuple[Unit, ...]) -> Iterator[Ring]:
     for number in (*numbers, fewest) if there else ():
         if number < len(wanted):
             yield Ring(units=there, least=number, has_typos=True)
-
-
-def _rarer(ring: Ring) -> Ring:
-    """As many of its units as it asks for: those that fewer LoRAs have."""
-    ordered = sorted(ring.units, key=lambda unit: (not unit.quoted, -unit.rarity))
-    return replace(ring, units=tuple(ordered[: ring.least]))
 
 
 def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:

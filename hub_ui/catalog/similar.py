@@ -61,14 +61,6 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Worth:
-    """Traits that others have, with their points, and whether each is a subject; `own` are the points of them all."""
-
-    traits: tuple[tuple[Trait, int, bool], ...]
-    own: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Similar:
     """`score` is the share of what the first one is known by that this one has too, at most 1."""
 
@@ -95,23 +87,23 @@ def model(row: Row) -> Model:
     )
 
 
-def worth(model: Model, having: Callable[[Trait], int], total: int) -> Worth:
-    """`having` is how many LoRAs have a trait. A tag that nobody else has is not expected of another one."""
+def worth(model: Model, having: Callable[[Trait], int], total: int) -> tuple[list[tuple[Trait, int, bool]], int]:
+    """Traits that others have, with their points, and whether each is a subject; then the points of them all.
+
+    `having` is how many LoRAs have a trait. A tag that nobody else has is not expected of another one.
+    """
     counted = [(trait, number, rarity(number, total)) for trait in model.traits if (number := having(trait))]
     # In few LoRAs nothing is rarer than what two have, and the index counts what they were before as well.
     rarest = max(2, rarity(2, total) - 1)
     # Half as rare as a word can be: "old" is rare in a million titles, and no subject.
     least = min(max(_SUBJECT, total.bit_length() // 2), rarest)
-    return Worth(
-        traits=tuple(
-            (trait, _WEIGHTS[trait.field] * rare, trait.field == "title" and rare >= least)
-            for trait, number, rare in counted
-            if number > 1 and rare >= min(_TELLING, rarest)
-        ),
-        own=sum(
-            _WEIGHTS[trait.field] * rare for trait, number, rare in counted if trait.field == "title" or number > 1
-        ),
-    )
+    traits = [
+        (trait, _WEIGHTS[trait.field] * rare, trait.field == "title" and rare >= least)
+        for trait, number, rare in counted
+        if number > 1 and rare >= min(_TELLING, rarest)
+    ]
+    expected = (each for each in counted if each[0].field == "title" or each[1] > 1)
+    return traits, sum(_WEIGHTS[trait.field] * rare for trait, _, rare in expected)
 
 
 def reason(score: float, *, subjects: int, traits: int, is_newer: bool) -> Reason | None:

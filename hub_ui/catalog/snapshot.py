@@ -23,7 +23,7 @@ from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.codec import decode, read_json
 
 FORMAT = "hub-ui catalog"
 VERSION = 1
@@ -74,7 +74,7 @@ def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], N
         with _compressor().stream_writer(body, closefd=False) as lines:
             for document in documents:
                 try:
-                    entry = _read(document)
+                    entry = read_json(document)
                 except ValueError:
                     unreadable += 1
                     continue
@@ -121,7 +121,8 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
         except (BadSnapshot, zstandard.ZstdError) as error:
             flush()
             reason = error.message if isinstance(error, BadSnapshot) else f"{path.name} is damaged ({error})."
-            raise BadSnapshot(f"{reason} {_count_sentence(loras)}") from error
+            added = f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."
+            raise BadSnapshot(f"{reason} {added}") from error
     flush()
     return Imported(loras=loras, changed=changed, foreign=foreign)
 
@@ -135,15 +136,6 @@ def count(path: Path) -> int:
 def _compressor() -> zstandard.ZstdCompressor:
     """With one thread, since more would make other bytes, and with a checksum."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)
-
-
-def _read(document: str) -> Any:
-    """Raises ValueError for what is no JSON."""
-    try:
-        return msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        # Lone surrogates and infinite numbers, which msgspec can't read.
-        return json.loads(document)
 
 
 def _dump(value: Any) -> bytes:
@@ -254,7 +246,3 @@ def _newest(loras: Sequence[Lora]) -> datetime:
         with suppress(ValueError):
             times.append(datetime.fromisoformat((lora.updated_at or "")[:19]).replace(tzinfo=UTC))
     return min(max(times), datetime.now(UTC))
-
-
-def _count_sentence(loras: int) -> str:
-    return f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from connectors.errors import HubUiError
@@ -161,8 +161,11 @@ class Home:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StoreStats:
-    """What is in a catalog, counted. `oldest` and `newest` are times at which a hub listed a LoRA, None for none."""
+class CatalogStats:
+    """What is in a catalog, counted. `oldest` and `newest` are times at which a hub listed a LoRA, None for none.
+
+    `index` says whether the search index has it all.
+    """
 
     loras: Mapping[str, int]
     versions: int
@@ -173,6 +176,7 @@ class StoreStats:
     newest: str | None
     bytes: int
     change: int
+    index: Literal["current", "behind", "none"] = "none"
 
 
 class Store:
@@ -256,15 +260,11 @@ class Store:
         if not ref.id:
             sql = "SELECT document FROM loras WHERE id IN (SELECT lora FROM files WHERE hub = ? AND version = ?)"
             values = (ref.hub, storable(ref.version or ""))
-        with self._reading() as connection:
-            found = connection.execute(sql, values).fetchone()
-        return found[0] if found else None
+        return self._value(sql, *values)
 
     def last_seen(self, ref: Ref) -> str | None:
         """When its hub last listed or showed the LoRA."""
-        with self._reading() as connection:
-            found = connection.execute("SELECT seen FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
-        return found[0] if found else None
+        return self._value("SELECT seen FROM loras WHERE hub = ? AND hub_id = ?", *key(ref))
 
     def stored(self, refs: Iterable[Ref]) -> dict[Key, Stored]:
         """What there is of these LoRAs."""
@@ -317,8 +317,7 @@ class Store:
     def _pages(self, sql: str, *last: Any) -> Iterator[tuple[Any, ...]]:
         """All rows of a statement that finds those after two values, which its rows begin with."""
         while True:
-            with self._reading() as connection:
-                found = connection.execute(sql, last).fetchall()
+            found = self._found(sql, *last)
             yield from found
             if len(found) < _PAGE:
                 return
@@ -328,8 +327,7 @@ class Store:
         """LoRAs that their hub has not listed since then, the longest unseen first."""
         sql = """SELECT hub_id FROM loras WHERE hub = ? AND seen < ? AND access != 'removed'
                  ORDER BY seen, hub_id LIMIT ?"""
-        with self._reading() as connection:
-            found = connection.execute(sql, (hub, timestamp(since), limit)).fetchall()
+        found = self._found(sql, hub, timestamp(since), limit)
         return tuple(Ref(hub=hub, id=hub_id) for (hub_id,) in found)
 
     def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
@@ -346,34 +344,37 @@ class Store:
     def _refs(self, where: str, *values: str) -> tuple[Ref, ...]:
         sql = f"""SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
                   WHERE {where} ORDER BY files.lora, place"""
-        with self._reading() as connection:
-            found = connection.execute(sql, values).fetchall()
+        found = self._found(sql, *values)
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
     def twins_of(self, number: int, ref: Ref) -> list[str]:
         """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
         sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN
                  (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?) ORDER BY hub, hub_id"""
-        with self._reading() as connection:
-            return [document for (document,) in connection.execute(sql, (number, *key(ref)))]
+        return [document for (document,) in self._found(sql, number, *key(ref))]
 
     def spellings(self, folded: Sequence[str]) -> Mapping[str, str]:
         with self._reading() as connection:
             return dict(each(connection, "SELECT folded, name FROM spellings WHERE folded IN", folded))
 
     def facts(self, sha256: str) -> str | None:
-        return self._value("SELECT facts FROM facts WHERE sha256 = ?", sha256.lower())
+        return self._value("SELECT facts FROM facts WHERE sha256 = ?", storable(sha256.lower()))
 
     def state(self, key: str) -> str | None:
         """A text that was put under this name, such as where a crawl goes on."""
-        return self._value("SELECT value FROM meta WHERE name = ?", f"{STATE}{key}")
+        return self._value("SELECT value FROM meta WHERE name = ?", storable(f"{STATE}{key}"))
 
-    def _value(self, sql: str, key: str) -> str | None:
+    def _value(self, sql: str, *values: str) -> str | None:
+        """Of the first row found, None without one."""
+        found = self._found(sql, *values)
+        return found[0][0] if found else None
+
+    def _found(self, sql: str, *values: Any) -> Sequence[Any]:
+        """All rows of a statement."""
         with self._reading() as connection:
-            found = connection.execute(sql, (storable(key),)).fetchone()
-        return found[0] if found else None
+            return connection.execute(sql, values).fetchall()
 
-    def stats(self) -> StoreStats:
+    def stats(self) -> CatalogStats:
         with self._reading() as connection:
 
             def one(sql: str) -> Any:
@@ -381,7 +382,7 @@ class Store:
                 return value
 
             hubs = connection.execute("SELECT hub, count(*) FROM loras GROUP BY hub ORDER BY hub").fetchall()
-            return StoreStats(
+            return CatalogStats(
                 loras=dict(hubs),
                 versions=one("SELECT count(*) FROM (SELECT DISTINCT lora, version FROM files) AS versions"),
                 files=one("SELECT count(*) FROM files WHERE name IS NOT NULL"),

@@ -14,7 +14,7 @@ from connectors.ref import Ref
 from hub_ui.catalog.changes import Change, Stored, read
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
-from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, page_of, partners
+from hub_ui.catalog.homes import Sharer, candidates, card, card_row, lead_order, page_of
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, columns_of, file_values
 from hub_ui.database import placeholders, timestamp
@@ -224,8 +224,7 @@ class _Sharers:
         changed = found.union(ids)
         self.load(changed)
         for number in changed:
-            lora = self[number]
-            others = partners(lora, self).union(lora.pages, lora.linkers) - {number}
+            others = candidates(self[number], self) - {number}
             found |= {number, *others} if others else others
         return found
 

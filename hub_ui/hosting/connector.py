@@ -109,7 +109,9 @@ class VisitorConnector:
         if right != "visitor" or visitor is None or (self._needs_key and not lora.private):
             return replace(lora, private=False), right if right != "visitor" else "anyone"
         visitor.own.claim(lora.ref)
-        return without_images(replace(lora, private=True)), right
+        # Images would go through the image cache, which is everybody's.
+        versions = tuple(replace(version, examples=()) for version in lora.versions)
+        return replace(lora, private=True, versions=versions), right
 
     def _right_of(self, lora: Lora) -> Right:
         return "visitor" if lora.private else "owner" if self._shared.shares(lora.ref) else "anyone"
@@ -140,11 +142,6 @@ def over_http(found: Download) -> HttpDownload:
     url = hf_hub_url(found.repo, found.path, revision=found.commit, endpoint=found.endpoint)
     headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
     return HttpDownload(ref=found.ref, name=found.name, url=url, headers=headers, size=found.size, sha256=found.sha256)
-
-
-def without_images(lora: Lora) -> Lora:
-    """They would go through the image cache, which is everybody's."""
-    return replace(lora, versions=tuple(replace(version, examples=()) for version in lora.versions))
 
 
 @contextmanager

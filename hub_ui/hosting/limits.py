@@ -282,7 +282,9 @@ class Quotas:
         width = (60.0 if rule.limit.endswith("_per_minute") else 3600.0) / _PIECES
         if amount > most:
             self._report(use)
-            raise UsageError(self._sentence(rule.person, use, most, self._too_much(use, amount)))
+            takes = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
+            takes = takes.format(amount=_amount(use, amount))
+            raise UsageError(self._sentence(rule.person, use, most, takes))
         with self._lock:
             windows = {}
             for kind, name, bound in self._keys(visitor, most):
@@ -304,10 +306,6 @@ class Quotas:
         own = [("person", visitor.id, most)] if visitor.known or not visitor.address else []
         address = [("address", visitor.address, most * self._limits.people_per_address)] if visitor.address else []
         return own + address
-
-    def _too_much(self, use: Use, amount: int) -> str:
-        text = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
-        return text.format(amount=_amount(use, amount))
 
     def _sentence(self, words: tuple[str, str], use: Use, most: int, then: str) -> str:
         return format.sentences(ngettext(*words, most).format(most=_amount(use, most)), then, _(self._advice))

@@ -27,7 +27,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.library.disk import Fetched, holds_bytes, move, replace_file
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
 from hub_ui.library.download.progress import Meter, Progress
 
 _LOG = logging.getLogger(__name__)
@@ -225,8 +225,7 @@ class LoraCache:
     def _receive(self, download: HttpDownload, meter: Meter, shared: bool, renew: Renew | None) -> Fetched:
         name = uuid4().hex
         identity = DownloadIdentity(ref=name, address=name, sha256=download.sha256)
-        place = Place(folder=self._own, state=self._own / f"{name}.json", part=self._own / f"{name}.part")
-        part = PartialFile.open(place, identity)
+        part = PartialFile.open(self._own, self._own / f"{name}.part", self._own / f"{name}.json", identity)
         try:
             fetched = http_download.fetch(download, part, meter, renew=renew, options=self._options)
             path = self._path(fetched.sha256, shared)

@@ -7,6 +7,7 @@ what is compared. A file without tensors has no weights that could be the same.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from hub_ui.library.disk import hash_of, visible_files
 from hub_ui.library.file_names import SUFFIX, fold
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import version_number
 
 # "bytes": equal in every byte. "weights": equal tensors under another header. "versions": of one LoRA for one base.
 DuplicateKind = Literal["bytes", "weights", "versions"]
@@ -88,15 +90,12 @@ def _files(library: Library) -> list[DuplicateFile]:
 
 
 def _same_bytes(folder: Path, files: Iterable[DuplicateFile]) -> Iterator[list[DuplicateFile]]:
-    digests: dict[tuple[int, int], str | None] = {}
+    digests: dict[tuple[int, int], str] = {}
 
-    def digest(file: DuplicateFile) -> str | None:
+    def digest(file: DuplicateFile) -> str:
         # The lock file may name other bytes than those that are there by now, so the file is read.
         if file.inode not in digests:
-            try:
-                digests[file.inode] = hash_of(folder / file.file).sha256
-            except OSError:
-                digests[file.inode] = None
+            digests[file.inode] = hash_of(folder / file.file).sha256
         return digests[file.inode]
 
     for same_size in _groups(files, lambda file: file.size):
@@ -130,7 +129,9 @@ def _same_weights(
             return None
         done += 1
         on_progress(done, total)
-        return _tensors_digest(folder / file.file, starts[file.file] or 0)
+        with (folder / file.file).open("rb") as data:
+            data.seek(starts[file.file] or 0)
+            return hashlib.file_digest(data, "sha256").hexdigest()
 
     for group in sampled:
         yield from _groups(group, digest)
@@ -148,22 +149,17 @@ def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | 
     for group in _groups(files, lora):
         refs = {file.entry.ref for file in group if file.entry}
         if len({ref.version for ref in refs}) > 1 and not any(other_half(ref) in refs for ref in refs):
-            yield sorted(group, key=_newest, reverse=True)
-
-
-def _newest(file: DuplicateFile) -> int:
-    """CivitAI's version ids grow; of others the library does not know which is newer."""
-    version = (file.entry.ref.version if file.entry else "") or ""
-    return int(version) if version.isdecimal() else 0
+            newest = {file.file: version_number(file.entry.ref) for file in group if file.entry}
+            yield sorted(group, key=lambda file: newest[file.file], reverse=True)
 
 
 def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Hashable]) -> list[list[DuplicateFile]]:
-    """Those that share a key with another one. None is a key of nobody."""
+    """Those that share a key with another one. None is a key of nobody, nor has a file one that can't be read."""
     found: dict[Hashable, list[DuplicateFile]] = defaultdict(list)
     for file in files:
-        value = key(file)
-        if value is not None:
-            found[value].append(file)
+        with suppress(OSError):
+            if (value := key(file)) is not None:
+                found[value].append(file)
     return [group for group in found.values() if len(group) > 1]
 
 
@@ -175,24 +171,12 @@ def _tensors_start(path: Path) -> int | None:
         return None
 
 
-def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes | None:
+def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes:
     """A digest of a few places after `start`: files that differ here need not be read in full."""
     step = max(1, (file.size - start) // _SAMPLES)
     digest = hashlib.sha256()
-    try:
-        with (folder / file.file).open("rb") as data:
-            for place in range(start, file.size, step):
-                data.seek(place)
-                digest.update(data.read(_SAMPLE_BYTES))
-    except OSError:
-        return None
+    with (folder / file.file).open("rb") as data:
+        for place in range(start, file.size, step):
+            data.seek(place)
+            digest.update(data.read(_SAMPLE_BYTES))
     return digest.digest()
-
-
-def _tensors_digest(path: Path, start: int) -> str | None:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

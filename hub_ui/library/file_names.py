@@ -96,9 +96,11 @@ def target(
     record: Record, ref: Ref, name: str, taken: Collection[str] = (), names: FileNameTemplate = _DEFAULT_NAMES
 ) -> str:
     """The path for a file, below the library folder. `taken` are other files' paths; case doesn't tell paths apart."""
+    texts = _texts(record, ref, name)
     for most in _SHORTER:
+        values = {key: text if key == "version" else safe_name(text, most) for key, text in texts.items()}
         # The template's own words count too, hence more room for a part than for a value in it.
-        parts = [safe_name(part, 2 * most) for part in names.fill(_values(record, ref, name, most))]
+        parts = [safe_name(part, 2 * most) for part in names.fill(values)]
         if len("/".join(parts)) <= _MAX_PATH:
             break
     *folders, stem = parts
@@ -123,12 +125,6 @@ def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameT
         N_("It is shortened."): any(safe not in place for safe in whole),
     }
     return tuple(note for note, is_true in found.items() if is_true)
-
-
-def _values(record: Record, ref: Ref, name: str, most: int) -> Mapping[str, str]:
-    texts = _texts(record, ref, name)
-    version = {"version": texts.pop("version")}
-    return {**{key: safe_name(value, most) for key, value in texts.items()}, **version}
 
 
 def _texts(record: Record, ref: Ref, name: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ class OwnFiles:
     def keep(self, ref: Ref, place: str, source: str = "") -> Entry:
         """Moves a file into the library, to a path like `place` that is free, and enters it there."""
         entry = self.entry(ref)
-        known = next((other for other in self._library.entries() if other.ref == entry.ref), None)
+        known = self._library.find(entry.ref)
         if known is not None and self._library.path(known).is_file():
             self.discard(ref)
             return known

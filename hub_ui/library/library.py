@@ -19,14 +19,7 @@ from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
-from hub_ui.library.download.partial_file import (
-    DownloadIdentity,
-    PartialFile,
-    Place,
-    check_promise,
-    part_of,
-    read_state,
-)
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
 from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
@@ -73,6 +66,10 @@ class Library:
             raise UsageError(f"{ref} may mean several files of the library. Choose one: {names}")
         return found[0]
 
+    def find(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this ref."""
+        return next((entry for entry in self.entries() if entry.ref == ref), None)
+
     def holds(self, ref: Ref) -> bool:
         return any(entry.answers_to(ref) for entry in self.entries())
 
@@ -113,7 +110,7 @@ class Library:
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks no hub."""
-        entry = self._entry_of(ref) if ref.is_pinned else None
+        entry = self.find(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
     @disk.disk_errors_as_messages()
@@ -186,12 +183,9 @@ class Library:
             self._drop(entry.ref)
         return True
 
-    def _entry_of(self, ref: Ref) -> Entry | None:
-        return next((entry for entry in self.entries() if entry.ref == ref), None)
-
     def _find(self, download: Download, about: Record | Entry) -> Entry | None:
         """The entry of a file that is there and right; a file whose entry was lost gets a new one."""
-        entry = self._entry_of(download.ref)
+        entry = self.find(download.ref)
         if entry is not None:
             if download.sha256 is not None and download.sha256.lower() != entry.sha256:
                 raise WrongHash(
@@ -214,7 +208,7 @@ class Library:
         return entry
 
     def _fetch(self, download: Download, about: Record | Entry, meter: Meter, renew: Renew | None) -> Entry:
-        known = self._entry_of(download.ref)
+        known = self.find(download.ref)
         near = self.path(known) if known else self.folder / self._place(download, about)
         sha256 = download.sha256 or (known.sha256 if known else None)
         purpose = DownloadIdentity(
@@ -222,7 +216,7 @@ class Library:
         )
         # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
         beside = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
-        part = PartialFile.open(Place(folder=self.folder, state=self._state(download.ref), part=beside), purpose)
+        part = PartialFile.open(self.folder, beside, self._state(download.ref), purpose)
         try:
             if not isinstance(download, HttpDownload):
                 sweep(download)
@@ -273,11 +267,11 @@ class Library:
         part.sync()
         about = _with_header(about, part.path)
         with self._alone(_LOCK_FILE, Meter()):
-            known = self._entry_of(download.ref)
+            known = self.find(download.ref)
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.set_verified(fetched.sha256, path.relative_to(self.folder).as_posix())
+            part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
             entry = known or self._enter(download, about, path, fetched)
         part.remove_state()

@@ -225,7 +225,7 @@ def _is_later(lora: Lora, version: Version, entry: Entry, own: Version | None) -
         return False
     if own is not None and own.updated_at and version.updated_at:
         return _age(version) > _age(own)
-    return _number(version.ref) > _number(entry.ref)
+    return version_number(version.ref) > version_number(entry.ref)
 
 
 def _base(lora: Lora, version: Version) -> str | None:
@@ -234,11 +234,11 @@ def _base(lora: Lora, version: Version) -> str | None:
 
 
 def _age(version: Version) -> tuple[str, int]:
-    return version.updated_at or "", _number(version.ref)
+    return version.updated_at or "", version_number(version.ref)
 
 
-def _number(ref: Ref) -> int:
-    """CivitAI's version ids grow."""
+def version_number(ref: Ref) -> int:
+    """CivitAI's version ids grow; of others nobody knows by their version which is newer."""
     return int(ref.version) if ref.version and ref.version.isdecimal() else 0
 
 

@@ -104,9 +104,7 @@ class Queue:
         pull: Pull,
         *,
         forget: Callable[[Ref], None] | None = None,
-        workers: int = 3,
-        per_host: int = 2,
-        tries: int = 5,
+        limits: QueueLimits | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         most_failed: int = 200,
@@ -115,7 +113,7 @@ class Queue:
         self.path = path
         self._pull = pull
         self._forget = forget
-        self._limits = QueueLimits(workers=workers, per_host=per_host, tries=tries)
+        self._limits = limits or QueueLimits()
         self._clock = clock or Clock()
         self._jitter = jitter
         self._most_failed = most_failed

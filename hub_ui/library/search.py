@@ -208,7 +208,8 @@ def find(
     near: dict[Condition, list[Row]] = {condition: [] for condition in map(FACETS.__getitem__, _COUNTED)}
     holds = [(name, mark.holds) for name, mark in MARKS.items()]
     for row in rows:
-        if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
+        text = f"{row.row.title}{row.row.words}{row.row.tag_words}{row.row.about}"
+        if phrases is None or not all(phrase in text for phrase in phrases) or search.is_excluded(row.row, wanted):
             continue
         holding = [name for name, is_so in holds if is_so(row, outdated)]
         if any(name in asked.without for name in holding):
@@ -235,11 +236,6 @@ def find(
         marks=marks,
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
     )
-
-
-def _says(row: Row, phrases: Sequence[str]) -> bool:
-    text = f"{row.title}{row.words}{row.tag_words}{row.about}"
-    return all(phrase in text for phrase in phrases)
 
 
 def _facets(counts: Mapping[str, Counter[Any]], rows: Sequence[LibraryRow]) -> Facets:

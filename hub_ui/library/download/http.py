@@ -163,7 +163,7 @@ class Transfer:
         if answer.total == 0:
             check_start(b"")
         if not self.part.bytes_done:
-            self.part.begin(validator=answer.validator, size=answer.total)
+            self.part.update(validator=answer.validator, size=answer.total)
             self._whole = False
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
         check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.bytes_done)
@@ -242,7 +242,7 @@ class Transfer:
             with self.watcher.watch(answer.response):
                 at = self.write(self.source.chunks(answer), at, answer.stop)
         if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
-            self.part.end(at)
+            self.part.update(size=at)
 
 
 def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -289,7 +289,8 @@ def _find_in_tar(transfer: Transfer) -> bool:
             attempts.wait(error, 0)
         else:
             transfer.restart()
-            transfer.part.set_inside(member.start, member.size or 0)
+            size = member.size or 0
+            transfer.part.update(inside=(member.start, size), size=size)
             return True
 
 
@@ -305,7 +306,7 @@ def _stream_tar(transfer: Transfer) -> None:
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
                     end = transfer.write(only_safetensors(transfer.source.chunks(answer)), 0, None)
-            return transfer.part.end(end)
+            return transfer.part.update(size=end)
         except HubUiError as error:
             bytes_done = transfer.part.bytes_done
             transfer.restart()

@@ -14,9 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 
@@ -64,42 +63,34 @@ class PartState(msgspec.Struct, kw_only=True):
     read_as: int = _READ_AS
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Below `folder`: the state file, named for the ref, and the part, which lies beside the file's target."""
-
-    folder: Path
-    state: Path
-    part: Path
-
-
 class PartialFile:
     """Several threads may write at different places of it at once."""
 
-    def __init__(self, place: Place, state: PartState) -> None:
-        self.place = place
+    def __init__(self, path: Path, state_path: Path, state: PartState) -> None:
+        self.path = path
         self.state = state
+        self._state_path = state_path
         self._lock = threading.RLock()
         self._saved = 0.0
 
     @classmethod
-    def open(cls, place: Place, purpose: DownloadIdentity) -> PartialFile:
-        """Resumes what an earlier pull left of the same file; anything else is deleted."""
-        place.part.parent.mkdir(parents=True, exist_ok=True)
-        place.state.parent.mkdir(parents=True, exist_ok=True)
-        part = place.part.relative_to(place.folder).as_posix()
-        known = read_state(place.state)
-        old = part_of(place.folder, known) if known else None
-        if known and old and purpose.allows(known.purpose) and _move_bytes(known, old, place.part):
-            return cls(place, msgspec.structs.replace(known, purpose=purpose, part=part, proved=None, target=None))
+    def open(cls, folder: Path, path: Path, state_path: Path, purpose: DownloadIdentity) -> PartialFile:
+        """Resumes what an earlier pull left of the same file; anything else is deleted.
+
+        `path` lies beside the file's target below `folder`. `state_path` is named for the ref.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state_path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.relative_to(folder).as_posix()
+        known = read_state(state_path)
+        old = part_of(folder, known) if known else None
+        if known and old and purpose.allows(known.purpose) and _move_bytes(known, old, path):
+            state = msgspec.structs.replace(known, purpose=purpose, part=part, proved=None, target=None)
+            return cls(path, state_path, state)
         if old is not None and old.exists():
             old.unlink()
-        place.part.unlink(missing_ok=True)
-        return cls(place, PartState(purpose=purpose, part=part))
-
-    @property
-    def path(self) -> Path:
-        return self.place.part
+        path.unlink(missing_ok=True)
+        return cls(path, state_path, PartState(purpose=purpose, part=part))
 
     @property
     def size(self) -> int | None:
@@ -140,21 +131,11 @@ class PartialFile:
             if time.monotonic() - self._saved >= _SECONDS_BETWEEN_SAVES:
                 self.save()
 
-    def begin(self, *, validator: str | None, size: int | None) -> None:
-        """What the server says of the file whose bytes follow."""
+    def update(self, **values: Any) -> None:
+        """Saves what is known of the file by now: fields of PartState by name."""
         with self._lock:
-            self.state.validator, self.state.size = validator, size
+            self.state = msgspec.structs.replace(self.state, **values)
             self.save()
-
-    def set_inside(self, at: int, length: int) -> None:
-        with self._lock:
-            self.state.inside, self.state.size = (at, length), length
-            self.save()
-
-    def end(self, size: int) -> None:
-        """Sets the size of a file whose server never said it, now that its bytes have ended."""
-        with self._lock:
-            self.state.size = size
 
     def restart(self) -> None:
         """Drops the bytes: they are another file's, or the download can't be resumed."""
@@ -168,14 +149,10 @@ class PartialFile:
             if self.state.purpose.sha256 is None and self.state.spans:
                 # Nothing but the bytes themselves can tell later whether a power cut took some of them.
                 self.sync()
-            write_state(self.place.state, self.state)
+            new = self._state_path.with_suffix(".new")
+            new.write_bytes(msgspec.json.encode(self.state))
+            os.replace(new, self._state_path)
             self._saved = time.monotonic()
-
-    def set_verified(self, sha256: str, target: str) -> None:
-        """The file is complete and checked, and about to be moved to `target`."""
-        with self._lock:
-            self.state.proved, self.state.target = sha256, target
-            self.save()
 
     def sync(self) -> None:
         with self.path.open("r+b") as file:
@@ -183,7 +160,7 @@ class PartialFile:
 
     def remove_state(self) -> None:
         """Called once the file has its final name."""
-        self.place.state.unlink(missing_ok=True)
+        self._state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """At the end of a pull, also of one that failed: bytes are kept, a part without any is removed."""
@@ -206,12 +183,6 @@ def read_state(path: Path) -> PartState | None:
     spans = state.spans
     in_order = all(0 <= start < stop for start, stop in spans) and spans == _merge(spans)
     return state if state.read_as == _READ_AS and in_order else None
-
-
-def write_state(path: Path, state: PartState) -> None:
-    new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.encode(state))
-    os.replace(new, path)
 
 
 def part_of(folder: Path, state: PartState) -> Path | None:

@@ -129,9 +129,10 @@ def test_a_page_says_since_when_one_of_it_was_not_listed(tmp_path: Path) -> None
 def test_the_catalog_counts_what_is_in_it(tmp_path: Path) -> None:
     there = Ref.parse("hf:ada/ink")
     same = version(f"{there}@{'c' * 40}", files=(file(f"{there}@{'c' * 40}#a", sha256="a" * 64),))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
     with catalog(tmp_path) as opened:
-        opened.add([lora(1, versions=(version(files=(file(sha256="a" * 64), file("civitai:1@10#101"))),))])
-        opened.add([lora(2, ref=there, versions=(same,)), lora(3, access="removed", versions=())])
+        opened.add([lora(1, versions=(version(files=(file(sha256="a" * 64), file("civitai:1@10#101"))),))], at=at)
+        opened.add([lora(2, ref=there, versions=(same,)), lora(3, access="removed", versions=())], at=at)
         before = opened.stats()
         opened.search(Query())
         after = opened.stats()

@@ -10,7 +10,7 @@ from connectors.http.adapter import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
@@ -63,4 +63,4 @@ def entry(**fields: Any) -> Entry:
 def a_part(folder: Path, **fields: Any) -> PartialFile:
     """Opened anew, it goes on with what lies in the folder."""
     purpose = DownloadIdentity(**{"ref": str(INK), "address": "https://hub.example/file", **fields})
-    return PartialFile.open(Place(folder=folder, state=folder / ".hub-ui/ink.json", part=folder / "ink.part"), purpose)
+    return PartialFile.open(folder, folder / "ink.part", folder / ".hub-ui/ink.json", purpose)

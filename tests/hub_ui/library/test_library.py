@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors import errors
@@ -13,7 +14,7 @@ from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState, write_state
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
 from tests.connectors.serving import Answer, Hub, Ranged
@@ -310,7 +311,7 @@ def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: Http
     stranger.write_bytes(b"mine")
     state = PartState(purpose=DownloadIdentity(ref=str(INK), address="x"), part="../stranger.part")
     (library.folder / ".hub-ui").mkdir(parents=True)
-    write_state(library.folder / ".hub-ui/38fcb4edb5bb.json", state)
+    (library.folder / ".hub-ui/38fcb4edb5bb.json").write_bytes(msgspec.json.encode(state))
     library.pull(ink, record())
     assert stranger.read_bytes() == b"mine"
 

@@ -9,6 +9,7 @@ from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Failure, Queue, Report, Task
+from hub_ui.library.queue_store import QueueLimits
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.queueing import HF, A, B, C, D, Moved, Pulls, at, eventually, queue
 
@@ -67,7 +68,7 @@ def test_two_of_one_hub_run_at_once_and_another_hub_does_not_wait_for_them(runni
 
 def test_no_more_than_the_workers_run_at_once(tmp_path: Path, pulls: Pulls) -> None:
     pulls.held.set()
-    with queue(tmp_path, pulls, workers=2, per_host=4) as running:
+    with queue(tmp_path, pulls, limits=QueueLimits(workers=2, per_host=4)) as running:
         tasks = [running.add(ref) for ref in (A, B, C, D)]
         eventually(lambda: pulls.running == 2)
         pulls.let(A, B, C, D)
@@ -215,7 +216,7 @@ def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
 def test_only_the_last_of_those_that_failed_are_kept(home: Path, pulls: Pulls) -> None:
     for ref in (A, B, C):
         pulls.outcomes[ref].append(NotFound("It is gone."))
-    with queue(home, pulls, most_failed=2, workers=1) as running:
+    with queue(home, pulls, most_failed=2, limits=QueueLimits(workers=1)) as running:
         for ref in (A, B, C):
             running.wait(running.add(ref).id, timeout=30.0)
         assert [task.ref for task in running.tasks()] == [B, C]

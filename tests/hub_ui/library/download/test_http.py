@@ -152,7 +152,7 @@ def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Hub, tmp_pa
 
 def test_gaps_are_known_to_the_next_process(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     part = a_part(tmp_path)
-    part.begin(validator='"one"', size=len(FILE))
+    part.update(validator='"one"', size=len(FILE))
     for start, stop in ((0, 50_000), (120_000, 160_000)):
         with part.writer(start) as out:
             out.write(FILE[start:stop])

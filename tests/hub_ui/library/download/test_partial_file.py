@@ -10,7 +10,7 @@ from tests.hub_ui.library.building import a_part, weights
 
 def test_a_part_that_is_shorter_than_its_state_says_begins_anew(tmp_path: Path) -> None:
     part = a_part(tmp_path)
-    part.begin(validator='"one"', size=10)
+    part.update(validator='"one"', size=10)
     part.path.write_bytes(b"1234")
     part.wrote(0, 5)
     part.close()
