@@ -35,6 +35,7 @@ OPEN_SECONDS = 10.0
 # Of the page's memory from the end of the first round to the last.
 MOST_GROWTH = 1.1
 ASK = re.compile(r'hx-get="(ask\?[^"]*)"')
+PINNED = re.compile(r'name="lora" value="([^"]+)"')
 
 
 @dataclass(kw_only=True)
@@ -88,8 +89,11 @@ async def open_lora(person: Person, ref: str, measures: Measures) -> None:
 
 
 async def generate(person: Person, ref: str, measures: Measures, chance: random.Random) -> None:
-    """An image that nobody else has made."""
-    begun = await person.post("try", f"lora={quote(ref)}&prompt=a+red+circle&steps=4&seed={chance.randrange(2**31)}")
+    """An image that nobody else has made, of the version that the panel's button is for."""
+    panel = await person.part(f"?open={quote(ref)}", "aside#panel")
+    found = PINNED.search(panel.text)
+    lora = quote(unescape(found[1]) if found else ref)
+    begun = await person.post("try", f"lora={lora}&prompt=a+red+circle&steps=4&seed={chance.randrange(2**31)}")
     job = begun.location.partition("job=")[2].partition("&")[0]
     told = await person.get(f"jobs/{job}?view=try") if job else begun
     measures.keep("try", told, 'class="proof"')
