@@ -249,11 +249,8 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
             return _call(context, cells)
         if len(cells) > 1:
             raise NotPerRow(_("This base generates one image at a time ({reason}).").format(reason=reason)) from error
-        raise PreviewError(
-            _(
-                "This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
-            ).format(reason=reason)
-        ) from error
+        text = _("This base model can't generate this ({reason}). Try another size, fewer changes, or another base.")
+        raise PreviewError(text.format(reason=reason)) from error
 
 
 def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:

@@ -290,12 +290,11 @@ def _check_weights(weights: Sequence[float], rows: int) -> None:
     if not weights or not all(math.isfinite(weight) for weight in weights):
         raise UsageError(_("Weights are numbers such as 0, 0.5 and 1. Give at least one."))
     if rows * len(weights) > MAX_CELLS:
-        raise UsageError(
-            _(
-                "That would be {rows} images, and a comparison has room for {max_cells}. Take fewer weights or "
-                "fewer prompts."
-            ).format(rows=rows * len(weights), max_cells=MAX_CELLS)
+        text = _(
+            "That would be {rows} images, and a comparison has room for {max_cells}. Take fewer weights or "
+            "fewer prompts."
         )
+        raise UsageError(text.format(rows=rows * len(weights), max_cells=MAX_CELLS))
 
 
 def _name_loras(request: GenerationRequest, weights: Sequence[float]) -> str:

@@ -88,12 +88,11 @@ def _number(text: str) -> float:
 
 def _lists(architecture: str) -> tuple[tuple[str, ...], ...]:
     if architecture not in BLOCKS:
-        raise UsageError(
-            _(
-                "Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for "
-                "{architecture}. Leave them out."
-            ).format(architecture=architecture)
+        text = _(
+            "Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for "
+            "{architecture}. Leave them out."
         )
+        raise UsageError(text.format(architecture=architecture))
     return BLOCKS[architecture]
 
 
@@ -105,11 +104,8 @@ def block_names(architecture: str, count: int) -> tuple[str, ...]:
     """The blocks that so many numbers are for. Raises UsageError where there is no such list."""
     found = next((blocks for blocks in _lists(architecture) if len(blocks) == count), None)
     if found is None:
-        raise UsageError(
-            _("{architecture} takes {architecture2} block weights, and these are {count}.").format(
-                architecture=architecture, architecture2=_counts(architecture), count=count
-            )
-        )
+        text = _("{architecture} takes {architecture2} block weights, and these are {count}.")
+        raise UsageError(text.format(architecture=architecture, architecture2=_counts(architecture), count=count))
     return found
 
 

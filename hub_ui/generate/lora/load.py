@@ -61,9 +61,8 @@ def read(path: Path, title: str) -> Weights:
     import torch
 
     if path.suffix != ".safetensors":
-        raise NotWeights(
-            _("{name} is no safetensors file. Other formats can run code and are not loaded.").format(name=path.name)
-        )
+        text = _("{name} is no safetensors file. Other formats can run code and are not loaded.")
+        raise NotWeights(text.format(name=path.name))
     header, raw = _read_file(path, title)
     data = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
     tensors = {name: _tensor(data, entry, name) for name, entry in header.tensors.items()}
@@ -72,12 +71,11 @@ def read(path: Path, title: str) -> Weights:
         if tensor.is_floating_point() and tensor.numel() > 0:
             low, high = torch.aminmax(tensor)
             if not (torch.isfinite(low) and torch.isfinite(high)):
-                raise DoesNotFit(
-                    _(
-                        "“{title}” is damaged: “{name}” holds values that are no numbers. Pull it again, or "
-                        "use another version of it."
-                    ).format(title=title, name=name[:80])
+                text = _(
+                    "“{title}” is damaged: “{name}” holds values that are no numbers. Pull it again, or "
+                    "use another version of it."
                 )
+                raise DoesNotFit(text.format(title=title, name=name[:80]))
     return Weights(tensors=tensors, metadata=header.metadata)
 
 
@@ -114,24 +112,21 @@ def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
         with path.open("rb") as file:
             size, length = os.fstat(file.fileno()).st_size, headers.header_length(file.read(9))
             if size < 8 + length:
-                raise BadHeader(
-                    _("{name} ends inside its own header. It is cut off; pull it again.").format(name=path.name)
-                )
+                text = _("{name} ends inside its own header. It is cut off; pull it again.")
+                raise BadHeader(text.format(name=path.name))
             file.seek(8)
             header = headers.parse(file.read(length), size)
             found = facts.read(header)
             if not found.is_lora:
                 reason = found.warnings[0] if found.warnings else "This is no LoRA."
-                raise DoesNotFit(
-                    _("“{title}” can't be tried here. {reason} Choose another file.").format(title=title, reason=reason)
-                )
+                text = _("“{title}” can't be tried here. {reason} Choose another file.")
+                raise DoesNotFit(text.format(title=title, reason=reason))
             raw = bytearray(header.extent)
             if file.readinto(raw) < len(raw):
                 raise BadHeader(_("{name} is being changed while it is read. Try again.").format(name=path.name))
     except OSError as error:
-        raise NotWeights(
-            _("{name} can't be read ({strerror}). Pull it again.").format(name=path.name, strerror=error.strerror)
-        ) from error
+        text = _("{name} can't be read ({strerror}). Pull it again.")
+        raise NotWeights(text.format(name=path.name, strerror=error.strerror)) from error
     return header, raw
 
 
@@ -139,11 +134,8 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     import torch
 
     if entry.dtype not in _DTYPES:
-        raise DoesNotFit(
-            _("The tensor “{name}” is of the type {dtype}, which can't be read here.").format(
-                name=name[:80], dtype=entry.dtype
-            )
-        )
+        text = _("The tensor “{name}” is of the type {dtype}, which can't be read here.")
+        raise DoesNotFit(text.format(name=name[:80], dtype=entry.dtype))
     dtype = getattr(torch, _DTYPES[entry.dtype])
     part = data[entry.data_offsets[0] : entry.data_offsets[1]]
     if part.storage_offset() % dtype.itemsize:
@@ -195,12 +187,11 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         applied |= set(mapped.layer.keys.values())
     if not applied:
         reasons = "; ".join(f"{len(keys)} {reason}" for reason, keys in missed.items())
-        raise DoesNotFit(
-            _(
-                "None of the {n} tensors of “{title}” fit this base model, so it would change nothing: "
-                "{reasons}. Choose a base of the LoRA's own architecture."
-            ).format(n=len(shapes), title=adapter.title, reasons=reasons)
+        text = _(
+            "None of the {n} tensors of “{title}” fit this base model, so it would change nothing: "
+            "{reasons}. Choose a base of the LoRA's own architecture."
         )
+        raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
     # Views of one file share its memory; what was converted or cut has its own.
     tensors = (tensor for some in found.values() for patch in some for tensor in patch.tensors())
     storages = [tensor.untyped_storage() for tensor in tensors]
@@ -252,12 +243,11 @@ def check_halves(adapters: Sequence[LoraInput], architecture: str, components: C
     followers = [adapter for adapter in adapters if adapter.follows]
     halves = {noise: adapter for adapter in adapters if (noise := noise_of_input(adapter))}
     if followers or len(halves) > 1:
-        raise DoesNotFit(
-            _(
-                "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
-                "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
-            ).format(title=(followers or list(halves.values()))[0].title)
+        text = _(
+            "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
+            "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
         )
+        raise DoesNotFit(text.format(title=(followers or list(halves.values()))[0].title))
 
 
 class LoraCache:
