@@ -1,6 +1,7 @@
 """Keeps one base model in memory, switches LoRAs on it, and generates one comparison after another."""
 
 import threading
+import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from hub_ui.generate.control import ControlImage, choose_inputs
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, spill_note, timing_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
-from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
+from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
@@ -25,7 +26,7 @@ from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
+from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
 from hub_ui.i18n import _
 
@@ -56,9 +57,11 @@ class Engine:
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
-                switched = loaded.set_adapters(loaded.plan.adapters)
+                start = time.perf_counter()
+                coverage = loaded.set_adapters(loaded.plan.adapters)
+                seconds = time.perf_counter() - start
                 with loaded.plan.device.current():
-                    return self._generate(loaded, switched, comparison, callbacks)
+                    return self._generate(loaded, coverage, seconds, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
                 # Outside of the batches, which may be repeated.
                 if not is_out_of_memory(error):
@@ -108,7 +111,12 @@ class Engine:
             self._image_cache.clear()
 
     def _generate(
-        self, loaded: LoadedPipeline, switched: AdapterSwitch, comparison: Comparison, callbacks: Callbacks
+        self,
+        loaded: LoadedPipeline,
+        coverage: Sequence[Coverage],
+        switch_seconds: float,
+        comparison: Comparison,
+        callbacks: Callbacks,
     ) -> GenerationResult:
         plan, checks = loaded.plan, OutputChecks()
         request, settings = plan.request, plan.settings
@@ -119,9 +127,11 @@ class Engine:
             samplers.using(loaded.pipe, settings.sampler, shift, options) as sampler_note,
             quick_parts(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
         ):
-            control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
+            control = choose_inputs(
+                loaded.pipe, plan, control=loaded.manager.needs_control_image, cache=self.source.cache
+            )
             checks.notes.extend(plan.notes)
-            partly = (each for each in switched.coverage[len(request.adapters) :] if not each.whole)
+            partly = (each for each in coverage[len(request.adapters) :] if not each.whole)
             checks.notes.extend(f"{each.title}: {each.sentence()}" for each in partly)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend(unused_notes(loaded.pipe, settings))
@@ -135,8 +145,8 @@ class Engine:
             base=plan.spec.label,
             base_id=plan.spec.id,
             device=plan.device.label,
-            coverage=switched.coverage[: len(request.adapters)],
-            switch_seconds=switched.seconds,
+            coverage=tuple(coverage[: len(request.adapters)]),
+            switch_seconds=switch_seconds,
             seed=settings.seed,
             steps=settings.steps,
             guidance=settings.guidance,

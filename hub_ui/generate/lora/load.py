@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
-from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
+from hub_ui.generate.lora.patch import Patch, Unfit, configs_of, patches
 from hub_ui.generate.memory_plan import footprint
 from hub_ui.generate.request import LoraInput
-from hub_ui.generate.result import Missed
+from hub_ui.generate.result import Coverage, Missed
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -150,11 +149,8 @@ class LoraPatches:
 
     patches: Mapping[ModuleKey, tuple[Patch, ...]]
     inputs: Mapping[ModuleKey, int]
-    applied: int
-    total: int
-    missed: tuple[Missed, ...]
+    coverage: Coverage
     size: int
-    remark: str = ""
 
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
@@ -175,8 +171,8 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             new = []
             for target in mapped.targets:
                 # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
-                module = Module(shape=names.size(target), params=param_handles(parts[target.component], target.module))
-                new.append((target, patches(mapped.layer, target, module, file.tensors, configs)))
+                params = param_handles(parts[target.component], target.module)
+                new.append((target, patches(mapped.layer, target, names.size(target), params, file.tensors, configs)))
         except (Unfit, Inseparable) as error:
             missed[str(error.args[0])] += mapped.layer.keys.values()
             continue
@@ -195,15 +191,15 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     # Views of one file share its memory; what was converted or cut has its own.
     tensors = (tensor for some in found.values() for patch in some for tensor in patch.tensors())
     storages = [tensor.untyped_storage() for tensor in tensors]
-    return LoraPatches(
-        patches=found,
-        inputs=inputs,
+    coverage = Coverage(
+        title=adapter.title,
         applied=len(applied),
         total=len(shapes),
         missed=tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items()),
         remark=_remark(mapping.layers, shapes, names),
-        size=sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()),
     )
+    size = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    return LoraPatches(patches=found, inputs=inputs, coverage=coverage, size=size)
 
 
 # With `use_cayley_neumann=False`, PEFT inverts the matrix that the default approximates: the other way round.
@@ -250,32 +246,11 @@ def check_halves(adapters: Sequence[LoraInput], architecture: str, components: C
         raise DoesNotFit(text.format(title=(followers or list(halves.values()))[0].title))
 
 
-class LoraCache:
-    """Thread-safe. A file larger than the budget is kept too, alone, until the next one."""
+class LoraCache(LRUCache[Hashable, LoraPatches]):
+    """A file larger than the budget is kept too, alone, until the next one."""
 
     def __init__(self, budget_bytes: int) -> None:
-        self._files: LRUCache[Hashable, LoraPatches] = LRUCache(budget_bytes, lambda file: min(file.size, budget_bytes))
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> LoraPatches | None:
-        with self._lock:
-            return self._files.get(key)
-
-    def put(self, key: Hashable, value: LoraPatches) -> None:
-        with self._lock:
-            self._files[key] = value
-
-    def clear(self) -> None:
-        with self._lock:
-            self._files.clear()
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    @property
-    def size(self) -> int:
-        with self._lock:
-            return sum(file.size for file in self._files.values())
+        super().__init__(budget_bytes, lambda file: min(file.size, budget_bytes))
 
 
 def identity(adapter: LoraInput) -> Hashable:

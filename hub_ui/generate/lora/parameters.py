@@ -36,11 +36,6 @@ class ParamHandle:
         return getattr(self.module, self.name)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """That of the values; packed ones have another."""
-        return logical_shape(self.module, self.parameter)
-
-    @property
     def is_quantised(self) -> bool:
         return is_quantised(self.module, self.name)
 
@@ -67,7 +62,9 @@ class ParamHandle:
             _write_file(group, group.tensor_to_key[parameter], value.cpu())
         elif group is not None and parameter in group.cpu_param_dict:
             # With streams, diffusers takes this copy back each time, whatever the parameter holds.
-            value = _like(value, group.cpu_param_dict[parameter])
+            old = group.cpu_param_dict[parameter]
+            value = value.to(old.device)
+            value = value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
             group.cpu_param_dict[parameter] = value
         parameter.data = value.to(parameter.device)
 
@@ -90,11 +87,6 @@ class ParamHandle:
 def _has(group: Any, parameter: Any) -> bool:
     own = (each for module in group.modules for each in module.parameters())
     return any(each is parameter for each in (*group.parameters, *own))
-
-
-def _like(value: Tensor, old: Tensor) -> Tensor:
-    value = value.to(old.device)
-    return value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
 
 
 def _read_file(group: Any, key: str) -> Tensor:

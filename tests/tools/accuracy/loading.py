@@ -23,7 +23,7 @@ from hub_ui.generate.lora.key_mapping import knows, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix
 from hub_ui.generate.lora.parameters import param_handles
-from hub_ui.generate.lora.patch import Module, Unfit, configs_of, patches
+from hub_ui.generate.lora.patch import Unfit, configs_of, patches
 from hub_ui.generate.result import Missed
 from tests.tools.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
@@ -145,8 +145,8 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
         try:
             for target in each.targets:
                 params = param_handles(network.parts[target.component], target.module)
-                module = Module(shape=network.names.size(target), params=params)
-                patches(each.layer, target, module, tensors, configs_of(metadata))
+                shape = network.names.size(target)
+                patches(each.layer, target, shape, params, tensors, configs_of(metadata))
             placed.append(each)
         except (Unfit, Inseparable) as refused:
             missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))
