@@ -301,12 +301,11 @@ def check_compiler(kind: str) -> None:
         )
     package = kind_of(kind).compiler
     if package is not None and importlib.util.find_spec(package) is None:
-        raise PreviewError(
-            _(
-                "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
-                "triton (on Windows triton-windows), or leave --compile out."
-            )
+        text = _(
+            "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
+            "triton (on Windows triton-windows), or leave --compile out."
         )
+        raise PreviewError(text)
 
 
 @contextmanager

@@ -144,9 +144,8 @@ def lora_columns(
     """
     loras = lora_slices(request)
     if not 2 <= len(loras) <= MAX_LORAS:
-        raise UsageError(
-            _("2 to {most} LoRAs can be compared, and there are {n}.").format(most=MAX_LORAS, n=len(loras))
-        )
+        message = _("2 to {most} LoRAs can be compared, and there are {n}.")
+        raise UsageError(message.format(most=MAX_LORAS, n=len(loras)))
     # Trigger words alone are a prompt too.
     texts = _prompt_rows(prompts) or (" ".join(request.prompt.split()),)
     _check_weights(weights or (1.0,), len(texts) * seeds * len(loras))

@@ -46,11 +46,8 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
             block_names(architecture, len(weights))
         return weights
     if architecture is None:
-        raise UsageError(
-            _("It is unknown which blocks this LoRA has, so “{text}” means nothing. Write the numbers.").format(
-                text=text[:40]
-            )
-        )
+        message = _("It is unknown which blocks this LoRA has, so “{text}” means nothing. Write the numbers.")
+        raise UsageError(message.format(text=text[:40]))
     blocks = block_names(architecture, len(_lists(architecture)[0]))
     if match := _ALL.fullmatch(text):
         return (float(match[1] or 1),) * len(blocks)
@@ -78,11 +75,8 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(
-            _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.").format(
-                text=text.strip()[:40]
-            )
-        )
+        message = _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.")
+        raise UsageError(message.format(text=text.strip()[:40]))
     return number
 
 
