@@ -203,12 +203,9 @@ def base_sha256(base: LocalBase) -> str | None:
     )
     if base.checkpoint:
         files += [base.checkpoint, *base.beside.values()]
-    lines = sorted(f"{_name_in(base, file)} {_file_sha256(file)}" for file in files)
+    names = [file.relative_to(base.folder) if file.is_relative_to(base.folder) else Path(file.name) for file in files]
+    lines = sorted(f"{name.as_posix()} {_file_sha256(file)}" for name, file in zip(names, files, strict=True))
     return sha256("\n".join(lines).encode()).hexdigest() if lines else None
-
-
-def _name_in(base: LocalBase, file: Path) -> str:
-    return file.relative_to(base.folder).as_posix() if file.is_relative_to(base.folder) else file.name
 
 
 def _file_sha256(file: Path) -> str:

@@ -102,13 +102,18 @@ def load_pipeline(
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
-    kind = _pipeline_class(choice)
-    index = _read_index(choice, fetched)
+    kind, index = _pipeline_class(choice), _read_index(choice, fetched)
+    import diffusers
+
     try:
         with layer_mover(device, placement.level) as settle:
             pipe = _build(kind, choice, fetched, index, device, settle)
             if choice.scheduler is not None:
-                pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
+                # In place of the repo's, whose settings stay where the table has none.
+                scheduler = getattr(diffusers, choice.scheduler)
+                known = inspect.signature(scheduler.__init__).parameters
+                settings = {**pipe.scheduler.config, **choice.scheduler_options}
+                pipe.scheduler = scheduler(**{key: value for key, value in settings.items() if key in known})
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
             placement = first_fit(pipe, device, placement)
@@ -249,15 +254,6 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
         text = _("{label} can't be loaded: its {lacking} can't be read. {fetched}")
         raise NoBase(text.format(label=choice.label, lacking=", ".join(lacking), fetched=_advice(fetched)))
     return pipe
-
-
-def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any:
-    """Replaces the repo's scheduler, keeping its settings where the table has none."""
-    import diffusers
-
-    kind = getattr(diffusers, name)
-    known = inspect.signature(kind.__init__).parameters
-    return kind(**{key: value for key, value in {**pipe.scheduler.config, **options}.items() if key in known})
 
 
 def _advice(fetched: LocalBase) -> str:

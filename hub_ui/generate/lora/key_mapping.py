@@ -93,10 +93,8 @@ def _targets_by_number(
     targets = targets_by_number(names.sizes) if numbered else {}
     for layer in numbered:
         target, size = targets.get(layer.name), modules.size_of(layer, shapes)
-        if target is None or size is None:
-            return {}
-        shape = names.sizes[target.component].get(target.module)
-        if shape is None or not size.fits(shape):
+        shape = names.sizes[target.component].get(target.module) if target else None
+        if size is None or shape is None or not size.fits(shape):
             return {}
     return targets
 
@@ -112,7 +110,7 @@ def _targets(
             return (numbered[layer.name],)
         raise _NoTarget("of layers that are only numbered, and do not fit this base in the order of their numbers")
     part = modules.PART_OF_FUSED.match(layer.name)
-    name, candidates, encoder = _find(part["fused"] if part else layer.name, names)
+    name, candidates, encoder = find_candidates(part["fused"] if part else layer.name, names)
     if encoder is not None:
         return _encoder_targets(name, candidates, encoder, size, names)
     if not candidates:
@@ -138,12 +136,7 @@ def _targets(
     raise _other_size(size, targets, names)
 
 
-def knows(layer: str, names: Names) -> bool:
-    """Whether the model has modules of this layer's name, whatever their sizes."""
-    return bool(_find(layer, names)[1])
-
-
-def _find(layer: str, names: Names) -> tuple[str, tuple[modules.Targets, ...], int | None]:
+def find_candidates(layer: str, names: Names) -> tuple[str, tuple[modules.Targets, ...], int | None]:
     """A layer's plain name, its candidates, and the number of its text encoder: 0 if unknown, None for the network."""
     # Early files of SimpleTuner end each name in an underscore.
     name = layer.replace(".processor.", ".").replace("._orig_mod.", ".").rstrip("_")

@@ -47,16 +47,10 @@ _MAGNITUDES = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.
 _OF_AN_OUTPUT = 18
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """A LoRA file's tensors by name. Most of them are views of the memory that the file was read into."""
+def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """A file's tensors by name, most of them views of the memory that it was read into, and its metadata.
 
-    tensors: Mapping[str, Tensor]
-    metadata: Mapping[str, str]
-
-
-def read(path: Path, title: str) -> Weights:
-    """Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
+    Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
     import torch
 
     if path.suffix != ".safetensors":
@@ -75,7 +69,7 @@ def read(path: Path, title: str) -> Weights:
                     "use another version of it."
                 )
                 raise DoesNotFit(text.format(title=title, name=name[:80]))
-    return Weights(tensors=tensors, metadata=header.metadata)
+    return tensors, header.metadata
 
 
 def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
@@ -155,10 +149,10 @@ class LoraPatches:
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
     """Raises DoesNotFit for a file that has no effect at all, which would look like a weak LoRA."""
-    file = read(adapter.path, adapter.title)
-    shapes = {name: tuple(tensor.shape) for name, tensor in file.tensors.items()}
-    mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, file.metadata) == "low")
-    configs = configs_of(file.metadata)
+    tensors, metadata = read(adapter.path, adapter.title)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, metadata) == "low")
+    configs = configs_of(metadata)
     found: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
     missed: defaultdict[str, list[str]] = defaultdict(list)
@@ -172,7 +166,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             for target in mapped.targets:
                 # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
                 params = param_handles(parts[target.component], target.module)
-                new.append((target, patches(mapped.layer, target, names.size(target), params, file.tensors, configs)))
+                new.append((target, patches(mapped.layer, target, names.size(target), params, tensors, configs)))
         except (Unfit, Inseparable) as error:
             missed[str(error.args[0])] += mapped.layer.keys.values()
             continue
@@ -189,8 +183,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         )
         raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
     # Views of one file share its memory; what was converted or cut has its own.
-    tensors = (tensor for some in found.values() for patch in some for tensor in patch.tensors())
-    storages = [tensor.untyped_storage() for tensor in tensors]
+    storages = [tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.tensors()]
     coverage = Coverage(
         title=adapter.title,
         applied=len(applied),

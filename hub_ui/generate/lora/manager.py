@@ -18,7 +18,7 @@ from hub_ui.generate.lora.load import LoraCache, LoraPatches, check_halves, iden
 from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged, expand_input
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
-from hub_ui.generate.lora.parameters import ParamHandle, param_handles
+from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
 from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
@@ -137,18 +137,15 @@ class AdapterManager:
         """
         self._merge_steps = math.inf if steps is None else steps
         try:
-            with self._disable_on_error():
-                self._apply()
+            self._apply()
             yield
         finally:
             self._merge_steps = 0
-            with self._disable_on_error():
-                self._apply()
+            self._apply()
 
     def _set(self, weights: Sequence[float]) -> None:
-        with self._disable_on_error():
-            self._weights.set(weights)
-            self._apply()
+        self._weights.set(weights)
+        self._apply()
 
     def _set_rows(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
         with self._disable_on_error():
@@ -198,37 +195,35 @@ class AdapterManager:
                 slot = slots.setdefault((number, factor), len(slots))
                 for patch in some if factor else ():
                     if self._is_quantised(at) and not self._can_hook(at, patch):
-                        raise DoesNotFit(
-                            _(
-                                "One of these LoRAs changes weights in a way that a quantised base can't take. "
-                                "Choose the base in full precision (--quality full)."
-                            )
+                        text = _(
+                            "One of these LoRAs changes weights in a way that a quantised base can't take. "
+                            "Choose the base in full precision (--quality full)."
                         )
+                        raise DoesNotFit(text)
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
                         if not isinstance(patch, LowRankPatch):
-                            raise DoesNotFit(
-                                _(
-                                    "One of these LoRAs can't be put on together with a control LoRA. Choose "
-                                    "one of them."
-                                )
+                            text = _(
+                                "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
                             )
+                            raise DoesNotFit(text)
                         patch = patch.wider(inputs[at])
                     patches[at].append((slot, patch))
         self._on, self._slots = tuple(files), tuple(slots)
         self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:
-        self._merged = self._choose_merged()
-        self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
-        for at, patches in self._patches.items():
-            merged = [
-                (patch, self._weights.weights[number])
-                for number, patch in patches
-                if at in self._merged and not self._has_to_hook(at, patch)
-            ]
-            if merged or len(self._originals):
-                self._originals.merge(self._params(at), merged)
+        with self._disable_on_error():
+            self._merged = self._choose_merged()
+            self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
+            for at, patches in self._patches.items():
+                merged = [
+                    (patch, self._weights.weights[number])
+                    for number, patch in patches
+                    if at in self._merged and not self._has_to_hook(at, patch)
+                ]
+                if merged or len(self._originals):
+                    self._originals.merge(self._params(at), merged)
 
     def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
         """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
@@ -276,7 +271,8 @@ class AdapterManager:
 
     def _is_quantised(self, at: ModuleKey) -> bool:
         if at not in self._quantised:
-            self._quantised[at] = self._params(at)["weight"].is_quantised
+            weight = self._params(at)["weight"]
+            self._quantised[at] = is_quantised(weight.module, weight.name)
         return self._quantised[at]
 
     def _params(self, at: ModuleKey) -> Mapping[str, ParamHandle]:

@@ -183,10 +183,8 @@ def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) ->
             continue
         alone = algorithm not in _VALUES or len(keys) == len(own) + len(shared)
         taken, shared = (shared, {}) if alone else ({}, shared)
-        is_boft = algorithm == "oft" and len(shapes[own["oft"]]) == 4
-        yield Layer(
-            name=name, algorithm="boft" if is_boft else algorithm, keys={**own, **taken}, dora="magnitude" in taken
-        )
+        found = "boft" if algorithm == "oft" and len(shapes[own["oft"]]) == 4 else algorithm
+        yield Layer(name=name, algorithm=found, keys={**own, **taken}, dora="magnitude" in taken)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

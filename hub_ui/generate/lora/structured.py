@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hub_ui.generate.lora.algorithms import cut, dora_epsilon, is_peft, kronecker_factors, over_inputs
-from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
+from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product, times
 from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
 from hub_ui.generate.lora.patch import WeightPatch
 
@@ -205,7 +205,7 @@ def _hadamard(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: boo
     def add(module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
         inner = product(module, x, down, None, channels_second)
         inner = (inner * broadcast(amounts[..., None], inner, channels_second)).to(y.dtype)
-        return _times(up, inner, channels_second)
+        return times(up, inner, channels_second)
 
     return add
 
@@ -238,7 +238,7 @@ def _dora(
         stretch = magnitude / length
         # At weight 0 PEFT's too is the base alone.
         gain, share = ((amount != 0) * outside * factor for factor in (stretch - 1, inside * stretch))
-        change = _times(up, product(module, x, down, None, channels_second), channels_second)
+        change = times(up, product(module, x, down, None, channels_second), channels_second)
         change = change * broadcast(share, y, channels_second)
         change += y * broadcast(gain, y, channels_second)
         if bias is not None:
@@ -261,9 +261,3 @@ def _matrix(patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any)
         return (added * broadcast(amounts[..., None], y, False)).to(y.dtype)
 
     return add
-
-
-def _times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:
-    import torch
-
-    return torch.einsum("or,br...->bo...", up, inner) if channels_second else inner @ up.t()

@@ -37,10 +37,10 @@ def saved(path: Path, **tensors: torch.Tensor) -> Path:
 
 def test_every_tensor_is_read_as_safetensors_reads_it(tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "a.safetensors", text=True)
-    found, expected = read(path, "a"), load_file(path)
-    assert found.tensors.keys() == expected.keys()
-    assert all(torch.equal(found.tensors[key], expected[key]) for key in expected)
-    assert found.metadata == {"ss_network_dim": "4"}
+    (found, metadata), expected = read(path, "a"), load_file(path)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert metadata == {"ss_network_dim": "4"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_every_tensor_is_read_as_safetensors_reads_it(tmp_path: Path) -> None:
 def test_all_number_types_of_weights_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
     value = torch.tensor([[0.5, -2.0]])
     path = saved(tmp_path / "a.safetensors", lora_down=value.to(dtype), lora_up=value.to(dtype))
-    found = read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"]
+    found = read(path, "a")[0]["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"]
     assert found.tolist() == [[0.5, -2.0]]
 
 
@@ -58,7 +58,7 @@ def test_tensors_that_are_not_aligned_are_read(tmp_path: Path) -> None:
     raw = path.read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
     path.write_bytes(struct.pack("<Q", length + 1) + raw[8 : 8 + length] + b" " + raw[8 + length :])
-    assert read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"].tolist() == [[1], [1]]
+    assert read(path, "a")[0]["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"].tolist() == [[1], [1]]
 
 
 def test_other_kinds_of_files_are_not_opened(tmp_path: Path) -> None:
