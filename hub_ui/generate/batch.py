@@ -249,11 +249,8 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
             return _call(context, cells)
         if len(cells) > 1:
             raise NotPerRow(_("This base generates one image at a time ({reason}).").format(reason=reason)) from error
-        raise PreviewError(
-            _(
-                "This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
-            ).format(reason=reason)
-        ) from error
+        text = _("This base model can't generate this ({reason}). Try another size, fewer changes, or another base.")
+        raise PreviewError(text.format(reason=reason)) from error
 
 
 def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
@@ -304,12 +301,11 @@ def check_compiler(kind: str) -> None:
         )
     package = kind_of(kind).compiler
     if package is not None and importlib.util.find_spec(package) is None:
-        raise PreviewError(
-            _(
-                "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
-                "triton (on Windows triton-windows), or leave --compile out."
-            )
+        text = _(
+            "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
+            "triton (on Windows triton-windows), or leave --compile out."
         )
+        raise PreviewError(text)
 
 
 @contextmanager

@@ -144,9 +144,8 @@ def lora_columns(
     """
     loras = lora_slices(request)
     if not 2 <= len(loras) <= MAX_LORAS:
-        raise UsageError(
-            _("2 to {most} LoRAs can be compared, and there are {n}.").format(most=MAX_LORAS, n=len(loras))
-        )
+        message = _("2 to {most} LoRAs can be compared, and there are {n}.")
+        raise UsageError(message.format(most=MAX_LORAS, n=len(loras)))
     # Trigger words alone are a prompt too.
     texts = _prompt_rows(prompts) or (" ".join(request.prompt.split()),)
     _check_weights(weights or (1.0,), len(texts) * seeds * len(loras))
@@ -290,12 +289,11 @@ def _check_weights(weights: Sequence[float], rows: int) -> None:
     if not weights or not all(math.isfinite(weight) for weight in weights):
         raise UsageError(_("Weights are numbers such as 0, 0.5 and 1. Give at least one."))
     if rows * len(weights) > MAX_CELLS:
-        raise UsageError(
-            _(
-                "That would be {rows} images, and a comparison has room for {max_cells}. Take fewer weights or "
-                "fewer prompts."
-            ).format(rows=rows * len(weights), max_cells=MAX_CELLS)
+        text = _(
+            "That would be {rows} images, and a comparison has room for {max_cells}. Take fewer weights or "
+            "fewer prompts."
         )
+        raise UsageError(text.format(rows=rows * len(weights), max_cells=MAX_CELLS))
 
 
 def _name_loras(request: GenerationRequest, weights: Sequence[float]) -> str:

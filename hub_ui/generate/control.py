@@ -109,11 +109,8 @@ def prepare_control_image(
         raise UsageError(_("A control LoRA is steered by an image. Choose one (--control FILE)."))
     make = _MAKERS.get(request.control_kind)
     if make is None:
-        raise UsageError(
-            _("“{control_kind}” is no kind of control image. Choose one of: {makers}.").format(
-                control_kind=request.control_kind, makers=", ".join(_MAKERS)
-            )
-        )
+        text = _("“{control_kind}” is no kind of control image. Choose one of: {makers}.")
+        raise UsageError(text.format(control_kind=request.control_kind, makers=", ".join(_MAKERS)))
     image, notes = fit_image(request.control, "control image", width, height)
     control, more = make(image, cache)
     return control, (*notes, *more)
@@ -203,16 +200,12 @@ def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path
     if request.image is not None:
         return _choose_start(pipe, plan, request.image, control=control)
     if spec.begins_with_image:
-        raise UsageError(
-            _("{label} makes a clip that begins with an image, and there is none. Choose one (--image FILE).").format(
-                label=spec.label
-            )
-        )
+        text = _("{label} makes a clip that begins with an image, and there is none. Choose one (--image FILE).")
+        raise UsageError(text.format(label=spec.label))
     if request.control is None and not control:
         if spec.needs_image:
-            raise UsageError(
-                _("{label} changes an image, and there is none. Choose one (--control FILE).").format(label=spec.label)
-            )
+            text = _("{label} changes an image, and there is none. Choose one (--control FILE).")
+            raise UsageError(text.format(label=spec.label))
         return ControlImage(pipe=pipe)
     if not control and plan.family.edits:
         # What is to be changed is the image itself, not its edges.
@@ -230,15 +223,11 @@ def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool)
     if control:
         raise UsageError(_("A control LoRA can't start from an image. Leave out the LoRA or the image (--image)."))
     if plan.family.edits:
-        raise UsageError(
-            _("{label} edits an image as it is. Give it as the control image (--control FILE).").format(label=label)
-        )
+        text = _("{label} edits an image as it is. Give it as the control image (--control FILE).")
+        raise UsageError(text.format(label=label))
     if settings.run_steps < 1:
-        raise UsageError(
-            _("A strength of {strength:g} leaves none of {steps} steps. Take more strength or more steps.").format(
-                strength=settings.strength, steps=settings.steps
-            )
-        )
+        text = _("A strength of {strength:g} leaves none of {steps} steps. Take more strength or more steps.")
+        raise UsageError(text.format(strength=settings.strength, steps=settings.steps))
     if not plan.spec.begins_with_image:
         pipe = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
     start, notes = fit_image(path, "image to start from", settings.width, settings.height)

@@ -1,6 +1,7 @@
 """Keeps one base model in memory, switches LoRAs on it, and generates one comparison after another."""
 
 import threading
+import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -17,15 +18,15 @@ from hub_ui.generate.control import ControlImage, choose_inputs
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, spill_note, timing_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
-from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
+from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
-from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker
+from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
 from hub_ui.i18n import _
 
@@ -56,9 +57,12 @@ class Engine:
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
-                switched = loaded.set_adapters(loaded.plan.adapters)
+                start = time.perf_counter()
+                coverage = loaded.set_adapters(loaded.plan.adapters)
+                seconds = time.perf_counter() - start
                 with loaded.plan.device.current():
-                    return self._generate(loaded, switched, comparison, callbacks)
+                    made = self._generate(loaded, coverage, comparison, callbacks)
+                return replace(made, report=replace(made.report, switch_seconds=seconds))
             except (RuntimeError, MemoryError) as error:
                 # Outside of the batches, which may be repeated.
                 if not is_out_of_memory(error):
@@ -108,35 +112,36 @@ class Engine:
             self._image_cache.clear()
 
     def _generate(
-        self, loaded: LoadedPipeline, switched: AdapterSwitch, comparison: Comparison, callbacks: Callbacks
+        self, loaded: LoadedPipeline, coverage: Sequence[Coverage], comparison: Comparison, callbacks: Callbacks
     ) -> GenerationResult:
-        plan, checks = loaded.plan, OutputChecks()
+        """The LoRAs are on; how long that took is not in the report yet."""
+        plan, pipe, checks = loaded.plan, loaded.pipe, OutputChecks()
         request, settings = plan.request, plan.settings
         loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
         options = settings.draft.lora.scheduler_options if settings.draft and settings.draft.lora else None
         with (
-            samplers.using(loaded.pipe, settings.sampler, shift, options) as sampler_note,
-            quick_parts(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
+            samplers.using(pipe, settings.sampler, shift, options) as sampler_note,
+            quick_parts(pipe, loaded.small_decoder(), loaded.cache_threshold),
         ):
-            control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
+            control = choose_inputs(pipe, plan, control=loaded.manager.needs_control_image, cache=self.source.cache)
             checks.notes.extend(plan.notes)
-            partly = (each for each in switched.coverage[len(request.adapters) :] if not each.whole)
+            partly = (each for each in coverage[len(request.adapters) :] if not each.whole)
             checks.notes.extend(f"{each.title}: {each.sentence()}" for each in partly)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
-            checks.notes.extend(unused_notes(loaded.pipe, settings))
+            checks.notes.extend(unused_notes(pipe, settings))
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
-            checks.notes.extend(prompt_notes(loaded.pipe, settings, prompts))
+            checks.notes.extend(prompt_notes(pipe, settings, prompts))
             images = self._generate_images(loaded, comparison, control, checks, callbacks)
-            sampler, attention = samplers.own(loaded.pipe), attention_of(loaded.pipe)
+            sampler, attention = samplers.own(pipe), attention_of(pipe)
         # Some bases bring every size to an area of their own.
         width, height = images[0].image.size
         report = GenerationReport(
             base=plan.spec.label,
             base_id=plan.spec.id,
             device=plan.device.label,
-            coverage=switched.coverage[: len(request.adapters)],
-            switch_seconds=switched.seconds,
+            coverage=tuple(coverage[: len(request.adapters)]),
+            switch_seconds=0.0,
             seed=settings.seed,
             steps=settings.steps,
             guidance=settings.guidance,
@@ -203,7 +208,12 @@ class Engine:
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
             callbacks.report(_("Waiting for another image"))
-            _read_ahead(request.adapters, callbacks)
+            # Files are read into the system's cache: the time is there, while another image is generated.
+            for adapter in request.adapters:
+                # What can't be read is said when the LoRA is put on.
+                with suppress(OSError), adapter.path.open("rb") as file:
+                    while file.read(_READ_AT_ONCE):
+                        callbacks.raise_if_cancelled()
             while not self._lock.acquire(timeout=_SECONDS_BETWEEN_TRIES):
                 callbacks.raise_if_cancelled()
         try:
@@ -300,15 +310,6 @@ class Engine:
             self._loaded.manager.disable()
             self._loaded = None
             release_memory(device)
-
-
-def _read_ahead(adapters: Sequence[LoraInput], callbacks: Callbacks) -> None:
-    """Reads files into the system's cache: the time is there, while another image is generated."""
-    for adapter in adapters:
-        # What can't be read is said when the LoRA is put on.
-        with suppress(OSError), adapter.path.open("rb") as file:
-            while file.read(_READ_AT_ONCE):
-                callbacks.raise_if_cancelled()
 
 
 def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:

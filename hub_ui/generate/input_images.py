@@ -32,9 +32,8 @@ def open_image(path: Path, what: str) -> tuple[Image.Image, list[str]]:
     """The image upright, in RGB, without transparency. Raises UsageError for other files and for very large images."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(
-                _("{name} is too large for a {what}. Make it smaller first.").format(name=path.name, what=what)
-            )
+            text = _("{name} is too large for a {what}. Make it smaller first.")
+            raise UsageError(text.format(name=path.name, what=what))
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
@@ -44,13 +43,11 @@ def open_image(path: Path, what: str) -> tuple[Image.Image, list[str]]:
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image)), notes
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UsageError(
-            _("{name} has too many pixels for a {what}. Make it smaller first.").format(name=path.name, what=what)
-        ) from error
+        text = _("{name} has too many pixels for a {what}. Make it smaller first.")
+        raise UsageError(text.format(name=path.name, what=what)) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UsageError(
-            _("{name} can't be read as an image. Give a PNG, JPEG or WebP.").format(name=path.name)
-        ) from error
+        text = _("{name} can't be read as an image. Give a PNG, JPEG or WebP.")
+        raise UsageError(text.format(name=path.name)) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

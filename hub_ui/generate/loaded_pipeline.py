@@ -11,14 +11,14 @@ from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
-from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
+from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
 from hub_ui.generate.request import LoraInput, ProgressTracker
-from hub_ui.generate.result import GeneratedImage
+from hub_ui.generate.result import Coverage, GeneratedImage
 
 _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
 _TILED = "The image was decoded piece by piece, which changes it a little: at once it does not fit into the memory."
@@ -56,7 +56,7 @@ class LoadedPipeline:
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
-    def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
+    def set_adapters(self, adapters: Sequence[LoraInput]) -> tuple[Coverage, ...]:
         """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 

@@ -34,9 +34,8 @@ def disk_folder() -> Path:
     folders = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home()]
     found = next((folder for folder in folders if folder.is_dir() and not _is_in_memory(folder)), None)
     if found is None:
-        raise PreviewError(
-            _("All folders for temporary files are in the computer's memory. Set TMPDIR to a folder on a disk.")
-        )
+        text = _("All folders for temporary files are in the computer's memory. Set TMPDIR to a folder on a disk.")
+        raise PreviewError(text)
     return found
 
 

@@ -75,10 +75,6 @@ def parse_prompt(prompt: str) -> tuple[PromptPart, ...]:
     for starts, factor in ((open_["("], _ROUND), (open_["["], _SQUARE)):
         for start in starts:
             close(start, factor)
-    return _merge(texts, weights)
-
-
-def _merge(texts: Sequence[str], weights: Sequence[float]) -> tuple[PromptPart, ...]:
     joined: list[tuple[str, float]] = []
     for text, weight in zip(texts, weights, strict=True):
         if joined and joined[-1][1] == weight:
@@ -159,17 +155,13 @@ def chunk_count(pipe: Any, settings: ResolvedRequest, prompt: str) -> int:
 
 def prompt_notes(pipe: Any, settings: ResolvedRequest, prompts: Sequence[str]) -> list[str]:
     """Notes on what this pipeline does not read of the prompts."""
-    if not settings.emphasis:
-        return truncation_notes(pipe, prompts)
-    if reads_emphasis(pipe):
+    if settings.emphasis and reads_emphasis(pipe):
         return []
-    plain = [without_weights(prompt) for prompt in prompts]
-    if plain == list(prompts):
-        return truncation_notes(pipe, prompts)
-    return [
-        *truncation_notes(pipe, plain),
-        "This base reads whole sentences and has no emphasis: the weights in (word:1.2) were left out.",
-    ]
+    read = [without_weights(prompt) if settings.emphasis else prompt for prompt in prompts]
+    notes = truncation_notes(pipe, read)
+    if read != list(prompts):
+        notes.append("This base reads whole sentences and has no emphasis: the weights in (word:1.2) were left out.")
+    return notes
 
 
 def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:

@@ -191,22 +191,17 @@ class ReplicateBackend:
         page = f"https://replicate.com/{ref.id}"
         # Requests that would cost money without giving an image.
         if not what.inputs.known:
-            raise PreviewError(
-                _("Replicate doesn't say what {id} takes. Run it on its page: {page}").format(id=ref.id, page=page)
-            )
+            message = _("Replicate doesn't say what {id} takes. Run it on its page: {page}")
+            raise PreviewError(message.format(id=ref.id, page=page))
         examples = (url.partition("?")[0].lower() for url in what.example)
         if all(name in what.inputs for name in _VIDEO_INPUTS) or any(url.endswith(_VIDEOS) for url in examples):
-            raise PreviewError(
-                _("{id} makes videos, which can't be shown from Replicate yet. Run it on its page: {page}").format(
-                    id=ref.id, page=page
-                )
-            )
+            message = _("{id} makes videos, which can't be shown from Replicate yet. Run it on its page: {page}")
+            raise PreviewError(message.format(id=ref.id, page=page))
         first = request.adapters[0].ref if request.adapters else None
         own = first is not None and (first.hub, first.id) == ("replicate", ref.id)
         if own and what.inputs.takes_loras and "replicate_weights" not in what.inputs:
-            raise DoesNotFit(
-                _("{id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.").format(id=ref.id)
-            )
+            message = _("{id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.")
+            raise DoesNotFit(message.format(id=ref.id))
         # Only official models run by name; their versions are not public.
         version = ref.version or (None if what.official else what.newest)
         return _Model(name=ref.id, version=version, what=what, own=own)
@@ -342,9 +337,8 @@ def _choose_model(request: GenerationRequest) -> Ref:
     first = request.adapters[0]
     if first.ref.hub == "replicate":
         if not first.ref.is_pinned:
-            raise UsageError(
-                _("{ref} names no version. Choose one, so that the same bytes run each time.").format(ref=first.ref)
-            )
+            message = _("{ref} names no version. Choose one, so that the same bytes run each time.")
+            raise UsageError(message.format(ref=first.ref))
         return first.ref
     for adapter in request.adapters[1:]:
         runner(adapter.architecture, adapter.base_model)

@@ -115,11 +115,8 @@ def spread_weights(
         return [weights[0]] * count
     if len(weights) != count:
         one, several = names
-        raise UsageError(
-            _("LoRAs: {count}, {several}: {n}. Give no {one}, one for all, or one for each.").format(
-                count=count, several=several, n=len(weights), one=one
-            )
-        )
+        text = _("LoRAs: {count}, {several}: {n}. Give no {one}, one for all, or one for each.")
+        raise UsageError(text.format(count=count, several=several, n=len(weights), one=one))
     return list(weights)
 
 

@@ -108,13 +108,11 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
         weights += [adapter.weight, adapter.text_encoder_scale, *adapter.block_weights]
         if adapter.block_weights and adapter.architecture:
             block_names(adapter.architecture, len(adapter.block_weights))
-    cells = len(comparison.cells)
+    cells, seeds = len(comparison.cells), (request.seed, *(cell.seed for cell in comparison.cells))
     rules = (
         (all(map(math.isfinite, weights)), "A weight must be a number, such as 0.8."),
         (
-            all(
-                _is_within(seed, 0, _LARGEST_SEED) for seed in (request.seed, *(cell.seed for cell in comparison.cells))
-            ),
+            all(_is_within(seed, 0, _LARGEST_SEED) for seed in seeds),
             f"A seed is a whole number from 0 to {_LARGEST_SEED}.",
         ),
         (_is_within(request.steps, 1, _MOST_STEPS), f"Choose between 1 and {_MOST_STEPS} steps."),

@@ -57,32 +57,26 @@ def identify_checkpoint(path: Path) -> CheckpointFacts:
     """Raises NoBase with the reason when a file is no base."""
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise NoBase(
-            _(
-                "{name} is no safetensors file and no GGUF file. Pickled checkpoints (.ckpt, .pt, .bin) can "
-                "run code and are not loaded. Look for a .safetensors version."
-            ).format(name=path.name)
+        text = _(
+            "{name} is no safetensors file and no GGUF file. Pickled checkpoints (.ckpt, .pt, .bin) can "
+            "run code and are not loaded. Look for a .safetensors version."
         )
+        raise NoBase(text.format(name=path.name))
     try:
         with path.open("rb") as file:
             header = read(FileReader(file))
     except OSError as error:
-        raise NoBase(
-            _("{path} can't be read: {value}. Check the name.").format(path=path, value=error.strerror or error)
-        ) from error
+        text = _("{path} can't be read: {value}. Check the name.")
+        raise NoBase(text.format(path=path, value=error.strerror or error)) from error
     except HubUiError as error:
-        raise NoBase(
-            _("{name} can't be used as a base: {message}").format(name=path.name, message=error.message)
-        ) from error
+        text = _("{name} can't be used as a base: {message}")
+        raise NoBase(text.format(name=path.name, message=error.message)) from error
     facts = identify_header(header, path.name)
     if read is read_header:
         return facts
     if facts.brings != {"transformer"}:
-        raise NoBase(
-            _("GGUF files of {architecture} can't be read. Choose a version in safetensors.").format(
-                architecture=facts.architecture
-            )
-        )
+        text = _("GGUF files of {architecture} can't be read. Choose a version in safetensors.")
+        raise NoBase(text.format(architecture=facts.architecture))
     return replace(facts, precision=_precision_of_types(header))
 
 
@@ -99,32 +93,28 @@ def _precision_of_types(header: Header) -> str:
 def identify_header(header: Header, name: str) -> CheckpointFacts:
     tensors, what = header.tensors, structure_of(header.tensors).what
     if what == "lora":
-        raise NoBase(
-            _(
-                "{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the "
-                "model it goes on."
-            ).format(name=name)
+        text = _(
+            "{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the "
+            "model it goes on."
         )
+        raise NoBase(text.format(name=name))
     if what not in ("checkpoint", "diffusion-model"):
-        raise NoBase(
-            _("{name} is {words}, not a base model. Choose a checkpoint.").format(name=name, words=WORDS[what])
-        )
+        text = _("{name} is {words}, not a base model. Choose a checkpoint.")
+        raise NoBase(text.format(name=name, words=WORDS[what]))
     if any(tensor.endswith(_PACKED) for tensor in tensors):
-        raise NoBase(
-            _("{name} is packed for another program (quantised). Choose a version in bf16 or fp16.").format(name=name)
-        )
+        text = _("{name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
+        raise NoBase(text.format(name=name))
     found = structure_of(_lora_of_all_layers(tensors))
     # A whole model has all layers, so what is only usual for some of them is no answer here.
     left = found.architectures
     if len(left) > 1:
         left = tuple(name for name in left if name in _LEARNED and any(map(_LEARNED[name].search, tensors)))
     if len(left) != 1:
-        raise NoBase(
-            _(
-                "It can't be told which architecture {name} has; it may be newer than this program. Choose "
-                "another base, or one in diffusers' layout (--base FOLDER)."
-            ).format(name=name)
+        text = _(
+            "It can't be told which architecture {name} has; it may be newer than this program. Choose "
+            "another base, or one in diffusers' layout (--base FOLDER)."
         )
+        raise NoBase(text.format(name=name))
     architecture = left[0]
     prefixes = {**_PARTS, _T5: _T5_PART.get(architecture)}
     parts = {part for start, part in prefixes.items() if part and any(tensor.startswith(start) for tensor in tensors)}
@@ -252,12 +242,11 @@ def base_by_id(name: str | None) -> table.PipelineSpec | None:
 
 def _check_architecture(label: str, architecture: str, of_lora: str | None) -> None:
     if of_lora is not None and architecture != of_lora:
-        raise DoesNotFit(
-            _(
-                "The LoRA is for {of_lora}, but {label} is {architecture}: no part of it would fit. Choose a "
-                "base of the same architecture, or none to have one picked."
-            ).format(of_lora=of_lora, label=label, architecture=architecture)
+        text = _(
+            "The LoRA is for {of_lora}, but {label} is {architecture}: no part of it would fit. Choose a "
+            "base of the same architecture, or none to have one picked."
         )
+        raise DoesNotFit(text.format(of_lora=of_lora, label=label, architecture=architecture))
 
 
 def resolve_base(spec: table.PipelineSpec, index: repo_layout.Index) -> table.PipelineSpec:
@@ -266,11 +255,8 @@ def resolve_base(spec: table.PipelineSpec, index: repo_layout.Index) -> table.Pi
         return spec
     bases = _with_pipeline(index)
     if not bases:
-        raise NoBase(
-            _("{label} is for diffusers' {value}, which hub-ui can't generate with. Choose another base.").format(
-                label=spec.label, value=index.pipeline or "unnamed pipeline"
-            )
-        )
+        text = _("{label} is for diffusers' {value}, which hub-ui can't generate with. Choose another base.")
+        raise NoBase(text.format(label=spec.label, value=index.pipeline or "unnamed pipeline"))
     # SD 1 and SD 2 share a class; the LoRA shows which is meant. Without one it is not the demo's base.
     same = [base for base in bases if base.architecture == spec.architecture]
     like = (same or [base for base in bases if base.source != str(table.PACKAGED)])[0]
@@ -319,22 +305,18 @@ def _find_base(name: str, architecture: str | None) -> table.PipelineSpec:
     if path.is_dir():
         index = repo_layout.read_index(path)
         if index is None:
-            raise NoBase(
-                _(
-                    "{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base."
-                ).format(path=path)
-            )
+            text = _("{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base.")
+            raise NoBase(text.format(path=path))
         same = [base for base in _with_pipeline(index) if base.source != str(table.PACKAGED)]
         return resolve_base(replace(_own([*of_lora, *same, table.BASES[1]][0], str(path)), assumed=True), index)
     if not _REPO.fullmatch(name):
         raise NoBase(_no_such_base(name, architecture))
     if architecture and not of_lora:
-        raise NoBase(
-            _(
-                "There is no base model here that can generate with LoRAs for {architecture}, so {name} can't "
-                "be used. Use the LoRA in another program."
-            ).format(architecture=architecture, name=name)
+        text = _(
+            "There is no base model here that can generate with LoRAs for {architecture}, so {name} can't "
+            "be used. Use the LoRA in another program."
         )
+        raise NoBase(text.format(architecture=architecture, name=name))
     return replace(_own([*of_lora, table.BASES[1]][0], name), architecture=architecture or "", assumed=True)
 
 
@@ -346,11 +328,8 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
         iter(bases_for_architecture(found.architecture)), None
     )
     if like is None:
-        raise NoBase(
-            _("{name} is for {architecture}, which hub-ui can't generate with. Choose another base.").format(
-                name=path.name, architecture=found.architecture
-            )
-        )
+        text = _("{name} is for {architecture}, which hub-ui can't generate with. Choose another base.")
+        raise NoBase(text.format(name=path.name, architecture=found.architecture))
     if like.is_modular:
         text = _("{label} is read in diffusers' layout only, and {name} is a single file. Choose a repo or a folder.")
         raise NoBase(text.format(label=like.label, name=path.name))

@@ -203,12 +203,9 @@ def base_sha256(base: LocalBase) -> str | None:
     )
     if base.checkpoint:
         files += [base.checkpoint, *base.beside.values()]
-    lines = sorted(f"{_name_in(base, file)} {_file_sha256(file)}" for file in files)
+    names = [file.relative_to(base.folder) if file.is_relative_to(base.folder) else Path(file.name) for file in files]
+    lines = sorted(f"{name.as_posix()} {_file_sha256(file)}" for name, file in zip(names, files, strict=True))
     return sha256("\n".join(lines).encode()).hexdigest() if lines else None
-
-
-def _name_in(base: LocalBase, file: Path) -> str:
-    return file.relative_to(base.folder).as_posix() if file.is_relative_to(base.folder) else file.name
 
 
 def _file_sha256(file: Path) -> str:
@@ -266,12 +263,11 @@ def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = 
     what = f"{plan.label} ({size(plan.missing, precise=True)} from {plan.origin})"
     free = size(plan.free, precise=True)
     if may_complete and plan.missing + _SPARE > plan.free:
-        raise NoBase(
-            _(
-                "There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
-                "Make room, point HF_HOME to another disk, or choose a smaller base."
-            ).format(what=what, free=free)
+        text = _(
+            "There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
+            "Make room, point HF_HOME to another disk, or choose a smaller base."
         )
+        raise NoBase(text.format(what=what, free=free))
     if may_complete and (plan.missing <= _WITHOUT_ASKING or may_fetch):
         return
     there = f" {size(plan.present, precise=True)} of it are here already." if plan.present > _WORTH_A_WORD else ""
@@ -380,9 +376,8 @@ def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layo
     try:
         index = repo_layout.parse_index(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
-        raise NoBase(
-            _("{repo}'s {name} can't be read. Choose another base.").format(repo=query.repo, name=name)
-        ) from error
+        text = _("{repo}'s {name} can't be read. Choose another base.")
+        raise NoBase(text.format(repo=query.repo, name=name)) from error
     return repo_layout.with_own_parts(index, query.repo, names)
 
 

@@ -49,22 +49,18 @@ def load_single_file(
         rest |= {"requires_safety_checker": False, "safety_checker": None}
     if not brings <= set(precision.NETWORKS):
         if not hasattr(kind, "from_single_file"):
-            raise NoBase(
-                _(
-                    "diffusers can't read {name} as a whole checkpoint. Choose a base in diffusers' layout, or "
-                    "a file that holds the diffusion model alone."
-                ).format(name=file.name)
+            text = _(
+                "diffusers can't read {name} as a whole checkpoint. Choose a base in diffusers' layout, or "
+                "a file that holds the diffusion model alone."
             )
+            raise NoBase(text.format(name=file.name))
         return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options)
     [name] = brings - fetched.beside.keys()
     for part, path in {name: file, **fetched.beside}.items():
         network = _part_class(index.parts[part]) if part in index.parts else None
         if network is None or not hasattr(network, "from_single_file"):
-            raise NoBase(
-                _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
-                    name=path.name, name2=part
-                )
-            )
+            text = _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.")
+            raise NoBase(text.format(name=path.name, name2=part))
         if path.suffix.lower() == ".gguf":
             dtype = next(value for key, value in options.items() if key.endswith("dtype"))
             rest[part] = precision.read_gguf(network, path, folder, part, dtype, options)
@@ -106,13 +102,18 @@ def load_pipeline(
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
-    kind = _pipeline_class(choice)
-    index = _read_index(choice, fetched)
+    kind, index = _pipeline_class(choice), _read_index(choice, fetched)
+    import diffusers
+
     try:
         with layer_mover(device, placement.level) as settle:
             pipe = _build(kind, choice, fetched, index, device, settle)
             if choice.scheduler is not None:
-                pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
+                # In place of the repo's, whose settings stay where the table has none.
+                scheduler = getattr(diffusers, choice.scheduler)
+                known = inspect.signature(scheduler.__init__).parameters
+                settings = {**pipe.scheduler.config, **choice.scheduler_options}
+                pipe.scheduler = scheduler(**{key: value for key, value in settings.items() if key in known})
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
             placement = first_fit(pipe, device, placement)
@@ -120,11 +121,8 @@ def load_pipeline(
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise NoBase(
-            _("{label} can't be loaded from its files ({reason}). {fetched}").format(
-                label=choice.label, reason=reason, fetched=_advice(fetched)
-            )
-        ) from error
+        text = _("{label} can't be loaded from its files ({reason}). {fetched}")
+        raise NoBase(text.format(label=choice.label, reason=reason, fetched=_advice(fetched))) from error
     return pipe, placement
 
 
@@ -142,11 +140,8 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
     of_diffusers.set_verbosity_error()
     kind = getattr(diffusers, choice.pipeline, None)
     if kind is None:
-        raise NoBase(
-            _("{label} needs a newer diffusers ({pipeline}). Update it: pip install -U diffusers").format(
-                label=choice.label, pipeline=choice.pipeline
-            )
-        )
+        text = _("{label} needs a newer diffusers ({pipeline}). Update it: pip install -U diffusers")
+        raise NoBase(text.format(label=choice.label, pipeline=choice.pipeline))
     return kind
 
 
@@ -154,20 +149,14 @@ def _read_index(choice: PipelineSpec, fetched: LocalBase) -> repo_layout.Index:
     """Names what is missing, because diffusers' own errors don't."""
     index = repo_layout.read_index(fetched.folder)
     if index is None:
-        raise NoBase(
-            _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.").format(
-                folder=fetched.folder
-            )
-        )
+        text = _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.")
+        raise NoBase(text.format(folder=fetched.folder))
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     missing = [name for name in repo_layout.missing_parts(fetched.folder, index, brings) if name not in fetched.parts]
     if missing:
         parts = ", ".join(missing).replace("_", " ")
-        raise NoBase(
-            _("{label} is not whole: its {parts} can't be found. {fetched}").format(
-                label=choice.label, parts=parts, fetched=_advice(fetched)
-            )
-        )
+        text = _("{label} is not whole: its {parts} can't be found. {fetched}")
+        raise NoBase(text.format(label=choice.label, parts=parts, fetched=_advice(fetched)))
     return repo_layout.with_variants(index, fetched.folder, choice.dtype)
 
 
@@ -262,21 +251,9 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
     )
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
-        raise NoBase(
-            _("{label} can't be loaded: its {lacking} can't be read. {fetched}").format(
-                label=choice.label, lacking=", ".join(lacking), fetched=_advice(fetched)
-            )
-        )
+        text = _("{label} can't be loaded: its {lacking} can't be read. {fetched}")
+        raise NoBase(text.format(label=choice.label, lacking=", ".join(lacking), fetched=_advice(fetched)))
     return pipe
-
-
-def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any:
-    """Replaces the repo's scheduler, keeping its settings where the table has none."""
-    import diffusers
-
-    kind = getattr(diffusers, name)
-    known = inspect.signature(kind.__init__).parameters
-    return kind(**{key: value for key, value in {**pipe.scheduler.config, **options}.items() if key in known})
 
 
 def _advice(fetched: LocalBase) -> str:
@@ -367,9 +344,8 @@ def load_decoder(folder: Path, dtype: str = "float32", device: str = "cpu") -> A
         decoder = kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
         return decoder.to(device, getattr(torch, dtype))
     except FAILURES as error:
-        raise NoBase(
-            _("The small decoder in {folder} can't be read. Delete it to have it fetched again.").format(folder=folder)
-        ) from error
+        text = _("The small decoder in {folder} can't be read. Delete it to have it fetched again.")
+        raise NoBase(text.format(folder=folder)) from error
 
 
 @contextmanager

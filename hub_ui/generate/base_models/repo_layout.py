@@ -162,18 +162,16 @@ def select_files(
         elif own and len(path.parts) == 2 and path.suffix == ".safetensors" and part not in replaced_parts:
             weights.setdefault(part, []).append(str(path))
     if not any(name in INDEXES for name in texts) or (not weights and not replaced_parts):
-        raise NoBase(
-            _("The repository holds no model in diffusers' layout with safetensors weights. Choose another base.")
-        )
+        text = _("The repository holds no model in diffusers' layout with safetensors weights. Choose another base.")
+        raise NoBase(text)
     own_parts = (name for name, part in (index.parts if index else {}).items() if not part.repo and part.has_weights)
     lacking = sorted(set(own_parts) - replaced_parts - weights.keys())
     if lacking:
-        raise NoBase(
-            _(
-                "The repository has no safetensors weights for {lacking}; other formats can run code and are "
-                "not loaded. Choose another base."
-            ).format(lacking=", ".join(lacking).replace("_", " "))
+        text = _(
+            "The repository has no safetensors weights for {lacking}; other formats can run code and are "
+            "not loaded. Choose another base."
         )
+        raise NoBase(text.format(lacking=", ".join(lacking).replace("_", " ")))
     variant = choose_variant((name for names in weights.values() for name in names), dtype)
     return tuple(sorted([*texts, *(name for names in weights.values() for name in _select_weights(names, variant))]))
 

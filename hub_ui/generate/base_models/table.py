@@ -328,9 +328,7 @@ def model_sizes(spec: PipelineSpec) -> Parts:
     """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike,
     else estimated from `gigabytes`: see is_estimated.
     """
-    if local := _local_sizes(Path(spec.source)):
-        return local
-    if known := _known(spec):
+    if known := _local_sizes(Path(spec.source)) or _known(spec):
         return known
     parameters = spec.gigabytes * 1e9 / 2
     return {

@@ -46,11 +46,8 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
             block_names(architecture, len(weights))
         return weights
     if architecture is None:
-        raise UsageError(
-            _("It is unknown which blocks this LoRA has, so “{text}” means nothing. Write the numbers.").format(
-                text=text[:40]
-            )
-        )
+        message = _("It is unknown which blocks this LoRA has, so “{text}” means nothing. Write the numbers.")
+        raise UsageError(message.format(text=text[:40]))
     blocks = block_names(architecture, len(_lists(architecture)[0]))
     if match := _ALL.fullmatch(text):
         return (float(match[1] or 1),) * len(blocks)
@@ -78,22 +75,18 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(
-            _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.").format(
-                text=text.strip()[:40]
-            )
-        )
+        message = _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.")
+        raise UsageError(message.format(text=text.strip()[:40]))
     return number
 
 
 def _lists(architecture: str) -> tuple[tuple[str, ...], ...]:
     if architecture not in BLOCKS:
-        raise UsageError(
-            _(
-                "Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for "
-                "{architecture}. Leave them out."
-            ).format(architecture=architecture)
+        text = _(
+            "Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for "
+            "{architecture}. Leave them out."
         )
+        raise UsageError(text.format(architecture=architecture))
     return BLOCKS[architecture]
 
 
@@ -105,11 +98,8 @@ def block_names(architecture: str, count: int) -> tuple[str, ...]:
     """The blocks that so many numbers are for. Raises UsageError where there is no such list."""
     found = next((blocks for blocks in _lists(architecture) if len(blocks) == count), None)
     if found is None:
-        raise UsageError(
-            _("{architecture} takes {architecture2} block weights, and these are {count}.").format(
-                architecture=architecture, architecture2=_counts(architecture), count=count
-            )
-        )
+        text = _("{architecture} takes {architecture2} block weights, and these are {count}.")
+        raise UsageError(text.format(architecture=architecture, architecture2=_counts(architecture), count=count))
     return found
 
 

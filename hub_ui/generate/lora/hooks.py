@@ -258,11 +258,8 @@ class Hook:
 
     def _add(self, inner: Tensor, up: Tensor, y: Tensor) -> Tensor:
         """y + up(inner), in place where the memory of y allows it: y is a new tensor, and the largest one here."""
-        import torch
-
         if not y.is_contiguous():
-            added = torch.einsum("or,br...->bo...", up, inner) if self.channels_second else inner @ up.t()
-            return y + added
+            return y + times(up, inner, self.channels_second)
         if self.channels_second:
             y.view(*y.shape[:2], -1).baddbmm_(up.expand(len(y), -1, -1), inner.reshape(*inner.shape[:2], -1))
         else:
@@ -288,6 +285,13 @@ def product(module: Any, x: Tensor, down: Tensor, mid: Tensor | None, channels_s
         x, down = torch.einsum("ri,bi...->br...", down.flatten(1), x), mid
     product: Tensor = module._conv_forward(x, down, None)
     return product
+
+
+def times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:
+    """The outputs of a last factor."""
+    import torch
+
+    return torch.einsum("or,br...->bo...", up, inner) if channels_second else inner @ up.t()
 
 
 def _concatenate(values: Sequence[Tensor], axis: int) -> Tensor:

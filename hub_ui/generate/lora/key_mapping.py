@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hub_ui.generate.lora import modules
 from hub_ui.generate.lora.key_maps import is_numbered, plain, targets_by_number
@@ -93,10 +93,8 @@ def _targets_by_number(
     targets = targets_by_number(names.sizes) if numbered else {}
     for layer in numbered:
         target, size = targets.get(layer.name), modules.size_of(layer, shapes)
-        if target is None or size is None:
-            return {}
-        shape = names.sizes[target.component].get(target.module)
-        if shape is None or not size.fits(shape):
+        shape = names.sizes[target.component].get(target.module) if target else None
+        if size is None or shape is None or not size.fits(shape):
             return {}
     return targets
 
@@ -112,12 +110,12 @@ def _targets(
             return (numbered[layer.name],)
         raise _NoTarget("of layers that are only numbered, and do not fit this base in the order of their numbers")
     part = modules.PART_OF_FUSED.match(layer.name)
-    found = _find(part["fused"] if part else layer.name, names)
-    if found.encoder is not None:
-        return _encoder_targets(found, found.encoder, size, names)
-    if not found.candidates:
-        raise _NoTarget("of layers this base does not have", found.name)
-    targets = found.candidates[0]
+    name, candidates, encoder = find_candidates(part["fused"] if part else layer.name, names)
+    if encoder is not None:
+        return _encoder_targets(name, candidates, encoder, size, names)
+    if not candidates:
+        raise _NoTarget("of layers this base does not have", name)
+    targets = candidates[0]
     if part is not None:
         targets = tuple(replace(each, rows=None) for each in targets[int(part["number"]) :][:1])
         if not targets:
@@ -138,50 +136,39 @@ def _targets(
     raise _other_size(size, targets, names)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
-    """Candidates for a layer's name. `encoder` numbers its text encoder: 0 if unknown, None for the network."""
-
-    name: str
-    candidates: tuple[modules.Targets, ...]
-    encoder: int | None = None
-
-
-def knows(layer: str, names: Names) -> bool:
-    """Whether the model has modules of this layer's name, whatever their sizes."""
-    return bool(_find(layer, names).candidates)
-
-
-def _find(layer: str, names: Names) -> _Found:
+def find_candidates(layer: str, names: Names) -> tuple[str, tuple[modules.Targets, ...], int | None]:
+    """A layer's plain name, its candidates, and the number of its text encoder: 0 if unknown, None for the network."""
     # Early files of SimpleTuner end each name in an underscore.
     name = layer.replace(".processor.", ".").replace("._orig_mod.", ".").rstrip("_")
     if match := _ENCODER.match(name):
         number = match["kohya"] or (match["diffusers"] or "").removeprefix("_") or 0
         encoder = _ENCODER_NUMBERS.get(match["named"], 0) if match["named"] else int(number)
         name = plain(_WITHIN_ENCODER.sub("", name[match.end() :]))
-        return _Found(name=name, candidates=names.encoders.get(flat(name), ()), encoder=encoder)
+        return name, names.encoders.get(flat(name), ()), encoder
     stripped = _WRAPPERS.sub("", name)
     targets = names.network.get(flat(stripped)) or names.network.get(flat(name.removeprefix("lora_")))
     if targets is not None:
-        return _Found(name=stripped, candidates=(targets,))
+        return stripped, (targets,), None
     # It may be a text encoder's layer without a prefix.
     candidates = names.encoders.get(flat(plain(stripped)), ())
-    return _Found(name=stripped, candidates=candidates, encoder=0 if candidates else None)
+    return stripped, candidates, 0 if candidates else None
 
 
-def _encoder_targets(found: _Found, number: int, size: modules.Size, names: Names) -> modules.Targets:
+def _encoder_targets(
+    name: str, candidates: Sequence[modules.Targets], number: int, size: modules.Size, names: Names
+) -> modules.Targets:
     """Trainers number text encoders differently, so the encoder that has a layer of this name and size is meant."""
     component = f"text_encoder_{number}" if number > 1 else "text_encoder"
-    fitting = [each for each in found.candidates if _fits(each, size, names)]
-    own = [each for each in found.candidates if each[0].component == component]
+    fitting = [each for each in candidates if _fits(each, size, names)]
+    own = [each for each in candidates if each[0].component == component]
     if fitting:
         return next((each for each in fitting if each in own), fitting[0])
     label = f"text encoder {number}" if number else "the text encoder"
-    if not any(name == component or (not number and name.startswith(component)) for name in names.sizes):
+    if not any(each == component or (not number and each.startswith(component)) for each in names.sizes):
         raise _NoTarget(f"of {label}, which this base does not have")
-    if not found.candidates:
-        raise _NoTarget(f"of layers that {label} of this base does not have", found.name)
-    raise _other_size(size, (own or found.candidates)[0], names)
+    if not candidates:
+        raise _NoTarget(f"of layers that {label} of this base does not have", name)
+    raise _other_size(size, (own or candidates)[0], names)
 
 
 def _fits(targets: modules.Targets, size: modules.Size, names: Names) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
-from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
+from hub_ui.generate.lora.patch import Patch, Unfit, configs_of, patches
 from hub_ui.generate.memory_plan import footprint
 from hub_ui.generate.request import LoraInput
-from hub_ui.generate.result import Missed
+from hub_ui.generate.result import Coverage, Missed
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -48,22 +47,15 @@ _MAGNITUDES = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.
 _OF_AN_OUTPUT = 18
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """A LoRA file's tensors by name. Most of them are views of the memory that the file was read into."""
+def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """A file's tensors by name, most of them views of the memory that it was read into, and its metadata.
 
-    tensors: Mapping[str, Tensor]
-    metadata: Mapping[str, str]
-
-
-def read(path: Path, title: str) -> Weights:
-    """Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
+    Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
     import torch
 
     if path.suffix != ".safetensors":
-        raise NotWeights(
-            _("{name} is no safetensors file. Other formats can run code and are not loaded.").format(name=path.name)
-        )
+        text = _("{name} is no safetensors file. Other formats can run code and are not loaded.")
+        raise NotWeights(text.format(name=path.name))
     header, raw = _read_file(path, title)
     data = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
     tensors = {name: _tensor(data, entry, name) for name, entry in header.tensors.items()}
@@ -72,13 +64,12 @@ def read(path: Path, title: str) -> Weights:
         if tensor.is_floating_point() and tensor.numel() > 0:
             low, high = torch.aminmax(tensor)
             if not (torch.isfinite(low) and torch.isfinite(high)):
-                raise DoesNotFit(
-                    _(
-                        "“{title}” is damaged: “{name}” holds values that are no numbers. Pull it again, or "
-                        "use another version of it."
-                    ).format(title=title, name=name[:80])
+                text = _(
+                    "“{title}” is damaged: “{name}” holds values that are no numbers. Pull it again, or "
+                    "use another version of it."
                 )
-    return Weights(tensors=tensors, metadata=header.metadata)
+                raise DoesNotFit(text.format(title=title, name=name[:80]))
+    return tensors, header.metadata
 
 
 def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
@@ -114,24 +105,21 @@ def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
         with path.open("rb") as file:
             size, length = os.fstat(file.fileno()).st_size, headers.header_length(file.read(9))
             if size < 8 + length:
-                raise BadHeader(
-                    _("{name} ends inside its own header. It is cut off; pull it again.").format(name=path.name)
-                )
+                text = _("{name} ends inside its own header. It is cut off; pull it again.")
+                raise BadHeader(text.format(name=path.name))
             file.seek(8)
             header = headers.parse(file.read(length), size)
             found = facts.read(header)
             if not found.is_lora:
                 reason = found.warnings[0] if found.warnings else "This is no LoRA."
-                raise DoesNotFit(
-                    _("“{title}” can't be tried here. {reason} Choose another file.").format(title=title, reason=reason)
-                )
+                text = _("“{title}” can't be tried here. {reason} Choose another file.")
+                raise DoesNotFit(text.format(title=title, reason=reason))
             raw = bytearray(header.extent)
             if file.readinto(raw) < len(raw):
                 raise BadHeader(_("{name} is being changed while it is read. Try again.").format(name=path.name))
     except OSError as error:
-        raise NotWeights(
-            _("{name} can't be read ({strerror}). Pull it again.").format(name=path.name, strerror=error.strerror)
-        ) from error
+        text = _("{name} can't be read ({strerror}). Pull it again.")
+        raise NotWeights(text.format(name=path.name, strerror=error.strerror)) from error
     return header, raw
 
 
@@ -139,11 +127,8 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     import torch
 
     if entry.dtype not in _DTYPES:
-        raise DoesNotFit(
-            _("The tensor “{name}” is of the type {dtype}, which can't be read here.").format(
-                name=name[:80], dtype=entry.dtype
-            )
-        )
+        text = _("The tensor “{name}” is of the type {dtype}, which can't be read here.")
+        raise DoesNotFit(text.format(name=name[:80], dtype=entry.dtype))
     dtype = getattr(torch, _DTYPES[entry.dtype])
     part = data[entry.data_offsets[0] : entry.data_offsets[1]]
     if part.storage_offset() % dtype.itemsize:
@@ -158,19 +143,16 @@ class LoraPatches:
 
     patches: Mapping[ModuleKey, tuple[Patch, ...]]
     inputs: Mapping[ModuleKey, int]
-    applied: int
-    total: int
-    missed: tuple[Missed, ...]
+    coverage: Coverage
     size: int
-    remark: str = ""
 
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
     """Raises DoesNotFit for a file that has no effect at all, which would look like a weak LoRA."""
-    file = read(adapter.path, adapter.title)
-    shapes = {name: tuple(tensor.shape) for name, tensor in file.tensors.items()}
-    mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, file.metadata) == "low")
-    configs = configs_of(file.metadata)
+    tensors, metadata = read(adapter.path, adapter.title)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, metadata) == "low")
+    configs = configs_of(metadata)
     found: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
     missed: defaultdict[str, list[str]] = defaultdict(list)
@@ -183,8 +165,8 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             new = []
             for target in mapped.targets:
                 # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
-                module = Module(shape=names.size(target), params=param_handles(parts[target.component], target.module))
-                new.append((target, patches(mapped.layer, target, module, file.tensors, configs)))
+                params = param_handles(parts[target.component], target.module)
+                new.append((target, patches(mapped.layer, target, names.size(target), params, tensors, configs)))
         except (Unfit, Inseparable) as error:
             missed[str(error.args[0])] += mapped.layer.keys.values()
             continue
@@ -195,24 +177,22 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         applied |= set(mapped.layer.keys.values())
     if not applied:
         reasons = "; ".join(f"{len(keys)} {reason}" for reason, keys in missed.items())
-        raise DoesNotFit(
-            _(
-                "None of the {n} tensors of “{title}” fit this base model, so it would change nothing: "
-                "{reasons}. Choose a base of the LoRA's own architecture."
-            ).format(n=len(shapes), title=adapter.title, reasons=reasons)
+        text = _(
+            "None of the {n} tensors of “{title}” fit this base model, so it would change nothing: "
+            "{reasons}. Choose a base of the LoRA's own architecture."
         )
+        raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
     # Views of one file share its memory; what was converted or cut has its own.
-    tensors = (tensor for some in found.values() for patch in some for tensor in patch.tensors())
-    storages = [tensor.untyped_storage() for tensor in tensors]
-    return LoraPatches(
-        patches=found,
-        inputs=inputs,
+    storages = [tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.tensors()]
+    coverage = Coverage(
+        title=adapter.title,
         applied=len(applied),
         total=len(shapes),
         missed=tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items()),
         remark=_remark(mapping.layers, shapes, names),
-        size=sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()),
     )
+    size = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    return LoraPatches(patches=found, inputs=inputs, coverage=coverage, size=size)
 
 
 # With `use_cayley_neumann=False`, PEFT inverts the matrix that the default approximates: the other way round.
@@ -252,40 +232,18 @@ def check_halves(adapters: Sequence[LoraInput], architecture: str, components: C
     followers = [adapter for adapter in adapters if adapter.follows]
     halves = {noise: adapter for adapter in adapters if (noise := noise_of_input(adapter))}
     if followers or len(halves) > 1:
-        raise DoesNotFit(
-            _(
-                "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
-                "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
-            ).format(title=(followers or list(halves.values()))[0].title)
+        text = _(
+            "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
+            "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
         )
+        raise DoesNotFit(text.format(title=(followers or list(halves.values()))[0].title))
 
 
-class LoraCache:
-    """Thread-safe. A file larger than the budget is kept too, alone, until the next one."""
+class LoraCache(LRUCache[Hashable, LoraPatches]):
+    """A file larger than the budget is kept too, alone, until the next one."""
 
     def __init__(self, budget_bytes: int) -> None:
-        self._files: LRUCache[Hashable, LoraPatches] = LRUCache(budget_bytes, lambda file: min(file.size, budget_bytes))
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> LoraPatches | None:
-        with self._lock:
-            return self._files.get(key)
-
-    def put(self, key: Hashable, value: LoraPatches) -> None:
-        with self._lock:
-            self._files[key] = value
-
-    def clear(self) -> None:
-        with self._lock:
-            self._files.clear()
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    @property
-    def size(self) -> int:
-        with self._lock:
-            return sum(file.size for file in self._files.values())
+        super().__init__(budget_bytes, lambda file: min(file.size, budget_bytes))
 
 
 def identity(adapter: LoraInput) -> Hashable:

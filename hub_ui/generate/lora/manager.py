@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach, follow_tokens
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, check_halves, identity, load_patches
-from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals, expand_input
+from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged, expand_input
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
-from hub_ui.generate.lora.parameters import ParamHandle, param_handles
+from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
 from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
@@ -27,18 +27,6 @@ from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
-
-
-Application = Literal["merged", "hooked"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AdapterSwitch:
-    """`coverage` has one entry for each adapter, in order. `control`: the base needs a control image."""
-
-    coverage: tuple[Coverage, ...]
-    seconds: float
-    control: bool = False
 
 
 class AdapterManager:
@@ -63,36 +51,29 @@ class AdapterManager:
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
         self._hooks: list[tuple[ModuleKey, RemovableHandle]] = []
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
-        # Of the images to come, while it may be faster to merge; None: what can be hooked is hooked.
-        self._merge_rule: MergeRule | None = None
+        # Of the images to come, while it may be faster to merge; 0: what can be hooked is hooked.
+        self._merge_steps: float = 0
         self._merged: frozenset[ModuleKey] = frozenset()
         self._originals = Originals(device)
         self._input_restorers: list[Callable[[], None]] = []
 
-    def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
-        """Replaces all adapters. Raises DoesNotFit for a file without effect, and then keeps the old ones."""
-        start = time.perf_counter()
+    def set_adapters(self, adapters: Sequence[LoraInput]) -> tuple[Coverage, ...]:
+        """Replaces all adapters, and says what of each takes effect, in order. Raises DoesNotFit for a file without
+        any, and then keeps the old ones.
+        """
         check_halves(adapters, self._architecture, self._names.sizes)
         files = []
         factors = [module_factors(adapter, self._names.sizes, self._architecture) for adapter in adapters]
         for adapter in adapters:
             key = (identity(adapter), self._kind)
-            file = self._cache.get(key)
-            if file is None:
-                file = load_patches(adapter, self._parts, self._names)
-                self._cache.put(key, file)
-            files.append(file)
+            if key not in self._cache:
+                self._cache[key] = load_patches(adapter, self._parts, self._names)
+            files.append(self._cache[key])
         self.disable()
         with self._disable_on_error():
             self._add(files, factors)
             self.set_weights([adapter.weight for adapter in adapters])
-        coverage = tuple(
-            Coverage(
-                title=adapter.title, applied=file.applied, total=file.total, missed=file.missed, remark=file.remark
-            )
-            for adapter, file in zip(adapters, files, strict=True)
-        )
-        return AdapterSwitch(coverage=coverage, seconds=time.perf_counter() - start, control=self.needs_control_image)
+        return tuple(replace(file.coverage, title=adapter.title) for adapter, file in zip(adapters, files, strict=True))
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """Sets the weights of the same adapters. With all weights 0, the pipeline is the base alone."""
@@ -129,14 +110,9 @@ class AdapterManager:
         return all(self._can_hook(at, patch) for at, some in self._patches.items() for _, patch in some)
 
     @property
-    def application(self) -> frozenset[Application]:
-        """How the adapters with a weight take effect now. Empty for the base alone."""
-        found: set[Application] = set()
-        if self._merged:
-            found.add("merged")
-        if self._hooks:
-            found.add("hooked")
-        return frozenset(found)
+    def application(self) -> frozenset[str]:
+        """How the adapters with a weight take effect now, "merged" and "hooked". Empty for the base alone."""
+        return frozenset(how for how, those in (("merged", self._merged), ("hooked", self._hooks)) if those)
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
@@ -155,24 +131,21 @@ class AdapterManager:
 
     @contextmanager
     def merge(self, steps: int | None = None) -> Iterator[None]:
-        """Within it, all weights that are set are merged where that is faster for images of so many steps.
+        """Within it, all weights that are set are merged where that is faster for images of so many steps; None is any.
 
         What is merged stays merged until other weights are set, or the end.
         """
-        self._merge_rule = MergeRule(steps=steps)
+        self._merge_steps = math.inf if steps is None else steps
         try:
-            with self._disable_on_error():
-                self._apply()
+            self._apply()
             yield
         finally:
-            self._merge_rule = None
-            with self._disable_on_error():
-                self._apply()
+            self._merge_steps = 0
+            self._apply()
 
     def _set(self, weights: Sequence[float]) -> None:
-        with self._disable_on_error():
-            self._weights.set(weights)
-            self._apply()
+        self._weights.set(weights)
+        self._apply()
 
     def _set_rows(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
         with self._disable_on_error():
@@ -201,7 +174,7 @@ class AdapterManager:
             # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
             elif not at[0].startswith("text_encoder") and not all(self._has_to_hook(at, patch) for patch in live):
                 optional[at] = change
-        chosen = self._merge_rule.choose(required, optional) if self._merge_rule is not None else frozenset()
+        chosen = choose_merged(required, optional, self._merge_steps) if self._merge_steps else frozenset()
         return frozenset(required) | chosen
 
     def _spread(self, weights: Sequence[float]) -> tuple[float, ...]:
@@ -222,37 +195,35 @@ class AdapterManager:
                 slot = slots.setdefault((number, factor), len(slots))
                 for patch in some if factor else ():
                     if self._is_quantised(at) and not self._can_hook(at, patch):
-                        raise DoesNotFit(
-                            _(
-                                "One of these LoRAs changes weights in a way that a quantised base can't take. "
-                                "Choose the base in full precision (--quality full)."
-                            )
+                        text = _(
+                            "One of these LoRAs changes weights in a way that a quantised base can't take. "
+                            "Choose the base in full precision (--quality full)."
                         )
+                        raise DoesNotFit(text)
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
                         if not isinstance(patch, LowRankPatch):
-                            raise DoesNotFit(
-                                _(
-                                    "One of these LoRAs can't be put on together with a control LoRA. Choose "
-                                    "one of them."
-                                )
+                            text = _(
+                                "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
                             )
+                            raise DoesNotFit(text)
                         patch = patch.wider(inputs[at])
                     patches[at].append((slot, patch))
         self._on, self._slots = tuple(files), tuple(slots)
         self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:
-        self._merged = self._choose_merged()
-        self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
-        for at, patches in self._patches.items():
-            merged = [
-                (patch, self._weights.weights[number])
-                for number, patch in patches
-                if at in self._merged and not self._has_to_hook(at, patch)
-            ]
-            if merged or len(self._originals):
-                self._originals.merge(self._params(at), merged)
+        with self._disable_on_error():
+            self._merged = self._choose_merged()
+            self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
+            for at, patches in self._patches.items():
+                merged = [
+                    (patch, self._weights.weights[number])
+                    for number, patch in patches
+                    if at in self._merged and not self._has_to_hook(at, patch)
+                ]
+                if merged or len(self._originals):
+                    self._originals.merge(self._params(at), merged)
 
     def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
         """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
@@ -300,7 +271,8 @@ class AdapterManager:
 
     def _is_quantised(self, at: ModuleKey) -> bool:
         if at not in self._quantised:
-            self._quantised[at] = self._params(at)["weight"].is_quantised
+            weight = self._params(at)["weight"]
+            self._quantised[at] = is_quantised(weight.module, weight.name)
         return self._quantised[at]
 
     def _params(self, at: ModuleKey) -> Mapping[str, ParamHandle]:

@@ -159,9 +159,8 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
     layer: Any = param.module
     weight, config = param.read(), getattr(network, "config", None)
     if not weight.is_floating_point():
-        raise DoesNotFit(
-            _("A control LoRA can't widen the quantised input of this base. Choose full precision (--quality full).")
-        )
+        text = _("A control LoRA can't widen the quantised input of this base. Choose full precision (--quality full).")
+        raise DoesNotFit(text)
     is_configured = getattr(config, "in_channels", None) == weight.shape[1]
     with torch.inference_mode(False), torch.no_grad():
         param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))
@@ -187,36 +186,27 @@ class ModuleChange:
     itemsize: int
     patches: Sequence[Patch]
 
-    @property
-    def nbytes(self) -> int:
-        return math.prod(self.shape) * self.itemsize
+
+def choose_merged(
+    required: Mapping[ModuleKey, ModuleChange], optional: Mapping[ModuleKey, ModuleChange], steps: float
+) -> frozenset[ModuleKey]:
+    """The modules to merge for images of so many steps, of those that need not be, beside those that have to."""
+    worth = {at: change for at, change in optional.items() if _saves_time(change, steps)}
+    total = sum(math.prod(each.shape) * each.itemsize for each in (*required.values(), *worth.values()))
+    return frozenset(worth) if total <= MERGED_AT_MOST else frozenset()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MergeRule:
-    """For images of so many steps; None means many."""
-
-    steps: int | None
-
-    def choose(
-        self, required: Mapping[ModuleKey, ModuleChange], optional: Mapping[ModuleKey, ModuleChange]
-    ) -> frozenset[ModuleKey]:
-        """The modules to merge of those that need not be, beside those that have to."""
-        worth = {at: change for at, change in optional.items() if self._saves_time(change)}
-        total = sum(change.nbytes for changes in (required, worth) for change in changes.values())
-        return frozenset(worth) if total <= MERGED_AT_MOST else frozenset()
-
-    def _saves_time(self, change: ModuleChange) -> bool:
-        """Whether merging is faster than adding in each of so many steps."""
-        outputs, inputs = matrix(change.shape)
-        if self.steps is None or len(change.shape) < 2:
-            return True
-        # A DoRA takes the norms of the whole weight either way.
-        if any(isinstance(patch, WeightPatch) and patch.factors.has("magnitude") for patch in change.patches):
-            return True
-        merging = outputs * inputs * (sum(map(rank_of, change.patches)) + _WRITING)
-        adding = sum(_cost(patch, change.shape) for patch in change.patches)
-        return merging <= adding * _TOKENS * self.steps
+def _saves_time(change: ModuleChange, steps: float) -> bool:
+    """Whether merging is faster than adding in each of so many steps."""
+    outputs, inputs = matrix(change.shape)
+    if steps == math.inf or len(change.shape) < 2:
+        return True
+    # A DoRA takes the norms of the whole weight either way.
+    if any(isinstance(patch, WeightPatch) and patch.factors.has("magnitude") for patch in change.patches):
+        return True
+    merging = outputs * inputs * (sum(map(rank_of, change.patches)) + _WRITING)
+    adding = sum(_cost(patch, change.shape) for patch in change.patches)
+    return merging <= adding * _TOKENS * steps
 
 
 def _cost(patch: Patch, shape: Shape) -> int:

@@ -112,19 +112,14 @@ _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=
 PART_OF_FUSED = re.compile(r"(?P<fused>.+)\.oft_blocks\.(?P<number>\d+)$")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Kind:
-    """The parts of an algorithm's layers; of each group in `needs`, one set has to be complete."""
-
-    algorithm: str
-    parts: frozenset[Part]
-    needs: tuple[tuple[frozenset[Part], ...], ...]
+# An algorithm, the parts of its layers, and groups of parts: of each group, one set has to be complete.
+_Kind = tuple[str, frozenset[Part], tuple[tuple[frozenset[Part], ...], ...]]
 
 
 def _kind(algorithm: str, others: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
     groups = tuple(tuple(frozenset(some) for some in group) for group in needs)
     parts = frozenset(others).union(*(some for group in groups for some in group))
-    return _Kind(algorithm=algorithm, parts=parts, needs=groups)
+    return algorithm, parts, groups
 
 
 _KINDS: tuple[_Kind, ...] = (
@@ -182,14 +177,14 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
 
 def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) -> Iterator[Layer]:
     shared = {part: key for part, key in keys.items() if part in _SHARED}
-    for kind in _KINDS:
-        own = {part: key for part, key in keys.items() if part in kind.parts}
-        if not own or not all(any(some <= own.keys() for some in group) for group in kind.needs):
+    for algorithm, parts, needs in _KINDS:
+        own = {part: key for part, key in keys.items() if part in parts}
+        if not own or not all(any(some <= own.keys() for some in group) for group in needs):
             continue
-        alone = kind.algorithm not in _VALUES or len(keys) == len(own) + len(shared)
+        alone = algorithm not in _VALUES or len(keys) == len(own) + len(shared)
         taken, shared = (shared, {}) if alone else ({}, shared)
-        algorithm = "boft" if kind.algorithm == "oft" and len(shapes[own["oft"]]) == 4 else kind.algorithm
-        yield Layer(name=name, algorithm=algorithm, keys={**own, **taken}, dora="magnitude" in taken)
+        found = "boft" if algorithm == "oft" and len(shapes[own["oft"]]) == 4 else algorithm
+        yield Layer(name=name, algorithm=found, keys={**own, **taken}, dora="magnitude" in taken)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

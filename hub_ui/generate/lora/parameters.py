@@ -35,22 +35,15 @@ class ParamHandle:
     def parameter(self) -> Any:
         return getattr(self.module, self.name)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """That of the values; packed ones have another."""
-        return logical_shape(self.module, self.parameter)
-
-    @property
-    def is_quantised(self) -> bool:
-        return is_quantised(self.module, self.name)
-
     def read(self) -> Tensor:
         if self.parameter.is_meta:
             offloaded: Tensor = self._weights_map()[self.name]
             return offloaded
         group = self._group()
         if group is not None and group.offload_to_disk_path is not None:
-            return _read_file(group, group.tensor_to_key[self.parameter])
+            with safe_open(group.safetensors_file_path, framework="pt") as file:
+                stored: Tensor = file.get_tensor(group.tensor_to_key[self.parameter])
+            return stored
         values: Tensor = self.parameter.data
         return values
 
@@ -67,7 +60,9 @@ class ParamHandle:
             _write_file(group, group.tensor_to_key[parameter], value.cpu())
         elif group is not None and parameter in group.cpu_param_dict:
             # With streams, diffusers takes this copy back each time, whatever the parameter holds.
-            value = _like(value, group.cpu_param_dict[parameter])
+            old = group.cpu_param_dict[parameter]
+            value = value.to(old.device)
+            value = value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
             group.cpu_param_dict[parameter] = value
         parameter.data = value.to(parameter.device)
 
@@ -82,25 +77,11 @@ class ParamHandle:
         for owner in (self.module, *reversed(self.owners)):
             registry: Any = getattr(owner, "_diffusers_hook", None)
             hook = None if registry is None else registry.get_hook(_GROUP_OFFLOADING)
-            if hook is not None and _has(hook.group, self.parameter):
-                return hook.group
+            if hook is not None:
+                own = (each for module in hook.group.modules for each in module.parameters())
+                if any(each is self.parameter for each in (*hook.group.parameters, *own)):
+                    return hook.group
         return None
-
-
-def _has(group: Any, parameter: Any) -> bool:
-    own = (each for module in group.modules for each in module.parameters())
-    return any(each is parameter for each in (*group.parameters, *own))
-
-
-def _like(value: Tensor, old: Tensor) -> Tensor:
-    value = value.to(old.device)
-    return value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
-
-
-def _read_file(group: Any, key: str) -> Tensor:
-    with safe_open(group.safetensors_file_path, framework="pt") as file:
-        values: Tensor = file.get_tensor(key)
-    return values
 
 
 def _write_file(group: Any, key: str, value: Tensor) -> None:

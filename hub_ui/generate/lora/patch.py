@@ -155,25 +155,6 @@ def rank_of(patch: Patch) -> int:
     return patch.up.shape[1] if isinstance(patch, LowRankPatch) and patch.up is not None else 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Module:
-    """A module to be patched. `shape` is its weight's."""
-
-    shape: Shape
-    params: Params
-
-    @property
-    def takes_factors(self) -> bool:
-        """Whether low-rank factors can be added to its outputs."""
-        return takes_factors(self.params["weight"].module)
-
-    @property
-    def takes_shift(self) -> bool:
-        """Whether it has one output for each row of its weight: not an embedding, nor the owner of a bare parameter."""
-        param = self.params["weight"]
-        return param.name == "weight" and (isinstance(param.module, _matrix_modules()) or len(self.shape) == 1)
-
-
 def takes_factors(module: nn.Module) -> bool:
     """Whether low-rank factors can be added to a module's outputs."""
     return isinstance(module, _matrix_modules()) and getattr(module, "groups", 1) == 1
@@ -186,23 +167,25 @@ def _matrix_modules() -> tuple[type, ...]:
 
 
 def patches(
-    layer: Layer, target: Target, module: Module, tensors: Mapping[str, Tensor], configs: Configs
+    layer: Layer, target: Target, own: Shape, params: Params, tensors: Mapping[str, Tensor], configs: Configs
 ) -> list[Patch]:
-    """Raises Unfit or Inseparable."""
+    """`own` is the shape of the module's weight. Raises Unfit or Inseparable."""
     factors = _factors(layer, target, tensors, configs)
-    inputs = module.shape[1:2] if target.inputs is None else (target.inputs,)
-    shape = (*module.shape[:1], *inputs, *module.shape[2:])
+    inputs = own[1:2] if target.inputs is None else (target.inputs,)
+    shape, weight = (*own[:1], *inputs, *own[2:]), params["weight"]
     try:
-        if layer.algorithm == "lora" and not factors.has("magnitude") and module.takes_factors:
+        if layer.algorithm == "lora" and not factors.has("magnitude") and takes_factors(weight.module):
             return [_low_rank_patch(factors, shape)]
-        if layer.algorithm not in ("diff", "norm") or "bias" in module.params:
+        if layer.algorithm not in ("diff", "norm") or "bias" in params:
             return [_weight_patch(layer.algorithm, factors, shape)]
         found: list[Patch] = []
         if factors.has("diff"):
             found.append(_weight_patch("diff", replace(factors, parts={"diff": factors.parts["diff"]}), shape))
         if factors.has("diff_b"):
-            # A module without a bias can have one added to its outputs.
-            if not module.takes_shift:
+            # A module without a bias can have one added to its outputs, of which it has to have one for each row of its
+            # weight: not an embedding, nor the owner of a bare parameter.
+            is_matrix = isinstance(weight.module, _matrix_modules())
+            if weight.name != "weight" or not (is_matrix or len(own) == 1):
                 raise Unfit("of biases that modules of this model can't have")
             found.append(LowRankPatch(down=None, up=None, shift=_shift(factors, shape)))
         return found

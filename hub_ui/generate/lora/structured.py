@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from hub_ui.generate.lora.algorithms import cut, dora_epsilon, is_peft, kronecker_factors, over_inputs
-from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
+from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product, times
 from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
 from hub_ui.generate.lora.patch import WeightPatch
 
@@ -62,9 +62,8 @@ def _kronecker_inputs(patch: WeightPatch, shape: Shape) -> int | None:
     return wide if shape[1] % wide == 0 else None
 
 
-class _Addition(Protocol):
-    def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
-        """What the outputs `y` of the inputs `x` gain, in the type of `y`. `amounts` has one weight for each row."""
+# Module, its inputs `x` and outputs `y`, and `amounts`, one weight for each row -> what `y` gains, in its type.
+_Addition = Callable[[Any, "Tensor", "Tensor", "Tensor"], "Tensor"]
 
 
 @dataclass(kw_only=True)
@@ -122,15 +121,15 @@ class StructuredHook:
         shape = tuple(module.weight.shape) if self.channels_second else (module.out_features, module.in_features)
         form = form_of(patch, shape)
         if form == "kronecker":
-            return _Kronecker.of(patch, shape, y.dtype, self.channels_second)
+            return _kronecker(patch, shape, y.dtype, self.channels_second)
         if form == "hadamard":
-            return _Hadamard.of(patch, shape, y.dtype, self.channels_second)
+            return _hadamard(patch, shape, y.dtype, self.channels_second)
         # No variable keeps a piece while the next one is read.
         pieces = map(lambda piece: piece.to(y.device, torch.float32), self.read(module))
         bias = None if self.bias is None else self.bias.read().to(y.device)
         if form == "dora":
-            return _Dora.of(patch, pieces, shape, bias, y.dtype, self.channels_second)
-        return _Matrix.of(patch, torch.cat(list(pieces), 1), bias, y.dtype)
+            return _dora(patch, pieces, shape, bias, y.dtype, self.channels_second)
+        return _matrix(patch, torch.cat(list(pieces), 1), bias, y.dtype)
 
 
 def attach_structured(
@@ -172,139 +171,93 @@ def dequantise(module: Any) -> Iterator[Tensor]:
         yield outputs
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kronecker:
+def _kronecker(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
     """`first` [out1, in1], `second` [out2, in2, window]. `rows`: the outputs to keep."""
+    first, second = kronecker_factors(patch.factors)
+    second = second.reshape(len(second), -1, *shape[2:]).to(dtype)
+    first, rows, wide = (first * patch.factors.scale).to(dtype), patch.factors.rows, first.shape[1]
 
-    first: Tensor
-    second: Tensor
-    rows: Any
-    channels_second: bool
-
-    @classmethod
-    def of(cls, patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Kronecker:
-        first, second = kronecker_factors(patch.factors)
-        second = second.reshape(len(second), -1, *shape[2:])
-        return cls(
-            first=(first * patch.factors.scale).to(dtype),
-            second=second.to(dtype),
-            rows=patch.factors.rows,
-            channels_second=channels_second,
-        )
-
-    def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
+    def add(module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
         import torch
 
-        wide = self.first.shape[1]
-        if self.channels_second:
-            inner = product(module, x.reshape(len(x) * wide, -1, *x.shape[2:]), self.second, None, True)
+        if channels_second:
+            inner = product(module, x.reshape(len(x) * wide, -1, *x.shape[2:]), second, None, True)
             parts = inner.reshape(len(x), wide, *inner.shape[1:])
-            whole = torch.einsum("oi,bi...->bo...", self.first, parts).flatten(1, 2)
-            kept = cut(whole.transpose(0, 1), self.rows).transpose(0, 1)
+            whole = torch.einsum("oi,bi...->bo...", first, parts).flatten(1, 2)
+            kept = cut(whole.transpose(0, 1), rows).transpose(0, 1)
         else:
-            inner = x.reshape(*x.shape[:-1], wide, -1) @ self.second.t()
-            whole = torch.einsum("oi,...ip->...op", self.first, inner).flatten(-2)
-            kept = whole if self.rows is None else torch.cat([whole[..., a:b] for a, b in self.rows], -1)
-        return (kept * broadcast(amounts[..., None], y, self.channels_second)).to(y.dtype)
+            inner = x.reshape(*x.shape[:-1], wide, -1) @ second.t()
+            whole = torch.einsum("oi,...ip->...op", first, inner).flatten(-2)
+            kept = whole if rows is None else torch.cat([whole[..., a:b] for a, b in rows], -1)
+        return (kept * broadcast(amounts[..., None], y, channels_second)).to(y.dtype)
+
+    return add
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Hadamard:
-    down: Tensor
-    up: Tensor
-    channels_second: bool
+def _hadamard(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
+    factors = patch.factors
+    ups = [factors.cut(factors.flat(part)) for part in ("hada_w1_a", "hada_w2_a")]
+    downs = [factors.flat(part) for part in ("hada_w1_b", "hada_w2_b")]
+    # Column (p, q) of up is that of p times that of q, and likewise the rows of down.
+    up = ((ups[0][:, :, None] * ups[1][:, None, :]).flatten(1) * factors.scale).to(dtype)
+    down = (downs[0][:, None, :] * downs[1][None, :, :]).flatten(0, 1).reshape(-1, *shape[1:]).to(dtype)
 
-    @classmethod
-    def of(cls, patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Hadamard:
-        factors = patch.factors
-        ups = [factors.cut(factors.flat(part)) for part in ("hada_w1_a", "hada_w2_a")]
-        downs = [factors.flat(part) for part in ("hada_w1_b", "hada_w2_b")]
-        # Column (p, q) of up is that of p times that of q, and likewise the rows of down.
-        up = (ups[0][:, :, None] * ups[1][:, None, :]).flatten(1) * factors.scale
-        down = (downs[0][:, None, :] * downs[1][None, :, :]).flatten(0, 1)
-        return cls(down=down.reshape(-1, *shape[1:]).to(dtype), up=up.to(dtype), channels_second=channels_second)
+    def add(module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
+        inner = product(module, x, down, None, channels_second)
+        inner = (inner * broadcast(amounts[..., None], inner, channels_second)).to(y.dtype)
+        return times(up, inner, channels_second)
 
-    def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
-        inner = product(module, x, self.down, None, self.channels_second)
-        inner = (inner * broadcast(amounts[..., None], inner, self.channels_second)).to(y.dtype)
-        return _times(self.up, inner, self.channels_second)
+    return add
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Dora:
+def _dora(
+    patch: WeightPatch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, channels_second: bool
+) -> _Addition:
     """`squares` are ||W||^2, 2 <W, D> and ||D||^2 of each output, from which the norm at any weight follows."""
-
-    down: Tensor
-    up: Tensor
-    magnitude: Tensor
-    bias: Tensor | None
-    squares: Tensor
-    epsilon: float
-    is_peft: bool
-    channels_second: bool
-
-    @classmethod
-    def of(
-        cls, patch: WeightPatch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, second: bool
-    ) -> _Dora:
-        import torch
-
-        factors, start, dot = patch.factors, 0, torch.linalg.vecdot
-        up, down = factors.cut(factors.flat("up")) * factors.scale, factors.flat("down")
-        squares = up.new_zeros(3, len(up))
-        while (own := next(pieces, None)) is not None:
-            delta = up @ down[:, start : start + own.shape[1]]
-            start += own.shape[1]
-            squares += torch.stack([dot(own, own), 2 * dot(own, delta), dot(delta, delta)])
-            del own, delta
-        return cls(
-            down=down.reshape(-1, *shape[1:]).to(dtype),
-            up=up.to(dtype),
-            magnitude=factors.cut(factors.parts["magnitude"].reshape(-1, 1)).flatten(),
-            bias=None if bias is None else bias.to(dtype),
-            squares=squares,
-            epsilon=dora_epsilon(factors),
-            is_peft=is_peft(factors.keys, "magnitude"),
-            channels_second=second,
-        )
-
-    def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
-        # PEFT scales D by the weight, the others the whole change.
-        inside = amounts[..., None] if self.is_peft else amounts.new_ones(len(amounts), 1)
-        outside = amounts.new_ones(len(amounts), 1) if self.is_peft else amounts[..., None]
-        own, mixed, added = self.squares
-        length = (own + inside * mixed + inside.square() * added).clamp(min=0).sqrt() + self.epsilon
-        stretch = self.magnitude / length
-        # At weight 0 PEFT's too is the base alone.
-        gain, share = ((amounts != 0)[..., None] * outside * factor for factor in (stretch - 1, inside * stretch))
-        change = _times(self.up, product(module, x, self.down, None, self.channels_second), self.channels_second)
-        change = change * broadcast(share, y, self.channels_second)
-        change += y * broadcast(gain, y, self.channels_second)
-        if self.bias is not None:
-            change -= broadcast(gain * self.bias, y, self.channels_second)
-        return change.to(y.dtype)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Matrix:
-    delta: Tensor | None
-    shift: Tensor | None
-
-    @classmethod
-    def of(cls, patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Matrix:
-        own = None if bias is None else bias.to(weight)
-        delta, shift = patch.delta(weight, 1.0), patch.bias_delta(own, weight, 1.0)
-        return cls(delta=None if delta is None else delta.to(dtype), shift=None if shift is None else shift.to(dtype))
-
-    def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
-        import torch
-
-        added = y.new_zeros(()) if self.delta is None else torch.nn.functional.linear(x, self.delta)
-        added = added if self.shift is None else added + self.shift
-        return (added * broadcast(amounts[..., None], y, False)).to(y.dtype)
-
-
-def _times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:
     import torch
 
-    return torch.einsum("or,br...->bo...", up, inner) if channels_second else inner @ up.t()
+    factors, start, dot = patch.factors, 0, torch.linalg.vecdot
+    up, down = factors.cut(factors.flat("up")) * factors.scale, factors.flat("down")
+    squares = up.new_zeros(3, len(up))
+    while (own := next(pieces, None)) is not None:
+        delta = up @ down[:, start : start + own.shape[1]]
+        start += own.shape[1]
+        squares += torch.stack([dot(own, own), 2 * dot(own, delta), dot(delta, delta)])
+        del own, delta
+    up, down = up.to(dtype), down.reshape(-1, *shape[1:]).to(dtype)
+    bias = None if bias is None else bias.to(dtype)
+    magnitude = factors.cut(factors.parts["magnitude"].reshape(-1, 1)).flatten()
+    epsilon, of_peft = dora_epsilon(factors), is_peft(factors.keys, "magnitude")
+
+    def add(module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
+        # PEFT scales D by the weight, the others the whole change.
+        one, amount = amounts.new_ones(len(amounts), 1), amounts[..., None]
+        inside, outside = (amount, one) if of_peft else (one, amount)
+        own, mixed, added = squares
+        length = (own + inside * mixed + inside.square() * added).clamp(min=0).sqrt() + epsilon
+        stretch = magnitude / length
+        # At weight 0 PEFT's too is the base alone.
+        gain, share = ((amount != 0) * outside * factor for factor in (stretch - 1, inside * stretch))
+        change = times(up, product(module, x, down, None, channels_second), channels_second)
+        change = change * broadcast(share, y, channels_second)
+        change += y * broadcast(gain, y, channels_second)
+        if bias is not None:
+            change -= broadcast(gain * bias, y, channels_second)
+        return change.to(y.dtype)
+
+    return add
+
+
+def _matrix(patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Addition:
+    delta = patch.delta(weight, 1.0)
+    shift = patch.bias_delta(None if bias is None else bias.to(weight), weight, 1.0)
+    delta, shift = (None if each is None else each.to(dtype) for each in (delta, shift))
+
+    def add(module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
+        import torch
+
+        added = y.new_zeros(()) if delta is None else torch.nn.functional.linear(x, delta)
+        added = added if shift is None else added + shift
+        return (added * broadcast(amounts[..., None], y, False)).to(y.dtype)
+
+    return add

@@ -37,6 +37,7 @@ from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
+from hub_ui.generate.result import Coverage
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.real_pipelines import REAL, build, draw, parts_of, spec_of
 from tests.hub_ui.generate.real_size import without_values
@@ -162,10 +163,11 @@ def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
         return
     spec, layers = case.spec, _layers(pipe.components, case)
     patches: dict[ModuleKey, tuple[Patch, ...]] = {at: (_patch(layer, case),) for at, layer in layers.items()}
-    file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
+    coverage = Coverage(title="", applied=len(patches), total=len(patches))
+    file = LoraPatches(patches=patches, inputs={}, coverage=coverage, size=0)
     cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))
     manager = AdapterManager(pipe, spec.architecture, cache, "cuda:0")
-    cache.put((identity(given), manager._kind), file)
+    cache[identity(given), manager._kind] = file
     manager.set_adapters([given])
     try:
         yield

@@ -126,7 +126,7 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
     layers = [name for name, module in tiny.theirs.transformer.named_modules() if isinstance(module, torch.nn.Linear)]
     path = lora(spelled(as_they_are(layers), "transformer."), PEFT)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
     manager = AdapterManager(tiny.ours, base.architecture, bench.cache)
-    assert manager.set_adapters([adapter(path)]).coverage[0].whole
+    assert manager.set_adapters([adapter(path)])[0].whole
     alone = draw(tiny.ours, base)
     with manager.row_weights([[0.0], [1.0]]):
         without, with_it = two(tiny)

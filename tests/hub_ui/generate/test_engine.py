@@ -101,9 +101,9 @@ def test_a_control_image_replaced_under_its_name_is_another_one(
 
 def test_closing_gives_the_memory_of_loras_back_too(studio: Engine, base: str, kohya: Path) -> None:
     one(studio, adapter(kohya), base=base)
-    assert studio._lora_cache.size > 0
+    assert studio._lora_cache.currsize > 0
     studio.close()
-    assert studio._lora_cache.size == 0
+    assert studio._lora_cache.currsize == 0
 
 
 def test_sides_are_brought_to_what_latents_can_be_cut_into(studio: Engine, base: str) -> None:

@@ -19,11 +19,11 @@ from connectors.weights.file_type import structure_of
 from connectors.weights.header import Header, Tensor
 from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.lora.algorithms import Inseparable
-from hub_ui.generate.lora.key_mapping import knows, map_keys
+from hub_ui.generate.lora.key_mapping import find_candidates, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix
 from hub_ui.generate.lora.parameters import param_handles
-from hub_ui.generate.lora.patch import Module, Unfit, configs_of, patches
+from hub_ui.generate.lora.patch import Unfit, configs_of, patches
 from hub_ui.generate.result import Missed
 from tests.tools.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
@@ -145,8 +145,8 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
         try:
             for target in each.targets:
                 params = param_handles(network.parts[target.component], target.module)
-                module = Module(shape=network.names.size(target), params=params)
-                patches(each.layer, target, module, tensors, configs_of(metadata))
+                shape = network.names.size(target)
+                patches(each.layer, target, shape, params, tensors, configs_of(metadata))
             placed.append(each)
         except (Unfit, Inseparable) as refused:
             missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))
@@ -163,7 +163,7 @@ def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: 
     for part, keys in sort({key: key for key in shapes}).parts.items():
         for layer, key in keys.items():
             layers.setdefault(layer, {})[part] = key
-    known = {layer for layer in layers if knows(layer, network.names)}
+    known = {layer for layer in layers if find_candidates(layer, network.names)[1]}
     return KeyMapping(
         layers=tuple(
             MappedLayer(layer=Layer(name=layer, algorithm="lora", keys=layers[layer]), targets=())

@@ -19,6 +19,7 @@ from hub_ui.generate.lora import load
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input, read
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import components, model_of
+from hub_ui.generate.result import Coverage
 from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.generate.building import adapter, save_kohya
 from tests.hub_ui.generate.pipelines.algorithms import PEFT, by_peft
@@ -36,10 +37,10 @@ def saved(path: Path, **tensors: torch.Tensor) -> Path:
 
 def test_every_tensor_is_read_as_safetensors_reads_it(tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "a.safetensors", text=True)
-    found, expected = read(path, "a"), load_file(path)
-    assert found.tensors.keys() == expected.keys()
-    assert all(torch.equal(found.tensors[key], expected[key]) for key in expected)
-    assert found.metadata == {"ss_network_dim": "4"}
+    (found, metadata), expected = read(path, "a"), load_file(path)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert metadata == {"ss_network_dim": "4"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_every_tensor_is_read_as_safetensors_reads_it(tmp_path: Path) -> None:
 def test_all_number_types_of_weights_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
     value = torch.tensor([[0.5, -2.0]])
     path = saved(tmp_path / "a.safetensors", lora_down=value.to(dtype), lora_up=value.to(dtype))
-    found = read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"]
+    found = read(path, "a")[0]["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"]
     assert found.tolist() == [[0.5, -2.0]]
 
 
@@ -57,7 +58,7 @@ def test_tensors_that_are_not_aligned_are_read(tmp_path: Path) -> None:
     raw = path.read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
     path.write_bytes(struct.pack("<Q", length + 1) + raw[8 : 8 + length] + b" " + raw[8 + length :])
-    assert read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"].tolist() == [[1], [1]]
+    assert read(path, "a")[0]["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"].tolist() == [[1], [1]]
 
 
 def test_other_kinds_of_files_are_not_opened(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_a_title_that_names_both_says_nothing() -> None:
 
 
 def lora_patches(size: int) -> LoraPatches:
-    return LoraPatches(patches={}, inputs={}, applied=1, total=1, missed=(), size=size)
+    return LoraPatches(patches={}, inputs={}, coverage=Coverage(title="", applied=1, total=1), size=size)
 
 
 @pytest.mark.parametrize(("base", "size"), [("sdxl-1.0", 0), ("flux.1-dev", 2 * (64 * (1000 + 3000) + 100 * 20))])
@@ -200,25 +201,25 @@ def test_the_hooks_of_a_dora_keep_something_for_each_output(tmp_path: Path) -> N
 def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
     cache = LoraCache(100)
     for name in ("a", "b"):
-        cache.put(name, lora_patches(50))
+        cache[name] = lora_patches(50)
     cache.get("a")
-    cache.put("c", lora_patches(50))
+    cache["c"] = lora_patches(50)
     assert [cache.get(name) is not None for name in ("a", "b", "c")] == [True, False, True]
-    assert cache.size == 100
+    assert cache.currsize == 100
 
 
 def test_a_file_larger_than_the_budget_is_kept_while_it_is_the_last() -> None:
     cache = LoraCache(10)
-    cache.put("a", lora_patches(50))
-    cache.put("b", lora_patches(60))
-    assert (len(cache), cache.size) == (1, 60)
+    cache["a"] = lora_patches(50)
+    cache["b"] = lora_patches(60)
+    assert list(cache) == ["b"]
 
 
 def test_putting_again_replaces() -> None:
     cache = LoraCache(100)
-    cache.put("a", lora_patches(50))
-    cache.put("a", lora_patches(70))
-    assert (len(cache), cache.size) == (1, 70)
+    cache["a"] = lora_patches(50)
+    cache["a"] = lora_patches(70)
+    assert (len(cache), cache.currsize) == (1, 70)
 
 
 def test_a_hash_names_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
@@ -258,6 +259,6 @@ def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None
 )
 def test_what_a_file_leaves_open_is_said(pipe: Any, tmp_path: Path, algorithm: str, said: str) -> None:
     path = by_peft(pipe, PEFT[algorithm], "unet.").save(tmp_path / "a.safetensors")
-    found = load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1"))
-    assert found.applied == found.total
+    found = load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1")).coverage
+    assert found.whole
     assert found.remark.startswith(said) if said else found.remark == ""

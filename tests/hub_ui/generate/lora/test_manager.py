@@ -194,14 +194,14 @@ def test_coverage_says_what_took_effect_and_why_the_rest_did_not(manager: Adapte
     path = save_peft(tmp_path / "a.safetensors")
     stray = {"unet.nobody.to_q.lora_A.weight": torch.randn(4, 64), "unet.nobody.to_q.lora_B.weight": torch.randn(64, 4)}
     save_file({**load_file(path), **stray}, path)
-    [coverage] = manager.set_adapters([adapter(path, title="Ink")]).coverage
+    [coverage] = manager.set_adapters([adapter(path, title="Ink")])
     assert (coverage.title, coverage.applied, coverage.total) == ("Ink", 48, 50)
     assert [set(missed.keys) for missed in coverage.missed] == [set(stray)]
 
 
 def test_every_tensor_is_counted_once(manager: AdapterManager, tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "a.safetensors", text=True)
-    [coverage] = manager.set_adapters([adapter(path)]).coverage
+    [coverage] = manager.set_adapters([adapter(path)])
     assert coverage.sentence() == "96 of 96 tensors applied"
 
 
@@ -312,8 +312,8 @@ def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path:
     weight, at = old.weight, old.weight.data_ptr()
     with torch.no_grad():
         own = old(x[:, :64])
-        switched = manager.set_adapters([adapter(control(tmp_path / "a.safetensors"))])
-        assert switched.control
+        manager.set_adapters([adapter(control(tmp_path / "a.safetensors"))])
+        assert manager.needs_control_image
         assert pipe.transformer.x_embedder is old, "what offloading has hooked up"
         assert pipe.transformer.config.in_channels == 128
         tensors = load_file(tmp_path / "a.safetensors")
@@ -355,7 +355,7 @@ def test_parts_of_a_fused_layer_are_turned_by_blocks_of_their_own(tmp_path: Path
     layers = attention.to_q, attention.to_k, attention.to_v, attention.to_out[0]
     before = [layer.weight.data.clone() for layer in layers]
     manager = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE))
-    [coverage] = manager.set_adapters([adapter(tmp_path / "a.safetensors", architecture="flux1")]).coverage
+    [coverage] = manager.set_adapters([adapter(tmp_path / "a.safetensors", architecture="flux1")])
     assert (coverage.applied, coverage.total, coverage.missed) == (6, 6, ())
     with manager.merge():
         for layer, own, raw in zip(layers, before, blocks.values(), strict=True):
@@ -371,7 +371,7 @@ def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
     layer = "transformer.x_embedder.lora_"
     save_file({f"{layer}A.weight": torch.randn(4, 64), f"{layer}B.weight": torch.randn(32, 4)}, other)
     manager = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE))
-    [first, second] = manager.set_adapters([adapter(control(tmp_path / "a.safetensors")), adapter(other)]).coverage
+    [first, second] = manager.set_adapters([adapter(control(tmp_path / "a.safetensors")), adapter(other)])
     assert (first.applied, second.applied) == (4, 2)
     x = torch.randn(3, 128)
     with torch.no_grad():

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +7,7 @@ from torch import nn
 from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.lora.algorithms import Factors, Rows
-from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals
+from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
 from hub_ui.generate.memory_plan import MERGED_AT_ONCE, footprint
@@ -165,7 +167,7 @@ def test_merging_pays_with_more_steps_and_in_layers_that_are_not_wide_at_both_en
 
 
 def is_merged(change: ModuleChange, steps: int | None) -> bool:
-    return bool(MergeRule(steps=steps).choose({}, {("unet", "a"): change}))
+    return bool(choose_merged({}, {("unet", "a"): change}, math.inf if steps is None else steps))
 
 
 def lora(shape: tuple[int, ...], rank: int) -> ModuleChange:
@@ -192,7 +194,6 @@ def test_a_lokr_of_unequal_factors_is_merged_sooner_than_one_of_equal_ones() -> 
 
 def test_what_takes_more_memory_than_the_budget_is_not_merged_for_speed() -> None:
     small, large = ("unet", "small"), ("unet", "large")
-    rule = MergeRule(steps=None)
-    assert rule.choose({}, {small: module_change(1000), large: module_change(10_000)}) == {small, large}
-    assert rule.choose({}, {small: module_change(1000), large: module_change(100_000)}) == set()
-    assert rule.choose({large: module_change(100_000)}, {small: module_change(1000)}) == set()
+    assert choose_merged({}, {small: module_change(1000), large: module_change(10_000)}, math.inf) == {small, large}
+    assert choose_merged({}, {small: module_change(1000), large: module_change(100_000)}, math.inf) == set()
+    assert choose_merged({large: module_change(100_000)}, {small: module_change(1000)}, math.inf) == set()

@@ -10,15 +10,15 @@ from torch import nn
 
 from hub_ui.generate.lora.modules import Layer, Target
 from hub_ui.generate.lora.parameters import param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Module, Patch, Unfit, configs_of, patches, scale_of
+from hub_ui.generate.lora.patch import LowRankPatch, Patch, Unfit, configs_of, patches, scale_of
 
 
 def made(module: nn.Module, algorithm: str = "lora", name: str = "it", **parts: torch.Tensor) -> list[Patch]:
     """Of a file with these parts, for a module of this kind within a model."""
     layer = Layer(name="x", algorithm=algorithm, keys={part: part for part in parts})  # type: ignore[misc]
     params = param_handles(nn.ModuleDict({"it": module}), name)
-    whole = Module(shape=tuple(params["weight"].read().shape), params=params)
-    return patches(layer, Target(component="unet", module=name), whole, parts, {})
+    shape = tuple(params["weight"].read().shape)
+    return patches(layer, Target(component="unet", module=name), shape, params, parts, {})
 
 
 @pytest.mark.parametrize("alpha", [{}, {"alpha": torch.tensor(4.0)}])

@@ -20,7 +20,7 @@ from torch import nn
 from connectors.weights.key_formats import Part
 from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, attach, follow_tokens
-from hub_ui.generate.lora.parameters import ParamHandle, param_handles
+from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
 from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.offload import Placement, place
@@ -71,7 +71,7 @@ def bias_of(module: nn.Module) -> ParamHandle | None:
 def attached(module: Any, one: WeightPatch) -> AdapterWeights:
     weights = AdapterWeights()
     weight = ParamHandle(module=module, name="weight")
-    read = dequantise if weight.is_quantised else partial(columns, weight)
+    read = dequantise if is_quantised(weight.module) else partial(columns, weight)
     attach_structured(module, [(0, one)], weights, read, bias_of(module))
     return weights
 

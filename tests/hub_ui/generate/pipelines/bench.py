@@ -74,10 +74,10 @@ def by_manager(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> Mapping[W
     made = {}
     try:
         for row in WEIGHTS:
-            switched = manager.set_adapters(
+            covered = manager.set_adapters(
                 [adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)]
             )
-            assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
+            assert all(coverage.whole for coverage in covered), covered[0].sentence()
             made[row] = draw(tiny.ours, tiny.base)
         return made
     finally:
@@ -90,7 +90,7 @@ def with_adapters(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> Iterat
     """All tensors of all files take effect, or it fails."""
     manager = AdapterManager(tiny.ours, tiny.base.architecture, cache)
     try:
-        covered = manager.set_adapters([adapter(path) for path in paths]).coverage
+        covered = manager.set_adapters([adapter(path) for path in paths])
         assert [coverage.sentence() for coverage in covered if not coverage.whole] == []
         yield manager
     finally:
