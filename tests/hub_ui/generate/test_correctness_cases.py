@@ -115,7 +115,9 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
 
 # The negative prompt is longer than the prompt here, so that the rows of their tokens are of two lengths.
 LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
-NETWORKS = (*{row.base.name: row.base for row in (*image_rows.ROWS, *film_rows.ROWS)}.values(), LONG)
+# FLUX.3 takes one prompt a call.
+BASES = {row.base.name: row.base for row in (*image_rows.ROWS, *film_rows.ROWS) if row.base.architecture != "flux3"}
+NETWORKS = (*BASES.values(), LONG)
 
 
 @pytest.mark.parametrize("base", every_third(NETWORKS, 2), ids=str)
@@ -127,7 +129,8 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
     path = lora(spelled(as_they_are(layers), "transformer."), PEFT)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
     manager = AdapterManager(tiny.ours, base.architecture, bench.cache)
     assert manager.set_adapters([adapter(path)])[0].whole
-    alone = draw(tiny.ours, base)
+    # Where each step makes much of rounding, an image alone is another one than beside its like.
+    alone = two(tiny)[1]
     with manager.row_weights([[0.0], [1.0]]):
         without, with_it = two(tiny)
     manager.disable()
