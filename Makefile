@@ -29,9 +29,6 @@ journeys exact cluster tools documentation: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.axe
 	$(PYTEST) --suite $@ $(ARGS)
 
-# Tests of a file share a cluster: a second one beside it would be found in its place.
-cluster: PYTEST += --dist loadfile
-
 lint: $(VENV)/has-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
