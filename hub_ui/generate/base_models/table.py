@@ -392,7 +392,7 @@ SUBSTITUTIONS: tuple[Substitution, ...] = (
     Substitution(
         made_for=("prx", "prx-pixel"), reason=N_("diffusers loads no LoRAs into the network of {made_for}."), runs=False
     ),
-    # Its licence ends where the guardrail is left out.
+    # Its pipelines raise without the package cosmos_guardrail.
     Substitution(
         made_for=("cosmos",),
         reason=N_("diffusers runs {made_for} only with NVIDIA's guardrail models, which are not installed here."),
