@@ -45,7 +45,7 @@ from hub_ui.web.layout.pages import (
     target_of,
 )
 from hub_ui.web.lora.detail import Requirements
-from hub_ui.web.lora.panel import Panel
+from hub_ui.web.lora.panel import Panel, find_similar
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.try_page.compatibility import requirements, to_download
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
@@ -150,7 +150,7 @@ class BrowseRoutes(Room):
             now = replace(now, ids=found.ids[(page - 1) * now.page :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
-        panel = self.panel.values(view) if view.open else {}
+        panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
 

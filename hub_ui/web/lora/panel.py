@@ -24,7 +24,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import base_label, card, cover, title, with_header_facts
+from hub_ui.web.browse.cards import Card, base_label, card, cover, title, with_header_facts
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
@@ -145,6 +145,8 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
+            # Asked for once a person gets there, but for who has no JavaScript (browse/routes.py).
+            "similar": None,
             "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
             "lora": lora,
             "record": record,
@@ -238,11 +240,12 @@ def usage_group(
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     """The Compare page with what most people use; empty where that is not known."""
+    if not used:
+        return ""
     first: dict[str, Any] = {one.field: one.value for one in reversed(used)}
     settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}
     stacked = StackedLora(ref=str(ref), weight=clamp_weight(first.get("weight", 1.0)))
-    filled = View(page="try", stack=(stacked,), settings=TrySettings(**settings))
-    return filled.link() if used else ""
+    return View(page="try", stack=(stacked,), settings=TrySettings(**settings)).link()
 
 
 def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
@@ -305,20 +308,24 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it; `similar` are cards, each with why.
+    creator, each with a line about it.
     """
     catalog = services.catalog
-    try:
-        similar = catalog.similar(ref, limit=MOST_SIMILAR, nsfw=ceiling)
-        homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)[:MOST_HOMES]]
-    except NotFound:
-        return {"homes": [], "also_on": [], "similar": []}
-    also_on = [record for record in catalog.also_on(ref) if within(record.nsfw, ceiling)]
+    homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
+    also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
     return {
         "homes": [(record, home_text(record)) for record in homes],
         "also_on": [(record, home_text(record)) for record in also_on],
-        "similar": [(card(near.record, ceiling=ceiling), near.reason) for near in similar],
     }
+
+
+def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
+    """Cards like the open one, each with why; none for a LoRA that was never seen."""
+    ceiling = view.query.nsfw
+    with suppress(NotFound):
+        similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
+        return [(card(near.record, ceiling=ceiling), near.reason) for near in similar]
+    return []
 
 
 def home_text(record: Record) -> str:

@@ -19,7 +19,7 @@ from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
 from hub_ui.web.lora.detail import gallery, lora_text, settings, version_and_file
-from hub_ui.web.lora.panel import Panel
+from hub_ui.web.lora.panel import Panel, find_similar, links
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
 
@@ -45,6 +45,11 @@ class LoraRoutes(Room):
             return self.pages.streams.answer(
                 self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
             )
+
+        @router.get("/lora/similar")
+        def similar(view: Shown) -> Response:
+            open_ref(view)
+            return self.pages.part("lora/similar", **links(view), similar=find_similar(services, view))
 
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, view: Back) -> Response:

@@ -274,11 +274,12 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
     built.catalog.add(
         lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 400)
     )
-    found = panel.find_related(built, Ref.parse("civitai:2"), "soft")
-    assert len(found["similar"]) == 8
-    assert "civitai:2@20#200" not in [str(near.record.ref) for near, _ in found["similar"]]
-    assert {reason for _, reason in found["similar"]} == {"same subject"}
+    found = panel.find_similar(built, View(open="civitai:2"))
+    assert len(found) == 8
+    assert "civitai:2@20#200" not in [str(near.record.ref) for near, _ in found]
+    assert {reason for _, reason in found} == {"same subject"}
 
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
-    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == {"homes": [], "also_on": [], "similar": []}
+    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == {"homes": [], "also_on": []}
+    assert panel.find_similar(built, View(open="civitai:999")) == []
