@@ -67,7 +67,7 @@ class Lookup:
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._history_lock = threading.Lock()
-        self._added: LRUCache[tuple[HubName, str], tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
+        self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         self._added_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
@@ -113,7 +113,7 @@ class Lookup:
         if answer.page is None:
             return answer
         self.seconds[answer.hub] = answer.seconds
-        self._add(answer.hub, query.words, tuple(answer.page.loras))
+        self._add((answer.hub, query.words), tuple(answer.page.loras), query.words)
         self.catalog.withhold(answer.page.withheld)
         return answer
 
@@ -123,14 +123,14 @@ class Lookup:
         known = self.catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 
-    def _add(self, hub: HubName, words: str, loras: tuple[Lora, ...]) -> None:
-        """Visitors who search for the same share a hub's answer, which says nothing new the second time."""
+    def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
+        """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
         with self._added_lock:
-            known = self._added.get((hub, words), ())
+            known = self._added.get(asked, ())
         if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
-            self.catalog.add(loras, found_by=words)
+            self.catalog.add(loras, found_by=found_by)
             with self._added_lock:
-                self._added[hub, words] = loras
+                self._added[asked] = loras
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""
@@ -178,7 +178,7 @@ class Lookup:
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
-            self.catalog.add([lora])
+            self._add(ref, (lora,))
         return lora
 
     def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
