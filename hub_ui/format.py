@@ -143,7 +143,11 @@ def source(name: str, hub: str) -> str:
 
 def visible(text: str | None) -> str:
     """Hub text without control characters and direction overrides, which could dress one name up as another."""
-    return "".join(c for c in text or "" if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
+    text = text or ""
+    # As nearly all are.
+    if text.isprintable():
+        return text.strip()
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
 
 
 def title(text: str | None) -> str:
