@@ -1,6 +1,7 @@
 """The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
 
 import ctypes
+import gc
 import io
 import threading
 import time
@@ -77,6 +78,9 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
+        # What is there by now stays: to look through it for garbage would hold up a page for half a second.
+        gc.freeze()
+        closing.callback(gc.unfreeze)
         closing.callback(app.server.get_blocks().close, verbose=False)
         closing.callback(finish_work, services, app)
         describe_endpoints(app.server, app.endpoints)
