@@ -18,7 +18,7 @@ from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
-from hub_ui.generate.try_fields import TrySettings
+from hub_ui.generate.try_fields import TrySettings, clamp_weight
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
@@ -32,7 +32,7 @@ from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import StackedLora, View, clamp_weight
+from hub_ui.web.view import StackedLora, View
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8

@@ -25,19 +25,19 @@ from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.judging import LONGEST_VOTES
-from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings
+from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings, clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
+from hub_ui.images.example_settings import SETTINGS, of_provenance, used_lora, weights_of_parts
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
-from hub_ui.web.history.routes import SETTINGS, settings_of
 from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
 from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.web.try_page.form import PageState, find_record, read_address
 from hub_ui.web.uploads import UploadedFiles, UploadName, Uploads, image_response, text_of
-from hub_ui.web.view import StackedLora, View, clamp_weight
+from hub_ui.web.view import StackedLora, View
 
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
@@ -60,10 +60,6 @@ class DroppedLora:
     @property
     def weight(self) -> float:
         return clamp_weight(1.0 if self.used.weight is None else self.used.weight)
-
-    @property
-    def clip_weight(self) -> float:
-        return clamp_weight(self.used.clip_weight) if self.used.clip_weight is not None else self.weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +103,8 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     notes += [text.format(name=image.name) for text, image in given if image is not None]
     # A whole comparison is made again from what was typed.
     written = replace(found, prompt=found.typed) if sheet else found
-    parts = _parts([lora for lora in loras if lora.ref][:MOST_LORAS])
-    settings = replace(settings_of(found), seed=_seed(found.seed, notes), base=base, **parts)
+    parts = weights_of_parts([lora.used for lora in loras if lora.ref][:MOST_LORAS])
+    settings = replace(of_provenance(found), seed=_seed(found.seed, notes), base=base, **parts)
     rows = _rows(
         *((_(name), value(written)) for name, value in SETTINGS),
         (_("Base revision"), found.report.base_revision if found.report else ""),
@@ -126,12 +122,7 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
 
 
 def _lora_of_provenance(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
-    weight = lora.asked if whole and lora.asked is not None else lora.weight
-    used = UsedLora(name=lora.title or lora.ref.id, weight=weight, hash=lora.sha256)
-    if lora.text_encoder_scale != 1:
-        used = replace(used, clip_weight=round(weight * lora.text_encoder_scale, 2))
-    if lora.block_weights:
-        used = replace(used, blocks=",".join(f"{number:g}" for number in lora.block_weights))
+    used = used_lora(lora, lora.full_weight if whole else lora.weight)
     installed = services.downloads.find_installed(lora.ref) is not None
     if installed or lora.ref.hub != LOCAL:
         return _describe_lora(services, FoundLora(used=used, ref=lora.ref, by="version"))
@@ -162,7 +153,7 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
         seed=_seed(taken.seed, notes),
         base=_nearest_base(services, checkpoint, records),
         use_trigger_words=False,
-        **_parts(kept),
+        **weights_of_parts([lora.used for lora in kept]),
     )
     if len(taken.prompt) > LONGEST_PROMPT:
         text = _("Its prompt is longer than {count} characters: the rest was left out.")
@@ -200,16 +191,6 @@ def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
     size = format.size(record.file.size) if record.file and record.file.size else ""
     line = format.join(_("will be downloaded"), size, alone)
     return replace(to_download, name=format.visible(record.title), line=line)
-
-
-def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:
-    """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
-    used = [lora.used for lora in loras]
-    has_clip_weights = any(lora.clip_weight is not None for lora in used)
-    return {
-        "clip_weights": tuple(lora.clip_weight for lora in loras) if has_clip_weights else (),
-        "blocks": tuple((lora.blocks or "ALL")[:800] for lora in used) if any(lora.blocks for lora in used) else (),
-    }
 
 
 def _seed(seed: int | None, notes: list[str]) -> int | None:
