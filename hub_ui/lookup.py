@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 
 from connectors import federation
 from connectors.claims import base_models
-from connectors.claims.resolve import record_of, with_header, with_own_claims
+from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, HubQueues
@@ -219,12 +219,19 @@ class Lookup:
         homes = self.catalog.homes(pinned) if sha256 else ()
         return tuple(ref for ref in self.catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
-    def find_record(self, ref: Ref) -> Record | None:
-        """The same without asking anyone; None for a LoRA that was never seen."""
-        try:
-            return record_of(self.with_own_values(self.catalog.lora(ref.lora)), ref)
-        except NotFound:
-            return None
+    def find_record(self, ref: Ref, *, asks: bool = False) -> Record | None:
+        """The same as remembered, or where it `asks`, of its hub; None for what was not found."""
+        with suppress(NotFound):
+            return record_of(self.known(ref.lora), ref)
+        if asks:
+            with suppress(HubUiError):
+                return self.record(ref)
+        return None
+
+    def with_header_facts(self, record: Record) -> tuple[Record, Facts | None]:
+        """`record` with what its file proves, if that was ever read."""
+        facts = self.find_facts(record.file) if record.file else None
+        return (record if facts is None else record_with_header(record, facts.adapter)), facts
 
     def recall(self, ref: Ref, error: HubUiError) -> Lora:
         """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field, replace
 from cachetools import TTLCache
 
 from connectors.claims import base_models
-from connectors.claims.resolve import record_with_header
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Origin, Ref
 from connectors.weights.file_type import What
-from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.services import Services
@@ -190,9 +188,3 @@ class HeaderReader:
                 stop.set()
             return False
         return True
-
-
-def with_header_facts(services: Services, record: Record) -> tuple[Record, Facts | None]:
-    """`record` with its file's facts, if they were ever read. Reads nothing itself."""
-    facts = services.lookup.find_facts(record.file) if record.file else None
-    return (record if facts is None else record_with_header(record, facts.adapter)), facts

@@ -30,7 +30,7 @@ from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card, with_header_facts
+from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, query_name, suggest, without_beginning, words
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
@@ -313,7 +313,7 @@ class BrowseRoutes(Room):
                 yield number, shown
 
     def read(self, record: Record, ceiling: Nsfw) -> Card:
-        known, facts = with_header_facts(self.services, record)
+        known, facts = self.services.lookup.with_header_facts(record)
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
         problem = needed.text if needed.closed else ""

@@ -24,7 +24,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Card, base_label, card, cover, title, with_header_facts
+from hub_ui.web.browse.cards import Card, base_label, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
@@ -171,7 +171,7 @@ class Panel:
             ),
             "usage_address": usage_address(record.ref, used),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
-            "versions": detail.with_changes(lora, history, lambda known: with_header_facts(self.services, known)[0]),
+            "versions": detail.with_changes(lora, history, lambda known: lookup.with_header_facts(known)[0]),
             "shown": version.ref if version else None,
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),

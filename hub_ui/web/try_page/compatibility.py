@@ -14,7 +14,6 @@ from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.lora import detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
@@ -25,7 +24,7 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
     """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
-    _record, facts = with_header_facts(services, record)
+    _record, facts = services.lookup.with_header_facts(record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
     choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)

@@ -35,7 +35,7 @@ from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
 from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
 from hub_ui.web.try_page.compatibility import suggest_base
-from hub_ui.web.try_page.form import PageState, find_record, read_address
+from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.uploads import UploadedFiles, UploadName, Uploads, image_response, text_of
 from hub_ui.web.view import StackedLora, View
 
@@ -146,7 +146,7 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
     loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_NAMED])
     kept = [lora for lora in loras if lora.ref]
-    records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
+    records = [services.lookup.find_record(Ref.parse(lora.ref), asks=True) for lora in kept]
     checkpoint = found.fields.get("Model", "")
     settings = replace(
         taken.try_settings(),

@@ -6,7 +6,6 @@ And the fields that it sends, and the acts of its buttons.
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -14,10 +13,8 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import Depends
 from starlette.requests import Request
 
-from connectors.claims.resolve import record_of
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
-from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
@@ -146,7 +143,7 @@ class Filled:
 def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
     view = state.view
-    records = [find_record(services, ref, asks=asks) for ref in view.refs]
+    records = [services.lookup.find_record(ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, view.settings, records)
     settings = view.settings.with_defaults(base)
     if not settings.prompt and None not in records:
@@ -200,19 +197,6 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
     if not 2 <= number <= MOST_WEIGHTS:
         raise UsageError(_("A sweep has 2 to {most} images.").format(most=MOST_WEIGHTS))
     return tuple(round(weight, 2) for weight in weight_range(lowest, highest, number))
-
-
-def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | None:
-    """The record of a ref, from the catalog or its hub; None if it can't be found."""
-    lookup = services.lookup
-    try:
-        return record_of(lookup.known(ref.lora), ref)
-    except NotFound:
-        if not asks:
-            return None
-    with suppress(HubUiError):
-        return lookup.record(ref)
-    return None
 
 
 def stack_item(

@@ -80,7 +80,7 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
     """Checks the bases before any download. Raises the error of a hub that says nothing of a LoRA to be fetched."""
     for ref in refs:
         try:
-            record = form.find_record(services, ref, asks=False) or services.lookup.record(ref)
+            record = services.lookup.find_record(ref) or services.lookup.record(ref)
         except NetworkError:
             if services.downloads.find_installed(ref) is None:
                 raise
