@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.claims import base_models
 from connectors.claims.resolve import best
 from connectors.query import BY_KEY
 from connectors.query_fields import Field
@@ -154,6 +155,19 @@ def title(text: str | None) -> str:
     """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
     shown = visible(text)
     return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
+
+
+def base_label(record: Record) -> str:
+    """The base model, else the architecture of its file, or what its hub calls the base."""
+    is_proved = "architecture" in record.conflicts or not record.raw_base_model
+    return base_name(record.base_model, record.architecture if is_proved else None) or visible(record.raw_base_model)
+
+
+def base_name(base_model: str | None, architecture: str | None) -> str:
+    """Empty where neither is known."""
+    if base_model:
+        return visible(base_models.label(base_model))
+    return base_models.architecture_label(architecture) if architecture else ""
 
 
 def join(*parts: str) -> str:

@@ -26,6 +26,7 @@ from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import format, used_loras
 from hub_ui.catalog.search import Facets
+from hub_ui.compatibility import Requirements, requirements, to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
@@ -44,10 +45,8 @@ from hub_ui.web.layout.pages import (
     source_of,
     target_of,
 )
-from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.lora.panel import Panel, find_similar
 from hub_ui.web.news.routes import NewsRoutes
-from hub_ui.web.try_page.compatibility import requirements, to_download
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000

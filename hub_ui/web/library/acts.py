@@ -19,6 +19,7 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights.inspect import inspect_path
 from hub_ui import format
+from hub_ui.compatibility import refusal
 from hub_ui.generate.try_fields import MOST_LORAS
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
@@ -34,7 +35,7 @@ from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
 from hub_ui.web.library import rows
-from hub_ui.web.lora import detail, fact_rows
+from hub_ui.web.lora import fact_rows
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import View
 
@@ -48,7 +49,7 @@ def receive(services: Services, path: Path) -> Ref:
     except HubUiError as error:
         raise UsageError(error.message) from error
     if found.facts is None or not found.facts.adapter.is_lora:
-        raise UsageError(f"{format.visible(path.name)}: {detail.refusal(found.facts)}")
+        raise UsageError(f"{format.visible(path.name)}: {refusal(found.facts)}")
     entry = entry_of_file(found, services.library.entries())
     if found.state != "held":
         entry = services.own_files.add(path, entry)

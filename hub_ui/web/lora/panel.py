@@ -18,20 +18,20 @@ from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import TrySettings, clamp_weight
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Card, base_label, card, cover, title
+from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
-from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View
 
 MOST_NAMED = 4
@@ -145,8 +145,6 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
-            # Asked for once a person gets there, but for who has no JavaScript (browse/routes.py).
-            "similar": None,
             "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
             "lora": lora,
             "record": record,
@@ -219,7 +217,7 @@ class Panel:
             )
         image = cover(record, "safe")
         kind = _(record.kind) if record.kind else ""
-        words = format.join(base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
+        words = format.join(format.base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
         return Preview(title=title(record), text=format.visible(words), image=url)
 
@@ -308,7 +306,7 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it.
+    creator, each with a line about it. `similar` ones are asked for once a person gets there.
     """
     catalog = services.catalog
     homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
@@ -316,6 +314,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     return {
         "homes": [(record, home_text(record)) for record in homes],
         "also_on": [(record, home_text(record)) for record in also_on],
+        "similar": None,
     }
 
 
@@ -330,7 +329,9 @@ def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
 
 def home_text(record: Record) -> str:
     access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
-    return format.join(format.title(record.creator), base_label(record), access, downloads_text(record.downloads))
+    return format.join(
+        format.title(record.creator), format.base_label(record), access, downloads_text(record.downloads)
+    )
 
 
 def key_place(services: Services, hub: Origin) -> detail.Place | None:

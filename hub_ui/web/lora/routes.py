@@ -12,6 +12,7 @@ from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
@@ -21,7 +22,6 @@ from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import gallery, lora_text, version_and_file
 from hub_ui.web.lora.panel import Panel, find_similar, links
-from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View
 
 Index = Annotated[int, Query(ge=0, le=10_000)]
@@ -74,22 +74,7 @@ class LoraRoutes(Room):
             return self.answer(request, view)
 
         router.get("/lora-image")(self.image)
-
-        @router.get("/lora/example")
-        def example(view: Shown, index: Index) -> Response:
-            """The settings of an image on the Compare page."""
-            _lora, version, record = self.record(open_ref(view))
-            if index >= len(record.images):
-                raise NotFound(_(NO_IMAGE))
-            found = example_settings.settings(record.images[index])
-            weight, used = found.weight(version), found.used(version)
-            # Whether blocks fit shows where the base is known.
-            parts = example_settings.weights_of_parts([used] if used else [])
-            stacked = StackedLora(ref=str(record.ref), weight=1.0 if weight is None else clamp_weight(weight))
-            settings = replace(found.try_settings(), strength=None, **parts)
-            return RedirectResponse(
-                replace(view, page="try", open="", stack=(stacked,), settings=settings).link("../"), 303
-            )
+        router.get("/lora/example")(self.example)
 
     def answer(self, request: Request, view: View) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
@@ -124,6 +109,21 @@ class LoraRoutes(Room):
         # Never above "safe": other sites show it to everybody.
         preview = Preview(title=title(record) if within(record.nsfw, "safe") else _("Image"))
         return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
+
+    def example(self, view: Shown, index: Index) -> Response:
+        """The settings of an image on the Compare page."""
+        _lora, version, record = self.record(open_ref(view))
+        if index >= len(record.images):
+            raise NotFound(_(NO_IMAGE))
+        found = example_settings.settings(record.images[index])
+        weight, used = found.weight(version), found.used(version)
+        # Whether blocks fit shows where the base is known.
+        parts = example_settings.weights_of_parts([used] if used else [])
+        stacked = StackedLora(ref=str(record.ref), weight=1.0 if weight is None else clamp_weight(weight))
+        settings = replace(found.try_settings(), strength=None, **parts)
+        return RedirectResponse(
+            replace(view, page="try", open="", stack=(stacked,), settings=settings).link("../"), 303
+        )
 
     def record(self, ref: Ref) -> tuple[Lora, Version | None, Record]:
         """Raises NotFound for a LoRA that was never seen."""

@@ -22,6 +22,7 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
+from hub_ui.compatibility import suggest_base
 from hub_ui.generate import base_models
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.judging import LONGEST_VOTES
@@ -34,7 +35,6 @@ from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
 from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
-from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.uploads import UploadedFiles, UploadName, Uploads, image_response, text_of
 from hub_ui.web.view import StackedLora, View

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
 from hub_ui import format
+from hub_ui.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.generate import base_models
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
@@ -23,7 +24,6 @@ from hub_ui.generate.try_fields import MOST_WEIGHTS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.web.view import MOST_FIELDS, View
 
 # Names of uploads and of a job, as addresses have them.
@@ -212,7 +212,7 @@ def stack_item(
         "ref": ref,
         "title": format.visible(record.title),
         "weight": weight,
-        "line": format.join(cards.base_label(record), rank, usual),
+        "line": format.join(format.base_label(record), rank, usual),
         "image": cover.url if cover else "",
         "problem": compatibility_problem(services, record, base),
     }

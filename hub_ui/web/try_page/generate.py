@@ -13,6 +13,7 @@ from typing import Any
 from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.compatibility import choose_base, to_download
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
@@ -24,7 +25,6 @@ from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import form, result
-from hub_ui.web.try_page.compatibility import choose_base, to_download
 from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 

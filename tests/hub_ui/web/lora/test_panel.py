@@ -281,5 +281,5 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
 
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
-    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == {"homes": [], "also_on": []}
-    assert panel.find_similar(built, View(open="civitai:999")) == []
+    found = panel.find_related(built, Ref.parse("civitai:999"), "soft")
+    assert (found["homes"], found["also_on"], panel.find_similar(built, View(open="civitai:999"))) == ([], [], [])

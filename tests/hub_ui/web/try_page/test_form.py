@@ -12,11 +12,11 @@ from connectors.errors import UsageError
 from connectors.record import Example, Lora, Record, Version
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.compatibility import requirements, suggest_prompt
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.try_page import form
-from hub_ui.web.try_page.compatibility import requirements, suggest_prompt
 from hub_ui.web.try_page.form import Filled, PageState, TryFields, apply_act, fill, read_address
 from tests.hub_ui.catalog.builders import claim, lora, version
 from tests.hub_ui.web.conftest import read, with_settings
