@@ -32,7 +32,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.web.browse import search
 from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card
-from hub_ui.web.browse.facets import Bar, Group, groups, level_words, query_name, suggest, without_beginning, words
+from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
@@ -235,14 +235,15 @@ class BrowseRoutes(Room):
         return {
             **self.filter_values(view, form, facets),
             "view": view,
-            "search_name": query_name(view.query),
+            "search_name": format.query_name(view.query),
             "query": now.query,
             "chosen": view.chosen,
             "levels": level_words(facets.of("levels") if facets else None),
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
             "words": [
-                (word, replace(view, query=word.part.rest, open="").link()) for word in words(now.query, one=one)
+                (word, replace(view, query=word.part.rest, open="").link())
+                for word in format.query_words(now.query, one=one)
             ],
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
