@@ -16,7 +16,6 @@ from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import MAX_LORAS, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
-from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 
 Place = Literal["local", "replicate"]
 Drafts = Literal["auto", "always", "never"]
@@ -141,7 +140,7 @@ def size_of(text: str) -> tuple[int, int]:
 
 def clamp_weight(weight: float) -> float:
     """Within what the page allows."""
-    return max(LEAST_WEIGHT, min(MOST_WEIGHT, weight))
+    return max(-1.0, min(2.0, weight))
 
 
 def weights_text(weights: Sequence[float]) -> str:
@@ -153,7 +152,7 @@ def weights_of(text: str, wrong: str = _WEIGHTS) -> tuple[float, ...]:
     written = [part for part in re.split(r"[\s,;]+", text.strip())[: MOST_WEIGHTS + 1] if part]
     if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
         found = tuple(round(float(part), 2) for part in written)
-        if all(LEAST_WEIGHT <= weight <= MOST_WEIGHT for weight in found):
+        if all(-1 <= weight <= 2 for weight in found):
             return found
     raise UsageError(_(wrong).format(most=MOST_WEIGHTS))
 

@@ -112,7 +112,7 @@ class View:
     @property
     def text(self) -> str:
         """The query as the search box shows it: words, phrases, and words that must not be there."""
-        return _typed(self.query)
+        return _search_text(self.query)
 
     @property
     def conditions(self) -> Sequence[tuple[str, str]]:
@@ -218,7 +218,7 @@ class View:
 
 # A page has some ten addresses of the same query.
 @lru_cache(maxsize=1_000)
-def _typed(query: Query) -> str:
+def _search_text(query: Query) -> str:
     excluded = tuple(each for each in query.excluded if each[0] == "text")
     return format(Query(text=query.text, phrases=query.phrases, excluded=excluded))
 

@@ -18,7 +18,7 @@ from connectors.record import Record
 from hub_ui import format
 from hub_ui.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.generate import base_models
-from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
+from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, sweep_around, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.generate.try_fields import MOST_WEIGHTS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import N_, _
@@ -178,14 +178,6 @@ def weights_under_pair(services: Services, view: View, varied: int) -> tuple[flo
     return tuple(sorted({*weights, view.weights[varied]}))
 
 
-def sweep_around(recommended: float | None) -> tuple[float, ...]:
-    """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
-    if recommended is None or not 0.2 <= recommended <= 1.5:
-        return DEFAULT_SWEEP
-    top = 2 * recommended if recommended <= 0.75 else recommended * 4 / 3
-    return tuple(round(weight, 2) for weight in weight_range(0, min(2, top), 5))
-
-
 def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
     """Evenly spaced weights. Raises UsageError for what is no range."""
     try:
@@ -196,7 +188,7 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
         raise UsageError(_("A sweep goes from a lower weight to a higher one, between -1 and 2."))
     if not 2 <= number <= MOST_WEIGHTS:
         raise UsageError(_("A sweep has 2 to {most} images.").format(most=MOST_WEIGHTS))
-    return tuple(round(weight, 2) for weight in weight_range(lowest, highest, number))
+    return weight_range(lowest, highest, number)
 
 
 def stack_item(

@@ -21,7 +21,6 @@ from hub_ui.i18n import use_language
 from hub_ui.images import infotext, png_metadata
 from hub_ui.locales import get_language
 from hub_ui.services import Services
-from hub_ui.web.history.routes import view_of
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import result
 from hub_ui.web.view import StackedLora, View
@@ -96,16 +95,6 @@ def test_a_whole_comparison_of_ours_comes_back_as_one(known: Services, tmp_path:
     png_metadata.save_comparison(made, tmp_path / "a.png")
     plan = read_dropped(known, tmp_path / "a.png")
     assert (plan.is_sheet, plan.settings.sheet, plan.settings.weights) == (True, "strip", (0.0, 0.5, 1.0))
-
-
-def test_a_whole_comparison_is_made_again_as_from_the_history(known: Services, tmp_path: Path) -> None:
-    asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20"), text_encoder_scale=0.5), seed=9)
-    made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5)), report=making.report(seed=9))
-    png_metadata.save_comparison(made, tmp_path / "a.png")
-    of_history = view_of(known.history.add(made).provenance)
-    plan = read_dropped(known, tmp_path / "a.png")
-    assert (plan.settings, plan.loras[0].weight) == (of_history.settings, of_history.stack[0].weight)
-    assert (of_history.settings.seed, of_history.settings.clip_weights) == (9, (0.4,))
 
 
 def test_a_file_of_somebodys_disk_is_not_found_and_nothing_else_is_lost(known: Services, tmp_path: Path) -> None:
