@@ -3,7 +3,7 @@
 They are grouped by request; a result or two can be open, with what they were made with and how they differ.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,34 +18,12 @@ from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_compared
-from hub_ui.images.history import GONE, HistoryEntry
+from hub_ui.images.history import GONE, HistoryEntry, group_entries
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
 from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
-
-
-def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
-    """The results of one request (the same LoRAs, prompt, base and seed) together, where its newest one stands.
-
-    Repeated results with the same settings appear once.
-    """
-    groups: dict[Any, list[HistoryEntry]] = {}
-    seen: set[Any] = set()
-    for entry in entries:
-        image = entry.provenance
-        settings = repr(replace(image, report=None, libraries={})), image.report and image.report.place
-        if settings not in seen:
-            seen.add(settings)
-            loras = frozenset(lora.ref.lora for lora in image.loras)
-            request = loras, image.typed or image.prompt, image.negative, image.base, image.seed
-            groups.setdefault(request, []).append(entry)
-    return [*groups.values()]
-
-
-def title_of(image: Provenance) -> str:
-    return " + ".join(lora.title or str(lora.ref) for lora in image.loras) or _("the base alone")
 
 
 def describe(image: Provenance) -> str:
@@ -125,7 +103,7 @@ class HistoryRoutes(Room):
                 "address_of": lambda image: view_of(image).to_address(),
                 "differences": tuple(differences(*found)) if len(found) == 2 else (),
             }
-            preview = Preview(title=title_of(found[0].provenance) if found else _("History"))
+            preview = Preview(title=found[0].title if found else _("History"))
             return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
 
         @router.get("/history/image")
@@ -167,7 +145,6 @@ class HistoryRoutes(Room):
             "page": page,
             "removed": removed,
             "opened": opened,
-            "title_of": title_of,
             "describe": describe,
             "local_link": self.pages.render.links.local_link,
         }
