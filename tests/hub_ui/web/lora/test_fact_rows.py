@@ -256,9 +256,8 @@ def test_an_example_gives_the_weights_of_the_loras_parts(built: Services, client
     built.catalog.add([lora(5, versions=(one,))])
     there = client.get(f"/lora/example?open={PICTURED}&index=0").headers["location"]
     view = View.from_address(there.partition("?")[2])
-    settings = view.settings
-    assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
-    assert view.weights == (0.8,)
+    assert (view.settings.prompt, view.weights) == ("a (cat:1.2)", (0.8,))
+    assert (view.settings.clip_weights, view.settings.blocks) == ((0.5,), ("OUTALL",))
 
 
 def test_what_is_not_taken_over_is_said(built: Services) -> None:

@@ -25,7 +25,7 @@ from hub_ui.web.view import View
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
 from tests.hub_ui.stand_ins import Hub, services_on
-from tests.hub_ui.web.conftest import read, with_settings
+from tests.hub_ui.web.conftest import read
 
 REF = Ref.parse("civitai:1")
 FLUX = Facts(
@@ -227,14 +227,6 @@ def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
         '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 9 GB of graphics memory it '
         "is slow.</p>" in last
     )
-
-
-def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
-    demo = with_settings(built, demo=True)
-    last = show(demo)[-1]
-    assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
-    [button] = read(last).select("button.filled[disabled]")
-    assert button["title"].startswith("This LoRA needs SDXL 1.0")
 
 
 def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
