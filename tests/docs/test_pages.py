@@ -114,7 +114,9 @@ def test_the_table_of_base_models_is_the_programs() -> None:
     assert table_of_files() in TEXTS["docs/base-models.md"]
 
 
-def test_the_page_of_memory_has_the_plans_of_all_bases() -> None:
+def test_the_page_of_memory_has_the_plans_of_all_bases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither bitsandbytes nor SDNQ is installed."""
+    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
     assert memory_table() in TEXTS["docs/memory.md"]
 
 
