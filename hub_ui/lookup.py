@@ -16,7 +16,7 @@ from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, HubQueues
+from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
 from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
@@ -63,7 +63,6 @@ class Lookup:
 
     def __post_init__(self) -> None:
         self.annotations.on_change = self.write_own_values
-        self._queues = HubQueues()
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._history_lock = threading.Lock()
@@ -86,7 +85,7 @@ class Lookup:
         """
         self.quotas.spend("searches")
         self.metrics.count_search()
-        answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
+        answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout)
         return (self._complete(self._remember(answer, query), query) for answer in answers)
 
     def search_in_groups(
@@ -97,7 +96,7 @@ class Lookup:
         """
         self.quotas.spend("searches")
         self.metrics.count_search()
-        groups = federation.search_in_groups(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
+        groups = federation.search_in_groups(self.connectors, query, pause=pause, cursors=cursors)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
     def _remember(self, answer: Answer, query: Query) -> Answer:

@@ -1,7 +1,6 @@
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,11 +8,9 @@ import pytest
 from connectors import federation
 from connectors.connector import Connector, Download
 from connectors.errors import HubDown, HubTimeout, HubUiError, NotFound
-from connectors.federation import HubQueues
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
-from tests.clock import Clock
 
 
 @dataclass(kw_only=True)
@@ -191,24 +188,3 @@ def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event)
 def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception, raised: type[HubUiError]) -> None:
     with pytest.raises(raised):
         federation.get(Told(name="civitai", pages=(error,)), Ref.parse("civitai:1"), 60)
-
-
-def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:
-    clock, stack = Clock(100.0), ExitStack()
-    waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
-    for _ in range(2):
-        stack.enter_context(waiting.place("civitai", "CivitAI"))
-    clock.now += 5
-    with pytest.raises(HubTimeout, match="CivitAI is slow to answer just now"):
-        stack.enter_context(waiting.place("civitai", "CivitAI"))
-    stack.enter_context(waiting.place("huggingface", "Hugging Face"))
-
-
-def test_a_hub_that_answers_again_is_asked_again() -> None:
-    clock, first = Clock(100.0), ExitStack()
-    waiting = HubQueues(most=1, slow_seconds=4, clock=clock)
-    first.enter_context(waiting.place("civitai", "CivitAI"))
-    clock.now += 5
-    first.close()
-    with waiting.place("civitai", "CivitAI"):
-        pass

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import sleep
 
 import pytest
 
@@ -193,6 +194,22 @@ def test_a_hundred_who_ask_the_same_cost_one_request(time: Clock) -> None:
     time.now += 16
     connector.search(Query(text="ink"))
     assert len(hub.asked) == 4
+
+
+def test_a_hub_that_hangs_takes_only_so_many_searches_until_it_answers(time: Clock) -> None:
+    hub = Hub(gate=threading.Event())
+    connector = with_guard(hub, {"civitai": HubGuard("civitai", clock=time)})
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(connector.search, Query(text=f"ink {number}")) for number in range(16)]
+        while len(hub.asked) < 16:
+            sleep(0.01)
+        time.now += 5
+        with pytest.raises(HubTimeout, match="CivitAI is slow to answer just now"):
+            connector.search(Query(text="one more"))
+        assert hub.gate is not None
+        hub.gate.set()
+        assert [page.result().loras for page in waiting] == [()] * 16
+    connector.search(Query(text="one more"))
 
 
 def test_an_error_is_nobody_elses_answer(time: Clock) -> None:
