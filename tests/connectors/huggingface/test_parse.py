@@ -144,14 +144,6 @@ def test_access_and_level_are_claims_too() -> None:
     assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
 
 
-@pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])
-@pytest.mark.parametrize(
-    "field", ["instance_prompt", "widget", "license", "license_name", "base_model", "trigger", "extra_gated_prompt"]
-)
-def test_a_wrong_type_in_a_card_is_an_absent_value(field: str, wrong: object) -> None:
-    assert flatten(of_huggingface(cardData={field: wrong})).to_json()["hub"] == "huggingface"
-
-
 @pytest.mark.parametrize("wrong", [None, "many", -3, [], {}])
 def test_a_wrong_count_is_unknown(wrong: object) -> None:
     lora = of_huggingface(downloads=wrong, likes=wrong)
