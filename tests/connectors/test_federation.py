@@ -17,7 +17,7 @@ from connectors.ref import HubName, Ref
 class Told:
     """A hub that answers page after page as it is told: LoRAs, so many new ones, or an exception."""
 
-    name: HubName
+    name: HubName = "civitai"
     pages: Sequence[int | tuple[Lora, ...] | Exception] = (1,)
     hang: threading.Event | None = None
     asked: list[str | None] = field(default_factory=list)
