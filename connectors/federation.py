@@ -55,27 +55,15 @@ def search(
     connectors: Sequence[Connector],
     query: Query,
     *,
-    cursors: Mapping[HubName, str] | None = None,
-    timeout: float = TIMEOUT_SECONDS,
-) -> Iterator[Answer]:
-    """Yields one Answer for each hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
-
-    A hub that doesn't answer within `timeout` seconds yields a HubTimeout; its thread is left behind as a daemon.
-    """
-    groups = search_in_groups(connectors, query, pause=timeout, cursors=cursors, timeout=timeout)
-    return itertools.chain.from_iterable(groups)
-
-
-def search_in_groups(
-    connectors: Sequence[Connector],
-    query: Query,
-    *,
-    pause: float,
+    pause: float = TIMEOUT_SECONDS,
     cursors: Mapping[HubName, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Iterator[tuple[Answer, ...]]:
-    """The same, with answers that come within `TOGETHER_SECONDS` of each other in one group. A group is empty `pause`
-    seconds after the start and after the first answer, while a hub is silent.
+    """Yields one Answer for each hub, in order of arrival: those that come within `TOGETHER_SECONDS` of each other in
+    one group. A group is empty `pause` seconds after the start and after the first answer, while a hub is silent.
+
+    With `cursors`, only hubs that have one are asked for more. A hub that doesn't answer within `timeout` seconds
+    yields a HubTimeout; its thread is left behind as a daemon.
     """
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
@@ -172,7 +160,7 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
         seen, cursors = cursors, {}
-        for answer in search(connectors, query, cursors=seen, timeout=timeout):
+        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=seen, timeout=timeout)):
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:
