@@ -34,6 +34,7 @@ from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_bfl, co
 from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
 from tests.hub_ui.generate.pipelines.rows import Make, Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
+from tests.hub_ui.generate.pipelines.spellings import layers
 from tests.hub_ui.generate.pipelines.trained import in_frame
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
@@ -124,8 +125,9 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
     """Some networks lay the tokens of all pictures one after another, or sort them."""
     tiny = replace(bench.tiny(base), base=base)
     tiny.drawn = draw(tiny.theirs, base)
-    layers = [name for name, module in tiny.theirs.transformer.named_modules() if isinstance(module, torch.nn.Linear)]
-    path = in_frame("diffusers", layers)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
+    inside = tiny.theirs.transformer.named_modules()
+    names = {name: (name,) for name, module in inside if isinstance(module, torch.nn.Linear)}
+    path = in_frame("diffusers", names)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
     manager = AdapterManager(tiny.ours, base.architecture, bench.cache)
     assert manager.set_adapters([adapter(path)])[0].whole
     # Where each step makes much of rounding, an image alone is another one than beside its like.
@@ -145,7 +147,7 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
     name: str, network: str, bench: Bench, tmp_path: Path
 ) -> None:
     tiny = bench.tiny(wan.WAN_22)
-    file = in_frame("comfy", wan.ORIGINAL, component=network)(tiny.theirs, 1)
+    file = in_frame("comfy", layers("wan.original"), component=network)(tiny.theirs, 1)
     meant = by_hand(tiny.theirs, tiny.base, [file], [[1.0]])[0]
     assert distance(meant, tiny.drawn) > 0.1
     with with_adapters(tiny, [file.save(tmp_path / f"{name}.safetensors")], bench.cache):
@@ -154,7 +156,7 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
 
 def test_both_halves_never_change_the_one_network_of_wan_2_1(bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(wan.WAN_21)
-    file = in_frame("comfy", wan.ORIGINAL)(tiny.theirs, 1)
+    file = in_frame("comfy", layers("wan.original"))(tiny.theirs, 1)
     halves = [file.save(tmp_path / f"boats_{noise}_noise.safetensors") for noise in ("high", "low")]
     with (
         pytest.raises(DoesNotFit, match="is half of a LoRA for two networks"),

@@ -20,6 +20,7 @@ from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.qwen_image import QWEN_IMAGE
 from tests.hub_ui.generate.pipelines.short_form import every_third
+from tests.hub_ui.generate.pipelines.spellings import layers
 from tests.hub_ui.generate.pipelines.stable_diffusion import SDXL
 from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
 from tests.hub_ui.generate.pipelines.trained import in_frame
@@ -177,7 +178,7 @@ def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
 def test_a_lora_changes_a_clip_that_begins_with_an_image(
     studio: Engine, clips: str, photo: Path, tmp_path: Path
 ) -> None:
-    make = in_frame("comfy", {**wan.ORIGINAL, **wan.IMAGE})
+    make = in_frame("comfy", layers("wan.original", "wan.image"))
     path = make(load(wan.WAN_I2V, Path(clips)), 1).save(tmp_path / "boats.safetensors")
     lora = adapter(path, architecture="wan", base_model="wan-2.1-i2v-14b-480p")
     made = pair(studio, lora, base=clips, image=photo, steps=2, frames=5, width=32, height=32)

@@ -1,6 +1,6 @@
 """What trainers write for transformers: a frame is what one of them puts around the name of a layer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,10 +22,8 @@ from tests.hub_ui.generate.pipelines.files import (
 )
 from tests.hub_ui.generate.pipelines.frame import Base, File
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Make, Row, described, file
-from tests.hub_ui.generate.pipelines.spellings import Spelling
+from tests.hub_ui.generate.pipelines.spellings import Names, Spelling
 
-# A layer's name in a file, and the modules whose outputs it holds; or modules under their own names.
-Names = Mapping[str, tuple[str, ...]] | Iterable[str]
 # By name: what is before a layer's name, with underscores in it where this ends in one; and its endings, or what a
 # layer is by LyCORIS.
 FRAMES: Mapping[str, tuple[str, Endings | str]] = {
@@ -53,8 +51,9 @@ FRAMES: Mapping[str, tuple[str, Endings | str]] = {
 }
 
 
-def as_they_are(modules: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    return {module: (module,) for module in modules}
+def own_names(names: Names) -> Names:
+    """Of the modules that have those names in a file."""
+    return {module: (module,) for modules in names.values() for module in modules}
 
 
 def in_frame(
@@ -72,13 +71,12 @@ def in_frame(
 
 
 def _spelled(names: Names, prefix: str, within: str, component: str, swapped: bool) -> Spelling:
-    layers = names if isinstance(names, Mapping) else as_they_are(names)
     between = "_" if prefix.endswith("_") else "."
     return lambda pipe: [
         Spelled(
             name=prefix + (within + name).replace(".", between), component=component, modules=modules, swapped=swapped
         )
-        for name, modules in layers.items()
+        for name, modules in names.items()
     ]
 
 
@@ -108,15 +106,15 @@ def dora(frame: str, names: Names) -> Make:
     return write
 
 
-def differences(names: Mapping[str, str], ending: str, parameter: str) -> Make:
+def differences(names: Names, ending: str, parameter: str) -> Make:
     """Whole differences of norms and biases, which lie beside the factors in some distilled networks' files."""
 
     def write(pipe: Any, seed: int) -> File:
         generator = torch.Generator().manual_seed(seed)
         tensors: dict[str, torch.Tensor] = {}
         deltas: Deltas = {}
-        for name, module in names.items():
-            whole = f"{module}.{parameter}"
+        for name, modules in names.items():
+            whole = f"{modules[0]}.{parameter}"
             drawn = torch.randn(pipe.transformer.get_parameter(whole).shape, generator=generator) * 0.3
             tensors[f"diffusion_model.{name}.{ending}"] = drawn
             deltas["transformer", whole] = drawn
