@@ -1,4 +1,4 @@
-"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md, `... memory` docs/memory.md's."""
+"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's."""
 
 import sys
 
