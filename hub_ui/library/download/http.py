@@ -199,12 +199,12 @@ class Transfer:
             for at in range(start, stop, self.options.piece_size)
         )
 
-        def help() -> None:
+        def take_some() -> None:
             with file_http(retry_reads=False) as own:
                 self._take_pieces(own)
 
         with ThreadPoolExecutor(self.options.connections, thread_name_prefix="pull") as pool:
-            others = [pool.submit(help) for _ in range(self.options.connections - 1)]
+            others = [pool.submit(take_some) for _ in range(self.options.connections - 1)]
             self._take_pieces(http)
         for other in others:
             other.result()
