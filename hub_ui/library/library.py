@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
-from connectors.http.ranges import Renew
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
@@ -24,6 +24,8 @@ from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
 
+# Says where a file is, anew each time.
+Locate: TypeAlias = Callable[[], Download]
 # Lock files of writers, and the state of parts; safe to delete while nothing runs.
 _STATE = ".hub-ui"
 _LOCK_FILE = "the lock file itself"
@@ -81,12 +83,11 @@ class Library:
     @disk.disk_errors_as_messages()
     def pull(
         self,
-        download: Download,
+        locate: Locate,
         about: Record | Entry,
         *,
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
-        renew: Renew | None = None,
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
@@ -94,9 +95,9 @@ class Library:
         one ref or of the same bytes wait for each other and fetch once. No wrong file ever gets the final name. An
         unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
 
-        `about` names the file and fills in its entry. `renew` returns the same download with a new address when a
-        signed one has expired.
+        `about` names the file and fills in its entry. `locate` gives a fresh address when a signed one has expired.
         """
+        download = locate()
         if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
         meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled)
@@ -104,7 +105,7 @@ class Library:
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
         with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
-            entry = self._find(download, about) or self._fetch(download, about, meter, renew)
+            entry = self._find(download, about) or self._fetch(download, about, meter, locate)
         meter.finish(entry.size)
         return entry
 
@@ -207,7 +208,7 @@ class Library:
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
-    def _fetch(self, download: Download, about: Record | Entry, meter: Meter, renew: Renew | None) -> Entry:
+    def _fetch(self, download: Download, about: Record | Entry, meter: Meter, locate: Locate) -> Entry:
         known = self.find(download.ref)
         near = self.path(known) if known else self.folder / self._place(download, about)
         sha256 = download.sha256 or (known.sha256 if known else None)
@@ -223,7 +224,7 @@ class Library:
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
-                    fetched = http_download.fetch(download, part, meter, renew=renew, options=self.options)
+                    fetched = http_download.fetch(download, part, meter, renew=locate, options=self.options)
                 else:
                     fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
             if known is not None:

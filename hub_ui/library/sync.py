@@ -74,11 +74,11 @@ def pull_from_mirror(
     failure: errors.HubUiError | None = None
     for mirror in mirrors_of(entry, refs):
 
-        def renew(mirror: Ref = mirror) -> Download:
+        def locate(mirror: Ref = mirror) -> Download:
             return replace(download(mirror), ref=entry.ref)
 
         try:
-            library.pull(renew(), entry, on_progress=on_progress, is_cancelled=is_cancelled, renew=renew)
+            library.pull(locate, entry, on_progress=on_progress, is_cancelled=is_cancelled)
         except PullCancelled:
             raise
         except errors.HubUiError as error:
@@ -255,7 +255,7 @@ class Sync:
             return self.connector(ref.hub).download(ref)
 
         try:
-            self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
+            self.library.pull(download, entry, on_progress=self.on_progress)
         except errors.Withheld:
             raise
         except (errors.NotFound, errors.AccessError):
