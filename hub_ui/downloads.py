@@ -16,7 +16,6 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
-from hub_ui.library.library import Locate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue
 from hub_ui.library.queue_store import Task
@@ -48,6 +47,8 @@ class Downloads:
         self._library, self._catalog = self.lookup.library, self.lookup.catalog
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
+        # Takes what Library.pull does.
+        self._fetch: Callable[..., Entry] = self._library.pull
         self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
@@ -149,7 +150,7 @@ class Downloads:
             if entry is None:
                 record = record_of(self.lookup.with_known_values(lora), pinned)
                 locate = partial(self.lookup.connector(ref.hub).download, pinned, lora)
-                entry = self._fetch(locate, record, on_progress, is_cancelled)
+                entry = self._fetch(locate, record, on_progress=on_progress, is_cancelled=is_cancelled)
                 self.lookup.metrics.count_download(pinned.hub, entry.size)
                 _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         except (NotFound, AccessError) as error:
@@ -177,11 +178,6 @@ class Downloads:
         others = self.lookup.same_bytes(pinned, file.sha256 if file else None) if ref == ref.lora else ()
         known, seconds = self._catalog.lora, self.lookup.seconds
         return best_home(pinned, others, known, self.settings.tokens, seconds) if others else pinned
-
-    def _fetch(
-        self, locate: Locate, record: Record, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
-    ) -> Entry:
-        return self._library.pull(locate, record, on_progress=on_progress, is_cancelled=is_cancelled)
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""

@@ -125,6 +125,7 @@ class VisitorDownloads(Downloads):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._fetch = self._fetch_for_visitor
         # By sha256: files that a hub gave to anyone while this process ran.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
@@ -208,8 +209,8 @@ class VisitorDownloads(Downloads):
         found = self.find_installed(ref) if ref.is_pinned else None
         return found if found is not None and found.ref == ref else None
 
-    def _fetch(
-        self, locate: Locate, record: Record, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
+    def _fetch_for_visitor(
+        self, locate: Locate, record: Record, *, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
     ) -> Entry:
         """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from.
 

@@ -118,12 +118,13 @@ class Transfer:
         self.part.restart()
         self.meter.at(0, self.download.size)
 
-    def write(self, chunks: Iterator[bytes], at: int, stop: int | None) -> int:
-        """Writes the bytes where they belong, counts them, and returns where they end."""
-        with self.part.writer(at) as file:
-            for chunk in _check_first_bytes(chunks) if at == 0 else chunks:
+    def write(self, response: requests.Response, chunks: Iterator[bytes], start: int, stop: int | None) -> None:
+        """Writes the bytes where they belong, and counts them. What comes without a length ends where the file does."""
+        at = start
+        with self.watcher.watch(response), self.part.writer(at) as file:
+            for chunk in () if at == stop else _check_first_bytes(chunks) if at == 0 else chunks:
                 if self._stop.is_set():
-                    break
+                    return
                 end = at + len(chunk)
                 if stop is not None and end > stop:
                     raise BadAnswer(
@@ -135,7 +136,8 @@ class Transfer:
                 self.part.wrote(at, end)
                 at = end
                 self.meter.add(len(chunk))
-        return at
+        if self.part.size is None and stop in (None, start):
+            self.part.update(size=at)
 
     def _fetch_missing(self) -> None:
         """Requests what is missing, and writes it until the file is complete or something fails."""
@@ -151,7 +153,7 @@ class Transfer:
             with answer.response:
                 self._accept(answer)
                 began = time.monotonic()
-                self._take(answer)
+                self.write(answer.response, self.source.chunks(answer), answer.start, answer.stop)
             if answer.partial and self.part.size is not None and not is_narrow:
                 self._is_fast = self.part.end_of(start) - start >= _FAST_BYTES * (time.monotonic() - began)
                 if not self._is_fast:
@@ -222,17 +224,8 @@ class Transfer:
                 with answer.response:
                     if not answer.partial or not self._continues(answer):
                         raise FileChanged(_("The hub has exchanged the file. Try again."), hub=self.download.ref.hub)
-                    self._take(answer)
+                    self.write(answer.response, self.source.chunks(answer), answer.start, answer.stop)
             undo.pop_all()
-
-    def _take(self, answer: RangeAnswer) -> None:
-        """Writes the answer's bytes. The end of an answer without a length is the end of the file."""
-        at = answer.start
-        if at != answer.stop:
-            with self.watcher.watch(answer.response):
-                at = self.write(self.source.chunks(answer), at, answer.stop)
-        if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
-            self.part.update(size=at)
 
 
 def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -292,11 +285,10 @@ def _stream_tar(transfer: Transfer) -> None:
         try:
             with file_http(retry_reads=False) as http:
                 answer = transfer.source.open(http, Range(whole=True))
-                with answer.response, transfer.watcher.running(), transfer.watcher.watch(answer.response):
+                with answer.response, transfer.watcher.running():
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
-                    end = transfer.write(only_safetensors(transfer.source.chunks(answer)), 0, None)
-            return transfer.part.update(size=end)
+                    return transfer.write(answer.response, only_safetensors(transfer.source.chunks(answer)), 0, None)
         except HubUiError as error:
             bytes_done = transfer.part.bytes_done
             transfer.restart()
