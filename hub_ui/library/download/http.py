@@ -36,7 +36,7 @@ from hub_ui.library.download.partial_file import (
     check_start,
     hash_while_written,
 )
-from hub_ui.library.download.progress import CancelWatcher, Meter
+from hub_ui.library.download.progress import Meter, PullCancelled
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
@@ -66,11 +66,11 @@ def fetch(
     """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
     transfer = Transfer(
         download=download, source=RangedSource.of(download, renew), part=part, meter=meter,
-        options=options or DownloadOptions(), watcher=CancelWatcher(meter),
+        options=options or DownloadOptions(),
     )  # fmt: skip
     ended = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
-        sha256 = pool.submit(hash_while_written, part, ended, meter.check)
+        sha256 = pool.submit(hash_while_written, part, ended, transfer.check)
         try:
             _run_in_tar(transfer) if download.in_tar else transfer.run()
         finally:
@@ -88,7 +88,7 @@ class Transfer:
     part: PartialFile
     meter: Meter
     options: DownloadOptions
-    watcher: CancelWatcher
+    _reading: set[requests.Response] = field(default_factory=set)
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _is_fast: bool = False
@@ -97,22 +97,33 @@ class Transfer:
     def run(self) -> None:
         attempts = Attempts(self.options.retry, self.meter.check)
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
-        with self.watcher.running():
-            while not self.part.complete:
-                before = self.part.bytes_done
-                try:
-                    self._fetch_missing()
-                    if self.part.bytes_done == before and not self.part.complete:
-                        raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
-                except FileChanged:
-                    if self.source.inside is not None:
-                        raise
-                    self.restart()
-                    self._whole = True
-                    attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
-                except HubUiError as error:
-                    self.part.save()
-                    attempts.wait(error, self.part.bytes_done)
+        while not self.part.complete:
+            before = self.part.bytes_done
+            try:
+                self._fetch_missing()
+                if self.part.bytes_done == before and not self.part.complete:
+                    raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
+            except FileChanged:
+                if self.source.inside is not None:
+                    raise
+                self.restart()
+                self._whole = True
+                attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
+            except HubUiError as error:
+                self.part.save()
+                attempts.wait(error, self.part.bytes_done)
+
+    def check(self) -> None:
+        """For the thread that hashes. A cancelled pull ends what is being read: a stalled server would hold it long."""
+        try:
+            self.meter.check()
+        except PullCancelled:
+            for response in tuple(self._reading):
+                # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have been read to
+                # its end already, or not be able to.
+                with suppress(OSError, RuntimeError, ValueError):
+                    response.raw.shutdown()
+            raise
 
     def restart(self) -> None:
         self.part.restart()
@@ -121,7 +132,11 @@ class Transfer:
     def write(self, response: requests.Response, chunks: Iterator[bytes], start: int, stop: int | None) -> None:
         """Writes the bytes where they belong, and counts them. What comes without a length ends where the file does."""
         at = start
-        with self.watcher.watch(response), self.part.writer(at) as file:
+        with self.part.writer(at) as file, ExitStack() as after:
+            self._reading.add(response)
+            after.callback(self._reading.discard, response)
+            # It may have been cancelled a moment before.
+            self.meter.check()
             for chunk in () if at == stop else _check_first_bytes(chunks) if at == 0 else chunks:
                 if self._stop.is_set():
                     return
@@ -285,7 +300,7 @@ def _stream_tar(transfer: Transfer) -> None:
         try:
             with file_http(retry_reads=False) as http:
                 answer = transfer.source.open(http, Range(whole=True))
-                with answer.response, transfer.watcher.running():
+                with answer.response:
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
                     return transfer.write(answer.response, only_safetensors(transfer.source.chunks(answer)), 0, None)
