@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
@@ -30,7 +30,6 @@ Locate: TypeAlias = Callable[[], Download]
 _STATE = ".hub-ui"
 _LOCK_FILE = "the lock file itself"
 _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
-_SECONDS_BETWEEN_TRIES = 0.1
 
 
 class Library:
@@ -204,7 +203,8 @@ class Library:
         if sha256 is None or not disk.holds_bytes(path, sha256):
             return None
         with self._alone(_LOCK_FILE, Meter()):
-            entry = self._enter(download, about, path, disk.hash_of(path))
+            entry = self._entry(download, about, path, disk.hash_of(path))
+            self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
@@ -274,7 +274,9 @@ class Library:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
-            entry = known or self._enter(download, about, path, fetched)
+            entry = known or self._entry(download, about, path, fetched)
+            if known is None:
+                self._write([*self.entries(), entry])
         part.remove_state()
         return entry
 
@@ -293,11 +295,9 @@ class Library:
             return free_path(wanted, download.ref, taken | {place})
         return place
 
-    def _enter(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
+    def _entry(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
         file, source = path.relative_to(self.folder).as_posix(), source_of(download)
-        entry = entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
-        self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
-        return entry
+        return entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
 
     def _write(self, entries: Iterable[Entry]) -> None:
         """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
@@ -310,20 +310,16 @@ class Library:
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:
         """Excludes other threads and processes; a wait that is cancelled ends at once."""
+
+        def is_cancelled() -> bool:
+            meter.check()
+            return False
+
         state = self.folder / _STATE
         state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(state / f"{_digest(name)}.lock")
-        while True:
-            meter.check()
-            try:
-                lock.acquire(timeout=_SECONDS_BETWEEN_TRIES)
-                break
-            except Timeout:
-                continue
-        try:
+        is_cancelled()
+        with FileLock(state / f"{_digest(name)}.lock").acquire(cancel_check=is_cancelled):
             yield
-        finally:
-            lock.release()
 
 
 def source_of(download: Download) -> str:

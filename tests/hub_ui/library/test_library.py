@@ -289,7 +289,7 @@ def test_a_file_renamed_just_before_the_end_gets_its_entry(
 ) -> None:
     unpromised = replace(ink, sha256=None, size=None)
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "_enter", _end)
+        patch.setattr(Library, "_entry", _end)
         with pytest.raises(KeyboardInterrupt):
             pull_file(library, unpromised, record())
     assert library.entries() == ()
