@@ -268,13 +268,6 @@ def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
     assert back.request == replace(asked, adapters=(making.adapter(path=Path()),))
 
 
-def test_half_a_sheet_is_not_made_up(tmp_path: Path) -> None:
-    asked = making.job()
-    made = making.made(asked, comparison.before_after(asked))
-    png_metadata.save(made, 0, tmp_path / "0.png")
-    assert png_metadata.restore([png_metadata.read(tmp_path / "0.png")], made.images[:1]) is None
-
-
 def test_a_picture_of_a1111_says_what_it_can(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
     assert png_metadata.read_any(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})

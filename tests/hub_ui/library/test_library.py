@@ -39,13 +39,6 @@ def files(library: Library) -> list[str]:
     return sorted(path for path in found if not path.startswith(".hub-ui/"))
 
 
-def test_a_pull_leaves_the_file_and_its_entry(library: Library, ink: HttpDownload) -> None:
-    got = pull_file(library, ink, record())
-    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
-    assert library.path(got).read_bytes() == FILE
-    assert library.entries() == (got,)
-
-
 def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownload) -> None:
     got = pull_file(library, ink, record(license="mit"))
     assert got == entry(
@@ -58,6 +51,19 @@ def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownloa
         weight=0.8,
         license="mit",
     )
+    assert (files(library), library.entries()) == (["sd1/ada/Ink lines-2001.safetensors"], (got,))
+    assert library.path(got).read_bytes() == FILE
+
+
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        ("https://me:pw@civitai.com/download/2?fileId=3&token=secret&X-Amz-Signature=secret", None),
+        ("https://files.example/a?Signature=x", "https://civitai.com/download/2?fileId=3"),
+    ],
+)
+def test_no_token_and_no_signature_is_written_to_the_lock_file(url: str, source: str | None) -> None:
+    assert source_of(download(url, source=source)) == "https://civitai.com/download/2?fileId=3"
 
 
 def test_what_is_there_is_not_asked_for_again(library: Library, ink: HttpDownload, hub: Hub) -> None:
@@ -196,18 +202,6 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDo
     (tmp_path / "loras").write_text("a file where the folder should be")
     with pytest.raises(errors.HubUiError, match="can't be written"):
         pull_file(Library(tmp_path / "loras", tmp_path / "loras.lock"), ink, record())
-
-
-def test_no_token_is_written_to_the_lock_file() -> None:
-    url = "https://me:pw@civitai.com/api/download/models/2?fileId=3&token=secret&X-Amz-Signature=secret"
-    assert source_of(download(url)) == "https://civitai.com/api/download/models/2?fileId=3"
-
-
-def test_a_signed_address_is_not_written_to_the_lock_file() -> None:
-    signed = download(
-        "https://files.example/a?Signature=x", source="https://civitai.com/api/download/models/2?fileId=3"
-    )
-    assert source_of(signed) == "https://civitai.com/api/download/models/2?fileId=3"
 
 
 def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Library, ink: HttpDownload) -> None:

@@ -14,14 +14,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "queue.sqlite"
 
 
-def test_adding_a_ref_that_runs_changes_nothing(path: Path) -> None:
-    store = QueueStore(path)
-    row = store.add("civitai:1", "Ink lines")
-    store.move(row.id, "running", only_from=("waiting",))
-    assert store.add("civitai:1", "Ink lines").state == "running"
-    store.close()
-
-
 def test_adding_a_ref_that_failed_starts_it_afresh(path: Path) -> None:
     store = QueueStore(path)
     row = store.add("civitai:1", "Ink lines")
@@ -31,29 +23,11 @@ def test_adding_a_ref_that_failed_starts_it_afresh(path: Path) -> None:
     store.close()
 
 
-def test_a_move_from_another_state_does_nothing(path: Path) -> None:
-    store = QueueStore(path)
-    row = store.add("civitai:1", "Ink lines")
-    assert not store.move(row.id, "done", only_from=("running",))
-    assert store.tasks()[0].state == "waiting"
-    store.close()
-
-
 def test_what_ran_waits_again(path: Path) -> None:
     store = QueueStore(path)
     store.move(store.add("civitai:1", "").id, "running", only_from=("waiting",))
     store.waiting_again()
     assert [row.state for row in store.tasks(("waiting",))] == ["waiting"]
-    store.close()
-
-
-def test_only_the_last_of_those_that_are_done_are_kept(path: Path) -> None:
-    store = QueueStore(path)
-    for number in range(4):
-        store.move(store.add(f"civitai:{number}", "").id, "done", only_from=("waiting",))
-    store.add("civitai:9", "")
-    store.prune("done", 2)
-    assert [str(row.ref) for row in store.tasks()] == ["civitai:2", "civitai:3", "civitai:9"]
     store.close()
 
 
