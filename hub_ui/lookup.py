@@ -222,7 +222,7 @@ class Lookup:
 
     def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
-        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
+        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
         only_version = False
@@ -297,7 +297,7 @@ class Lookup:
 
     def own_entry(self, entry: Entry, changed: Collection[str]) -> Entry:
         """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the
-        person has none (any more). What nobody says stays as it is.
+        person has none, or none now. What nobody says stays as it is.
         """
         own = self.annotations.get(entry.ref)
         base = base_models.by_id(own.base_model) if own.base_model else None
