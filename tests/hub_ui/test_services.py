@@ -287,7 +287,7 @@ def test_a_pull_of_a_pinned_file_that_is_here_asks_nobody(built: Services, hub: 
 
 
 def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def renewed(_library: Library, locate: Callable[[], Download], *_: object, **__: object) -> Entry:
         hub.address = "http://127.0.0.1:9/fresh"
@@ -296,7 +296,8 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
         return held(built)
 
     monkeypatch.setattr(Library, "pull", renewed)
-    assert built.downloads.pull(REF).ref == FIRST
+    with services_on(home, hub) as built:
+        assert built.downloads.pull(REF).ref == FIRST
 
 
 @pytest.mark.usefixtures("new_answers")
