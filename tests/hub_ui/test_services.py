@@ -293,11 +293,11 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
         hub.address = "http://127.0.0.1:9/fresh"
         assert locate().ref == FIRST
         assert str(locate()).count("/fresh/ink.safetensors") == 1
-        return held(built)
+        return held(services)
 
     monkeypatch.setattr(Library, "pull", renewed)
-    with services_on(home, hub) as built:
-        assert built.downloads.pull(REF).ref == FIRST
+    with services_on(home, hub) as services:
+        assert services.downloads.pull(REF).ref == FIRST
 
 
 @pytest.mark.usefixtures("new_answers")
