@@ -289,6 +289,8 @@ def test_a_pull_of_a_pinned_file_that_is_here_asks_nobody(built: Services, hub: 
 def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
     home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    services: Services
+
     def renewed(_library: Library, locate: Callable[[], Download], *_: object, **__: object) -> Entry:
         hub.address = "http://127.0.0.1:9/fresh"
         assert locate().ref == FIRST
