@@ -23,7 +23,8 @@ test: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.axe
 	$(PYTEST) $(ARGS)
 
-# What `make test` leaves out, by tests/suites.py.
+# What `make test` leaves out, by tests/suites.py. A computer is in one cluster of Ray at a time.
+cluster: PYTEST += --numprocesses 0
 journeys exact cluster tools documentation: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.axe

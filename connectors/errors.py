@@ -1,35 +1,4 @@
-"""One tree of errors. Every message can be shown to a person as it is.
-
-    HubUiError                  1   something we did not foresee in detail
-    ├── UsageError              2   the request itself can't be understood
-    │   ├── BadRef
-    │   └── BadQuery
-    ├── AccessError             3   it exists, and this person may not have it (yet)
-    │   ├── KeyRequired             a key or sign-in is missing or wrong
-    │   ├── Gated                   the author grants access one by one
-    │   ├── Paid                    early access or a purchase
-    │   ├── DownloadsDisabled       usable only on the hub itself
-    │   └── RegionBlocked
-    ├── NotFound                4   never there, or removed since
-    │   └── Withheld                its hub marks it as one that nobody is shown
-    ├── NetworkError            5   no usable answer
-    │   ├── HubDown                 refused, reset, 5xx
-    │   ├── HubTimeout
-    │   └── BadAnswer               an answer that is not what the hub's API promises
-    ├── RateLimited             6
-    ├── IntegrityError          7   bytes that are not what was promised
-    │   ├── WrongHash
-    │   ├── NotWeights              a web page, an error text or a pickle instead of safetensors
-    │   ├── BadHeader               safetensors by its first bytes, but its header can't be trusted
-    │   ├── Dangerous               the hub's own scan found danger in the file
-    │   └── BadSnapshot             no snapshot of a catalog, or not a whole one
-    └── PreviewError            1   the image could not be made
-        ├── DoesNotFit              LoRA and base have different architectures
-        └── NoBase                  no base model for this architecture here
-            └── NeedsFetching           there is one; it is large, and nobody has agreed to the download yet
-
-The number is the exit code of the command line (see DESIGN's contracts).
-"""
+"""One tree of errors. Every message can be shown to a person as it is."""
 
 import copyreg
 from collections.abc import Iterable
@@ -38,7 +7,10 @@ from typing import Any, ClassVar
 
 
 class HubUiError(Exception):
-    """Base of the tree. `message` says what happened and what to do next, in one or two sentences."""
+    """Base of the tree. `message` says what happened and what to do next, in one or two sentences.
+
+    `exit_code` is that of the command line (see DESIGN's contracts).
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -62,6 +34,8 @@ class HubUiError(Exception):
 
 
 class UsageError(HubUiError):
+    """The request itself can't be understood."""
+
     exit_code = 2
 
 
@@ -74,11 +48,13 @@ class BadQuery(UsageError):
 
 
 class AccessError(HubUiError):
+    """It exists, and this person may not have it (yet)."""
+
     exit_code = 3
 
 
 class KeyRequired(AccessError):
-    """The hub wants a key. The page shows "add a key" in place of a failure."""
+    """A key or sign-in is missing or wrong. The page shows "add a key" in place of a failure."""
 
 
 class Gated(AccessError):
@@ -98,6 +74,8 @@ class RegionBlocked(AccessError):
 
 
 class NotFound(HubUiError):
+    """Never there, or removed since."""
+
     exit_code = 4
 
 
@@ -106,6 +84,8 @@ class Withheld(NotFound):
 
 
 class NetworkError(HubUiError):
+    """No usable answer."""
+
     exit_code = 5
 
 
@@ -128,6 +108,8 @@ class RateLimited(HubUiError):
 
 
 class IntegrityError(HubUiError):
+    """Bytes that are not what was promised."""
+
     exit_code = 7
 
 

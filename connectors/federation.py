@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -28,37 +27,6 @@ MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
 _T = TypeVar("_T")
-
-
-class HubQueues:
-    """Limits the searches that wait for a hub which hangs. A hub that answers takes any number. Thread-safe."""
-
-    def __init__(
-        self, *, most: int = 16, slow_seconds: float = 4.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._most = most
-        self._slow_seconds = slow_seconds
-        self._clock = clock
-        self._numbers = itertools.count()
-        self._since: dict[HubName, dict[int, float]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def place(self, hub: HubName, label: str) -> Iterator[None]:
-        """Raises HubTimeout while `most` searches wait for the hub, and one of them for `slow_seconds` or longer."""
-        number = next(self._numbers)
-        with self._lock:
-            since = self._since.setdefault(hub, {})
-            if len(since) >= self._most and self._clock() - min(since.values()) > self._slow_seconds:
-                raise HubTimeout(
-                    f"{label} is slow to answer just now, so its results are left out. Try again in a minute.", hub=hub
-                )
-            since[number] = self._clock()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del since[number]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,32 +55,16 @@ def search(
     connectors: Sequence[Connector],
     query: Query,
     *,
+    pause: float = TIMEOUT_SECONDS,
     cursors: Mapping[HubName, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
-    queues: HubQueues | None = None,
-) -> Iterator[Answer]:
-    """Yields one Answer for each hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
+) -> Iterator[tuple[Answer, ...]]:
+    """Yields one Answer for each hub, in order of arrival: those that come within `TOGETHER_SECONDS` of each other in
+    one group. A group is empty `pause` seconds after the start and after the first answer, while a hub is silent.
 
-    Searches that share `queues` don't all wait for a hub that hangs. A hub that doesn't answer within `timeout` seconds
+    With `cursors`, only hubs that have one are asked for more. A hub that doesn't answer within `timeout` seconds
     yields a HubTimeout; its thread is left behind as a daemon.
     """
-    groups = search_in_groups(connectors, query, pause=timeout, cursors=cursors, timeout=timeout, queues=queues)
-    return itertools.chain.from_iterable(groups)
-
-
-def search_in_groups(
-    connectors: Sequence[Connector],
-    query: Query,
-    *,
-    pause: float,
-    cursors: Mapping[HubName, str] | None = None,
-    timeout: float = TIMEOUT_SECONDS,
-    queues: HubQueues | None = None,
-) -> Iterator[tuple[Answer, ...]]:
-    """The same, with answers that come within `TOGETHER_SECONDS` of each other in one group. A group is empty `pause`
-    seconds after the start and after the first answer, while a hub is silent.
-    """
-    queues = queues or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
     end, pause_end = start + timeout, start + pause
@@ -122,7 +74,7 @@ def search_in_groups(
             continue
         silent[connector.name] = connector.label
         cursor = cursors[connector.name] if cursors else None
-        ask = functools.partial(_ask, connector, query, cursor, start, answers, queues)
+        ask = functools.partial(_ask, connector, query, cursor, start, answers)
         # Whose keys count is a matter of the context.
         threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
     is_first = True
@@ -152,21 +104,15 @@ def _group(answers: queue.SimpleQueue[Answer], most: int, timeout: float) -> Ite
 
 
 def _ask(
-    connector: Connector,
-    query: Query,
-    cursor: str | None,
-    start: float,
-    answers: queue.SimpleQueue[Answer],
-    queues: HubQueues,
+    connector: Connector, query: Query, cursor: str | None, start: float, answers: queue.SimpleQueue[Answer]
 ) -> None:
     def read() -> Page:
-        with queues.place(connector.name, connector.label):
-            page = connector.search(query, cursor)
-            for _ in range(MAX_EMPTY_PAGES):
-                if page.loras or page.cursor is None:
-                    break
-                page = connector.search(query, page.cursor)
-            return page
+        page = connector.search(query, cursor)
+        for _ in range(MAX_EMPTY_PAGES):
+            if page.loras or page.cursor is None:
+                break
+            page = connector.search(query, page.cursor)
+        return page
 
     outcome = _outcome(connector.label, connector.name, read)
     error, page = (outcome, None) if isinstance(outcome, HubUiError) else (None, outcome)
@@ -214,7 +160,7 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
         seen, cursors = cursors, {}
-        for answer in search(connectors, query, cursors=seen, timeout=timeout):
+        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=seen, timeout=timeout)):
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:

@@ -1,7 +1,8 @@
 """A circuit breaker, a rate limit and a cache of answers for each hub, which all requests of a run go through.
 
 A hub that fails again and again is left alone for a while (CircuitBreaker), it is asked so often a minute at most
-(TokenBucket), and those who ask the same at once, without a key of their own, get one answer (SharedAnswers).
+(TokenBucket), and those who ask the same at once, without a key of their own, get one answer (SharedAnswers). While it
+hangs, only so many searches wait for it.
 """
 
 import threading
@@ -28,6 +29,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 15.0, 300.0
 USUAL_PAUSE = 30.0
 # A request that takes longer counts as a failure while it still runs.
 OVERDUE_SECONDS = 20.0
+# So many searches wait for a hub that takes longer. One that answers takes any number.
+MOST_WAITING, SLOW_SECONDS = 16, 4.0
 # A person may ask a hub again before its time, but not a crowd.
 CLICK_SECONDS = 3.0
 # A LoRA is asked for in two or three requests: itself, its version or card.
@@ -259,7 +262,25 @@ class HubGuard:
         self._clock = clock
         self._answers = SharedAnswers(seconds, clock=clock)
         self._budgets: LRUCache[int, TokenBucket] = LRUCache(_MOST_KEYS)
+        # The searches that wait, since when.
+        self._waiting: dict[object, float] = {}
         self._lock = threading.Lock()
+
+    def search(self, ask: Callable[[], _T], question: Hashable) -> _T:
+        """Does what `ask` does. Raises HubTimeout while too many wait, one of them for long."""
+        search, now = object(), self._clock()
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING and now - min(self._waiting.values()) > SLOW_SECONDS:
+                raise errors.HubTimeout(
+                    f"{self.label} is slow to answer just now, so its results are left out. Try again in a minute.",
+                    hub=self.hub,
+                )
+            self._waiting[search] = now
+        try:
+            return self.ask(ask, question=question)
+        finally:
+            with self._lock:
+                del self._waiting[search]
 
     def ask(self, ask: Callable[[], _T], *, requests: int = 1, question: Hashable = None) -> _T:
         """What `ask` returns. Who asks the same `question` and may have the same answer shares it."""
@@ -336,7 +357,7 @@ class GuardedConnector:
     def search(self, query: Query, cursor: str | None = None) -> Page:
         # What the hub is not asked for makes no other question of it.
         asked = replace(query, hubs=(), installed=None, favorite=None)
-        return self.guard.ask(lambda: self.connector.search(query, cursor), question=("search", asked, cursor))
+        return self.guard.search(lambda: self.connector.search(query, cursor), ("search", asked, cursor))
 
     def get(self, ref: Ref) -> Lora:
         return self.guard.ask(lambda: self.connector.get(ref), requests=REQUESTS_OF_A_LORA, question=("get", ref))

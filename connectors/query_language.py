@@ -103,7 +103,7 @@ def format(query: Query) -> str:
     pieces = [
         *map(_word_text, query.text.split()),
         *map(quote, query.phrases),
-        *(f"-{_excluded_text(key, value)}" for key, value in query.excluded),
+        *(f"-{_exclusion_text(key, value)}" for key, value in query.excluded),
     ]
     for field in FIELDS:
         value = getattr(query, field.attribute)
@@ -261,7 +261,7 @@ def _word_text(word: str) -> str:
     return word if is_plain else f"\\{word}"
 
 
-def _excluded_text(key: str, value: str) -> str:
+def _exclusion_text(key: str, value: str) -> str:
     if key != "text":
         return f"{key}:{value_text(value)}"
     is_plain = _EXCLUSION.match(f"-{value}") and _WORD.fullmatch(value) and value[0] not in _QUOTES

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,18 @@ import gradio as gr
 from gradio.oauth import attach_oauth
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 
 from connectors.errors import HubUiError
-from hub_ui.i18n import N_
+from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.queue import gradio_settings
-from hub_ui.web.requests import CallCheck, Calls, RequestCheck, own_parts
+from hub_ui.web.requests import CallCheck, Calls, Refused, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
@@ -109,13 +112,23 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     calls_check = Middleware(
         CallCheck, calls=calls, endpoints=tuple(functions), read_call=read, check_room=jobs.check_room
     )
-    server = gr.Server(middleware=[*checks, calls_check], openapi_url=None, docs_url=None, redoc_url=None)
+    unknown = dict.fromkeys((404, 405), refuse_unknown)
+    server = gr.Server(
+        middleware=[*checks, calls_check], exception_handlers=unknown, openapi_url=None, docs_url=None, redoc_url=None
+    )
     server.router.routes[:0] = routes
     server.state.jobs = jobs
     add_endpoints(server, endpoints)
     if services.settings.sign_in:
         attach_oauth(server)
     return App(server=server, endpoints=endpoints, calls=calls, jobs=jobs)
+
+
+async def refuse_unknown(_request: Request, error: Exception) -> Response:
+    """What no route answers is said on a page to people, as other refusals are, and not in the words of a router."""
+    status, detail = getattr(error, "status_code", 404), str(getattr(error, "detail", ""))
+    is_routers = detail in (HTTPStatus(404).phrase, HTTPStatus(405).phrase)
+    raise Refused(_("There is no such page.") if is_routers else detail, status) from error
 
 
 def start_jobs(services: Services) -> Jobs:

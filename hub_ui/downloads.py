@@ -4,20 +4,21 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
-from connectors.connector import Download
 from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.record import Record
+from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue import Queue, Task
+from hub_ui.library.queue import Queue
+from hub_ui.library.queue_store import Task
 from hub_ui.library.sync import best_home, pull_from_mirror
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
@@ -46,6 +47,8 @@ class Downloads:
         self._library, self._catalog = self.lookup.library, self.lookup.catalog
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
+        # Takes what Library.pull does.
+        self._fetch: Callable[..., Entry] = self._library.pull
         self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
@@ -117,17 +120,39 @@ class Downloads:
 
         With `force` also one in which the hub's scan found danger; Dangerous is raised for it else.
         """
-        entry = self._find_file(ref) or self._pull_file(ref, force, on_progress, is_cancelled)
+        entry = self._pull_file(ref, force, on_progress, is_cancelled)
         half = self.other_half(entry.ref)
-        if half is not None and self._find_file(half) is None:
+        if half is not None:
             self._pull_file(half, force, on_progress, is_cancelled)
         return entry
 
     def _pull_file(
         self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
     ) -> Entry:
+        """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
+        if (installed := self._find_file(ref)) is not None:
+            return installed
         try:
-            entry = self._download(ref, force, on_progress, is_cancelled)
+            lora = self._ask(ref)
+            pinned = lora.pin(ref)
+            if not force:
+                check_scan(record_of(lora, pinned))
+            home = self._home(ref, pinned, lora)
+            if home != pinned:
+                try:
+                    return self._pull_file(home, force, on_progress, is_cancelled)
+                except PullCancelled:
+                    raise
+                # What was asked for is still to be tried.
+                except HubUiError as error:
+                    _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
+            entry = self._find_file(pinned) if ref.hub == LOCAL else None
+            if entry is None:
+                record = record_of(self.lookup.with_known_values(lora), pinned)
+                locate = partial(self.lookup.connector(ref.hub).download, pinned, lora)
+                entry = self._fetch(locate, record, on_progress=on_progress, is_cancelled=is_cancelled)
+                self.lookup.metrics.count_download(pinned.hub, entry.size)
+                _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         except (NotFound, AccessError) as error:
             raise self.lookup.explain(error, ref) from error
         self.lookup.remember_header(entry, self.path(entry))
@@ -137,57 +162,22 @@ class Downloads:
         """The entry of exactly this pinned ref, if its file is there."""
         return self._library.find_installed(ref)
 
-    def _download(
-        self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
-    ) -> Entry:
-        """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
-        connector = self.lookup.connector(ref.hub)
+    def _ask(self, ref: Ref) -> Lora:
         try:
             # The queue and the command line have time; a visitor's file is asked for while they wait.
-            lora = self.lookup.fetch(ref, is_patient=self.settings.policy.allows("pull"))
+            return self.lookup.fetch(ref, is_patient=self.settings.policy.allows("pull"))
         except (NetworkError, RateLimited) as error:
             # A pinned file may still come from a hub whose API is down. The newest version is not known then.
             if not ref.is_pinned:
                 raise
-            lora = self.lookup.recall(ref, error)
-        pinned = lora.pin(ref)
-        if not force:
-            check_scan(record_of(lora, pinned))
-        home = pinned
-        # Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are.
-        if ref == ref.lora:
-            _, file = lora.resolve(pinned)
-            if others := self.lookup.same_bytes(pinned, file.sha256 if file else None):
-                home = best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
-        if home != pinned:
-            try:
-                return self._download(home, force, on_progress, is_cancelled)
-            except PullCancelled:
-                raise
-            # What was asked for is still to be tried.
-            except HubUiError as error:
-                _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
-        if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
-            return installed
-        record = record_of(self.lookup.with_known_values(lora), pinned)
+            return self.lookup.recall(ref, error)
 
-        def locate() -> Download:
-            return connector.download(pinned, lora)
-
-        entry = self._fetch(locate, record, on_progress, is_cancelled)
-        self.lookup.metrics.count_download(pinned.hub, entry.size)
-        _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
-        return entry
-
-    def _fetch(
-        self,
-        locate: Callable[[], Download],
-        record: Record,
-        on_progress: OnProgress | None,
-        is_cancelled: IsCancelled | None,
-    ) -> Entry:
-        """`locate` says where the file is, anew each time."""
-        return self._library.pull(locate(), record, on_progress=on_progress, is_cancelled=is_cancelled, renew=locate)
+    def _home(self, ref: Ref, pinned: Ref, lora: Lora) -> Ref:
+        """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
+        _, file = lora.resolve(pinned)
+        others = self.lookup.same_bytes(pinned, file.sha256 if file else None) if ref == ref.lora else ()
+        known, seconds = self._catalog.lora, self.lookup.seconds
+        return best_home(pinned, others, known, self.settings.tokens, seconds) if others else pinned
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""

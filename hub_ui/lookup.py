@@ -16,7 +16,7 @@ from connectors.claims import base_models
 from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, HubQueues
+from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
 from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
@@ -63,7 +63,6 @@ class Lookup:
 
     def __post_init__(self) -> None:
         self.annotations.on_change = self.write_own_values
-        self._queues = HubQueues()
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._history_lock = threading.Lock()
@@ -78,26 +77,20 @@ class Lookup:
         return next(connector for connector in self.connectors if connector.name == hub)
 
     def search(
-        self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
-    ) -> Iterator[Answer]:
-        """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before.
+        self,
+        query: Query,
+        *,
+        pause: float = TIMEOUT_SECONDS,
+        cursors: Mapping[HubName, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Iterator[tuple[Answer, ...]]:
+        """As `federation.search`: what the hubs list of LoRAs, of which the catalog knows more once they are there.
 
         Raises LimitReached at once.
         """
         self.quotas.spend("searches")
         self.metrics.count_search()
-        answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
-        return (self._complete(self._remember(answer, query), query) for answer in answers)
-
-    def search_in_groups(
-        self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
-    ) -> Iterator[tuple[Answer, ...]]:
-        """The same, with answers that come together in one group (`federation.search_in_groups`), and LoRAs as the hubs
-        list them: more is in the catalog.
-        """
-        self.quotas.spend("searches")
-        self.metrics.count_search()
-        groups = federation.search_in_groups(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
+        groups = federation.search(self.connectors, query, pause=pause, cursors=cursors, timeout=timeout)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
@@ -116,12 +109,6 @@ class Lookup:
         self._add((answer.hub, query.words), tuple(answer.page.loras), query.words)
         self.catalog.withhold(answer.page.withheld)
         return answer
-
-    def _complete(self, answer: Answer, query: Query) -> Answer:
-        if answer.page is None:
-            return answer
-        known = self.catalog.complete(answer.page.loras, query.nsfw)
-        return replace(answer, page=replace(answer.page, loras=known))
 
     def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
         """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
@@ -242,7 +229,7 @@ class Lookup:
 
     def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
-        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
+        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
         only_version = False
@@ -317,7 +304,7 @@ class Lookup:
 
     def own_entry(self, entry: Entry, changed: Collection[str]) -> Entry:
         """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the
-        person has none (any more). What nobody says stays as it is.
+        person has none, or none now. What nobody says stays as it is.
         """
         own = self.annotations.get(entry.ref)
         base = base_models.by_id(own.base_model) if own.base_model else None

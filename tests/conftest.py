@@ -39,6 +39,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Networks this small lose more by sharing work between threads than they win, and threads that wait for each other on a
 # busy machine take ten times as long as one alone. Programs that tests start have it too.
 os.environ["OMP_NUM_THREADS"] = "1"
+# SDNQ would have torch compile what unpacks each layer, which takes longer than a tiny pipeline.
+os.environ["SDNQ_USE_TORCH_COMPILE"] = "0"
 
 
 # Folders of tests, slowest first.

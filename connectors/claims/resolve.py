@@ -181,20 +181,20 @@ def with_own_claims(
     }
     own = [Claim(field=name, value=value, source="you", where="your library") for name, value in values.items()]
 
-    def kept(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    def without_own(claims: Iterable[Claim]) -> tuple[Claim, ...]:
         silent = "trigger_words" if trigger_words == () else ""
         return tuple(claim for claim in claims if claim.source != "you" and claim.field != silent)
 
     versions = tuple(
         replace(
             version,
-            claims=kept(version.claims),
-            files=tuple(replace(file, claims=kept(file.claims)) for file in version.files),
+            claims=without_own(version.claims),
+            files=tuple(replace(file, claims=without_own(file.claims)) for file in version.files),
         )
         for version in lora.versions
     )
     said = (claim for claim in own if claim.value is not None)
-    return replace(lora, claims=(*said, *kept(lora.claims)), versions=versions)
+    return replace(lora, claims=(*said, *without_own(lora.claims)), versions=versions)
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

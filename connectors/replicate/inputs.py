@@ -36,7 +36,6 @@ _STEPS = ("num_inference_steps", "steps")
 class Input:
     """One input of a model. `choices` are all that it takes, `least` and `most` are inclusive."""
 
-    name: str
     kind: str = "string"
     least: float | None = None
     most: float | None = None
@@ -44,25 +43,21 @@ class Input:
     default: object = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inputs:
-    """The inputs of one version, by name."""
+# Those of one version of a model, by name.
+Inputs = Mapping[str, Input]
 
-    known: Mapping[str, Input]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.known
+def takes_loras(inputs: Inputs) -> bool:
+    """Whether a model takes any LoRA."""
+    return _first(inputs, (*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
 
-    @property
-    def takes_loras(self) -> bool:
-        """Whether it takes any LoRA."""
-        return self.first((*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
 
-    def first(self, names: Sequence[str]) -> str | None:
-        return next((name for name in names if name in self.known), None)
+def _first(inputs: Inputs, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in inputs), None)
 
-    def offers(self, name: str, choice: str) -> bool:
-        return name in self.known and choice in self.known[name].choices
+
+def _offers(inputs: Inputs, name: str, choice: str) -> bool:
+    return name in inputs and choice in inputs[name].choices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,14 +83,6 @@ class InputRequest:
     control: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filled:
-    """`values` are a prediction's input. `notes` are sentences about what the model can't do as requested."""
-
-    values: Mapping[str, object]
-    notes: tuple[str, ...] = ()
-
-
 def inputs_of(version: Table) -> Inputs:
     """From a version's openapi_schema. Choices are in the input's schema, or in one that it refers to."""
     schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
@@ -105,18 +92,19 @@ def inputs_of(version: Table) -> Inputs:
         for part in (schema, *tables(schema.get("allOf"))):
             schema = {**table(schemas.get((text(part.get("$ref")) or "").rpartition("/")[2])), **schema}
         known[name] = Input(
-            name=name,
             kind=text(schema.get("type")) or "string",
             least=number(schema.get("minimum")),
             most=number(schema.get("maximum")),
             choices=texts(schema.get("enum")) if schema.get("enum") else (),
             default=schema.get("default"),
         )
-    return Inputs(known=known)
+    return known
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Filling:
+class Filled:
+    """`values` are a prediction's input. `notes` are sentences about what the model can't do as requested."""
+
     inputs: Inputs
     values: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -127,7 +115,7 @@ class _Filling:
             if otherwise:
                 self.notes.append(otherwise)
             return
-        known = self.inputs.known[name]
+        known = self.inputs[name]
         if isinstance(value, int | float) and not isinstance(value, bool):
             least = -math.inf if known.least is None else known.least
             most = math.inf if known.most is None else known.most
@@ -142,88 +130,88 @@ class _Filling:
 
 
 def fill(inputs: Inputs, request: InputRequest) -> Filled:
-    filling = _Filling(inputs=inputs)
-    put = filling.put
+    filled = Filled(inputs=inputs)
+    put = filled.put
     put("prompt", request.prompt, "This model takes no prompt.")
     if request.negative:
         put("negative_prompt", request.negative, "This model takes no negative prompt; it was left out.")
     if request.seed is not None:
         put("seed", request.seed, "This model takes no seed: its images differ by chance, too.")
-    schnell = request.schnell and inputs.offers("model", "schnell")
+    schnell = request.schnell and _offers(inputs, "model", "schnell")
     if schnell:
         put("model", "schnell")
     if request.steps is not None or schnell:
-        put(inputs.first(_STEPS), request.steps or 4, "This model doesn't let one choose the steps.")
+        put(_first(inputs, _STEPS), request.steps or 4, "This model doesn't let one choose the steps.")
     if request.guidance is not None:
-        put(inputs.first(_GUIDANCE), request.guidance, "This model doesn't let one choose the guidance.")
-    _put_size(filling, request)
+        put(_first(inputs, _GUIDANCE), request.guidance, "This model doesn't let one choose the guidance.")
+    _put_size(filled, request)
     if request.sampler is not None:
         names = (request.sampler, _SCHEDULERS.get(request.sampler.lower(), ""))
-        scheduler = next((name for name in names if inputs.offers("scheduler", name)), None)
+        scheduler = next((name for name in names if _offers(inputs, "scheduler", name)), None)
         if scheduler is None:
-            filling.notes.append(f"This model doesn't have the sampler “{request.sampler}”; it used its own.")
+            filled.notes.append(f"This model doesn't have the sampler “{request.sampler}”; it used its own.")
         else:
             put("scheduler", scheduler)
-    _put_loras(filling, request)
+    _put_loras(filled, request)
     if request.control is not None:
         put("control_image", request.control, "This model takes no control image; it was left out.")
     # One lossless image, reproducible: `go_fast` ignores the seed and strengthens LoRAs by half.
     put("num_outputs", 1)
     put("go_fast", False)
-    if inputs.offers("output_format", "png"):
+    if _offers(inputs, "output_format", "png"):
         put("output_format", "png")
-    return Filled(values=filling.values, notes=tuple(dict.fromkeys(filling.notes)))
+    return filled
 
 
-def _put_size(filling: _Filling, request: InputRequest) -> None:
+def _put_size(filled: Filled, request: InputRequest) -> None:
     """Width and height if the model has them, else the nearest of its aspect ratios."""
     if request.width is None and request.height is None:
         return
     sides = (request.width or request.height or 0, request.height or request.width or 0)
     width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
-    inputs = filling.inputs
-    shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
+    inputs = filled.inputs
+    shapes = inputs["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
     parts = {shape: [number(part) or 0.0 for part in shape.split(":")] for shape in shapes if shape.count(":") == 1}
     ratios = {shape: across / down for shape, (across, down) in parts.items() if across > 0 and down > 0}
     if "width" in inputs and "height" in inputs and ("custom" in shapes or "aspect_ratio" not in inputs):
         if "custom" in shapes:
-            filling.put("aspect_ratio", "custom")
-        filling.put("width", width)
-        filling.put("height", height)
-    elif inputs.offers("image_size", f"{width}x{height}"):
-        filling.put("image_size", f"{width}x{height}")
+            filled.put("aspect_ratio", "custom")
+        filled.put("width", width)
+        filled.put("height", height)
+    elif _offers(inputs, "image_size", f"{width}x{height}"):
+        filled.put("image_size", f"{width}x{height}")
     elif ratios:
         shape = min(ratios, key=lambda shape: abs(math.log(ratios[shape] * height / width)))
-        filling.put("aspect_ratio", shape)
-        if width * height < _QUARTER_MEGAPIXEL * 1e6 and inputs.offers("megapixels", "0.25"):
-            filling.put("megapixels", "0.25")
+        filled.put("aspect_ratio", shape)
+        if width * height < _QUARTER_MEGAPIXEL * 1e6 and _offers(inputs, "megapixels", "0.25"):
+            filled.put("megapixels", "0.25")
         if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == ratios[shape]):
-            filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
+            filled.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
     else:
-        filling.notes.append("This model doesn't let one choose the image's size.")
+        filled.notes.append("This model doesn't let one choose the image's size.")
 
 
-def _put_loras(filling: _Filling, request: InputRequest) -> None:
-    inputs = filling.inputs
+def _put_loras(filled: Filled, request: InputRequest) -> None:
+    inputs = filled.inputs
     for slots, scales in () if request.own else _LISTS:
-        if slots in inputs and inputs.known[slots].kind == "array":
-            filling.values.update({slots: list(request.slots), scales: list(request.scales)})
+        if slots in inputs and inputs[slots].kind == "array":
+            filled.values.update({slots: list(request.slots), scales: list(request.scales)})
             return
     # The inputs for LoRAs and their weights. The model's own LoRA is first and has no input.
     places: list[tuple[str | None, str | None]] = []
-    first = None if request.own else inputs.first(_SLOTS)
+    first = None if request.own else _first(inputs, _SLOTS)
     if request.own or first is not None:
-        places.append((first, inputs.first(_SCALES)))
-        if second := inputs.first(_SECOND_SLOTS):
-            places.append((second, inputs.first(_SECOND_SCALES)))
+        places.append((first, _first(inputs, _SCALES)))
+        if second := _first(inputs, _SECOND_SLOTS):
+            places.append((second, _first(inputs, _SECOND_SCALES)))
     if len(request.scales) > len(places):
         most = ("no LoRA", "one LoRA", "2 LoRAs")[len(places)]
         raise UsageError(f"This model on Replicate takes {most} at a time, not {len(request.scales)}. Take fewer.")
     addresses = (None, *request.slots) if request.own else request.slots
     for (slot, scale), address, weight in zip(places, addresses, request.scales, strict=False):
         if slot is not None and address is not None:
-            filling.put(slot, address)
-        filling.put(scale, weight, "This model doesn't let one choose how strongly its LoRA acts: it is always whole.")
+            filled.put(slot, address)
+        filled.put(scale, weight, "This model doesn't let one choose how strongly its LoRA acts: it is always whole.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
-from connectors.filter import check_shown, limit_nsfw
+from connectors.filter import check_shown
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
@@ -97,15 +97,6 @@ class Catalog(Store):
                 writing.update_seen([stored[place].id for place in found.keys() - later if found[place] is None], at)
                 changed += len(changes)
         return changed
-
-    def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
-        """Listed `loras`, once added, with all that is known of them up to `ceiling`: a list says less than a page."""
-        listed = tuple(loras)
-        stored = self.stored(lora.ref for lora in listed)
-        known = (stored.get(key(lora.ref)) for lora in listed)
-        return limit_nsfw(
-            (decode(one.document) if one else lora for lora, one in zip(listed, known, strict=True)), ceiling
-        )
 
     def _known(self, ref: Ref) -> Lora | None:
         document = self.document(ref)

@@ -47,12 +47,12 @@ class Sqlite:
 
     def open(
         self,
-        migrations: Mapping[str, Sequence[Migration]],
+        migrations: Sequence[Migration],
         tables: Mapping[str, Sequence[str]],
         check: Callable[[Any], object],
     ) -> Connection:
         """Creates what is missing (see database.open_database)."""
-        connection = open_database(self._path, LABEL, migrations["sqlite"], tables, check)
+        connection = open_database(self._path, LABEL, migrations, tables, check)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
@@ -98,7 +98,7 @@ class Postgres:
 
     def open(
         self,
-        migrations: Mapping[str, Sequence[Migration]],
+        migrations: Sequence[Migration],
         tables: Mapping[str, Sequence[str]],
         check: Callable[[Any], object],
     ) -> Connection:
@@ -106,7 +106,7 @@ class Postgres:
             connection = self.connect()
             undo.callback(connection.close)
             with self.transaction(connection):
-                run_migrations(connection, LABEL, migrations["postgres"])
+                run_migrations(connection, LABEL, migrations)
             for table, columns in tables.items():
                 connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1")
             try:

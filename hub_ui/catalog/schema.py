@@ -18,7 +18,7 @@ FILTER_COLUMNS = {**dict.fromkeys(NAMES, "TEXT"), **dict.fromkeys(NUMBERS, "INTE
 
 # `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
 # `twin` is a number that LoRAs with the same creator and title share. What is long stands last: it slows down a scan.
-LORAS = f"""CREATE TABLE {{name}} (
+LORAS = f"""CREATE TABLE loras (
     id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
     first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
     refs TEXT NOT NULL, nsfw INTEGER NOT NULL, groups TEXT NOT NULL,

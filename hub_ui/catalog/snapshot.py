@@ -7,6 +7,7 @@ it: the same LoRAs are the same text, and compressed by the same version of `zst
 import io
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,30 +148,19 @@ def _dump(value: Any) -> bytes:
 
 def _replace(path: Path, head: bytes, body: IO[bytes]) -> int:
     """Writes `head` and `body` beside `path` and renames. Returns the size."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    new = Path(name)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with new.open("xb") as file:
             file.write(head)
             shutil.copyfileobj(body, file, _COPY_BYTES)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
-        # As any new file: a temporary one is for its owner alone.
-        new.chmod(0o666 & ~_umask())
         new.replace(path)
     finally:
         # Once it has its name, there is none left.
-        with suppress(OSError):
-            new.unlink()
+        new.unlink(missing_ok=True)
     return size
-
-
-def _umask() -> int:
-    """It can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _open(path: Path) -> IO[bytes]:

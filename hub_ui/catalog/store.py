@@ -6,25 +6,22 @@ it knows. Pages are read by that number or by id, each with its own statement: n
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 from connectors.errors import HubUiError
-from connectors.record import within
 from connectors.ref import Ref
 from hub_ui.catalog import schema
-from hub_ui.catalog.changes import Stored, read
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
-from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
-from hub_ui.catalog.schema import ROW, columns_of, row_from
+from hub_ui.catalog.row import UNLISTED, Row, storable
+from hub_ui.catalog.schema import ROW, row_from
 from hub_ui.catalog.writing import (
     STATE,
     Key,
@@ -33,120 +30,26 @@ from hub_ui.catalog.writing import (
     key,
     latest_change,
     new_columns,
-    put_links,
     stored,
-    twin,
 )
-from hub_ui.database import Migration, placeholders, timestamp
+from hub_ui.database import Migration, timestamp
 
 _PAGE = 1_000
 # Beyond every id: after the last of a change.
 _LAST_ID = 2**62
 
 
-def _m001_initial(connection: Connection) -> None:
-    connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID")
-    connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', 0)", (uuid4().hex,))
-    connection.execute(
-        """CREATE TABLE loras (
-            id INTEGER PRIMARY KEY, hub_id TEXT NOT NULL, document TEXT NOT NULL, change INTEGER NOT NULL,
-            first_seen TEXT NOT NULL, seen TEXT NOT NULL,
-            hub TEXT NOT NULL, kind TEXT, nsfw INTEGER NOT NULL, rank INTEGER, license TEXT,
-            keys TEXT NOT NULL, groups TEXT NOT NULL,
-            whole TEXT NOT NULL, title TEXT NOT NULL, names TEXT NOT NULL, about TEXT NOT NULL,
-            downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL,
-            UNIQUE (hub, hub_id))"""
-    )
-    connection.execute("CREATE INDEX loras_change ON loras (change)")
-    connection.execute(
-        """CREATE TABLE files (
-            lora INTEGER NOT NULL REFERENCES loras, place INTEGER NOT NULL, hub TEXT NOT NULL, version TEXT, file TEXT,
-            name TEXT, size INTEGER, sha256 TEXT, PRIMARY KEY (lora, place)) WITHOUT ROWID"""
-    )
-    connection.execute("CREATE INDEX files_sha256 ON files (sha256)")
-    connection.execute("CREATE INDEX files_version ON files (hub, version)")
-    connection.execute("CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID")
-    connection.execute(
-        "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID"
-    )
-
-
-def _m002_search_values(connection: Connection) -> None:
-    """Everything that a query filters by, taken from the documents, and which LoRAs are one card."""
-    connection.execute(schema.LORAS.format(name="new_loras"))
-    sql = "SELECT id, hub, hub_id, change, first_seen, seen, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
-    columns = ("id", "hub", "hub_id", "change", "first_seen", "seen", "document", "lead", "twin", *ROW)
-    insert = f"INSERT INTO new_loras ({', '.join(columns)}) VALUES {placeholders(columns)}"
-    last = -1
-    while old := connection.execute(sql, (last,)).fetchall():
-        last = old[-1][0]
-        for *kept, document in old:
-            # One that can't be read can't be found again either: it returns when its hub lists it.
-            with suppress(HubUiError):
-                lora = decode(document)
-                connection.execute(insert, (*kept, document, kept[0], twin(lora), *columns_of(row_of(lora)).values()))
-    connection.execute("DROP TABLE loras")
-    connection.execute("ALTER TABLE new_loras RENAME TO loras")
-    connection.execute("ALTER TABLE files ADD COLUMN autov3 TEXT")
-    connection.execute("DROP INDEX files_sha256")
-    for statement in (*schema.LORA_INDEXES, *schema.HASH_INDEXES):
-        connection.execute(statement)
-
-
-def _m001_shared(connection: Connection) -> None:
-    """All that the migrations of SQLite come to."""
-    tables = (schema.LORAS.format(name="loras"), schema.FILES, schema.META, schema.SPELLINGS, schema.FACTS)
-    for statement in (*tables, *schema.LORA_INDEXES, *schema.HASH_INDEXES, schema.VERSION_INDEX):
+def _m004_levels(connection: Connection) -> None:
+    """All there is. It bears the name of the last of four steps that came to the same, before there was any release."""
+    tables = (schema.LORAS, schema.FILES, schema.LINKS, schema.META, schema.SPELLINGS, schema.FACTS)
+    indexes = (*schema.LORA_INDEXES, *schema.HASH_INDEXES, schema.VERSION_INDEX, schema.LINK_INDEX)
+    for statement in (*tables, *indexes):
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
 
 
-def _m003_copies(connection: Connection) -> None:
-    """The pages that cards link, and the cards of any number of copies."""
-    connection.execute(schema.LINKS)
-    connection.execute(schema.LINK_INDEX)
-    connection.execute("UPDATE files SET sha256 = NULL WHERE sha256 = ?", (sha256().hexdigest(),))
-    sql = """SELECT id, document FROM loras WHERE id > ? AND instr(document, 'civitai') > 0
-             AND hub = 'huggingface' ORDER BY id LIMIT 1000"""
-    last = -1
-    while some := connection.execute(sql, (last,)).fetchall():
-        last = some[-1][0]
-        found = ((number, lora) for number, document in some if (lora := read(document)) is not None)
-        put_links(connection, found)
-    ids = {number for (number,) in connection.execute("SELECT lora FROM links").fetchall()}
-    for name in ("sha256", "autov3"):
-        shared = f"SELECT {name} FROM files WHERE {name} IS NOT NULL GROUP BY {name} HAVING min(lora) != max(lora)"
-        ids |= {number for (number,) in connection.execute(f"SELECT lora FROM files WHERE {name} IN ({shared})")}
-    before = [number for (number,) in connection.execute("SELECT id FROM loras WHERE lead != id").fetchall()]
-    Writing(connection).join(ids, before, before)
-
-
-def _m004_levels(connection: Connection) -> None:
-    """What nobody has rated is listed from "soft" on, and Replicate's runners have a kind of their own.
-
-    What CivitAI may have marked as showing a minor is in no list until the hub has said whether it has. The level of a
-    card is that of its strictest home, and its kind stays: only a LoRA that is no runner has copies.
-    """
-    old, new = '["kind","tool","tag","inputs"]', '["kind","runner","hub","inputs"]'
-    connection.execute("UPDATE loras SET document = replace(document, ?, ?) WHERE hub = 'replicate'", (old, new))
-    sql = "SELECT id, lead, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
-    last = -1
-    while found := connection.execute(sql, (last,)).fetchall():
-        last = found[-1][0]
-        for number, lead, document in found:
-            with suppress(HubUiError):
-                row = row_of(lora := decode(document))
-                is_unmarked = lora.hub == "civitai" and not any(claim.field == "minor" for claim in lora.claims)
-                level = row.nsfw if within(lora.nsfw, "soft") or not is_unmarked else UNLISTED
-                values = (level, number, lead, level)
-                connection.execute("UPDATE loras SET nsfw = ? WHERE id IN (?, ?) AND nsfw < ?", values)
-                if row.names["kind"] == ("runner",):
-                    connection.execute("UPDATE loras SET kind = 'runner' WHERE id = ?", (number,))
-
-
-# Only ever append, to both.
-MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values, _m003_copies, _m004_levels]
-POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared, _m003_copies, _m004_levels]
+# Only ever append.
+MIGRATIONS: list[Migration] = [_m004_levels]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,8 +103,7 @@ class Store:
                 writing.add_columns()
 
     def _open(self) -> Connection:
-        migrations = {"sqlite": MIGRATIONS, "postgres": POSTGRES_MIGRATIONS}
-        return self._dialect.open(migrations, schema.COLUMNS, _catalog_id)
+        return self._dialect.open(MIGRATIONS, schema.COLUMNS, _catalog_id)
 
     def close(self) -> None:
         with self._lock:

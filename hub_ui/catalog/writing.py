@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from connectors.errors import HubUiError
@@ -82,14 +81,10 @@ class Writing:
         # The first that was seen stays.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
-        self.join(refiled, touched, known, rows)
+        self._join(refiled, touched, known, rows)
 
-    def join(
-        self,
-        refiled: Iterable[int],
-        touched: Iterable[int] = (),
-        written: Collection[int] = (),
-        rows: Mapping[int, Row] = MappingProxyType({}),
+    def _join(
+        self, refiled: Iterable[int], touched: Iterable[int], written: Collection[int], rows: Mapping[int, Row]
     ) -> None:
         """Makes the cards of LoRAs whose files have changed, of those that shared a file with them, and of others.
 

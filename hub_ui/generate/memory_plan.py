@@ -171,7 +171,7 @@ def _of_computer(
     Files in that type are mapped, not read into memory. Others are converted as a whole while a part is loaded, GGUF
     files are copied, and what is stored in fewer bits is converted layer by layer.
     """
-    is_packed = precision_of(spec).method in ("gguf", "bitsandbytes")
+    is_packed = precision_of(spec).method in ("gguf", "bitsandbytes", "sdnq")
     packed = [name for name in parts if is_packed and name in NETWORKS]
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
     converted = _conversions(round(spec.gigabytes * _GIGABYTE), full)

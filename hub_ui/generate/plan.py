@@ -235,9 +235,9 @@ def choose_precision(
     if quality == "fast":
         smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
+    planned = [(one, its) for one, its in planned if not precision.precision_of(one).is_rough]
     smallest = min((one for one, _ in planned if precision.precision_of(one).levels == 4), key=_bits)
-    large = [(one, its) for one, its in planned if _bits(one) >= _bits(smallest) and its.fits]
-    good = [(one, its) for one, its in large if its.level in ("whole", "model_offload")]
+    good = [(one, its) for one, its in planned if its.fits and its.level in ("whole", "model_offload")]
     # The best comes first. Pieces are not worth it to have all of int8 on the GPU.
     return next((one for one, its in good if not its.is_tiled or precision.precision_of(one).levels > 1), smallest)
 

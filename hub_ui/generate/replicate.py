@@ -21,7 +21,7 @@ from connectors.http.json_fields import number, text
 from connectors.http.session import Endpoint
 from connectors.record import Access
 from connectors.ref import Ref
-from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot
+from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot, takes_loras
 from connectors.replicate.runs import PollInterval, Run, Runs
 from hub_ui.generate.base_models import base_by_id, check_substitution
 from hub_ui.generate.comparison import Comparison
@@ -81,7 +81,7 @@ def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -
         return Price(seconds=seconds, low=low, high=high, images=images)
     if seconds is None:
         return Price(seconds=None, low=None, high=None, images=images)
-    hardware = next((found for names, found in _RUN_ON if names <= model.inputs.known.keys()), _ANY)
+    hardware = next((found for names, found in _RUN_ON if names <= model.inputs.keys()), _ANY)
     low, high = (seconds * cost for cost in hardware)
     return Price(seconds=seconds, low=low, high=high, images=images)
 
@@ -190,7 +190,7 @@ class ReplicateBackend:
         what = runnable(self._runs, ref.id, ref.version)
         page = f"https://replicate.com/{ref.id}"
         # Requests that would cost money without giving an image.
-        if not what.inputs.known:
+        if not what.inputs:
             message = _("Replicate doesn't say what {id} takes. Run it on its page: {page}")
             raise PreviewError(message.format(id=ref.id, page=page))
         examples = (url.partition("?")[0].lower() for url in what.example)
@@ -199,7 +199,7 @@ class ReplicateBackend:
             raise PreviewError(message.format(id=ref.id, page=page))
         first = request.adapters[0].ref if request.adapters else None
         own = first is not None and (first.hub, first.id) == ("replicate", ref.id)
-        if own and what.inputs.takes_loras and "replicate_weights" not in what.inputs:
+        if own and takes_loras(what.inputs) and "replicate_weights" not in what.inputs:
             message = _("{id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.")
             raise DoesNotFit(message.format(id=ref.id))
         # Only official models run by name; their versions are not public.
@@ -355,7 +355,7 @@ def _report(
     request: GenerationRequest, model: _Model, values: Mapping[str, object], image: Image.Image, notes: tuple[str, ...]
 ) -> GenerationReport:
     """Steps and other settings are the requested ones, else the model's defaults."""
-    defaults = {name: known.default for name, known in model.what.inputs.known.items()}
+    defaults = {name: known.default for name, known in model.what.inputs.items()}
     used = {**defaults, **values}
 
     def first(*names: str) -> float:

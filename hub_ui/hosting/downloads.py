@@ -4,7 +4,7 @@ What a visitor has tried or added is a list of their own, in memory, and gone wi
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -29,7 +29,7 @@ from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.download.partial_file import check_start
 from hub_ui.library.file_names import free_path, target
-from hub_ui.library.library import source_of
+from hub_ui.library.library import Locate, source_of
 from hub_ui.library.lockfile import Entry, entry_about
 
 MOST_ENTRIES = 200
@@ -125,6 +125,7 @@ class VisitorDownloads(Downloads):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._fetch = self._fetch_for_visitor
         # By sha256: files that a hub gave to anyone while this process ran.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
@@ -208,12 +209,8 @@ class VisitorDownloads(Downloads):
         found = self.find_installed(ref) if ref.is_pinned else None
         return found if found is not None and found.ref == ref else None
 
-    def _fetch(
-        self,
-        locate: Callable[[], Download],
-        record: Record,
-        on_progress: OnProgress | None,
-        is_cancelled: IsCancelled | None,
+    def _fetch_for_visitor(
+        self, locate: Locate, record: Record, *, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
     ) -> Entry:
         """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from.
 

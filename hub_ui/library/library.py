@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
-from connectors.http.ranges import Renew
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
@@ -24,11 +24,12 @@ from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
 
+# Says where a file is, anew each time.
+Locate: TypeAlias = Callable[[], Download]
 # Lock files of writers, and the state of parts; safe to delete while nothing runs.
 _STATE = ".hub-ui"
 _LOCK_FILE = "the lock file itself"
 _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
-_SECONDS_BETWEEN_TRIES = 0.1
 
 
 class Library:
@@ -81,12 +82,11 @@ class Library:
     @disk.disk_errors_as_messages()
     def pull(
         self,
-        download: Download,
+        locate: Locate,
         about: Record | Entry,
         *,
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
-        renew: Renew | None = None,
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
@@ -94,9 +94,9 @@ class Library:
         one ref or of the same bytes wait for each other and fetch once. No wrong file ever gets the final name. An
         unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
 
-        `about` names the file and fills in its entry. `renew` returns the same download with a new address when a
-        signed one has expired.
+        `about` names the file and fills in its entry. `locate` gives a fresh address when a signed one has expired.
         """
+        download = locate()
         if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
         meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled)
@@ -104,7 +104,7 @@ class Library:
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
         with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
-            entry = self._find(download, about) or self._fetch(download, about, meter, renew)
+            entry = self._find(download, about) or self._fetch(download, about, meter, locate)
         meter.finish(entry.size)
         return entry
 
@@ -203,11 +203,12 @@ class Library:
         if sha256 is None or not disk.holds_bytes(path, sha256):
             return None
         with self._alone(_LOCK_FILE, Meter()):
-            entry = self._enter(download, about, path, disk.hash_of(path))
+            entry = self._entry(download, about, path, disk.hash_of(path))
+            self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
-    def _fetch(self, download: Download, about: Record | Entry, meter: Meter, renew: Renew | None) -> Entry:
+    def _fetch(self, download: Download, about: Record | Entry, meter: Meter, locate: Locate) -> Entry:
         known = self.find(download.ref)
         near = self.path(known) if known else self.folder / self._place(download, about)
         sha256 = download.sha256 or (known.sha256 if known else None)
@@ -223,7 +224,7 @@ class Library:
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
-                    fetched = http_download.fetch(download, part, meter, renew=renew, options=self.options)
+                    fetched = http_download.fetch(download, part, meter, renew=locate, options=self.options)
                 else:
                     fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
             if known is not None:
@@ -273,7 +274,9 @@ class Library:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
-            entry = known or self._enter(download, about, path, fetched)
+            entry = known or self._entry(download, about, path, fetched)
+            if known is None:
+                self._write([*self.entries(), entry])
         part.remove_state()
         return entry
 
@@ -292,11 +295,9 @@ class Library:
             return free_path(wanted, download.ref, taken | {place})
         return place
 
-    def _enter(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
+    def _entry(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
         file, source = path.relative_to(self.folder).as_posix(), source_of(download)
-        entry = entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
-        self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
-        return entry
+        return entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
 
     def _write(self, entries: Iterable[Entry]) -> None:
         """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
@@ -309,20 +310,16 @@ class Library:
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:
         """Excludes other threads and processes; a wait that is cancelled ends at once."""
+
+        def is_cancelled() -> bool:
+            meter.check()
+            return False
+
         state = self.folder / _STATE
         state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(state / f"{_digest(name)}.lock")
-        while True:
-            meter.check()
-            try:
-                lock.acquire(timeout=_SECONDS_BETWEEN_TRIES)
-                break
-            except Timeout:
-                continue
-        try:
+        is_cancelled()
+        with FileLock(state / f"{_digest(name)}.lock").acquire(cancel_check=is_cancelled):
             yield
-        finally:
-            lock.release()
 
 
 def source_of(download: Download) -> str:

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +20,7 @@ from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue_store import ANY, QueueLimits, QueueStore, Row, SpeedMeter, may_start, next_up, seconds_until
+from hub_ui.library.queue_store import ANY, QueueLimits, QueueStore, SpeedMeter, Task, may_start, next_up, seconds_until
 
 _LOG = logging.getLogger(__name__)
 # How often to look at what other processes wrote, and whether they still run.
@@ -31,43 +31,8 @@ _STOP_SECONDS = 5.0
 _MAX_DONE = 50
 _FAULT = "Something in hub-ui itself went wrong with this download. Try it again; what went wrong stands in the log."
 
-TaskState = Literal["waiting", "running", "paused", "failed", "done"]
 Report = Callable[[Progress], None]
 Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
-    """Why it failed last: `name` is the error's class, `message` a sentence without the URL, which may be signed."""
-
-    name: str
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
-    """`speed` in bytes a second. `not_before`, in seconds since 1970, is when a waiting one goes on by itself."""
-
-    id: int
-    ref: Ref
-    title: str
-    state: TaskState
-    done: int = 0
-    total: int | None = None
-    speed: float | None = None
-    seconds_left: float | None = None
-    error: Failure | None = None
-    attempts: int = 0
-    not_before: float | None = None
-
-    @property
-    def rests(self) -> bool:
-        """Whether nothing happens to it until somebody acts."""
-        return self.state in ("paused", "failed", "done")
-
-    @property
-    def fraction(self) -> float | None:
-        return min(1.0, self.done / self.total) if self.total else None
 
 
 class Clock:
@@ -84,8 +49,7 @@ class Clock:
 class _ActiveDownload:
     """A download that runs in this process; with `drop`, the cleanup of a cancelled one."""
 
-    row: Row
-    ref: Ref
+    task: Task
     pace: SpeedMeter
     drop: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -159,9 +123,9 @@ class Queue:
     def add(self, ref: Ref, title: str = "") -> Task:
         """A ref has one task: adding it again restarts one that is paused, failed or done."""
         with self._changed:
-            row = self._store.add(str(ref), title or str(ref))
+            task = self._store.add(str(ref), title or str(ref))
             self._changed.notify_all()
-            return self._task(row)
+            return self._now(task)
 
     def pause(self, id_: int) -> None:
         """Keeps the partial file."""
@@ -173,9 +137,9 @@ class Queue:
     def retry(self, id_: int) -> None:
         """At once, with all its tries."""
         with self._changed:
-            row = self._store.row(id_)
-            if row is not None:
-                self._holds.pop(Ref.parse(row.ref).hub, None)
+            task = self._store.task(id_)
+            if task is not None:
+                self._holds.pop(task.ref.hub, None)
         self._move(id_, "waiting", only_from=("failed", "waiting"), fresh=True)
 
     def cancel(self, id_: int) -> None:
@@ -194,12 +158,12 @@ class Queue:
     def tasks(self) -> tuple[Task, ...]:
         """In the order in which they were first added."""
         with self._changed:
-            return tuple(self._task(row) for row in self._store.rows() if row.state != "cancelled")
+            return tuple(self._now(task) for task in self._store.tasks() if task.state != "cancelled")
 
     def task(self, id_: int) -> Task | None:
         with self._changed:
-            row = self._store.row(id_)
-            return None if row is None or row.state == "cancelled" else self._task(row)
+            task = self._store.task(id_)
+            return None if task is None or task.state == "cancelled" else self._now(task)
 
     def wait(self, id_: int, timeout: float | None = None) -> Task:
         """The task once it rests, or as it is after `timeout` seconds. Raises NotFound once it is cancelled."""
@@ -219,29 +183,15 @@ class Queue:
             self._store.move(id_, to, only_from=only_from, **changes)
             self._changed.notify_all()
 
-    def _task(self, row: Row) -> Task:
-        ref, active = Ref.parse(row.ref), self._active.get(row.id)
-        done, total, speed = row.done, row.total, None
-        if active is not None and row.state == "running" and not active.drop:
-            done, total, speed = active.done, active.total, active.pace.rate()
-        start = may_start(row, ref, self._holds)
-        state: Any = row.state
-        error = None
-        if row.error_name is not None and row.error_message is not None:
-            error = Failure(name=row.error_name, message=row.error_message)
-        return Task(
-            id=row.id,
-            ref=ref,
-            title=row.title,
-            state=state,
-            done=done,
-            total=total,
-            speed=speed,
-            seconds_left=(total - done) / speed if speed and total is not None else None,
-            error=error,
-            attempts=row.attempts,
-            not_before=start if state == "waiting" and start > self._clock.now() else None,
-        )
+    def _now(self, task: Task) -> Task:
+        """With what this process knows of it."""
+        active, start = self._active.get(task.id), may_start(task, self._holds)
+        task = replace(task, not_before=start if task.state == "waiting" and start > self._clock.now() else None)
+        if active is None or active.drop or task.state != "running":
+            return task
+        speed = active.pace.rate()
+        left = (active.total - active.done) / speed if speed and active.total is not None else None
+        return replace(task, done=active.done, total=active.total, speed=speed, seconds_left=left)
 
     # What follows runs in the queue's own threads.
 
@@ -268,10 +218,10 @@ class Queue:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 ownership.acquire(timeout=0)
                 self._store.waiting_again()
-                for row in self._store.rows(("waiting",)):
-                    if row.error_name == RateLimited.__name__:
+                for task in self._store.tasks(("waiting",)):
+                    if task.error is not None and task.error.name == RateLimited.__name__:
                         longest = self._clock.now() + self._limits.longest_asked
-                        self._hold(Ref.parse(row.ref).hub, min(row.not_before, longest))
+                        self._hold(task.ref.hub, min(task.not_before or 0.0, longest))
                 self._owner = True
             return self._start_next()
         except Timeout:
@@ -281,49 +231,52 @@ class Queue:
             return _ERROR_SECONDS
 
     def _start_next(self) -> float:
-        rows = self._store.rows(("waiting", "running", "cancelled"))
-        running = {row.id for row in rows if row.state == "running"}
+        tasks = self._store.tasks(("waiting", "running", "cancelled"))
+        running = {task.id for task in tasks if task.state == "running"}
         for active in self._active.values():
-            if active.row.id not in running and not active.drop:
+            if active.task.id not in running and not active.drop:
                 active.stop.set()
-        idle = [row for row in rows if row.id not in self._active]
-        for row in idle:
-            if row.state == "cancelled":
-                self._launch(row, drop=True)
+        idle = [task for task in tasks if task.id not in self._active]
+        for task in idle:
+            if task.state == "cancelled":
+                self._launch(task, drop=True)
         # "running" without an active download: its outcome could not be recorded.
-        waiting = [row for row in idle if row.state != "cancelled" and not self._holding]
-        now, refs = self._clock.now(), {active.ref for active in self._active.values() if not active.drop}
-        for row in next_up(waiting, refs, self._holds, now, self._limits):
-            if self._store.move(row.id, "running", only_from=("waiting", "running")):
-                self._launch(row)
+        waiting = [task for task in idle if task.state != "cancelled" and not self._holding]
+        now, refs = self._clock.now(), {active.task.ref for active in self._active.values() if not active.drop}
+        for task in next_up(waiting, refs, self._holds, now, self._limits):
+            if self._store.move(task.id, "running", only_from=("waiting", "running")):
+                self._launch(task)
         return min(_POLL_SECONDS, seconds_until(waiting, self._holds, now) or _POLL_SECONDS)
 
-    def _launch(self, row: Row, *, drop: bool = False) -> None:
-        active = _ActiveDownload(row=row, ref=Ref.parse(row.ref), pace=SpeedMeter(self._clock.now), drop=drop)
-        active.done, active.total = row.done, row.total
-        self._active[row.id] = active
-        threading.Thread(target=self._run, args=(active,), name=f"queue-{row.id}", daemon=True).start()
+    def _launch(self, task: Task, *, drop: bool = False) -> None:
+        active = _ActiveDownload(
+            task=task, pace=SpeedMeter(self._clock.now), drop=drop, done=task.done, total=task.total
+        )
+        self._active[task.id] = active
+        threading.Thread(target=self._run, args=(active,), name=f"queue-{task.id}", daemon=True).start()
 
     def _run(self, active: _ActiveDownload) -> None:
         # None: a bug in hub-ui, which the thread's excepthook reports.
         outcome: Entry | HubUiError | None = None
         try:
             if not active.drop:
-                outcome = self._pull(active.ref, lambda progress: self._update(active, progress), active.stop.is_set)
+                outcome = self._pull(
+                    active.task.ref, lambda progress: self._update(active, progress), active.stop.is_set
+                )
             elif self._forget is not None:
-                self._forget(active.ref)
+                self._forget(active.task.ref)
         except HubUiError as error:
             outcome = error
             if active.drop:
-                _LOG.warning("What has come of %s could not be dropped: %s", active.ref, error)
+                _LOG.warning("What has come of %s could not be dropped: %s", active.task.ref, error)
         finally:
             with self._changed:
                 try:
                     self._record(active, outcome)
                 except HubUiError as error:
-                    _LOG.warning("The queue can't note how %s ended: %s", active.ref, error)
+                    _LOG.warning("The queue can't note how %s ended: %s", active.task.ref, error)
                 finally:
-                    del self._active[active.row.id]
+                    del self._active[active.task.id]
                     self._changed.notify_all()
 
     def _update(self, active: _ActiveDownload, progress: Progress) -> None:
@@ -335,10 +288,10 @@ class Queue:
             active.saved = now
             # The download goes on even if its progress can't be saved now.
             with suppress(HubUiError):
-                self._store.progress(active.row.id, progress.done, progress.total)
+                self._store.progress(active.task.id, progress.done, progress.total)
 
     def _record(self, active: _ActiveDownload, outcome: Entry | HubUiError | None) -> None:
-        store, id_ = self._store, active.row.id
+        store, id_ = self._store, active.task.id
         if active.drop:
             store.delete(id_, only_from=("cancelled",))
         elif isinstance(outcome, Entry):
@@ -354,20 +307,20 @@ class Queue:
             self._record_failure(active, outcome or HubUiError(_FAULT))
 
     def _record_failure(self, active: _ActiveDownload, error: HubUiError) -> None:
-        attempts = 1 if active.best > active.row.best else active.row.attempts + 1
+        attempts = 1 if active.best > active.task.best else active.task.attempts + 1
         wait = self._limits.next_try(attempts, error, self._jitter())
         not_before = 0.0 if wait is None else self._clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
-            self._hold(active.ref.hub, not_before)
+            self._hold(active.task.ref.hub, not_before)
         self._store.move(
-            active.row.id,
+            active.task.id,
             "failed" if wait is None else "waiting",
             only_from=("running",),
             error_name=error.name,
             error_message=error.message,
             attempts=attempts,
             not_before=not_before,
-            best=max(active.best, active.row.best),
+            best=max(active.best, active.task.best),
             done=active.done,
             total=active.total,
         )

@@ -5,11 +5,11 @@ concurrent changes can't undo each other.
 """
 
 import sqlite3
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from connectors.errors import HubUiError, NetworkError, RateLimited
 from connectors.ref import Origin, Ref
@@ -17,28 +17,50 @@ from hub_ui.database import LazyDatabase, placeholders
 
 _LABEL = "list of downloads"
 # "cancelled": its partial file has not been deleted yet.
-RowState = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
-ANY: tuple[RowState, ...] = ("waiting", "running", "paused", "failed", "done", "cancelled")
+TaskState = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
+ANY: tuple[TaskState, ...] = get_args(TaskState)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """`best` is the most bytes that ever came. `not_before` is a time in seconds since 1970; 0 for at once."""
+class Failure:
+    """Why it failed last: `name` is the error's class, `message` a sentence without the URL, which may be signed."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """`best` is the most bytes that ever came, `speed` in bytes a second. `not_before`, in seconds since 1970, is when
+    a waiting one goes on by itself; None for at once.
+    """
 
     id: int
-    ref: str
+    ref: Ref
     title: str
-    state: RowState
-    done: int
-    total: int | None
-    best: int
-    error_name: str | None
-    error_message: str | None
-    attempts: int
-    not_before: float
+    state: TaskState
+    done: int = 0
+    total: int | None = None
+    best: int = 0
+    error: Failure | None = None
+    attempts: int = 0
+    not_before: float | None = None
+    speed: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing happens to it until somebody acts."""
+        return self.state in ("paused", "failed", "done")
+
+    @property
+    def fraction(self) -> float | None:
+        return min(1.0, self.done / self.total) if self.total else None
 
 
-_COLUMNS = tuple(field.name for field in fields(Row))
+_COLUMNS = (
+    "id", "ref", "title", "state", "done", "total", "best", "error_name", "error_message", "attempts", "not_before",
+)  # fmt: skip
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
 _FRESH: dict[str, Any] = {"error_name": None, "error_message": None, "attempts": 0, "not_before": 0.0, "best": 0}
 
@@ -70,7 +92,7 @@ class QueueStore:
     def close(self) -> None:
         self._database.close()
 
-    def add(self, ref: str, title: str) -> Row:
+    def add(self, ref: str, title: str) -> Task:
         """A ref has one row: adding it again restarts it unless it waits or runs."""
         sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
                   ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
@@ -78,19 +100,19 @@ class QueueStore:
         with self._database.change() as connection:
             connection.execute(sql, (ref, title, *_FRESH.values()))
             [values] = connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
-        return _row(values)
+        return _task(values)
 
-    def rows(self, states: Sequence[RowState] = ANY) -> tuple[Row, ...]:
+    def tasks(self, states: Sequence[TaskState] = ANY) -> tuple[Task, ...]:
         """In the order in which they were first added."""
         found, _ = self._execute(f"{_SELECT} WHERE state IN {placeholders(states)} ORDER BY id", *states)
-        return tuple(map(_row, found))
+        return tuple(map(_task, found))
 
-    def row(self, id_: int) -> Row | None:
+    def task(self, id_: int) -> Task | None:
         found, _ = self._execute(f"{_SELECT} WHERE id = ?", id_)
-        return _row(found[0]) if found else None
+        return _task(found[0]) if found else None
 
     def move(
-        self, id_: int, to: RowState, *, only_from: Sequence[RowState], fresh: bool = False, **changes: Any
+        self, id_: int, to: TaskState, *, only_from: Sequence[TaskState], fresh: bool = False, **changes: Any
     ) -> bool:
         """False where the row is gone, or in another state by now. `fresh` forgets earlier failures."""
         values = {"state": to, **(_FRESH if fresh else {}), **changes}
@@ -104,11 +126,11 @@ class QueueStore:
         """After the process that ran them has ended."""
         self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
 
-    def delete(self, id_: int, *, only_from: Sequence[RowState]) -> bool:
+    def delete(self, id_: int, *, only_from: Sequence[TaskState]) -> bool:
         sql = f"DELETE FROM tasks WHERE id = ? AND state IN {placeholders(only_from)}"
         return self._execute(sql, id_, *only_from)[1] > 0
 
-    def prune(self, state: RowState, most: int) -> None:
+    def prune(self, state: TaskState, most: int) -> None:
         """Deletes all in that state but the last `most`."""
         sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
@@ -121,8 +143,11 @@ class QueueStore:
             return cursor.fetchall(), cursor.rowcount
 
 
-def _row(values: Sequence[Any]) -> Row:
-    return Row(**dict(zip(_COLUMNS, values, strict=True)))
+def _task(values: Sequence[Any]) -> Task:
+    row = dict(zip(_COLUMNS, values, strict=True))
+    name, message = row.pop("error_name"), row.pop("error_message")
+    error = None if name is None or message is None else Failure(name=name, message=message)
+    return Task(**{**row, "ref": Ref.parse(row["ref"]), "not_before": row["not_before"] or None}, error=error)
 
 
 def _assignments(changes: dict[str, Any]) -> str:
@@ -130,8 +155,10 @@ def _assignments(changes: dict[str, Any]) -> str:
 
 
 # Averaged over a shorter time, the speed jumps; over a longer one, it is late to show a change.
-_SMOOTH_SECONDS = 4.0
-_SECONDS_BETWEEN_SAMPLES = 0.25
+_SECONDS = 4.0
+_LEAST_SECONDS = 0.25
+# Ten a second are told, so these are enough for that time.
+_SAMPLES = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,64 +189,52 @@ class QueueLimits:
 
 
 def next_up(
-    waiting: Iterable[Row],
+    waiting: Iterable[Task],
     running: Collection[Ref],
     holds: Mapping[Origin, float],
     now: float,
     limits: QueueLimits,
-) -> list[Row]:
+) -> list[Task]:
     """Those that start now, first come first served; a busy or rate-limited hub doesn't delay the others."""
     busy = Counter(ref.hub for ref in running)
-    chosen: list[Row] = []
-    for row in waiting:
-        ref = Ref.parse(row.ref)
+    chosen: list[Task] = []
+    for task in waiting:
+        hub = task.ref.hub
         if len(running) + len(chosen) >= limits.workers:
             break
-        if ref in running or busy[ref.hub] >= limits.per_host or may_start(row, ref, holds) > now:
+        if task.ref in running or busy[hub] >= limits.per_host or may_start(task, holds) > now:
             continue
-        busy[ref.hub] += 1
-        chosen.append(row)
+        busy[hub] += 1
+        chosen.append(task)
     return chosen
 
 
-def may_start(row: Row, ref: Ref, holds: Mapping[Origin, float]) -> float:
-    return max(row.not_before, holds.get(ref.hub, 0.0))
+def may_start(task: Task, holds: Mapping[Origin, float]) -> float:
+    return max(task.not_before or 0.0, holds.get(task.ref.hub, 0.0))
 
 
-def seconds_until(waiting: Sequence[Row], holds: Mapping[Origin, float], now: float) -> float | None:
+def seconds_until(waiting: Sequence[Task], holds: Mapping[Origin, float], now: float) -> float | None:
     """Until the next retry may start."""
-    times = [at for row in waiting if (at := may_start(row, Ref.parse(row.ref), holds)) > now]
+    times = [at for task in waiting if (at := may_start(task, holds)) > now]
     return min(times) - now if times else None
 
 
 class SpeedMeter:
-    """Smoothed bytes a second. Bytes of an earlier try don't count."""
+    """Bytes a second over the last moments. Bytes of an earlier try don't count."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._at: float | None = None
-        self._done = 0
-        self._rate: float | None = None
+        self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
 
     def update(self, done: int) -> None:
-        now = self._now()
-        if self._at is None or done < self._done:
-            self._at, self._done = now, done
-        elif now - self._at >= _SECONDS_BETWEEN_SAMPLES:
-            self._rate = self._smooth(done, now)
-            self._at, self._done = now, done
+        if self._samples and done < self._samples[-1][1]:
+            self._samples.clear()
+        self._samples.append((self._now(), done))
 
     def rate(self) -> float | None:
-        """Bytes a second, falling while nothing comes; None before the first samples."""
-        now = self._now()
-        if self._rate is None or self._at is None or now - self._at < 2 * _SECONDS_BETWEEN_SAMPLES:
-            return self._rate
-        return self._smooth(self._done, now)
-
-    def _smooth(self, done: int, now: float) -> float:
-        assert self._at is not None
-        seconds = now - self._at
-        rate = (done - self._done) / seconds
-        if self._rate is None:
-            return rate
-        return self._rate + min(1.0, seconds / _SMOOTH_SECONDS) * (rate - self._rate)
+        """Falling while nothing comes; None before there is enough to tell."""
+        now, samples = self._now(), tuple(self._samples)
+        if not samples or now - samples[0][0] < _LEAST_SECONDS:
+            return None
+        since, before = next((one for one in reversed(samples) if one[0] <= now - _SECONDS), samples[0])
+        return (samples[-1][1] - before) / (now - since)

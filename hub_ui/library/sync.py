@@ -3,31 +3,29 @@
 For files that a hub refuses there are mirrors, which are other refs of the same bytes, and the next step for a person.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from connectors import errors
 from connectors.connector import Download, HttpDownload, LoraSource
-from connectors.http.adapter import Attempts, RetryPolicy, file_http
-from connectors.http.ranges import Range, RangedSource, Renew
 from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, HubName
-from connectors.weights.tar import only_safetensors
 from hub_ui.library.disk import disk_message, hash_of, visible_files
+from hub_ui.library.download.http import fetch
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import content_error, missing_error
-from hub_ui.library.library import Library
+from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 
 
@@ -76,11 +74,11 @@ def pull_from_mirror(
     failure: errors.HubUiError | None = None
     for mirror in mirrors_of(entry, refs):
 
-        def renew(mirror: Ref = mirror) -> Download:
+        def locate(mirror: Ref = mirror) -> Download:
             return replace(download(mirror), ref=entry.ref)
 
         try:
-            library.pull(renew(), entry, on_progress=on_progress, is_cancelled=is_cancelled, renew=renew)
+            library.pull(locate, entry, on_progress=on_progress, is_cancelled=is_cancelled)
         except PullCancelled:
             raise
         except errors.HubUiError as error:
@@ -218,7 +216,7 @@ class Sync:
     """`refs_of` gives every ref known for a SHA-256: another hub may still have what an entry's own no longer has.
 
     `frozen`: of files that are here already, each hub is asked whether it still promises the same SHA-256. Where it
-    states none (Replicate), its bytes are read once more and hashed. Neither way writes to the lock file.
+    states none (Replicate), its file is fetched once more and hashed. Neither way writes to the lock file.
     """
 
     library: Library
@@ -257,7 +255,7 @@ class Sync:
             return self.connector(ref.hub).download(ref)
 
         try:
-            self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
+            self.library.pull(download, entry, on_progress=self.on_progress)
         except errors.Withheld:
             raise
         except (errors.NotFound, errors.AccessError):
@@ -284,8 +282,13 @@ class Sync:
             download = connector.download(entry.ref)
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
-                meter, retry = Meter(on_progress=self.on_progress), self.library.options.retry
-                found = _remote_sha256(download, lambda: connector.download(entry.ref), meter, retry)
+                with TemporaryDirectory(prefix="hub-ui-") as name:
+                    folder, purpose = Path(name), DownloadIdentity(ref=str(entry.ref), address=source_of(download))
+                    part = PartialFile.open(folder, folder / "file.part", folder / "state.json", purpose)
+                    meter, options = Meter(on_progress=self.on_progress), self.library.options
+                    found = fetch(
+                        download, part, meter, renew=lambda: connector.download(entry.ref), options=options
+                    ).sha256
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
         except (errors.HubDown, errors.HubTimeout, errors.RateLimited) as error:
@@ -324,35 +327,3 @@ def _other_bytes(what: str, entry: Entry, sha256: str) -> errors.WrongHash:
         "hub-ui outdated",
         hub=entry.ref.hub,
     )
-
-
-def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: RetryPolicy) -> str:
-    """Of the file itself where it is in a tar. Raises HubUiError when it can't be read to its end."""
-    source = RangedSource.of(download, renew)
-    attempts = Attempts(retry, meter.check)
-
-    def count(chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
-        done = 0
-        for chunk in chunks:
-            done += len(chunk)
-            meter.add(len(chunk))
-            yield chunk
-        if total is not None and done != total:
-            raise errors.HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
-
-    while True:
-        digest = hashlib.sha256()
-        try:
-            with file_http(retry_reads=False) as http, ExitStack() as after:
-                answer = source.open(http, Range(whole=True))
-                after.enter_context(answer.response)
-                meter.at(0, answer.total)
-                chunks = count(source.chunks(answer), answer.total)
-                for chunk in only_safetensors(chunks) if download.in_tar else chunks:
-                    digest.update(chunk)
-                # Read to the end of a tar too: a connection that breaks there has sent another tar.
-                for _ in chunks:
-                    pass
-            return digest.hexdigest()
-        except errors.HubUiError as error:
-            attempts.wait(error, 0)

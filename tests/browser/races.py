@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
 from shutil import copytree
@@ -71,7 +72,7 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         # same address, and no card waits. A busy computer takes longer for it than a person would wait.
         for text in TYPED:
             asked = Query(text=text, limit=100, nsfw="explicit")
-            for answer in demo.services.lookup.search(asked, timeout=WARM_SECONDS):
+            for answer in chain.from_iterable(demo.services.lookup.search(asked, timeout=WARM_SECONDS)):
                 if isinstance(answer.error, NetworkError):
                     raise answer.error
                 for lora in answer.page.loras if answer.page and not text else ():

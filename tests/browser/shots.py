@@ -133,8 +133,8 @@ def library_full(page: Page, demo: Demo) -> None:
 
 
 def keep_all(demo: Demo) -> None:
-    answers = demo.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai", "huggingface")))
-    for lora in (lora for answer in answers if answer.page for lora in answer.page.loras):
+    groups = demo.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai", "huggingface")))
+    for lora in (lora for group in groups for answer in group if answer.page for lora in answer.page.loras):
         demo.services.downloads.pull(lora.ref)
     demo.services.annotations.change(ROBOT, favorite=True, note="Best at 0.8 with a plain background.", tags=("work",))
 

@@ -17,9 +17,10 @@ from hub_ui.images import png_metadata
 from hub_ui.images.infotext import autov3
 from tests.browser import axe, places
 from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.pipelines import trained, wan
-from tests.hub_ui.generate.pipelines.files import PEFT
+from tests.hub_ui.generate.pipelines import wan
 from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.pipelines.spellings import layers
+from tests.hub_ui.generate.pipelines.trained import in_frame
 
 pytestmark = pytest.mark.browser
 ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
@@ -62,7 +63,7 @@ def test_two_seconds_of_wan_with_and_without_a_lora_play_and_are_made_again_from
 ) -> None:
     wan.WAN_21.save(tmp_path / "wan")
     theirs = load(wan.WAN_21, tmp_path / "wan")
-    file = trained.lora(trained.spelled(wan.ORIGINAL, "diffusion_model."), PEFT)(theirs, 1)
+    file = in_frame("comfy", layers("wan.original"))(theirs, 1)
     lora = file.save(tmp_path / "a.safetensors")
     sizes = {"width": 32, "height": 32, "frames": 33, "steps": 3}
     asked = job(adapter(lora, architecture="wan"), base=str(tmp_path / "wan"), **sizes)

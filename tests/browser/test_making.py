@@ -30,8 +30,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def refs(stage: Demo) -> tuple[str, ...]:
     """Two LoRAs for the demo's own base, in the library."""
-    answers = stage.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
-    loras = [lora for answer in answers if answer.page for lora in answer.page.loras]
+    groups = stage.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
+    loras = [lora for group in groups for answer in group if answer.page for lora in answer.page.loras]
     return tuple(str(stage.services.downloads.pull(lora.ref).ref) for lora in loras[:2])
 
 

@@ -1,26 +1,24 @@
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from connectors import federation
 from connectors.connector import Connector, Download
 from connectors.errors import HubDown, HubTimeout, HubUiError, NotFound
-from connectors.federation import HubQueues
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
-from tests.clock import Clock
 
 
 @dataclass(kw_only=True)
 class Told:
     """A hub that answers page after page as it is told: LoRAs, so many new ones, or an exception."""
 
-    name: HubName
+    name: HubName = "civitai"
     pages: Sequence[int | tuple[Lora, ...] | Exception] = (1,)
     hang: threading.Event | None = None
     asked: list[str | None] = field(default_factory=list)
@@ -67,10 +65,14 @@ def _hubs(*hubs: Told) -> list[Connector]:
     return list(hubs)
 
 
+def search(hubs: Sequence[Connector], query: Query, **more: Any) -> Iterator[federation.Answer]:
+    return itertools.chain.from_iterable(federation.search(hubs, query, **more))
+
+
 def test_answers_come_in_the_order_of_arrival() -> None:
     last, second = threading.Event(), threading.Event()
     hubs = _hubs(Told(name="civitai", hang=last), Told(name="huggingface"), Told(name="replicate", hang=second))
-    answers = federation.search(hubs, Query(), timeout=60)
+    answers = search(hubs, Query(), timeout=60)
     assert next(answers).hub == "huggingface"
     second.set()
     assert next(answers).hub == "replicate"
@@ -81,7 +83,7 @@ def test_answers_come_in_the_order_of_arrival() -> None:
 def test_a_pause_comes_before_the_first_answer_and_one_after_it(hang: threading.Event) -> None:
     answering = threading.Event()
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface", hang=answering))
-    groups = federation.search_in_groups(hubs, Query(), pause=0.1, timeout=60)
+    groups = federation.search(hubs, Query(), pause=0.1, timeout=60)
     assert next(groups) == ()
     answering.set()
     assert [[answer.hub for answer in group] for group in itertools.islice(groups, 2)] == [["huggingface"], []]
@@ -90,19 +92,19 @@ def test_a_pause_comes_before_the_first_answer_and_one_after_it(hang: threading.
 def test_answers_that_come_together_are_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(federation, "TOGETHER_SECONDS", 60.0)
     hubs = _hubs(Told(name="civitai"), Told(name="huggingface"), Told(name="replicate"))
-    [group] = federation.search_in_groups(hubs, Query(), pause=60, timeout=60)
+    [group] = federation.search(hubs, Query(), pause=60, timeout=60)
     assert {answer.hub for answer in group} == {"civitai", "huggingface", "replicate"}
 
 
 def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"), Told(name="replicate"))
-    answers = federation.search(hubs, Query(), timeout=60)
+    answers = search(hubs, Query(), timeout=60)
     assert {next(answers).hub, next(answers).hub} == {"huggingface", "replicate"}
     assert not hang.is_set()
 
 
 def test_a_hanging_hub_ends_in_a_timeout(hang: threading.Event) -> None:
-    [answer] = federation.search(_hubs(Told(name="civitai", hang=hang)), Query(), timeout=0.1)
+    [answer] = search(_hubs(Told(name="civitai", hang=hang)), Query(), timeout=0.1)
     assert (answer.hub, type(answer.error)) == ("civitai", HubTimeout)
 
 
@@ -115,7 +117,7 @@ def test_a_failing_hub_costs_its_own_results_only() -> None:
 
 def test_a_fault_in_a_connector_is_that_hubs_failure() -> None:
     broken = Told(name="civitai", pages=[ZeroDivisionError("x")])
-    answers = list(federation.search(_hubs(broken, Told(name="huggingface")), Query()))
+    answers = list(search(_hubs(broken, Told(name="huggingface")), Query()))
     errors = [answer.error for answer in answers if answer.error]
     assert [type(error) for error in errors] == [HubUiError]
     assert "Civitai answered in a way we can't read" in errors[0].message
@@ -123,26 +125,26 @@ def test_a_fault_in_a_connector_is_that_hubs_failure() -> None:
 
 def test_only_the_asked_hubs_are_asked() -> None:
     civitai, huggingface = Told(name="civitai"), Told(name="huggingface")
-    list(federation.search(_hubs(civitai, huggingface), Query(hubs=("huggingface",))))
+    list(search(_hubs(civitai, huggingface), Query(hubs=("huggingface",))))
     assert (civitai.asked, huggingface.asked) == ([], [None])
 
 
 def test_with_cursors_only_hubs_that_have_one_are_asked() -> None:
     civitai, huggingface = Told(name="civitai", pages=[1, 1]), Told(name="huggingface")
-    answers = list(federation.search(_hubs(civitai, huggingface), Query(), cursors={"civitai": "1"}))
+    answers = list(search(_hubs(civitai, huggingface), Query(), cursors={"civitai": "1"}))
     assert [answer.hub for answer in answers] == ["civitai"]
     assert (civitai.asked, huggingface.asked) == (["1"], [])
 
 
 def test_empty_pages_are_passed_over() -> None:
     sparse = Told(name="civitai", pages=[0, 0, 2])
-    answer = next(iter(federation.search(_hubs(sparse), Query())))
+    answer = next(iter(search(_hubs(sparse), Query())))
     assert answer.page is not None
     assert len(answer.page.loras) == 2
 
 
 def test_after_six_empty_pages_a_hub_hands_over_where_it_is() -> None:
-    answer = next(iter(federation.search(_hubs(Told(name="civitai", pages=[0] * 20)), Query())))
+    answer = next(iter(search(_hubs(Told(name="civitai", pages=[0] * 20)), Query())))
     assert answer.page is not None
     assert (answer.page.loras, answer.page.cursor) == ((), "6")
 
@@ -191,24 +193,3 @@ def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event)
 def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception, raised: type[HubUiError]) -> None:
     with pytest.raises(raised):
         federation.get(Told(name="civitai", pages=(error,)), Ref.parse("civitai:1"), 60)
-
-
-def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:
-    clock, stack = Clock(100.0), ExitStack()
-    waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
-    for _ in range(2):
-        stack.enter_context(waiting.place("civitai", "CivitAI"))
-    clock.now += 5
-    with pytest.raises(HubTimeout, match="CivitAI is slow to answer just now"):
-        stack.enter_context(waiting.place("civitai", "CivitAI"))
-    stack.enter_context(waiting.place("huggingface", "Hugging Face"))
-
-
-def test_a_hub_that_answers_again_is_asked_again() -> None:
-    clock, first = Clock(100.0), ExitStack()
-    waiting = HubQueues(most=1, slow_seconds=4, clock=clock)
-    first.enter_context(waiting.place("civitai", "CivitAI"))
-    clock.now += 5
-    first.close()
-    with waiting.place("civitai", "CivitAI"):
-        pass

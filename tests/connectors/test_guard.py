@@ -2,55 +2,24 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from time import sleep
 
 import pytest
 
-from connectors.connector import Download, FindsByHash, HasHistory, HasImages
+from connectors.connector import FindsByHash, HasHistory, HasImages
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
 from connectors.guard import Asker, CircuitBreaker, HubGuard, Outcome, TokenBucket, with_guard
-from connectors.query import Page, Query
+from connectors.query import Query
 from connectors.record import Example, Lora, Version
-from connectors.ref import HubName, Ref
+from connectors.ref import Ref
 from connectors.registry import Rate
 from tests.clock import Clock
+from tests.connectors.test_federation import Told
 
 INK = Ref(hub="civitai", id="1001")
 
 
-@dataclass(kw_only=True)
-class Hub:
-    """Counts what it is asked. With `error`, that is its answer; with `gate`, it waits for it."""
-
-    name: HubName = "civitai"
-    label: str = "CivitAI"
-    error: Exception | None = None
-    gate: threading.Event | None = None
-    asked: list[str] = field(default_factory=list)
-
-    def search(self, query: Query, cursor: str | None = None) -> Page:
-        self._ask(f"search {query.text}")
-        return Page(hub=self.name, loras=())
-
-    def get(self, ref: Ref) -> Lora:
-        self._ask(f"get {ref}")
-        return Lora(ref=ref, title="Ink", url="https://hub.invalid")
-
-    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        raise NotImplementedError
-
-    def locate(self, ref: Ref) -> Download:
-        raise NotImplementedError
-
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        if self.gate is not None:
-            self.gate.wait(30)
-        if self.error is not None:
-            raise self.error
-
-
-class HubWithMore(Hub):
+class ToldMore(Told):
     def history(self, ref: Ref) -> tuple[Version, ...]:
         return ()
 
@@ -58,7 +27,6 @@ class HubWithMore(Hub):
         return self.get(INK), INK
 
     def images(self, ref: Ref) -> tuple[Example, ...]:
-        self._ask("images")
         return ()
 
 
@@ -179,28 +147,44 @@ def test_a_budget_fills_up_as_time_goes_by(time: Clock) -> None:
 
 
 def test_a_hundred_who_ask_the_same_cost_one_request(time: Clock) -> None:
-    hub = Hub(gate=threading.Event())
+    hub = Told(hang=threading.Event())
     connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with ThreadPoolExecutor(100) as pool:
         pages = [pool.submit(connector.search, Query(text="ink")) for _ in range(100)]
-        assert hub.gate is not None
-        hub.gate.set()
+        assert hub.hang is not None
+        hub.hang.set()
         assert {id(page.result()) for page in pages} == {id(pages[0].result())}
     connector.search(Query(text="ink", installed=True))
     connector.search(Query(text="robot"))
-    connector.search(Query(text="ink"), cursor="2")
-    assert hub.asked == ["search ink", "search robot", "search ink"]
+    connector.search(Query(text="ink"), cursor="0")
+    assert hub.asked == [None, None, "0"]
     time.now += 16
     connector.search(Query(text="ink"))
     assert len(hub.asked) == 4
 
 
+def test_a_hub_that_hangs_takes_only_so_many_searches_until_it_answers(time: Clock) -> None:
+    hub = Told(hang=threading.Event())
+    connector = with_guard(hub, {"civitai": HubGuard("civitai", clock=time)})
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(connector.search, Query(text=f"ink {number}")) for number in range(16)]
+        while len(hub.asked) < 16:
+            sleep(0.01)
+        time.now += 5
+        with pytest.raises(HubTimeout, match="CivitAI is slow to answer just now"):
+            connector.search(Query(text="one more"))
+        assert hub.hang is not None
+        hub.hang.set()
+        assert [len(page.result().loras) for page in waiting] == [1] * 16
+    connector.search(Query(text="one more"))
+
+
 def test_an_error_is_nobody_elses_answer(time: Clock) -> None:
-    hub = Hub(error=HubDown("down"))
+    hub = Told(pages=(HubDown("down"),))
     connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with pytest.raises(HubDown):
         connector.search(Query())
-    hub.error = None
+    hub.pages = (1,)
     connector.search(Query())
     assert len(hub.asked) == 2
 
@@ -213,7 +197,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Clock) -> None:
         "civitai", rate=Rate(keyless=4, keyed=2), seconds=15, asker=lambda _: next(asking),
         report=lambda _, outcome: outcomes.append(outcome), clock=time,
     )  # fmt: skip
-    connector = with_guard(Hub(), {"civitai": guard})
+    connector = with_guard(Told(), {"civitai": guard})
     for _ in askers:
         with suppress(RateLimited):
             connector.search(Query(text="ink"))
@@ -222,7 +206,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Clock) -> None:
 
 
 def test_what_is_over_the_budget_says_when_there_is_more(time: Clock) -> None:
-    connector = with_guard(Hub(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
+    connector = with_guard(Told(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
     connector.get(INK)
     with pytest.raises(RateLimited) as caught:
         connector.get(INK)
@@ -246,13 +230,13 @@ def test_each_request_is_counted_by_how_it_ended(error: Exception | None, outcom
     outcomes: list[Outcome] = []
     guard = HubGuard("civitai", report=lambda _, found: outcomes.append(found))
     with suppress(HubUiError, ZeroDivisionError):
-        with_guard(Hub(error=error), {"civitai": guard}).get(INK)
+        with_guard(Told(pages=(error or 1,)), {"civitai": guard}).get(INK)
     assert outcomes == [outcome]
 
 
 def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Clock) -> None:
     guard = HubGuard("civitai", clock=time)
-    connector = with_guard(Hub(error=HubDown("down")), {"civitai": guard})
+    connector = with_guard(Told(pages=(HubDown("down"),)), {"civitai": guard})
     for _ in range(5):
         with pytest.raises(HubDown, match="down"):
             connector.get(INK)
@@ -264,7 +248,7 @@ def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Clock) -> Non
 
 def test_what_a_hub_can_do_beside_searching_it_can_behind_its_guard() -> None:
     guards = {"civitai": HubGuard("civitai")}
-    plain, able = with_guard(Hub(), guards), with_guard(HubWithMore(), guards)
+    plain, able = with_guard(Told(), guards), with_guard(ToldMore(), guards)
     assert not isinstance(plain, HasHistory | FindsByHash | HasImages)
     assert isinstance(able, HasHistory)
     assert isinstance(able, FindsByHash)

@@ -5,7 +5,7 @@ Whatever stands in place of any value of a hub's answer, the mapping gives a rec
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import connectors
 from connectors import federation
+from connectors.civitai import parse as civitai_parse
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector, HttpDownload, pin
 from connectors.errors import BadAnswer, NotFound
@@ -28,6 +29,14 @@ from connectors.replicate.inputs import InputRequest, fill, inputs_of
 from hub_ui.demo.hubs.replicate_store import official
 from tests.connectors.building import (
     HASH,
+    NOW,
+    civitai_file,
+    civitai_image,
+    civitai_model,
+    civitai_version,
+    huggingface_item,
+    of_huggingface,
+    replicate_model,
 )
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
@@ -124,7 +133,7 @@ JSON = st.recursive(
 FEW = settings().max_examples // 20
 RUN = {
     "id": "abc123", "status": "succeeded", "model": "a/b", "version": HASH, "error": None,
-    "input": {"steps": 20, "trigger_word": "TOK"}, "output": {"version": f"a/b:{HASH}"},
+    "input": {"steps": 20, "trigger_word": "TOK", "lora_rank": 8}, "output": {"version": f"a/b:{HASH}"},
     "logs": " 50%|#####     | 10/20 [00:01<00:01]", "metrics": {"predict_time": 1.5},
     "completed_at": "2026-08-01T10:00:00Z",
 }  # fmt: skip
@@ -152,6 +161,40 @@ def _replaced(data: Any, path: tuple[Any, ...], value: object) -> Any:
 def _is_fine(lora: Lora | None) -> None:
     if lora is not None:
         json.dumps(flatten(lora).to_json(), allow_nan=False).encode()
+
+
+def _read_item(item: dict[str, Any]) -> Lora | None:
+    """huggingface_hub refuses some values by itself, and the connector tells it or goes on to the next repo."""
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        return of_huggingface(item.pop("readme"), **item)
+    return None
+
+
+CARD = {
+    "base_model": ["Qwen/Qwen-Image"], "license": "other", "license_name": "x", "instance_prompt": "TOK", "tags": ["a"],
+    "trigger": "TOK", "extra_gated_prompt": "?", "widget": [{"text": "TOK", "output": {"url": "a.png"}}],
+}  # fmt: skip
+IMAGE = civitai_image(meta={"prompt": "a", "seed": 7, "hashes": {"lora:a": "1861fe1b6fd4"}}, width=8, height=8)
+VERSION = civitai_version(images=[IMAGE], files=[civitai_file(overrideName="a", virusScanResult="Success")])
+TRAINED = {"input": RUN["input"], "output": {"version": f"a/b:{HASH}", "weights": "https://a.example/a.tar"}}
+# What each hub answers about a LoRA, and what makes one of it.
+ANSWERS: tuple[tuple[HubName, dict[str, Any], Callable[[dict[str, Any]], Lora | None]], ...] = (
+    ("civitai", civitai_model(modelVersions=[{**VERSION, "paidAccess": {"endsAt": None}}], nsfw=False, poi=False),
+     lambda data: civitai_parse.lora(data, "https://civitai.com", NOW)),
+    ("huggingface", huggingface_item(cardData=CARD, readme="# A\nTrigger: `a`"), _read_item),
+    ("replicate", replicate_model(training=TRAINED, weights_url="https://a.example/a"), replicate_parse.lora),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hub", "path"), [(hub, path) for hub, data, _ in ANSWERS for path in _places(data)],
+    ids=lambda value: value if isinstance(value, str) else ".".join(map(str, value)),
+)  # fmt: skip
+@settings(max_examples=2 * FEW, deadline=None)
+@given(value=JSON)
+def test_any_value_in_an_answer_about_a_lora(hub: HubName, path: tuple[Any, ...], value: object) -> None:
+    data, read = next((data, read) for name, data, read in ANSWERS if name == hub)
+    _is_fine(read(_replaced(data, path, value)))
 
 
 @pytest.mark.parametrize("path", list(_places(RUN)), ids=lambda path: ".".join(map(str, path)))

@@ -20,9 +20,9 @@ from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
-from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
 from hub_ui.hosting.limits import docs_table
 from tests.docs.pages import PAGES, ROOT, shell_blocks
+from tests.tools.base_tables.__main__ import memory_table, table, table_of_files, table_of_substitutions
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 ALL = "\n".join(TEXTS.values())
@@ -108,13 +108,15 @@ def test_every_variable_is_described() -> None:
 
 
 def test_the_table_of_base_models_is_the_programs() -> None:
-    """`python -m hub_ui.generate.base_models` prints what belongs there."""
+    """`python -m tests.tools.base_tables` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
     assert table_of_substitutions() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
 
 
-def test_the_page_of_memory_has_the_plans_of_all_bases() -> None:
+def test_the_page_of_memory_has_the_plans_of_all_bases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither bitsandbytes nor SDNQ is installed."""
+    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
     assert memory_table() in TEXTS["docs/memory.md"]
 
 

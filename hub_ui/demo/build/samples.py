@@ -5,19 +5,23 @@ and BlurHashes of images, what the Hugging Face Hub reads out of the newest comm
 images of LoRAs that were trained anew.
 """
 
+import hashlib
 import json
 import re
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 from PIL import Image
 
 from connectors.claims.card import split_card
-from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, HubFile, Json, Origins, civitai_hashes
+from hub_ui.demo.build.tensor_tables import header_bytes
+from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, Content, DataFolder, HubFile, Json, Origins
 from hub_ui.demo.hubs.huggingface_store import CARD, hub_tags
 
 TRAINED_PICTURES = PACKAGE / "data" / "weights" / "pictures"
@@ -54,6 +58,25 @@ def civitai_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             for image in version["images"]:
                 image.update(picture_values(folder / "pictures" / str(image["url"]).rpartition("/")[2]))
         yield path.name, json_bytes(model)
+
+
+# Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
+_AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
+
+
+def civitai_hashes(content: Content) -> dict[str, str]:
+    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
+    data, start = content.read(0, content.size), len(header_bytes(content))
+    v1 = data[_AUTO_V1_AT : _AUTO_V1_AT + _AUTO_V1_BYTES] if content.size >= 2 * _AUTO_V1_AT else b""
+    found = {
+        "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
+        "AutoV2": content.sha256[:10],
+        "SHA256": content.sha256,
+        "CRC32": f"{zlib.crc32(data):08x}",
+        "BLAKE3": blake3(data).hexdigest(),
+        "AutoV3": hashlib.sha256(data[start:]).hexdigest()[:12] if start else "",
+    }
+    return {name: value.upper() for name, value in found.items() if value}
 
 
 def file_values(file: Json, known: HubFile) -> Json:

@@ -9,7 +9,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hub_ui.demo.hubs.folder import Content, Json, header_bytes, on_disk
+from connectors.errors import BadHeader, NotWeights
+from connectors.weights.header import header_length
+from hub_ui.demo.hubs.folder import Content, Json, on_disk
 
 Row: TypeAlias = tuple[str, Any]
 _NUMBER = re.compile(r"(?<=[._])\d+(?=[._])")
@@ -23,6 +25,14 @@ def table_text(blocks: Iterable[Json]) -> str:
         lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in block["tensors"].items())
         parts.append(f'{{{repeat}"tensors": {{\n{lines}\n}}}}')
     return "[" + ",\n".join(parts) + "]\n"
+
+
+def header_bytes(content: Content) -> bytes:
+    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
+    try:
+        return content.read(0, 8 + header_length(content.read(0, 9)))
+    except (BadHeader, NotWeights):
+        return b""
 
 
 def tensors_of(content: Content) -> Json:

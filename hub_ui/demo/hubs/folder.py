@@ -1,6 +1,6 @@
 """The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files.
 
-Their content is bytes of a known size, readable from any offset, and their hashes.
+Their content is bytes of a known size, readable from any offset.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ import re
 import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -21,10 +20,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
-from connectors.errors import BadHeader, NotWeights
-from connectors.weights.header import DTYPE_BITS, header_length
+from connectors.weights.header import DTYPE_BITS
 
 CHUNK = 256 * 1024
 
@@ -75,33 +71,6 @@ def join(parts: Sequence[Content]) -> Content:
         )
 
     return Content(size=bounds[-1], read=read)
-
-
-# Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
-_AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
-
-
-def civitai_hashes(content: Content) -> dict[str, str]:
-    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
-    data, start = content.read(0, content.size), len(header_bytes(content))
-    v1 = data[_AUTO_V1_AT : _AUTO_V1_AT + _AUTO_V1_BYTES] if content.size >= 2 * _AUTO_V1_AT else b""
-    found = {
-        "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
-        "AutoV2": content.sha256[:10],
-        "SHA256": content.sha256,
-        "CRC32": f"{zlib.crc32(data):08x}",
-        "BLAKE3": blake3(data).hexdigest(),
-        "AutoV3": hashlib.sha256(data[start:]).hexdigest()[:12] if start else "",
-    }
-    return {name: value.upper() for name, value in found.items() if value}
-
-
-def header_bytes(content: Content) -> bytes:
-    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
-    try:
-        return content.read(0, 8 + header_length(content.read(0, 9)))
-    except (BadHeader, NotWeights):
-        return b""
 
 
 # Bits of a random element to keep and to set, so that every float is finite and as small as a weight.

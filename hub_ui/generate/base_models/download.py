@@ -31,7 +31,7 @@ from hub_ui.generate.base_models import (
     resolve_base,
 )
 from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
-from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.base_models.precision import NETWORKS, precise_label
 from hub_ui.i18n import _
 
 
@@ -317,6 +317,9 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
     query = _query(choice.source, choice, source)
     info = _ask_hub(query, choice.revision, source)
     index = _fetch_index(query, info, source)
+    if choice.assumed:
+        for config in {f"{network}/config.json" for network in NETWORKS}.intersection(_names(info)):
+            repo_layout.check_packing(choice.label, _fetch(query, config, info, source).parent)
     names = repo_layout.select_files(_names(info), index, choice.dtype, replaced_parts=brings)
     return _plan_files(query, info, names, source, license=choice.license), index
 
@@ -370,15 +373,18 @@ def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layo
     if name is None:
         return None
     try:
-        path = hf_hub_download(query.repo, name, revision=info.sha, **_options(source))
-    except FAILURES as error:
-        raise download_errors.base_error(query, error) from error
-    try:
-        index = repo_layout.parse_index(json.loads(Path(path).read_text(encoding="utf-8")))
+        index = repo_layout.parse_index(json.loads(_fetch(query, name, info, source).read_text(encoding="utf-8")))
     except ValueError as error:
         text = _("{repo}'s {name} can't be read. Choose another base.")
         raise NoBase(text.format(repo=query.repo, name=name)) from error
     return repo_layout.with_own_parts(index, query.repo, names)
+
+
+def _fetch(query: RepoQuery, name: str, info: ModelInfo, source: Source) -> Path:
+    try:
+        return Path(hf_hub_download(query.repo, name, revision=info.sha, **_options(source)))
+    except FAILURES as error:
+        raise download_errors.base_error(query, error) from error
 
 
 def _plan_files(

@@ -157,6 +157,8 @@ def _read_index(choice: PipelineSpec, fetched: LocalBase) -> repo_layout.Index:
         parts = ", ".join(missing).replace("_", " ")
         text = _("{label} is not whole: its {parts} can't be found. {fetched}")
         raise NoBase(text.format(label=choice.label, parts=parts, fetched=_advice(fetched)))
+    for name in index.parts:
+        repo_layout.check_packing(choice.label, fetched.folder / name)
     return repo_layout.with_variants(index, fetched.folder, choice.dtype)
 
 
@@ -227,8 +229,8 @@ def _quantised_parts(
             quantised[name] = precision.store_text_encoder(encoder, dtype, settle)
         elif name in precision.NETWORKS and stored.method == "fp8":
             quantised[name] = precision.store_network(load(options), dtype, settle)
-        elif name in precision.NETWORKS and stored.method == "bitsandbytes":
-            config = precision.bitsandbytes_config(stored, dtype)
+        elif name in precision.NETWORKS and stored.method in ("bitsandbytes", "sdnq"):
+            config = precision.quantisation(stored, dtype, device.name)
             quantised[name] = load({**options, "quantization_config": config})
     return quantised
 

@@ -1,6 +1,6 @@
 """The precisions that a base's network can be stored in, and the files that hold them.
 
-And how networks and text encoders get into fewer bits: GGUF files, bitsandbytes, and storage in 8-bit floats.
+And how networks and text encoders get into fewer bits: GGUF files, bitsandbytes, SDNQ, and storage in 8-bit floats.
 """
 
 from __future__ import annotations
@@ -18,20 +18,28 @@ from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader
 from hub_ui.generate.base_models.table import FILES, Checkpoint, NetworkFile, PipelineSpec
 
-Method = Literal["full", "gguf", "fp8", "bitsandbytes"]
+Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
 Quality = Literal["fast", "balanced", "full"]
 NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
 # What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
-_UNPACKING = {"gguf-q4": 5.3, "gguf-q5": 7.3, "gguf-q6": 7.0, "gguf-q8": 4.0, "int8": 0.0}
+_UNPACKING = {
+    "gguf-q4": 5.3,
+    "gguf-q5": 7.3,
+    "gguf-q6": 7.0,
+    "gguf-q8": 4.0,
+    "int8": 0.0,
+    "sdnq-in": 6.0,
+    "sdnq-ui": 7.0,
+}
 # The parameters of the largest layer that a text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
 # Those of T5's that keep their type, by all parameters: of T5-XXL, UMT5-XXL and Pile-T5-XL.
 _KEPT_OF_T5 = {
     4_762_310_656: 24 * 4096 * 10240, 5_680_910_336: 24 * 4096 * 10240, 1_223_550_976: 24 * 2048 * 5120,
 }  # fmt: skip
-# Those in no linear layer, which bitsandbytes leaves as they are: of SD 1 and 2, SDXL, Kolors and SANA.
+# Those in no linear layer, which bitsandbytes and SDNQ leave as they are: of SD 1 and 2, SDXL, Kolors and SANA.
 _NOT_LINEAR = {
     859_520_964: 589_471_684, 865_910_724: 564_690_884, 2_567_463_684: 334_816_004, 2_579_458_820: 334_818_052,
     1_604_462_752: 755_699_872, 591_747_872: 280_873_760,
@@ -46,6 +54,7 @@ class Precision:
 
     `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
     does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
+    `is_rough`: "balanced" does not take it, since it rounds what a file of as many bits has rounded with care.
     """
 
     id: str
@@ -56,6 +65,7 @@ class Precision:
     package: str | None = None
     in_float16: bool = False
     levels: int = 4
+    is_rough: bool = False
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
@@ -67,22 +77,29 @@ def _gguf(name: str, bits: float) -> Precision:
 
 def _bitsandbytes(name: str, label: str, bits: float, *, levels: int, in_float16: bool = False) -> Precision:
     own = Precision(id=name, label=label, method="bitsandbytes", bits=bits, levels=levels, in_float16=in_float16)
-    return replace(own, devices=("cuda",), package="bitsandbytes")
+    return replace(own, devices=("cuda",), package="bitsandbytes", is_rough=bits < 8)
+
+
+def _sdnq(kind: str, label: str, bits: float) -> Precision:
+    return Precision(id=f"sdnq-{kind}", label=label, method="sdnq", bits=bits, package="sdnq", is_rough=bits < 8)
 
 
 FULL = Precision(id="full", label="full precision", method="full", bits=16)
 # The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
 # GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
-# and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA.
+# and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA. SDNQ has a scale
+# for each row of 8-bit integers, a scale and a zero point for every 64 of 4 bits, and leaves a hundredth as it is.
 PRECISIONS: tuple[Precision, ...] = (
     FULL,
     _gguf("Q8_0", 8.5),
+    _sdnq("int8", "8-bit integers (SDNQ)", 8),
     _bitsandbytes("int8", "8-bit integers", 8, levels=1, in_float16=True),
     Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     _gguf("Q6_K", 6.5625),
     _gguf("Q5_K_M", 5.7),
     _gguf("Q5_K_S", 5.5),
     _gguf("Q4_1", 5),
+    _sdnq("uint4", "4-bit integers (SDNQ)", 5.1),
     _gguf("Q4_K_M", 4.85),
     _gguf("Q4_K_S", 4.6),
     _gguf("Q4_0", 4.5),
@@ -154,7 +171,7 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
         return parameters * 4
     if precision.method != "full" and part in NETWORKS:
         file = _file(spec, spec.precision)
-        kept = _NOT_LINEAR.get(parameters, 0) if precision.method == "bitsandbytes" else 0
+        kept = _NOT_LINEAR.get(parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
         return round(file.gigabytes * 1e9 if file else (parameters - kept) * precision.bits / 8 + kept * width)
     if _is_stored(spec, part, parameters, kind):
         kept = table + _KEPT_OF_T5.get(parameters, 0)
@@ -234,10 +251,13 @@ def _unpack_others(network: nn.Module, dtype: Any) -> None:
                 module._parameters[name] = Parameter(unpack(value).to(dtype), requires_grad=False)
 
 
-def bitsandbytes_config(precision: Precision, dtype: Any) -> Any:
-    """Of a network in the precision "nf4" or "int8"."""
+def quantisation(precision: Precision, dtype: Any, device: str) -> Any:
+    """Of a network that bitsandbytes or SDNQ packs while diffusers loads it, the latter on that device."""
     from diffusers import BitsAndBytesConfig
 
+    if precision.method == "sdnq":
+        kind = precision.id.removeprefix("sdnq-")
+        return {"quant_method": "sdnq", "weights_dtype": kind, "quantization_device": device, "return_device": "cpu"}
     config: Any = BitsAndBytesConfig
     if precision.id == "int8":
         return config(load_in_8bit=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -94,6 +95,29 @@ def read_index(folder: Path) -> Index | None:
             continue
         return with_own_parts(index, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
     return None
+
+
+# Packages that unpack weights, by the names that a part's settings have too. Nunchaku is not among them: for its
+# weights diffusers runs code from somebody's repo.
+_PACKERS = {"bitsandbytes", "sdnq", "torchao"}
+
+
+def check_packing(label: str, part: Path) -> None:
+    """Raises NoBase for a part in a folder whose weights can't be unpacked here, which diffusers says at length."""
+    try:
+        packing = json.loads((part / "config.json").read_text(encoding="utf-8"))["quantization_config"]
+        name = re.sub(r"\W+", " ", str(packing["quant_method"]))[:40]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if name not in _PACKERS:
+        text = _("{label} is packed by {name}, which can't be unpacked here. Choose a version in bf16, GGUF or SDNQ.")
+        raise NoBase(text.format(label=label, name=name))
+    if find_spec(name) is None:
+        text = _(
+            "{label} is packed by {name}, which is not installed. Install it (pip install {name}), or choose "
+            "another base."
+        )
+        raise NoBase(text.format(label=label, name=name))
 
 
 def with_variants(index: Index, folder: Path, dtype: str) -> Index:

@@ -127,8 +127,10 @@ def compute_dtype(module: nn.Module, name: str = "weight") -> torch.dtype:
 
     registry: Any = getattr(module, "_diffusers_hook", None)
     casting = None if registry is None else registry.get_hook(_LAYERWISE_CASTING)
-    # GGUF and bitsandbytes' 4-bit layers have an attribute of that name. torchao's and quanto's weights say it.
-    declared = getattr(module, "compute_dtype", None) if casting is None else casting.compute_dtype
+    # GGUF and bitsandbytes' 4-bit layers have an attribute of that name, and SDNQ's what unpacks them. torchao's and
+    # quanto's weights say it.
+    of_sdnq = getattr(getattr(module, "sdnq_dequantizer", None), "result_dtype", None)
+    declared = getattr(module, "compute_dtype", of_sdnq) if casting is None else casting.compute_dtype
     if isinstance(declared, torch.dtype):
         return declared
     values = (getattr(module, name, None), getattr(module, "bias", None))

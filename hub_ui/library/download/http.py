@@ -6,10 +6,11 @@ huggingface_hub and its cache, then by a hard link (or a copy) into the library.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,20 @@ from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, 
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all
-from hub_ui.library.download.partial_file import Hasher, PartialFile, check_file, check_promise, check_start
-from hub_ui.library.download.progress import CancelWatcher, Meter
+from hub_ui.library.download.partial_file import (
+    PartialFile,
+    check_file,
+    check_promise,
+    check_start,
+    hash_while_written,
+)
+from hub_ui.library.download.progress import Meter, PullCancelled
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
-# A connection that brings so much in its first moment, 60 MB/s, is not what holds a download up: it may go on alone.
-_SECONDS_ALONE = 0.1
-_FAST_BYTES = 6_000_000
-_MORE_SECONDS_ALONE = 0.5
+# A connection that brings so much a second is not what holds a download up: it goes on alone. The first piece tells.
+_FAST_BYTES = 60_000_000
+_FIRST_PIECE = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +64,18 @@ def fetch(
     options: DownloadOptions | None = None,
 ) -> Fetched:
     """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
-    with Hasher(part) as hasher:
-        transfer = Transfer(
-            download=download, source=RangedSource.of(download, renew), part=part, meter=meter, hasher=hasher,
-            options=options or DownloadOptions(), watcher=CancelWatcher(meter),
-        )  # fmt: skip
-        _run_in_tar(transfer) if download.in_tar else transfer.run()
-        fetched = Fetched(size=part.bytes_done, sha256=hasher.finish(meter.check))
+    transfer = Transfer(
+        download=download, source=RangedSource.of(download, renew), part=part, meter=meter,
+        options=options or DownloadOptions(),
+    )  # fmt: skip
+    ended = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
+        sha256 = pool.submit(hash_while_written, part, ended, transfer.check)
+        try:
+            _run_in_tar(transfer) if download.in_tar else transfer.run()
+        finally:
+            ended.set()
+        fetched = Fetched(size=part.bytes_done, sha256=sha256.result())
     check_promise(fetched, download.size, download.sha256)
     check_file(part.path)
     return fetched
@@ -76,46 +87,59 @@ class Transfer:
     source: RangedSource
     part: PartialFile
     meter: Meter
-    hasher: Hasher
     options: DownloadOptions
-    watcher: CancelWatcher
+    _reading: set[requests.Response] = field(default_factory=set)
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
-    _choosing: threading.Lock = field(default_factory=threading.Lock)
-    _helpers_began: bool = False
+    _is_fast: bool = False
     _whole: bool = False
 
     def run(self) -> None:
         attempts = Attempts(self.options.retry, self.meter.check)
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
-        with self.watcher.running():
-            while not self.part.complete:
-                before = self.part.bytes_done
-                try:
-                    self._fetch_missing()
-                    if self.part.bytes_done == before and not self.part.complete:
-                        raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
-                except FileChanged:
-                    if self.source.inside is not None:
-                        raise
-                    self.restart()
-                    self._whole = True
-                    attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
-                except HubUiError as error:
-                    self.part.save()
-                    attempts.wait(error, self.part.bytes_done)
+        while not self.part.complete:
+            before = self.part.bytes_done
+            try:
+                self._fetch_missing()
+                if self.part.bytes_done == before and not self.part.complete:
+                    raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
+            except FileChanged:
+                if self.source.inside is not None:
+                    raise
+                self.restart()
+                self._whole = True
+                attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
+            except HubUiError as error:
+                self.part.save()
+                attempts.wait(error, self.part.bytes_done)
+
+    def check(self) -> None:
+        """For the thread that hashes. A cancelled pull ends what is being read: a stalled server would hold it long."""
+        try:
+            self.meter.check()
+        except PullCancelled:
+            for response in tuple(self._reading):
+                # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have been read to
+                # its end already, or not be able to.
+                with suppress(OSError, RuntimeError, ValueError):
+                    response.raw.shutdown()
+            raise
 
     def restart(self) -> None:
         self.part.restart()
-        self.hasher.restart()
         self.meter.at(0, self.download.size)
 
-    def write(self, chunks: Iterator[bytes], at: int, stop: int | None) -> int:
-        """Writes the bytes where they belong, counts and hashes them, and returns where they end."""
-        with self.part.writer(at) as file:
-            for chunk in _check_first_bytes(chunks) if at == 0 else chunks:
+    def write(self, response: requests.Response, chunks: Iterator[bytes], start: int, stop: int | None) -> None:
+        """Writes the bytes where they belong, and counts them. What comes without a length ends where the file does."""
+        at = start
+        with self.part.writer(at) as file, ExitStack() as after:
+            self._reading.add(response)
+            after.callback(self._reading.discard, response)
+            # It may have been cancelled a moment before.
+            self.meter.check()
+            for chunk in () if at == stop else _check_first_bytes(chunks) if at == 0 else chunks:
                 if self._stop.is_set():
-                    break
+                    return
                 end = at + len(chunk)
                 if stop is not None and end > stop:
                     raise BadAnswer(
@@ -125,33 +149,36 @@ class Transfer:
                     self._check_size(end)
                 write_all(file, chunk)
                 self.part.wrote(at, end)
-                self.hasher.feed(at, chunk)
                 at = end
                 self.meter.add(len(chunk))
-        return at
+        if self.part.size is None and stop in (None, start):
+            self.part.update(size=at)
 
     def _fetch_missing(self) -> None:
         """Requests what is missing, and writes it until the file is complete or something fails."""
         self._stop.clear()
-        self._helpers_began = False
         start, stop = next(self.part.gaps())
-        if not self._is_narrow():
-            stop = min(start + self.options.piece_size, stop or start + self.options.piece_size)
+        is_narrow = self._is_narrow()
+        if not is_narrow:
+            piece = min(_FIRST_PIECE, self.options.piece_size)
+            stop = min(start + piece, stop or start + piece)
         wanted = Range(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
         with file_http(retry_reads=False) as http:
             answer = self.source.open(http, wanted)
             with answer.response:
                 self._accept(answer)
-                if answer.partial and self.part.size is not None and not self._is_narrow():
-                    self._spread(http, answer)
-                else:
-                    self._take(answer)
+                began = time.monotonic()
+                self.write(answer.response, self.source.chunks(answer), answer.start, answer.stop)
+            if answer.partial and self.part.size is not None and not is_narrow:
+                self._is_fast = self.part.end_of(start) - start >= _FAST_BYTES * (time.monotonic() - began)
+                if not self._is_fast:
+                    self._spread(http)
 
     def _is_narrow(self) -> bool:
-        """Whether one connection does: for small files, and where the server has shown that it sends whole ones."""
+        """Whether one connection does: for small files, where it is fast, and where the server sends whole ones."""
         size = self.part.size or self.download.size
-        left = None if size is None else size - self.part.bytes_done
-        return self._whole or self.options.connections < 2 or (left is not None and left < self.options.parallel_from)
+        is_small = size is not None and size - self.part.bytes_done < self.options.parallel_from
+        return self._whole or self._is_fast or is_small or self.options.connections < 2
 
     def _accept(self, answer: RangeAnswer) -> None:
         """Starts over unless the answer continues what is there already."""
@@ -180,69 +207,40 @@ class Transfer:
                 _("More bytes come than the {promised} promised. Nothing was kept.").format(promised=promised)
             )
 
-    def _spread(self, http: requests.Session, first: RangeAnswer) -> None:
-        """Several connections take one piece after another, once the first has proved not fast enough alone."""
-        alone = threading.Event()
+    def _spread(self, http: requests.Session) -> None:
+        """Several connections take one piece after another of what is missing of a file whose size is known."""
         self._pieces = deque(
             (at, min(at + self.options.piece_size, stop))
-            for start, stop in self._missing_spans()
-            for at in range(max(start, first.stop or 0), stop, self.options.piece_size)
+            for start, stop in self.part.gaps()
+            if stop is not None
+            for at in range(start, stop, self.options.piece_size)
         )
+
+        def take_some() -> None:
+            with file_http(retry_reads=False) as own:
+                self._take_pieces(own)
+
         with ThreadPoolExecutor(self.options.connections, thread_name_prefix="pull") as pool:
-            others = [pool.submit(self._help, alone, self.part.bytes_done) for _ in range(self.options.connections - 1)]
-            with self._stop_all_on_error():
-                self._take(first)
-                with self._choosing:
-                    alone.set()
-                    # If no other connection has begun, none will, and what is left is one piece.
-                    if not self._helpers_began:
-                        self._pieces = deque(self._missing_spans())
-                self._take_pieces(http)
+            others = [pool.submit(take_some) for _ in range(self.options.connections - 1)]
+            self._take_pieces(http)
         for other in others:
             other.result()
 
-    def _missing_spans(self) -> list[tuple[int, int]]:
-        """What has not come yet of a file whose size is known."""
-        return [(start, stop) for start, stop in self.part.gaps() if stop is not None]
-
-    def _help(self, alone: threading.Event, before: int) -> None:
-        if not alone.wait(_SECONDS_ALONE) and self.part.bytes_done - before >= _FAST_BYTES:
-            alone.wait(_MORE_SECONDS_ALONE)
-        with self._choosing:
-            if not self._helpers_began and alone.is_set():
-                return
-            self._helpers_began = True
-        with self._stop_all_on_error(), file_http(retry_reads=False) as http:
-            self._take_pieces(http)
-
-    @contextmanager
-    def _stop_all_on_error(self) -> Iterator[None]:
-        """One connection that fails ends the others too."""
-        with ExitStack() as undo:
-            undo.callback(self._stop.set)
-            yield
-            undo.pop_all()
-
     def _take_pieces(self, http: requests.Session) -> None:
-        while not self._stop.is_set():
-            try:
-                start, stop = self._pieces.popleft()
-            except IndexError:
-                return
-            answer = self.source.open(http, Range(start=start, stop=stop, validator=self.part.state.validator))
-            with answer.response:
-                if not answer.partial or not self._continues(answer):
-                    raise FileChanged(_("The hub has exchanged the file. Try again."), hub=self.download.ref.hub)
-                self._take(answer)
-
-    def _take(self, answer: RangeAnswer) -> None:
-        """Writes the answer's bytes. The end of an answer without a length is the end of the file."""
-        at = answer.start
-        if at != answer.stop:
-            with self.watcher.watch(answer.response):
-                at = self.write(self.source.chunks(answer), at, answer.stop)
-        if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
-            self.part.update(size=at)
+        with ExitStack() as undo:
+            # One connection that fails ends the others too.
+            undo.callback(self._stop.set)
+            while not self._stop.is_set():
+                try:
+                    start, stop = self._pieces.popleft()
+                except IndexError:
+                    break
+                answer = self.source.open(http, Range(start=start, stop=stop, validator=self.part.state.validator))
+                with answer.response:
+                    if not answer.partial or not self._continues(answer):
+                        raise FileChanged(_("The hub has exchanged the file. Try again."), hub=self.download.ref.hub)
+                    self.write(answer.response, self.source.chunks(answer), answer.start, answer.stop)
+            undo.pop_all()
 
 
 def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -302,11 +300,10 @@ def _stream_tar(transfer: Transfer) -> None:
         try:
             with file_http(retry_reads=False) as http:
                 answer = transfer.source.open(http, Range(whole=True))
-                with answer.response, transfer.watcher.running(), transfer.watcher.watch(answer.response):
+                with answer.response:
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
-                    end = transfer.write(only_safetensors(transfer.source.chunks(answer)), 0, None)
-            return transfer.part.update(size=end)
+                    return transfer.write(answer.response, only_safetensors(transfer.source.chunks(answer)), 0, None)
         except HubUiError as error:
             bytes_done = transfer.part.bytes_done
             transfer.restart()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -70,6 +70,8 @@ class PartialFile:
         self.path = path
         self.state = state
         self._state_path = state_path
+        # How often the bytes were dropped.
+        self.restarts = 0
         self._lock = threading.RLock()
         self._saved = 0.0
 
@@ -140,6 +142,7 @@ class PartialFile:
     def restart(self) -> None:
         """Drops the bytes: they are another file's, or the download can't be resumed."""
         with self._lock:
+            self.restarts += 1
             self.state = PartState(purpose=self.state.purpose, part=self.state.part)
             self.path.write_bytes(b"")
             self.save()
@@ -214,109 +217,30 @@ def _merge(spans: list[Span]) -> list[Span]:
 
 
 _CHUNK = 1024 * 1024
-# Bytes that wait in memory to be hashed. Others are read back from the part, where the system still has them.
-_MOST_WAITING = 8 * 1024 * 1024
-_LOOK_AGAIN_SECONDS = 0.2
-# Longest time that a connection waits for the hash to come after it.
-_MOST_WAIT_SECONDS = 0.2
+_SECONDS_BETWEEN_LOOKS = 0.02
 
 
-class Hasher:
-    """hashlib lets other threads run, so the hash costs no time beside the network."""
+def hash_while_written(part: PartialFile, ended: threading.Event, check: Callable[[], None]) -> str:
+    """The SHA-256 of a part that others write, for a thread of its own: hashlib lets them run, so it costs no time
+    beside the network. Once it has `ended`, what has come of a part that is not complete is not read any more.
 
-    def __init__(self, part: PartialFile) -> None:
-        self._part = part
-        self._lock = threading.Condition()
-        self._waiting: dict[int, bytes] = {}
-        self._round = 0
-        self._end = threading.Event()
-        self._fed = threading.Event()
-        self._moved = threading.Event()
-        self._reset()
-        self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._fed.set()
-        self._thread.join()
-
-    def feed(self, at: int, data: bytes) -> None:
-        """Bytes that were written to the part at `at`. Far ahead of the hash they are read from the part again."""
-        with self._lock:
-            if self._is_next(at):
-                self._lock.wait_for(lambda: self._waiting_bytes + len(data) <= _MOST_WAITING, _MOST_WAIT_SECONDS)
-            if self._is_next(at) and self._waiting_bytes + len(data) <= _MOST_WAITING:
-                self._waiting[at] = data
-                self._waiting_bytes += len(data)
-        self._fed.set()
-
-    def _is_next(self, at: int) -> bool:
-        """Whether all bytes from the hash up to here are in memory."""
-        return self._at <= at <= self._at + self._hashing + self._waiting_bytes
-
-    def restart(self) -> None:
-        """What was hashed belongs to other bytes than those that come now."""
-        with self._lock:
-            self._round += 1
-            self._reset()
-
-    def finish(self, check: Callable[[], None]) -> str:
-        """Once the part is complete. `check` is called now and then, and may end the wait by raising."""
-        while self._at < (self._part.size or 0):
+    `check` is called now and then, and may end it by raising.
+    """
+    while True:
+        digest, at, restarts = hashlib.sha256(), 0, part.restarts
+        while part.restarts == restarts:
             check()
-            if self._error is not None:
-                raise self._error
-            self._moved.wait(_LOOK_AGAIN_SECONDS)
-            self._moved.clear()
-        return self._digest.hexdigest()
-
-    def _reset(self) -> None:
-        self._at = 0
-        self._digest = hashlib.sha256()
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        self._hashing = 0
-        self._error: OSError | None = None
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            self._fed.clear()
-            try:
-                busy = self._step()
-            except OSError as error:
-                self._error, busy = error, False
-                self._moved.set()
-            if not busy:
-                self._fed.wait()
-
-    def _step(self) -> bool:
-        """Hashes what comes next; False if it has not come."""
-        with self._lock:
-            at, digest, this_round = self._at, self._digest, self._round
-            data = self._waiting.pop(at, b"")
-            self._waiting_bytes -= len(data)
-            self._hashing = len(data)
-            self._lock.notify_all()
-            stop = min([at + _CHUNK, *(start for start in self._waiting if start > at)])
-        stop = min(stop, self._part.end_of(at))
-        if not data and stop > at:
-            with self._part.path.open("rb", buffering=0) as file:
+            if ended.is_set() and (not part.complete or at == part.size):
+                return digest.hexdigest()
+            stop = min(at + _CHUNK, part.end_of(at))
+            if stop == at:
+                ended.wait(_SECONDS_BETWEEN_LOOKS)
+                continue
+            # The system still has in memory what was written just now.
+            with part.path.open("rb", buffering=0) as file:
                 file.seek(at)
-                data = file.read(stop - at)
-        if not data:
-            return False
-        digest.update(data)
-        with self._lock:
-            if self._round == this_round:
-                self._at, self._hashing = at + len(data), 0
-                for start in [start for start in self._waiting if start < self._at]:
-                    self._waiting_bytes -= len(self._waiting.pop(start))
-        self._moved.set()
-        return True
+                digest.update(data := file.read(stop - at))
+            at += len(data)
 
 
 def check_start(head: bytes) -> None:

@@ -2,17 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import requests
 
 from connectors.errors import HubUiError, UsageError
 from hub_ui.i18n import _
 
 _SECONDS_BETWEEN_REPORTS = 0.1
-_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class PullCancelled(HubUiError):
@@ -70,18 +66,9 @@ class Meter:
                 self._last = now
                 self._report()
 
-    @property
-    def can_be_cancelled(self) -> bool:
-        return self._is_cancelled is not None
-
-    @property
-    def is_cancelled(self) -> bool:
-        with self._lock:
-            return self._is_cancelled is not None and self._is_cancelled()
-
     def check(self) -> None:
         with self._lock:
-            if self.is_cancelled:
+            if self._is_cancelled is not None and self._is_cancelled():
                 raise PullCancelled(_("Stopped. What has come is kept; pull it again to go on."))
             if self.most is not None and self._done > self.most:
                 raise UsageError(
@@ -100,48 +87,3 @@ class Meter:
         if self._on_progress is not None:
             seconds = time.monotonic() - self._start
             self._on_progress(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))
-
-
-class CancelWatcher:
-    """Ends the answers that are being read once the pull is cancelled: a stalled server would hold it long."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._lock = threading.Lock()
-        self._open: list[requests.Response] = []
-
-    @contextmanager
-    def watch(self, response: requests.Response) -> Iterator[None]:
-        with self._lock:
-            self._open.append(response)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open.remove(response)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        if not self._meter.can_be_cancelled:
-            yield
-            return
-        ended = threading.Event()
-
-        def poll() -> None:
-            while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-                if not self._meter.is_cancelled:
-                    continue
-                with self._lock:
-                    for response in self._open:
-                        # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have
-                        # been read to its end already, or not be able to.
-                        with suppress(OSError, RuntimeError, ValueError):
-                            response.raw.shutdown()
-
-        thread = threading.Thread(target=poll, name="cancelled?", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()

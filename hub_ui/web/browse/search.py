@@ -119,7 +119,7 @@ def search(services: Services, query: Query) -> Iterator[Results]:
     groups: Iterator[tuple[Answer, ...]] = iter(())
     if now.pending:
         try:
-            groups = services.lookup.search_in_groups(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
+            groups = services.lookup.search(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
         except LimitReached as error:
             # What was seen before stands here, and the hubs can be asked again.
             idle = hubs_that_are("idle", now.pending)
@@ -145,7 +145,7 @@ def ask_for_words(services: Services, now: Results, words: str) -> Results:
     """With what the hubs have for other words. Their next pages are not asked for."""
     with suppress(LimitReached):
         asked = replace(now.query, text=words)
-        for _group in services.lookup.search_in_groups(asked, pause=HOLD_SECONDS):
+        for _group in services.lookup.search(asked, pause=HOLD_SECONDS):
             now = refresh(services, now)
     return now
 
@@ -172,7 +172,7 @@ def next_cards(
         rounds += 1
         asked, now = now.cursors, replace(now, cursors={}, statuses=hubs_that_are("asked", now.cursors))
         try:
-            groups = services.lookup.search_in_groups(query, pause=HOLD_SECONDS, cursors=asked)
+            groups = services.lookup.search(query, pause=HOLD_SECONDS, cursors=asked)
         except LimitReached as error:
             return replace(now, statuses=(), cursors=asked, failed=asked, note=error.message)
         for answer in chain.from_iterable(groups):

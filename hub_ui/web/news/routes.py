@@ -114,7 +114,7 @@ class NewsRoutes(Room):
         for search in searches:
             try:
                 query = search.query(self.clock(), Query().limit)
-                for _group in self.services.lookup.search_in_groups(query, pause=HOLD_SECONDS):
+                for _group in self.services.lookup.search(query, pause=HOLD_SECONDS):
                     continue
             except BadQuery:
                 continue

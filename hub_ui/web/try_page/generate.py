@@ -20,7 +20,8 @@ from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, S
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import PullCancelled
-from hub_ui.library.queue import Queue, Task
+from hub_ui.library.queue import Queue
+from hub_ui.library.queue_store import Task
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,9 @@ from connectors.claims import card
 from connectors.claims.card import base_model_claims, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.record import Claim
+
+# Cases by what is read in them.
+READ = json.loads(Path(__file__).with_name("card.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -150,20 +155,7 @@ def _base(
     return best(base_model_claims(front or {}, hub, tags, body), "base_model")
 
 
-@pytest.mark.parametrize(
-    ("written", "base"),
-    [
-        ("krea/Krea-2-Turbo", "krea-2"),
-        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
-        ("https://huggingface.co/black-forest-labs/FLUX.1-dev", "flux.1-dev"),
-        ("Illustrious-XL", "illustrious"),
-        ("unlisted/thing", "unlisted/thing"),
-        ("unlisted/waiIllustriousSDXL_v170", "illustrious"),
-        (["unlisted/thing", "unlisted/flux2-klein-9b-own"], "flux.2-klein-9b"),
-        (["", None], None),
-        ({"a": 1}, None),
-    ],
-)
+@pytest.mark.parametrize(("written", "base"), READ["the front matter is a repo a list or a name"])
 def test_the_front_matter_is_a_repo_a_list_or_a_name(written: object, base: str | None) -> None:
     assert _base({"base_model": written}) == base
 
@@ -198,21 +190,7 @@ def test_a_silent_cards_tags_are_read_if_they_agree(tags: tuple[str, ...], base:
     assert _base(tags=tags) == base
 
 
-@pytest.mark.parametrize(
-    ("body", "base"),
-    [
-        ("**Base model**: Flux.1 D\n**Trained words**: x", "flux.1-dev"),
-        ("| Base model | `krea/Krea-2-Turbo` |", "krea-2"),
-        ("- Base model: [FLUX.1-dev](https://huggingface.co/x)", "flux.1-dev"),
-        ("These are LoRA adaption weights for runwayml/stable-diffusion-v1-5. They", "sd-1.5"),
-        ('X.from_pretrained("stabilityai/stable-diffusion-xl-base-1.0")\nY.from_pretrained("a/vae")', "sdxl-1.0"),
-        ("My personal LoRAs and LyCORIS for Stable Diffusion 1.5.", "sd-1.5"),
-        ("A LoRA trained on **Z-Image-Turbo**, by me.", "z-image-turbo"),
-        ("This LoRA is for SDXL, another is for FLUX.1-dev.", None),
-        ("Better than FLUX.1-dev!", None),
-        ("", None),
-    ],
-)
+@pytest.mark.parametrize(("body", "base"), READ["a silent cards text is read if it names one base"])
 def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str | None) -> None:
     assert _base(body=body) == base
 

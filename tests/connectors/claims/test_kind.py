@@ -1,41 +1,16 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from connectors.claims.kind import content_tags, kind_claims, poi_claims, prompt_claims, word_claims
 from connectors.claims.resolve import best
 
+# Cases by what is read in them.
+READ = json.loads(Path(__file__).with_name("kind.json").read_text(encoding="utf-8"))
 
-@pytest.mark.parametrize(
-    ("tags", "title", "kind"),
-    [
-        (["anime", "character"], "", "character"),
-        (["style", "gouache"], "", "style"),
-        (["clothing"], "", "concept"),
-        (["Tool"], "", "tool"),
-        (["controlnet", "style"], "", "control"),
-        ([], "Ghibli Style LoRA", "style"),
-        ([], "Detail Tweaker", "tool"),
-        ([], "flux_canny_lines", "control"),
-        ([], "4-step lora", "tool"),
-        (["style", "character"], "Ellie Character Sheet", "character"),
-        (["style", "concept"], "Thing", "style"),
-        (["anime", "girl"], "Lillie", None),
-        ([], "Hyper realistic lightning storm", None),
-        ([], "Classic Painting Z Image Turbo LoRA", None),
-        (["turbo", "style"], "Turbo Pastel", "style"),
-        (["lightning"], "Storm", "tool"),
-        (["armor", "game asset"], "Knight style", "concept"),
-        (["video game character", "girl"], "Aya", "character"),
-        (["ghibli style"], "Totoro", "style"),
-        (["hair style"], "Bob", None),
-        ([], "Thailand Tradition Dress", "concept"),
-        ([], "sdxl lcm coloring", None),
-        ([], "RealVis with LCM LoRA", "tool"),
-        ([], "FLUX.1 Depth dev lora", "control"),
-        ([], "Hair style", None),
-        ([], "水墨画风", "style"),
-        ([], "", None),
-    ],
-)
+
+@pytest.mark.parametrize(("tags", "title", "kind"), READ["words tell what a lora is for"])
 def test_words_tell_what_a_lora_is_for(tags: list[str], title: str, kind: str | None) -> None:
     assert best(kind_claims(tags, "tags", title, "name"), "kind") == kind
 
@@ -44,42 +19,12 @@ def test_a_claim_names_the_word() -> None:
     assert [claim.where for claim in kind_claims(["style"], "tags", "", "name")] == ["tags: style"]
 
 
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        (["airy watercolor style"], "style"),
-        ([r"lillie \(pokemon\)"], "character"),
-        (["sakura shinguuji (sakura wars)", "kimono"], "character"),
-        (["sks person"], "character"),
-        (["a photo of ohwx man"], "character"),
-        (["TOK woman"], "character"),
-        ([r"1990s \(style\)"], None),
-        (["apple (fruit)"], None),
-        (["young woman"], None),
-        (["1girl"], None),
-        (["sks dog"], None),
-        (["sltm", "anime style"], None),
-        (["short hair style"], None),
-        (["stylish"], None),
-        ([], None),
-    ],
-)
+@pytest.mark.parametrize(("words", "kind"), READ["a word may call itself a style"])
 def test_a_word_may_call_itself_a_style(words: list[str], kind: str | None) -> None:
     assert best(word_claims(words), "kind") == kind
 
 
-@pytest.mark.parametrize(
-    ("prompts", "kind"),
-    [
-        (["a boat", "a fox in the style of TOK"], "style"),
-        (["tok style, a boat"], "style"),
-        (["a portrait of TOK in a costume"], "character"),
-        (["TOK wearing a hat"], "character"),
-        (["a photo of TOK on a table"], None),
-        (["a portrait of TOKYO"], None),
-        (["a portrait of somebody"], None),
-    ],
-)
+@pytest.mark.parametrize(("prompts", "kind"), READ["prompts hint at the kind"])
 def test_prompts_hint_at_the_kind(prompts: list[str], kind: str | None) -> None:
     claims = prompt_claims(prompts, ["TOK"], "widget")
     assert best(claims, "kind") == kind

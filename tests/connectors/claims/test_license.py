@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,6 +7,9 @@ import pytest
 from connectors.claims import license
 from connectors.claims.license import permissions_of
 from connectors.claims.resolve import best
+
+# Cases by what is read in them.
+READ = json.loads(Path(__file__).with_name("license.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -31,30 +36,7 @@ def test_commercial_use_has_had_three_shapes(value: object, uses: tuple[str, ...
     assert license.commercial_uses(value) == uses
 
 
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (
-            {
-                "allowCommercialUse": ["Image", "Sell"],
-                "allowNoCredit": True,
-                "allowDerivatives": True,
-                "allowDifferentLicense": False,
-            },
-            "images may be sold, no paid generation services, it may be sold, credit not needed, merges allowed, "
-            "merges keep these terms",
-        ),
-        (
-            {"allowCommercialUse": "None", "allowNoCredit": False, "allowDerivatives": False},
-            "images may not be sold, no paid generation services, not for sale, credit the author, no merges",
-        ),
-        ({"allowCommercialUse": ["Image", "Any"]}, "images may be sold, further commercial terms on its page"),
-        ({"allowCommercialUse": "it may be sold"}, "further commercial terms on its page"),
-        ({"allowNoCredit": True}, "credit not needed"),
-        ({"allowNoCredit": "yes"}, None),
-        ({}, None),
-    ],
-)
+@pytest.mark.parametrize(("model", "words"), READ["permission boxes become words"])
 def test_permission_boxes_become_words(model: dict[str, Any], words: str | None) -> None:
     assert best(license.civitai_claims(model), "license") == words
 
@@ -86,23 +68,7 @@ def test_a_known_licence_has_a_text() -> None:
     assert told == [("card", words, "what cc-by-nc-4.0 permits")]
 
 
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        (
-            "allowNoCredit=True&allowCommercialUse=Image&allowDerivatives=False&allowDifferentLicense=False",
-            "images may be sold, no paid generation services, not for sale, credit not needed, no merges",
-        ),
-        (
-            "allowNoCredit=False&allowCommercialUse=%7BImage,RentCivit%7D",
-            "images may be sold, no paid generation services, not for sale, CivitAI's own generator may run it, "
-            "credit the author",
-        ),
-        ("allowCommercialUse=Rent", "images may be sold, paid generation services may run it, not for sale"),
-        ("page=3", None),
-        ("", None),
-    ],
-)
+@pytest.mark.parametrize(("query", "words"), READ["a moved card carries civitais permissions in its link"])
 def test_a_moved_card_carries_civitais_permissions_in_its_link(query: str, words: str | None) -> None:
     link = f"https://multimodal.art/civitai-licenses?{query}"
     claims = license.huggingface_claims({"license_name": "bespoke-lora-trained-license", "license_link": link}, ())
@@ -129,33 +95,12 @@ def test_a_known_licence_in_words(name: str, permits: str) -> None:
     assert str(permissions_of(name)) == permits
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("openrail++", "creativeml-openrail-m"),
-        ("CreativeML Open RAIL++-M", "openrail"),
-        ("FLUX.1 [dev] Non-Commercial License", "flux-1-dev-non-commercial-license"),
-        ("Apache 2.0", "apache-2.0"),
-        ("fair-ai-public-license-1.0-sd", "faipl-1.0-sd"),
-        ("stabilityai-ai-community", "stabilityai-community"),
-    ],
-)
+@pytest.mark.parametrize(("one", "other"), READ["a licence has several spellings"])
 def test_a_licence_has_several_spellings(one: str, other: str) -> None:
     assert permissions_of(one) == permissions_of(other) is not None
 
 
-@pytest.mark.parametrize(
-    ("address", "name"),
-    [
-        (
-            "https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md",
-            "flux-1-dev-non-commercial-license",
-        ),
-        ("https://github.com/black-forest-labs/flux/blob/main/model_licenses/LICENSE-FLUX1-schnell", "apache-2.0"),
-        ("https://github.com/x/generative-models/blob/main/model_licenses/LICENSE-SDXL1.0", "openrail++"),
-        ("https://huggingface.co/datasets/choosealicense/licenses/blob/main/markdown/apache-2.0.md", "apache-2.0"),
-    ],
-)
+@pytest.mark.parametrize(("address", "name"), READ["an address names its licence"])
 def test_an_address_names_its_licence(address: str, name: str) -> None:
     assert permissions_of(address) == permissions_of(name) is not None
 

@@ -29,6 +29,7 @@ from connectors.http.errors import (
     status_error,
     when_again,
 )
+from connectors.ref import HubName
 from tests.connectors.http.test_session import DEEP, FULL, LONG
 from tests.connectors.serving import Answer, Hub
 
@@ -56,39 +57,54 @@ def test_a_server_that_is_no_hub_is_not_called_one() -> None:
     assert connection_error(requests.ConnectionError(), None).message.startswith("The server can't be reached")
 
 
-def refused(status: int, text: str, **headers: str) -> HubUiError:
-    given = answer(status, **headers)
-    given._content = text.encode()
-    found = download_error(given, "civitai")
-    assert found is not None
-    return found
+def refused(hub: HubName, status: int, body: bytes, **headers: str) -> HubUiError:
+    response = answer(status, **headers)
+    response._content = body
+    return status_error(response, hub, body=error_body(response))
 
 
 EARLY = '{"error": "Early Access", "deadline": "2999-01-02T03:04:00Z", "message": "This asset is in Early Access."}'
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "error", "told"),
+    ("hub", "status", "text", "error", "told"),
     [
-        (401, '{"message": "requires you to be logged in"}', KeyRequired,
+        ("civitai", 400, "", BadAnswer, ""),
+        ("civitai", 401, "{}", KeyRequired, ""),
+        ("civitai", 401, '{"message": "requires you to be logged in"}', KeyRequired,
          "Add a key (CIVITAI_TOKEN, from civitai.com/user/account), or check the one you gave."),
-        (401, '{"message": "has disabled downloads on this file"}', errors.DownloadsDisabled,
+        ("civitai", 401, '{"message": "has disabled downloads on this file"}', errors.DownloadsDisabled,
          "The author allows use on the hub only"),
-        (403, EARLY, errors.Paid, "until 2999-01-02 03:04 UTC."),
-        (403, '{"error": "You do not have access to download this file"}', errors.Paid, ""),
-        (403, "Forbidden", KeyRequired, ""),
-        (404, '{"error": "File not found"}', NotFound, ""),
-        (410, '{"error": "Model archived"}', NotFound, "Its author has archived it"),
-        (429, '{"error": "unusual amount of downloading"}', RateLimited, ""),
-        (451, "", RegionBlocked, "Look for the same LoRA on another hub."),
-        (400, "", BadAnswer, ""),
+        ("civitai", 403, EARLY, errors.Paid, "until 2999-01-02 03:04 UTC."),
+        ("civitai", 403, '{"error": "You do not have access to download this file"}', errors.Paid, ""),
+        ("civitai", 403, "Forbidden", KeyRequired, ""),
+        ("civitai", 404, '{"error": "File not found"}', NotFound, "File not found"),
+        ("civitai", 410, '{"error": "Model archived"}', NotFound, "Its author has archived it"),
+        ("civitai", 418, "", BadAnswer, ""),
+        ("civitai", 429, '{"error": "unusual amount of downloading"}', RateLimited, ""),
+        ("civitai", 429, "", RateLimited, "asks to slow down"),
+        ("civitai", 451, "", RegionBlocked, "Look for the same LoRA on another hub."),
+        ("civitai", 500, "", HubDown, ""),
+        ("civitai", 503, "", HubDown, ""),
+        ("civitai", 524, "", HubDown, ""),
+        ("replicate", 401, '{"detail": "No."}', KeyRequired, "REPLICATE_API_TOKEN"),
+        ("replicate", 402, '{"title": "Insufficient credit", "detail": "Buy some."}', errors.Paid,
+         "wants credit before it runs"),
+        ("replicate", 403, '{"detail": "No."}', KeyRequired, "does not let this key"),
+        ("replicate", 404, '{"detail": "Gone."}', NotFound, "does not have this"),
+        ("replicate", 409, '{"detail": "Twice."}', errors.UsageError, "does not take this. Twice."),
+        ("replicate", 422, '{"detail": "- input.steps: too many\\n"}', errors.UsageError,
+         "does not take these settings: - input.steps"),
+        ("replicate", 422, '{"title": "Invalid version or not permitted", "detail": "x"}', NotFound,
+         "the account has no way"),
+        ("replicate", 500, "{}", HubDown, ""),
     ],
 )  # fmt: skip
 def test_each_refusal_is_a_sentence_with_a_next_step(
-    status: int, text: str, error: type[HubUiError], told: str
+    hub: HubName, status: int, text: str, error: type[HubUiError], told: str
 ) -> None:
-    found = refused(status, text)
-    assert (type(found), found.hub) == (error, "civitai")
+    found = refused(hub, status, text.encode())
+    assert (type(found), found.hub) == (error, hub)
     assert told in found.message
 
 
@@ -181,12 +197,6 @@ def test_what_is_ours_already_stays() -> None:
     assert caught.value is ours
 
 
-def refused_by_replicate(status: int, body: bytes, **headers: str) -> HubUiError:
-    response = answer(status, **headers)
-    response._content = body
-    return status_error(response, "replicate", body=error_body(response))
-
-
 @pytest.mark.parametrize(
     ("body", "headers", "wait"),
     [
@@ -199,18 +209,13 @@ def refused_by_replicate(status: int, body: bytes, **headers: str) -> HubUiError
 def test_how_long_to_wait_stands_in_the_header_or_in_the_words(
     body: bytes, headers: dict[str, str], wait: float | None
 ) -> None:
-    error = refused_by_replicate(429, body, **headers)
+    error = refused("replicate", 429, body, **headers)
     assert isinstance(error, RateLimited)
     assert error.retry_after == wait
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, KeyRequired), (404, NotFound), (500, HubDown)])
-def test_what_the_status_says_well_enough_is_left_to_it(status: int, error: type[HubUiError]) -> None:
-    assert type(refused_by_replicate(status, b"{}")) is error
-
-
 def test_a_long_detail_is_cut_and_on_one_line() -> None:
-    error = refused_by_replicate(422, b'{"detail": "- input: a\\n- input: b\\n%s"}' % (b"x" * 2_000))
+    error = refused("replicate", 422, b'{"detail": "- input: a\\n- input: b\\n%s"}' % (b"x" * 2_000))
     assert "- input: a - input: b" in error.message
     assert len(error.message) < 700
 

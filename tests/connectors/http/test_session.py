@@ -5,14 +5,11 @@ import pytest
 
 from connectors.errors import (
     BadAnswer,
-    DownloadsDisabled,
     HubDown,
     HubTimeout,
-    HubUiError,
     KeyRequired,
     NotFound,
     RateLimited,
-    RegionBlocked,
 )
 from connectors.http import adapter
 from connectors.http import session as session_module
@@ -78,30 +75,6 @@ def test_netrc_adds_no_login(server: Hub, monkeypatch: pytest.MonkeyPatch, tmp_p
     server.answers["/x"] = said({})
     _session(server).json("/x")
     assert "Authorization" not in server.asked[0].headers
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, BadAnswer),
-        (401, KeyRequired),
-        (403, KeyRequired),
-        (404, NotFound),
-        (410, NotFound),
-        (418, BadAnswer),
-        (429, RateLimited),
-        (451, RegionBlocked),
-        (500, HubDown),
-        (503, HubDown),
-        (524, HubDown),
-    ],
-)
-def test_a_status_is_an_error_of_ours(server: Hub, status: int, error: type[HubUiError]) -> None:
-    server.answers["/x"] = said({"error": "What it said"}, status)
-    with pytest.raises(error) as caught:
-        _session(server).json("/x")
-    assert type(caught.value) is error
-    assert caught.value.hub == "civitai"
 
 
 def test_what_the_hub_said_is_passed_on(server: Hub) -> None:
@@ -178,15 +151,6 @@ def test_a_target_that_is_no_web_address_is_a_bad_answer(server: Hub) -> None:
     server.answers["/x"] = Answer(status=302, headers={"Location": "https://[hub/"})
     with pytest.raises(BadAnswer):
         _session(server).target("/x")
-
-
-def test_a_hubs_own_reading_of_a_refusal_comes_first(server: Hub) -> None:
-    disabled = {"message": "The creator of this asset has disabled downloads on this file"}
-    server.answers["/a"], server.answers["/b"] = said(disabled, 401), said({}, 401)
-    with pytest.raises(DownloadsDisabled):
-        _session(server).json("/a")
-    with pytest.raises(KeyRequired):
-        _session(server).json("/b")
 
 
 def test_a_post_like_method_carries_its_body(server: Hub) -> None:

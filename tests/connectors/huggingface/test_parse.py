@@ -1,9 +1,14 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.claims.resolve import flatten
 from tests.connectors.building import COMMIT, file_of, of_huggingface
+
+# Cases by what is read in them.
+READ = json.loads(Path(__file__).with_name("parse.json").read_text(encoding="utf-8"))
 
 
 def _files(*names: str) -> list[dict[str, Any]]:
@@ -144,14 +149,6 @@ def test_access_and_level_are_claims_too() -> None:
     assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
 
 
-@pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])
-@pytest.mark.parametrize(
-    "field", ["instance_prompt", "widget", "license", "license_name", "base_model", "trigger", "extra_gated_prompt"]
-)
-def test_a_wrong_type_in_a_card_is_an_absent_value(field: str, wrong: object) -> None:
-    assert flatten(of_huggingface(cardData={field: wrong})).to_json()["hub"] == "huggingface"
-
-
 @pytest.mark.parametrize("wrong", [None, "many", -3, [], {}])
 def test_a_wrong_count_is_unknown(wrong: object) -> None:
     lora = of_huggingface(downloads=wrong, likes=wrong)
@@ -173,51 +170,12 @@ def no_lora(**fields: Any) -> list[str]:
     return [claim.where for claim in found.claims if claim.field == "is_lora" and claim.value is False]
 
 
-@pytest.mark.parametrize(
-    ("fields", "where"),
-    [
-        ({"pipeline_tag": "text-generation", "tags": ["lora", "peft"]}, "pipeline_tag: text-generation"),
-        (
-            {"pipeline_tag": "text-generation", "cardData": {"base_model": "Qwen/Qwen-Image"}},
-            "pipeline_tag: text-generation",
-        ),
-        ({"pipeline_tag": "automatic-speech-recognition"}, "pipeline_tag: automatic-speech-recognition"),
-        ({"pipeline_tag": "image-text-to-text"}, "pipeline_tag: image-text-to-text"),
-        ({"pipeline_tag": "feature-extraction"}, "pipeline_tag: feature-extraction"),
-        ({"tags": ["lora", "peft", "safetensors"]}, "tags: peft"),
-        ({"tags": ["lora", "Transformers", "unsloth"]}, "tags: transformers"),
-        ({"library_name": "trl"}, "tags: trl"),
-        (
-            {"cardData": {"base_model": "meta-llama/Llama-3.1-8B-Instruct"}},
-            "base_model: meta-llama/Llama-3.1-8B-Instruct",
-        ),
-        ({"cardData": {"base_model": "Qwen/Qwen2.5-7B"}}, "base_model: Qwen/Qwen2.5-7B"),
-        ({"cardData": {"base_model": "unsloth/gemma-2-2b"}}, "base_model: unsloth/gemma-2-2b"),
-        ({"cardData": {"base_model": "openai/whisper-large-v3"}}, "base_model: openai/whisper-large-v3"),
-        ({"tags": ["lora", "base_model:adapter:google/flan-t5-xl"]}, "base_model: google/flan-t5-xl"),
-    ],
-)
+@pytest.mark.parametrize(("fields", "where"), READ["an adapter of a language model is no lora"])
 def test_an_adapter_of_a_language_model_is_no_lora(fields: dict[str, Any], where: str) -> None:
     assert no_lora(**fields) == [where]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"tags": ["lora"]},
-        {"pipeline_tag": "text-to-image", "tags": ["lora", "peft", "transformers"]},
-        {"pipeline_tag": "image-to-video"},
-        {"pipeline_tag": "text-to-audio"},
-        {"pipeline_tag": "any-to-any"},
-        {"pipeline_tag": "text-generation", "tags": ["lora", "diffusers"]},
-        {"library_name": "diffusers", "tags": ["lora", "peft"]},
-        {"tags": ["lora", "peft"], "cardData": {"base_model": "black-forest-labs/FLUX.1-dev"}},
-        {"tags": ["lora", "transformers"], "cardData": {"base_model": "Tongyi-MAI/Z-Image-Turbo"}},
-        {"cardData": {"base_model": "zai-org/GLM-Image"}},
-        {"cardData": {"base_model": "somebody/a-new-image-model"}},
-    ],
-)
+@pytest.mark.parametrize("fields", READ["a lora for images is one whatever else it is tagged"])
 def test_a_lora_for_images_is_one_whatever_else_it_is_tagged(fields: dict[str, Any]) -> None:
     assert no_lora(**fields) == []
 

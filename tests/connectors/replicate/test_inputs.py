@@ -38,7 +38,7 @@ def _filled(inputs: Inputs, **fields: Any) -> Filled:
 
 def test_an_input_has_its_kind_bounds_and_choices() -> None:
     steps = {"type": "integer", "minimum": 1, "maximum": 50, "default": 28}
-    known = _inputs(num_inference_steps=steps, model=_choice("model")).known
+    known = _inputs(num_inference_steps=steps, model=_choice("model"))
     found = known["num_inference_steps"]
     assert (found.kind, found.least, found.most, found.default) == ("integer", 1, 50, 28)
     assert (known["model"].choices, known["model"].default) == (("dev", "schnell"), "x")
@@ -46,7 +46,7 @@ def test_an_input_has_its_kind_bounds_and_choices() -> None:
 
 @pytest.mark.parametrize("version", [{}, {"openapi_schema": None}, {"openapi_schema": {"components": []}}])
 def test_a_version_without_a_schema_has_no_inputs(version: dict[str, Any]) -> None:
-    assert inputs_of(version).known == {}
+    assert inputs_of(version) == {}
 
 
 def test_only_what_the_model_takes_is_sent() -> None:
@@ -73,7 +73,7 @@ def test_numbers_are_brought_into_the_range_and_it_is_said() -> None:
     scale = {"type": "number", "minimum": -1, "maximum": 3}
     filled = _filled(_inputs(lora_scale=scale), scales=(4.0,))
     assert filled.values["lora_scale"] == 3.0
-    assert filled.notes == ("This model takes -1 to 3 for lora_scale: 4 became 3.",)
+    assert filled.notes == ["This model takes -1 to 3 for lora_scale: 4 became 3."]
 
 
 def test_a_model_s_pictures_are_lossless_and_the_same_each_time() -> None:
@@ -170,9 +170,9 @@ def test_more_loras_than_the_model_has_places_for_are_refused(
 
 
 def test_a_lora_whose_strength_can_t_be_chosen_is_said() -> None:
-    assert _filled(_inputs(), scales=(0.5,)).notes == (
-        "This model doesn't let one choose how strongly its LoRA acts: it is always whole.",
-    )
+    assert _filled(_inputs(), scales=(0.5,)).notes == [
+        "This model doesn't let one choose how strongly its LoRA acts: it is always whole."
+    ]
 
 
 EVERYTHING = {
@@ -194,7 +194,7 @@ def test_what_is_filled_in_fits_every_recorded_model(recordings: Path) -> None:
     for path in recordings.glob("replicate_model_*.json"):
         version = json.loads(path.read_text(encoding="utf-8")).get("latest_version") or {}
         inputs = inputs_of(version)
-        if "prompt" not in inputs or not ({"lora_scale", "lora_scales"} & set(inputs.known)):
+        if "prompt" not in inputs or not ({"lora_scale", "lora_scales"} & set(inputs)):
             continue
         own = "replicate_weights" in inputs
         for wish in ({}, EVERYTHING):

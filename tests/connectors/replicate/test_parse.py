@@ -209,16 +209,6 @@ def test_a_model_whose_name_is_no_name_is_none(owner: object) -> None:
     assert parse.lora(replicate_model(owner=owner)) is None
 
 
-@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], True])
-@pytest.mark.parametrize(
-    "field", ["latest_version", "default_example", "description", "run_count", "weights_url", "url"]
-)
-def test_a_wrong_type_is_an_absent_value(field: str, wrong: object) -> None:
-    fields: dict[str, Any] = {field: wrong}
-    parse.lora(replicate_model(**fields))
-    assert flatten(of_replicate(**fields)).to_json()["hub"] == "replicate"
-
-
 MADE = {"version": f"pearlgrey/fog-harbour:{HASH}", "weights": "https://replicate.delivery/x/trained_model.tar"}
 
 
@@ -271,8 +261,3 @@ def test_an_unfinished_training_made_nothing(output: object) -> None:
 def test_the_training_of_another_version_is_none_of_its() -> None:
     other = _training(output={"version": f"pearlgrey/fog-harbour:{'ab' * 32}"})
     assert parse.with_training(replicate_model(), [other]) == replicate_model()
-
-
-@pytest.mark.parametrize("wrong", [None, 7, "text", [], {"trigger_word": []}, {"lora_rank": "many"}, {"lora_rank": -1}])
-def test_a_wrong_type_in_a_training_is_an_absent_value(wrong: object) -> None:
-    assert flatten(of_replicate(training=_training(input=wrong))).rank is None

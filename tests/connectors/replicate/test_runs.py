@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotFound, Paid, RateLimited, UsageError
+from connectors.errors import BadAnswer, HubDown, KeyRequired, RateLimited, UsageError
 from connectors.http.adapter import RetryPolicy
 from connectors.replicate.runs import Run, Runs, fraction, read
 from tests.connectors.serving import Answer, Hub, in_turn, said
@@ -68,24 +68,6 @@ def test_what_is_no_run_s_id_goes_nowhere(server: Hub, run_id: str) -> None:
     with pytest.raises(UsageError):
         _runs(server).get("trainings", run_id)
     assert server.asked == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "words"),
-    [
-        (said({"title": "Insufficient credit", "detail": "Buy some."}, 402), Paid, "wants credit before it runs"),
-        (said({"detail": "- input.steps: too many\n"}, 422), UsageError, "does not take these settings: - input.steps"),
-        (said({"title": "Invalid version or not permitted", "detail": "x"}, 422), NotFound, "the account has no way"),
-        (said({"detail": "No."}, 403), KeyRequired, "does not let this key"),
-        (said({"detail": "No."}, 401), KeyRequired, "REPLICATE_API_TOKEN"),
-        (said({"detail": "Gone."}, 404), NotFound, "does not have this"),
-        (said({"detail": "Twice."}, 409), UsageError, "does not take this. Twice."),
-    ],
-)
-def test_refusals_say_what_to_do(server: Hub, answer: Answer, error: type[HubUiError], words: str) -> None:
-    server.answers[PREDICTIONS] = answer
-    with pytest.raises(error, match=words):
-        _runs(server).predict("maker/x", HASH, {})
 
 
 def test_what_may_have_been_accepted_is_never_sent_twice(server: Hub) -> None:

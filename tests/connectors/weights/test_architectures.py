@@ -1,4 +1,7 @@
-"""The rules about architectures, one by one: a few layers of each network, in the names of several trainers."""
+"""The rules about architectures, one by one: a few layers of each network, in the names of several trainers.
+
+And networks that use a known one's names and are another: newer models, other sizes. None may be taken for the known.
+"""
 
 import csv
 from pathlib import Path
@@ -16,7 +19,7 @@ def structure(shapes: Shapes) -> Structure:
 
 
 class Row(NamedTuple):
-    """A line of `networks.tsv`: layers in the names of a `style`, the `networks` that have them, and the `usual` one.
+    """Layers in the names of a `style`, the `networks` that have them, and the `usual` one (`networks.tsv`).
 
     Few layers each, as files have that were trained on some of them alone. No network: none has them, or too many.
     """
@@ -30,7 +33,9 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     with Path(__file__).with_name("networks.tsv").open(encoding="utf-8", newline="") as file:
         found = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Row(row["networks"], row["usual"], row["style"], row["layers"]) for row in found]
+        return [
+            Row(row["networks"], row["usual"], style, row["layers"]) for row in found for style in row["style"].split()
+        ]
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.style} {row.layers}")
@@ -56,6 +61,12 @@ def test_all_layers_but_the_modulation_may_be_flux_or_chroma() -> None:
     rest = "double_blocks.0.txt_mlp.0 3072>12288,single_blocks.0.linear1 3072>21504,single_blocks.0.linear2 15360>3072"
     found = structure(lora(f"double_blocks.0.{double},{rest}"))
     assert (found.architectures, found.usual) == (("flux1", "chroma"), None)
+
+
+def test_a_file_that_lost_its_second_halves_still_has_a_size() -> None:
+    blocks = "transformer_blocks.0..18.attn.to_q 2560>2560,single_transformer_blocks.0..37.attn.to_q 2560>2560"
+    shapes = lora(blocks, style="diffusers")
+    assert structure({name: shape for name, shape in shapes.items() if "lora_A" in name}).architectures == ()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,14 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from connectors.weights.file_type import structure_of
 from connectors.weights.key_formats import Layers, name, sort
 from tests.connectors.weights.building import Shapes, lora, tensors
+
+# Cases by what is read in them.
+READ = json.loads(Path(__file__).with_name("key_formats.json").read_text(encoding="utf-8"))
 
 FLUX = "single_transformer_blocks.0.attn.to_q 3072>3072"
 SDXL = "input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640"
@@ -19,53 +25,13 @@ def halves(layer: str, down: str = ".lora_A.weight", up: str = ".lora_B.weight")
     return {layer + down: (16, 768), layer + up: (768, 16)}
 
 
-@pytest.mark.parametrize(
-    ("written", "plain"),
-    [
-        ("lora_unet_double_blocks_0_img_attn_qkv", "double_blocks_0_img_attn_qkv"),
-        ("lora_unet_unet_mid_block_attentions_0", "mid_block_attentions_0"),
-        ("lora_unet__blocks_0_self_attn_q", "blocks_0_self_attn_q"),
-        ("lora_prior_unet_down_blocks_0_1_mapper", "down_blocks_0_1_mapper"),
-        ("lora_transformer_single_transformer_blocks_0_attn_to_q", "single_transformer_blocks_0_attn_to_q"),
-        ("oft_unet_mid_block_attentions_0", "mid_block_attentions_0"),
-        ("Hunyuan_video_I2V_lora_double_blocks_0_img_mod_linear", "double_blocks_0_img_mod_linear"),
-        ("lycoris_transformer_blocks_0_attn_to_q", "transformer_blocks_0_attn_to_q"),
-        ("diffusion_model.double_blocks.0.img_attn.qkv", "double_blocks_0_img_attn_qkv"),
-        ("model.diffusion_model.blocks.0.self_attn.q", "blocks_0_self_attn_q"),
-        ("transformer.base_model.model.transformer_blocks.0.attn.to_q", "transformer_blocks_0_attn_to_q"),
-        ("unet.base_model.model.mid_block.attentions.0", "mid_block_attentions_0"),
-        ("base_model.model.unet.mid_block.attentions.0", "mid_block_attentions_0"),
-        ("base_model.model.transformer.transformer_blocks.0.attn.to_q", "transformer_blocks_0_attn_to_q"),
-        ("base_model.model.layers.0.attention.to_q", "layers_0_attention_to_q"),
-        ("transformer.transformer_blocks.0.attn.to_q", "transformer_blocks_0_attn_to_q"),
-        ("unet.mid_block.attentions.0", "mid_block_attentions_0"),
-        ("unet:0", "0"),
-        ("net.blocks.0.self_attn.q_proj", "blocks_0_self_attn_q_proj"),
-        ("transformer_blocks.0.attn.to_q", "transformer_blocks_0_attn_to_q"),
-        ("mid_block.attentions.0.attn1.processor.to_q", "mid_block_attentions_0_attn1_to_q"),
-    ],
-)
+@pytest.mark.parametrize(("written", "plain"), READ["a layer is called the same whoever wrote it"])
 def test_a_layer_is_called_the_same_whoever_wrote_it(written: str, plain: str) -> None:
     found = name([written])
     assert (dict(found.model), dict(found.encoders)) == ({plain: written}, {})
 
 
-@pytest.mark.parametrize(
-    ("written", "plain"),
-    [
-        ("lora_te_text_model_encoder_layers_0_mlp_fc1", "_text_model_encoder_layers_0_mlp_fc1"),
-        ("lora_te2_text_model_encoder_layers_0_mlp_fc1", "2_text_model_encoder_layers_0_mlp_fc1"),
-        ("lora_te1.text_model.encoder.layers.0.mlp.fc1", "1_text_model_encoder_layers_0_mlp_fc1"),
-        ("lora_prior_te_text_model_encoder_layers_0_mlp_fc1", "text_model_encoder_layers_0_mlp_fc1"),
-        ("oft_te1_text_model_encoder_layers_0_mlp_fc1", "1_text_model_encoder_layers_0_mlp_fc1"),
-        ("text_encoder.text_model.encoder.layers.0.mlp.fc1", "_text_model_encoder_layers_0_mlp_fc1"),
-        ("text_encoder_2.text_model.encoder.layers.0.mlp.fc1", "_2_text_model_encoder_layers_0_mlp_fc1"),
-        ("text_encoders.clip_l.transformer.text_model.layers.0", "clip_l_transformer_text_model_layers_0"),
-        ("text_encoder.base_model.model.text_model.layers.0", "text_model_layers_0"),
-        ("base_model.model.text_model.encoder.layers.0", "encoder_layers_0"),
-        ("text_encoder:0", "0"),
-    ],
-)
+@pytest.mark.parametrize(("written", "plain"), READ["a text encoders layer is kept apart"])
 def test_a_text_encoders_layer_is_kept_apart(written: str, plain: str) -> None:
     found = name([written, "lora_unet_mid_block"])
     assert dict(found.encoders) == {plain: written}
@@ -79,27 +45,7 @@ def test_line_ends_and_control_characters_in_names_change_no_other_name() -> Non
     assert list(found.encoders.values()) == ["lora_te_\x02d"]
 
 
-@pytest.mark.parametrize(
-    ("style", "layers", "format_"),
-    [
-        ("kohya", SDXL, "kohya"),
-        ("cascade", "down_blocks.0.1.mapper 2048>2048", "kohya"),
-        ("hunyuan-i2v", "double_blocks.0.img_mod.linear 3072>18432", "kohya"),
-        ("kohya-te", "text_model.encoder.layers.0.mlp.fc1 768>3072", "kohya"),
-        ("onetrainer", FLUX, "onetrainer"),
-        ("lycoris", FLUX, "lycoris"),
-        ("ai-toolkit", BFL, "ai-toolkit"),
-        ("comfy", BFL, "ai-toolkit"),
-        ("diffusers", FLUX, "diffusers"),
-        ("unet", "mid_block.attentions.0.proj_in 1280>1280", "diffusers"),
-        ("encoder", "text_model.encoder.layers.0.mlp.fc1 768>3072", "diffusers"),
-        ("old", "mid_block.attentions.0.proj_in 1280>1280", "diffusers-old"),
-        ("peft", FLUX, "peft"),
-        ("transformer-peft", FLUX, "peft"),
-        ("bare", FLUX, "peft-default-bare"),
-        ("own", FLUX, "peft-default-bare"),
-    ],
-)
+@pytest.mark.parametrize(("style", "layers", "format_"), READ["the beginnings of names tell the format"])
 def test_the_beginnings_of_names_tell_the_format(style: str, layers: str, format_: str) -> None:
     assert written_by(lora(layers, style=style)) == format_
 
@@ -148,66 +94,12 @@ def placed(*names: str) -> dict[str, list[str]]:
     return {part: list(found) for part, found in sorted_(dict.fromkeys(names, (4, 4))).parts.items()}
 
 
-@pytest.mark.parametrize(
-    ("down", "up", "layer"),
-    [
-        ("lora_unet_mid.lora_down.weight", "lora_unet_mid.lora_up.weight", "lora_unet_mid"),
-        ("unet.mid.lora_down.weight", "unet.mid.lora_up.weight", "unet.mid"),
-        ("unet.mid.lora_A.weight", "unet.mid.lora_B.weight", "unet.mid"),
-        ("unet.mid.lora_A", "unet.mid.lora_B", "unet.mid"),
-        ("mid.lora_A.default.weight", "mid.lora_B.default.weight", "mid"),
-        ("mid.lora_A.default_0.weight", "mid.lora_B.default_0.weight", "mid"),
-        ("mid.lora_A.my-style.weight", "mid.lora_B.my-style.weight", "mid"),
-        ("mid.lora_A.my_style", "mid.lora_B.my_style", "mid"),
-        ("unet.mid.lora.down.weight", "unet.mid.lora.up.weight", "unet.mid"),
-        ("te.q.lora_linear_layer.down.weight", "te.q.lora_linear_layer.up.weight", "te.q"),
-        ("mid.processor.to_q_lora.down.weight", "mid.processor.to_q_lora.up.weight", "mid.processor.to_q"),
-        ("a.0.processor.qkv_lora1.down.weight", "a.0.processor.qkv_lora1.up.weight", "a.0.processor.qkv_lora1"),
-        ("unet:3:down", "unet:3:up", "unet:3"),
-        ("text_encoder:3:down", "text_encoder:3:up", "text_encoder:3"),
-        ("weights.7.lora_down", "weights.7.lora_up", "weights.7"),
-        ("lora_unet_unet_mid_lora_down.weight", "lora_unet_unet_mid_lora_up.weight", "lora_unet_unet_mid"),
-    ],
-)
+@pytest.mark.parametrize(("down", "up", "layer"), READ["the halves of a layer meet under its name"])
 def test_the_halves_of_a_layer_meet_under_its_name(down: str, up: str, layer: str) -> None:
     assert placed(down, up) == {"down": [layer], "up": [layer]}
 
 
-@pytest.mark.parametrize(
-    ("ending", "part"),
-    [
-        (".alpha", "alpha"),
-        (".lora_mid.weight", "mid"),
-        (".lora_B.bias", "up_bias"),
-        (".lora_B.default.bias", "up_bias"),
-        (".lora_B.mine.bias", "up_bias"),
-        (".dora_scale", "magnitude"),
-        (".magnitude", "magnitude"),
-        (".lora_magnitude_vector", "magnitude"),
-        (".lora_magnitude_vector.default.weight", "magnitude"),
-        (".lora_magnitude_vector.mine.weight", "magnitude"),
-        (".hada_w1_a", "hada_w1_a"),
-        (".hada_w2_b.default", "hada_w2_b"),
-        (".hada_t1", "hada_t1"),
-        (".lokr_w1", "lokr_w1"),
-        (".lokr_w2_a.default", "lokr_w2_a"),
-        (".lokr_t2", "lokr_t2"),
-        (".oft_blocks", "oft"),
-        (".oft_diag", "oft"),
-        (".oft_R.weight", "oft"),
-        (".oft_R.default.weight", "oft"),
-        (".oft_R.mine.weight", "oft"),
-        (".ia3_l", "ia3"),
-        (".ia3_l.mine", "ia3"),
-        (".a1.weight", "a1"),
-        (".b2.weight", "b2"),
-        (".diff", "diff"),
-        (".diff_b", "diff_b"),
-        (".w_norm", "w_norm"),
-        (".b_norm", "b_norm"),
-        (".set_weight", "set"),
-    ],
-)
+@pytest.mark.parametrize(("ending", "part"), READ["an ending says which part a tensor is"])
 @pytest.mark.parametrize("layer", ["lora_unet_mid_block", "transformer.blocks.0.ff.net.0.proj"])
 def test_an_ending_says_which_part_a_tensor_is(layer: str, ending: str, part: str) -> None:
     assert placed(layer + ending) == {part: [layer]}

@@ -59,11 +59,6 @@ def parts(found: Shapes) -> LayerShapes:
     return seen({f"{LAYER}.{part}": shape for part, shape in found.items()})
 
 
-def test_containers_are_what_stands_before_the_first_number() -> None:
-    found = written("double_blocks.0..1.img_attn.qkv 8>8,single_blocks.0.linear1 8>8,img_in 8>8")
-    assert found.containers == {"double_blocks", "single_blocks", "img_in"}
-
-
 def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
     found = written("double_blocks.0.img_attn.qkv 8>8")
     assert (found.has("img_attn"), found.has("\ndouble_blocks_0"), found.has("qkv\n")) == (True, True, True)
@@ -77,20 +72,6 @@ def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
 def test_the_last_block_is_the_highest_number(container: str, last: int) -> None:
     found = written("single_blocks.39.linear1 8>8,single_blocks.4.linear1 8>8,double_blocks.7.img_mlp.0 8>8,img_in 8>8")
     assert found.last(container) == last
-
-
-def test_widths_are_those_of_the_matching_layers() -> None:
-    found = written("blocks.0.attn.to_q 64>8,blocks.0.attn.to_k 32>8,blocks.0.ff 16>8,refiner.0.attn.to_q 4>8")
-    assert found.widths() == {64, 32, 16, 4}
-    assert (found.widths(last="to_q,to_k"), found.widths("refiner", "to_q")) == ({64, 32, 4}, {4})
-    assert found.widths("nothing") == set()
-
-
-def test_a_convolutions_width_is_its_channels() -> None:
-    found = written("down_blocks.0.resnets.0.conv1 320>640:3,down_blocks.0.proj_in 320>320:1,mid_block.proj_in 8>8")
-    assert found.widths(last="conv1") == {320}
-    assert (found.is_convolution("proj_in"), found.is_convolution("conv2")) == (True, False)
-    assert not written("mid_block.proj_in 8>8").is_convolution("proj_in")
 
 
 @pytest.mark.parametrize(
@@ -134,15 +115,6 @@ def test_no_width_is_made_up(found: Shapes) -> None:
     assert parts(found).widths() == set()
 
 
-def test_outputs_are_read_from_the_second_half() -> None:
-    found = written("single_blocks.0.linear1 3072>27648,single_blocks.0.linear2 12288>3072")
-    assert (found.outputs("linear1"), found.outputs("linear1,linear2"), found.outputs("x")) == (
-        {27648},
-        {27648, 3072},
-        set(),
-    )
-
-
 def test_text_encoders_are_separate_from_the_model() -> None:
     one = lora("text_model.encoder.layers.0.mlp.fc1 768>3072", style="kohya-te1")
     two = lora("text_model.encoder.layers.0.mlp.fc1 1280>5120", style="kohya-te2")
@@ -162,11 +134,6 @@ def test_an_excerpt_has_more_halves_than_layers() -> None:
     halves = lora("blocks.0..2.attn.to_q 8>8")
     assert not seen(halves).is_excerpt
     assert seen({name: shape for name, shape in halves.items() if "up" not in name}).is_excerpt
-
-
-@pytest.mark.parametrize("style", ["kohya", "peft", "ai-toolkit"])
-def test_the_writer_of_names_is_known(style: str) -> None:
-    assert written("blocks.0.to_q 8>8", style).formats == {style}
 
 
 def test_ia3_shows_a_width_in_a_text_encoders_attention_alone() -> None:

@@ -3,12 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound
 from connectors.query import Query
-from connectors.record import Example
 from connectors.ref import Ref
-from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
+from tests.hub_ui.catalog.builders import catalog, file, lora, titles, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -87,25 +85,6 @@ def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
         opened.search(Query())
     with pytest.raises(HubUiError, match="closed"):
         opened.add([lora()])
-
-
-def test_a_list_is_handed_on_with_what_a_card_said_when_it_was_opened(tmp_path: Path) -> None:
-    said = (claim("trigger_words", ("inkline",), source="card"), claim("weight", 0.8, source="card"))
-    listed = lora(downloads=7)
-    with catalog(tmp_path, lora(claims=said)) as opened:
-        opened.add([listed])
-        [known] = opened.complete([listed], "soft")
-    record = flatten(known)
-    assert (record.trigger_words, record.weight, record.downloads) == (("inkline",), 0.8, 7)
-
-
-def test_what_is_known_beyond_a_list_stays_under_the_ceiling(tmp_path: Path) -> None:
-    images = (Example(url="https://a.example/1.png", nsfw="explicit"), Example(url="https://a.example/2.png"))
-    opened_before = lora(1, versions=(version("civitai:1@10", examples=images),), description="x")
-    with catalog(tmp_path, opened_before, lora(2, nsfw="explicit", description="x")) as opened:
-        opened.add([lora(1), lora(2)])
-        [known] = opened.complete([lora(1), lora(2)], "soft")
-    assert [image.url for image in known.versions[0].examples] == ["https://a.example/2.png"]
 
 
 def test_what_a_hub_finds_a_lora_by_finds_it_here_too(tmp_path: Path) -> None:

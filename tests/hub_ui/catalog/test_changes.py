@@ -1,11 +1,14 @@
 import logging
+from typing import Any
 
 import pytest
 
-from connectors.record import Example
+from connectors.record import Example, Version
 from hub_ui.catalog.changes import Change, Stored, change, merge, pieces
 from hub_ui.catalog.codec import encode
 from tests.hub_ui.catalog.builders import claim, file, lora, version
+
+OTHER = "civitai:1@10#101"
 
 
 def stored(document: str, found: str = "") -> Stored:
@@ -90,30 +93,41 @@ def test_a_value_that_is_not_said_leaves_the_old_one() -> None:
     assert merged.description_format == "html"
 
 
-def test_a_listing_does_not_erase_the_files_a_get_knew() -> None:
-    known = lora(versions=(version(files=(file(size=5, sha256="ab"),)),))
-    merged = merge(known, lora(versions=(version(),)))
-    assert merged.versions[0].files[0].sha256 == "ab"
+ONE = version(files=(file(size=5, sha256="ab", primary=True),))
+PICTURE = Example(url="a", prompt="ink", params={"seed": 1}, width=64, height=48)
+PICTURES = version(examples=(PICTURE, Example(url="b")))
+EARLY = version(access="paid", access_note="Early access until Friday.", claims=(claim("rank", 8),))
+# The versions that are known, those that come, and those that there are then.
+VERSIONS: dict[str, tuple[Version, Version, tuple[Version, ...]]] = {
+    "a listing does not erase the files a get knew": (ONE, version(), (ONE,)),
+    "a file listed again without its hash keeps it": (ONE, version(files=(file(),)), (ONE,)),
+    "only one file stays primary": (
+        version(files=(file(primary=True), file(OTHER))),
+        version(files=(file(OTHER, primary=True),)),
+        (version(files=(file(OTHER, primary=True), file())),),
+    ),
+    "new versions come first and known ones stay": (
+        version(), version("civitai:1@11"), (version("civitai:1@11"), version()),
+    ),
+    "a picture listed without its prompt keeps it": (
+        PICTURES, version(examples=(Example(url="a"),)), (PICTURES,),
+    ),
+    "a full answer replaces the pictures": (
+        version(examples=(Example(url="a"),)),
+        version(examples=(Example(url="b"),)),
+        (version(examples=(Example(url="b"),)),),
+    ),
+    "a note stays with a listing": (EARLY, version(), (EARLY,)),
+    "a note goes with what it was about": (
+        EARLY, version(claims=(claim("rank", 8),)), (version(claims=(claim("rank", 8),)),),
+    ),
+}  # fmt: skip
 
 
-def test_a_file_listed_again_without_its_hash_keeps_it() -> None:
-    known = lora(versions=(version(files=(file(size=5, sha256="ab", primary=True),)),))
-    merged = merge(known, lora(versions=(version(files=(file(),)),)))
-    assert merged.versions[0].files == (file(size=5, sha256="ab", primary=True),)
-
-
-def test_only_one_file_stays_primary() -> None:
-    known = lora(versions=(version(files=(file(primary=True), file("civitai:1@10#101"))),))
-    merged = merge(known, lora(versions=(version(files=(file("civitai:1@10#101", primary=True),)),)))
-    assert {str(each.ref): each.primary for each in merged.versions[0].files} == {
-        "civitai:1@10#101": True,
-        "civitai:1@10#100": False,
-    }
-
-
-def test_new_versions_come_first_and_known_ones_stay() -> None:
-    merged = merge(lora(versions=(version("civitai:1@10"),)), lora(versions=(version("civitai:1@11"),)))
-    assert [str(each.ref) for each in merged.versions] == ["civitai:1@11", "civitai:1@10"]
+@pytest.mark.parametrize("sentence", VERSIONS)
+def test_versions_are_merged(sentence: str) -> None:
+    known, come, there = VERSIONS[sentence]
+    assert merge(lora(versions=(known,)), lora(versions=(come,))).versions == there
 
 
 def test_a_source_replaces_only_what_it_said_itself() -> None:
@@ -122,46 +136,26 @@ def test_a_source_replaces_only_what_it_said_itself() -> None:
     assert merged.claims == (claim("rank", 32, where="elsewhere"), header)
 
 
-def test_a_thin_listing_does_not_open_what_a_get_knew_as_gated() -> None:
-    known = lora(access="gated", nsfw="mature", versions=(version(access="paid", files=(file(),)),))
-    merged = merge(known, lora(versions=(version(),)))
-    assert (merged.access, merged.nsfw, merged.versions[0].access) == ("gated", "mature", "paid")
+GATED = {"access": "gated", "nsfw": "mature"}
+PAID = version(access="paid", files=(file(),))
 
 
-def test_a_get_that_knows_as_much_opens_it() -> None:
-    assert merge(lora(access="gated", nsfw="mature"), lora()).access == "open"
-
-
-def test_a_note_goes_with_what_it_was_about() -> None:
-    early = version(access="paid", access_note="Early access until Friday.", claims=(claim("rank", 8),))
-    known = lora(versions=(early,))
-    listed, opened = lora(versions=(version(),)), lora(versions=(version(claims=(claim("rank", 8),)),))
-    assert merge(known, listed).versions[0].access_note == "Early access until Friday."
-    assert merge(known, opened).versions[0].access_note is None
-
-
-def test_what_says_no_level_leaves_the_known_one() -> None:
-    assert merge(lora(nsfw="mature"), lora()).nsfw == "mature"
-    assert merge(lora(nsfw="mature"), lora(nsfw="safe")).nsfw == "safe"
-    assert merge(lora(), lora(nsfw="safe")).nsfw == "safe"
-
-
-def test_a_listing_can_close_what_was_open() -> None:
-    assert merge(lora(), lora(access="gated", versions=())).access == "gated"
-
-
-def test_what_was_removed_is_back_once_it_is_listed() -> None:
-    assert merge(lora(access="removed"), lora(versions=())).access == "open"
-
-
-def test_a_picture_listed_without_its_prompt_keeps_it() -> None:
-    first = Example(url="a", prompt="ink", params={"seed": 1}, width=64, height=48)
-    known = version(examples=(first, Example(url="b")))
-    merged = merge(lora(versions=(known,)), lora(versions=(version(examples=(Example(url="a"),)),)))
-    assert merged.versions[0].examples == known.examples
-
-
-def test_a_full_answer_replaces_the_pictures() -> None:
-    known = version(examples=(Example(url="a"),))
-    merged = merge(lora(versions=(known,)), lora(versions=(version(examples=(Example(url="b"),)),)))
-    assert merged.versions[0].examples == (Example(url="b"),)
+@pytest.mark.parametrize(
+    ("known", "come", "level"),
+    [
+        ({**GATED, "versions": (PAID,)}, {"versions": (version(),)}, ("gated", "mature")),
+        (GATED, {}, ("open", "mature")),
+        (GATED, {"nsfw": "safe"}, ("open", "safe")),
+        ({}, {"nsfw": "safe"}, ("open", "safe")),
+        ({}, {"access": "gated", "versions": ()}, ("gated", None)),
+        ({"access": "removed"}, {"versions": ()}, ("open", None)),
+    ],
+    ids=[
+        "a thin listing does not open", "a get that knows as much opens", "another level counts",
+        "a level that was not known counts", "a listing can close", "what was removed is back once it is listed",
+    ],
+)  # fmt: skip
+def test_access_and_level_are_merged(known: dict[str, Any], come: dict[str, Any], level: tuple[str, str]) -> None:
+    merged = merge(lora(**known), lora(**come))
+    assert (merged.access, merged.nsfw) == level
+    assert [each.access for each in merged.versions] == [each.access for each in lora(**known).versions]

@@ -37,28 +37,39 @@ def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title:
         assert (start, held, has_typos) == (0, asked, False)
 
 
-def test_a_word_around_a_name_counts_where_it_is(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Harbour"), lora(2, title="Harbour style")) as opened:
-        assert titles(opened, "harbour style") == ["Harbour style", "Harbour"]
+AROUND = "lora style model by of the and with from for version download"
+# What is typed, the titles that are found, best first, and where each ring begins.
+ORDERS: dict[str, tuple[str, tuple[str, ...], list[tuple[int, int, int, bool]]]] = {
+    "a word around a name counts where it is": ("harbour style", ("Harbour style", "Harbour"), [(0, 1, 1, False)]),
+    "many words around a name lead into no other ring": (
+        f"harbour {AROUND} light", ("Harbour light", f"Light {AROUND}"), [(0, 2, 2, False), (1, 1, 2, True)],
+    ),
+    "one typo comes after what is spelled as typed": (
+        "harbpr", ("Harbpr", "Harbor"), [(0, 1, 1, False), (1, 1, 1, True)],
+    ),
+    "then comes what has a word fewer, then two": (
+        "neon night city", ("Neon night city", "Neon night", "Night"),
+        [(0, 3, 3, False), (1, 2, 3, True), (2, 1, 3, True)],
+    ),
+    "a word that is nowhere is left out first": (
+        "viking ship qwrtz", ("Viking ship", "Ship"), [(0, 2, 3, True), (1, 1, 3, True)],
+    ),
+    "a title with nothing else comes before longer ones": (
+        "neon night", ("Neon Night LoRA", "Neon night in Tokyo"), [(0, 2, 2, False)],
+    ),
+    "part of a run of Han is found after the whole": (
+        "钢笔画", ("钢笔画", "钢笔"), [(0, 1, 1, False), (1, 1, 1, True)],
+    ),
+}  # fmt: skip
 
 
-def test_many_words_around_a_name_lead_into_no_other_ring(tmp_path: Path) -> None:
-    around = "lora style model by of the and with from for version download"
-    with catalog(tmp_path, lora(1, title="Harbour light"), lora(2, title=f"Light {around}")) as opened:
-        assert titles(opened, f"harbour {around} light") == ["Harbour light", f"Light {around}"]
-
-
-def test_one_typo_comes_after_what_is_spelled_as_typed(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Harbor", downloads=9_000), lora(2, title="Harbpr")) as opened:
-        assert titles(opened, "harbpr") == ["Harbpr", "Harbor"]
-        assert starts(opened, "harbpr") == [(0, 1, 1, False), (1, 1, 1, True)]
-
-
-def test_then_comes_what_has_a_word_fewer_then_two(tmp_path: Path) -> None:
-    loras = (lora(1, title="Night"), lora(2, title="Neon night"), lora(3, title="Neon night city"))
+@pytest.mark.parametrize("sentence", ORDERS)
+def test_what_has_less_of_what_was_typed_comes_later(tmp_path: Path, sentence: str) -> None:
+    typed, found, rings = ORDERS[sentence]
+    # Those that are to come later have more downloads.
+    loras = [lora(number, title=title, downloads=9_000 * number) for number, title in enumerate(found)]
     with catalog(tmp_path, *loras) as opened:
-        assert titles(opened, "neon night city") == ["Neon night city", "Neon night", "Night"]
-        assert starts(opened, "neon night city") == [(0, 3, 3, False), (1, 2, 3, True), (2, 1, 3, True)]
+        assert (tuple(titles(opened, typed)), starts(opened, typed)) == (found, rings)
 
 
 def test_of_many_words_only_some_numbers_are_asked_for(tmp_path: Path) -> None:
@@ -78,13 +89,6 @@ def test_enough_that_has_all_leaves_the_other_rings_out(tmp_path: Path) -> None:
     with catalog(tmp_path, *loras, lora(9, title="Neon")) as opened:
         assert "Neon" not in titles(opened, "neon night")
         assert starts(opened, "neon night") == [(0, 2, 2, False)]
-
-
-def test_a_word_that_is_nowhere_is_left_out_first(tmp_path: Path) -> None:
-    loras = (lora(1, title="Viking ship"), lora(2, title="Ship"))
-    with catalog(tmp_path, *loras) as opened:
-        assert titles(opened, "viking ship qwrtz") == ["Viking ship", "Ship"]
-        assert starts(opened, "viking ship qwrtz") == [(0, 2, 3, True), (1, 1, 3, True)]
 
 
 def test_quoted_words_are_never_left_out_nor_spelled_otherwise(tmp_path: Path) -> None:
@@ -136,16 +140,6 @@ def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -
 def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, meant: str) -> None:
     with catalog(tmp_path, lora(1, title="Ghibli"), lora(2, title="Blue")) as opened:
         assert opened.search(Query(text=typed)).corrected == meant
-
-
-def test_a_title_with_nothing_else_comes_before_longer_ones(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Neon night in Tokyo"), lora(2, title="Neon Night LoRA")) as opened:
-        assert titles(opened, "neon night") == ["Neon Night LoRA", "Neon night in Tokyo"]
-
-
-def test_part_of_a_run_of_han_is_found_after_the_whole(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="钢笔"), lora(2, title="钢笔画")) as opened:
-        assert titles(opened, "钢笔画") == ["钢笔画", "钢笔"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tests.hub_ui.catalog.builders import claim, file, lora, version
         ("عربى نص", ["عربى", "نص"]),
         ("🔥 !!! …", []),
         ("a\x00b\ud800c", ["a", "b", "c"]),
+        ("x" * 5_000, ["x" * 64]),
         ("", []),
     ],
 )
@@ -51,31 +52,25 @@ def test_a_description_is_not_taken_apart() -> None:
     assert searchable("A PixelArt LoRA") == " a pixelart lora "
 
 
-def test_a_very_long_word_is_cut_the_same_way_everywhere() -> None:
-    assert words("x" * 5_000) == ["x" * 64]
-
-
-def test_words_written_together_are_a_phrase() -> None:
-    found = terms("sd-xl anime")
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("sd-xl anime", (("sd", "xl"), ("anime",))),
+        ("!!! ???", ()),
+        ("word " * 2_000, (("word",),) * 32),
+    ],
+)
+def test_words_written_together_are_a_phrase_of_which_so_many_are_read(
+    text: str, phrases: tuple[tuple[str, ...], ...]
+) -> None:
+    found = terms(text)
     assert found is not None
-    assert found.phrases == (("sd", "xl"), ("anime",))
+    assert found.phrases == phrases
 
 
 def test_only_a_single_last_word_of_three_letters_may_go_on() -> None:
     ends = {text: found.open_end for text in ("pix", "pi", "pixel-art", "水彩", "sd pix") if (found := terms(text))}
     assert ends == {"pix": True, "pi": False, "pixel-art": False, "水彩": False, "sd pix": True}
-
-
-def test_punctuation_alone_is_a_question_without_words() -> None:
-    found = terms("!!! ???")
-    assert found is not None
-    assert found.phrases == ()
-
-
-def test_ten_thousand_letters_are_read_up_to_a_limit() -> None:
-    found = terms("word " * 2_000)
-    assert found is not None
-    assert len(found.phrases) == 32
 
 
 def test_tags_of_a_description_are_no_words_of_it() -> None:

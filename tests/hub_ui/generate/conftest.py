@@ -11,6 +11,13 @@ from tests.hub_ui.generate.building import load_base, save_base, save_kohya
 from tests.hub_ui.generate.original import save_wide
 
 
+@pytest.fixture(autouse=True)
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen by itself is what it is where neither bitsandbytes nor SDNQ is installed."""
+    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
+    monkeypatch.setattr("hub_ui.generate.base_models.repo_layout.find_spec", lambda package: None)
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save_base(tmp_path_factory.mktemp("base")))

@@ -12,24 +12,10 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from tests.hub_ui.generate.pipelines.spellings import original_name
+
 # What tells Stable Diffusion 1 from the others: the width of its text encoder.
 TEXT_WIDTH = 768
-_UNET = {
-    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
-    "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
-    "down_blocks.0.resnets.0": "input_blocks.1.0", "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
-    "down_blocks.1.resnets.0": "input_blocks.3.0", "down_blocks.1.attentions.0": "input_blocks.3.1",
-    "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
-    "mid_block.resnets.1": "middle_block.2",
-    "up_blocks.0.resnets.0": "output_blocks.0.0", "up_blocks.0.attentions.0": "output_blocks.0.1",
-    "up_blocks.0.resnets.1": "output_blocks.1.0", "up_blocks.0.attentions.1": "output_blocks.1.1",
-    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
-    "up_blocks.1.resnets.0": "output_blocks.2.0", "up_blocks.1.resnets.1": "output_blocks.3.0",
-}  # fmt: skip
-_RESIDUAL = {
-    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
-    "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
-}  # fmt: skip
 _VAE = (
     (r"mid_block\.resnets\.0", "mid.block_1"),
     (r"mid_block\.resnets\.1", "mid.block_2"),
@@ -76,12 +62,8 @@ def save_checkpoint(folder: Path, path: Path, parts: tuple[str, ...] = ("unet", 
 
 
 def _unet(name: str) -> str:
-    start = max((start for start in _UNET if name.startswith(f"{start}.")), key=len)
-    rest = name[len(start) + 1 :]
-    if ".resnets." in f".{start}.":
-        layer, _, kind = rest.partition(".")
-        rest = f"{_RESIDUAL[layer]}.{kind}"
-    return f"model.diffusion_model.{_UNET[start]}.{rest}"
+    module, _, kind = name.rpartition(".")
+    return f"model.diffusion_model.{original_name(module, layers=1)}.{kind}"
 
 
 def _vae(name: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from diffusers.quantizers.gguf.utils import GGML_QUANT_SIZES, GGUFLinear, GGUFParameter
 from gguf import GGMLQuantizationType
+from sdnq import sdnq_post_load_quant  # type: ignore[import-untyped]
 from torch import nn
 
 from connectors.weights.key_formats import Part
@@ -188,6 +189,8 @@ def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
             store_network(part, dtype)
         elif name in NETWORKS and precision.method == "bitsandbytes":
             _replace_layers(part, precision.id)
+        elif name in NETWORKS and precision.method == "sdnq":
+            sdnq_post_load_quant(part, weights_dtype=precision.id.removeprefix("sdnq-"), torch_dtype=dtype)
         elif name in NETWORKS:
             kind = precision.id.removeprefix("gguf-").upper()
             size = footprint(spec, spec.dtype).parts[name]
@@ -279,6 +282,11 @@ def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
 MORE = (
     Case(base="sdxl-1.0", precision="nf4", rank=16),
     Case(base="sdxl-1.0", precision="int8"),
+    Case(base="sdxl-1.0", precision="sdnq-uint4", rank=16),
+    Case(base="flux.1-dev", precision="sdnq-uint4", level="model_offload", rank=16, kind="dora"),
+    Case(base="flux.1-dev", precision="sdnq-uint4", level="group_offload"),
+    Case(base="flux.1-dev", precision="sdnq-int8"),
+    Case(base="wan-2.1-t2v-14b", precision="sdnq-int8", level="model_offload", rank=16),
     Case(base="flux.1-dev", precision="gguf-q4_k_s", level="model_offload", rank=16, kind="dora"),
     Case(base="flux.1-dev", precision="nf4", level="model_offload", rank=16, kind="dora"),
     Case(base="flux.1-dev", precision="int8"),

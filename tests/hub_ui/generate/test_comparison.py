@@ -172,8 +172,6 @@ def test_steps_stand_at_equal_distances() -> None:
         (lambda: comparison.prompt_grid(job(INK), ["a"] * 20), "100 images, and a comparison has room for 96"),
         (lambda: comparison.weight_sweep(job(INK), ()), "at least one"),
         (lambda: comparison.weight_sweep(job(INK), (float("nan"),)), "such as 0, 0.5"),
-        (lambda: comparison.weight_range(1, 0, 3), "from a lower weight"),
-        (lambda: comparison.weight_range(0, 1, 1), "2 to 96"),
     ],
 )
 def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hub_ui.generate.lora.load import LoraCache
-from tests.hub_ui.generate.pipelines import film_rows, image_rows
+from tests.hub_ui.generate.pipelines import transformer_rows
 from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
@@ -32,7 +32,7 @@ from tests.hub_ui.generate.pipelines.rows import Row
 from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
-FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *image_rows.ROWS, *film_rows.ROWS)
+FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *transformer_rows.ROWS)
 ROWS = (*FORMATS, *ALGORITHMS)
 ONE_EACH = list({row.base.name: row for row in reversed(FORMATS)}.values())
 OFF, _, WHOLE, STACKED = WEIGHTS
@@ -81,7 +81,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
 BATCHED = [row for row in ONE_EACH if row.base.architecture != "flux3"]
 
 
-@pytest.mark.parametrize("row", [*every_third(BATCHED, 1), image_rows.ERNIE_DORA], ids=str)
+@pytest.mark.parametrize("row", [*every_third(BATCHED, 1), transformer_rows.ERNIE_DORA], ids=str)
 def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1], bench.cache) as manager:

@@ -14,7 +14,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.pipelines import film_rows, image_rows, wan, z_image
+from tests.hub_ui.generate.pipelines import transformer_rows, wan, z_image
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
     WEIGHTS,
@@ -29,13 +29,13 @@ from tests.hub_ui.generate.pipelines.bench import (
     written,
 )
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS, SD3S
-from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.flux import CONTROL, UNSTEERED, widen
 from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_bfl, control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
 from tests.hub_ui.generate.pipelines.rows import Make, Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
-from tests.hub_ui.generate.pipelines.trained import as_they_are, lora, spelled
+from tests.hub_ui.generate.pipelines.spellings import layers
+from tests.hub_ui.generate.pipelines.trained import in_frame
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
 OFF, HALF, WHOLE, _ = WEIGHTS
@@ -92,8 +92,8 @@ def test_a_sheet_shows_what_diffusers_alone_draws(row: Row, bench: Bench, tmp_pa
 
 def test_a_dora_draws_what_it_draws_by_diffusers_alone(bench: Bench, tmp_path: Path) -> None:
     """PEFT remembers the norm of the first weight that it is used with, so that each weight is loaded anew."""
-    tiny = bench.tiny(image_rows.DORA.base)
-    _, paths = written(image_rows.DORA, tiny, tmp_path)
+    tiny = bench.tiny(transformer_rows.DORA.base)
+    _, paths = written(transformer_rows.DORA, tiny, tmp_path)
     half, whole = (plain(tiny.theirs, tiny.base, paths, [weights])[0] for weights in ((0.5,), (1.0,)))
     made = by_manager(tiny, paths, bench.cache)
     assert distance(made[HALF], half) < TOLERANCE
@@ -103,8 +103,8 @@ def test_a_dora_draws_what_it_draws_by_diffusers_alone(bench: Bench, tmp_path: P
 
 def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path) -> None:
     """With PEFT it does: there the second one's magnitude turns what the first one has made."""
-    tiny = bench.tiny(image_rows.DORA.base)
-    _, paths = written(image_rows.DORA, tiny, tmp_path)
+    tiny = bench.tiny(transformer_rows.DORA.base)
+    _, paths = written(transformer_rows.DORA, tiny, tmp_path)
     with with_adapters(tiny, paths, bench.cache) as manager:
         manager.set_weights((0.7, -0.4))
         one_way = draw(tiny.ours, tiny.base)
@@ -116,7 +116,7 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
 # The negative prompt is longer than the prompt here, so that the rows of their tokens are of two lengths.
 LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
 # FLUX.3 takes one prompt a call.
-BASES = {row.base.name: row.base for row in (*image_rows.ROWS, *film_rows.ROWS) if row.base.architecture != "flux3"}
+BASES = {row.base.name: row.base for row in transformer_rows.ROWS if row.base.architecture != "flux3"}
 NETWORKS = (*BASES.values(), LONG)
 
 
@@ -125,8 +125,9 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
     """Some networks lay the tokens of all pictures one after another, or sort them."""
     tiny = replace(bench.tiny(base), base=base)
     tiny.drawn = draw(tiny.theirs, base)
-    layers = [name for name, module in tiny.theirs.transformer.named_modules() if isinstance(module, torch.nn.Linear)]
-    path = lora(spelled(as_they_are(layers), "transformer."), PEFT)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
+    inside = tiny.theirs.transformer.named_modules()
+    names = {name: (name,) for name, module in inside if isinstance(module, torch.nn.Linear)}
+    path = in_frame("diffusers", names)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
     manager = AdapterManager(tiny.ours, base.architecture, bench.cache)
     assert manager.set_adapters([adapter(path)])[0].whole
     # Where each step makes much of rounding, an image alone is another one than beside its like.
@@ -146,7 +147,7 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
     name: str, network: str, bench: Bench, tmp_path: Path
 ) -> None:
     tiny = bench.tiny(wan.WAN_22)
-    file = lora(spelled(wan.ORIGINAL, "diffusion_model.", component=network), PEFT)(tiny.theirs, 1)
+    file = in_frame("comfy", layers("wan.original"), component=network)(tiny.theirs, 1)
     meant = by_hand(tiny.theirs, tiny.base, [file], [[1.0]])[0]
     assert distance(meant, tiny.drawn) > 0.1
     with with_adapters(tiny, [file.save(tmp_path / f"{name}.safetensors")], bench.cache):
@@ -155,7 +156,7 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
 
 def test_both_halves_never_change_the_one_network_of_wan_2_1(bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(wan.WAN_21)
-    file = lora(spelled(wan.ORIGINAL, "diffusion_model."), PEFT)(tiny.theirs, 1)
+    file = in_frame("comfy", layers("wan.original"))(tiny.theirs, 1)
     halves = [file.save(tmp_path / f"boats_{noise}_noise.safetensors") for noise in ("high", "low")]
     with (
         pytest.raises(DoesNotFit, match="is half of a LoRA for two networks"),

@@ -15,13 +15,15 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same
-from tests.hub_ui.generate.pipelines import film_rows, wan
+from tests.hub_ui.generate.pipelines import wan
 from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.qwen_image import QWEN_IMAGE
 from tests.hub_ui.generate.pipelines.short_form import every_third
+from tests.hub_ui.generate.pipelines.spellings import layers
 from tests.hub_ui.generate.pipelines.stable_diffusion import SDXL
 from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
+from tests.hub_ui.generate.pipelines.trained import in_frame
 from tests.hub_ui.generate.pipelines.z_image import Z_IMAGE
 
 FAMILIES = [SDXL, SD3, DEV, CHROMA, QWEN_IMAGE, Z_IMAGE]
@@ -176,8 +178,8 @@ def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
 def test_a_lora_changes_a_clip_that_begins_with_an_image(
     studio: Engine, clips: str, photo: Path, tmp_path: Path
 ) -> None:
-    row = next(row for row in film_rows.wan_i2v_rows() if row.name == "comfy")
-    path = row.make(load(wan.WAN_I2V, Path(clips)), 1).save(tmp_path / "boats.safetensors")
+    make = in_frame("comfy", layers("wan.original", "wan.image"))
+    path = make(load(wan.WAN_I2V, Path(clips)), 1).save(tmp_path / "boats.safetensors")
     lora = adapter(path, architecture="wan", base_model="wan-2.1-i2v-14b-480p")
     made = pair(studio, lora, base=clips, image=photo, steps=2, frames=5, width=32, height=32)
     assert (made.report.coverage[0].whole, apart(*made.images) > 0.5) == (True, True)

@@ -18,12 +18,11 @@ from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.comparing import apart
 from tests.hub_ui.generate.pipelines import flux, hunyuan_guided
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
-from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
 from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, load
-from tests.hub_ui.generate.pipelines.image_rows import ROWS as IMAGES
 from tests.hub_ui.generate.pipelines.rows import Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
+from tests.hub_ui.generate.pipelines.transformer_rows import ROWS as TRANSFORMERS
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
 SETTINGS = ResolvedRequest(negative="", seed=1, steps=2, guidance=4.0, width=32, height=48)
@@ -105,7 +104,7 @@ def test_a_clip_is_several_frames_of_one_picture() -> None:
 
 
 # Of each family, the row whose file it can be given here.
-FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS))}
+FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *TRANSFORMERS))}
 FAMILIES = [
     FIRST[name]
     for name in (

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -52,17 +53,19 @@ def test_a_quality_means_a_precision_by_memory(asked: Quality, gigabytes: int, c
     assert choose_precision(FLUX, asked, "cuda", gigabytes * GB, plan).precision == chosen
 
 
-def with_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: object())
+def install(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    def find(package: str) -> object | None:
+        return object() if package in packages else None
+
+    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", find)
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
-@pytest.mark.parametrize("installed", [False, True])
+@pytest.mark.parametrize("packages", [(), ("bitsandbytes",), ("sdnq",)])
 def test_a_larger_card_never_makes_a_worse_image(
-    monkeypatch: pytest.MonkeyPatch, base: PipelineSpec, installed: bool
+    monkeypatch: pytest.MonkeyPatch, base: PipelineSpec, packages: tuple[str, ...]
 ) -> None:
-    if installed:
-        with_bitsandbytes(monkeypatch)
+    install(monkeypatch, *packages)
     for ram in (None, 64 * GB, 16 * GB):
         planned = [plan_on_card(base, "balanced", card * GB, ram=ram) for card in (8, 12, 16, 24, 32, 48, 80)]
         bits = [precision_of(spec).bits for spec, _ in planned]
@@ -72,7 +75,7 @@ def test_a_larger_card_never_makes_a_worse_image(
 
 
 def test_what_can_t_go_layer_by_layer_is_not_the_smallest_for_a_small_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_bitsandbytes(monkeypatch)
+    install(monkeypatch, "bitsandbytes")
     qualities: tuple[Quality, ...] = ("fast", "balanced")
     for asked in qualities:
         spec, its = plan_on_card(FLUX, asked, 8 * GB)
@@ -85,6 +88,14 @@ def test_apple_s_gpus_have_no_8_bit_floats() -> None:
     assert choose_precision(qwen, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
     assert choose_precision(qwen, "balanced", "xpu", 20 * GB, plan).precision == "fp8"
     assert choose_precision(qwen, "balanced", "mps", 20 * GB, plan).precision == "full"
+
+
+def test_sdnq_s_integers_run_on_any_device_and_its_4_bits_with_fast_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "sdnq")
+    qwen = choose_base(None, None, "qwen-image-2")
+    qualities: dict[Quality, str] = {"balanced": "sdnq-int8", "fast": "sdnq-uint4"}
+    for quality, kind in product(qualities, ("cuda", "xpu", "mps")):
+        assert choose_precision(qwen, quality, kind, 20 * GB, plan).precision == qualities[quality]
 
 
 def test_a_user_s_own_file_stays_as_it_is() -> None:

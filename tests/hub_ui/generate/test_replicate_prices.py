@@ -7,7 +7,7 @@ from hub_ui.generate.replicate import Price, format_dollars, image_price, traini
 
 
 def _inputs(*names: str) -> Inputs:
-    return Inputs(known={name: Input(name=name) for name in names})
+    return {name: Input() for name in names}
 
 
 def _model(inputs: Inputs, **fields: Any) -> Runnable:

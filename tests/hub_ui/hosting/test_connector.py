@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_nothing_private_is_written(page: Services, home: Path) -> None:
 
 def test_a_search_finds_nothing_private_whoever_asks(page: Services) -> None:
     with use_visitor(visitor(ADA)):
-        answers = list(page.lookup.search(Query(text="secret")))
+        answers = list(chain.from_iterable(page.lookup.search(Query(text="secret"))))
     assert [lora for answer in answers if answer.page for lora in answer.page.loras] == []
     assert [answer.error for answer in answers if answer.error] == []
 
@@ -153,7 +154,7 @@ def test_access_is_asked_for_once_in_ten_minutes(page: Services, recorder: Recor
 def test_the_owners_key_counts_for_what_the_owner_lists(hubs: HubEndpoints, home: Path) -> None:
     owner = {"replicate": "r8_ada", "huggingface": "hf_member", "civitai": "civ_buyer"}
     with built(hubs, home, SharedKeys.parse("replicate:list, huggingface:maker/closed", owner)) as page:
-        answers = {answer.hub: answer for answer in page.lookup.search(Query(hubs=("replicate",)))}
+        answers = {answer.hub: answer for group in page.lookup.search(Query(hubs=("replicate",))) for answer in group}
         found = answers["replicate"].page
         assert [lora.ref.id for lora in found.loras if found] == ["maker/tuned"]  # type: ignore[union-attr]
         assert page.lookup.get(Ref.parse("replicate:maker/tuned")).title == "tuned"

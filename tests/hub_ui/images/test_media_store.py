@@ -56,15 +56,11 @@ def test_the_budget_is_never_exceeded(store: MediaStore) -> None:
     assert store.size() > 500
 
 
-def test_what_is_larger_than_the_budget_is_not_kept(store: MediaStore) -> None:
-    put(store, "large", size=1001)
-    assert (store.get("large"), store.size()) == (None, 0)
-
-
-def test_a_budget_of_nothing_keeps_nothing(tmp_path: Path) -> None:
-    store = MediaStore(tmp_path, 0)
-    put(store, URL)
-    assert (store.get(URL), files(store)) == (None, [])
+@pytest.mark.parametrize(("budget", "size"), [(1000, 1001), (0, 100)])
+def test_what_is_larger_than_the_budget_is_not_kept(tmp_path: Path, budget: int, size: int) -> None:
+    store = MediaStore(tmp_path, budget)
+    put(store, URL, size=size)
+    assert (store.get(URL), store.size(), files(store)) == (None, 0, [])
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes", b"https://a.example/1.png"])

@@ -129,18 +129,12 @@ def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time
         jobs.close()
 
 
-def test_what_is_stopped_before_the_first_step_is_read_has_its_last_word_too(jobs: Jobs) -> None:
+@pytest.mark.parametrize(("word", "said"), [("The app ends.", "The app ends."), ("", GONE)])
+def test_what_is_stopped_before_the_first_step_is_read_has_its_last_word_too(jobs: Jobs, word: str, said: str) -> None:
     id_ = jobs.start(PAIR, Held())
     steps = follow(jobs, id_)
-    jobs.stop(id_, "The app ends.")
-    assert list(steps) == [Stopped(text="The app ends.")]
-
-
-def test_a_stop_without_a_word_is_a_sentence_all_the_same(jobs: Jobs) -> None:
-    id_ = jobs.start(PAIR, Held())
-    steps = follow(jobs, id_)
-    jobs.stop(id_)
-    assert list(steps) == [Stopped(text=GONE)]
+    jobs.stop(id_, word)
+    assert list(steps) == [Stopped(text=said)]
 
 
 def test_steps_have_numbers_and_who_has_one_gets_what_is_newer(jobs: Jobs) -> None:

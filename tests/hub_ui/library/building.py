@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from connectors.connector import HttpDownload
+from connectors.connector import Download, HttpDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
@@ -64,3 +64,8 @@ def a_part(folder: Path, **fields: Any) -> PartialFile:
     """Opened anew, it goes on with what lies in the folder."""
     purpose = DownloadIdentity(**{"ref": str(INK), "address": "https://hub.example/file", **fields})
     return PartialFile.open(folder, folder / "ink.part", folder / ".hub-ui/ink.json", purpose)
+
+
+def pull_file(library: Library, found: Download, about: Record | Entry, **options: Any) -> Entry:
+    """From where it is said to be, each time."""
+    return library.pull(lambda: found, about, **options)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import connectors
@@ -57,14 +58,9 @@ def pull(
 ) -> Entry:
     connector = connector_of(hubs, hub)
     pinned = pin(connector, Ref.parse(REFS[hub]))
-    download = connector.download(pinned)
-    return library.pull(
-        download,
-        record(ref=pinned, hub=hub, creator="maker"),
-        on_progress=on_progress,
-        is_cancelled=is_cancelled,
-        renew=lambda: connector.download(pinned),
-    )
+    about = record(ref=pinned, hub=hub, creator="maker")
+    locate = partial(connector.download, pinned)
+    return library.pull(locate, about, on_progress=on_progress, is_cancelled=is_cancelled)
 
 
 def weights_in(library: Library) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hub_ui import cli
-from hub_ui.demo.hubs.folder import DataFolder, Origins, civitai_hashes
+from hub_ui.demo.build.samples import civitai_hashes
+from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_store import SECONDS
 from tests.faulty_hubs import HubEndpoints, running_hubs
 

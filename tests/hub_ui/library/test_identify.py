@@ -113,14 +113,6 @@ def test_civitai_is_asked_by_each_kind_of_hash(ink: Path, how: str) -> None:
     assert (found.state, found.ref, found.how) == ("recognised", INK, how)
 
 
-def test_the_same_tensors_with_other_metadata_are_an_edited_copy(ink: Path) -> None:
-    original = sha256(FILE)
-    ink.write_bytes(noted(FILE, note="mine"))
-    [found] = identify(ink.parent, answering({str(digests(ink).autov3): known(original)}))
-    assert (found.state, found.how) == ("edited", "AutoV3")
-    assert entry_of(found, "ink.safetensors", "") is None
-
-
 def test_a_hub_that_states_other_bytes_is_not_believed(ink: Path) -> None:
     [found] = identify(ink.parent, answering({digests(ink).autov2: known("b" * 64)}))
     assert (found.state, found.ref) == ("unknown", None)
@@ -164,19 +156,6 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     names = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
     assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
-
-
-def test_an_entry_says_what_the_record_says(ink: Path) -> None:
-    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
-    assert entry_of(found, "loras/ink.safetensors", "https://hub.invalid/1") == entry(
-        file="loras/ink.safetensors",
-        size=len(FILE),
-        sha256=sha256(FILE),
-        source="https://hub.invalid/1",
-        base_model="sdxl",
-        architecture="sdxl",
-        trigger_words=("inkstyle",),
-    )
 
 
 def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:

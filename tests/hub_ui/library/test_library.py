@@ -20,7 +20,7 @@ from hub_ui.library.library import Library, source_of
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
+from tests.hub_ui.library.building import INK, download, entry, pull_file, record, sha256, weights
 from tests.hub_ui.library.hubs import HUBS, library_in, partial_bytes, pull
 
 FILE = weights()
@@ -39,15 +39,8 @@ def files(library: Library) -> list[str]:
     return sorted(path for path in found if not path.startswith(".hub-ui/"))
 
 
-def test_a_pull_leaves_the_file_and_its_entry(library: Library, ink: HttpDownload) -> None:
-    got = library.pull(ink, record())
-    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
-    assert library.path(got).read_bytes() == FILE
-    assert library.entries() == (got,)
-
-
 def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownload) -> None:
-    got = library.pull(ink, record(license="mit"))
+    got = pull_file(library, ink, record(license="mit"))
     assert got == entry(
         size=len(FILE),
         sha256=sha256(FILE),
@@ -58,57 +51,70 @@ def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownloa
         weight=0.8,
         license="mit",
     )
+    assert (files(library), library.entries()) == (["sd1/ada/Ink lines-2001.safetensors"], (got,))
+    assert library.path(got).read_bytes() == FILE
+
+
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        ("https://me:pw@civitai.com/download/2?fileId=3&token=secret&X-Amz-Signature=secret", None),
+        ("https://files.example/a?Signature=x", "https://civitai.com/download/2?fileId=3"),
+    ],
+)
+def test_no_token_and_no_signature_is_written_to_the_lock_file(url: str, source: str | None) -> None:
+    assert source_of(download(url, source=source)) == "https://civitai.com/download/2?fileId=3"
 
 
 def test_what_is_there_is_not_asked_for_again(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    first = library.pull(ink, record())
-    assert library.pull(ink, record()) == first
+    first = pull_file(library, ink, record())
+    assert pull_file(library, ink, record()) == first
     assert len(hub.asked) == 1
 
 
 def test_a_damaged_file_is_fetched_again(library: Library, ink: HttpDownload) -> None:
-    first = library.pull(ink, record())
+    first = pull_file(library, ink, record())
     library.path(first).write_bytes(b"damaged")
-    assert library.pull(ink, record()) == first
+    assert pull_file(library, ink, record()) == first
     assert library.path(first).read_bytes() == FILE
 
 
 def test_a_lost_lock_file_is_written_from_the_files(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    first = library.pull(ink, record())
+    first = pull_file(library, ink, record())
     library.lock.unlink()
-    assert library.pull(ink, record()) == first
+    assert pull_file(library, ink, record()) == first
     assert len(hub.asked) == 1
 
 
 def test_a_weight_the_person_set_stays(library: Library, ink: HttpDownload) -> None:
-    first = library.pull(ink, record())
+    first = pull_file(library, ink, record())
     library.lock.write_text(lockfile.dumps([replace(first, weight=0.4)]))
     library.path(first).unlink()
-    assert library.pull(ink, record()).weight == 0.4
+    assert pull_file(library, ink, record()).weight == 0.4
 
 
 def test_a_stranger_at_the_place_is_left_alone(library: Library, ink: HttpDownload) -> None:
     stranger = library.folder / "sd1/ada/Ink lines-2001.safetensors"
     stranger.parent.mkdir(parents=True)
     stranger.write_bytes(b"mine")
-    got = library.pull(ink, record())
+    got = pull_file(library, ink, record())
     assert stranger.read_bytes() == b"mine"
     assert library.path(got).read_bytes() == FILE
 
 
 def test_other_bytes_under_a_locked_ref_are_refused(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    library.pull(ink, record())
+    pull_file(library, ink, record())
     with pytest.raises(errors.WrongHash, match="lock file pins"):
-        library.pull(replace(ink, sha256="b" * 64), record())
+        pull_file(library, replace(ink, sha256="b" * 64), record())
     assert len(hub.asked) == 1
 
 
 def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    first = library.pull(ink, record())
+    first = pull_file(library, ink, record())
     library.path(first).unlink()
     hub.answers["/file"] = Answer(body=weights(fill=b"\x02"))
     with pytest.raises(errors.WrongHash):
-        library.pull(replace(ink, size=None, sha256=None), record())
+        pull_file(library, replace(ink, size=None, sha256=None), record())
     assert files(library) == []
 
 
@@ -116,21 +122,23 @@ def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, 
 def test_a_failed_pull_leaves_nothing(library: Library, ink: HttpDownload, hub: Hub, body: bytes) -> None:
     hub.answers["/file"] = Answer(body=body)
     with pytest.raises(errors.IntegrityError):
-        library.pull(ink, record())
+        pull_file(library, ink, record())
     assert files(library) == []
     assert library.entries() == ()
 
 
 def test_an_unpinned_ref_is_refused(library: Library, ink: HttpDownload) -> None:
     with pytest.raises(errors.BadRef, match="Pin it first"):
-        library.pull(replace(ink, ref=Ref.parse("civitai:1001")), record())
+        pull_file(library, replace(ink, ref=Ref.parse("civitai:1001")), record())
 
 
 def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     came: list[Progress] = []
     with pytest.raises(PullCancelled):
-        library.pull(download(hub.url + "/file"), record(), on_progress=came.append, is_cancelled=lambda: bool(came))
+        pull_file(
+            library, download(hub.url + "/file"), record(), on_progress=came.append, is_cancelled=lambda: bool(came)
+        )
     assert files(library) == ["sd1/ada/Ink lines-2001.38fcb4edb5bb.part"]
     assert partial_bytes(library) > 0
     library.forget(INK)
@@ -140,7 +148,7 @@ def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library,
 def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=FILE, after=0.3)
     with ThreadPoolExecutor(4) as pool:
-        pulls = [pool.submit(library.pull, download(hub.url + "/file"), record()) for _ in range(4)]
+        pulls = [pool.submit(pull_file, library, download(hub.url + "/file"), record()) for _ in range(4)]
     assert len({pull.result() for pull in pulls}) == 1
     assert len(hub.asked) == 1
 
@@ -149,20 +157,20 @@ def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library,
     hub.answers["/file"] = Answer(body=FILE)
     refs = [Ref.parse(f"civitai:1001@2001#{number}") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda ref: library.pull(download(hub.url + "/file", ref=ref), record()), refs))
+        list(pool.map(lambda ref: pull_file(library, download(hub.url + "/file", ref=ref), record()), refs))
     assert {held.ref for held in library.entries()} == set(refs)
     assert len({held.file for held in library.entries()}) == len(files(library)) == 8
 
 
 @pytest.mark.parametrize("text", ["civitai:1001", "civitai:1001@2001", "civitai:1001@2001#3001", "civitai:@2001"])
 def test_an_entry_is_found_by_less_than_its_ref(library: Library, ink: HttpDownload, text: str) -> None:
-    got = library.pull(ink, record())
+    got = pull_file(library, ink, record())
     assert library.entry(Ref.parse(text)) == got
 
 
 @pytest.mark.parametrize("text", ["civitai:1002", "civitai:1001@2002", "civitai:1001@2001#4", "replicate:a/b"])
 def test_other_refs_are_not_there(library: Library, ink: HttpDownload, text: str) -> None:
-    library.pull(ink, record())
+    pull_file(library, ink, record())
     assert not library.holds(Ref.parse(text))
     with pytest.raises(errors.NotFound, match="Pull it first"):
         library.entry(Ref.parse(text))
@@ -177,7 +185,7 @@ def test_a_ref_that_may_mean_two_entries_asks_back(library: Library) -> None:
 
 def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Hub) -> None:
     library.lock.write_text("version = 1\n[[lora]]\nref = \n")
-    for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.adopt([entry()])):
+    for attempt in (library.entries, lambda: pull_file(library, ink, record()), lambda: library.adopt([entry()])):
         with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
             attempt()
     assert library.lock.read_text() == "version = 1\n[[lora]]\nref = \n"
@@ -193,25 +201,13 @@ def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDownload) -> None:
     (tmp_path / "loras").write_text("a file where the folder should be")
     with pytest.raises(errors.HubUiError, match="can't be written"):
-        Library(tmp_path / "loras", tmp_path / "loras.lock").pull(ink, record())
-
-
-def test_no_token_is_written_to_the_lock_file() -> None:
-    url = "https://me:pw@civitai.com/api/download/models/2?fileId=3&token=secret&X-Amz-Signature=secret"
-    assert source_of(download(url)) == "https://civitai.com/api/download/models/2?fileId=3"
-
-
-def test_a_signed_address_is_not_written_to_the_lock_file() -> None:
-    signed = download(
-        "https://files.example/a?Signature=x", source="https://civitai.com/api/download/models/2?fileId=3"
-    )
-    assert source_of(signed) == "https://civitai.com/api/download/models/2?fileId=3"
+        pull_file(Library(tmp_path / "loras", tmp_path / "loras.lock"), ink, record())
 
 
 def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Library, ink: HttpDownload) -> None:
     second = entry(ref=Ref.parse("civitai:1@2"), file="sd1/b.safetensors", extra={"mood": "calm"})
     library.lock.write_text(lockfile.write(lockfile.Lock(entries=(second,), version="1.3", extra={"team": ["ink"]})))
-    library.pull(ink, record())
+    pull_file(library, ink, record())
     kept = lockfile.read(library.lock.read_text())
     assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
 
@@ -222,7 +218,7 @@ def test_adopting_nothing_writes_nothing(library: Library) -> None:
 
 
 def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink: HttpDownload) -> None:
-    got = library.pull(ink, record())
+    got = pull_file(library, ink, record())
     new = entry(ref=Ref.parse("civitai:1@2"), file="sd1/b.safetensors")
     taken = entry(ref=Ref.parse("civitai:1@3"), file=got.file.upper().replace("SAFETENSORS", "safetensors"))
     assert library.adopt([entry(file="sd1/c.safetensors"), new, taken]) == (new,)
@@ -233,27 +229,27 @@ def break_off(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
-        once.pull(download(hub.url + "/file"), record())
+        pull_file(once, download(hub.url + "/file"), record())
 
 
 def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Hub) -> None:
     break_off(library, hub)
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.NotWeights, match="web page"):
-        library.pull(download(hub.url + "/file"), record())
+        pull_file(library, download(hub.url + "/file"), record())
     assert partial_bytes(library) == 100_000
 
 
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Hub) -> None:
     break_off(library, hub)
-    library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
+    pull_file(library, download(hub.url + "/file"), record(title="Renamed", creator="bob"))
     assert files(library) == ["sd1/bob/Renamed-2001.safetensors"]
     assert hub.asked[1].headers["Range"].startswith("bytes=100000-")
 
 
 def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    first = library.pull(ink, record())
-    second = library.pull(replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
+    first = pull_file(library, ink, record())
+    second = pull_file(library, replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
     assert len(hub.asked) == 1
 
@@ -261,23 +257,23 @@ def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, 
 def test_bytes_that_turn_out_to_be_another_entrys_are_stored_once(
     library: Library, ink: HttpDownload, hub: Hub
 ) -> None:
-    first = library.pull(ink, record())
+    first = pull_file(library, ink, record())
     unpromised = replace(ink, ref=OTHER, size=None, sha256=None)
-    second = library.pull(unpromised, record(title="Twin"))
+    second = pull_file(library, unpromised, record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
     assert len(hub.asked) == 2
 
 
 def test_a_damaged_file_of_another_entry_is_not_copied(library: Library, ink: HttpDownload) -> None:
-    library.path(library.pull(ink, record())).write_bytes(b"damaged")
-    second = library.pull(replace(ink, ref=OTHER), record(title="Twin"))
+    library.path(pull_file(library, ink, record())).write_bytes(b"damaged")
+    second = pull_file(library, replace(ink, ref=OTHER), record(title="Twin"))
     assert library.path(second).read_bytes() == FILE
 
 
 def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, ink: HttpDownload, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=FILE, late=0.2)
     with ThreadPoolExecutor(2) as pool:
-        pulls = [pool.submit(library.pull, replace(ink, ref=ref), record()) for ref in (INK, OTHER)]
+        pulls = [pool.submit(pull_file, library, replace(ink, ref=ref), record()) for ref in (INK, OTHER)]
     assert {pull.result().sha256 for pull in pulls} == {sha256(FILE)}
     assert len(hub.asked) == 1
 
@@ -287,11 +283,11 @@ def test_a_file_renamed_just_before_the_end_gets_its_entry(
 ) -> None:
     unpromised = replace(ink, sha256=None, size=None)
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "_enter", _end)
+        patch.setattr(Library, "_entry", _end)
         with pytest.raises(KeyboardInterrupt):
-            library.pull(unpromised, record())
+            pull_file(library, unpromised, record())
     assert library.entries() == ()
-    assert library.pull(unpromised, record()).sha256 == sha256(FILE)
+    assert pull_file(library, unpromised, record()).sha256 == sha256(FILE)
     assert (len(hub.asked), files(library)) == (1, ["sd1/ada/Ink lines-2001.safetensors"])
 
 
@@ -303,7 +299,7 @@ def _end(*_: object) -> None:
 def test_a_damaged_state_file_costs_the_part_and_nothing_else(library: Library, ink: HttpDownload, text: bytes) -> None:
     (library.folder / ".hub-ui").mkdir(parents=True)
     (library.folder / ".hub-ui/38fcb4edb5bb.json").write_bytes(text)
-    assert library.pull(ink, record()).sha256 == sha256(FILE)
+    assert pull_file(library, ink, record()).sha256 == sha256(FILE)
 
 
 def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: HttpDownload) -> None:
@@ -312,7 +308,7 @@ def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: Http
     state = PartState(purpose=DownloadIdentity(ref=str(INK), address="x"), part="../stranger.part")
     (library.folder / ".hub-ui").mkdir(parents=True)
     (library.folder / ".hub-ui/38fcb4edb5bb.json").write_bytes(msgspec.json.encode(state))
-    library.pull(ink, record())
+    pull_file(library, ink, record())
     assert stranger.read_bytes() == b"mine"
 
 
@@ -321,7 +317,7 @@ def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Hub) -> 
     content = generate_safetensors({**spec, "metadata": {"modelspec.trigger_phrase": "inkstyle"}})
     hub.answers["/file"] = Answer(body=content.read(0, content.size))
     unsaid = record(architecture=None, base_model=None, trigger_words=())
-    got = library.pull(download(hub.url + "/file"), unsaid)
+    got = pull_file(library, download(hub.url + "/file"), unsaid)
     assert (got.architecture, got.trigger_words) == ("sd1", ("inkstyle",))
     assert got.file == "sd1/ada/Ink lines-2001.safetensors"
 
@@ -329,8 +325,9 @@ def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Hub) -> 
 def test_no_file_of_the_library_holds_a_key(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
+    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
-        Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
+        pull_file(once, asked, record())
     assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
 
 

@@ -72,8 +72,3 @@ def test_the_same_ref_with_other_bytes_differs_and_ours_is_kept() -> None:
 def test_a_file_name_that_is_taken_here_is_changed() -> None:
     [found] = merge([entry()], [entry(ref=OTHER_LOCK, file="SD1/ada/Ink lines-2001.safetensors")])
     assert found.entry.file == "SD1/ada/Ink lines-2001-b01dde3c.safetensors"
-
-
-def test_two_new_ones_get_two_names() -> None:
-    found = merge([], [entry(), entry(ref=OTHER_LOCK)])
-    assert len({one.entry.file for one in found}) == 2

@@ -8,7 +8,7 @@ from hub_ui.library.sync import best_home, explain
 from tests.hub_ui.stand_ins import lora, version
 
 REF = Ref.parse("civitai:1001@2001")
-GONE = NotFound("The file is not there (any more).", hub="civitai")
+GONE = NotFound("The file is not there. It may have been removed.", hub="civitai")
 MIRROR = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
 
 
@@ -20,7 +20,7 @@ def advice(error: HubUiError = GONE, *mirrors: Ref, **fields: object) -> str:
 def test_the_same_bytes_on_another_hub_are_the_best_step() -> None:
     assert (
         advice(GONE, MIRROR)
-        == f"The file is not there (any more). The same bytes are at {MIRROR}: hub-ui pull {MIRROR}"
+        == f"The file is not there. It may have been removed. The same bytes are at {MIRROR}: hub-ui pull {MIRROR}"
     )
 
 
@@ -33,7 +33,7 @@ def test_a_region_that_is_blocked_is_not_sent_to_the_same_hub() -> None:
 def test_the_advice_names_another_version_in_the_catalog() -> None:
     versions = (version(REF), version(Ref.parse("civitai:1001@2002")))
     assert advice(versions=versions) == (
-        "The file is not there (any more). The catalog remembers it as “Ink lines” by ada. "
+        "The file is not there. It may have been removed. The catalog remembers it as “Ink lines” by ada. "
         "Another version is there: hub-ui pull civitai:1001@2002"
     )
 

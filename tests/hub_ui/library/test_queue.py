@@ -8,8 +8,8 @@ import pytest
 from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue import Failure, Queue, Report, Task
-from hub_ui.library.queue_store import QueueLimits
+from hub_ui.library.queue import Queue, Report
+from hub_ui.library.queue_store import Failure, QueueLimits, Task
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.queueing import HF, A, B, C, D, Moved, Pulls, at, eventually, queue
 

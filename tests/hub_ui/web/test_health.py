@@ -48,7 +48,7 @@ def test_a_page_is_alive_and_ready(watched: Visitor) -> None:
 
 def test_what_happens_is_counted_without_names(watched: Visitor) -> None:
     before = values(watched)
-    [answer] = watched.services.lookup.search(Query(hubs=("huggingface",)))
+    [[answer]] = watched.services.lookup.search(Query(hubs=("huggingface",)))
     assert answer.page is not None
     found = answer.page.loras[0].ref
     watched.services.lookup.get(found)

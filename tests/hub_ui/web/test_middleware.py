@@ -104,6 +104,14 @@ def test_a_person_reads_a_refusal_on_a_small_page(local: Visitor, headers: dict[
     assert ('role="alert"' in answer.text, "<b>" in answer.text, "<script" in answer.text) == (True, False, False)
 
 
+@pytest.mark.parametrize(("path", "status"), [("try", 405), ("library", 405), ("lora/nowhere", 404)])
+def test_an_address_below_ours_that_nothing_answers_is_a_page_too(local: Visitor, path: str, status: int) -> None:
+    answer = replace(local, headers=NAVIGATION).get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert "There is no such page." in answer.text
+    assert local.get(path).json() == {"detail": "There is no such page."}
+
+
 def test_htmx_shows_a_refusal_as_a_toast(local: Visitor) -> None:
     answer = replace(local, headers=HTMX).get("nowhere")
     assert (answer.status_code, answer.headers["hx-retarget"]) == (404, "#toast")

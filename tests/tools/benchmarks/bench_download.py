@@ -18,7 +18,7 @@ from pathlib import Path
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
-from tests.hub_ui.library.building import download, record
+from tests.hub_ui.library.building import download, pull_file, record
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 MIB = 1024 * 1024
@@ -55,7 +55,7 @@ def pulled(url: str, folder: Path) -> float:
     place = folder / "library"
     library = Library(place, place / "loras.lock", options=DownloadOptions(connections=CONNECTIONS))
     begin = time.perf_counter()
-    library.pull(download(url, ref=Ref.parse("civitai:1@2#1")), record())
+    pull_file(library, download(url, ref=Ref.parse("civitai:1@2#1")), record())
     took = time.perf_counter() - begin
     shutil.rmtree(place)
     return took

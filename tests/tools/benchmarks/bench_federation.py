@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from connectors.connector import Connector
@@ -53,7 +54,7 @@ def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
         settings = Settings(home=Path(folder), library=Path(folder), lock=Path(folder) / "loras.lock")
         services = connect(settings, connectors, remembered)
         start = time.perf_counter()
-        found = services.lookup.search(QUERY, timeout=PATIENCE)
+        found = chain.from_iterable(services.lookup.search(QUERY, timeout=PATIENCE))
         return {answer.hub: time.perf_counter() - start for answer in found if answer.page is not None}
 
 

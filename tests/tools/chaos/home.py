@@ -13,7 +13,7 @@ from hub_ui.library import lockfile
 from hub_ui.library.disk import stamp
 from hub_ui.library.download.partial_file import PartState, part_of, read_state
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue_store import QueueStore, Row
+from hub_ui.library.queue_store import QueueStore, Task
 from tests.tools.chaos.wanted import Wanted
 
 Stamp = tuple[int, int, int]
@@ -75,17 +75,17 @@ class Home:
             self._check_entry(entry)
         return entries
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[Task, ...]:
         """Of the queue: each ref once, none failed, and whatever is done is in the library."""
         if not self.queue.exists():
             return ()
         store = QueueStore(self.queue)
-        rows = store.rows()
+        rows = store.tasks()
         store.close()
         twice = [ref for ref, count in Counter(row.ref for row in rows).items() if count > 1]
         wrong = [row for row in rows if row.state not in ("waiting", "running", "done")]
         entries = self.entries()
-        lost = [row for row in rows if row.state == "done" and not _entered(Ref.parse(row.ref), entries)]
+        lost = [row for row in rows if row.state == "done" and not _entered(row.ref, entries)]
         if twice or wrong or lost:
             raise Broken(f"the queue holds twice {twice}, in a wrong state {wrong}, done without an entry {lost}")
         return rows

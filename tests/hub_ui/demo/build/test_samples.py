@@ -1,11 +1,12 @@
+import hashlib
 from pathlib import Path
 from shutil import copy, copytree
 from typing import Any
 
 import pytest
 
-from hub_ui.demo.build.samples import json_bytes, read_json, refresh
-from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.demo.build.samples import civitai_hashes, json_bytes, read_json, refresh
+from hub_ui.demo.hubs.folder import SAMPLES, generate_safetensors, in_memory
 
 HUGGING_FACE = "hf_model_slowglass__quarry-light.json"
 COMMITS = "hf_commits_slowglass__quarry-light.json"
@@ -70,3 +71,25 @@ def test_the_latest_version_of_replicate_is_the_one_of_that_id(folder: Path) -> 
     write(folder / "replicate_model_a__b.json", {"owner": "a", "name": "b", "latest_version": {"id": "5"}})
     assert refresh(folder) == ["replicate_model_a__b.json"]
     assert read_json(folder / "replicate_model_a__b.json")["latest_version"] == {"id": "5", "cog_version": "0.17"}
+
+
+SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
+
+
+def hashes(data: bytes) -> dict[str, str]:
+    return civitai_hashes(in_memory(data))
+
+
+def test_text_has_the_hashes_that_other_tools_give_it() -> None:
+    assert hashes(b"abc") == {
+        "AutoV2": "BA7816BF8F",
+        "SHA256": "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+        "CRC32": "352441C2",
+        "BLAKE3": "6437B3AC38465133FFB63B75273A8DB548C558465D79DB03FD359C6CD5BD9D85",
+    }
+
+
+def test_a_safetensors_file_is_also_known_by_its_tensors_alone() -> None:
+    content = generate_safetensors(SMALL)
+    tensors = content.read(content.size - 8, content.size)
+    assert civitai_hashes(content)["AutoV3"] == hashlib.sha256(tensors).hexdigest()[:12].upper()

@@ -1,4 +1,3 @@
-import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -10,7 +9,6 @@ from safetensors.torch import load
 
 from hub_ui.demo.hubs.folder import (
     Content,
-    civitai_hashes,
     expand_tensors,
     generate_safetensors,
     in_memory,
@@ -23,28 +21,6 @@ def test_a_file_on_disk_reads_from_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     assert on_disk(path).read(3, 6) == b"345"
-
-
-SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
-
-
-def hashes(data: bytes) -> dict[str, str]:
-    return civitai_hashes(in_memory(data))
-
-
-def test_text_has_the_hashes_that_other_tools_give_it() -> None:
-    assert hashes(b"abc") == {
-        "AutoV2": "BA7816BF8F",
-        "SHA256": "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
-        "CRC32": "352441C2",
-        "BLAKE3": "6437B3AC38465133FFB63B75273A8DB548C558465D79DB03FD359C6CD5BD9D85",
-    }
-
-
-def test_a_safetensors_file_is_also_known_by_its_tensors_alone() -> None:
-    content = generate_safetensors(SMALL)
-    tensors = content.read(content.size - 8, content.size)
-    assert civitai_hashes(content)["AutoV3"] == hashlib.sha256(tensors).hexdigest()[:12].upper()
 
 
 SPEC: dict[str, Any] = {

@@ -18,7 +18,7 @@ import json
 from connectors.claims import base_models
 from connectors.weights.training_metadata import base_of
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
+from tests.tools.base_tables.__main__ import memory_table, table, table_of_files
 from hub_ui.generate.plan import plan_on_card
 
 base = choose_base("halcyon", None, None)
@@ -43,7 +43,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Of a program that has the block beside all others."""
     folder, sources = tmp_path_factory.mktemp("program"), Path(connectors.__file__).parent
     (folder / "connectors").mkdir()
-    (folder / "hub_ui").symlink_to(sources.with_name("hub_ui"))
+    for name in ("hub_ui", "tests"):
+        (folder / name).symlink_to(sources.with_name(name))
     for path in sources.iterdir():
         if path != FILE:
             (folder / "connectors" / path.name).symlink_to(path)

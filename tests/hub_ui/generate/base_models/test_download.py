@@ -30,7 +30,10 @@ def data(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vae/diffusion_pytorch_model.safetensors": {"path": "base/vae/diffusion_pytorch_model.safetensors"},
     }
     network = {"fast_unet.safetensors": {"path": "base/unet/diffusion_pytorch_model.safetensors"}}
-    return save_hub(tmp_path_factory.mktemp("data") / "hub", Path(base), modular=modular, network=network)
+    packing = {"quantization_config": {"quant_method": "nunchaku_lite"}}
+    packed = {"model_index.json": {"path": "base/model_index.json"}, "unet/config.json": text(packing)}
+    folder = tmp_path_factory.mktemp("data") / "hub"
+    return save_hub(folder, Path(base), modular=modular, network=network, packed=packed)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +72,10 @@ def test_a_plan_says_what_how_much_and_under_which_licence(source: Source, base:
     files = [*Path(base).glob("*/*"), Path(base) / "model_index.json"]
     assert planned.bytes == sum(path.stat().st_size for path in files)
     assert (planned.repo, planned.license, planned.gated) == ("maker/tiny", "tiny-license", False)
-    # The index was read for the plan.
-    assert planned.present == (Path(base) / "model_index.json").stat().st_size
+    # The index was read for the plan, and whether the network is packed.
+    assert planned.present == sum(
+        (Path(base) / name).stat().st_size for name in ("model_index.json", "unet/config.json")
+    )
     assert planned.missing == planned.bytes - planned.present
     assert len(planned.revision or "") == 40
 
@@ -78,7 +83,8 @@ def test_a_plan_says_what_how_much_and_under_which_licence(source: Source, base:
 def test_a_plan_fetches_no_weights(source: Source) -> None:
     planned = plan_download(of("maker/tiny"), source)
     assert source.cache is not None
-    assert [path.name for path in source.cache.rglob("*") if path.is_symlink()] == ["model_index.json"]
+    here = {path.name for path in source.cache.rglob("*") if path.is_symlink()}
+    assert here == {"model_index.json", "config.json"}
     assert [file.filename for file in planned.files if file.filename.endswith(".safetensors")] == WEIGHTS
 
 
@@ -152,6 +158,11 @@ def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
 def test_a_repo_that_is_no_base_is_told(source: Source, repo: str, said: str) -> None:
     with pytest.raises(NoBase, match=said):
         plan_download(of(repo), source)
+
+
+def test_a_repo_whose_network_can_t_be_unpacked_is_told_before_its_download(source: Source) -> None:
+    with pytest.raises(NoBase, match=r"maker/packed is packed by nunchaku_lite, which can't be unpacked here"):
+        plan_download(of("maker/packed"), source)
 
 
 def test_a_repo_of_another_architecture_does_not_fit(source: Source) -> None:

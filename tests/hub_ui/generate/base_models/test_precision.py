@@ -42,7 +42,8 @@ def test_8_bit_integers_come_before_8_bit_floats_where_they_run(
     monkeypatch: pytest.MonkeyPatch, name: str, device: str, installed: bool, first: str
 ) -> None:
     monkeypatch.setattr(
-        "hub_ui.generate.base_models.precision.find_spec", lambda package: object() if installed else None
+        "hub_ui.generate.base_models.precision.find_spec",
+        lambda package: object() if installed and package == "bitsandbytes" else None,
     )
     base = base_by_id(name)
     assert base is not None

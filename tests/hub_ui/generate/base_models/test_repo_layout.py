@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -201,3 +202,27 @@ def test_an_index_is_read_from_a_folder(tmp_path: Path) -> None:
     assert repo_layout.read_index(save(tmp_path, "model_index.json")) == index()
     (tmp_path / "model_index.json").write_text("{")
     assert repo_layout.read_index(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("sdnq", "is packed by sdnq, which is not installed. Install it (pip install sdnq), or choose another base."),
+        (
+            "<b>gptq</b>",
+            "is packed by  b gptq b , which can't be unpacked here. Choose a version in bf16, GGUF or SDNQ.",
+        ),
+    ],
+)
+def test_weights_that_nothing_here_unpacks_are_told(tmp_path: Path, method: str, said: str) -> None:
+    settings = {"quantization_config": {"quant_method": method}}
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(NoBase, match=re.escape(f"Mine {said}")):
+        repo_layout.check_packing("Mine", tmp_path)
+
+
+@pytest.mark.parametrize("settings", ['{"_class_name": "FluxTransformer2DModel"}', "[]", "no JSON", None])
+def test_weights_that_are_not_packed_pass(tmp_path: Path, settings: str | None) -> None:
+    if settings is not None:
+        (tmp_path / "config.json").write_text(settings, encoding="utf-8")
+    repo_layout.check_packing("Mine", tmp_path)

@@ -22,11 +22,11 @@ Algorithm = Callable[[Tensor, Noise], tuple[dict[str, Tensor], Tensor]]
 RANK, ALPHA = 4, 2.0
 
 
-def lycoris(pipe: Any, layers: Iterable[Spelled], algorithm: Algorithm, seed: int = 1) -> File:
+def lycoris(pipe: Any, layers: Iterable[Spelled], algorithm: Algorithm, seed: int = 1, factor: float = 1.0) -> File:
     generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape: int, size: float = 1.0) -> Tensor:
-        return torch.randn(shape, generator=generator) * size
+        return torch.randn(shape, generator=generator) * size * factor
 
     tensors: dict[str, Tensor] = {}
     deltas: Deltas = {}
@@ -73,21 +73,21 @@ def loha_tucker(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor
 
 
 def lokr(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    """A small whole factor and a large one in two."""
-    out, inside, window = _sizes(weight)
-    first = noise(4, 2)
-    a, b = noise(out // 4, RANK), noise(RANK, inside // 2 * window, size=_size(weight) / RANK)
-    second = (a @ b).view(out // 4, inside // 2, window)
-    product = torch.einsum("ab,cdk->acbdk", first, second).reshape(weight.shape) * ALPHA / RANK
-    parts = {".lokr_w1": first, ".lokr_w2_a": a, ".lokr_w2_b": b, ".alpha": torch.tensor(ALPHA)}
+    """A small whole factor and a large one in two, of the sizes and the rank that PEFT would choose."""
+    (out, inside, window), rank, alpha = _sizes(weight), 2, 3.0
+    first = noise(4, 4)
+    a, b = noise(out // 4, rank), noise(rank, inside // 4 * window, size=_size(weight) / rank)
+    second = (a @ b).view(out // 4, inside // 4, window)
+    product = torch.einsum("ab,cdk->acbdk", first, second).reshape(weight.shape) * alpha / rank
+    parts = {".lokr_w1": first, ".lokr_w2_a": a, ".lokr_w2_b": b, ".alpha": torch.tensor(alpha)}
     return parts, weight + product
 
 
 def lokr_whole(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
     """Both factors whole: there is no rank, and an alpha of any size scales nothing."""
     out, inside, _ = _sizes(weight)
-    first = noise(2, 4)
-    second = noise(out // 2, inside // 4, *weight.shape[2:], size=_size(weight))
+    first = noise(4, 4)
+    second = noise(out // 4, inside // 4, *weight.shape[2:], size=_size(weight))
     product = torch.einsum("ab,cd...->acbd...", first, second).reshape(weight.shape)
     return {".lokr_w1": first, ".lokr_w2": second, ".alpha": torch.tensor(1e10)}, weight + product
 

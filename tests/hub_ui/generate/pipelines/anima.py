@@ -29,31 +29,3 @@ CALL = {
     "output_type": "pt",
 }  # fmt: skip
 ANIMA = Base(name="anima", architecture="anima", pipeline="AnimaModularPipeline", parts=_parts, call=CALL)
-
-PARTS = {
-    "adaln_modulation_self_attn.1": "norm1.linear_1", "adaln_modulation_self_attn.2": "norm1.linear_2",
-    "adaln_modulation_cross_attn.1": "norm2.linear_1", "adaln_modulation_cross_attn.2": "norm2.linear_2",
-    "adaln_modulation_mlp.1": "norm3.linear_1", "adaln_modulation_mlp.2": "norm3.linear_2",
-    "self_attn.q_proj": "attn1.to_q", "self_attn.k_proj": "attn1.to_k", "self_attn.v_proj": "attn1.to_v",
-    "self_attn.output_proj": "attn1.to_out.0", "cross_attn.q_proj": "attn2.to_q", "cross_attn.k_proj": "attn2.to_k",
-    "cross_attn.v_proj": "attn2.to_v", "cross_attn.output_proj": "attn2.to_out.0", "mlp.layer1": "ff.net.0.proj",
-    "mlp.layer2": "ff.net.2",
-}  # fmt: skip
-BLOCKS = {f"blocks.0.{mine}": (f"transformer_blocks.0.{theirs}",) for mine, theirs in PARTS.items()}
-ORIGINAL = {
-    **BLOCKS,
-    "final_layer.adaln_modulation.1": ("norm_out.linear_1",),
-    "final_layer.adaln_modulation.2": ("norm_out.linear_2",),
-    "final_layer.linear": ("proj_out",),
-    "x_embedder.proj.1": ("patch_embed.proj",),
-}
-MODULES = tuple(module for modules in ORIGINAL.values() for module in modules)
-# `llm_adapter.` in the original's names, a component of its own in diffusers.
-CONDITIONER = tuple(
-    f"blocks.0.{attention}.{part}_proj" for attention in ("self_attn", "cross_attn") for part in ("q", "k", "v", "o")
-)
-TEXT = (
-    *(f"layers.{i}.self_attn.{part}_proj" for i in range(2) for part in ("q", "k", "v", "o")),
-    "layers.0.mlp.gate_proj",
-    "layers.1.mlp.down_proj",
-)

@@ -4,9 +4,6 @@ from tests.hub_ui.generate.pipelines import dits, stable_diffusion_3
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, varied
 from tests.hub_ui.generate.pipelines.rows import BLOCKS, REFUSED, SILENT, T5, dit_rows, file, parts, rows
 from tests.hub_ui.generate.pipelines.spellings import (
-    AURAFLOW,
-    SD3_BLOCKS,
-    SD3_OUTSIDE,
     dotted,
     of_clip,
     original,
@@ -20,7 +17,7 @@ SD3_TEXT = parts(
     file(of_clip("text_encoder_2", "text_encoder_2.", "."), PEFT),
 )
 SD3_WHOLE = parts(
-    file(original("lora_unet_", SD3_BLOCKS, SD3_OUTSIDE, between="_"), KOHYA),
+    file(original("lora_unet_", "sd3.blocks", "sd3.outside", between="_"), KOHYA),
     file(of_clip("text_encoder", "lora_te1_"), KOHYA),
     file(of_clip("text_encoder_2", "lora_te2_"), KOHYA),
     file(underscored("text_encoder_3", "lora_te3_", T5), KOHYA),
@@ -31,9 +28,9 @@ SD3S = (
     *rows(
         SD3,
         ("diffusers with text encoders", SD3_TEXT),
-        ("kohya", file(original("lora_unet_", SD3_BLOCKS, between="_"), KOHYA, varied), SILENT),
+        ("kohya", file(original("lora_unet_", "sd3.blocks", between="_"), KOHYA, varied), SILENT),
         ("kohya with text encoders, every layer", SD3_WHOLE, SILENT),
-        ("ai-toolkit", file(original("diffusion_model.", SD3_BLOCKS), PEFT), SILENT),
+        ("ai-toolkit", file(original("diffusion_model.", "sd3.blocks"), PEFT), SILENT),
         ("OneTrainer", file(ONETRAINER, KOHYA), REFUSED),
     ),
 )
@@ -52,8 +49,8 @@ OTHERS = (
     *dit_rows(AURA),
     *rows(
         AURA,
-        ("ComfyUI", file(original("diffusion_model.", AURAFLOW), PEFT), SILENT),
-        ("kohya", file(original("lora_unet_", AURAFLOW, between="_"), KOHYA, varied), SILENT),
+        ("ComfyUI", file(original("diffusion_model.", "auraflow.blocks"), PEFT), SILENT),
+        ("kohya", file(original("lora_unet_", "auraflow.blocks", between="_"), KOHYA, varied), SILENT),
     ),
     *dit_rows(COGVIEW4),
 )

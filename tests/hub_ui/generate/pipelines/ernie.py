@@ -19,8 +19,3 @@ def _parts() -> dict[str, Any]:
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0}
 ERNIE = Base(name="ernie", architecture="ernie", pipeline="ErnieImagePipeline", parts=_parts, call=CALL)
-
-BLOCKS = (
-    *(f"layers.0.self_attention.{part}" for part in ("to_q", "to_k", "to_v", "to_out.0")),
-    *(f"layers.0.mlp.{part}" for part in ("gate_proj", "up_proj", "linear_fc2")),
-)

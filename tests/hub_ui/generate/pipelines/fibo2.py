@@ -21,19 +21,3 @@ def _parts() -> dict[str, Any]:
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0}
 FIBO_2 = Base(name="fibo2", architecture="bria-fibo2", pipeline="BriaFibo2Pipeline", parts=_parts, call=CALL)
-BLOCKS = (
-    *(f"layers.{i}.attention.{part}" for i in range(2) for part in ("to_q", "to_k", "to_v", "to_out.0")),
-    *(f"layers.0.feed_forward.w{i}" for i in (1, 2, 3)),
-    *(f"layers.1.cross_attention.{part}" for part in ("to_q", "to_k", "to_v", "to_out.0")),
-    *(f"perceiver.layers.0.{name}_attention.to_q" for name in ("cross", "self")),
-)
-# In the names of Bria's own code.
-ORIGINAL = {
-    "layers.0.attention.to_q": ("layers.0.attention.to_q",),
-    "all_x_embedder.2-1": ("x_embedder",),
-    **{
-        f"{place}.{mine}_{part}": (f"{place}.{mine}_attention.to_{'out.0' if part == 'out' else part}",)
-        for place, mine in (("layers.1", "cross"), ("perceiver.layers.0", "cross"), ("perceiver.layers.0", "self"))
-        for part in ("q", "k", "v", "out")
-    },
-}

@@ -36,17 +36,3 @@ KLEIN_BASE = Base(
     name="flux3 klein-base", architecture="flux3", pipeline="Flux3ModularPipeline",
     parts=partial(_parts, distilled=False), call={**CALL, "negative_prompt": "blur"},
 )  # fmt: skip
-
-MODULES = {
-    "q_proj": "attn.to_q", "k_proj": "attn.to_k", "v_proj": "attn.to_v", "attn_out": "attn.to_out.0",
-    "mlp_in": "ff.linear_in", "mlp_out": "ff.linear_out",
-}  # fmt: skip
-PLACES = {
-    "content_mode_blocks.image.0": "mode_blocks.image.0",
-    "txt_mode_blocks.0": "txt_mode_blocks.0",
-    "single_blocks.0": "single_transformer_blocks.0",
-}
-ORIGINAL = {
-    f"{mine}.{part}": (f"{theirs}.{module}",) for mine, theirs in PLACES.items() for part, module in MODULES.items()
-}
-BLOCKS = tuple(module for modules in ORIGINAL.values() for module in modules)

@@ -30,34 +30,28 @@ from tests.hub_ui.generate.pipelines.rows import (
     rows,
 )
 from tests.hub_ui.generate.pipelines.spellings import (
-    CHROMA_OUTSIDE,
-    FLUX_BLOCKS,
-    FLUX_LINEAR1,
-    FLUX_OUTSIDE,
-    XLABS_SINGLE,
     dotted,
     of_clip,
     original,
     underscored,
 )
-from tests.hub_ui.generate.pipelines.spellings import XLABS as XLABS_BLOCKS
 
 
 def _kohya_flux(base: Base) -> tuple[Row, ...]:
-    whole = original("lora_unet_", FLUX_BLOCKS, FLUX_LINEAR1, between="_")
+    whole = original("lora_unet_", "flux1.blocks", "flux1.linear1", between="_")
     return rows(
         base,
-        ("kohya without linear1", file(original("lora_unet_", FLUX_BLOCKS, between="_"), KOHYA, varied)),
+        ("kohya without linear1", file(original("lora_unet_", "flux1.blocks", between="_"), KOHYA, varied)),
         ("kohya", file(whole, KOHYA, varied), REAL_SIZE),
     )
 
 
-FLUX_NAMES = (FLUX_BLOCKS, FLUX_LINEAR1)
+FLUX_NAMES = ("flux1.blocks", "flux1.linear1")
 FLUX_TEXT = parts(
-    file(original("lora_unet_", FLUX_BLOCKS, between="_"), KOHYA), file(of_clip("text_encoder", "lora_te1_"), KOHYA)
+    file(original("lora_unet_", "flux1.blocks", between="_"), KOHYA), file(of_clip("text_encoder", "lora_te1_"), KOHYA)
 )
 COMFY_TEXT = parts(
-    file(original("diffusion_model.", FLUX_BLOCKS), KOHYA),
+    file(original("diffusion_model.", "flux1.blocks"), KOHYA),
     file(of_clip("text_encoder", "text_encoders.clip_l.transformer.", "."), KOHYA),
 )
 COMFY_T5 = parts(COMFY_TEXT, file(dotted("text_encoder_2", "text_encoders.t5xxl.transformer.", T5), KOHYA))
@@ -68,10 +62,10 @@ ONETRAINER_ALL = parts(
     file(of_clip("text_encoder", "lora_te1_"), KOHYA),
     file(underscored("text_encoder_2", "lora_te2_", T5), KOHYA),
 )
-OUTSIDE = file(original("lora_unet_", FLUX_OUTSIDE, between="_"), KOHYA, varied)
+OUTSIDE = file(original("lora_unet_", "flux1.outside", between="_"), KOHYA, varied)
 OWN_NAMES = dotted("transformer", "transformer.", BLOCKS)
 STABILISED = described(file(OWN_NAMES, PEFT), "transformer", rank_stabilised=True)
-FAL = file(original("base_model.model.", *FLUX_NAMES, FLUX_OUTSIDE), PEFT)
+FAL = file(original("base_model.model.", *FLUX_NAMES, "flux1.outside"), PEFT)
 NO_T5 = "diffusers reads no LoRA for T5"
 FLUXES = (
     *dit_rows(DEV),
@@ -82,7 +76,7 @@ FLUXES = (
         ("kohya with CLIP and T5", FLUX_T5, NO_T5),
         ("kohya, layers outside of blocks", OUTSIDE, "diffusers drops them, and the last layers' alpha"),
         ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES), PEFT), SILENT),
-        ("ComfyUI with kohya's endings", file(original("diffusion_model.", FLUX_BLOCKS), KOHYA_BARE)),
+        ("ComfyUI with kohya's endings", file(original("diffusion_model.", "flux1.blocks"), KOHYA_BARE)),
         ("ComfyUI with CLIP", COMFY_TEXT),
         ("ComfyUI with CLIP and T5", COMFY_T5, NO_T5),
         ("diffusers with kohya's endings", file(OWN_NAMES, KOHYA_BARE)),
@@ -91,8 +85,8 @@ FLUXES = (
             "diffusers with ranks and alphas in patterns",
             lambda pipe, seed: patterned(pipe, OWN_NAMES(pipe), "transformer", seed),
         ),
-        ("XLabs", file(original("", XLABS_BLOCKS), XLABS)),
-        ("XLabs with single blocks", file(original("", XLABS_BLOCKS, XLABS_SINGLE), XLABS)),
+        ("XLabs", file(original("", "xlabs.blocks"), XLABS)),
+        ("XLabs with single blocks", file(original("", "xlabs.blocks", "xlabs.single"), XLABS)),
         ("OneTrainer", ONETRAINER),
         ("OneTrainer with text encoders", ONETRAINER_ALL, REFUSED),
         ("diffusers with alpha", file(OWN_NAMES, PEFT_ALPHA, varied)),
@@ -105,7 +99,7 @@ FLUXES = (
     *rows(KONTEXT, ("fal", FAL, REAL_SIZE)),
     *dit_rows(CHROMA),
     *_kohya_flux(CHROMA),
-    *rows(CHROMA, ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, CHROMA_OUTSIDE), PEFT), SILENT)),
+    *rows(CHROMA, ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, "chroma.outside"), PEFT), SILENT)),
 )
 
 
@@ -130,5 +124,5 @@ def control_of_diffusers(wide: Any, seed: int) -> File:
 
 def control_of_bfl(wide: Any, seed: int) -> File:
     """As Black Forest Labs have published theirs: biases, and norms that take the place of the base's."""
-    layers = file(original("", *FLUX_NAMES, FLUX_OUTSIDE), PEFT_BIAS)(wide, seed)
+    layers = file(original("", *FLUX_NAMES, "flux1.outside"), PEFT_BIAS)(wide, seed)
     return together(layers, replacing(wide, "transformer", _norms(), seed))

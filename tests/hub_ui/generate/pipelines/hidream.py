@@ -32,14 +32,3 @@ HIDREAM = Base(
     call={"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 24},
     attributes={"default_sample_size": 16},
 )
-
-DOUBLE, SINGLE = "double_stream_blocks.0.block", "single_stream_blocks.0.block"
-BLOCKS = (
-    *(f"{DOUBLE}.attn1.to_{part}{text}" for part in ("q", "k", "v", "out") for text in ("", "_t")),
-    *(f"{SINGLE}.attn1.to_{part}" for part in ("q", "k", "v", "out")),
-    *(f"{DOUBLE}.ff_i.{expert}.w{i}" for expert in ("experts.0", "experts.3", "shared_experts") for i in (1, 2, 3)),
-    *(f"{DOUBLE}.ff_t.w{i}" for i in (1, 2, 3)),
-    f"{SINGLE}.adaLN_modulation.1",
-    "caption_projection.0.linear",
-    "final_layer.linear",
-)

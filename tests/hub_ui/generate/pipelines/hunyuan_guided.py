@@ -64,11 +64,3 @@ HUNYUAN_VIDEO_15 = Base(
     parts=_video,
     call={**CALL, "num_frames": 5},
 )
-
-DOUBLE = "transformer_blocks.0"
-# HunyuanVideo 1.5 has these blocks only.
-BLOCKS = (
-    *(f"{DOUBLE}.attn.{part}" for part in ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "to_add_out")),
-    *(f"{DOUBLE}.{part}" for part in ("ff.net.0.proj", "ff.net.2", "ff_context.net.2", "norm1.linear")),
-)
-SINGLE = tuple(f"single_transformer_blocks.0.{part}" for part in ("attn.to_q", "attn.to_v", "proj_mlp", "proj_out"))

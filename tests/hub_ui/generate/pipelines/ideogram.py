@@ -24,14 +24,3 @@ CALL = {
     "height": 32, "width": 32, "guidance_scale": 3.0, "guidance_schedule": None, "max_sequence_length": 96,
 }  # fmt: skip
 IDEOGRAM_4 = Base(name="ideogram4", architecture="ideogram4", pipeline="Ideogram4Pipeline", parts=_parts, call=CALL)
-
-BLOCKS = (
-    *(f"layers.0.attention.{part}" for part in ("to_q", "to_k", "to_v", "to_out.0")),
-    *(f"layers.0.{part}" for part in ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3", "adaln_modulation")),
-)
-ORIGINAL = {
-    "layers.0.attention.qkv": tuple(f"layers.0.attention.to_{part}" for part in "qkv"),
-    "layers.0.attention.o": ("layers.0.attention.to_out.0",),
-    "layers.0.feed_forward.w1": ("layers.0.feed_forward.w1",),
-    "layers.0.adaln_modulation": ("layers.0.adaln_modulation",),
-}

@@ -36,19 +36,3 @@ KANDINSKY_5_T2V = Base(
     name="kandinsky5_t2v", architecture="kandinsky5", pipeline="Kandinsky5T2VPipeline", call={**CALL, "num_frames": 5},
     parts=partial(_parts, clips=True),
 )  # fmt: skip
-BLOCKS = tuple(
-    f"{block}.{module}"
-    for block, attentions in (
-        ("visual_transformer_blocks.0", ("self_attention", "cross_attention")),
-        ("text_transformer_blocks.0", ("self_attention",)),
-    )
-    for module in (
-        *(
-            f"{attention}.{part}"
-            for attention in attentions
-            for part in ("to_query", "to_key", "to_value", "out_layer")
-        ),
-        "feed_forward.in_layer",
-        "feed_forward.out_layer",
-    )
-)

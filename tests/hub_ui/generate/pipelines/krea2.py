@@ -22,26 +22,3 @@ def _parts() -> dict[str, Any]:
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 192}
 KREA2 = Base(name="krea2", architecture="krea2", pipeline="Krea2Pipeline", parts=_parts, call=CALL)
-
-PLACES = {
-    "blocks.0": "transformer_blocks.0",
-    "txtfusion.layerwise_blocks.0": "text_fusion.layerwise_blocks.0",
-    "txtfusion.refiner_blocks.0": "text_fusion.refiner_blocks.0",
-}
-PARTS = {
-    "attn.wq": "attn.to_q", "attn.wk": "attn.to_k", "attn.wv": "attn.to_v", "attn.wo": "attn.to_out.0",
-    "attn.gate": "attn.to_gate", "mlp.gate": "ff.gate", "mlp.up": "ff.up", "mlp.down": "ff.down",
-}  # fmt: skip
-ORIGINAL = {
-    f"{mine}.{part}": (f"{theirs}.{module}",) for mine, theirs in PLACES.items() for part, module in PARTS.items()
-} | {
-    "first": ("img_in",),
-    "last.linear": ("final_layer.linear",),
-    "tmlp.0": ("time_embed.linear_1",),
-    "tmlp.2": ("time_embed.linear_2",),
-    "tproj.1": ("time_mod_proj",),
-    "txtmlp.1": ("txt_in.linear_1",),
-    "txtmlp.3": ("txt_in.linear_2",),
-    "txtfusion.projector": ("text_fusion.projector",),
-}
-MODULES = tuple(module for modules in ORIGINAL.values() for module in modules)

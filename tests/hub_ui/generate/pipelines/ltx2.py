@@ -66,22 +66,3 @@ LTX_2 = Base(
 LTX_23 = Base(
     name="ltx23", architecture="ltx-video-2", pipeline="LTX2Pipeline", parts=partial(_parts, is_23=True), call=CALL
 )
-BLOCKS = tuple(
-    f"transformer_blocks.0.{module}"
-    for module in (
-        *(
-            f"{attention}.{part}"
-            for attention in ("attn1", "attn2", "audio_attn1", "audio_attn2", "audio_to_video_attn")
-            for part in ("to_q", "to_k", "to_v", "to_out.0")
-        ),
-        "ff.net.0.proj",
-        "ff.net.2",
-        "audio_ff.net.2",
-    )
-)
-# What 2.3 has besides, in the original's names.
-NEWER = {
-    "prompt_adaln_single.linear": ("prompt_adaln.linear",),
-    "audio_prompt_adaln_single.emb.timestep_embedder.linear_1": ("audio_prompt_adaln.emb.timestep_embedder.linear_1",),
-    "transformer_blocks.0.attn1.to_gate_logits": ("transformer_blocks.0.attn1.to_gate_logits",),
-}

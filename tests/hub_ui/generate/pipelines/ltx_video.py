@@ -29,20 +29,3 @@ CALL = {
     "max_sequence_length": 24,
 }  # fmt: skip
 LTX_VIDEO = Base(name="ltx_video", architecture="ltx-video", pipeline="LTXPipeline", parts=_parts, call=CALL)
-
-BLOCKS = tuple(
-    f"transformer_blocks.0.{module}"
-    for module in (
-        *(f"{attention}.{part}" for attention in ("attn1", "attn2") for part in ("to_q", "to_k", "to_v", "to_out.0")),
-        "ff.net.0.proj",
-        "ff.net.2",
-    )
-)
-# The blocks have the same names everywhere, what lies around them has not.
-AROUND = {
-    "patchify_proj": ("proj_in",),
-    "adaln_single.emb.timestep_embedder.linear_1": ("time_embed.emb.timestep_embedder.linear_1",),
-    "adaln_single.linear": ("time_embed.linear",),
-    "caption_projection.linear_1": ("caption_projection.linear_1",),
-    "proj_out": ("proj_out",),
-}

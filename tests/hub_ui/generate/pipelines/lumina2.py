@@ -24,20 +24,3 @@ CALL = {
     "system_prompt": "see",
 }  # fmt: skip
 LUMINA2 = Base(name="lumina2", architecture="lumina2", pipeline="Lumina2Pipeline", parts=_parts, call=CALL)
-
-PLACES = ("layers.0", "noise_refiner.0", "context_refiner.0")
-ORIGINAL = (
-    {f"{place}.attention.qkv": tuple(f"{place}.attn.to_{part}" for part in "qkv") for place in PLACES}
-    | {f"{place}.attention.out": (f"{place}.attn.to_out.0",) for place in PLACES}
-    | {f"{place}.feed_forward.w{i}": (f"{place}.feed_forward.linear_{i}",) for place in PLACES for i in (1, 2, 3)}
-    | {f"{place}.adaLN_modulation.1": (f"{place}.norm1.linear",) for place in PLACES[:2]}
-)
-AROUND = {
-    "x_embedder": ("x_embedder",),
-    "t_embedder.mlp.0": ("time_caption_embed.timestep_embedder.linear_1",),
-    "t_embedder.mlp.2": ("time_caption_embed.timestep_embedder.linear_2",),
-    "cap_embedder.1": ("time_caption_embed.caption_embedder.1",),
-    "final_layer.adaLN_modulation.1": ("norm_out.linear_1",),
-    "final_layer.linear": ("norm_out.linear_2",),
-}
-BLOCKS = tuple(module for modules in ORIGINAL.values() for module in modules)

@@ -28,14 +28,3 @@ def _parts() -> dict[str, Any]:
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "true_cfg_scale": 2.0}
 QWEN_IMAGE = Base(name="qwen_image", architecture="qwen-image", pipeline="QwenImagePipeline", parts=_parts, call=CALL)
-
-BLOCKS = tuple(
-    f"transformer_blocks.{i}.{module}"
-    for i in range(2)
-    for module in (
-        "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "attn.add_q_proj", "attn.add_k_proj",
-        "attn.add_v_proj", "attn.to_add_out", "img_mlp.net.0.proj", "img_mlp.net.2", "txt_mlp.net.0.proj",
-        "txt_mlp.net.2", "img_mod.1", "txt_mod.1",
-    )
-)  # fmt: skip
-AROUND = ("img_in", "txt_in", "proj_out", "norm_out.linear", "time_text_embed.timestep_embedder.linear_1")

@@ -33,11 +33,3 @@ CALL = {
     "complex_human_instruction": None, "use_resolution_binning": False,
 }  # fmt: skip
 SANA = Base(name="sana", architecture="sana", pipeline="SanaPipeline", parts=_parts, call=CALL)
-
-BLOCKS = tuple(
-    f"transformer_blocks.0.{attention}.{part}"
-    for attention in ("attn1", "attn2")
-    for part in ("to_q", "to_k", "to_v", "to_out.0")
-)
-CONVOLUTIONS = ("transformer_blocks.0.ff.conv_inverted", "transformer_blocks.0.ff.conv_point", "patch_embed.proj")
-AROUND = ("time_embed.linear", "caption_projection.linear_1", "caption_projection.linear_2", "proj_out")

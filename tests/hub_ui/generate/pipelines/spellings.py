@@ -4,7 +4,9 @@ Written from the models' original code, and from nothing of the product's.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,7 +79,7 @@ def sai(prefix: str = "lora_unet_", wanted: str = r"attentions", between: str = 
     def spell(pipe: Any) -> list[Spelled]:
         layers = pipe.unet.config.layers_per_block
         return [
-            Spelled(name=prefix + _sai(name, layers).replace(".", between), component="unet", modules=(name,))
+            Spelled(name=prefix + original_name(name, layers).replace(".", between), component="unet", modules=(name,))
             for name in modules(pipe, "unet", wanted)
         ]
 
@@ -85,13 +87,16 @@ def sai(prefix: str = "lora_unet_", wanted: str = r"attentions", between: str = 
 
 
 RESNET = {
+    "norm1": "in_layers.0",
     "conv1": "in_layers.2",
+    "norm2": "out_layers.0",
     "conv2": "out_layers.3",
     "time_emb_proj": "emb_layers.1",
     "conv_shortcut": "skip_connection",
 }
 OUTSIDE = {
     "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -100,7 +105,8 @@ OUTSIDE = {
 }
 
 
-def _sai(name: str, layers: int) -> str:
+def original_name(name: str, layers: int) -> str:
+    """A UNet's module in Stability's code. `layers`: how many residual layers a block of it has."""
     if name in OUTSIDE:
         return OUTSIDE[name]
     part = name.split(".")
@@ -123,113 +129,26 @@ def _inside(kind: str, rest: Sequence[str]) -> str:
     return RESNET[name] if kind == "resnets" else name
 
 
-Table = Mapping[str, tuple[str, ...]]
-# name in the original -> modules in diffusers' network. {i} is the block.
-FLUX_BLOCKS: Table = {
-    "double_blocks.{i}.img_attn.qkv": tuple(f"transformer_blocks.{{i}}.attn.to_{x}" for x in "qkv"),
-    "double_blocks.{i}.txt_attn.qkv": tuple(f"transformer_blocks.{{i}}.attn.add_{x}_proj" for x in "qkv"),
-    "double_blocks.{i}.img_attn.proj": ("transformer_blocks.{i}.attn.to_out.0",),
-    "double_blocks.{i}.txt_attn.proj": ("transformer_blocks.{i}.attn.to_add_out",),
-    "double_blocks.{i}.img_mlp.0": ("transformer_blocks.{i}.ff.net.0.proj",),
-    "double_blocks.{i}.img_mlp.2": ("transformer_blocks.{i}.ff.net.2",),
-    "double_blocks.{i}.txt_mlp.0": ("transformer_blocks.{i}.ff_context.net.0.proj",),
-    "double_blocks.{i}.txt_mlp.2": ("transformer_blocks.{i}.ff_context.net.2",),
-    "double_blocks.{i}.img_mod.lin": ("transformer_blocks.{i}.norm1.linear",),
-    "double_blocks.{i}.txt_mod.lin": ("transformer_blocks.{i}.norm1_context.linear",),
-    "single_blocks.{i}.linear2": ("single_transformer_blocks.{i}.proj_out",),
-    "single_blocks.{i}.modulation.lin": ("single_transformer_blocks.{i}.norm.linear",),
-}
-FLUX_LINEAR1: Table = {
-    "single_blocks.{i}.linear1": (
-        *(f"single_transformer_blocks.{{i}}.attn.to_{x}" for x in "qkv"),
-        "single_transformer_blocks.{i}.proj_mlp",
-    )
-}
-FLUX_OUTSIDE: Table = {
-    "img_in": ("x_embedder",),
-    "txt_in": ("context_embedder",),
-    "time_in.in_layer": ("time_text_embed.timestep_embedder.linear_1",),
-    "time_in.out_layer": ("time_text_embed.timestep_embedder.linear_2",),
-    "vector_in.in_layer": ("time_text_embed.text_embedder.linear_1",),
-    "vector_in.out_layer": ("time_text_embed.text_embedder.linear_2",),
-    "guidance_in.in_layer": ("time_text_embed.guidance_embedder.linear_1",),
-    "guidance_in.out_layer": ("time_text_embed.guidance_embedder.linear_2",),
-    "final_layer.linear": ("proj_out",),
-    "final_layer.adaLN_modulation.1": ("norm_out.linear",),
-}
-CHROMA_OUTSIDE: Table = {
-    "img_in": ("x_embedder",),
-    "txt_in": ("context_embedder",),
-    "distilled_guidance_layer.in_proj": ("distilled_guidance_layer.in_proj",),
-    "distilled_guidance_layer.out_proj": ("distilled_guidance_layer.out_proj",),
-    "distilled_guidance_layer.layers.{i}.in_layer": ("distilled_guidance_layer.layers.{i}.linear_1",),
-    "distilled_guidance_layer.layers.{i}.out_layer": ("distilled_guidance_layer.layers.{i}.linear_2",),
-    "final_layer.linear": ("proj_out",),
-}
-XLABS: Table = {
-    "double_blocks.{i}.processor.qkv_lora1": FLUX_BLOCKS["double_blocks.{i}.img_attn.qkv"],
-    "double_blocks.{i}.processor.qkv_lora2": FLUX_BLOCKS["double_blocks.{i}.txt_attn.qkv"],
-    "double_blocks.{i}.processor.proj_lora1": FLUX_BLOCKS["double_blocks.{i}.img_attn.proj"],
-    "double_blocks.{i}.processor.proj_lora2": FLUX_BLOCKS["double_blocks.{i}.txt_attn.proj"],
-}
-XLABS_SINGLE: Table = {
-    "single_blocks.{i}.processor.qkv_lora": tuple(f"single_transformer_blocks.{{i}}.attn.to_{x}" for x in "qkv"),
-    "single_blocks.{i}.processor.proj_lora": ("single_transformer_blocks.{i}.proj_out",),
-}
-SD3_BLOCKS: Table = {
-    "joint_blocks.{i}.x_block.attn.qkv": tuple(f"transformer_blocks.{{i}}.attn.to_{x}" for x in "qkv"),
-    "joint_blocks.{i}.context_block.attn.qkv": tuple(f"transformer_blocks.{{i}}.attn.add_{x}_proj" for x in "qkv"),
-    "joint_blocks.{i}.x_block.attn2.qkv": tuple(f"transformer_blocks.{{i}}.attn2.to_{x}" for x in "qkv"),
-    "joint_blocks.{i}.x_block.attn.proj": ("transformer_blocks.{i}.attn.to_out.0",),
-    "joint_blocks.{i}.context_block.attn.proj": ("transformer_blocks.{i}.attn.to_add_out",),
-    "joint_blocks.{i}.x_block.attn2.proj": ("transformer_blocks.{i}.attn2.to_out.0",),
-    "joint_blocks.{i}.x_block.mlp.fc1": ("transformer_blocks.{i}.ff.net.0.proj",),
-    "joint_blocks.{i}.x_block.mlp.fc2": ("transformer_blocks.{i}.ff.net.2",),
-    "joint_blocks.{i}.context_block.mlp.fc1": ("transformer_blocks.{i}.ff_context.net.0.proj",),
-    "joint_blocks.{i}.context_block.mlp.fc2": ("transformer_blocks.{i}.ff_context.net.2",),
-    "joint_blocks.{i}.x_block.adaLN_modulation.1": ("transformer_blocks.{i}.norm1.linear",),
-    "joint_blocks.{i}.context_block.adaLN_modulation.1": ("transformer_blocks.{i}.norm1_context.linear",),
-}
-SD3_OUTSIDE: Table = {
-    "x_embedder.proj": ("pos_embed.proj",),
-    "context_embedder": ("context_embedder",),
-    "t_embedder.mlp.0": ("time_text_embed.timestep_embedder.linear_1",),
-    "t_embedder.mlp.2": ("time_text_embed.timestep_embedder.linear_2",),
-    "y_embedder.mlp.0": ("time_text_embed.text_embedder.linear_1",),
-    "y_embedder.mlp.2": ("time_text_embed.text_embedder.linear_2",),
-    "final_layer.linear": ("proj_out",),
-    "final_layer.adaLN_modulation.1": ("norm_out.linear",),
-}
-AURAFLOW: Table = {
-    **{
-        f"double_layers.{{i}}.attn.w{side}{x}": (f"joint_transformer_blocks.{{i}}.attn.{name}",)
-        for side, names in (
-            (1, ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")),
-            (2, ("to_q", "to_k", "to_v", "to_out.0")),
-        )
-        for x, name in zip("qkvo", names, strict=True)
-    },
-    **{
-        f"double_layers.{{i}}.mlp{side}.{layer}": (f"joint_transformer_blocks.{{i}}.{ff}.{name}",)
-        for side, ff in (("X", "ff"), ("C", "ff_context"))
-        for layer, name in (("c_fc1", "linear_1"), ("c_fc2", "linear_2"), ("c_proj", "out_projection"))
-    },
-    "double_layers.{i}.modX.1": ("joint_transformer_blocks.{i}.norm1.linear",),
-    "double_layers.{i}.modC.1": ("joint_transformer_blocks.{i}.norm1_context.linear",),
-    **{
-        f"single_layers.{{i}}.attn.w1{x}": (f"single_transformer_blocks.{{i}}.attn.{name}",)
-        for x, name in zip("qkvo", ("to_q", "to_k", "to_v", "to_out.0"), strict=True)
-    },
-    **{
-        f"single_layers.{{i}}.mlp.{layer}": (f"single_transformer_blocks.{{i}}.ff.{name}",)
-        for layer, name in (("c_fc1", "linear_1"), ("c_fc2", "linear_2"), ("c_proj", "out_projection"))
-    },
-    "single_layers.{i}.modCX.1": ("single_transformer_blocks.{i}.norm1.linear",),
-}
+# A layer's name in a file, and the modules whose outputs it holds, one after the other.
+Names = Mapping[str, tuple[str, ...]]
+_FILE = tomllib.loads(Path(__file__).with_name("layers.toml").read_text(encoding="utf-8"))
 
 
-def original(prefix: str, *tables: Table, between: str = ".") -> Spelling:
-    """Names of the network's first code. A layer that the tiny network lacks is left out."""
+def layers(*tables: str) -> Names:
+    """Tables of layers.toml, in one: "flux2.original", "flux2.around"."""
+    return {name: modules for each in tables for name, modules in _layers(each)}
+
+
+def _layers(table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    base, _, part = table.partition(".")
+    values = _FILE[base][part]
+    for name in values:
+        found = values[name] if isinstance(values, dict) else name
+        yield name, (found,) if isinstance(found, str) else tuple(found)
+
+
+def original(prefix: str, *tables: str, between: str = ".") -> Spelling:
+    """Names of the network's first code, by tables of layers.toml. A layer that the tiny network lacks is left out."""
 
     def spell(pipe: Any) -> list[Spelled]:
         there = set(modules(pipe, "transformer"))
@@ -238,8 +157,7 @@ def original(prefix: str, *tables: Table, between: str = ".") -> Spelling:
                 name=prefix + name.replace(".", between), component="transformer", modules=found,
                 swapped=swapped(pipe, found[0]),
             )
-            for table in tables
-            for pattern, into in table.items()
+            for pattern, into in layers(*tables).items()
             for i in (range(8) if "{i}" in pattern else range(1))
             for name, found in [(pattern.format(i=i), tuple(module.format(i=i) for module in into))]
             if set(found) <= there

@@ -1,76 +1,101 @@
-"""What trainers write for the networks that are transformers: plain factors, LoKr, and differences beside them."""
+"""What trainers write for transformers: a frame is what one of them puts around the name of a layer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from tests.hub_ui.generate.pipelines.files import PEFT, Deltas, Endings, Spelled, low_rank, put, same, varied, weights
-from tests.hub_ui.generate.pipelines.frame import File
-from tests.hub_ui.generate.pipelines.rows import Make, described, file
-from tests.hub_ui.generate.pipelines.spellings import Spelling
+from tests.hub_ui.generate.pipelines.algorithms import LYCORIS, lycoris
+from tests.hub_ui.generate.pipelines.files import (
+    KOHYA,
+    KOHYA_BARE,
+    PEFT,
+    PEFT_ALPHA,
+    PEFT_DEFAULT,
+    Deltas,
+    Endings,
+    Spelled,
+    low_rank,
+    same,
+    varied,
+    weights,
+)
+from tests.hub_ui.generate.pipelines.frame import Base, File
+from tests.hub_ui.generate.pipelines.rows import UNREAD, Make, Row, described, file
+from tests.hub_ui.generate.pipelines.spellings import Names, Spelling
 
-Names = Mapping[str, tuple[str, ...]]
+# By name: what is before a layer's name, with underscores in it where this ends in one; and its endings, or what a
+# layer is by LyCORIS.
+FRAMES: Mapping[str, tuple[str, Endings | str]] = {
+    "diffusers": ("transformer.", PEFT),
+    "peft": ("base_model.model.", PEFT),
+    "conditional": ("conditional_transformer.", PEFT),
+    "default": ("", PEFT_DEFAULT),
+    "bare": ("", KOHYA),
+    "component": ("", PEFT),
+    "comfy": ("diffusion_model.", PEFT),
+    "comfy-alpha": ("diffusion_model.", PEFT_ALPHA),
+    "comfy-down-up": ("diffusion_model.", KOHYA),
+    "comfy-without-alpha": ("diffusion_model.", KOHYA_BARE),
+    "kohya": ("lora_unet_", KOHYA),
+    "kohya-text": ("lora_te_", KOHYA),
+    "fun": ("lora_unet__", KOHYA),
+    "tencent": ("Hunyuan_video_I2V_lora_", KOHYA),
+    "lycoris": ("lycoris_", KOHYA),
+    "onetrainer": ("lora_transformer_", KOHYA),
+    "lokr": ("diffusion_model.", "LoKr"),
+    "lokr-whole": ("diffusion_model.", "LoKr whole"),
+    "lokr-bare": ("", "LoKr"),
+    "lokr-kohya": ("lora_unet_", "LoKr whole"),
+    "lokr-lycoris": ("lycoris_", "LoKr whole"),
+}
 
 
-def as_they_are(modules: Iterable[str]) -> Names:
-    return {module: (module,) for module in modules}
+def own_names(names: Names) -> Names:
+    """Of the modules that have those names in a file."""
+    return {module: (module,) for modules in names.values() for module in modules}
 
 
-def spelled(
-    names: Names, prefix: str, *, flat: bool = False, component: str = "transformer", swapped: bool = False
-) -> Spelling:
+def in_frame(
+    frame: str, names: Names, *, within: str = "", component: str = "transformer", swapped: bool = False
+) -> Make:
+    """`within` are more words before the names. "metadata": as diffusers saves now, alpha stands in the header."""
+    if frame == "metadata":
+        return described(in_frame("diffusers", names), "transformer")
+    prefix, kind = FRAMES[frame]
+    spelling = _spelled(names, prefix, within, component, swapped)
+    if isinstance(kind, Endings):
+        # Ranks and alphas differ from layer to layer where the format can say so.
+        return file(spelling, kind, varied if kind.alpha else same(4, 2.0))
+    return lambda pipe, seed: lycoris(pipe, spelling(pipe), LYCORIS[kind], seed, factor=1.5)
+
+
+def _spelled(names: Names, prefix: str, within: str, component: str, swapped: bool) -> Spelling:
+    between = "_" if prefix.endswith("_") else "."
     return lambda pipe: [
         Spelled(
-            name=prefix + (name.replace(".", "_") if flat else name),
-            component=component,
-            modules=modules,
-            swapped=swapped,
+            name=prefix + (within + name).replace(".", between), component=component, modules=modules, swapped=swapped
         )
         for name, modules in names.items()
     ]
 
 
-def lora(spelling: Spelling, endings: Endings) -> Make:
-    """Ranks and alphas differ from layer to layer where the format can say so."""
-    return file(spelling, endings, varied if endings.alpha else same(4, 2.0))
+def frames(
+    base: Base, names: Names, read: str = "", unread: str = "", label: str = "", *, swapped: bool = False
+) -> tuple[Row, ...]:
+    """A row for each frame that diffusers reads, and for each that it does not read all of."""
+    return tuple(
+        Row(base=base, name=f"{label} {frame}".strip(), make=in_frame(frame, names, swapped=swapped), alone=alone)
+        for some, alone in ((read, None), (unread, UNREAD))
+        for frame in some.split()
+    )
 
 
-def with_metadata(spelling: Spelling) -> Make:
-    """As diffusers saves now: alpha stands in the header."""
-    return described(file(spelling, PEFT), "transformer")
-
-
-def lokr(spelling: Spelling, *, whole: bool) -> Make:
-    """Kronecker products. `whole`: both factors are matrices, and alpha, absurd as LyCORIS makes it, scales nothing."""
-
-    def write(pipe: Any, seed: int) -> File:
-        generator = torch.Generator().manual_seed(seed)
-        tensors: dict[str, torch.Tensor] = {}
-        deltas: Deltas = {}
-        for layer in spelling(pipe):
-            rows, columns = sum(w.shape[0] for w in weights(pipe, layer)), weights(pipe, layer)[0].shape[1]
-            first = torch.randn(4, 4, generator=generator) * 0.5
-            left = torch.randn(rows // 4, 2, generator=generator)
-            right = torch.randn(2, columns // 4, generator=generator) / (columns // 4) ** 0.5
-            second, scale = left @ right, 1.0 if whole else 3.0 / 2
-            tensors |= {f"{layer.name}.lokr_w1": first, f"{layer.name}.alpha": torch.tensor(1e10 if whole else 3.0)}
-            tensors |= (
-                {f"{layer.name}.lokr_w2": second}
-                if whole
-                else {f"{layer.name}.lokr_w2_a": left, f"{layer.name}.lokr_w2_b": right}
-            )
-            put(deltas, pipe, layer, scale * torch.kron(first, second))
-        return File(tensors=tensors, deltas=deltas)
-
-    return write
-
-
-def dora(spelling: Spelling) -> Make:
+def dora(frame: str, names: Names) -> Make:
     """Factors and a magnitude for each output, as PEFT writes them."""
 
     def write(pipe: Any, seed: int) -> File:
-        layers = spelling(pipe)
+        layers = _spelled(names, FRAMES[frame][0], "", "transformer", False)(pipe)
         plain = low_rank(pipe, layers, PEFT, seed=seed)
         magnitudes = {}
         for layer in layers:
@@ -81,17 +106,17 @@ def dora(spelling: Spelling) -> Make:
     return write
 
 
-def differences(names: Mapping[str, str], prefix: str, ending: str, parameter: str) -> Make:
+def differences(names: Names, ending: str, parameter: str) -> Make:
     """Whole differences of norms and biases, which lie beside the factors in some distilled networks' files."""
 
     def write(pipe: Any, seed: int) -> File:
         generator = torch.Generator().manual_seed(seed)
         tensors: dict[str, torch.Tensor] = {}
         deltas: Deltas = {}
-        for name, module in names.items():
-            whole = f"{module}.{parameter}"
+        for name, modules in names.items():
+            whole = f"{modules[0]}.{parameter}"
             drawn = torch.randn(pipe.transformer.get_parameter(whole).shape, generator=generator) * 0.3
-            tensors[f"{prefix}{name}.{ending}"] = drawn
+            tensors[f"diffusion_model.{name}.{ending}"] = drawn
             deltas["transformer", whole] = drawn
         return File(tensors=tensors, deltas=deltas)
 

@@ -52,29 +52,3 @@ I2V_CALL = {**CALL, "image": Image.new("RGB", (32, 32), "orange")}
 WAN_21 = Base(name="wan_21", architecture="wan", pipeline="WanPipeline", parts=_wan_21, call=CALL)
 WAN_22 = Base(name="wan_22", architecture="wan", pipeline="WanPipeline", parts=_wan_22, call=CALL)
 WAN_I2V = Base(name="wan_i2v", architecture="wan", pipeline="WanImageToVideoPipeline", parts=_wan_i2v, call=I2V_CALL)
-
-PARTS = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0"}
-ORIGINAL = {
-    f"blocks.0.{mine}.{part}": (f"blocks.0.{theirs}.{module}",)
-    for mine, theirs in (("self_attn", "attn1"), ("cross_attn", "attn2"))
-    for part, module in PARTS.items()
-} | {"blocks.0.ffn.0": ("blocks.0.ffn.net.0.proj",), "blocks.0.ffn.2": ("blocks.0.ffn.net.2",)}
-AROUND = {
-    "time_embedding.0": ("condition_embedder.time_embedder.linear_1",),
-    "time_embedding.2": ("condition_embedder.time_embedder.linear_2",),
-    "time_projection.1": ("condition_embedder.time_proj",),
-    "text_embedding.0": ("condition_embedder.text_embedder.linear_1",),
-    "text_embedding.2": ("condition_embedder.text_embedder.linear_2",),
-    "head.head": ("proj_out",),
-}
-IMAGE = {
-    "blocks.0.cross_attn.k_img": ("blocks.0.attn2.add_k_proj",),
-    "blocks.0.cross_attn.v_img": ("blocks.0.attn2.add_v_proj",),
-}
-NORMS = {
-    "blocks.0.norm3": "blocks.0.norm2",
-    "blocks.0.self_attn.norm_q": "blocks.0.attn1.norm_q",
-    "blocks.0.self_attn.norm_k": "blocks.0.attn1.norm_k",
-    "blocks.0.cross_attn.norm_q": "blocks.0.attn2.norm_q",
-}
-BLOCKS = tuple(module for modules in ORIGINAL.values() for module in modules)

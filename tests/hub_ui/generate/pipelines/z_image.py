@@ -20,16 +20,3 @@ def _parts() -> dict[str, Any]:
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 32}
 Z_IMAGE = Base(name="z_image", architecture="z-image", pipeline="ZImagePipeline", parts=_parts, call=CALL)
-
-PLACES = ("layers.0", "noise_refiner.0", "context_refiner.0")
-ATTENTION = tuple(f"{place}.attention.{part}" for place in PLACES for part in ("to_q", "to_k", "to_v", "to_out.0"))
-REST = tuple(f"{place}.feed_forward.w{i}" for place in PLACES for i in (1, 2, 3)) + tuple(
-    f"{place}.adaLN_modulation.0" for place in PLACES[:2]
-)
-AROUND = ("all_x_embedder.2-1", "all_final_layer.2-1.linear", "t_embedder.mlp.0", "t_embedder.mlp.2", "cap_embedder.1")
-# The original's names: one layer for q, k and v.
-ORIGINAL = (
-    {f"{place}.attention.qkv": tuple(f"{place}.attention.to_{part}" for part in "qkv") for place in PLACES}
-    | {f"{place}.attention.out": (f"{place}.attention.to_out.0",) for place in PLACES}
-    | {module: (module,) for module in REST}
-)

@@ -56,10 +56,13 @@ def test_a_cut_is_gone_on_from_with_if_range(hub: Hub, tmp_path: Path, file: Htt
     assert [asked.headers.get("If-Range") for asked in hub.asked] == [None, '"one"', '"one"']
 
 
-def test_another_process_goes_on_from_the_part(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
+def test_another_process_goes_on_from_the_part_and_tells_what_lay_there(
+    hub: Hub, tmp_path: Path, file: HttpDownload
+) -> None:
     cut_short(hub, a_part(tmp_path), file)
-    got = fetch(file, a_part(tmp_path), Meter(), options=QUICK)
-    assert got.sha256 == sha256(FILE)
+    seen: list[Progress] = []
+    got = fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
+    assert (got.sha256, seen[0].kept, seen[0].total) == (sha256(FILE), HALF, len(FILE))
     assert asked_for(hub) == ["bytes=100000-200077"]
 
 
@@ -70,13 +73,6 @@ def test_a_part_that_is_whole_asks_nobody(hub: Hub, tmp_path: Path, file: HttpDo
     hub.asked.clear()
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(FILE)
     assert hub.asked == []
-
-
-def test_progress_tells_what_lay_there_before(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
-    cut_short(hub, a_part(tmp_path), file)
-    seen: list[Progress] = []
-    fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
-    assert (seen[0].kept, seen[0].total) == (HALF, len(FILE))
 
 
 def test_another_tag_starts_over(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:

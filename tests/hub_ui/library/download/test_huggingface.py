@@ -20,7 +20,7 @@ from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from hub_ui.library.library import Library
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import QUICK, record
+from tests.hub_ui.library.building import QUICK, pull_file, record
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
 
 def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) -> None:
     asked = of(hubs)
-    got = library.pull(asked, record(title="red", ref=asked.ref))
+    got = pull_file(library, asked, record(title="red", ref=asked.ref))
     assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
     assert hash_of(library.path(got)).sha256 == asked.sha256
     assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
 
 
 def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
-    got = library.pull(of(hubs), record())
+    got = pull_file(library, of(hubs), record())
     assert os.stat(library.path(got)).st_nlink == 2
 
 
@@ -65,12 +65,12 @@ def test_what_a_killed_process_left_in_the_cache_is_taken_away_but_nothing_of_on
     hubs: HubEndpoints, library: Library, tmp_path: Path, held: bool, left: int
 ) -> None:
     asked = of(hubs)
-    library.path(library.pull(asked, record(ref=asked.ref))).unlink()
+    library.path(pull_file(library, asked, record(ref=asked.ref))).unlink()
     stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
     stale.write_bytes(b"half")
     lock = FileLock(tmp_path / f"cache/.locks/models--maker--red/{asked.sha256}.lock")
     with lock if held else nullcontext():
-        library.pull(asked, record(ref=asked.ref))
+        pull_file(library, asked, record(ref=asked.ref))
     assert len(list(stale.parent.glob("*.incomplete"))) == left
 
 
@@ -78,10 +78,10 @@ def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
     hubs: HubEndpoints, library: Library, tmp_path: Path
 ) -> None:
     asked = of(hubs)
-    library.pull(replace(asked, ref=replace(asked.ref, id="other/red")), record())
+    pull_file(library, replace(asked, ref=replace(asked.ref, id="other/red")), record())
     stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
     stale.write_bytes(b"half")
-    library.pull(asked, record())
+    pull_file(library, asked, record())
     assert not stale.exists()
 
 
@@ -90,7 +90,7 @@ def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, m
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr("os.link", no_links)
-    got = library.pull(of(hubs), record())
+    got = pull_file(library, of(hubs), record())
     assert os.stat(library.path(got)).st_nlink == 1
 
 
@@ -98,20 +98,20 @@ def test_a_damaged_cache_is_fetched_anew(hubs: HubEndpoints, library: Library) -
     asked = of(hubs)
     cached = hf_hub_download("maker/red", asked.path, revision=asked.commit, endpoint=hubs.huggingface, token=False)
     Path(cached).resolve().write_bytes(b"damaged")
-    got = library.pull(asked, record())
+    got = pull_file(library, asked, record())
     assert got.sha256 == asked.sha256
 
 
 def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, library: Library) -> None:
     with pytest.raises(errors.WrongHash):
-        library.pull(replace(of(hubs), sha256="b" * 64), record())
+        pull_file(library, replace(of(hubs), sha256="b" * 64), record())
     assert library.entries() == ()
 
 
 def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
     seen: list[Progress] = []
     asked = of(hubs)
-    library.pull(asked, record(), on_progress=seen.append)
+    pull_file(library, asked, record(), on_progress=seen.append)
     assert (seen[-1].done, seen[-1].fraction) == (asked.size, 1.0)
 
 
@@ -143,7 +143,7 @@ def test_no_signed_address_is_written_to_the_log(
     said: list[str] = []
     monkeypatch.setattr(logging.Handler, "handle", lambda self, record: said.append(record.getMessage()))
     hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=500, times=1))
-    library.pull(of(hubs), record())
+    pull_file(library, of(hubs), record())
     assert [line for line in said if "X-Amz-Signature" in line] == []
 
 

@@ -179,21 +179,10 @@ def beside(library: Library) -> Path:
     return library.folder / "sd1" / "ink.json"
 
 
-def test_a_sidecar_lands_beside_the_weight_file(library: Library, beside: Path) -> None:
-    assert write(library, JSON) == ["written"]
-    assert beside.read_bytes() == b"{}"
-
-
 def test_what_was_written_before_is_written_anew(library: Library, beside: Path) -> None:
     write(library, JSON)
     newer = Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")
     assert [*write(library, JSON), *write(library, newer)] == ["same", "written"]
-
-
-def test_a_file_of_someone_else_stays(library: Library, beside: Path) -> None:
-    beside.write_bytes(b"mine")
-    assert write(library, JSON) == ["kept"]
-    assert beside.read_bytes() == b"mine"
 
 
 def test_what_someone_changed_since_stays_too(library: Library, beside: Path) -> None:
@@ -201,11 +190,6 @@ def test_what_someone_changed_since_stays_too(library: Library, beside: Path) ->
     beside.write_bytes(b"mine")
     newer = Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")
     assert write(library, newer) == ["kept"]
-
-
-def test_force_overwrites(library: Library, beside: Path) -> None:
-    beside.write_bytes(b"mine")
-    assert write(library, JSON, force=True) == ["written"]
 
 
 def test_a_lost_listing_makes_everything_someone_elses(library: Library, beside: Path) -> None:

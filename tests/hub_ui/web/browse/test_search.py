@@ -330,7 +330,7 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
         raise LimitReached("Search again in a minute.")
 
     now = list(search.search(three, Query(sort="downloads")))[-1]
-    monkeypatch.setattr(Lookup, "search_in_groups", spend)
+    monkeypatch.setattr(Lookup, "search", spend)
     after = more(three, now)
     assert (after.cursors, after.failed, after.note) == (now.cursors, now.cursors, "Search again in a minute.")
     last = list(search.search(three, Query(sort="downloads")))[-1]

@@ -1,4 +1,4 @@
-from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
+from tests.tools.base_tables.__main__ import memory_table, table, table_of_files, table_of_substitutions
 
 
 def test_a_row_names_the_first_base_its_size_and_the_others() -> None:

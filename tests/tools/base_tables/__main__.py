@@ -1,4 +1,4 @@
-"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md, `... memory` docs/memory.md's."""
+"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's."""
 
 import sys
 
@@ -47,7 +47,7 @@ def table_of_substitutions() -> str:
 
 def memory_table() -> str:
     """How each base runs on cards of each size by default, with the most that it takes there, in a computer of enough
-    memory: the precision, if it is not the full one, the level, and GB.
+    memory: the precision, if it is not the full one, the level, and GB. The page has it without extras installed.
     """
     cards = " | ".join(f"{card} GB" for card in CARDS)
     lines = [f"| Base model | Weights | {cards} |", f"| --- | --- |{' --- |' * len(CARDS)}"]
