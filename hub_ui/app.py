@@ -1,6 +1,7 @@
 """The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
 
 import ctypes
+import gc
 import io
 import threading
 import time
@@ -80,6 +81,9 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
+        # What is there by now stays: to look through it for garbage would hold up a page for half a second.
+        gc.freeze()
+        closing.callback(gc.unfreeze)
         closing.callback(app.server.get_blocks().close, verbose=False)
         closing.callback(finish_work, services, app)
         describe_endpoints(app.server, app.endpoints)
@@ -166,28 +170,28 @@ def bound_connections(services: Services) -> Connections:
 
 def build_checks(services: Services, *, host: str, own: Collection[str], agents: bool) -> list[Middleware]:
     """What stands between the network and the pages, the outermost first."""
-    hosted = services.settings.hosted
+    hosted, named = services.settings.hosted, services.settings.allowed_hosts
     checks = [
         Middleware(middleware.SecurityHeaders, frames=services.policy.frames),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
         Middleware(middleware.RequestLog),
         Middleware(middleware.RequestLanguage),
         Middleware(middleware.Refusals, render=Renderer()),
-        # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
-        Middleware(middleware.HostCheck, hosts=allowed_hosts(services, host), frames=hosted),
+        # A hosted page answers to every name until its owner names some. A Space is a frame of Hugging Face's page:
+        # which sites may have one, the headers say.
+        Middleware(
+            middleware.HostCheck,
+            names=named,
+            own=middleware.own_names() | {host.lower()},
+            every=hosted and not named,
+            frames=hosted,
+        ),
     ]
     if hosted:
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
     limits = services.policy.limits
     return [*checks, Middleware(RequestCheck, own=own, limits=limits, agents=agents)]
-
-
-def allowed_hosts(services: Services, host: str) -> middleware.AllowedHosts:
-    """A hosted page answers to every name until its owner names some."""
-    named = services.settings.allowed_hosts
-    every = services.settings.hosted and not named
-    return middleware.AllowedHosts(names=named, own=middleware.own_names() | {host.lower()}, every=every)
 
 
 def limit_arenas() -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.license import LICENSE_NAMES, Use
-from connectors.claims.resolve import record_of, record_with_header, with_header
+from connectors.claims.resolve import record_of, with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.federation import SearchResults
 from connectors.query import BY_KEY, Query
@@ -84,11 +84,8 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()
-    records = []
     found = services.catalog.search(query, offset=offset, installed=installed, favorites=favorites)
-    for record in found.records:
-        facts = services.lookup.find_facts(record.file) if record.file else None
-        records.append(record if facts is None else record_with_header(record, facts.adapter))
+    records = [services.lookup.with_header_facts(record)[0] for record in found.records]
     unknown = unknown_values(services.catalog, query)
     if unknown and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
         raise BadQuery(" ".join(unknown))

@@ -1,15 +1,18 @@
-"""Numbers, sizes, times and hub text as people read them, in the terminal and on the page."""
+"""Numbers, sizes, times, hub text and queries as people read them, in the terminal and on the page."""
 
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.claims import base_models
 from connectors.claims.resolve import best
-from connectors.query import BY_KEY
+from connectors.query import BY_KEY, Query
 from connectors.query_fields import Field
 from connectors.query_language import Part
+from connectors.query_language import parts as query_parts
 from connectors.record import Record
 from connectors.registry import HUBS, origin_label
 from hub_ui.i18n import N_, N_plural, _, language, ngettext
@@ -143,13 +146,30 @@ def source(name: str, hub: str) -> str:
 
 def visible(text: str | None) -> str:
     """Hub text without control characters and direction overrides, which could dress one name up as another."""
-    return "".join(c for c in text or "" if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
+    text = text or ""
+    # As nearly all are.
+    if text.isprintable():
+        return text.strip()
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
 
 
 def title(text: str | None) -> str:
     """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
     shown = visible(text)
     return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
+
+
+def base_label(record: Record) -> str:
+    """The base model, else the architecture of its file, or what its hub calls the base."""
+    is_proved = "architecture" in record.conflicts or not record.raw_base_model
+    return base_name(record.base_model, record.architecture if is_proved else None) or visible(record.raw_base_model)
+
+
+def base_name(base_model: str | None, architecture: str | None) -> str:
+    """Empty where neither is known."""
+    if base_model:
+        return visible(base_models.label(base_model))
+    return base_models.architecture_label(architecture) if architecture else ""
 
 
 def join(*parts: str) -> str:
@@ -178,3 +198,51 @@ def field_label(field: Field, value: Any) -> str:
 def _time(found: re.Match[str]) -> str:
     number = int(found[1].replace(",", ""))
     return ngettext(*UNITS[found[2]], number).format(n=language().number(number))
+
+
+# What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
+# verbs come last, translators name the parts instead: "base: FLUX.1".
+LEADS: Mapping[str, tuple[str, str]] = {
+    "hub": N_plural("on", "on"),
+    "base": N_plural("for", "for"),
+    "kind": N_plural("that is a", "that are"),
+    "text": N_plural("that mentions", "that mention"),
+}
+# They have controls of their own.
+ELSEWHERE = ("sort", "nsfw")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryWord:
+    """A part with what leads to it."""
+
+    lead: str
+    label: str
+    part: Part
+
+
+def query_words(query: Query, *, one: bool = False) -> list[QueryWord]:
+    """`one`: verbs and nouns are singular."""
+    parts = [part for part in query_parts(query) if part.key not in ELSEWHERE]
+    order = tuple(LEADS)
+    parts.sort(key=lambda part: order.index(part.key) if part.key in order and not part.is_excluded else len(order))
+    found: list[QueryWord] = []
+    for part in parts:
+        before, label, lead = found[-1].part if found else None, part_label(part), ""
+        if part.key in LEADS and not part.is_excluded:
+            lead = ngettext(*LEADS[part.key], 1 if one else 2)
+            if before is not None and before.key == part.key and not before.is_excluded:
+                lead = _("and") if part.key == "text" else _("or")
+            if part.key == "kind" and not one:
+                label = _(KIND_PLURALS[part.value])
+        found.append(QueryWord(lead=lead, label=label, part=part))
+    return found
+
+
+LONGEST_QUERY_NAME = 80
+
+
+def query_name(query: Query) -> str:
+    """What the query's summary says: the name of a search that is given none."""
+    labels = ", ".join(word.label for word in query_words(query))
+    return visible(labels)[:LONGEST_QUERY_NAME].strip() or _("All LoRAs")

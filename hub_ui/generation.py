@@ -31,9 +31,9 @@ from hub_ui.generate.request import (
 )
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
+from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import _
 from hub_ui.images.history import History, UnfinishedComparison
-from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
@@ -190,7 +190,7 @@ class Generation:
         effect.
         """
         recommended = self.recommended_weight(ref, known)
-        return 1.0 if recommended is None else max(LEAST_WEIGHT, min(MOST_WEIGHT, recommended))
+        return 1.0 if recommended is None else clamp_weight(recommended)
 
     def recommended_weight(self, ref: Ref, known: Record | None = None) -> float | None:
         """The lock file's, else its author's, as `known` or remembered; None where nobody says one."""

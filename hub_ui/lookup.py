@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 
 from connectors import federation
 from connectors.claims import base_models
-from connectors.claims.resolve import record_of, with_header, with_own_claims
+from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
@@ -66,7 +66,7 @@ class Lookup:
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._history_lock = threading.Lock()
-        self._added: LRUCache[tuple[HubName, str], tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
+        self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         self._added_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
@@ -106,18 +106,18 @@ class Lookup:
         if answer.page is None:
             return answer
         self.seconds[answer.hub] = answer.seconds
-        self._add(answer.hub, query.words, tuple(answer.page.loras))
+        self._add((answer.hub, query.words), tuple(answer.page.loras), query.words)
         self.catalog.withhold(answer.page.withheld)
         return answer
 
-    def _add(self, hub: HubName, words: str, loras: tuple[Lora, ...]) -> None:
-        """Visitors who search for the same share a hub's answer, which says nothing new the second time."""
+    def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
+        """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
         with self._added_lock:
-            known = self._added.get((hub, words), ())
+            known = self._added.get(asked, ())
         if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
-            self.catalog.add(loras, found_by=words)
+            self.catalog.add(loras, found_by=found_by)
             with self._added_lock:
-                self._added[hub, words] = loras
+                self._added[asked] = loras
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""
@@ -165,7 +165,7 @@ class Lookup:
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
-            self.catalog.add([lora])
+            self._add(ref, (lora,))
         return lora
 
     def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
@@ -206,12 +206,19 @@ class Lookup:
         homes = self.catalog.homes(pinned) if sha256 else ()
         return tuple(ref for ref in self.catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
-    def find_record(self, ref: Ref) -> Record | None:
-        """The same without asking anyone; None for a LoRA that was never seen."""
-        try:
-            return record_of(self.with_own_values(self.catalog.lora(ref.lora)), ref)
-        except NotFound:
-            return None
+    def find_record(self, ref: Ref, *, asks: bool = False) -> Record | None:
+        """The same as remembered, or where it `asks`, of its hub; None for what was not found."""
+        with suppress(NotFound):
+            return record_of(self.known(ref.lora), ref)
+        if asks:
+            with suppress(HubUiError):
+                return self.record(ref)
+        return None
+
+    def with_header_facts(self, record: Record) -> tuple[Record, Facts | None]:
+        """`record` with what its file proves, if that was ever read."""
+        facts = self.find_facts(record.file) if record.file else None
+        return (record if facts is None else record_with_header(record, facts.adapter)), facts
 
     def recall(self, ref: Ref, error: HubUiError) -> Lora:
         """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""

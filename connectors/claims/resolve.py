@@ -247,8 +247,10 @@ def record_of(lora: Lora, ref: Ref) -> Record:
 
 
 def record_with_header(record: Record, facts: LoraFacts) -> Record:
-    """Does what `with_header` does, for a record."""
-    return replace(record, **_fields(_header_first(record.claims, facts), record.hub))
+    """Does what `with_header` does, for a record. One that has the header's claims already stays as it is."""
+    known = tuple(claim for claim in record.claims if claim.field != "base_license")
+    claims = _header_first(known, facts)
+    return record if claims == known else replace(record, **_fields(claims, record.hub))
 
 
 def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...]:

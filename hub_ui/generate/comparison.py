@@ -216,11 +216,15 @@ def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str
 
 def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
     """`count` evenly spaced weights from `low` to `high`."""
-    if not math.isfinite(low) or not math.isfinite(high) or low >= high:
-        raise UsageError(_("A strip goes from a lower weight to a higher one, such as 0 to 1.2."))
-    if not 2 <= count <= MAX_CELLS:
-        raise UsageError(_("A weight sweep has 2 to {max_cells} images.").format(max_cells=MAX_CELLS))
-    return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
+    return tuple(round(low + (high - low) * i / (count - 1), 2) for i in range(count))
+
+
+def sweep_around(recommended: float | None) -> tuple[float, ...]:
+    """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
+    if recommended is None or not 0.2 <= recommended <= 1.5:
+        return DEFAULT_SWEEP
+    top = 2 * recommended if recommended <= 0.75 else recommended * 4 / 3
+    return weight_range(0, min(2, top), 5)
 
 
 def lora_slices(request: GenerationRequest) -> tuple[range, ...]:

@@ -137,6 +137,11 @@ def size_of(text: str) -> tuple[int, int]:
     return width, height
 
 
+def clamp_weight(weight: float) -> float:
+    """Within what the page allows."""
+    return max(-1.0, min(2.0, weight))
+
+
 def weights_text(weights: Sequence[float]) -> str:
     return ", ".join(f"{weight:g}" for weight in weights)
 

@@ -1,11 +1,11 @@
-"""The settings of an existing image, of a hub's example or an A1111 file. Those without a counterpart are reported.
+"""The settings of an existing image: our own, a hub's example or an A1111 file. Those without a counterpart are told.
 
 And what people do with a LoRA, counted over the images that they show of it on its hub.
 """
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Any
@@ -18,9 +18,13 @@ from connectors.http.json_fields import number
 from connectors.record import Claim, Example, Version, within
 from connectors.ref import Ref
 from hub_ui.generate import samplers
-from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
+from hub_ui.generate.base_models.precision import precision_name
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, clamp_weight, prompt_text
+from hub_ui.i18n import N_, _
 from hub_ui.images import infotext
 from hub_ui.images.infotext import OTHER_PROGRAMS, Infotext, UsedLora
+from hub_ui.images.provenance import LoraProvenance, Provenance
 
 _LONGEST_SIDE, _MOST_STEPS = 4096, 500
 _MOST_UNKNOWN = 5
@@ -88,6 +92,82 @@ def settings(example: Example) -> ExampleSettings:
 def of_text(found: Infotext) -> ExampleSettings:
     """The settings in the infotext of another program."""
     return _settings(found.prompt, {**found.fields, "Negative prompt": found.negative})
+
+
+def of_provenance(image: Provenance) -> TrySettings:
+    """With these the image is made again, or the comparison that it shows."""
+    sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
+    # Not what a draft made of it.
+    chosen = image.draft or image
+    several = weights_compared(sheet)
+    varied = next((i for i, values in enumerate(several) if len(values) > 1), 0)
+    seeds = len({cell.seed for cell in sheet.cells}) if sheet else 1
+    # Each once, of rows that name their seeds where there are several.
+    prompts = [row.rpartition(" · ")[0] if seeds > 1 else row for row in sheet.rows[::seeds]] if sheet else []
+    same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
+    return replace(
+        TrySettings(**same),
+        prompt=prompt_text(image.typed if sheet else image.prompt),
+        negative=prompt_text(image.negative),
+        steps=chosen.steps or None,
+        guidance=chosen.guidance,
+        size=(chosen.width, chosen.height) if chosen.width and chosen.height else None,
+        drafts="always" if image.draft else "auto",
+        base=(image.base or "") if is_local else "",
+        sampler=image.sampler or "",
+        use_trigger_words=image.typed_with_words if sheet else False,
+        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
+        prompts=tuple(prompts[1:]) if sheet and sheet.kind in ("grid", "loras") else (),
+        seeds=seeds,
+        place="replicate" if image.report and image.report.place == "replicate" else "local",
+        weights=tuple(several[varied]) if several else (),
+        varied=varied,
+        strength=image.image.strength if image.image else None,
+        **weights_of_parts([used_lora(lora, lora.full_weight) for lora in image.loras]),
+    )
+
+
+def weights_compared(sheet: Comparison | None) -> list[list[float]]:
+    """Those of each LoRA in a comparison of weights, each once."""
+    if sheet is None or sheet.kind not in ("strip", "grid"):
+        return []
+    return [list(dict.fromkeys(values)) for values in zip(*(cell.weights for cell in sheet.cells), strict=True)]
+
+
+def used_lora(lora: LoraProvenance, weight: float) -> UsedLora:
+    return UsedLora(
+        name=lora.title or lora.ref.id,
+        weight=weight,
+        hash=lora.sha256,
+        clip_weight=round(weight * lora.text_encoder_scale, 2) if lora.text_encoder_scale != 1 else None,
+        blocks=",".join(f"{number:g}" for number in lora.block_weights) or None,
+    )
+
+
+def weights_of_parts(loras: Sequence[UsedLora]) -> dict[str, Any]:
+    """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
+    weights = [lora.weight if lora.clip_weight is None else lora.clip_weight for lora in loras]
+    clip_weights = tuple(clamp_weight(1.0 if weight is None else weight) for weight in weights)
+    return {
+        "clip_weights": clip_weights if any(lora.clip_weight is not None for lora in loras) else (),
+        "blocks": tuple((lora.blocks or "ALL")[:800] for lora in loras) if any(lora.blocks for lora in loras) else (),
+    }
+
+
+# Those of an image of ours, in words.
+SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
+    (N_("Prompt"), lambda image: image.prompt),
+    (N_("Negative prompt"), lambda image: image.negative),
+    (N_("Seed"), lambda image: str(image.seed)),
+    (N_("Quality"), lambda image: _("draft") if image.draft else _("in full")),
+    (N_("Steps"), lambda image: str(image.steps)),
+    (N_("Guidance"), lambda image: f"{image.guidance:g}"),
+    (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),
+    (N_("Size"), lambda image: f"{image.width} × {image.height}"),
+    (N_("Base"), lambda image: image.report.base if image.report else image.base or ""),
+    (N_("Precision"), lambda image: precision_name(image.report.precision) if image.report else ""),
+    (N_("Device"), lambda image: image.report.device if image.report else ""),
+)
 
 
 def is_of(lora: UsedLora, version: Version) -> bool:

@@ -14,13 +14,14 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from cachetools import LRUCache
 from PIL import Image, ImageSequence
@@ -54,6 +55,28 @@ class HistoryEntry:
     provenance: Provenance
     paths: tuple[Path, ...]
     thumbnail: Path
+
+    @property
+    def title(self) -> str:
+        return " + ".join(lora.title or str(lora.ref) for lora in self.provenance.loras) or _("the base alone")
+
+
+def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
+    """The results of one request (the same LoRAs, prompt, base and seed) together, where its newest one stands.
+
+    Repeated results with the same settings appear once.
+    """
+    groups: dict[Any, list[HistoryEntry]] = {}
+    seen: set[Any] = set()
+    for entry in entries:
+        image = entry.provenance
+        settings = repr(replace(image, report=None, libraries={})), image.report and image.report.place
+        if settings not in seen:
+            seen.add(settings)
+            loras = frozenset(lora.ref.lora for lora in image.loras)
+            request = loras, image.typed or image.prompt, image.negative, image.base, image.seed
+            groups.setdefault(request, []).append(entry)
+    return [*groups.values()]
 
 
 class History:

@@ -35,6 +35,10 @@ class LoraProvenance:
     text_encoder_scale: float = 1.0
     block_weights: tuple[float, ...] = ()
 
+    @property
+    def full_weight(self) -> float:
+        return self.weight if self.asked is None else self.asked
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlProvenance:

@@ -6,15 +6,17 @@ Several processes may have it open. A change is a transaction, and on the disk b
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from connectors.errors import BadRef, UsageError
+from connectors.query import BY_KEY
 from connectors.ref import Ref
 from hub_ui.database import LazyDatabase, transaction
+from hub_ui.i18n import N_, _
 
 _LABEL = "file of notes and favourites"
 LONGEST_NOTE = 4_000
@@ -25,6 +27,7 @@ MOST_WORDS = 50
 LONGEST_BASE = 100
 # Beyond these images fall apart.
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
+NO_WEIGHT = N_("A weight is a number from -1 to 2. Write one such as 0.8.")
 # What stands in the lock file, too.
 VALUES = ("trigger_words", "weight", "base_model")
 
@@ -140,7 +143,7 @@ def normalize(annotation: Annotation) -> Annotation:
     """As it is kept: valid UTF-8, nothing twice. Raises UsageError for a value that is too long or none."""
     weight = annotation.weight
     if weight is not None and not (math.isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
-        raise UsageError(f"A weight is a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}. Write one such as 0.8.")
+        raise UsageError(_(NO_WEIGHT))
     words = annotation.trigger_words
     base = _storable(annotation.base_model or "").strip()
     if len(base) > LONGEST_BASE:
@@ -212,3 +215,36 @@ def _annotation(row: Mapping[str, Any]) -> Annotation:
         )
     except (TypeError, BadRef) as error:
         raise ValueError(f"the row of {row['ref']!r} can't be read: {error}") from error
+
+
+def reset(own: Annotation, field: str) -> Annotation:
+    """To what the hub says."""
+    if field not in VALUES:
+        raise UsageError(_("That is no button of this page."))
+    return replace(own, **{field: None})  # type: ignore[arg-type]
+
+
+def read_weight(text: str) -> float | None:
+    """None for an empty text."""
+    try:
+        return float(text.replace(",", ".")) if text.strip() else None
+    except ValueError as error:
+        raise UsageError(_(NO_WEIGHT)) from error
+
+
+# What is said of a LoRA after an act: from what was said, the trigger words that count, and the text of a field.
+Edit = Callable[[Annotation, Sequence[str], str], Annotation]
+EDITS: Mapping[str, Edit] = {
+    "favorite": lambda own, words, text: replace(own, favorite=True),
+    "unfavorite": lambda own, words, text: replace(own, favorite=False),
+    "note": lambda own, words, text: replace(own, note=text),
+    "tag": lambda own, words, text: replace(own, tags=(*own.tags, text)),
+    "untag": lambda own, words, text: replace(
+        own, tags=tuple(tag for tag in own.tags if tag.casefold() != text.casefold())
+    ),
+    "add-word": lambda own, words, text: replace(own, trigger_words=(*words, text)),
+    "remove-word": lambda own, words, text: replace(own, trigger_words=tuple(w for w in words if w != text)),
+    "set-weight": lambda own, words, text: replace(own, weight=read_weight(text)),
+    "base_model": lambda own, words, text: replace(own, base_model=BY_KEY["base"].read(text.strip()) or None),
+    "reset": lambda own, words, text: reset(own, text),
+}

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.claims import base_models
 from connectors.errors import NotFound
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
@@ -164,7 +163,7 @@ class LibraryIndex:
             entry=entry,
             annotation=annotation,
             row=search_row(entry, annotation, known),
-            base=base_label(entry),
+            base=format.base_name(entry.base_model, entry.architecture),
             is_missing=at is None,
             is_removed=removed and self._is_removed(entry.ref),
             added=at or 0.0,
@@ -178,16 +177,6 @@ class LibraryIndex:
             return False
         version = lora.version(ref.version)
         return "removed" in (lora.access, version.access if version else "")
-
-
-def base_label(entry: Entry) -> str:
-    """Empty where nothing is known."""
-    known = base_models.by_id(entry.base_model) if entry.base_model else None
-    if known is not None:
-        return known.label
-    if entry.base_model or not entry.architecture:
-        return format.visible(entry.base_model)
-    return base_models.architecture_label(entry.architecture)
 
 
 def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:

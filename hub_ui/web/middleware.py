@@ -33,15 +33,26 @@ _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
 PAGES = (*visitors.PAGES, "/history", "/lora-image", "/login/callback")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AllowedHosts:
-    """`names` are set by the owner, `own` are this computer's. IP addresses always pass: no other site has ours as
-    host. `every`: so do all names, as of a page for everybody.
+@dataclass(frozen=True)
+class HostCheck(RequestMiddleware):
+    """Checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
+
+    `names` are set by the owner, `own` are this computer's. IP addresses always pass: no other site has ours as host.
+    `every`: so do all names, as of a page for everybody. `frames`: whether links of other sites may open the page in a
+    frame of theirs too.
     """
 
     names: frozenset[str] = frozenset()
     own: frozenset[str] = field(default_factory=lambda: own_names())
     every: bool = False
+    frames: bool = False
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self.check(headers)
+        if headers.get("sec-fetch-site") in _OTHER_SITES and not self.is_visit(scope, headers):
+            raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
+        await self.app(scope, receive, send)
 
     def check(self, headers: Headers) -> None:
         """Raises Refused for a foreign host name, and for requests from other web sites' pages."""
@@ -67,24 +78,6 @@ class AllowedHosts:
                 f"page is a name of this computer, add the name to {VARIABLE}.",
                 403,
             )
-
-
-@dataclass(frozen=True)
-class HostCheck(RequestMiddleware):
-    """Checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
-
-    `frames`: whether links of other sites may open the page in a frame of theirs too.
-    """
-
-    hosts: AllowedHosts
-    frames: bool = False
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        self.hosts.check(headers)
-        if headers.get("sec-fetch-site") in _OTHER_SITES and not self.is_visit(scope, headers):
-            raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
-        await self.app(scope, receive, send)
 
     def is_visit(self, scope: Scope, headers: Headers) -> bool:
         """Whether a person follows a link to a page, as other sites may have one, or comes back from signing in."""

@@ -28,11 +28,10 @@ from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.train.routes import TrainRoutes, build_train
-from hub_ui.web.try_page.dropped import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
 from hub_ui.web.try_page.routes import TryRoutes
-from hub_ui.web.uploads import UploadedFiles, Uploads
+from hub_ui.web.uploads import DroppedRoutes, UploadedFiles, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 

@@ -1,6 +1,6 @@
 """The files that people give to the page: one route takes them, and a name that nobody guesses leads back to each.
 
-Each is bounded, and all of an hour fill no more of the disk than their room.
+Each is bounded, and all of an hour fill no more of the disk than their room. Of an image, a page says how it was made.
 """
 
 import hmac
@@ -11,24 +11,32 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import anyio
-from fastapi import Query, Request, Response
-from fastapi.responses import FileResponse
-from starlette.datastructures import FormData
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from connectors.errors import HubUiError, NotFound
+from connectors.errors import HubUiError, NotFound, UsageError
 from hub_ui import format
+from hub_ui.dropped_images import read_dropped
+from hub_ui.generate import input_images
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.settings.policy import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, TooLarge, open_image
+from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
 from hub_ui.web.requests import TOO_LARGE, Refused
+from hub_ui.web.try_page.form import PageState, read_address
+from hub_ui.web.view import StackedLora, View
 
 _SPARE_BYTES = 500_000_000
 # What a small file takes of a disk, and of this server.
@@ -109,7 +117,7 @@ class Uploads:
         """The fields and files of a request, within the limits."""
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isascii() and length.isdigit() else None
-        upload = await anyio.to_thread.run_sync(self.begin, announced)
+        upload = await to_thread.run_sync(self.begin, announced)
         try:
             limited = Request(request.scope, receive_upload(upload, request.receive))
             async with limited.form(max_files=max_files, max_fields=MOST_FIELDS, max_part_size=max_part_size) as form:
@@ -219,3 +227,86 @@ def image_response(path: Path) -> Response:
     except (OSError, ValueError) as error:
         raise NotFound(_("This is not an image that can be shown.")) from error
     return FileResponse(path, media_type=media_type, headers=PRIVATE)
+
+
+# Hubs may be asked for each LoRA of an image.
+MOST_READ = 16
+MOST_FILES = 3
+# The file fields of our forms.
+FIELDS = ("file", "image_file", "control_file")
+NOTHING = N_("Choose a file first.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedRoutes(Room):
+    files: UploadedFiles
+    uploads: Uploads
+
+    def add_to(self, router: APIRouter) -> None:
+        router.post("/upload")(self.receive)
+
+        @router.get("/uploaded")
+        def show(name: UploadName) -> Response:
+            return image_response(self.files.path(name))
+
+        @router.get("/image")
+        @in_threads(CapacityLimiter(MOST_READ))
+        def image(request: Request, name: UploadName = "") -> Response:
+            values = self.values(name, self.files.path(name)) if name else {}
+            if name and is_part(request):
+                return self.pages.part("try_page/dropped", **values)
+            title = _("How was this image made?")
+            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
+
+        @router.post("/image/forget")
+        def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
+            with suppress(NotFound):
+                shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
+            return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
+
+    async def receive(self, request: Request) -> Response:
+        try:
+            async with self.uploads.read_form(request, MOST_FILES) as form:
+                return await to_thread.run_sync(self.answer, request, form)
+        except (HTTPException, ClientDisconnect) as error:
+            raise UsageError(_(NOTHING)) from error
+
+    def answer(self, request: Request, form: FormData) -> Response:
+        """To the first field with a file, or to one that is emptied."""
+        given = ((name, file) for name, file in form.multi_items() if isinstance(file, UploadFile) and file.size)
+        field, file = next(given, (text_of(form, "remove"), None))
+        if field not in FIELDS or (field == "file" and file is None):
+            raise UsageError(_(NOTHING))
+        name = self.files.keep(file.file, file.filename or "") if file is not None else ""
+        if field != "file":
+            return self.answer_choice(request, form, field.removesuffix("_file"), name)
+        if not is_part(request):
+            return RedirectResponse(page_address(f"name={name}", "image"), 303)
+        # It stands on the page at once, and what it was made with comes when it is known.
+        return self.pages.part("try_page/dropped", name=name, file=self.files.path(name).name, problem="", waits=True)
+
+    def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
+        """The form's images as they are now, an empty name for none; without JavaScript, the page with them.
+
+        Hidden fields hold what was chosen before.
+        """
+        if name:
+            input_images.open_image(self.files.path(name), "picture")
+        chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
+        state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
+        if is_part(request):
+            return self.pages.part("try_page/chosen_images", state=state)
+        return RedirectResponse(page_address(state.to_address()), 303)
+
+    def values(self, name: str, path: Path) -> dict[str, Any]:
+        shown = {"name": name, "file": path.name, "problem": "", "waits": False}
+        try:
+            found = read_dropped(self.services, path)
+        except UsageError as error:
+            return {**shown, "problem": error.message}
+        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in found.loras if lora.ref)
+        filled = PageState(view=View(page="try", stack=stack, settings=found.settings))
+        # A sheet is compared with nothing, and neither is a clip: the same is made.
+        again = filled if found.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
+        addresses = {"fill": filled.to_address(), "again": again.to_address()}
+        return {**shown, "dropped": found, **addresses}

@@ -15,7 +15,7 @@ from connectors.errors import BadRef
 from connectors.query import FIELDS, Query
 from connectors.query_language import format, parse, parts, quote, value_text
 from connectors.ref import LOCAL, Ref
-from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
+from hub_ui.generate.try_fields import MOST_LORAS, TrySettings, clamp_weight
 from hub_ui.library.search import Sort as LibrarySort
 
 Value = TypeVar("Value")
@@ -112,7 +112,7 @@ class View:
     @property
     def text(self) -> str:
         """The query as the search box shows it: words, phrases, and words that must not be there."""
-        return _typed(self.query)
+        return _search_text(self.query)
 
     @property
     def conditions(self) -> Sequence[tuple[str, str]]:
@@ -218,7 +218,7 @@ class View:
 
 # A page has some ten addresses of the same query.
 @lru_cache(maxsize=1_000)
-def _typed(query: Query) -> str:
+def _search_text(query: Query) -> str:
     excluded = tuple(each for each in query.excluded if each[0] == "text")
     return format(Query(text=query.text, phrases=query.phrases, excluded=excluded))
 
@@ -229,11 +229,6 @@ def _conditions(query: Query) -> Sequence[tuple[str, str]]:
     pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
     forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
     return tuple(sorted(pairs, key=lambda pair: forms[pair[0]]))
-
-
-def clamp_weight(weight: float) -> float:
-    """Within what the page allows."""
-    return max(-1.0, min(2.0, weight))
 
 
 def _query(given: Mapping[str, Sequence[str]], usual: str) -> Query:

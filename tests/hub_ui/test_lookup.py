@@ -68,6 +68,9 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
             hub.loras = hub.loras if hub.loras[0].title == title else [lora(title=title)]
             [*built.lookup.search(Query())]
         assert (added, built.catalog.lora(hub.loras[0].ref).title) == (["Ink", "Ink, anew"], "Ink, anew")
+        for _opened in range(2):
+            built.lookup.fetch(hub.loras[0].ref)
+        assert added[2:] == ["Ink, anew"]
 
 
 @pytest.mark.usefixtures("new_answers")

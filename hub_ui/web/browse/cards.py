@@ -13,13 +13,11 @@ from dataclasses import dataclass, field, replace
 from cachetools import TTLCache
 
 from connectors.claims import base_models
-from connectors.claims.resolve import record_with_header
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Origin, Ref
 from connectors.weights.file_type import What
-from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.services import Services
@@ -65,7 +63,7 @@ def card(record: Record, *, ceiling: Nsfw, what: What = "lora", try_problem: str
         image=address(example.url) if example else "",
         video=address(moving.url) if moving else "",
         blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
-        base=base_label(record),
+        base=format.base_label(record),
         flag=flag(record, what),
         usable=what == "lora",
         try_problem=try_problem,
@@ -91,15 +89,6 @@ def video(record: Record, ceiling: Nsfw) -> Example | None:
     """The first example within the level of mature images, if it is a video: it plays while the card is pointed at."""
     first = next((e for e in record.images if within(e.nsfw, ceiling)), None)
     return first if first is not None and first.video else None
-
-
-def base_label(record: Record) -> str:
-    """The base model, else the architecture of its file."""
-    if record.base_model:
-        return format.visible(base_models.label(record.base_model))
-    if record.architecture and ("architecture" in record.conflicts or not record.raw_base_model):
-        return base_models.architecture_label(record.architecture)
-    return format.visible(record.raw_base_model)
 
 
 def flag(record: Record, what: What) -> Flag | None:
@@ -190,9 +179,3 @@ class HeaderReader:
                 stop.set()
             return False
         return True
-
-
-def with_header_facts(services: Services, record: Record) -> tuple[Record, Facts | None]:
-    """`record` with its file's facts, if they were ever read. Reads nothing itself."""
-    facts = services.lookup.find_facts(record.file) if record.file else None
-    return (record if facts is None else record_with_header(record, facts.adapter)), facts

@@ -9,16 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors import query_language
 from connectors.errors import BadQuery
 from connectors.query import BY_KEY, FIELDS, Query, Range
 from connectors.query_fields import Facet, Field
-from connectors.query_language import Completion, Part, choices, completion, value_text
+from connectors.query_language import Completion, choices, completion, value_text
 from connectors.record import NSFW_LEVELS
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.i18n import N_plural, _, ngettext
+from hub_ui.i18n import _, ngettext
 from hub_ui.web.layout.glossary import word
 from hub_ui.web.view import filter_pair
 
@@ -211,45 +210,6 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
     return {level: f"{word('level', level)} ({format.number(n)})" for level, n in zip(NSFW_LEVELS, listed, strict=True)}
 
 
-# What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
-# verbs come last, translators name the parts instead: "base: FLUX.1".
-LEADS: Mapping[str, tuple[str, str]] = {
-    "hub": N_plural("on", "on"),
-    "base": N_plural("for", "for"),
-    "kind": N_plural("that is a", "that are"),
-    "text": N_plural("that mentions", "that mention"),
-}
-ORDER = tuple(LEADS)
-# They have controls of their own.
-ELSEWHERE = ("sort", "nsfw")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Word:
-    """A part with what leads to it."""
-
-    lead: str
-    label: str
-    part: Part
-
-
-def words(query: Query, *, one: bool = False) -> list[Word]:
-    """`one`: verbs and nouns are singular."""
-    parts = [part for part in query_language.parts(query) if part.key not in ELSEWHERE]
-    parts.sort(key=lambda part: ORDER.index(part.key) if part.key in ORDER and not part.is_excluded else len(ORDER))
-    found: list[Word] = []
-    for part in parts:
-        before, label, lead = found[-1].part if found else None, format.part_label(part), ""
-        if part.key in LEADS and not part.is_excluded:
-            lead = ngettext(*LEADS[part.key], 1 if one else 2)
-            if before is not None and before.key == part.key and not before.is_excluded:
-                lead = _("and") if part.key == "text" else _("or")
-            if part.key == "kind" and not one:
-                label = _(format.KIND_PLURALS[part.value])
-        found.append(Word(lead=lead, label=label, part=part))
-    return found
-
-
 MOST = 8
 # Values of these are suggested by what the catalog has.
 CATALOG_FIELDS = tuple(field.key for field in FIELDS if field.facet and (field.facet.most or field.key == "base"))
@@ -323,12 +283,3 @@ def _suggestion(at: Completion, text: str, field: Field, value: str, count: str)
     written = text.strip()
     note = format.join("" if label in (value, written) else label, count)
     return Suggestion(text=text, label=format.visible(written), note=note, start=at.start, end=at.end)
-
-
-LONGEST_NAME = 80
-
-
-def query_name(query: Query) -> str:
-    """What the query's summary says: the name of a search that is given none."""
-    labels = ", ".join(word.label for word in words(query))
-    return format.visible(labels)[:LONGEST_NAME].strip() or _("All LoRAs")

@@ -26,12 +26,13 @@ from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import format, used_loras
 from hub_ui.catalog.search import Facets
+from hub_ui.compatibility import Requirements, requirements, to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card, with_header_facts
-from hub_ui.web.browse.facets import Bar, Group, groups, level_words, query_name, suggest, without_beginning, words
+from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card
+from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
@@ -44,10 +45,8 @@ from hub_ui.web.layout.pages import (
     source_of,
     target_of,
 )
-from hub_ui.web.lora.detail import Requirements
-from hub_ui.web.lora.panel import Panel
+from hub_ui.web.lora.panel import Panel, find_similar
 from hub_ui.web.news.routes import NewsRoutes
-from hub_ui.web.try_page.compatibility import requirements, to_download
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000
@@ -150,7 +149,7 @@ class BrowseRoutes(Room):
             now = replace(now, ids=found.ids[(page - 1) * now.page :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
-        panel = self.panel.values(view) if view.open else {}
+        panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
 
@@ -236,14 +235,15 @@ class BrowseRoutes(Room):
         return {
             **self.filter_values(view, form, facets),
             "view": view,
-            "search_name": query_name(view.query),
+            "search_name": format.query_name(view.query),
             "query": now.query,
             "chosen": view.chosen,
             "levels": level_words(facets.of("levels") if facets else None),
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
             "words": [
-                (word, replace(view, query=word.part.rest, open="").link()) for word in words(now.query, one=one)
+                (word, replace(view, query=word.part.rest, open="").link())
+                for word in format.query_words(now.query, one=one)
             ],
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
@@ -313,7 +313,7 @@ class BrowseRoutes(Room):
                 yield number, shown
 
     def read(self, record: Record, ceiling: Nsfw) -> Card:
-        known, facts = with_header_facts(self.services, record)
+        known, facts = self.services.lookup.with_header_facts(record)
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
         problem = needed.text if needed.closed else ""

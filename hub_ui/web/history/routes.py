@@ -3,7 +3,7 @@
 They are grouped by request; a result or two can be open, with what they were made with and how they differ.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,39 +15,15 @@ from PIL import Image
 
 from connectors.errors import NotFound
 from hub_ui import format
-from hub_ui.generate.base_models.precision import precision_name
-from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.images.history import GONE, HistoryEntry
+from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_compared
+from hub_ui.images.history import GONE, HistoryEntry, group_entries
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
 from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
-
-
-def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
-    """The results of one request (the same LoRAs, prompt, base and seed) together, where its newest one stands.
-
-    Repeated results with the same settings appear once.
-    """
-    groups: dict[Any, list[HistoryEntry]] = {}
-    seen: set[Any] = set()
-    for entry in entries:
-        image = entry.provenance
-        settings = repr(replace(image, report=None, libraries={})), image.report and image.report.place
-        if settings not in seen:
-            seen.add(settings)
-            loras = frozenset(lora.ref.lora for lora in image.loras)
-            request = loras, image.typed or image.prompt, image.negative, image.base, image.seed
-            groups.setdefault(request, []).append(entry)
-    return [*groups.values()]
-
-
-def title_of(image: Provenance) -> str:
-    return " + ".join(lora.title or str(lora.ref) for lora in image.loras) or _("the base alone")
 
 
 def describe(image: Provenance) -> str:
@@ -56,7 +32,7 @@ def describe(image: Provenance) -> str:
     label = word("comparison", sheet.kind) if sheet else ""
     if sheet and sheet.kind == "loras":
         return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
-    own, weights = weights_of_loras(image), weights_compared(sheet)
+    own, weights = [lora.full_weight for lora in image.loras], weights_compared(sheet)
     varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
     if varied is None:
         return format.join(label, *(f"{weight:g}" for weight in own))
@@ -71,17 +47,6 @@ def describe(image: Provenance) -> str:
     return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
 
 
-def weights_of_loras(image: Provenance) -> list[float]:
-    return [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
-
-
-def weights_compared(sheet: Comparison | None) -> list[list[float]]:
-    """Those of each LoRA in a comparison of weights, each once."""
-    if sheet is None or sheet.kind not in ("strip", "grid"):
-        return []
-    return [list(dict.fromkeys(values)) for values in zip(*(cell.weights for cell in sheet.cells), strict=True)]
-
-
 def infotext_in(path: Path) -> str:
     """What A1111 and its kin read; empty for a file that can't be read."""
     try:
@@ -91,72 +56,10 @@ def infotext_in(path: Path) -> str:
         return ""
 
 
-def seeds_of(sheet: Comparison) -> int:
-    return len({cell.seed for cell in sheet.cells})
-
-
-def prompts_of(sheet: Comparison) -> tuple[str, ...]:
-    """Each once, of rows that name their seeds where there are several."""
-    seeds = seeds_of(sheet)
-    return tuple(row.rpartition(" · ")[0] if seeds > 1 else row for row in sheet.rows[::seeds])
-
-
-def settings_of(image: Provenance) -> TrySettings:
-    """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
-    sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
-    # Not what a draft made of it.
-    chosen = image.draft or image
-    several = weights_compared(sheet)
-    varied = next((i for i, values in enumerate(several) if len(values) > 1), 0)
-    same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
-    return replace(
-        TrySettings(**same),
-        prompt=prompt_text(image.typed if sheet else image.prompt),
-        negative=prompt_text(image.negative),
-        steps=chosen.steps or None,
-        guidance=chosen.guidance,
-        size=(chosen.width, chosen.height) if chosen.width and chosen.height else None,
-        drafts="always" if image.draft else "auto",
-        base=(image.base or "") if is_local else "",
-        sampler=image.sampler or "",
-        use_trigger_words=image.typed_with_words if sheet else False,
-        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
-        prompts=prompts_of(sheet)[1:] if sheet and sheet.kind in ("grid", "loras") else (),
-        seeds=seeds_of(sheet) if sheet else 1,
-        place="replicate" if image.report and image.report.place == "replicate" else "local",
-        weights=tuple(several[varied]) if several else (),
-        varied=varied,
-        strength=image.image.strength if image.image else None,
-    )
-
-
 def view_of(image: Provenance) -> View:
     """The Compare page with the settings of all images of the result that this one is of."""
-    loras = list(zip(image.loras, weights_of_loras(image), strict=True))
-    clip_weights = tuple(round(weight * lora.text_encoder_scale, 2) for lora, weight in loras)
-    blocks = tuple(",".join(f"{number:g}" for number in lora.block_weights) or "ALL" for lora, _weight in loras)
-    settings = replace(
-        settings_of(replace(image, cell=None)),
-        clip_weights=clip_weights if any(lora.text_encoder_scale != 1 for lora, _weight in loras) else (),
-        blocks=blocks if any(lora.block_weights for lora, _weight in loras) else (),
-    )
-    stack = tuple(StackedLora(ref=str(lora.ref), weight=weight) for lora, weight in loras)
-    return View(page="try", stack=stack, settings=settings)
-
-
-SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
-    (N_("Prompt"), lambda image: image.prompt),
-    (N_("Negative prompt"), lambda image: image.negative),
-    (N_("Seed"), lambda image: str(image.seed)),
-    (N_("Quality"), lambda image: _("draft") if image.draft else _("in full")),
-    (N_("Steps"), lambda image: str(image.steps)),
-    (N_("Guidance"), lambda image: f"{image.guidance:g}"),
-    (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),
-    (N_("Size"), lambda image: f"{image.width} × {image.height}"),
-    (N_("Base"), lambda image: image.report.base if image.report else image.base or ""),
-    (N_("Precision"), lambda image: precision_name(image.report.precision) if image.report else ""),
-    (N_("Device"), lambda image: image.report.device if image.report else ""),
-)
+    stack = tuple(StackedLora(ref=str(lora.ref), weight=lora.full_weight) for lora in image.loras)
+    return View(page="try", stack=stack, settings=of_provenance(replace(image, cell=None)))
 
 
 def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
@@ -200,7 +103,7 @@ class HistoryRoutes(Room):
                 "address_of": lambda image: view_of(image).to_address(),
                 "differences": tuple(differences(*found)) if len(found) == 2 else (),
             }
-            preview = Preview(title=title_of(found[0].provenance) if found else _("History"))
+            preview = Preview(title=found[0].title if found else _("History"))
             return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
 
         @router.get("/history/image")
@@ -242,7 +145,6 @@ class HistoryRoutes(Room):
             "page": page,
             "removed": removed,
             "opened": opened,
-            "title_of": title_of,
             "describe": describe,
             "local_link": self.pages.render.links.local_link,
         }

@@ -90,6 +90,7 @@ class Renderer:
             address=address,
             key=key,
             ago=format.ago,
+            base=format.base_name,
             count=format.count,
             heading=format.title,
             number=format.number,

@@ -14,15 +14,15 @@ from starlette.datastructures import FormData
 
 from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, UsageError
-from connectors.query import BY_KEY
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights.inspect import inspect_path
 from hub_ui import format
+from hub_ui.compatibility import refusal
 from hub_ui.generate.try_fields import MOST_LORAS
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
-from hub_ui.library.annotations import VALUES, Annotation
+from hub_ui.library.annotations import EDITS
 from hub_ui.library.changes import Outcome
 from hub_ui.library.checks import LibraryChecks, check_kind, count_text
 from hub_ui.library.collections import Collection, with_halves
@@ -34,7 +34,7 @@ from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
 from hub_ui.web.library import rows
-from hub_ui.web.lora import detail, fact_rows
+from hub_ui.web.lora import fact_rows
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import View
 
@@ -48,7 +48,7 @@ def receive(services: Services, path: Path) -> Ref:
     except HubUiError as error:
         raise UsageError(error.message) from error
     if found.facts is None or not found.facts.adapter.is_lora:
-        raise UsageError(f"{format.visible(path.name)}: {detail.refusal(found.facts)}")
+        raise UsageError(f"{format.visible(path.name)}: {refusal(found.facts)}")
     entry = entry_of_file(found, services.library.entries())
     if found.state != "held":
         entry = services.own_files.add(path, entry)
@@ -129,39 +129,6 @@ def after(outcome: Outcome, text: str) -> Said:
 def count_collection(one: Collection) -> Said:
     count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
     return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
-
-
-def reset(own: Annotation, field: str) -> Annotation:
-    """To what the hub says."""
-    if field not in VALUES:
-        raise UsageError(_("That is no button of this page."))
-    return replace(own, **{field: None})  # type: ignore[arg-type]
-
-
-def read_weight(text: str) -> float | None:
-    """None for an empty text."""
-    try:
-        return float(text.replace(",", ".")) if text.strip() else None
-    except ValueError as error:
-        raise UsageError(_("A weight is a number from -1 to 2. Write one such as 0.8.")) from error
-
-
-# What is said of a LoRA after an act: from what was said, the trigger words that count, and the text of a field.
-Edit = Callable[[Annotation, Sequence[str], str], Annotation]
-EDITS: Mapping[str, Edit] = {
-    "favorite": lambda own, words, text: replace(own, favorite=True),
-    "unfavorite": lambda own, words, text: replace(own, favorite=False),
-    "note": lambda own, words, text: replace(own, note=text),
-    "tag": lambda own, words, text: replace(own, tags=(*own.tags, text)),
-    "untag": lambda own, words, text: replace(
-        own, tags=tuple(tag for tag in own.tags if tag.casefold() != text.casefold())
-    ),
-    "add-word": lambda own, words, text: replace(own, trigger_words=(*words, text)),
-    "remove-word": lambda own, words, text: replace(own, trigger_words=tuple(w for w in words if w != text)),
-    "set-weight": lambda own, words, text: replace(own, weight=read_weight(text)),
-    "base_model": lambda own, words, text: replace(own, base_model=BY_KEY["base"].read(text.strip()) or None),
-    "reset": lambda own, words, text: reset(own, text),
-}
 
 
 def edit(services: Services, name: str, ref: Ref, text: str) -> None:

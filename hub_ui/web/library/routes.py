@@ -30,7 +30,6 @@ from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
 from hub_ui.web.layout.render import address
@@ -339,7 +338,7 @@ def bases() -> Mapping[str, list[tuple[str, str]]]:
 def conflicts(services: Services, row: LibraryRow) -> Sequence[str]:
     """Who contradicts the person about the base model."""
     record = services.lookup.find_record(row.entry.ref) if row.annotation.base_model else None
-    return with_header_facts(services, record)[0].conflict_sentences if record else ()
+    return record.conflict_sentences if record else ()
 
 
 def library_view(address: str) -> View:

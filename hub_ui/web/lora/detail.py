@@ -18,9 +18,9 @@ from connectors.claims.resolve import flatten
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL
-from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.compatibility import Requirements, refusal
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.infotext import UsedLora
@@ -44,15 +44,6 @@ _MARKUP = re.compile(r"(<[^>]*>)")
 # seconds.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 MAX_VERSIONS = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requirements:
-    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
-
-    text: str = ""
-    closed: bool = False
-    unfit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,13 +147,6 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
     """The version and file of `ref`; the default version and its main file if they are missing."""
     version = lora.version(ref.version) or lora.version(None)
     return version, (version.find_file(ref) or version.file) if version else None
-
-
-def refusal(facts: Facts | None) -> str:
-    if facts is None or facts.adapter.is_lora:
-        return ""
-    text = _("This is no LoRA for images or videos: the file is {what}. It can't be tried here.")
-    return text.format(what=_(WORDS[facts.adapter.what]))
 
 
 def read_text(facts: Facts | None) -> str:

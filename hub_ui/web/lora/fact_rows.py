@@ -11,7 +11,6 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
 from hub_ui.images.example_settings import Used
-from hub_ui.web.browse.cards import base_label
 from hub_ui.web.layout.glossary import WORDS, word
 
 MOST_RANKS = 4
@@ -96,7 +95,7 @@ def claim_text(record: Record, claim: Claim) -> str:
     if claim.field in ("architecture", SEVERAL):
         return base_models.architecture_labels(map(str, values_of(claim)))
     if claim.field == "base_model":
-        return base_label(record)
+        return format.base_label(record)
     if claim.field == "kind":
         return _(str(claim.value))
     if claim.field == "algorithm":
@@ -164,7 +163,7 @@ LONGEST_WORD = 40
 
 # What may differ between two versions, the most important first.
 CHANGES: tuple[tuple[Callable[[Record], str], str], ...] = (
-    (base_label, N_("base {before} → {after}")),
+    (format.base_label, N_("base {before} → {after}")),
     (lambda record: str(record.rank or ""), N_("rank {before} → {after}")),
     (lambda record: names(ALGORITHMS, record.algorithm or ""), N_("algorithm {before} → {after}")),
     (lambda record: record.weight_text, N_("weight {before} → {after}")),

@@ -18,21 +18,21 @@ from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
-from hub_ui.generate.try_fields import TrySettings
+from hub_ui.compatibility import requirements
+from hub_ui.generate.try_fields import TrySettings, clamp_weight
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import base_label, card, cover, title, with_header_facts
+from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
-from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import StackedLora, View, clamp_weight
+from hub_ui.web.view import StackedLora, View
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
@@ -169,7 +169,7 @@ class Panel:
             ),
             "usage_address": usage_address(record.ref, used),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
-            "versions": detail.with_changes(lora, history, lambda known: with_header_facts(self.services, known)[0]),
+            "versions": detail.with_changes(lora, history, lambda known: lookup.with_header_facts(known)[0]),
             "shown": version.ref if version else None,
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),
@@ -217,7 +217,7 @@ class Panel:
             )
         image = cover(record, "safe")
         kind = _(record.kind) if record.kind else ""
-        words = format.join(base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
+        words = format.join(format.base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
         return Preview(title=title(record), text=format.visible(words), image=url)
 
@@ -238,11 +238,12 @@ def usage_group(
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     """The Compare page with what most people use; empty where that is not known."""
+    if not used:
+        return ""
     first: dict[str, Any] = {one.field: one.value for one in reversed(used)}
     settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}
     stacked = StackedLora(ref=str(ref), weight=clamp_weight(first.get("weight", 1.0)))
-    filled = View(page="try", stack=(stacked,), settings=TrySettings(**settings))
-    return filled.link() if used else ""
+    return View(page="try", stack=(stacked,), settings=TrySettings(**settings)).link()
 
 
 def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
@@ -305,25 +306,32 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it; `similar` are cards, each with why.
+    creator, each with a line about it. `similar` ones are asked for once a person gets there.
     """
     catalog = services.catalog
-    try:
-        similar = catalog.similar(ref, limit=MOST_SIMILAR, nsfw=ceiling)
-        homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)[:MOST_HOMES]]
-    except NotFound:
-        return {"homes": [], "also_on": [], "similar": []}
-    also_on = [record for record in catalog.also_on(ref) if within(record.nsfw, ceiling)]
+    homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
+    also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
     return {
         "homes": [(record, home_text(record)) for record in homes],
         "also_on": [(record, home_text(record)) for record in also_on],
-        "similar": [(card(near.record, ceiling=ceiling), near.reason) for near in similar],
+        "similar": None,
     }
+
+
+def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
+    """Cards like the open one, each with why; none for a LoRA that was never seen."""
+    ceiling = view.query.nsfw
+    with suppress(NotFound):
+        similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
+        return [(card(near.record, ceiling=ceiling), near.reason) for near in similar]
+    return []
 
 
 def home_text(record: Record) -> str:
     access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
-    return format.join(format.title(record.creator), base_label(record), access, downloads_text(record.downloads))
+    return format.join(
+        format.title(record.creator), format.base_label(record), access, downloads_text(record.downloads)
+    )
 
 
 def key_place(services: Services, hub: Origin) -> detail.Place | None:

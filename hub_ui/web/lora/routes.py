@@ -12,16 +12,17 @@ from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.generate.try_fields import LONGEST_PROMPT, TrySettings
+from hub_ui.compatibility import requirements
+from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
-from hub_ui.web.lora.detail import gallery, lora_text, settings, version_and_file
-from hub_ui.web.lora.panel import Panel
-from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import StackedLora, View, clamp_weight
+from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import gallery, lora_text, version_and_file
+from hub_ui.web.lora.panel import Panel, find_similar, links
+from hub_ui.web.view import StackedLora, View
 
 Index = Annotated[int, Query(ge=0, le=10_000)]
 # The panel that the page has (Panel.steps).
@@ -46,6 +47,11 @@ class LoraRoutes(Room):
                 self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
             )
 
+        @router.get("/lora/similar")
+        def similar(view: Shown) -> Response:
+            open_ref(view)
+            return self.pages.part("lora/similar", **links(view), similar=find_similar(services, view))
+
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, view: Back) -> Response:
             services.policy.check("annotate")
@@ -68,17 +74,7 @@ class LoraRoutes(Room):
             return self.answer(request, view)
 
         router.get("/lora-image")(self.image)
-
-        @router.get("/lora/example")
-        def example(view: Shown, index: Index) -> Response:
-            """The settings of an image on the Compare page."""
-            _lora, version, record = self.record(open_ref(view))
-            if index >= len(record.images):
-                raise NotFound(_(NO_IMAGE))
-            found = example_settings.settings(record.images[index])
-            used = StackedLora(ref=str(record.ref), weight=example_weight(found, version))
-            filled = replace(view, page="try", open="", stack=(used,), settings=try_settings(found, version))
-            return RedirectResponse(filled.link("../"), 303)
+        router.get("/lora/example")(self.example)
 
     def answer(self, request: Request, view: View) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
@@ -105,7 +101,7 @@ class LoraRoutes(Room):
             "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
             "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
             "left_out": describe_example(made_with, version), "negative": made_with.negative,
-            "settings": list(settings(example)), "loras": list(map(lora_text, made_with.loras)),
+            "settings": list(detail.settings(example)), "loras": list(map(lora_text, made_with.loras)),
             "problem": needs.text if needs.closed else "",
         }  # fmt: skip
         if target_of(request) == "lightbox":
@@ -113,6 +109,21 @@ class LoraRoutes(Room):
         # Never above "safe": other sites show it to everybody.
         preview = Preview(title=title(record) if within(record.nsfw, "safe") else _("Image"))
         return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
+
+    def example(self, view: Shown, index: Index) -> Response:
+        """The settings of an image on the Compare page."""
+        _lora, version, record = self.record(open_ref(view))
+        if index >= len(record.images):
+            raise NotFound(_(NO_IMAGE))
+        found = example_settings.settings(record.images[index])
+        weight, used = found.weight(version), found.used(version)
+        # Whether blocks fit shows where the base is known.
+        parts = example_settings.weights_of_parts([used] if used else [])
+        stacked = StackedLora(ref=str(record.ref), weight=1.0 if weight is None else clamp_weight(weight))
+        settings = replace(found.try_settings(), strength=None, **parts)
+        return RedirectResponse(
+            replace(view, page="try", open="", stack=(stacked,), settings=settings).link("../"), 303
+        )
 
     def record(self, ref: Ref) -> tuple[Lora, Version | None, Record]:
         """Raises NotFound for a LoRA that was never seen."""
@@ -125,22 +136,6 @@ def open_ref(view: View) -> Ref:
     if not view.open:
         raise UsageError(_("There is no LoRA at this address. Open one from the list."))
     return Ref.parse(view.open)
-
-
-def example_weight(found: ExampleSettings, version: Version | None) -> float:
-    given = found.weight(version)
-    return 1.0 if given is None else clamp_weight(given)
-
-
-def try_settings(found: ExampleSettings, version: Version | None) -> TrySettings:
-    used = found.used(version)
-    # Whether blocks fit shows where the base is known.
-    return replace(
-        found.try_settings(),
-        strength=None,
-        clip_weights=(clamp_weight(used.clip_weight),) if used and used.clip_weight is not None else (),
-        blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
-    )
 
 
 def describe_example(found: ExampleSettings, version: Version | None) -> str:

@@ -18,7 +18,6 @@ from hub_ui import documents, format, news
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import _
 from hub_ui.news import SavedSearch, Searches
-from hub_ui.web.browse.facets import query_name
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, in_threads, is_part, keep_choice, target_of
 from hub_ui.web.view import View
@@ -65,7 +64,7 @@ class NewsRoutes(Room):
     def act(self, request: Request, do: Annotated[Act, Form()], view: Back, name: Name = "") -> Response:
         now = self.clock()
         if do == "save":
-            name = name.strip() or query_name(view.query)
+            name = name.strip() or format.query_name(view.query)
             new = SavedSearch(name=name, text=query_language.format(view.query), seen=round(now))
             changed = self.change(request, lambda searches: news.add(searches, new))
         elif do == "remove":
@@ -136,7 +135,7 @@ class NewsRoutes(Room):
         times = [f"{(record.updated_at or NEVER)[:19]}Z" for record in found.records]
         values = {
             "own": str(request.url),
-            "title": f"hub-ui: {query_name(view.query)}",
+            "title": f"hub-ui: {format.query_name(view.query)}",
             "address": view.link(home),
             "home": home,
             "newest": max(times, default=f"{NEVER}Z"),
@@ -149,4 +148,4 @@ class NewsRoutes(Room):
 def saves(view: View) -> dict[str, Any]:
     """The search that can be saved."""
     view = View(query=view.query)
-    return {"search_name": query_name(view.query), "back": view.to_address()}
+    return {"search_name": format.query_name(view.query), "back": view.to_address()}

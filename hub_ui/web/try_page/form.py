@@ -6,7 +6,6 @@ And the fields that it sends, and the acts of its buttons.
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -14,19 +13,17 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import Depends
 from starlette.requests import Request
 
-from connectors.claims.resolve import record_of
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
-from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.generate import base_models
-from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
+from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, sweep_around, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.generate.try_fields import MOST_WEIGHTS, SUGGESTED_BY_BASE, TRY_FIELDS, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.web.view import MOST_FIELDS, View
 
 # Names of uploads and of a job, as addresses have them.
@@ -146,7 +143,7 @@ class Filled:
 def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
     view = state.view
-    records = [find_record(services, ref, asks=asks) for ref in view.refs]
+    records = [services.lookup.find_record(ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, view.settings, records)
     settings = view.settings.with_defaults(base)
     if not settings.prompt and None not in records:
@@ -181,14 +178,6 @@ def weights_under_pair(services: Services, view: View, varied: int) -> tuple[flo
     return tuple(sorted({*weights, view.weights[varied]}))
 
 
-def sweep_around(recommended: float | None) -> tuple[float, ...]:
-    """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
-    if recommended is None or not 0.2 <= recommended <= 1.5:
-        return DEFAULT_SWEEP
-    top = 2 * recommended if recommended <= 0.75 else recommended * 4 / 3
-    return tuple(round(weight, 2) for weight in weight_range(0, min(2, top), 5))
-
-
 def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
     """Evenly spaced weights. Raises UsageError for what is no range."""
     try:
@@ -199,20 +188,7 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
         raise UsageError(_("A sweep goes from a lower weight to a higher one, between -1 and 2."))
     if not 2 <= number <= MOST_WEIGHTS:
         raise UsageError(_("A sweep has 2 to {most} images.").format(most=MOST_WEIGHTS))
-    return tuple(round(weight, 2) for weight in weight_range(lowest, highest, number))
-
-
-def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | None:
-    """The record of a ref, from the catalog or its hub; None if it can't be found."""
-    lookup = services.lookup
-    try:
-        return record_of(lookup.known(ref.lora), ref)
-    except NotFound:
-        if not asks:
-            return None
-    with suppress(HubUiError):
-        return lookup.record(ref)
-    return None
+    return weight_range(lowest, highest, number)
 
 
 def stack_item(
@@ -228,7 +204,7 @@ def stack_item(
         "ref": ref,
         "title": format.visible(record.title),
         "weight": weight,
-        "line": format.join(cards.base_label(record), rank, usual),
+        "line": format.join(format.base_label(record), rank, usual),
         "image": cover.url if cover else "",
         "problem": compatibility_problem(services, record, base),
     }

@@ -13,6 +13,7 @@ from typing import Any
 from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.compatibility import choose_base, to_download
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
@@ -25,7 +26,6 @@ from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import form, result
-from hub_ui.web.try_page.compatibility import choose_base, to_download
 from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
@@ -81,7 +81,7 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
     """Checks the bases before any download. Raises the error of a hub that says nothing of a LoRA to be fetched."""
     for ref in refs:
         try:
-            record = form.find_record(services, ref, asks=False) or services.lookup.record(ref)
+            record = services.lookup.find_record(ref) or services.lookup.record(ref)
         except NetworkError:
             if services.downloads.find_installed(ref) is None:
                 raise

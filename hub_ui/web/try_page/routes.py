@@ -33,7 +33,6 @@ from hub_ui.web.try_page.form import (
     TryFields,
     apply_act,
     fill,
-    find_record,
     read_address,
 )
 from hub_ui.web.try_page.generate import Generator, TryOrder, check_bases, download_subject, is_about, loras
@@ -98,7 +97,7 @@ class TryRoutes(Room):
 
     def preview(self, state: PageState) -> Preview:
         """Never above "safe": other sites show it to everybody."""
-        records = [find_record(self.services, ref, asks=False) for ref in state.view.refs]
+        records = [self.services.lookup.find_record(ref) for ref in state.view.refs]
         shown = [r for r in records if r is not None and within(r.nsfw, "safe")]
         titles = ", ".join(format.title(record.title) for record in shown)
         return Preview(title=_("Compare {titles}").format(titles=titles) if titles else _("Compare"))

@@ -14,7 +14,6 @@ from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
-from hub_ui.library.index import base_label
 from hub_ui.web.images import NO_STORE
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, in_threads, is_part
 from hub_ui.web.view import View
@@ -60,7 +59,6 @@ class VisitRoutes(Room):
             "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
             "open_address": lambda ref: replace(view, page="browse", open=str(ref)).link(),
             "try_address": lambda ref: view.try_lora(str(ref)).link(),
-            "base_label": base_label,
             "lock_path": LOCK_PATH,
             "address": view.to_address(),
         }

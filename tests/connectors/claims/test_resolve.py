@@ -156,6 +156,11 @@ def test_reading_a_file_again_takes_an_assumption_back() -> None:
     assert [claim.source for claim in record.claims if claim.field == "architecture"] == ["header"]
 
 
+def test_a_record_that_has_the_claims_of_its_header_stays_as_it_is() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
+    assert record_with_header(record, FLUX) is record
+
+
 def test_only_the_file_that_was_read_gets_its_claims() -> None:
     lora = with_header(_lora_on("Flux.1 D"), REF.at("2", "b"), FLUX)
     assert [best(file.claims, "rank") for file in lora.versions[0].files] == [None, 16]

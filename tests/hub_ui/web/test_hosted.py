@@ -43,7 +43,7 @@ SEARCHES = {
     "GET /news/ask",
     "GET /feed",
 }
-OPENS = {"GET /lora/read", "GET /lora-image", "GET /lora/example"}
+OPENS = {"GET /lora/read", "GET /lora/similar", "GET /lora-image", "GET /lora/example"}
 PAGES = {"GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
 # Where a hub that is left alone may be asked again, and what a browser keeps in its own cookies.
 CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news"}

@@ -11,18 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
 from hub_ui.logs import logging_to
 from hub_ui.settings import from_environment
-from hub_ui.web.middleware import AllowedHosts, visible_path
+from hub_ui.web.middleware import HostCheck, visible_path
 from hub_ui.web.requests import Refused
 from tests.hub_ui.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_visitors import hear_all, with_keys
 
 
-def refusal(hosts: AllowedHosts, **headers: str) -> str:
+def refusal(hosts: HostCheck, **headers: str) -> str:
     try:
         hosts.check(Headers(headers))
     except Refused as refused:
@@ -35,32 +36,34 @@ def refusal(hosts: AllowedHosts, **headers: str) -> str:
     ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "192.168.1.20", "LOCALHOST", "box.lan", "localhost."],
 )
 def test_addresses_and_own_names_are_answered(host: str) -> None:
-    assert refusal(AllowedHosts(names=frozenset({"box.lan"})), host=host) == ""
+    assert refusal(HostCheck(Starlette(), names=frozenset({"box.lan"})), host=host) == ""
 
 
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "[::1", "a b"])
 def test_other_names_are_not(host: str) -> None:
-    assert "does not answer to the name" in refusal(AllowedHosts(), host=host)
+    assert "does not answer to the name" in refusal(HostCheck(Starlette()), host=host)
 
 
 def test_the_name_of_the_computer_is_its_own() -> None:
-    assert refusal(AllowedHosts(own=frozenset({"tower"})), host="tower:7860", origin="http://tower:7860") == ""
+    own = HostCheck(Starlette(), own=frozenset({"tower"}))
+    assert refusal(own, host="tower:7860", origin="http://tower:7860") == ""
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:7860", "https://page.example"])
 def test_an_origin_is_the_page_itself_or_a_name_that_was_allowed(origin: str) -> None:
-    assert refusal(AllowedHosts(names=frozenset({"page.example"})), host="127.0.0.1:7860", origin=origin) == ""
+    named = HostCheck(Starlette(), names=frozenset({"page.example"}))
+    assert refusal(named, host="127.0.0.1:7860", origin=origin) == ""
 
 
 @pytest.mark.parametrize(
     "origin", ["http://127.0.0.1:9999", "http://127.0.0.1", "file://127.0.0.1:7860", "null", "", "http://[::1"]
 )
 def test_another_origin_is_refused_by_name(origin: str) -> None:
-    assert f"Another web page ({origin})" in refusal(AllowedHosts(), host="127.0.0.1:7860", origin=origin)
+    assert f"Another web page ({origin})" in refusal(HostCheck(Starlette()), host="127.0.0.1:7860", origin=origin)
 
 
 def test_a_default_port_may_be_left_out() -> None:
-    assert refusal(AllowedHosts(names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
+    assert refusal(HostCheck(Starlette(), names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
 
 
 def test_a_name_that_was_allowed_is_answered(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import pytest
 from connectors.query import Query, Range
 from connectors.query_language import parse
 from connectors.record import Kind
+from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.web.browse import facets
-from hub_ui.web.browse import facets as query_summary
 from hub_ui.web.browse.facets import Bar, Group, suggest, without_beginning
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
@@ -247,7 +247,7 @@ def test_a_suggestion_says_what_it_means_or_how_many_have_it() -> None:
 
 
 def words(query: Query, *, one: bool = False) -> list[tuple[str, str]]:
-    return [(word.lead, word.label) for word in query_summary.words(query, one=one)]
+    return [(word.lead, word.label) for word in format.query_words(query, one=one)]
 
 
 def test_the_question_is_told_in_words() -> None:
@@ -274,7 +274,7 @@ def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
 
 def test_each_part_knows_the_query_that_is_left_without_it() -> None:
     query = Query(text='a "b"', excluded=(("tag", "anime"),))
-    rest = {word.label: word.part.rest for word in query_summary.words(query)}
+    rest = {word.label: word.part.rest for word in format.query_words(query)}
     assert rest == {'a "b"': Query(excluded=(("tag", "anime"),)), "not tag anime": Query(text='a "b"')}
 
 

@@ -15,7 +15,7 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import HeaderReader, with_header_facts
+from hub_ui.web.browse.cards import HeaderReader
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.stand_ins import Hub, services_on
 
@@ -137,6 +137,6 @@ def test_nothing_more_is_read_once_nobody_wants_it(built: Services, monkeypatch:
 
 def test_a_record_is_shown_with_what_its_file_was_found_to_be(built: Services) -> None:
     record = records(1)[0]
-    assert with_header_facts(built, record) == (record, None)
+    assert built.lookup.with_header_facts(record) == (record, None)
     built.catalog.remember_facts(facts_keys(record.ref, None)[0], RANK_4.encode())
-    assert with_header_facts(built, record)[0] == replace(record, rank=4, claims=RANK_4.adapter.claims)
+    assert built.lookup.with_header_facts(record)[0] == replace(record, rank=4, claims=RANK_4.adapter.claims)

@@ -9,9 +9,10 @@ from starlette.testclient import TestClient
 from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
+from hub_ui.images.history import group_entries
 from hub_ui.images.provenance import Provenance, from_json, to_json
 from hub_ui.services import Services
-from hub_ui.web.history.routes import describe, group_entries, view_of
+from hub_ui.web.history.routes import describe, view_of
 from hub_ui.web.view import View
 from tests.hub_ui.generate.making import adapter, job, made, report
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
@@ -58,6 +59,11 @@ def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_setti
     again = page.find("a", string="Make it again")
     view = View.from_address(str(again["href"]).partition("?")[2])
     assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
+
+
+def test_the_page_says_its_name_once(client: TestClient) -> None:
+    page = read(client.get("/history").text)
+    assert (page.h1.get("class"), page.select_one("#history")["class"]) == (None, ["untitled"])
 
 
 def test_two_results_are_compared_and_what_differs_is_named(built: Services, client: TestClient) -> None:

@@ -8,6 +8,7 @@ from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.compatibility import Requirements
 from hub_ui.images.infotext import UsedLora
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
@@ -145,10 +146,10 @@ def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
 
 
 def test_what_no_base_here_can_carry_can_be_downloaded_and_not_tried() -> None:
-    needs = detail.Requirements(text="This LoRA needs FLUX.1 dev.", closed=True, unfit=True)
+    needs = Requirements(text="This LoRA needs FLUX.1 dev.", closed=True, unfit=True)
     told = shown(lora(1), needs=lambda record: needs)
     assert (told.obstacle, told.try_problem) == ("", "This LoRA needs FLUX.1 dev.")
-    heavy = detail.Requirements(text="Tried on FLUX.1 dev: 24 GB.")
+    heavy = Requirements(text="Tried on FLUX.1 dev: 24 GB.")
     assert shown(lora(1), needs=lambda record: heavy).try_problem == ""
 
 

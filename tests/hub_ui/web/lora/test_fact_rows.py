@@ -18,7 +18,7 @@ from hub_ui.web.lora import fact_rows
 from hub_ui.web.lora import routes as examples
 from hub_ui.web.lora.fact_rows import Fact
 from hub_ui.web.view import View
-from tests.hub_ui.catalog.builders import claim, lora, version
+from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.web.conftest import PART, read
 
 
@@ -250,12 +250,14 @@ def test_what_a_hub_says_of_an_image_stays_text(built: Services, client: TestCli
     assert read(page).select(".prompt")[0].text == HOSTILE
 
 
-def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
-    found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
-    shown = lora(1, base="SDXL 1.0").version(None)
-    assert examples.example_weight(found, shown) == 0.8
-    settings = examples.try_settings(found, shown)
-    assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
+def test_an_example_gives_the_weights_of_the_loras_parts(built: Services, client: TestClient) -> None:
+    shown = Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>")
+    one = version(PICTURED, files=(file(f"{PICTURED}#500"),), examples=(shown,))
+    built.catalog.add([lora(5, versions=(one,))])
+    there = client.get(f"/lora/example?open={PICTURED}&index=0").headers["location"]
+    view = View.from_address(there.partition("?")[2])
+    assert (view.settings.prompt, view.weights) == ("a (cat:1.2)", (0.8,))
+    assert (view.settings.clip_weights, view.settings.blocks) == ((0.5,), ("OUTALL",))
 
 
 def test_what_is_not_taken_over_is_said(built: Services) -> None:

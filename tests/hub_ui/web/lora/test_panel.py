@@ -25,7 +25,7 @@ from hub_ui.web.view import View
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
 from tests.hub_ui.stand_ins import Hub, services_on
-from tests.hub_ui.web.conftest import read, with_settings
+from tests.hub_ui.web.conftest import read
 
 REF = Ref.parse("civitai:1")
 FLUX = Facts(
@@ -229,14 +229,6 @@ def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     )
 
 
-def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
-    demo = with_settings(built, demo=True)
-    last = show(demo)[-1]
-    assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
-    [button] = read(last).select("button.filled[disabled]")
-    assert button["title"].startswith("This LoRA needs SDXL 1.0")
-
-
 def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
     hub.loras = [lora(1)]
     last = show(built)[-1]
@@ -274,11 +266,8 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
     built.catalog.add(
         lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 400)
     )
-    found = panel.find_related(built, Ref.parse("civitai:2"), "soft")
-    assert len(found["similar"]) == 8
-    assert "civitai:2@20#200" not in [str(near.record.ref) for near, _ in found["similar"]]
-    assert {reason for _, reason in found["similar"]} == {"same subject"}
-
-
-def test_what_was_never_seen_has_no_relations(built: Services) -> None:
-    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == {"homes": [], "also_on": [], "similar": []}
+    found = panel.find_similar(built, View(open="civitai:2"))
+    assert len(found) == 8
+    assert "civitai:2@20#200" not in [str(near.record.ref) for near, _ in found]
+    assert {reason for _, reason in found} == {"same subject"}
+    assert panel.find_similar(built, View(open="civitai:999")) == []

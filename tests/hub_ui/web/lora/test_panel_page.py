@@ -204,6 +204,15 @@ def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
     assert card["href"] == "./?open=civitai%3A2%4020"
 
 
+def test_similar_ones_are_asked_for_once_a_person_gets_there(built: Services, client: TestClient) -> None:
+    built.catalog.add(lora(number, title="Ink lines" if number < 9 else "Oil") for number in range(1, 300))
+    later = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-trigger=revealed]")
+    assert (later["hx-get"], later.text) == ("lora/similar?open=civitai%3A1", "")
+    shown = client.get(f"/{later['hx-get']}", headers=PART).text
+    assert len(read(shown).select(".similar a")) == 7
+    assert len(read(client.get("/?open=civitai:1").text).select(".similar a")) == 7
+
+
 def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit(built: Services) -> None:
     hosted = with_settings(built, hosted=True)
     page = panel(hosted, lora(1))

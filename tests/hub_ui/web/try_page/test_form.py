@@ -12,11 +12,12 @@ from connectors.errors import UsageError
 from connectors.record import Example, Lora, Record, Version
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.compatibility import requirements, suggest_prompt
+from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.try_page import form
-from hub_ui.web.try_page.compatibility import requirements, suggest_prompt
 from hub_ui.web.try_page.form import Filled, PageState, TryFields, apply_act, fill, read_address
 from tests.hub_ui.catalog.builders import claim, lora, version
 from tests.hub_ui.web.conftest import read, with_settings
@@ -213,7 +214,7 @@ def test_what_is_no_range_is_refused_with_a_way_out(values: tuple[str, str, str]
 def test_a_sweep_goes_around_the_weight_that_the_author_recommends(
     recommended: float | None, weights: tuple[float, ...]
 ) -> None:
-    assert form.sweep_around(recommended) == pytest.approx(weights)
+    assert comparison.sweep_around(recommended) == pytest.approx(weights)
 
 
 def test_the_page_does_not_wait_for_what_the_images_will_take(client: TestClient, built: Services) -> None:

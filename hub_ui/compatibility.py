@@ -3,19 +3,19 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
 from connectors.ref import Ref
+from connectors.weights.file_type import WORDS
+from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
 from hub_ui.services import Services
-from hub_ui.web.browse import cards
-from hub_ui.web.browse.cards import with_header_facts
-from hub_ui.web.lora import detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 # By architecture, in the words that its base knows.
@@ -23,11 +23,27 @@ _PROMPTS = {"tiny-shapes": "a yellow house on meadow background"}
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Requirements:
+    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
+
+    text: str = ""
+    closed: bool = False
+    unfit: bool = False
+
+
+def refusal(facts: Facts | None) -> str:
+    if facts is None or facts.adapter.is_lora:
+        return ""
+    text = _("This is no LoRA for images or videos: the file is {what}. It can't be tried here.")
+    return text.format(what=_(WORDS[facts.adapter.what]))
+
+
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
     """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
-    _record, facts = with_header_facts(services, record)
+    _record, facts = services.lookup.with_header_facts(record)
     if facts is not None and not facts.adapter.is_lora:
-        raise DoesNotFit(detail.refusal(facts))
+        raise DoesNotFit(refusal(facts))
     choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         raise NoBase(
@@ -48,7 +64,7 @@ def compatibility_problem(services: Services, record: Record, beside: base_model
     if beside is None or record.architecture in (None, beside.architecture):
         return ""
     text = _("{base} LoRA: does not fit {other}. Take one of them away, or choose another base.")
-    return text.format(base=cards.base_label(record), other=beside.label)
+    return text.format(base=format.base_label(record), other=beside.label)
 
 
 def suggest_base(
@@ -73,19 +89,19 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
     return _PROMPTS.get(next(filter(None, architectures), ""), DEFAULT_PROMPT) if records else ""
 
 
-def requirements(services: Services, record: Record) -> detail.Requirements:
+def requirements(services: Services, record: Record) -> Requirements:
     """The requirements for trying it, or why it can't be tried."""
     try:
         choice = choose_base(services, record)
     except HubUiError as error:
         if record.architecture:
-            return detail.Requirements(text=error.message, closed=True, unfit=True)
-        return detail.Requirements(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
+            return Requirements(text=error.message, closed=True, unfit=True)
+        return Requirements(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
     if choice.source == str(base_models.PACKAGED):
-        return detail.Requirements(text=_("Can be tried at once: {base} is here.").format(base=choice.label))
+        return Requirements(text=_("Can be tried at once: {base} is here.").format(base=choice.label))
     if not services.policy.allows("fetch bases"):
         text = _("Tried on {base}, if this shared page has it on its disk.")
-        return detail.Requirements(text=text.format(base=choice.label))
+        return Requirements(text=text.format(base=choice.label))
     text = _(
         "Tried on {base}: up to {n} GB, downloaded once. With less than {memory} GB of graphics memory it is slow."
     )
@@ -97,7 +113,7 @@ def requirements(services: Services, record: Record) -> detail.Requirements:
     memory = f"{choice.memory:.0f}"
     text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
     remark = base_models.substitution_note(choice, record.title, record.base_model)
-    return detail.Requirements(text=format.sentences(text, remark))
+    return Requirements(text=format.sentences(text, remark))
 
 
 def no_base_text(services: Services, record: Record) -> str:

@@ -1,43 +1,26 @@
-"""An image made anywhere, dropped on the page: what it was made with, and how the same is made again here.
+"""An image made anywhere, dropped on the page: what it was made with, and how the same is made again here."""
 
-And the addresses of images that are given to a page: one is asked about, or is in the form of the Compare page.
-"""
-
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from typing import Literal
 
 from connectors.claims.base_models import find_base_name
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
+from hub_ui.compatibility import suggest_base
 from hub_ui.generate import base_models
-from hub_ui.generate.input_images import open_image
 from hub_ui.generate.judging import LONGEST_VOTES
-from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings
-from hub_ui.i18n import N_, _
+from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings, clamp_weight
+from hub_ui.i18n import _
 from hub_ui.images import example_settings, png_metadata
+from hub_ui.images.example_settings import SETTINGS, of_provenance, used_lora, weights_of_parts
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
-from hub_ui.web.history.routes import SETTINGS, settings_of
-from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
-from hub_ui.web.try_page.compatibility import suggest_base
-from hub_ui.web.try_page.form import PageState, find_record, read_address
-from hub_ui.web.uploads import UploadedFiles, UploadName, Uploads, image_response, text_of
-from hub_ui.web.view import StackedLora, View, clamp_weight
 
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
@@ -61,10 +44,6 @@ class DroppedLora:
     def weight(self) -> float:
         return clamp_weight(1.0 if self.used.weight is None else self.used.weight)
 
-    @property
-    def clip_weight(self) -> float:
-        return clamp_weight(self.used.clip_weight) if self.used.clip_weight is not None else self.weight
-
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedImage:
@@ -79,11 +58,6 @@ class DroppedImage:
     notes: tuple[str, ...]
     is_sheet: bool = False
     votes: str | None = None
-
-    def view(self, view: View) -> View:
-        """The Compare page with its settings, and those of its LoRAs that were found."""
-        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.loras if lora.ref)
-        return replace(view, page="try", open="", stack=stack, settings=self.settings)
 
 
 def read_dropped(services: Services, path: Path) -> DroppedImage:
@@ -107,8 +81,8 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     notes += [text.format(name=image.name) for text, image in given if image is not None]
     # A whole comparison is made again from what was typed.
     written = replace(found, prompt=found.typed) if sheet else found
-    parts = _parts([lora for lora in loras if lora.ref][:MOST_LORAS])
-    settings = replace(settings_of(found), seed=_seed(found.seed, notes), base=base, **parts)
+    parts = weights_of_parts([lora.used for lora in loras if lora.ref][:MOST_LORAS])
+    settings = replace(of_provenance(found), seed=_seed(found.seed, notes), base=base, **parts)
     rows = _rows(
         *((_(name), value(written)) for name, value in SETTINGS),
         (_("Base revision"), found.report.base_revision if found.report else ""),
@@ -126,12 +100,7 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
 
 
 def _lora_of_provenance(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
-    weight = lora.asked if whole and lora.asked is not None else lora.weight
-    used = UsedLora(name=lora.title or lora.ref.id, weight=weight, hash=lora.sha256)
-    if lora.text_encoder_scale != 1:
-        used = replace(used, clip_weight=round(weight * lora.text_encoder_scale, 2))
-    if lora.block_weights:
-        used = replace(used, blocks=",".join(f"{number:g}" for number in lora.block_weights))
+    used = used_lora(lora, lora.full_weight if whole else lora.weight)
     installed = services.downloads.find_installed(lora.ref) is not None
     if installed or lora.ref.hub != LOCAL:
         return _describe_lora(services, FoundLora(used=used, ref=lora.ref, by="version"))
@@ -155,14 +124,14 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
     loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_NAMED])
     kept = [lora for lora in loras if lora.ref]
-    records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
+    records = [services.lookup.find_record(Ref.parse(lora.ref), asks=True) for lora in kept]
     checkpoint = found.fields.get("Model", "")
     settings = replace(
         taken.try_settings(),
         seed=_seed(taken.seed, notes),
         base=_nearest_base(services, checkpoint, records),
         use_trigger_words=False,
-        **_parts(kept),
+        **weights_of_parts([lora.used for lora in kept]),
     )
     if len(taken.prompt) > LONGEST_PROMPT:
         text = _("Its prompt is longer than {count} characters: the rest was left out.")
@@ -202,16 +171,6 @@ def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
     return replace(to_download, name=format.visible(record.title), line=line)
 
 
-def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:
-    """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
-    used = [lora.used for lora in loras]
-    has_clip_weights = any(lora.clip_weight is not None for lora in used)
-    return {
-        "clip_weights": tuple(lora.clip_weight for lora in loras) if has_clip_weights else (),
-        "blocks": tuple((lora.blocks or "ALL")[:800] for lora in used) if any(lora.blocks for lora in used) else (),
-    }
-
-
 def _seed(seed: int | None, notes: list[str]) -> int | None:
     if seed is None or seed <= LARGEST_SEED:
         return seed
@@ -245,85 +204,3 @@ def _base_note(services: Services, checkpoint: str, settings: TrySettings, recor
 def _rows(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
     texts = ((name, format.visible(str(value or ""))[:LONGEST_VALUE]) for name, value in pairs[:MOST_ROWS])
     return tuple((name, text) for name, text in texts if text)
-
-
-# Hubs may be asked for each LoRA of an image.
-MOST_READ = 16
-MOST_FILES = 3
-# The file fields of our forms.
-FIELDS = ("file", "image_file", "control_file")
-NOTHING = N_("Choose a file first.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DroppedRoutes(Room):
-    files: UploadedFiles
-    uploads: Uploads
-
-    def add_to(self, router: APIRouter) -> None:
-        router.post("/upload")(self.receive)
-
-        @router.get("/uploaded")
-        def show(name: UploadName) -> Response:
-            return image_response(self.files.path(name))
-
-        @router.get("/image")
-        @in_threads(CapacityLimiter(MOST_READ))
-        def image(request: Request, name: UploadName = "") -> Response:
-            values = self.values(name, self.files.path(name)) if name else {}
-            if name and is_part(request):
-                return self.pages.part("try_page/dropped", **values)
-            title = _("How was this image made?")
-            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
-
-        @router.post("/image/forget")
-        def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
-            with suppress(NotFound):
-                shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
-            return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
-
-    async def receive(self, request: Request) -> Response:
-        try:
-            async with self.uploads.read_form(request, MOST_FILES) as form:
-                return await to_thread.run_sync(self.answer, request, form)
-        except (HTTPException, ClientDisconnect) as error:
-            raise UsageError(_(NOTHING)) from error
-
-    def answer(self, request: Request, form: FormData) -> Response:
-        """To the first field with a file, or to one that is emptied."""
-        given = ((name, file) for name, file in form.multi_items() if isinstance(file, UploadFile) and file.size)
-        field, file = next(given, (text_of(form, "remove"), None))
-        if field not in FIELDS or (field == "file" and file is None):
-            raise UsageError(_(NOTHING))
-        name = self.files.keep(file.file, file.filename or "") if file is not None else ""
-        if field != "file":
-            return self.answer_choice(request, form, field.removesuffix("_file"), name)
-        if not is_part(request):
-            return RedirectResponse(page_address(f"name={name}", "image"), 303)
-        # It stands on the page at once, and what it was made with comes when it is known.
-        return self.pages.part("try_page/dropped", name=name, file=self.files.path(name).name, problem="", waits=True)
-
-    def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
-        """The form's images as they are now, an empty name for none; without JavaScript, the page with them.
-
-        Hidden fields hold what was chosen before.
-        """
-        if name:
-            open_image(self.files.path(name), "picture")
-        chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
-        state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
-        if is_part(request):
-            return self.pages.part("try_page/chosen_images", state=state)
-        return RedirectResponse(page_address(state.to_address()), 303)
-
-    def values(self, name: str, path: Path) -> dict[str, Any]:
-        shown = {"name": name, "file": path.name, "problem": "", "waits": False}
-        try:
-            found = read_dropped(self.services, path)
-        except UsageError as error:
-            return {**shown, "problem": error.message}
-        filled = PageState(view=found.view(View()))
-        # A sheet is compared with nothing, and neither is a clip: the same is made.
-        again = filled if found.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
-        addresses = {"fill": filled.to_address(), "again": again.to_address()}
-        return {**shown, "dropped": found, **addresses}
