@@ -345,14 +345,13 @@ class Query:
 class Page:
     """One hub's answer. `cursor` is opaque and continues the same query at the same hub; None is the end.
 
-    A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None if a hub doesn't count.
+    A page may be empty and still carry a cursor (CivitAI filters after paging).
     `withheld` are LoRAs that the hub listed and that nobody is shown (see Lora.is_withheld).
     """
 
     hub: HubName
     loras: tuple[Lora, ...]
     cursor: str | None = None
-    total: int | None = None
     withheld: tuple[Ref, ...] = ()
 
 

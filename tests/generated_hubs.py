@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from connectors.civitai.parse import LORA_TYPES
 from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, bearer
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, ModelQuery
@@ -78,7 +79,7 @@ class GeneratedHubs:
         return replace(app, app=own) if isinstance(app, Faulty) else own
 
     def _civitai(self, request: Request) -> Response:
-        store = CivitaiStore(models={}, files={}, access=Access())
+        store = CivitaiStore(models={}, files={}, enums={"ModelType": list(LORA_TYPES)}, access=Access())
         delivery = Delivery(origin=_ORIGIN, secret=b"")
         lists = _CivitaiLists(store=store, delivery=delivery, origin=_ORIGIN, total=self.civitai)
         return lists.list_models(request)

@@ -12,7 +12,7 @@ from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
 from connectors.filter import check_shown, filter_loras, is_past
 from connectors.http.errors import key_required
-from connectors.http.json_fields import Table, count, table, tables, text, whole
+from connectors.http.json_fields import Table, table, tables, text, whole
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query, Sort
 from connectors.record import Example, Kind, Lora
@@ -65,7 +65,6 @@ class CivitAI:
             hub=self.name,
             loras=filter_loras(loras, query),
             cursor=None if ends else following,
-            total=count(metadata.get("totalItems")),
             withheld=tuple(lora.ref for lora in loras if lora.is_withheld),
         )
 

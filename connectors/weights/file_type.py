@@ -1,5 +1,9 @@
-"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA."""
+"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA.
 
+`Layouts` caches the structure by the hash of the table of tensors, which files of one trainer and base share.
+"""
+
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +12,7 @@ from typing import Literal
 from connectors.claims.wording import read_wording
 from connectors.weights.algorithm import Alpha, algorithm_of, alpha_of, ranks_of
 from connectors.weights.architectures import Rule, rule_for
-from connectors.weights.header import Tensor
+from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
 from connectors.weights.networks import LayerShapes, size_of
 
@@ -142,6 +146,10 @@ def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.search(name) is not None for name in names) * 2 > len(names)
 
 
+# A few hundred bytes each.
+_MOST_LAYOUTS = 2048
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Structure:
     """`architectures` are those that the layers fit, `usual` the one to assume where the metadata names none of them.
@@ -217,3 +225,30 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
         return what_it_is(tensors)
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
+
+
+class Layouts:
+    """A cache of structures by table of tensors. Thread-safe."""
+
+    def __init__(self, most: int = _MOST_LAYOUTS) -> None:
+        self._most = most
+        # By a table's hash: its structure, and the extent of the tensors.
+        self._known: dict[bytes, tuple[Structure, int]] = {}
+
+    def read(self, raw: bytes, size: int | None) -> tuple[Structure, Header]:
+        """The structure and, of the header, all but the tensors. Raises what `parse` raises."""
+        table = table_of(raw)
+        start = 8 + len(raw)
+        if table.metadata is None:
+            header = parse(raw, size)
+            return structure_of(header.tensors), header
+        key = hashlib.sha256(table.text).digest()
+        structure, extent = self._known.get(key, (None, 0))
+        if structure is not None and size in (None, start + extent):
+            return structure, Header(tensors={}, metadata=table.metadata, data_start=start, size=size)
+        header = parse(raw, size)
+        structure = structure_of(header.tensors)
+        while len(self._known) >= self._most:
+            self._known.pop(next(iter(self._known), b""), None)
+        self._known[key] = structure, header.extent
+        return structure, header

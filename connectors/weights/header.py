@@ -116,14 +116,19 @@ class FileReader:
 
 
 def read_header(source: Readable) -> Header:
-    """In one read, or two where it is longer than FIRST_READ. Raises NotWeights or BadHeader."""
+    """The header, strictly read. Raises NotWeights or BadHeader."""
+    return parse(read_raw(source), source.size)
+
+
+def read_raw(source: Readable) -> bytes:
+    """The header's JSON: one read, a second one where it is longer than FIRST_READ."""
     head = source.read(0, FIRST_READ)
     length = header_length(head)
     if len(head) < 8 + length and (source.size is None or len(head) < source.size):
         head += source.read(len(head), 8 + length + READ_AHEAD)
     if len(head) < 8 + length:
         raise BadHeader(f"The file ends after {len(head)} bytes, inside its header of {length}. Download it again.")
-    return parse(head[8 : 8 + length], source.size)
+    return head[8 : 8 + length]
 
 
 def header_length(head: bytes) -> int:
@@ -189,6 +194,28 @@ def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
         return {}, 0
     value, end = _DECODER.raw_decode(text, len(_FIRST))
     return _metadata(value), end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """`text` is the JSON from the end of the metadata on, which is None where it does not stand first."""
+
+    text: bytes
+    metadata: Mapping[str, str] | None
+
+
+def table_of(raw: bytes) -> Table:
+    """The header in two parts, the second unread. What can't be parted has no metadata, and is for `parse` to judge."""
+    if json_fields.overfull(raw):
+        return Table(text=raw, metadata=None)
+    try:
+        metadata, end = _leading_metadata(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Table(text=raw, metadata=None)
+    if end == 0:
+        return Table(text=raw, metadata=None if b"__metadata__" in raw else {})
+    text = raw.decode("utf-8")[end:].encode()
+    return Table(text=text, metadata=None if b"__metadata__" in text else metadata)
 
 
 def _parse_strict(raw: bytes) -> _Parsed:

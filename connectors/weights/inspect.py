@@ -14,7 +14,8 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import HttpReader, RangedSource
 from connectors.weights import lora_facts
-from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_header
+from connectors.weights.file_type import Layouts
+from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_raw
 from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
@@ -68,8 +69,8 @@ def decode_facts(text: str) -> Facts | None:
     return Facts(adapter=stored.adapter, size=stored.size) if stored.read_as == _READ_AS else None
 
 
-def inspect_path(path: Path) -> Facts:
-    """A .safetensors on disk, or a tar that holds one."""
+def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
+    """A .safetensors on disk, or a tar that holds one. With `layouts`, a table of tensors seen before is known."""
     try:
         if not path.exists():
             raise NotFound(f"There is no file {path} here. Check the name, or give a web address or HUB:ID.")
@@ -78,7 +79,7 @@ def inspect_path(path: Path) -> Facts:
         with path.open("rb") as file:
             packed = is_tar(file.read(BLOCKSIZE))
             source = FileReader(file)
-            return _facts(TarMember(source) if packed else source)
+            return _facts(TarMember(source) if packed else source, layouts)
     except OSError as error:
         raise HubUiError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -118,8 +119,9 @@ def inspect_download(download: Download) -> Facts:
         return _facts(TarMember(reader) if isinstance(download, HttpDownload) and download.in_tar else reader)
 
 
-def _facts(source: RangeReader) -> Facts:
-    found = lora_facts.read(read_header(source), SparingReader(source))
+def _facts(source: RangeReader, layouts: Layouts | None = None) -> Facts:
+    structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
+    found = lora_facts.from_structure(structure, header, SparingReader(source))
     return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
 
 

@@ -85,7 +85,11 @@ class LoraFacts:
 
 def read(header: Header, source: Readable | None = None) -> LoraFacts:
     """The facts of one file. With `source`, one alpha tensor is read too: a header doesn't hold its value."""
-    structure = structure_of(header.tensors)
+    return from_structure(structure_of(header.tensors), header, source)
+
+
+def from_structure(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
+    """Combines a known structure with this file's metadata and alpha."""
     if structure.what != "lora":
         warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
         return LoraFacts(what=structure.what, tensors=structure.tensors, warnings=(warning,))

@@ -19,6 +19,7 @@ from connectors.query_fields import Field
 from connectors.query_language import format, parse
 from connectors.record import Lora, Record, distinct, is_marked
 from connectors.ref import Ref
+from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import documents, news, services, settings
 from hub_ui.catalog import similar as similarity
@@ -230,6 +231,7 @@ class Inspect(JsonOption):
     files: Annotated[list[str], argument("PATH|URL|REF", "A .safetensors here, at a web address, or on a hub.")]
 
     def run(self, terminal: Terminal) -> int:
+        layouts = Layouts()
         with ExitStack() as stack:
 
             @cache
@@ -240,7 +242,7 @@ class Inspect(JsonOption):
             def inspect(text: str) -> Facts:
                 source = parse_source(text)
                 if isinstance(source, Path):
-                    return inspect_path(source)
+                    return inspect_path(source, layouts)
                 return build().lookup.inspect(source) if isinstance(source, Ref) else inspect_url(source)
 
             results = try_each(self.files, inspect, terminal)

@@ -1,6 +1,5 @@
 """The Library page and the downloads in a real browser: what only a browser can see of them."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from connectors.ref import Ref
+from tests.browser import places
 from tests.browser.axe import violations
 from tests.browser.demo import Demo, whole_demo
 
@@ -109,10 +109,7 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     entry = demo.services.library.entries()[0]
     data = demo.services.library.path(entry).read_bytes()
     page.goto(demo.url)
-    script = """([name, text]) => { const all = new DataTransfer();
-        all.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name)); return all; }"""
-    given = page.evaluate_handle(script, ["x.safetensors", base64.b64encode(data).decode()])
-    page.dispatch_event("#main", "drop", {"dataTransfer": given})
+    places.drop(page, "x.safetensors", data)
     expect(page.locator("#panel h2")).to_have_text(entry.title)
 
 

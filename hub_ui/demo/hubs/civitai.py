@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
@@ -69,10 +70,13 @@ class CivitaiHub:
             Route("/api/v1/models", self.list_models),
             Route("/api/v1/models/{model_id}", self.model),
             Route(versions + "/by-hash/{hash}", self.by_hash),
+            Route(versions + "/by-hash", self.by_hashes, methods=["POST"]),
+            Route(versions + "/mini/{version_id}", self.mini),
             Route(versions + "/{version_id}", self.version),
             Route("/api/v1/images", self.images),
             Route("/api/v1/creators", self.creators),
             Route("/api/v1/tags", self.tags),
+            Route("/api/v1/enums", self.enums),
             Route("/api/v1/me", self.me),
             Route("/api/download/models/{version_id}", self.download),
             Route("/models/{model_id}", self.model_page),
@@ -80,7 +84,7 @@ class CivitaiHub:
 
     def list_models(self, request: Request) -> Response:
         params = request.query_params
-        query = parse_query(params)
+        query = parse_query(params, self.store.enums)
         found, end = self._find(query), query.offset + query.limit
         page, metadata = found[query.offset : end], Json()
         if page and end < len(found):
@@ -115,6 +119,41 @@ class CivitaiHub:
             raise _refusal(404, "Model not found")
         return answers.json_answer(version_alone(*found))
 
+    async def by_hashes(self, request: Request) -> Response:
+        refusal = zod_refusal("", "too_big", "Too big: expected array to have <=100 items")
+        hashes: list[Any] = await answers.json_body(request, list, refusal.response)
+        if len(hashes) > 100:
+            raise refusal
+        found = [self.store.by_hash[key] for value in hashes if (key := str(value).upper()) in self.store.by_hash]
+        return answers.json_answer([version_alone(*pair) for pair in found])
+
+    def mini(self, request: Request) -> Response:
+        model, version = self._version(_identifier(request.path_params["version_id"]))
+        file = _choose_file(version.get("files") or [], QueryParams())
+        if not file:
+            raise _refusal(404, "Missing model file")
+        known = self.store.files.get(file.get("id", 0))
+        answer = {
+            **{name: version_alone(model, version).get(name) for name in ("air", "baseModel", "publishedAt")},
+            "versionName": version.get("name"),
+            "modelName": model.data.get("name"),
+            "userId": model.data.get("userId"),
+            "availability": version.get("availability", "Public"),
+            "size": file.get("sizeKB"),
+            "fileType": file.get("type"),
+            "fileName": file.get("name"),
+            "hashes": file.get("hashes"),
+            "downloadUrls": [f"{self.origin}/api/download/models/{version['id']}?fileId={file['id']}"],
+            "format": (file.get("metadata") or {}).get("format"),
+            "canGenerate": bool(model.data.get("supportsGeneration")),
+            "requireAuth": known is not None and known.access in ("login", "gated", "paid"),
+            "checkPermission": self._is_gated(version, known),
+            **{name: bool(model.data.get(name)) for name in ("minor", "sfwOnly")},
+            **dict.fromkeys(("isFeatured", "additionalResourceCharge", "payoutEnabled"), False),
+            "fees": [],
+        }
+        return answers.json_answer(answer)
+
     def images(self, request: Request) -> Response:
         params = request.query_params
         limit, offset = number(params, "limit", 0, 200, 100), number(params, "cursor", 0, _INT4, 0)
@@ -138,6 +177,9 @@ class CivitaiHub:
         link = f"{self.origin}/api/v1/models?tag="
         items = [{"name": name, "link": link + quote(name, safe="")} for name in sorted(names)]
         return _count_answer(request, items, 0)
+
+    def enums(self, _request: Request) -> Response:
+        return answers.json_answer(self.store.enums)
 
     def me(self, request: Request) -> Response:
         if not self._is_signed_in(request):

@@ -4,21 +4,19 @@ Recordings keep their fields; samples get those of August 2026. Source: civitai,
 model.schema.ts and model-search.service.ts.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 
 from starlette.datastructures import QueryParams
 
 from hub_ui.demo.hubs.answers import RefusalError, json_answer, natural
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
-_TYPES = (
-    "Checkpoint", "TextualInversion", "Hypernetwork", "AestheticGradient", "LORA", "LoCon", "DoRA", "Controlnet",
-    "Upscaler", "MotionModule", "VAE", "TextEncoder", "UNet", "CLIPVision", "Poses", "Wildcards", "Workflows",
-    "ComfyWorkflows", "Detection", "VisionLanguage", "CLIP", "LLM", "Other",
-)  # fmt: skip
+_ENUMS = Path(__file__).with_name("civitai_enums.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +46,7 @@ class Model:
 class CivitaiStore:
     models: Mapping[int, Model]
     files: Mapping[int, HubFile]
+    enums: Mapping[str, list[str]]
     access: Access
 
     @cached_property
@@ -83,6 +82,7 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
     return CivitaiStore(
         models=models,
         files=files,
+        enums=json.loads(_ENUMS.read_text()),
         access=folder.access,
     )
 
@@ -213,9 +213,9 @@ class ModelQuery:
         return str(offset) if self.words else f"{score(last, self.sort)}|{last.id}|{offset}"
 
 
-def parse_query(params: QueryParams) -> ModelQuery:
+def parse_query(params: QueryParams, enums: Mapping[str, Sequence[str]]) -> ModelQuery:
     """Raises RefusalError with the zod error object that CivitAI sends."""
-    choices = {"types": _TYPES, "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
+    choices = {"types": enums["ModelType"], "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
     for name, known in choices.items():
         if not set(params.getlist(name)) <= set(known):
             raise zod_refusal(name, "invalid_value", "Invalid option")

@@ -42,7 +42,7 @@ STATIC = Path(__file__).parent.parent / "static"
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 # Those of one page alone are in its own template.
-MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms", "drop")
+MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms")
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (

@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from connectors.weights.file_type import WORDS, Structure, structure_of
-from tests.connectors.weights.building import STYLES, Shapes, lora, tensors
+from connectors.errors import BadHeader
+from connectors.weights import file_type
+from connectors.weights.file_type import WORDS, Layouts, Structure, structure_of
+from tests.connectors.weights.building import STYLES, Shapes, lora, raw_header, tensors
 
 MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0"
 
@@ -147,6 +150,10 @@ def control(width: int) -> dict[str, tuple[int, ...]]:
     return {**halves, **biases, **NORMS}
 
 
+def never(*_: object) -> NoReturn:
+    raise AssertionError("parsed again")
+
+
 def test_a_lora_is_described_by_its_tensors_alone() -> None:
     found = read({**SDXL, **TE})
     assert (found.what, found.architectures, found.usual) == ("lora", ("sdxl",), "sdxl")
@@ -188,6 +195,59 @@ def test_a_half_without_its_other_is_counted() -> None:
 def test_every_style_of_names_makes_whole_layers(style: str) -> None:
     found = read(lora("towers.0..3.attn.q 512>512,towers.0.ff 512>2048", rank=4, style=style))
     assert (found.what, dict(found.ranks), found.halves, found.others) == ("lora", {4: 5}, 0, 0)
+
+
+def test_files_of_one_table_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = Layouts()
+    first, _ = layouts.read(raw_header(FLUX, {"ss_output_name": "one"}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    second, header = layouts.read(raw_header(FLUX, {"ss_output_name": "another"}), None)
+    assert second is first
+    assert header.metadata == {"ss_output_name": "another"}
+
+
+def test_a_known_table_places_its_tensors_behind_its_own_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = raw_header(SDXL, {"ss_training_comment": "longer"})
+    extent = tensors(SDXL)["lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.alpha"].data_offsets[1]
+    layouts = Layouts()
+    layouts.read(raw_header(SDXL, {}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    _, header = layouts.read(raw, 8 + len(raw) + extent)
+    assert (header.data_start, header.size) == (8 + len(raw), 8 + len(raw) + extent)
+
+
+def test_a_known_table_in_a_file_of_another_size_is_refused() -> None:
+    raw, layouts = raw_header(FLUX, {}), Layouts()
+    layouts.read(raw, None)
+    with pytest.raises(BadHeader, match="cut off or changed"):
+        layouts.read(raw, 8 + len(raw) + 5)
+
+
+def test_a_known_table_behind_broken_metadata_is_refused() -> None:
+    layouts = Layouts()
+    layouts.read(raw_header(FLUX, {"k": "v"}), None)
+    with pytest.raises(BadHeader, match="stands twice"):
+        layouts.read(raw_header(FLUX, {"k": "v", "l": "w"}).replace(b'"l"', b'"k"'), None)
+    with pytest.raises(BadHeader, match="text by text"):
+        layouts.read(raw_header(FLUX, {"k": "v"}).replace(b'"v"', b"1"), None)
+
+
+def test_metadata_behind_the_tensors_is_never_taken_from_another_file() -> None:
+    raw = raw_header(FLUX)[:-1] + b',"__metadata__":{"ss_output_name":"one"}}'
+    layouts = Layouts()
+    assert layouts.read(raw, None)[1].metadata == {"ss_output_name": "one"}
+    assert layouts.read(raw.replace(b'"one"', b'"two"'), None)[1].metadata == {"ss_output_name": "two"}
+    assert layouts.read(raw_header(FLUX), None)[1].metadata == {}
+
+
+def test_the_oldest_table_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = Layouts(most=2)
+    for rank in (4, 8, 16):
+        layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=rank), {}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    assert dict(layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=8), {}), None)[0].ranks) == {8: 1}
+    with pytest.raises(AssertionError, match="parsed again"):
+        layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=4), {}), None)
 
 
 def test_stable_cascades_own_trainer_numbers_its_layers() -> None:

@@ -18,6 +18,7 @@ from connectors.weights.header import (
     parse,
     read_header,
 )
+from connectors.weights.header import table_of as parted
 from tests.connectors.weights.building import file_of, raw_header
 
 TENSOR = b'{"dtype":"F16","shape":[1],"data_offsets":[0,2]}'
@@ -186,8 +187,13 @@ def test_a_header_of_too_many_values_is_not_parsed(mark: bytes) -> None:
 
 def test_metadata_of_more_lines_than_any_has_is_not_kept() -> None:
     raw = b'{"__metadata__":{' + b",".join(b'"%d":"x"' % number for number in range(200_001)) + b"}}"
-    with pytest.raises(BadHeader, match="more entries than any LoRA has"):
-        parse(raw)
+    for reads in (parse, parted):
+        with pytest.raises(BadHeader, match="more entries than any LoRA has"):
+            reads(raw)
+
+
+def test_an_overfull_header_is_not_parted() -> None:
+    assert parted(b'{"__metadata__":{' + b'"":"",' * 600_000).metadata is None
 
 
 def test_an_empty_tensor_takes_no_place() -> None:
@@ -224,6 +230,28 @@ def test_a_dtype_has_its_size_in_bits(dtype: str, length: int) -> None:
 )
 def test_an_odd_but_valid_header_is_read(raw: bytes, names: list[str]) -> None:
     assert list(parse(raw).tensors) == names
+
+
+@pytest.mark.parametrize(
+    ("raw", "metadata", "text"),
+    [
+        (b'{"__metadata__":{"k":"v"},"a":1}', {"k": "v"}, b',"a":1}'),
+        (b'{"a":1}', {}, b'{"a":1}'),
+        (b'{"a":1,"__metadata__":{"k":"v"}}', None, b'{"a":1,"__metadata__":{"k":"v"}}'),
+        (b'{"__metadata__":{"k":1}}', "refused", b""),
+        (b'{"__metadata__":{"k":"v"},"__metadata__":{}}', None, b',"__metadata__":{}}'),
+        (b'{"__metadata__":{"k":', None, b'{"__metadata__":{"k":'),
+        (b'{"__metadata__":{"k":"v"},"\\u005f_metadata__":{}}', {"k": "v"}, b',"\\u005f_metadata__":{}}'),
+        (b"\xff", None, b"\xff"),
+    ],
+)
+def test_a_header_is_parted_behind_its_metadata(raw: bytes, metadata: Any, text: bytes) -> None:
+    if metadata == "refused":
+        with pytest.raises(BadHeader, match="metadata is not text by text"):
+            parted(raw)
+        return
+    found = parted(raw)
+    assert (found.metadata, found.text) == (metadata, text)
 
 
 SHAPES = st.lists(st.integers(0, 9), max_size=4).map(tuple)

@@ -4,10 +4,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
 from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors
 from tests.tools.accuracy import sparse
@@ -49,9 +50,9 @@ def write(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def inspected(paths: Sequence[Path]) -> float:
+def inspected(paths: Sequence[Path], layouts: Callable[[], Layouts]) -> float:
     start = time.perf_counter()
-    seen = [inspect_path(path).adapter.architecture for path in paths]
+    seen = [inspect_path(path, layouts()).adapter.architecture for path in paths]
     took = time.perf_counter() - start
     if not all(seen):
         raise AssertionError("not every file was seen as the LoRA that it is")
@@ -70,10 +71,15 @@ def figures(*, files: int = FILES, runs: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         paths = write(Path(folder), files)
         parsed(paths)  # what is on disk is in memory from here on
-        inspected(paths)
-        ours, other = interleaved(partial(inspected, paths), partial(parsed, paths), runs=runs)
-    against = "parsing their headers"
-    return [Figure(name=f"inspect {files:,} files", ours=ours, other=other, against=against, target=TARGET)]
+        inspected(paths, Layouts)
+        alone, other = interleaved(partial(inspected, paths, Layouts), partial(parsed, paths), runs=runs)
+        one = Layouts()
+        shared, again = interleaved(partial(inspected, paths, lambda: one), partial(parsed, paths), runs=runs)
+    name, against = f"inspect {files:,} files", "parsing their headers"
+    return [
+        Figure(name=f"{name}, each on its own", ours=alone, other=other, against=against, target=TARGET),
+        Figure(name=f"{name} of a folder", ours=shared, other=again, against=against, target=TARGET),
+    ]
 
 
 if __name__ == "__main__":

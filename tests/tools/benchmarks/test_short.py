@@ -63,7 +63,10 @@ def test_the_page_is_timed_beside_an_empty_gradio_page() -> None:
 
 @pytest.mark.tools
 def test_inspection_is_timed_against_parsing() -> None:
-    assert names(bench_inspection.figures(files=8, runs=1)) == ["inspect 8 files"]
+    assert names(bench_inspection.figures(files=8, runs=1)) == [
+        "inspect 8 files, each on its own",
+        "inspect 8 files of a folder",
+    ]
 
 
 @pytest.mark.tools

@@ -40,8 +40,7 @@ for (const name of ["htmx:after:swap", "DOMContentLoaded"]) document.addEventLis
 document.addEventListener("keydown", (event) => {
   const tile = event.target.closest(".strip .tile");
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!tile || !by) return;
-  const tiles = [...tile.parentElement.querySelectorAll("button.tile")];
+  const tiles = tile && by ? [...tile.parentElement.querySelectorAll("button.tile")] : [];
   const next = tiles[tiles.indexOf(tile) + by];
   if (!next) return;
   event.preventDefault();

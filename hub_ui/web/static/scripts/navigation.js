@@ -86,6 +86,9 @@ function abort(ctx) {
   if (ctx === latest) latest = null;
 }
 
+// Most pages see no file dropped on them.
+document.addEventListener("dragenter", () => import("./drop.js"), { once: true });
+
 // A step of the browser's history that needs no answer.
 export function pushAddress(address) {
   if (!history.state?.htmx) history.replaceState({ htmx: true }, "", location.href);

@@ -89,6 +89,7 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
         ("models/1004", 404),
         ("models/1005", 404),
         ("model-versions/1", 404),
+        ("model-versions/mini/2020", 404),
         ("model-versions/by-hash/00", 404),
         ("me", 401),
         ("images?nsfw=maybe", 400),
@@ -96,6 +97,20 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
 )
 def test_what_is_not_there_or_not_an_id_has_its_status(hubs: HubEndpoints, path: str, status: int) -> None:
     assert ask(hubs, path).status_code == status
+
+
+def test_many_hashes_drop_the_misses(hubs: HubEndpoints) -> None:
+    sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
+    url = f"{hubs.civitai}/api/v1/model-versions/by-hash"
+    (found,) = requests.post(url, json=["0" * 64, sha256], timeout=30).json()
+    assert found["id"] == 2001
+    assert requests.post(url, json=["0"] * 101, timeout=30).status_code == 400
+
+
+def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> None:
+    minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2002")]
+    assert [mini["requireAuth"] for mini in minis] == [mini["checkPermission"] for mini in minis] == [False, True]
+    assert minis[0]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3001"]
 
 
 def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
