@@ -49,7 +49,7 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
         raise NoBase(
             _(
                 "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
-                "`hub-ui serve` runs this one with {base} (up to {n} GB to download)."
+                "“hub-ui serve” runs this one with {base} (up to {n} GB to download)."
             ).format(base=choice.label, n=f"{choice.gigabytes:g}")
         )
     return choice

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from markupsafe import Markup
 
+from connectors.claims.kind import content_tags
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import HubUiError, NotFound, Withheld
 from connectors.query_language import value_text
@@ -140,7 +141,7 @@ class Panel:
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
         is_lora = facts is None or facts.adapter.is_lora
-        shown_tags = [tag for tag in lora.tags if format.visible(tag)][:MOST_TAGS]
+        shown_tags = [tag for tag in content_tags(lora.tags) if format.visible(tag)][:MOST_TAGS]
         return {
             **links(view),
             **self.actions(view, lora, record),

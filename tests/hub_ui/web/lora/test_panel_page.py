@@ -126,7 +126,7 @@ def test_older_versions_are_folded_unless_one_of_them_is_shown(built: Services, 
 
 def test_creator_and_tags_are_searches_that_keep_what_was_picked_for_compare(built: Services) -> None:
     view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2@20#200"),))
-    page = panel(built, lora(1, creator='Ada "L"', tags=("line art", "<i>")), view=view)
+    page = panel(built, lora(1, creator='Ada "L"', tags=("line art", "<i>", "region:us", "lora")), view=view)
     link = page.select_one(".line a")
     assert (link.text, link["title"]) == ('Ada "L"', 'Everything by Ada "L"')
     assert link["href"] == "./?lora=civitai%3A2%4020%23200&q=creator%3A%22Ada%20%5C%22L%5C%22%22"
