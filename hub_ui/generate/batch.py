@@ -78,7 +78,7 @@ class OutputChecks:
         decode = vae.decode
 
         @functools.wraps(decode)
-        def checked_decode(latents: Any, *args: Any, **kwargs: Any) -> Any:
+        def decode_and_check(latents: Any, *args: Any, **kwargs: Any) -> Any:
             self.finish_latents()
             decoded = decode(latents, *args, **kwargs)
             if _is_finite(decoded):
@@ -96,7 +96,7 @@ class OutputChecks:
                 raise _overflow_error("The VAE", dtype, "Choose another base")
             return decoded
 
-        with replace_attribute(vae, "decode", checked_decode):
+        with replace_attribute(vae, "decode", decode_and_check):
             yield
 
     def check_image(self, image: Image, label: str) -> None:

@@ -77,10 +77,10 @@ def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
     sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
     if footprint(spec, spec.dtype).originals:
         return sum(sizes.values())
-    return sum(_hooked_bytes(path, size) for path, size in sizes.items())
+    return sum(_bytes_of_hooks(path, size) for path, size in sizes.items())
 
 
-def _hooked_bytes(path: Path, size: int) -> int:
+def _bytes_of_hooks(path: Path, size: int) -> int:
     """The bytes of a file; of its LoHas, the products of their ranks, or whole matrices where those are smaller, in
     half precision; and what DoRAs keep. A file that can't be read is refused where it is put on.
     """
