@@ -1,17 +1,13 @@
-"""The settings of the Compare page: each is an attribute of `TrySettings` and a block of try_fields.toml, and all that
-there is of a field is made from them.
+"""The settings of the Compare page: each is one row of `TrySettings`, and all that there is of a field is made from it.
 
 That is the form, what is wrong in it, the address, the arguments of a GenerationRequest and of the endpoint `try`, and
 the names that images of other programs have for it.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
-from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from connectors.errors import UsageError
 from hub_ui.generate import samplers
@@ -28,8 +24,7 @@ MOST_PROMPTS = 6
 MOST_WEIGHTS = 8
 MOST_LORAS = MAX_LORAS
 MOST_SEEDS = 4
-_FILE = tomllib.loads(Path(__file__).with_name("try_fields.toml").read_text(encoding="utf-8"))
-LARGEST_SEED = _FILE["seed"]["most"]
+LARGEST_SEED = 2**53
 LARGEST_SIDE = 4096
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
 _WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
@@ -46,41 +41,34 @@ class TryField:
 
     `read` makes a value of what is written, "" aside, which is the default: of one text, or of all where it `is_list`.
     It raises UsageError for what is wrong, which is said at the field (`is_checked`). `write` is its other direction.
-    A number goes from `least` to `most`, and `wrong` says so; it is a whole one with the mode "numeric".
+    `usual` stands in the field where nothing is chosen, and `of_base` what the base suggests.
 
     In the form it stands in the group `place` (form.html has those with a place of their own), as a line of text, an
-    `area`, or a choice of `choices`. With `about` it is an argument of the endpoint, of the type `hint`. `infotext` has
-    its names in images, A1111's first.
+    `area`, or a choice of `choices`. `request` makes arguments of a GenerationRequest, by default the attribute's own.
+    With `about` it is an argument of the endpoint, of the type `hint`, by default the attribute's. `infotext` has its
+    names in images, A1111's first.
     """
 
-    attribute: str
-    default: Any
-    hint: Any
     name: str
     label: str = ""
+    read: Callable[[Any], Any] = str
+    write: Callable[[Any], Any] = str
     is_list: bool = False
     is_checked: bool = False
-    least: float = 0
-    most: float = 0
-    wrong: str = ""
+    usual: Any = None
+    of_base: Callable[[PipelineSpec], Any] | None = None
     place: Literal["", "numbers", "images", "expert"] = ""
     is_area: bool = False
     mode: Literal["", "numeric", "decimal"] = ""
     placeholder: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
+    suggestions: Callable[[], Sequence[str]] = tuple
+    request: Callable[[Any], Mapping[str, Any]] | None = None
     about: str = ""
-    infotext: Sequence[str] = ()
-
-    @property
-    def read(self) -> Callable[[Any], Any]:
-        return _READ.get(self.attribute, self._number if self.wrong else str)
-
-    @property
-    def write(self) -> Callable[[Any], Any]:
-        return _WRITE.get(self.attribute, str)
-
-    def suggestions(self) -> Sequence[str]:
-        return samplers.names() if self.attribute == "sampler" else ()
+    hint: Any = None
+    infotext: tuple[str, ...] = ()
+    attribute: str = ""
+    default: Any = None
 
     def check(self, text: str) -> str:
         """What is wrong with a text that is written in the field; empty for nothing."""
@@ -103,12 +91,25 @@ class TryField:
             written = self.write(value)
             yield from ((self.name, text) for text in (written if self.is_list else [written]) if text)
 
-    def _number(self, text: str) -> float:
-        is_whole = self.mode == "numeric"
-        is_number = _NUMBER.fullmatch(text.strip()) and self.least <= float(text) <= self.most
-        if not is_number or (is_whole and "." in text):
-            raise UsageError(_(self.wrong).format(most=self.most))
-        return int(text) if is_whole else float(text)
+
+def number(name: str, label: str, least: float, most: float, wrong: str, *, mode: Any = "decimal", **rest: Any) -> Any:
+    """A number from `least` to `most`, a whole one with the mode "numeric"."""
+
+    def read(text: str) -> float:
+        if _NUMBER.fullmatch(text.strip()) is None or not least <= float(text) <= most:
+            raise UsageError(_(wrong).format(most=most))
+        if mode == "numeric" and "." in text:
+            raise UsageError(_(wrong).format(most=most))
+        return int(text) if mode == "numeric" else float(text)
+
+    written = (lambda value: f"{value:g}") if mode == "decimal" else str
+    return TryField(name=name, label=label, read=read, write=written, mode=mode, is_checked=True, **rest)
+
+
+def choice(name: str, values: Iterable[Any], default: Any, **rest: Any) -> TryField:
+    """One of a few values; what is none of them is the default."""
+    known = {str(each): each for each in values}
+    return TryField(name=name, read=lambda text: known.get(text, default), **rest)
 
 
 def prompt_text(value: object) -> str:
@@ -170,44 +171,200 @@ def _name(text: str) -> str:
     return text.strip() if _NAME.fullmatch(text) else ""
 
 
-def _one_of(values: Iterable[Any], default: Any) -> Callable[[str], Any]:
-    """One of a few values; what is none of them is the default."""
-    known = {str(each): each for each in values}
-    return lambda text: known.get(text, default)
+def _or_none(name: str) -> Callable[[str], Mapping[str, Any]]:
+    return lambda value: {name: value or None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrySettings:
-    """None and "" mean the base's default. The endpoint has its arguments in this order.
+    """One row a field. None and "" mean the base's default. The endpoint has its arguments in this order.
 
     `prompts` are further rows, each from so many `seeds`, `weights` those of LoRA `varied`. `clip_weights` and `blocks`
     (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
 
-    To add one that a GenerationRequest has, add it here and in try_fields.toml:
-    tests/hub_ui/web/try_page/test_adding_a_field.py does.
+    To add one that a GenerationRequest has, add a row: tests/hub_ui/web/try_page/test_adding_a_field.py does.
     """
 
-    prompt: str = ""
-    negative: str = ""
-    base: str = ""
-    seed: int | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    size: tuple[int, int] | None = None
-    drafts: Drafts = "auto"
-    sampler: str = ""
-    quality: Quality = "balanced"
-    clip_weights: tuple[float, ...] = ()
-    blocks: tuple[str, ...] = ()
-    strength: float | None = None
-    use_trigger_words: bool = True
+    prompt: Annotated[str, TryField(name="prompt", read=prompt_text)] = ""
+    negative: Annotated[
+        str,
+        TryField(
+            name="negative",
+            label=N_("Negative prompt"),
+            read=prompt_text,
+            place="expert",
+            is_area=True,
+            placeholder=N_("What should not be in it?"),
+            about="What the image should not show.",
+            infotext=("Negative prompt", "negativePrompt", "negative_prompt"),
+        ),
+    ] = ""
+    base: Annotated[
+        str,
+        TryField(
+            name="on",
+            read=_name,
+            request=_or_none("base"),
+            about="The base model to generate with, as sdxl-1.0 or flux.1-dev. Default: the one that fits the LoRAs.",
+            hint=str | None,
+        ),
+    ] = ""
+    seed: Annotated[
+        int | None,
+        number(
+            "seed",
+            N_("Seed"),
+            0,
+            LARGEST_SEED,
+            N_("A seed is a whole number from 0 to {most}. Press ⟳ for one."),
+            mode="numeric",
+            usual=417,
+            place="numbers",
+            request=lambda seed: {"seed": seed or 0},
+            about="The same seed gives the same image. Default: a random one.",
+            infotext=("Seed", "seed"),
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        number(
+            "steps",
+            N_("Steps"),
+            1,
+            500,
+            N_("Choose between 1 and {most} steps."),
+            mode="numeric",
+            usual=20,
+            of_base=lambda base: base.steps,
+            place="numbers",
+            about="How many steps. Default: the base's own.",
+            infotext=("Steps", "steps", "num_inference_steps"),
+        ),
+    ] = None
+    guidance: Annotated[
+        float | None,
+        number(
+            "cfg",
+            N_("Guidance"),
+            0,
+            100,
+            N_("Guidance is a number from 0 to 100, such as 7."),
+            of_base=lambda base: base.guidance,
+            place="expert",
+            about="How closely the prompt is followed. Default: the base's own.",
+            infotext=("CFG scale", "cfgScale", "guidance_scale", "guidance", "Distilled CFG Scale"),
+        ),
+    ] = None
+    size: Annotated[
+        tuple[int, int] | None,
+        TryField(
+            name="size",
+            label=N_("Size"),
+            read=size_of,
+            write=size_text,
+            is_checked=True,
+            of_base=lambda base: (base.width, base.height),
+            place="numbers",
+            placeholder="1024 × 1024",
+            request=lambda size: dict(zip(("width", "height"), size or (None, None), strict=True)),
+            infotext=("Size",),
+        ),
+    ] = None
+    drafts: Annotated[
+        Drafts,
+        choice(
+            "drafts",
+            get_args(Drafts),
+            "auto",
+            label=N_("Drafts"),
+            place="expert",
+            choices={"auto": N_("sheets of over a minute"), "always": N_("always"), "never": N_("never")},
+            request=lambda drafts: {"draft": {"auto": None, "always": True, "never": False}[drafts]},
+        ),
+    ] = "auto"
+    sampler: Annotated[
+        str,
+        TryField(
+            name="sampler",
+            label=N_("Sampler"),
+            read=_name,
+            place="expert",
+            placeholder=N_("the base's own"),
+            suggestions=samplers.names,
+            request=_or_none("sampler"),
+            infotext=("Sampler", "sampler"),
+        ),
+    ] = ""
+    quality: Annotated[
+        Quality,
+        choice(
+            "quality",
+            get_args(Quality),
+            "balanced",
+            label=N_("Quality of a base too large for this GPU"),
+            place="expert",
+            choices={"fast": N_("fast"), "balanced": N_("balanced"), "full": N_("full precision")},
+        ),
+    ] = "balanced"
+    clip_weights: Annotated[
+        tuple[float, ...],
+        TryField(
+            name="clip",
+            label=N_("Clip weight"),
+            read=lambda text: weights_of(text, _CLIP_WEIGHTS),
+            write=weights_text,
+            is_checked=True,
+            place="expert",
+            placeholder=N_("as the weight"),
+        ),
+    ] = ()
+    blocks: Annotated[
+        tuple[str, ...],
+        TryField(
+            name="blocks",
+            label=N_("Block weights"),
+            read=blocks_of,
+            write="; ".join,
+            is_checked=True,
+            place="expert",
+            placeholder=N_("such as OUTALL"),
+        ),
+    ] = ()
+    strength: Annotated[
+        float | None,
+        number(
+            "strength",
+            N_("Strength"),
+            0.01,
+            1,
+            N_("Strength is a number above 0 and up to 1, such as 0.6."),
+            usual=DEFAULT_STRENGTH,
+            place="images",
+            request=lambda strength: {"strength": DEFAULT_STRENGTH if strength is None else strength},
+        ),
+    ] = None
+    use_trigger_words: Annotated[
+        bool, TryField(name="words", read=lambda text: text != "off", write=lambda on: "" if on else "off")
+    ] = True
     # Of the comparison, not of each image.
-    sheet: ComparisonKind = "pair"
-    prompts: tuple[str, ...] = ()
-    seeds: int = 1
-    place: Place = "local"
-    weights: tuple[float, ...] = ()
-    varied: int = 0
+    sheet: Annotated[
+        ComparisonKind, choice("sheet", (each for each in get_args(ComparisonKind) if each != "one"), "pair")
+    ] = "pair"
+    prompts: Annotated[
+        tuple[str, ...], TryField(name="row", read=lambda rows: rows_of("\n".join(rows)), write=tuple, is_list=True)
+    ] = ()
+    seeds: Annotated[int, choice("seeds", range(1, MOST_SEEDS + 1), 1)] = 1
+    place: Annotated[Place, choice("place", get_args(Place), "local")] = "local"
+    weights: Annotated[
+        tuple[float, ...],
+        TryField(
+            name="weights",
+            read=lambda text: tuple(dict.fromkeys(weights_of(text))),
+            write=weights_text,
+            is_checked=True,
+        ),
+    ] = ()
+    varied: Annotated[int, choice("varied", range(MOST_LORAS), 0)] = 0
 
     def to_pairs(self) -> list[tuple[str, str]]:
         """Names and values for an address, without the defaults."""
@@ -221,61 +378,23 @@ class TrySettings:
 
     def with_defaults(self, base: PipelineSpec | None) -> "TrySettings":
         """With what the base suggests, and what is usual, where nothing is chosen."""
-        suggested = {**_USUAL, **{name: value(base) for name, value in SUGGESTED_BY_BASE.items() if base}}
-        missing = {name: value for name, value in suggested.items() if getattr(self, name) is None}
-        return replace(self, **missing)
+        shown = {}
+        for each in TRY_FIELDS:
+            suggested = each.of_base(base) if each.of_base and base else each.usual
+            if getattr(self, each.attribute) == each.default and suggested is not None:
+                shown[each.attribute] = suggested
+        return replace(self, **shown)
 
     def arguments(self) -> dict[str, Any]:
         """Those of a GenerationRequest: what each image is made with."""
-        own = {row.attribute: getattr(self, row.attribute) for row in TRY_FIELDS}
-        for name in (*OF_THE_COMPARISON, "size", "drafts"):
-            del own[name]
-        width, height = self.size or (None, None)
-        return own | {
-            "base": self.base or None,
-            "seed": self.seed or 0,
-            "width": width,
-            "height": height,
-            "draft": {"auto": None, "always": True, "never": False}[self.drafts],
-            "sampler": self.sampler or None,
-            "strength": DEFAULT_STRENGTH if self.strength is None else self.strength,
-        }
+        found: dict[str, Any] = {}
+        for each in TRY_FIELDS:
+            if each.attribute not in OF_THE_COMPARISON:
+                value = getattr(self, each.attribute)
+                found |= each.request(value) if each.request else {each.attribute: value}
+        return found
 
 
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "prompt": prompt_text,
-    "negative": prompt_text,
-    "base": _name,
-    "size": size_of,
-    "drafts": _one_of(get_args(Drafts), "auto"),
-    "sampler": _name,
-    "quality": _one_of(get_args(Quality), "balanced"),
-    "clip_weights": lambda text: weights_of(text, _CLIP_WEIGHTS),
-    "blocks": blocks_of,
-    "use_trigger_words": lambda text: text != "off",
-    "sheet": _one_of((each for each in get_args(ComparisonKind) if each != "one"), "pair"),
-    "prompts": lambda rows: rows_of("\n".join(rows)),
-    "seeds": _one_of(range(1, MOST_SEEDS + 1), 1),
-    "place": _one_of(get_args(Place), "local"),
-    "weights": lambda text: tuple(dict.fromkeys(weights_of(text))),
-    "varied": _one_of(range(MOST_LORAS), 0),
-}
-_WRITE: Mapping[str, Callable[[Any], Any]] = {
-    "guidance": "{:g}".format,
-    "size": size_text,
-    "clip_weights": weights_text,
-    "blocks": "; ".join,
-    "strength": "{:g}".format,
-    "use_trigger_words": lambda on: "" if on else "off",
-    "prompts": tuple,
-    "weights": weights_text,
-}
-_USUAL: Mapping[str, Any] = {"seed": 417, "steps": 20, "strength": DEFAULT_STRENGTH}
-SUGGESTED_BY_BASE: Mapping[str, Callable[[PipelineSpec], Any]] = {
-    "steps": attrgetter("steps"),
-    "guidance": attrgetter("guidance"),
-    "size": attrgetter("width", "height"),
-}
 # They choose which images are made, and where.
 OF_THE_COMPARISON = ("sheet", "prompts", "seeds", "place", "weights", "varied")
 
@@ -285,11 +404,10 @@ def is_right(row: TryField, given: Mapping[str, Sequence[str]]) -> bool:
 
 
 def _fields() -> Iterator[TryField]:
-    # An endpoint's caller writes null for no base.
-    hints = get_type_hints(TrySettings) | {"base": str | None}
+    hints = get_type_hints(TrySettings, include_extras=True)
     for each in fields(TrySettings):
-        block = {"name": each.name, "hint": hints[each.name], **_FILE.get(each.name, {})}
-        yield TryField(attribute=each.name, default=each.default, **block)
+        kind, row = hints[each.name].__origin__, hints[each.name].__metadata__[0]
+        yield replace(row, attribute=each.name, default=each.default, hint=row.hint or kind)
 
 
 TRY_FIELDS: tuple[TryField, ...] = tuple(_fields())

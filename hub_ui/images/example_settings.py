@@ -31,7 +31,7 @@ _MOST_UNKNOWN = 5
 OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
-NAMES: Mapping[str, Sequence[str]] = {
+NAMES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("Schedule type",),
     "scheduler": ("scheduler",),
     "width": ("width", "Width"),

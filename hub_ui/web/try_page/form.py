@@ -20,7 +20,7 @@ from hub_ui.compatibility import choose_base, compatibility_problem, suggest_bas
 from hub_ui.generate import base_models
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, sweep_around, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
-from hub_ui.generate.try_fields import MOST_WEIGHTS, SUGGESTED_BY_BASE, TRY_FIELDS, TrySettings
+from hub_ui.generate.try_fields import MOST_WEIGHTS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
@@ -240,7 +240,7 @@ def choices(services: Services, architecture: str | None) -> tuple[tuple[str, st
 
 LARGEST_DICE = 2**32
 # What another base suggests anew.
-OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.attribute in SUGGESTED_BY_BASE)
+OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.of_base)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.catalog.similar import Reason
-from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.web.layout.glossary import TERMS
 from hub_ui.web.layout.glossary import WORDS as TABLES
 
@@ -27,8 +26,6 @@ def labels() -> Iterator[str]:
         yield from (field.meaning, *field.texts)
         if field.facet:
             yield from (field.facet.name, *field.facet.labels.values())
-    for row in TRY_FIELDS:
-        yield from filter(None, (row.label, row.wrong, row.placeholder, *row.choices.values()))
     for words in TABLES.values():
         yield from (text if isinstance(text, str) else text[0] for text in words.values())
     yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)

@@ -1,4 +1,4 @@
-"""A field of the Compare page is an attribute and its block: nothing else differs in a program with one more."""
+"""A field of the Compare page is one row: of a program with one more, nothing but try_fields.py differs."""
 
 import json
 import os
@@ -12,21 +12,22 @@ import pytest
 from hub_ui.generate import try_fields
 
 ROOT = Path(__file__).parents[4]
-ATTRIBUTE = """
-    frames: int | None = None
+ROW = """
+    frames: Annotated[
+        int | None,
+        number(
+            "frames",
+            N_("Length"),
+            1,
+            257,
+            N_("A clip has 1 to {most} images."),
+            mode="numeric",
+            place="numbers",
+            about="How many images a clip has.",
+            infotext=("Frames", "num_frames"),
+        ),
+    ] = None
     # Of the comparison"""
-BLOCK = """
-[frames]
-label = "Length"
-is_checked = true
-least = 1
-most = 257
-wrong = "A clip has 1 to {most} images."
-mode = "numeric"
-place = "numbers"
-about = "How many images a clip has."
-infotext = ["Frames", "num_frames"]
-"""
 ASK = """
 import json, sys
 from dataclasses import replace
@@ -61,19 +62,17 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Of a program that has the field beside all others."""
+    """Of a program that has the row beside all others."""
     folder, file = tmp_path_factory.mktemp("program"), Path(try_fields.__file__)
-    table = file.with_suffix(".toml")
     for name in ("connectors", "tests"):
         (folder / name).symlink_to(ROOT / name)
     for inside in (file.parent.parent, file.parent):
         (folder / inside.relative_to(ROOT)).mkdir()
         for path in inside.iterdir():
-            if path not in (file, table, file.parent):
+            if path not in (file, file.parent):
                 (folder / path.relative_to(ROOT)).symlink_to(path)
-    text = file.read_text(encoding="utf-8").replace("\n    # Of the comparison", ATTRIBUTE)
+    text = file.read_text(encoding="utf-8").replace("\n    # Of the comparison", ROW)
     (folder / file.relative_to(ROOT)).write_text(text, encoding="utf-8")
-    (folder / table.relative_to(ROOT)).write_text(table.read_text(encoding="utf-8") + BLOCK, encoding="utf-8")
     asked = [sys.executable, "-c", ASK, str(folder / "home")]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return json.loads(subprocess.run(asked, cwd=folder, env=environment, check=True, capture_output=True).stdout)
