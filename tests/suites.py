@@ -42,7 +42,7 @@ SUITES: dict[str, Suite] = {
         about="processes that are started, killed and stopped: Ray, `hub-ui serve`, SIGTERM",
         tests=("tests/hub_ui/cluster", "tests/hub_ui/commands/test_serve.py", "tests/hub_ui/web/test_sigterm.py"),
         covers=("hub_ui/cluster", "hub_ui/commands/worker.py", "hub_ui/lifecycle.py", "hub_ui/web/server.py"),
-        minutes=3,
+        minutes=4,
         in_ci="-m cluster",
     ),
     "exact": Suite(

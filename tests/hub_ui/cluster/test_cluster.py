@@ -20,7 +20,8 @@ from tests.hub_ui.cluster.sockets import answers_without_token, free_port, runs,
 from tests.tools.benchmarks import bench_cluster
 from tests.tools.benchmarks.bench_cluster import LORAS, Placements, request
 
-pytestmark = pytest.mark.skipif(not LORAS, reason="the demo's weights are not trained yet")
+# Two replicas take longer to start than most rooms' tests together.
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not LORAS, reason="the demo's weights are not trained yet")]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ def test_requests_at_once_share_one_router(page: Page) -> None:
     assert [type(one) for one in gc.get_objects()].count(AsyncioRouter) == 1
 
 
-@pytest.mark.cluster
 def test_a_killed_replica_loses_no_request_and_images_equal_those_of_this_process(page: Page) -> None:
     results = bench_cluster.generate_all(page.backend, page.placements, images=20, loras=2, kill_at=10)
     assert bench_cluster.equal_images(results) == 20
@@ -76,7 +76,6 @@ def test_steps_come_while_a_worker_generates(page: Page) -> None:
     assert [step.done for step in steps if step.stage == "Generating"][-1] == bench_cluster.STEPS
 
 
-@pytest.mark.cluster
 def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page, caplog: pytest.LogCaptureFixture) -> None:
     stop, full = threading.Event(), threading.Event()
 
