@@ -38,9 +38,7 @@ function shut() {
   document.querySelector(`#image-${index} a`)?.focus();
 }
 
-const reveal = (index) => {
-  for (const field of document.querySelectorAll(`[data-reveals="${index}"]`)) field.checked = true;
-};
+const reveal = (index) => document.querySelectorAll(`[data-reveals="${index}"]`).forEach((field) => { field.checked = true; });
 document.addEventListener("change", (event) => { if (event.target.dataset.reveals) reveal(event.target.dataset.reveals); });
 
 document.addEventListener("click", (event) => {

@@ -1,4 +1,4 @@
-// The search box: below it, keys and values for the word at the cursor (arrows choose, Enter and Tab take).
+// The search box: below it, keys and values for the word at the cursor (arrows choose, Enter and Tab take), after the list.
 
 const list = () => document.getElementById("suggestions");
 let latest = 0;
@@ -8,7 +8,10 @@ document.addEventListener("focusout", (event) => event.target.id === "q" && setT
 document.addEventListener("submit", (event) => event.target.id === "view" && close());
 
 async function ask(box) {
-  const number = ++latest, at = box.selectionStart;
+  const number = ++latest;
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  if (number !== latest) return;
+  const at = box.selectionStart;
   const query = new URLSearchParams({ before: box.value.slice(0, at), after: box.value.slice(at) });
   const text = await fetch(`suggestions?${query}`).then((answer) => (answer.ok ? answer.text() : ""));
   if (number !== latest || document.activeElement !== box) return;
@@ -65,8 +68,7 @@ function take(option) {
 
 function close() {
   latest++;
-  if (!list()) return;
-  list().hidden = true;
-  list().replaceChildren();
+  list()?.replaceChildren();
+  list()?.toggleAttribute("hidden", true);
   document.querySelector("#q[role]")?.setAttribute("aria-expanded", "false");
 }
