@@ -196,7 +196,6 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
         stack.callback(free_parts, context.base_pipe)
-        stack.enter_context(_one_thread_if_small(context.pipe))
         if len(set(weights)) > 1:
             stack.enter_context(context.manager.row_weights(weights))
         else:
@@ -288,8 +287,6 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
 
 
 _NETWORKS = ("unet", "transformer", "transformer_2")
-# In parameters. The base of the demo has four million, the smallest of a hub six hundred.
-_SMALL = 20_000_000
 _COMPILERS = ("g++", "clang++", "c++", "cl")
 COMPILED = "The network was compiled: its images may differ from those without --compile in a few pixels' last digits."
 ADDED = "It was not compiled: LoRAs with different weights share a batch, where they are added while the network runs."
@@ -332,22 +329,6 @@ def compiled_network(
 
 def _networks(pipe: Any) -> dict[str, Any]:
     return {name: part for name in _NETWORKS if (part := getattr(pipe, name, None)) is not None}
-
-
-@contextmanager
-def _one_thread_if_small(pipe: Any) -> Iterator[None]:
-    """Within it, torch computes in one thread where that is faster: threads that share the work of so small a network
-    wait for each other, on a busy computer twenty times as long as they compute.
-    """
-    import torch
-
-    usual = torch.get_num_threads()
-    parameters = sum(value.numel() for network in _networks(pipe).values() for value in network.parameters())
-    torch.set_num_threads(1 if parameters < _SMALL else usual)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
 
 
 def attention_of(pipe: Any) -> str:

@@ -40,25 +40,6 @@ def offloaded(studio: Engine) -> Any:
     return pipe
 
 
-def test_a_tiny_network_runs_in_one_thread_and_torch_has_its_threads_back(
-    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-    forward = UNet2DConditionModel.forward
-
-    def note(self: Any, *args: Any, **kwargs: Any) -> Any:
-        seen.append(torch.get_num_threads())
-        return forward(self, *args, **kwargs)
-
-    monkeypatch.setattr(UNet2DConditionModel, "forward", note)
-    torch.set_num_threads(2)
-    try:
-        one(studio, base=base)
-        assert (set(seen), torch.get_num_threads()) == ({1}, 2)
-    finally:
-        torch.set_num_threads(1)
-
-
 def test_a_cancelled_call_takes_its_networks_off_the_device(studio: Engine, base: str, tmp_path: Path) -> None:
     lora = adapter(save_kohya(tmp_path / "a.safetensors"))
     before = one(studio, lora, base=base)
