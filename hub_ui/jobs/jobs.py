@@ -21,8 +21,9 @@ KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
 # A step on a slow computer, or the loading of a base, can't be interrupted.
 CLOSE_SECONDS = 30.0
-# As `nice` counts: 0 is the page's, 19 the least.
-PRIORITY = 10
+# As `nice` counts: on a hosted page, other visitors' pages come before an image. At home nothing does: at 10, on a
+# computer busy with other work, an image takes ten times as long.
+HOSTED_PRIORITY = 10
 GONE = N_("This is no longer here. Start it again.")
 # Takes `on_progress` and `is_cancelled`, and returns the job's result.
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
@@ -166,7 +167,8 @@ class Jobs:
             self.check_room()
             self._kept[job.id] = job
         run = contextvars.copy_context().run
-        thread = threading.Thread(target=run, args=(run_behind_the_page, work, put, is_cancelled), daemon=True)
+        job_run = run_behind_the_page if self._hosted else run_to_end
+        thread = threading.Thread(target=run, args=(job_run, work, put, is_cancelled), daemon=True)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
@@ -300,14 +302,16 @@ class Jobs:
 
 
 def run_behind_the_page(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
-    """In a thread of its own. An image on the CPU takes all of it for seconds, and the page shall answer meanwhile.
-
-    Puts the work's progress, and at the end a Done or a Failed.
-    """
+    """In a thread of its own. An image on the CPU takes all of it for seconds, and the page shall answer meanwhile."""
     # Elsewhere a priority is of the whole process.
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HOSTED_PRIORITY)
+    run_to_end(work, put, is_cancelled)
+
+
+def run_to_end(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """Puts the work's progress, and at the end a Done or a Failed."""
     try:
         put(Done(result=work(put, is_cancelled)))
     # Raised again for who follows, where it is shown or logged.

@@ -346,11 +346,12 @@ def test_closing_waits_until_the_work_has_ended() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a thread has a priority of its own")
-def test_the_page_answers_before_images_are_made(jobs: Jobs) -> None:
+@pytest.mark.parametrize(("hosted", "priority"), [(True, 10), (False, 0)])
+def test_pages_come_before_images_only_where_many_ask(hosted: bool, priority: int) -> None:
     def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    id_ = jobs.start(PAIR, work)
-    assert [*follow(jobs, id_)][-1:] == [10]
+    jobs = Jobs(hosted=hosted)
+    assert [*follow(jobs, jobs.start(PAIR, work))][-1:] == [priority]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
