@@ -145,8 +145,8 @@ class BrowseRoutes(Room):
         # Those of a search end with all that the hubs have said.
         *_before, now = search.search(services, view.query) if ask else [search.first_cards(services, view.query)]
         if page > 1:
-            found = search.read_list(services, view.query, page * now.page)
-            now = replace(now, ids=found.ids[(page - 1) * now.page :], rings=search.heads(found), is_held=False)
+            found = search.read_list(services, view.query, page * view.query.limit)
+            now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
         panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}

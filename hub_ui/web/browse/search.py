@@ -27,10 +27,8 @@ WAITING_CARDS = 8
 FEW_CARDS = 5
 # How long a few cards of the catalog wait for the hubs, and the first answer for the others if there are no cards yet.
 HOLD_SECONDS = 1.0
-# A page of the list has so many pages of a hub.
-PAGES_OF_HUBS = 2
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
-PAGES_AHEAD = 2
+PAGES_AHEAD = 4
 NO_MORE = N_("The hubs' next pages have nothing more that fits.")
 
 
@@ -64,11 +62,6 @@ class Results:
         return key(repr((replace(self, statuses=(), cursors={}, failed={}, corrected=""), self.waiting)))
 
     @property
-    def page(self) -> int:
-        """How many cards come at once."""
-        return PAGES_OF_HUBS * self.query.limit
-
-    @property
     def below(self) -> int:
         """How many of the list come after the last card."""
         return self.total - (len(self.ids) - self.gone) - self.above
@@ -86,7 +79,7 @@ class Results:
     @property
     def waiting(self) -> int:
         """How many places are kept for cards of hubs that have not answered, where there is none yet."""
-        return 0 if self.ids else min(WAITING_CARDS * len(self.pending), self.page)
+        return 0 if self.ids else min(WAITING_CARDS * len(self.pending), self.query.limit)
 
     @property
     def has_more(self) -> bool:
@@ -107,7 +100,7 @@ def hubs_that_are(state: HubState, hubs: Iterable[HubName]) -> tuple[HubStatus, 
 def first_cards(services: Services, query: Query) -> Results:
     """What the catalog has, before any hub is asked."""
     now = begin(services, query)
-    return with_list(now, read_list(services, query, now.page))
+    return with_list(now, read_list(services, query, now.query.limit))
 
 
 def search(services: Services, query: Query) -> Iterator[Results]:
@@ -186,12 +179,12 @@ def next_cards(
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
     """A card that is not in the list any more leaves its place to the one that followed it."""
-    found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.page)
+    found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.query.limit)
     start = found.ids.index(after) + 1 if after in found.ids else min(shown, found.total)
     # What came in above the last card has no card on the page, and what was above it is known.
     return replace(
         now,
-        ids=found.ids[start : start + now.page],
+        ids=found.ids[start : start + now.query.limit],
         rings=heads(found),
         total=found.total - start,
         facets=found.facets,
@@ -217,7 +210,7 @@ def note(services: Services, now: Results) -> str:
     """What is to say of the whole list, once all hubs have answered or failed."""
     has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
     if now.ids and has_failed:
-        _records, seen = services.catalog.cards(now.ids[: now.page], now.query)
+        _records, seen = services.catalog.cards(now.ids[: now.query.limit], now.query)
         age = format.ago(seen)
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
@@ -230,8 +223,8 @@ def note(services: Services, now: Results) -> str:
 
 def refresh(services: Services, now: Results) -> Results:
     """With the list of this moment: new cards only below those that are there, up to a page."""
-    ahead = PAGES_AHEAD * now.page if now.ids else 0
-    found = read_list(services, now.query, max(now.page, len(now.ids)) + ahead)
+    ahead = PAGES_AHEAD * now.query.limit if now.ids else 0
+    found = read_list(services, now.query, max(now.query.limit, len(now.ids)) + ahead)
     # A LoRA may be on another's card by now.
     moved = services.catalog.leads([*set(now.ids).difference(found.ids)])
     return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found)
@@ -250,7 +243,7 @@ def read_list(services: Services, query: Query, limit: int) -> Listing:
 
 def with_list(now: Results, found: Listing) -> Results:
     """`found` is the list from its first card on, as far as it was read."""
-    ids, above, gone = place(now.ids, found.ids, now.page, is_whole=len(found.ids) >= found.total)
+    ids, above, gone = place(now.ids, found.ids, now.query.limit, is_whole=len(found.ids) >= found.total)
     return replace(
         now,
         ids=ids,

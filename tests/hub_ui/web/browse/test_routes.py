@@ -41,7 +41,7 @@ def hub_of(built: Services) -> Hub:
 
 def test_the_page_asks_the_hubs_once_it_is_there(client: TestClient) -> None:
     [ask] = read(client.get("/?base=flux1").text).select(".ask")
-    assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load")
+    assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load delay:50ms")
 
 
 def test_the_tray_says_what_is_ticked_whether_it_shares_a_base_and_what_is_to_come(seen: TestClient) -> None:
@@ -80,8 +80,8 @@ def test_without_javascript_a_link_asks_the_hubs_and_the_page_waits_for_them(cli
 def test_without_javascript_the_list_has_pages(client: TestClient, built: Services) -> None:
     built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 71))
     first = read(client.get("/?sort=downloads").text)
-    assert (len(cards(first)), first.select_one("#next noscript a")["href"]) == (60, "?sort=downloads&page=2")
-    assert cards(read(client.get("/?sort=downloads&page=2").text))[:2] == ["Ink 61", "Ink 62"]
+    assert (len(cards(first)), first.select_one("#next noscript a")["href"]) == (30, "?sort=downloads&page=2")
+    assert cards(read(client.get("/?sort=downloads&page=2").text))[:2] == ["Ink 31", "Ink 32"]
 
 
 def test_without_javascript_the_filters_are_a_form(seen: TestClient) -> None:
@@ -149,10 +149,10 @@ def test_a_hash_opens_its_lora_and_one_that_nobody_knows_is_told(client: TestCli
 
 
 def test_the_next_page_follows_the_last_card(client: TestClient, built: Services) -> None:
-    built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 71))
+    built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 51))
     more = parts(client.get("/ask?sort=downloads").text)[-1].select_one("[hx-target='#next'] a")["hx-get"]
     [step] = parts(client.get(f"/{more}").text)
-    assert step.select_one("[hx-target='#cards'] .hit").text == "Ink 61"
+    assert step.select_one("[hx-target='#cards'] .hit").text == "Ink 31"
     assert "The end of the list." in step.select_one("[hx-target='#next']").text
 
 

@@ -279,7 +279,7 @@ def more(built: Services, now: Results) -> Results:
 
 def test_the_next_page_asks_no_hub_while_the_list_is_long_enough(three: Services) -> None:
     three.catalog.add(on("civitai", *range(1000, 1009)))
-    now = list(search.search(three, Query(sort="downloads", limit=2)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=4)))[-1]
     after = more(three, now)
     assert titles(three, after) == ["1004", "1003", "1002", "1001"]
     civitai = without_guard(three.connectors[0])
@@ -296,7 +296,7 @@ def test_the_hubs_next_pages_are_read_where_the_list_runs_low(three: Services) -
 
 
 def test_a_card_that_left_the_list_leaves_its_place_to_the_one_that_followed(three: Services) -> None:
-    now = list(search.search(three, Query(sort="downloads", limit=2)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=4)))[-1]
     after = search.next_cards(three, now.query, after=10**9, shown=2)
     assert titles(three, after) == ["600", "500", "300", "30"]
 
@@ -304,16 +304,16 @@ def test_a_card_that_left_the_list_leaves_its_place_to_the_one_that_followed(thr
 def test_a_hub_that_failed_is_asked_again_with_the_others_by_a_new_search(three: Services) -> None:
     civitai = without_guard(three.connectors[0])
     civitai.error = DOWN  # type: ignore[attr-defined]
-    now = list(search.search(three, Query(sort="downloads", limit=3)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
     assert (titles(three, now), now.failed) == (["700", "600", "300", "30"], {"civitai": ""})
     civitai.error = None  # type: ignore[attr-defined]
     three.lookup.ask_again("civitai")
-    now = list(search.search(three, Query(sort="downloads", limit=3)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
     assert (titles(three, now), now.above, now.failed) == (["900", "700", "600", "500", "300", "30"], 0, {})
 
 
 def test_the_page_that_a_hub_failed_to_give_is_asked_for_by_the_next_click(three: Services) -> None:
-    now = list(search.search(three, Query(sort="downloads", limit=3)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
     civitai = without_guard(three.connectors[0])
     civitai.error = DOWN  # type: ignore[attr-defined]
     after = more(three, now)
@@ -338,7 +338,7 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
 
 
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
-    now = list(search.search(three, Query(sort="downloads", limit=3)))[-1]
+    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
     assert [(status.hub, status.hits) for status in now.statuses] == [
         ("civitai", 2),
         ("huggingface", 2),
