@@ -25,8 +25,8 @@ PageName = Literal["browse", "try", "library", "news", "train", "settings", "glo
 # These have an address of their own: nobody shares what they show.
 OWN_ADDRESSES: tuple[PageName, ...] = ("news", "train", "settings", "glossary", "about", "downloads", "image")
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
-# The list takes two at a time.
-PAGE_SIZE = 30
+# A page fills its rows of 2, 3, 4, 6, 8 or 12 cards.
+PAGE_SIZE = 24
 # The usual limit of servers; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200

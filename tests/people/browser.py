@@ -153,7 +153,7 @@ class Browser:
             if path not in self._loaded and not path.startswith("data:"):
                 self._loaded.add(path)
                 self.request("GET", path).close()
-        for each in piece.select("[hx-get][hx-trigger=load]"):
+        for each in piece.select("[hx-get][hx-trigger^=load]"):
             path = str(each["hx-get"])
             # An element that a part has again stays as it is.
             if path not in self._asked:
