@@ -6,12 +6,15 @@ And how networks and text encoders get into fewer bits: GGUF files, bitsandbytes
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from connectors.errors import HubUiError
 from connectors.weights.gguf_header import read_gguf_header
@@ -23,34 +26,14 @@ Quality = Literal["fast", "balanced", "full"]
 NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
-# What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
-_UNPACKING = {
-    "gguf-q4": 5.3,
-    "gguf-q5": 7.3,
-    "gguf-q6": 7.0,
-    "gguf-q8": 4.0,
-    "int8": 0.0,
-    "sdnq-in": 6.0,
-    "sdnq-ui": 7.0,
-}
 # The parameters of the largest layer that a text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
-# Those of T5's that keep their type, by all parameters: of T5-XXL, UMT5-XXL and Pile-T5-XL.
-_KEPT_OF_T5 = {
-    4_762_310_656: 24 * 4096 * 10240, 5_680_910_336: 24 * 4096 * 10240, 1_223_550_976: 24 * 2048 * 5120,
-}  # fmt: skip
-# Those in no linear layer, which bitsandbytes and SDNQ leave as they are: of SD 1 and 2, SDXL, Kolors and SANA.
-_NOT_LINEAR = {
-    859_520_964: 589_471_684, 865_910_724: 564_690_884, 2_567_463_684: 334_816_004, 2_579_458_820: 334_818_052,
-    1_604_462_752: 755_699_872, 591_747_872: 280_873_760,
-}  # fmt: skip
-_ANY = ("cuda", "xpu", "mps", "cpu")
-_WITH_FP8 = ("cuda", "xpu", "cpu")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Precision:
     """`bits` are those of one weight with its share of the scales. `devices` are torch's names of what it runs on.
+    `unpacking` is what unpacking a layer takes for each of its weights, in bytes of the GPU; None is the type's width.
 
     `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
     does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
@@ -61,51 +44,23 @@ class Precision:
     label: str
     method: Method
     bits: float
-    devices: tuple[str, ...] = _ANY
+    devices: tuple[str, ...] = ("cuda", "xpu", "mps", "cpu")
     package: str | None = None
     in_float16: bool = False
     levels: int = 4
     is_rough: bool = False
+    unpacking: float | None = None
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
 
 
-def _gguf(name: str, bits: float) -> Precision:
-    return Precision(id=f"gguf-{name.lower()}", label=name.split("_")[0], method="gguf", bits=bits)
-
-
-def _bitsandbytes(name: str, label: str, bits: float, *, levels: int, in_float16: bool = False) -> Precision:
-    own = Precision(id=name, label=label, method="bitsandbytes", bits=bits, levels=levels, in_float16=in_float16)
-    return replace(own, devices=("cuda",), package="bitsandbytes", is_rough=bits < 8)
-
-
-def _sdnq(kind: str, label: str, bits: float) -> Precision:
-    return Precision(id=f"sdnq-{kind}", label=label, method="sdnq", bits=bits, package="sdnq", is_rough=bits < 8)
-
-
-FULL = Precision(id="full", label="full precision", method="full", bits=16)
-# The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
-# GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
-# and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA. SDNQ has a scale
-# for each row of 8-bit integers, a scale and a zero point for every 64 of 4 bits, and leaves a hundredth as it is.
-PRECISIONS: tuple[Precision, ...] = (
-    FULL,
-    _gguf("Q8_0", 8.5),
-    _sdnq("int8", "8-bit integers (SDNQ)", 8),
-    _bitsandbytes("int8", "8-bit integers", 8, levels=1, in_float16=True),
-    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
-    _gguf("Q6_K", 6.5625),
-    _gguf("Q5_K_M", 5.7),
-    _gguf("Q5_K_S", 5.5),
-    _gguf("Q4_1", 5),
-    _sdnq("uint4", "4-bit integers (SDNQ)", 5.1),
-    _gguf("Q4_K_M", 4.85),
-    _gguf("Q4_K_S", 4.6),
-    _gguf("Q4_0", 4.5),
-    _bitsandbytes("nf4", "nf4", 4.5, levels=2),
-    # A user's own file of a type that is in no row.
-    Precision(id="gguf", label="GGUF", method="gguf", bits=8),
+_FILE = tomllib.loads(Path(__file__).with_name("precisions.toml").read_text(encoding="utf-8"))
+# The best first.
+PRECISIONS = msgspec.convert(_FILE["precision"], tuple[Precision, ...])
+FULL = PRECISIONS[0]
+_KEPT_OF_T5, _NOT_LINEAR = (
+    {int(parameters): kept for parameters, kept in _FILE[name].items()} for name in ("kept_of_t5", "not_linear")
 )
 
 
@@ -125,7 +80,7 @@ def precision_of(spec: PipelineSpec) -> Precision:
 
 def stores_text_encoders(device: str) -> bool:
     """Whether the large text encoders of a quantised base are stored in 8-bit floats, as they are where these exist."""
-    return device in _WITH_FP8
+    return any(precision.method == "fp8" and precision.runs_on(device) for precision in PRECISIONS)
 
 
 def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
@@ -189,7 +144,7 @@ def bytes_to_unpack(spec: PipelineSpec, part: str, parameters: int, largest: int
     """The bytes that a part takes more while its largest layer computes, which unpacks its weights for that."""
     precision = precision_of(spec)
     if precision.method != "full" and part in NETWORKS:
-        return round(largest * _UNPACKING.get(precision.id[:7], width))
+        return round(largest * (width if precision.unpacking is None else precision.unpacking))
     return round(_STORED_LAYER * width) if _is_stored(spec, part, parameters, kind) else 0
 
 
