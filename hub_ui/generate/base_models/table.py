@@ -3,10 +3,13 @@
 They are the blocks of connectors/base_models.toml that images are generated with.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from connectors.claims.base_models import FILE, TABLES, BaseModel, Block, Tables, read_block
 from connectors.errors import UsageError
@@ -363,43 +366,8 @@ def activations(spec: PipelineSpec) -> Activations:
     return next((known[name] for name in (spec.id, *alike) if name in known), _UNKNOWN)
 
 
-_FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
-_CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
-_WIDTH = N_("{made_for} has a network of another width than {base}, where its layers do not fit.")
-_BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
-# The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
-SUBSTITUTIONS: tuple[Substitution, ...] = (
-    Substitution(made_for=("wan", "sd-3.5"), reason=_FAMILY),
-    Substitution(made_for=("flux.1-canny", "flux.1-depth"), reason=_CONTROL),
-    Substitution(
-        made_for=("flux.1-fill",),
-        reason=N_("{made_for} fills a part of an image and {base} draws whole ones: it can do little or nothing."),
-    ),
-    Substitution(made_for=("flex.1", "flex.2"), reason=_BLOCKS, runs=False),
-    Substitution(made_for=("kandinsky-5-pro",), reason=_WIDTH, runs=False),
-    Substitution(
-        made_for=("qwen-image-layered",),
-        reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),
-    ),
-    Substitution(
-        made_for=("ltx-2", "ltx-2.3", "ltx-2.5"),
-        reason=N_("{made_for} has latents of its own, which mean nothing to {base}."),
-        runs=False,
-    ),
-    Substitution(
-        made_for=("zeta-chroma",), reason=N_("{made_for} works on pixels, and {base} on latents."), runs=False
-    ),
-    Substitution(
-        made_for=("prx", "prx-pixel"), reason=N_("diffusers loads no LoRAs into the network of {made_for}."), runs=False
-    ),
-    # Its pipelines raise without the package cosmos_guardrail.
-    Substitution(
-        made_for=("cosmos",),
-        reason=N_("diffusers runs {made_for} only with NVIDIA's guardrail models, which are not installed here."),
-        runs=False,
-    ),
-    Substitution(
-        made_for=("kolors",), reason=N_("{made_for} reads prompts by another text encoder, which its LoRAs rely on.")
-    ),
+SUBSTITUTIONS = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("substitutions.toml").read_text(encoding="utf-8"))["substitution"],
+    tuple[Substitution, ...],
 )
 OTHER_LINEAGE = Substitution(made_for=(), reason=N_("Images can differ from its examples."))
