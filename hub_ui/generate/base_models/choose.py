@@ -342,6 +342,9 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
         precision=found.precision,
         scheduler="EulerDiscreteScheduler" if found.velocity else None,
         scheduler_options=_VELOCITY if found.velocity else {},
+        parts={},
+        activations=None,
+        gguf=None,
     )
 
 
@@ -360,4 +363,7 @@ def _own(like: table.PipelineSpec, source: str, pipeline: str | None = None) -> 
         scheduler_options={},
         flow_shifts=None,
         checkpoint=None,
+        parts={},
+        activations=None,
+        gguf=None,
     )

@@ -19,7 +19,7 @@ import msgspec
 from connectors.errors import HubUiError
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader
-from hub_ui.generate.base_models.table import FILES, Checkpoint, NetworkFile, PipelineSpec
+from hub_ui.generate.base_models.table import Checkpoint, PipelineSpec
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
 Quality = Literal["fast", "balanced", "full"]
@@ -59,9 +59,8 @@ _FILE = tomllib.loads(Path(__file__).with_name("precisions.toml").read_text(enco
 # The best first.
 PRECISIONS = msgspec.convert(_FILE["precision"], tuple[Precision, ...])
 FULL = PRECISIONS[0]
-_KEPT_OF_T5, _NOT_LINEAR = (
-    {int(parameters): kept for parameters, kept in _FILE[name].items()} for name in ("kept_of_t5", "not_linear")
-)
+_KEPT_OF_T5 = {int(parameters): int(kept) for parameters, kept in _FILE["kept_of_t5"].items()}
+_NOT_LINEAR = {int(parameters): int(kept) for parameters, kept in _FILE["not_linear"].items()}
 
 
 def precision_by_id(name: str) -> Precision | None:
@@ -87,15 +86,16 @@ def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
     """The base with its network in another precision; None where there is no such file, or the network is a file."""
     if precision == spec.precision:
         return spec
-    known, file = precision_by_id(precision), _file(spec, precision)
-    own = spec.checkpoint if _file(spec, spec.precision) is None else None
-    if known is None or own is not None or spec.is_modular or (known.method == "gguf" and file is None):
+    known, size = precision_by_id(precision), _file_size(spec, precision)
+    own = spec.checkpoint if _file_size(spec, spec.precision) is None else None
+    if known is None or own is not None or spec.is_modular or (known.method == "gguf" and size is None):
         return None
     checkpoint = None
-    if file is not None:
-        beside = (("transformer_2", file.second),) if file.second else ()
+    if spec.gguf is not None and size is not None:
+        ending = f"-{_file_type(precision)}.gguf"
+        beside = (("transformer_2", spec.gguf.second + ending),) if spec.gguf.second else ()
         brings = frozenset({"transformer", *(part for part, _ in beside)})
-        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=brings, beside=beside)
+        checkpoint = Checkpoint(repo=spec.gguf.repo, file=spec.gguf.name + ending, brings=brings, beside=beside)
     return replace(spec, precision=precision, checkpoint=checkpoint)
 
 
@@ -125,9 +125,9 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
     if part == "vae" and spec.decodes_in_float32:
         return parameters * 4
     if precision.method != "full" and part in NETWORKS:
-        file = _file(spec, spec.precision)
+        size = _file_size(spec, spec.precision)
         kept = _NOT_LINEAR.get(parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
-        return round(file.gigabytes * 1e9 if file else (parameters - kept) * precision.bits / 8 + kept * width)
+        return round(size * 1e9 if size else (parameters - kept) * precision.bits / 8 + kept * width)
     if _is_stored(spec, part, parameters, kind):
         kept = table + _KEPT_OF_T5.get(parameters, 0)
         return round(parameters - kept + kept * width)
@@ -154,8 +154,14 @@ def _is_stored(spec: PipelineSpec, part: str, parameters: int, kind: str) -> boo
     return precision_of(spec).method != "full" and is_large and stores_text_encoders(kind)
 
 
-def _file(spec: PipelineSpec, precision: str) -> NetworkFile | None:
-    return next((file for file in FILES.get(spec.id, ()) if file.precision == precision), None)
+def _file_size(spec: PipelineSpec, precision: str) -> float | None:
+    """That of the network's GGUF file, in GB; None where there is none."""
+    return spec.gguf.gigabytes.get(_file_type(precision)) if spec.gguf else None
+
+
+def _file_type(precision: str) -> str:
+    """As files are named: "Q8_0" of gguf-q8_0."""
+    return precision.removeprefix("gguf-").upper()
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id
 from hub_ui.generate.base_models.precision import (
     in_precision,
     precise_label,
@@ -10,22 +10,21 @@ from hub_ui.generate.base_models.precision import (
     precisions_of,
     weight_bytes,
 )
-from hub_ui.generate.base_models.table import FILES, PIPELINES, NetworkFile
 
-ROWS = [(name, file) for name, files in FILES.items() for file in files]
+ROWS = [(base, kind, size) for base in BASES if base.gguf for kind, size in base.gguf.gigabytes.items()]
 
 
-@pytest.mark.parametrize(("name", "file"), ROWS, ids=[f"{name} {file.precision}" for name, file in ROWS])
-def test_a_file_is_as_large_as_its_type_makes_the_network(name: str, file: NetworkFile) -> None:
-    precision, network = precision_by_id(file.precision), PIPELINES.parts[name]["transformer"].parameters
+@pytest.mark.parametrize(("base", "kind", "size"), ROWS, ids=[f"{base.id} {kind}" for base, kind, _ in ROWS])
+def test_a_file_is_as_large_as_its_type_makes_the_network(base: PipelineSpec, kind: str, size: float) -> None:
+    precision = precision_by_id(f"gguf-{kind.lower()}")
     assert precision is not None
     # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
-    assert 0.95 < file.gigabytes * 8e9 / network / precision.bits < 1.4
+    assert 0.95 < size * 8e9 / base.parts["transformer"].parameters / precision.bits < 1.4
 
 
 def test_the_files_of_a_base_are_sorted_from_the_best() -> None:
-    for files in FILES.values():
-        assert [file.gigabytes for file in files] == sorted((file.gigabytes for file in files), reverse=True)
+    for files in (base.gguf.gigabytes for base in BASES if base.gguf):
+        assert list(files.values()) == sorted(files.values(), reverse=True)
 
 
 @pytest.mark.parametrize(
