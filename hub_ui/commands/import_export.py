@@ -12,10 +12,10 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands import options
 from hub_ui.format import plural
-from hub_ui.generate import base_models
+from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
-from hub_ui.library.export import Base, Exporter, ExportResult, Subject, a1111, comfyui, snippet
+from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui, snippet
 from hub_ui.library.identify import IdentifiedFile, local_entry
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -198,26 +198,15 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     return subject if subject.image else replace(subject, example=None)
 
 
-def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base | None:
+def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> PipelineSpec | None:
     try:
-        chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
+        chosen = choose_base(entry.architecture, entry.base_model, None)
     except (NoBase, DoesNotFit):
         return None
     # A short diffusers script cannot run bases that need several repos or more than a prompt.
     if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
         return None
-    return Base(
-        source=chosen.source,
-        label=chosen.label,
-        revision=chosen.revision or find_commit(chosen.source),
-        scheduler=chosen.scheduler,
-        settings={
-            "num_inference_steps": chosen.steps,
-            "guidance_scale": chosen.guidance,
-            "width": chosen.width,
-            "height": chosen.height,
-        },
-    )
+    return replace(chosen, revision=chosen.revision or find_commit(chosen.source))
 
 
 def _result_json(done: ExportResult) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from connectors.http.adapter import Destinations
 from connectors.http.ranges import fetch_file
 from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.format import clean
+from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.lockfile import Entry
@@ -311,23 +312,13 @@ def _no_image() -> HubUiError:
     return BadAnswer("What came is no image that could be kept.")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
-    """Where diffusers loads a base from. `settings` are for the pipeline's call, `scheduler` replaces its own.
-
-    `revision` is a repo's commit, None for a folder or a repo whose hub did not answer.
+def snippet(
+    entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], PipelineSpec | None]
+) -> str:
+    """The script. An entry for which `base_of` returns None is only named in a comment. A base's revision is None for a
+    folder, and for a repo whose hub did not answer.
     """
-
-    source: str
-    label: str
-    revision: str | None = None
-    scheduler: str | None = None
-    settings: Mapping[str, int | float] = field(default_factory=dict)
-
-
-def snippet(entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], Base | None]) -> str:
-    """The script. An entry for which `base_of` returns None is only named in a comment."""
-    groups: dict[str, tuple[Base, list[Entry]]] = {}
+    groups: dict[str, tuple[PipelineSpec, list[Entry]]] = {}
     left: list[Entry] = []
     for entry in entries:
         base = base_of(entry)
