@@ -28,7 +28,7 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -92,22 +92,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a text in a lock file is written with an escape for, and half surrogates.
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
 _MINOR = re.compile(r"1(\.[0-9]{1,6})*")
-_TYPES: Mapping[str, type] = {
-    "ref": str,
-    "title": str,
-    "file": str,
-    "size": int,
-    "sha256": str,
-    "source": str,
-    "base_model": str,
-    "architecture": str,
-    "trigger_words": list,
-    "weight": float,
-    "license": str,
-}
+# Those of the keys that are no texts.
+_TYPES: Mapping[str, type] = {"size": int, "trigger_words": list, "weight": float}
 _TYPE_NAMES: Mapping[type, str] = {str: "text", int: "whole number", float: "number", list: "list"}
 _REQUIRED = ("ref", "title", "file", "size", "sha256")
-KEYS = tuple(_TYPES)
+KEYS = tuple(each.name for each in fields(Entry) if each.name != "extra")
 
 
 class LockError(UsageError):
@@ -146,7 +135,7 @@ def write(lock: Lock) -> str:
 
 
 def _pair(key: str, value: Any) -> str:
-    return f"{key if key in _TYPES else tomlkit.key(key).as_string()} = {_toml(value)}"
+    return f"{key if key in KEYS else tomlkit.key(key).as_string()} = {_toml(value)}"
 
 
 def _toml(value: Any) -> str:
@@ -259,7 +248,7 @@ class _Reader:
                 seen[value] = number
 
     def _value(self, table: Mapping[str, Any], number: int, key: str) -> Any:
-        value, wanted = table.get(key), _TYPES[key]
+        value, wanted = table.get(key), _TYPES.get(key, str)
         if value is None:
             if key in _REQUIRED:
                 raise self._error(number, key, "is missing")
