@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from connectors.errors import UsageError
-from hub_ui.generate.lora.key_maps import originals
-from hub_ui.generate.lora.module_names import UNETS
+from hub_ui.generate.lora.module_names import UNETS, originals
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
 from hub_ui.i18n import _
