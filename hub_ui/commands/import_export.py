@@ -12,7 +12,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands import options
 from hub_ui.format import plural
-from hub_ui.generate.base_models import PipelineSpec, choose_base
+from hub_ui.generate import base_models
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui, snippet
@@ -198,9 +198,9 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     return subject if subject.image else replace(subject, example=None)
 
 
-def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> PipelineSpec | None:
+def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> base_models.PipelineSpec | None:
     try:
-        chosen = choose_base(entry.architecture, entry.base_model, None)
+        chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
     except (NoBase, DoesNotFit):
         return None
     # A short diffusers script cannot run bases that need several repos or more than a prompt.
