@@ -69,21 +69,14 @@ class Entry:
         return same_lora and ref.version in (None, self.ref.version) and (ref.file is None or ref.file == self.ref.file)
 
 
+# What an entry has of its LoRA, beside the title.
+ABOUT = ("base_model", "architecture", "trigger_words", "weight", "license")
+
+
 def entry_about(about: Record | Entry, *, ref: Ref, file: str, size: int, sha256: str, source: str) -> Entry:
     """The entry of a file, with what is said of its LoRA."""
-    return Entry(
-        ref=ref,
-        title=about.title,
-        file=file,
-        size=size,
-        sha256=sha256,
-        source=source,
-        base_model=about.base_model,
-        architecture=about.architecture,
-        trigger_words=about.trigger_words,
-        weight=about.weight,
-        license=about.license,
-    )
+    known = {name: getattr(about, name) for name in ABOUT}
+    return Entry(ref=ref, title=about.title, file=file, size=size, sha256=sha256, source=source, **known)
 
 
 VERSION = 1
