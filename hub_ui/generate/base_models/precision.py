@@ -19,7 +19,7 @@ import msgspec
 from connectors.errors import HubUiError
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader
-from hub_ui.generate.base_models.table import Checkpoint, PipelineSpec
+from hub_ui.generate.base_models.table import Checkpoint, ModelSize, PipelineSpec
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
 Quality = Literal["fast", "balanced", "full"]
@@ -116,42 +116,23 @@ def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
     return [one for one in found if one is not None]
 
 
-def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, width: float, kind: str) -> int:
-    """The bytes of a part's weights on a device of that kind; `width` are those of one in the type that is computed in.
-
-    `table` are the parameters of a text encoder's table of words, which keeps that type.
+def stored_bytes(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
+    """The bytes of a part's weights and of its largest layer on a device of that kind, and what it takes more while the
+    layer computes, which unpacks its weights for that. `width` are the bytes of one in the type that is computed in.
     """
-    precision = precision_of(spec)
-    if part == "vae" and spec.decodes_in_float32:
-        return parameters * 4
+    precision, layer = precision_of(spec), round(size.largest * width)
     if precision.method != "full" and part in NETWORKS:
-        size = _file_size(spec, spec.precision)
-        kept = _NOT_LINEAR.get(parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
-        return round(size * 1e9 if size else (parameters - kept) * precision.bits / 8 + kept * width)
-    if _is_stored(spec, part, parameters, kind):
-        kept = table + _KEPT_OF_T5.get(parameters, 0)
-        return round(parameters - kept + kept * width)
-    return round(parameters * width)
-
-
-def layer_bytes(spec: PipelineSpec, part: str, parameters: int, *, width: float) -> int:
-    """The bytes of the largest layer of a part, as it is stored."""
-    precision = precision_of(spec)
-    return round(parameters * (precision.bits / 8 if part in NETWORKS and precision.method != "full" else width))
-
-
-def bytes_to_unpack(spec: PipelineSpec, part: str, parameters: int, largest: int, *, width: float, kind: str) -> int:
-    """The bytes that a part takes more while its largest layer computes, which unpacks its weights for that."""
-    precision = precision_of(spec)
-    if precision.method != "full" and part in NETWORKS:
-        return round(largest * (width if precision.unpacking is None else precision.unpacking))
-    return round(_STORED_LAYER * width) if _is_stored(spec, part, parameters, kind) else 0
-
-
-def _is_stored(spec: PipelineSpec, part: str, parameters: int, kind: str) -> bool:
-    """Whether it is a text encoder in 8-bit floats."""
-    is_large = part.startswith("text_encoder") and parameters >= WORTH_STORING
-    return precision_of(spec).method != "full" and is_large and stores_text_encoders(kind)
+        file = _file_size(spec, spec.precision)
+        kept = _NOT_LINEAR.get(size.parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
+        weights = file * 1e9 if file else (size.parameters - kept) * precision.bits / 8 + kept * width
+        unpacking = width if precision.unpacking is None else precision.unpacking
+        return round(weights), round(size.largest * precision.bits / 8), round(size.largest * unpacking)
+    is_large = part.startswith("text_encoder") and size.parameters >= WORTH_STORING
+    if precision.method != "full" and is_large and stores_text_encoders(kind):
+        # The largest layer is the table of words, which keeps the type.
+        kept = size.largest + _KEPT_OF_T5.get(size.parameters, 0)
+        return round(size.parameters - kept + kept * width), layer, round(_STORED_LAYER * width)
+    return round(size.parameters * (4 if part == "vae" and spec.decodes_in_float32 else width)), layer, 0
 
 
 def _file_size(spec: PipelineSpec, precision: str) -> float | None:

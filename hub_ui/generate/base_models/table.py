@@ -146,7 +146,7 @@ class PipelineSpec:
     whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
     own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
     network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are what the table counts
-    of this very base (see the functions of those names), `gguf` the files of its network in fewer bits.
+    of this very base (see counted_sizes and activations), `gguf` the files of its network in fewer bits.
     """
 
     id: str
@@ -269,33 +269,25 @@ _UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
 
 
 def model_sizes(spec: PipelineSpec) -> Parts:
-    """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike,
-    else estimated from `gigabytes`: see is_estimated.
-    """
-    if known := _local_sizes(Path(spec.source)) or _known(spec):
-        return known
+    """Counted, or else estimated from `gigabytes`."""
     parameters = spec.gigabytes * 1e9 / 2
-    return {
+    return counted_sizes(spec) or {
         part: ModelSize(round(parameters * share), round(parameters * share * _LARGEST))
         for part, share in _SHARES.items()
     }
 
 
-def is_estimated(spec: PipelineSpec) -> bool:
-    """Whether only the base's size as a whole is known."""
-    return not _local_sizes(Path(spec.source)) and not _known(spec)
-
-
-def _known(spec: PipelineSpec) -> Parts | None:
+def counted_sizes(spec: PipelineSpec) -> Parts:
+    """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike.
+    Empty where only the base's size as a whole is known.
+    """
+    folder = Path(spec.source)
+    names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    here = {name: count_parameters(folder, name) for name in names}
+    if found := {part: ModelSize(count, round(count * _LARGEST)) for part, count in here.items() if count}:
+        return found
     alike = (base for base in BASES if (base.pipeline, base.architecture) == (spec.pipeline, spec.architecture))
-    return next((base.parts for base in (spec, *alike) if base.parts), None)
-
-
-def _local_sizes(folder: Path) -> Parts:
-    if not folder.is_dir():
-        return {}
-    counted = {path.name: count_parameters(folder, path.name) for path in sorted(folder.iterdir()) if path.is_dir()}
-    return {part: ModelSize(count, round(count * _LARGEST)) for part, count in counted.items() if count}
+    return next((base.parts for base in (spec, *alike) if base.parts), {})
 
 
 def activations(spec: PipelineSpec) -> Activations:

@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id
@@ -8,8 +6,9 @@ from hub_ui.generate.base_models.precision import (
     precise_label,
     precision_by_id,
     precisions_of,
-    weight_bytes,
+    stored_bytes,
 )
+from hub_ui.generate.base_models.table import ModelSize
 
 ROWS = [(base, kind, size) for base in BASES if base.gguf for kind, size in base.gguf.gigabytes.items()]
 
@@ -74,8 +73,8 @@ def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in
     assert dev is not None
     stored = in_precision(dev, "fp8")
     assert stored is not None
-    t5: dict[str, Any] = {"parameters": 4_000_000_000, "table": 100_000_000, "width": 2.0}
-    assert weight_bytes(dev, "text_encoder_2", kind="cuda", **t5) == 8_000_000_000
-    assert weight_bytes(stored, "text_encoder_2", kind="cuda", **t5) == 4_100_000_000
-    assert weight_bytes(stored, "text_encoder_2", kind="mps", **t5) == 8_000_000_000
-    assert weight_bytes(stored, "text_encoder", 100_000_000, 0, width=2.0, kind="cuda") == 200_000_000
+    t5, clip = ModelSize(4_000_000_000, 100_000_000), ModelSize(100_000_000, 0)
+    assert stored_bytes(dev, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 8_000_000_000
+    assert stored_bytes(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
+    assert stored_bytes(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
+    assert stored_bytes(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000
