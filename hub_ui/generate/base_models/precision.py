@@ -116,7 +116,7 @@ def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
     return [one for one in found if one is not None]
 
 
-def stored_bytes(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
+def bytes_of_part(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
     """The bytes of a part's weights and of its largest layer on a device of that kind, and what it takes more while the
     layer computes, which unpacks its weights for that. `width` are the bytes of one in the type that is computed in.
     """

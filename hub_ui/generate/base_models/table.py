@@ -146,7 +146,7 @@ class PipelineSpec:
     whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
     own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
     network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are what the table counts
-    of this very base (see counted_sizes and activations), `gguf` the files of its network in fewer bits.
+    of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer bits.
     """
 
     id: str
@@ -271,13 +271,13 @@ _UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
 def model_sizes(spec: PipelineSpec) -> Parts:
     """Counted, or else estimated from `gigabytes`."""
     parameters = spec.gigabytes * 1e9 / 2
-    return counted_sizes(spec) or {
+    return exact_sizes(spec) or {
         part: ModelSize(round(parameters * share), round(parameters * share * _LARGEST))
         for part, share in _SHARES.items()
     }
 
 
-def counted_sizes(spec: PipelineSpec) -> Parts:
+def exact_sizes(spec: PipelineSpec) -> Parts:
     """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike.
     Empty where only the base's size as a whole is known.
     """

@@ -2,11 +2,11 @@ import pytest
 
 from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id
 from hub_ui.generate.base_models.precision import (
+    bytes_of_part,
     in_precision,
     precise_label,
     precision_by_id,
     precisions_of,
-    stored_bytes,
 )
 from hub_ui.generate.base_models.table import ModelSize
 
@@ -74,7 +74,7 @@ def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in
     stored = in_precision(dev, "fp8")
     assert stored is not None
     t5, clip = ModelSize(4_000_000_000, 100_000_000), ModelSize(100_000_000, 0)
-    assert stored_bytes(dev, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 8_000_000_000
-    assert stored_bytes(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
-    assert stored_bytes(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
-    assert stored_bytes(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000
+    assert bytes_of_part(dev, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000

@@ -21,7 +21,7 @@ from hub_ui.generate.base_models.table import (
     ModelSize,
     NetworkFiles,
     activations,
-    counted_sizes,
+    exact_sizes,
     model_sizes,
     read_pipelines,
 )
@@ -234,13 +234,13 @@ def test_a_base_in_a_folder_is_counted_from_its_files(base: str) -> None:
 def test_a_base_of_one_s_own_has_the_parts_of_its_architecture() -> None:
     own = replace(FLUX, id="someone/flux", source="someone/flux")
     assert part_parameters(own)["transformer"] == 11_901_408_320
-    assert counted_sizes(own)
+    assert exact_sizes(own)
 
 
 def test_what_nobody_counted_is_estimated_from_its_size() -> None:
     own = replace(FLUX, parts={}, source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0)
     assert part_parameters(own) == {"transformer": 6_600_000_000, "text_encoder": 3_200_000_000, "vae": 200_000_000}
-    assert not counted_sizes(own)
+    assert not exact_sizes(own)
     assert not Path("x/y").exists()
 
 
