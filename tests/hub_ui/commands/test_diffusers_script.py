@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
+from hub_ui.commands.import_export import snippet
 from hub_ui.generate.base_models import PipelineSpec, choose_base
-from hub_ui.library.export import snippet
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 
