@@ -1,21 +1,28 @@
-"""hub-ui import and export: LoRAs that are on the disk already, and metadata for other programs."""
+"""hub-ui import and export: LoRAs that are on the disk already, and metadata for other programs.
+
+The script for diffusers loads LoRAs on their base models, every one pinned.
+"""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
+
+from jinja2 import Environment, StrictUndefined
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError
 from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.format import plural
+from hub_ui.format import clean, plural
 from hub_ui.generate import base_models
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
-from hub_ui.library.export import Base, Exporter, ExportResult, Subject, a1111, comfyui, snippet
+from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.identify import IdentifiedFile, local_entry
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -198,7 +205,7 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     return subject if subject.image else replace(subject, example=None)
 
 
-def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base | None:
+def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> base_models.PipelineSpec | None:
     try:
         chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
     except (NoBase, DoesNotFit):
@@ -206,19 +213,62 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base
     # A short diffusers script cannot run bases that need several repos or more than a prompt.
     if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
         return None
-    return Base(
-        source=chosen.source,
-        label=chosen.label,
-        revision=chosen.revision or find_commit(chosen.source),
-        scheduler=chosen.scheduler,
-        settings={
-            "num_inference_steps": chosen.steps,
-            "guidance_scale": chosen.guidance,
-            "width": chosen.width,
-            "height": chosen.height,
-        },
-    )
+    return replace(chosen, revision=chosen.revision or find_commit(chosen.source))
 
 
 def _result_json(done: ExportResult) -> dict[str, Any]:
     return {"file": str(done.path), "state": done.state, **attributes(done.entry, "ref")}
+
+
+def snippet(
+    entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], base_models.PipelineSpec | None]
+) -> str:
+    """The script. An entry for which `base_of` returns None is only named in a comment. A base's revision is None for a
+    folder, and for a repo whose hub did not answer.
+    """
+    groups: dict[str, tuple[base_models.PipelineSpec, list[Entry]]] = {}
+    left: list[Entry] = []
+    for entry in entries:
+        base = base_of(entry)
+        if base is None:
+            left.append(entry)
+        else:
+            groups.setdefault(_identifier(base.label), (base, []))[1].append(entry)
+    script = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
+    script.filters |= {"repr": repr, "comment": _comment, "prompt": _prompt, "weights": _weights}
+    text = Path(__file__).with_name("diffusers_script.txt").read_text(encoding="utf-8")
+    loras = {name: _loras(group, path) for name, (_base, group) in groups.items()}
+    return script.from_string(text).render(groups=groups, loras=loras, left=left)
+
+
+def _loras(group: Iterable[Entry], path: Callable[[Entry], Path]) -> dict[str, tuple[Entry, str, Path]]:
+    """Each entry by the name of its adapter, none twice, with where it is loaded from. PEFT allows no dots in names."""
+    found: dict[str, tuple[Entry, str, Path]] = {}
+    for entry in group:
+        names = (f"{_identifier(entry.title)}_{number}" for number in count(2))
+        adapter = _identifier(entry.title)
+        while adapter in found:
+            adapter = next(names)
+        # diffusers downloads a file on Hugging Face at its commit; files of the other hubs are in the library.
+        file = entry.ref.file if entry.ref.hub == "huggingface" else None
+        found[adapter] = entry, file or "", path(entry).absolute()
+    return found
+
+
+def _weights(group: Iterable[Entry]) -> list[float]:
+    return [1.0 if entry.weight is None else entry.weight for entry in group]
+
+
+def _prompt(group: Iterable[Entry]) -> str:
+    words = dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words)
+    return ", ".join([*words, "a lighthouse by the sea"])
+
+
+def _identifier(text: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40]
+    return plain if plain[:1].isalpha() else f"lora_{plain}".rstrip("_")
+
+
+def _comment(entry: Entry) -> str:
+    """On one line, so that a title can't end the comment and become code."""
+    return clean(f"{entry.title}: {entry.ref}")

@@ -103,19 +103,25 @@ def print_rings(found: documents.Found, terminal: Terminal) -> None:
         print_records(found.records, terminal)
 
 
+# Of a record, in every table of them.
+_HEADER = ("TITLE", "BY", "BASE MODEL")
+
+
+def _cells(record: Record) -> tuple[str, str, str]:
+    return record.title, record.creator or "", record.base_model or record.raw_base_model or ""
+
+
 def print_records(records: Sequence[Record], terminal: Terminal) -> None:
     rows = [
         (
-            record.title,
-            record.creator or "",
-            record.base_model or record.raw_base_model or "",
+            *_cells(record),
             record.kind or "",
             "" if record.downloads is None else f"{record.downloads:,}",
             str(record.ref),
         )
         for record in records
     ]
-    terminal.table(("TITLE", "BY", "BASE MODEL", "KIND", "DOWNLOADS", "REF"), rows)
+    terminal.table((*_HEADER, "KIND", "DOWNLOADS", "REF"), rows)
     for record in records:
         terminal.lines(f"! {record.title}: {sentence}" for sentence in record.conflict_sentences)
 
@@ -308,17 +314,5 @@ class Similar(JsonOption):
 
 
 def _print_similar(similar: Sequence[similarity.Similar], terminal: Terminal) -> None:
-    terminal.table(
-        ("TITLE", "BY", "BASE MODEL", "SCORE", "WHY", "REF"),
-        [
-            (
-                each.record.title,
-                each.record.creator or "",
-                each.record.base_model or each.record.raw_base_model or "",
-                f"{each.score:.2f}",
-                each.reason,
-                str(each.record.ref),
-            )
-            for each in similar
-        ],
-    )
+    rows = [(*_cells(each.record), f"{each.score:.2f}", each.reason, str(each.record.ref)) for each in similar]
+    terminal.table((*_HEADER, "SCORE", "WHY", "REF"), rows)

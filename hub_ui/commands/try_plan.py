@@ -15,8 +15,9 @@ from hub_ui.commands.options import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.download import RepoCache, Source, is_on_disk
-from hub_ui.generate.base_models.precision import Quality, precise_label
+from hub_ui.generate.base_models.download import Source, is_on_disk
+from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.estimate import format_duration
@@ -35,7 +36,6 @@ from hub_ui.generate.memory_plan import (
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
@@ -217,17 +217,16 @@ def print_plan(
     """Of images in full, with a `draft` beside them. `memory` are the bytes of a GPU that need not be here; None stands
     for this computer's device as it is now. The remarks on the base come before the notes on memory.
     """
-    settings, quality, device = plan.settings, plan.request.quality, plan.device
+    settings, device = plan.settings, plan.device
+    spec, planned = _on_card(plan, memory)
     if memory is None:
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
         room = plan.ram if kind == "cpu" else device.free_bytes or 0
-        spec, planned = plan.spec, plan.memory
     else:
         where, dtype, kind = f"a GPU with {memory / GIBIBYTE:g} GB", plan.spec.dtype, "cuda"
         room = usable_memory(memory)
-        spec, planned = plan_on_card(plan.spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
     planned = replace(planned, notes=(*plan.remarks, *planned.notes))
-    larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
+    larger = _larger(plan, spec, planned, room) if kind_of(kind).has_own_memory else []
     head = (
         f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
@@ -253,15 +252,19 @@ def print_plan(
     terminal.show(document, lambda: _print_memory(head, taken, planned, larger, sides, terminal))
 
 
+def _on_card(plan: GenerationPlan, memory: int | None) -> tuple[PipelineSpec, MemoryPlan]:
+    """The base and its memory as planned, on a GPU of so many bytes if any are given."""
+    if memory is None:
+        return plan.spec, plan.memory
+    ram = usable_ram(total_memory())
+    return plan_on_card(plan.spec, plan.request.quality, memory, ram=ram, settings=plan.settings)
+
+
 def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[str, Any]:
     """What an image in full or a draft takes. Null are the seconds on another device, or before any image here. `fetch`
     are the bytes to download, as far as they are known without asking a hub.
     """
-    settings, spec, planned = plan.settings, plan.spec, plan.memory
-    if memory is not None:
-        spec, planned = plan_on_card(
-            spec, plan.request.quality, memory, ram=usable_ram(total_memory()), settings=settings
-        )
+    settings, (spec, planned) = plan.settings, _on_card(plan, memory)
     seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
     missing = 0 if is_on_disk(spec, source) else download_bytes(spec)
@@ -293,15 +296,12 @@ def _print_memory(
         terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
 
 
-def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:
+def _larger(plan: GenerationPlan, spec: PipelineSpec, planned: MemoryPlan, room: int) -> Larger:
     """The smallest cards that run it in another precision, or faster."""
     found: Larger = []
     last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
-    for card in CARDS:
-        if usable_memory(card * GIBIBYTE) <= room:
-            continue
-        memory = card * GIBIBYTE
-        other, one = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+    for card in (card for card in CARDS if usable_memory(card * GIBIBYTE) > room):
+        other, one = _on_card(plan, card * GIBIBYTE)
         level = LEVELS.index(one.level)
         if one.fits and (other.precision != last[0] or level < last[1]):
             found.append((card, other, one))

@@ -5,19 +5,21 @@ OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, 
 """
 
 import inspect
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.download import RepoCache
+from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.generate.input_images import fit_image, to_grey
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
@@ -28,16 +30,7 @@ from hub_ui.i18n import _
 _INPUT = (192, 256)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CONFIDENCE = 0.3
-# COCO's joints by number (5 and 6 are the shoulders); 17 is OpenPose's neck, which COCO lacks.
-_LIMBS = (
-    (17, 6), (17, 5), (6, 8), (8, 10), (5, 7), (7, 9), (17, 12), (12, 14), (14, 16), (17, 11), (11, 13), (13, 15),
-    (17, 0), (0, 2), (2, 4), (0, 1), (1, 3),
-)  # fmt: skip
-_COLOURS = (
-    (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85),
-    (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255),
-    (255, 0, 170), (255, 0, 85),
-)  # fmt: skip
+_FILE = tomllib.loads(Path(__file__).with_name("control.toml").read_text(encoding="utf-8"))
 
 Joint = tuple[float, float] | None
 # The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
@@ -66,11 +59,11 @@ def draw_skeleton(joints: list[Joint], size: tuple[int, int]) -> Image.Image:
     canvas = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     thickness = 2 * max(2, min(size) // 128)
     pixels = [(round(joint[0]), round(joint[1])) if joint else None for joint in joints]
-    for (one, other), colour in zip(_LIMBS, _COLOURS, strict=False):
+    for (one, other), colour in zip(_FILE["limbs"], _FILE["colours"], strict=False):
         start, end = pixels[one], pixels[other]
         if start and end:
             cv2.line(canvas, start, end, colour, thickness, cv2.LINE_AA)
-    for pixel, colour in zip(pixels, _COLOURS, strict=True):
+    for pixel, colour in zip(pixels, _FILE["colours"], strict=True):
         if pixel:
             cv2.circle(canvas, pixel, thickness, colour, -1, cv2.LINE_AA)
     return Image.fromarray(canvas)
@@ -92,13 +85,7 @@ class Helper:
     license: str
 
 
-DEPTH = Helper(
-    label="Depth Anything V2 Small",
-    repo="depth-anything/Depth-Anything-V2-Small-hf",
-    megabytes=99,
-    license="Apache-2.0",
-)
-POSE = Helper(label="ViTPose base", repo="usyd-community/vitpose-base-simple", megabytes=344, license="Apache-2.0")
+HELPERS = msgspec.convert(_FILE["helpers"], dict[str, Helper])
 
 
 def prepare_control_image(
@@ -129,7 +116,7 @@ def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[s
 
 def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
     """Near is bright, as in Depth Anything and in the training of control LoRAs."""
-    folder = _find_model(DEPTH, "depth", cache)
+    folder = _find_model("depth", cache)
     import torch
     from transformers import AutoModelForDepthEstimation
 
@@ -142,12 +129,12 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
     with torch.inference_mode():
         depth = model(pixel_values=torch.from_numpy(pixels).float()).predicted_depth
         depth = torch.nn.functional.interpolate(depth[:, None], size=image.size[::-1], mode="bicubic")
-    return to_grey(depth[0, 0].double().numpy()), [f"Depth is from {DEPTH.label}."]
+    return to_grey(depth[0, 0].double().numpy()), [f"Depth is from {HELPERS['depth'].label}."]
 
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
     """The skeleton of one person."""
-    folder = _find_model(POSE, "pose", cache)
+    folder = _find_model("pose", cache)
     import torch
     from transformers import VitPoseForPoseEstimation
 
@@ -158,7 +145,7 @@ def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str
     found = find_joints(np.asarray(heat.double().numpy(), dtype=np.float64), image.size)
     nobody = [] if any(found) else ["Nobody was found in the control image, so it steers nothing."]
     return draw_skeleton(found, image.size), [
-        f"The pose is from {POSE.label}, which takes the image for one person's.",
+        f"The pose is from {HELPERS['pose'].label}, which takes the image for one person's.",
         *nobody,
     ]
 
@@ -171,7 +158,8 @@ _MAKERS: Mapping[str, Callable[[Image.Image, Path | None], tuple[Image.Image, li
 }
 
 
-def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
+def _find_model(kind: str, cache: Path | None) -> Path:
+    helper = HELPERS[kind]
     repo = RepoCache(helper.repo, cache)
     for folder in map(repo.snapshot, repo.commits()):
         if (folder / "model.safetensors").is_file():

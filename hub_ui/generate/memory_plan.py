@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import (
-    FULL,
-    NETWORKS,
-    Precision,
-    bytes_to_unpack,
-    layer_bytes,
-    precision_of,
-    weight_bytes,
-)
-from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
+from hub_ui.generate.base_models.precision import FULL, NETWORKS, Precision, bytes_of_part, precision_of
+from hub_ui.generate.base_models.table import activations, exact_sizes, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -123,11 +115,9 @@ def footprint(
     """
     width = BYTES[dtype]
     parts, largest, unpacking = dict[str, int](), dict[str, int](), dict[str, int]()
-    sizes, used, estimated = model_sizes(spec), activations(spec), is_estimated(spec)
+    sizes, used, estimated = model_sizes(spec), activations(spec), not exact_sizes(spec)
     for name, model in sizes.items():
-        parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
-        largest[name] = layer_bytes(spec, name, model.largest, width=width)
-        unpacking[name] = bytes_to_unpack(spec, name, model.parameters, model.largest, width=width, kind=kind)
+        parts[name], largest[name], unpacking[name] = bytes_of_part(spec, name, model, width=width, kind=kind)
     loras = usual_loras(spec) if loras is None else loras
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height

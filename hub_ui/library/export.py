@@ -1,21 +1,18 @@
-"""The library for other programs: sidecars for AUTOMATIC1111, Forge and ComfyUI's LoRA Manager, a script for diffusers.
+"""The library for other programs: sidecars for AUTOMATIC1111, Forge and ComfyUI's LoRA Manager.
 
-Foreign files are never overwritten. The script loads LoRAs on their base models, every one pinned.
+Foreign files are never overwritten.
 """
 
 import hashlib
 import io
 import json
 import os
-import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from connectors.claims import base_models
@@ -309,67 +306,3 @@ def as_png(data: bytes) -> bytes:
 
 def _no_image() -> HubUiError:
     return BadAnswer("What came is no image that could be kept.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
-    """Where diffusers loads a base from. `settings` are for the pipeline's call, `scheduler` replaces its own.
-
-    `revision` is a repo's commit, None for a folder or a repo whose hub did not answer.
-    """
-
-    source: str
-    label: str
-    revision: str | None = None
-    scheduler: str | None = None
-    settings: Mapping[str, int | float] = field(default_factory=dict)
-
-
-def snippet(entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], Base | None]) -> str:
-    """The script. An entry for which `base_of` returns None is only named in a comment."""
-    groups: dict[str, tuple[Base, list[Entry]]] = {}
-    left: list[Entry] = []
-    for entry in entries:
-        base = base_of(entry)
-        if base is None:
-            left.append(entry)
-        else:
-            groups.setdefault(_identifier(base.label), (base, []))[1].append(entry)
-    script = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
-    script.filters |= {"repr": repr, "comment": _comment, "prompt": _prompt, "weights": _weights}
-    text = Path(__file__).with_name("diffusers_script.txt").read_text(encoding="utf-8")
-    loras = {name: _loras(group, path) for name, (_base, group) in groups.items()}
-    return script.from_string(text).render(groups=groups, loras=loras, left=left)
-
-
-def _loras(group: Iterable[Entry], path: Callable[[Entry], Path]) -> dict[str, tuple[Entry, str, Path]]:
-    """Each entry by the name of its adapter, none twice, with where it is loaded from. PEFT allows no dots in names."""
-    found: dict[str, tuple[Entry, str, Path]] = {}
-    for entry in group:
-        names = (f"{_identifier(entry.title)}_{number}" for number in count(2))
-        adapter = _identifier(entry.title)
-        while adapter in found:
-            adapter = next(names)
-        # diffusers downloads a file on Hugging Face at its commit; files of the other hubs are in the library.
-        file = entry.ref.file if entry.ref.hub == "huggingface" else None
-        found[adapter] = entry, file or "", path(entry).absolute()
-    return found
-
-
-def _weights(group: Iterable[Entry]) -> list[float]:
-    return [1.0 if entry.weight is None else entry.weight for entry in group]
-
-
-def _prompt(group: Iterable[Entry]) -> str:
-    words = dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words)
-    return ", ".join([*words, "a lighthouse by the sea"])
-
-
-def _identifier(text: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40]
-    return plain if plain[:1].isalpha() else f"lora_{plain}".rstrip("_")
-
-
-def _comment(entry: Entry) -> str:
-    """On one line, so that a title can't end the comment and become code."""
-    return clean(f"{entry.title}: {entry.ref}")

@@ -29,7 +29,7 @@ from connectors.weights.inspect import Facts, decode_facts, inspect_path
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, visible_files
 from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name
 from hub_ui.library.library import Library
-from hub_ui.library.lockfile import Entry
+from hub_ui.library.lockfile import ABOUT, Entry
 
 FOLDER = ".own"
 KEPT_SECONDS = 86_400.0
@@ -322,15 +322,9 @@ def _entry(found: IdentifiedFile, file: str, ref: Ref | None = None, source: str
         size=read.size if read else 0,
         sha256=sha256,
         source=source,
-        base_model=about.base_model if about else None,
-        architecture=about.architecture if about else None,
-        trigger_words=about.trigger_words if about else (),
-        weight=record.weight if record else None,
-        license=record.license if record else None,
+        # A header says nothing of weight and licence.
+        **{name: getattr(about, name) for name in ABOUT if hasattr(about, name)},
     )
-
-
-_CLAIM_FIELDS = ("base_model", "architecture", "trigger_words", "weight", "license")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,7 +342,7 @@ class LocalFiles:
         # What the person may have written into the lock file; of the rest, the file's own header leads.
         claims = tuple(
             Claim(field=name, value=value, source="hub", where="lock file")
-            for name in _CLAIM_FIELDS
+            for name in ABOUT
             if (value := getattr(entry, name)) not in (None, ())
         )
         lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=claims)

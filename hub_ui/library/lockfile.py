@@ -28,7 +28,7 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -69,21 +69,14 @@ class Entry:
         return same_lora and ref.version in (None, self.ref.version) and (ref.file is None or ref.file == self.ref.file)
 
 
+# What an entry has of its LoRA, beside the title.
+ABOUT = ("base_model", "architecture", "trigger_words", "weight", "license")
+
+
 def entry_about(about: Record | Entry, *, ref: Ref, file: str, size: int, sha256: str, source: str) -> Entry:
     """The entry of a file, with what is said of its LoRA."""
-    return Entry(
-        ref=ref,
-        title=about.title,
-        file=file,
-        size=size,
-        sha256=sha256,
-        source=source,
-        base_model=about.base_model,
-        architecture=about.architecture,
-        trigger_words=about.trigger_words,
-        weight=about.weight,
-        license=about.license,
-    )
+    known = {name: getattr(about, name) for name in ABOUT}
+    return Entry(ref=ref, title=about.title, file=file, size=size, sha256=sha256, source=source, **known)
 
 
 VERSION = 1
@@ -92,22 +85,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a text in a lock file is written with an escape for, and half surrogates.
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
 _MINOR = re.compile(r"1(\.[0-9]{1,6})*")
-_TYPES: Mapping[str, type] = {
-    "ref": str,
-    "title": str,
-    "file": str,
-    "size": int,
-    "sha256": str,
-    "source": str,
-    "base_model": str,
-    "architecture": str,
-    "trigger_words": list,
-    "weight": float,
-    "license": str,
-}
+# Those of the keys that are no texts.
+_TYPES: Mapping[str, type] = {"size": int, "trigger_words": list, "weight": float}
 _TYPE_NAMES: Mapping[type, str] = {str: "text", int: "whole number", float: "number", list: "list"}
 _REQUIRED = ("ref", "title", "file", "size", "sha256")
-KEYS = tuple(_TYPES)
+KEYS = tuple(each.name for each in fields(Entry) if each.name != "extra")
 
 
 class LockError(UsageError):
@@ -146,7 +128,7 @@ def write(lock: Lock) -> str:
 
 
 def _pair(key: str, value: Any) -> str:
-    return f"{key if key in _TYPES else tomlkit.key(key).as_string()} = {_toml(value)}"
+    return f"{key if key in KEYS else tomlkit.key(key).as_string()} = {_toml(value)}"
 
 
 def _toml(value: Any) -> str:
@@ -259,7 +241,7 @@ class _Reader:
                 seen[value] = number
 
     def _value(self, table: Mapping[str, Any], number: int, key: str) -> Any:
-        value, wanted = table.get(key), _TYPES[key]
+        value, wanted = table.get(key), _TYPES.get(key, str)
         if value is None:
             if key in _REQUIRED:
                 raise self._error(number, key, "is missing")

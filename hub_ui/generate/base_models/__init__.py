@@ -12,4 +12,3 @@ from hub_ui.generate.base_models.table import PACKAGED as PACKAGED
 from hub_ui.generate.base_models.table import Checkpoint as Checkpoint
 from hub_ui.generate.base_models.table import PipelineSpec as PipelineSpec
 from hub_ui.generate.base_models.table import SharedComponent as SharedComponent
-from hub_ui.generate.base_models.table import VideoSpec as VideoSpec

@@ -1,6 +1,7 @@
 """Chooses the base model for a LoRA: one of its own lineage if we know one, else the main one of its architecture."""
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,25 +16,9 @@ from hub_ui.generate.base_models import repo_layout, table
 from hub_ui.generate.base_models.precision import PRECISIONS
 from hub_ui.i18n import _
 
-_MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
-# The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.
-_PARTS: Mapping[str, str] = {
-    "first_stage_model.": "vae",
-    "vae.": "vae",
-    "cond_stage_model.": "text_encoder",
-    "conditioner.embedders.0.": "text_encoder",
-    "conditioner.embedders.1.": "text_encoder_2",
-    "text_encoders.clip_l.": "text_encoder",
-    "text_encoders.clip_g.": "text_encoder_2",
-}
-# FLUX has one encoder fewer than SD 3, so that T5 is its second.
-_T5 = "text_encoders.t5xxl."
-_T5_PART = {"sd3": "text_encoder_3", "flux1": "text_encoder_2"}
-_UNETS = ("sd1", "sd2", "sdxl")
-# Parameters that no LoRA changes, and that tell an architecture from others with the same layers.
-_LEARNED = {"z-image": re.compile(r"(?:^|\.)cap_pad_token$")}
-# Tensors beside the weights that say how to unpack them.
-_PACKED = (".absmax", ".quant_state", ".scale_weight", ".weight_scale", ".qweight", ".comfy_quant", "scaled_fp8")
+_FILE = tomllib.loads(Path(__file__).with_name("checkpoints.toml").read_text(encoding="utf-8"))
+# The beginnings of names that are of other parts than the network.
+_OTHER_PARTS = (*_FILE["parts"], *(start for parts in _FILE["parts_of"].values() for start in parts))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,14 +86,15 @@ def identify_header(header: Header, name: str) -> CheckpointFacts:
     if what not in ("checkpoint", "diffusion-model"):
         text = _("{name} is {words}, not a base model. Choose a checkpoint.")
         raise NoBase(text.format(name=name, words=WORDS[what]))
-    if any(tensor.endswith(_PACKED) for tensor in tensors):
+    if any(tensor.endswith(tuple(_FILE["packed"])) for tensor in tensors):
         text = _("{name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
         raise NoBase(text.format(name=name))
     found = structure_of(_lora_of_all_layers(tensors))
     # A whole model has all layers, so what is only usual for some of them is no answer here.
     left = found.architectures
     if len(left) > 1:
-        left = tuple(name for name in left if name in _LEARNED and any(map(_LEARNED[name].search, tensors)))
+        learned = {name: re.compile(_FILE["learned"][name]) for name in left if name in _FILE["learned"]}
+        left = tuple(name for name, pattern in learned.items() if any(map(pattern.search, tensors)))
     if len(left) != 1:
         text = _(
             "It can't be told which architecture {name} has; it may be newer than this program. Choose "
@@ -116,11 +102,11 @@ def identify_header(header: Header, name: str) -> CheckpointFacts:
         )
         raise NoBase(text.format(name=name))
     architecture = left[0]
-    prefixes = {**_PARTS, _T5: _T5_PART.get(architecture)}
-    parts = {part for start, part in prefixes.items() if part and any(tensor.startswith(start) for tensor in tensors)}
+    prefixes = {**_FILE["parts"], **_FILE["parts_of"].get(architecture, {})}
+    parts = {part for start, part in prefixes.items() if any(tensor.startswith(start) for tensor in tensors)}
     return CheckpointFacts(
         architecture=architecture,
-        brings=frozenset({"unet" if architecture in _UNETS else "transformer", *parts}),
+        brings=frozenset({"unet" if architecture in _FILE["unets"] else "transformer", *parts}),
         size=found.size,
         guided=any("guidance_in." in tensor or "guidance_embedder." in tensor for tensor in tensors),
         velocity="v_pred" in tensors,
@@ -131,8 +117,8 @@ def _lora_of_all_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The header of a LoRA for all layers of the model, so that the rules for LoRAs identify the model too."""
     halves: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        prefix = next((start for start in _MODEL if name.startswith(start)), "")
-        of_another_part = not prefix and name.startswith((_T5, *_PARTS))
+        prefix = next((start for start in _FILE["network"] if name.startswith(start)), "")
+        of_another_part = not prefix and name.startswith(_OTHER_PARTS)
         if of_another_part or not name.endswith(".weight") or len(tensor.shape) not in (2, 4):
             continue
         layer = f"diffusion_model.{name.removeprefix(prefix).removesuffix('.weight')}"
@@ -145,16 +131,6 @@ def _lora_of_all_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 _READERS: Mapping[str, Callable[[Readable], Header]] = {".safetensors": read_header, ".gguf": read_gguf_header}
-_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
-
-_VELOCITY = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-# Pipelines that take the same LoRAs as one of the table's and make the same kind of image.
-_SAME_PIPELINE = {
-    "LatentConsistencyModelPipeline": "StableDiffusionPipeline",
-    "StableDiffusionImg2ImgPipeline": "StableDiffusionPipeline",
-    "StableDiffusionXLImg2ImgPipeline": "StableDiffusionXLPipeline",
-    "QwenImageEditPipeline": "QwenImageEditPlusPipeline",
-}
 
 
 def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> table.PipelineSpec:
@@ -265,7 +241,8 @@ def resolve_base(spec: table.PipelineSpec, index: repo_layout.Index) -> table.Pi
 
 
 def _with_pipeline(index: repo_layout.Index) -> list[table.PipelineSpec]:
-    return [base for base in table.BASES if base.pipeline == _SAME_PIPELINE.get(index.pipeline, index.pipeline)]
+    pipeline = _FILE["same_pipeline"].get(index.pipeline, index.pipeline)
+    return [base for base in table.BASES if base.pipeline == pipeline]
 
 
 def check_base_name(name: str) -> None:
@@ -292,7 +269,7 @@ def _listed_base(name: str) -> table.PipelineSpec | None:
 
 
 def _is_file(path: Path) -> bool:
-    return path.is_file() or path.suffix.lower() in _SUFFIXES
+    return path.is_file() or path.suffix.lower() in _FILE["suffixes"]
 
 
 def _find_base(name: str, architecture: str | None) -> table.PipelineSpec:
@@ -341,7 +318,10 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
         checkpoint=table.Checkpoint(file=str(path), brings=found.brings),
         precision=found.precision,
         scheduler="EulerDiscreteScheduler" if found.velocity else None,
-        scheduler_options=_VELOCITY if found.velocity else {},
+        scheduler_options=_FILE["velocity"] if found.velocity else {},
+        parts={},
+        activations=None,
+        gguf=None,
     )
 
 
@@ -360,4 +340,7 @@ def _own(like: table.PipelineSpec, source: str, pipeline: str | None = None) -> 
         scheduler_options={},
         flow_shifts=None,
         checkpoint=None,
+        parts={},
+        activations=None,
+        gguf=None,
     )

@@ -1,86 +1,31 @@
 """Downloads base models to Hugging Face's cache at one commit, after a plan with sizes and licences."""
 
+import errno
 import glob
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
-from shutil import disk_usage
-from typing import Any
+from typing import Any, Self
 
-from huggingface_hub import DryRunFileInfo, HfApi, get_cached_repo_tree, hf_hub_download, snapshot_download
-from huggingface_hub.constants import HF_HUB_CACHE
-from huggingface_hub.errors import CachedRepoTreeNotFoundError
-from huggingface_hub.file_download import repo_folder_name
+import httpx2
+from huggingface_hub import DryRunFileInfo, HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import errors as hf
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
-from connectors.errors import NeedsFetching, NoBase
+from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase
+from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
 from hub_ui.format import size
-from hub_ui.generate.base_models import (
-    BASES,
-    PACKAGED,
-    PipelineSpec,
-    SharedComponent,
-    download_errors,
-    repo_layout,
-    resolve_base,
-)
-from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
+from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
 from hub_ui.generate.base_models.precision import NETWORKS, precise_label
+from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.i18n import _
-
-
-class RepoCache:
-    """The cached files of one repo."""
-
-    def __init__(self, repo: str, cache: Path | None) -> None:
-        self.repo = repo
-        self.cache = Path(cache or HF_HUB_CACHE).expanduser().resolve()
-        self._folder = self.cache / repo_folder_name(repo_id=repo, repo_type="model")
-
-    def snapshot(self, revision: str) -> Path:
-        return self._folder / "snapshots" / revision
-
-    def commits(self) -> list[str]:
-        """Commits with any file: the last known `main` first, then the newest."""
-        main = self._folder / "refs" / "main"
-        first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
-        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
-        return [path.name for path in found]
-
-    def tree(self, revision: str) -> list[str] | None:
-        """The file names of a commit on the hub; None where an older client made the snapshot."""
-        try:
-            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
-        except (CachedRepoTreeNotFoundError, OSError):
-            return None
-
-    def names(self, revision: str) -> list[str]:
-        """The file names of a snapshot on this disk."""
-        folder = self.snapshot(revision)
-        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-
-    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
-        """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
-        try:
-            return tuple(
-                hf_hub_download(
-                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
-                )
-                for name in names
-            )
-        except OSError:
-            return None
-
-    def free(self) -> int:
-        """Free bytes on the disk that downloads go to."""
-        return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
-
 
 # Bytes that are downloaded without confirmation: a few seconds on a usual connection.
 _WITHOUT_ASKING = 1_000_000_000
@@ -314,14 +259,14 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
         if files := cached.files(revision, names):
             piece = RepoDownload(repo=choice.source, revision=revision, files=files)
             return replace(piece, license=choice.license, gated=choice.gated), index
-    query = _query(choice.source, choice, source)
-    info = _ask_hub(query, choice.revision, source)
-    index = _fetch_index(query, info, source)
+    remote = _Remote.of(choice.source, choice, source)
+    info = remote.ask(choice.revision)
+    index = remote.fetch_index(info)
     if choice.assumed:
         for config in {f"{network}/config.json" for network in NETWORKS}.intersection(_names(info)):
-            repo_layout.check_packing(choice.label, _fetch(query, config, info, source).parent)
+            repo_layout.check_packing(choice.label, remote.fetch(config, info).parent)
     names = repo_layout.select_files(_names(info), index, choice.dtype, replaced_parts=brings)
-    return _plan_files(query, info, names, source, license=choice.license), index
+    return remote.plan(info, names, license=choice.license), index
 
 
 def plan_part(
@@ -337,104 +282,159 @@ def plan_part(
     for commit in [revision] if revision else cached.commits():
         if files := cached.files(commit, select(cached.tree(commit) or ())):
             return RepoDownload(repo=repo, revision=commit, files=files)
-    query = _query(repo, choice, source)
-    info = _ask_hub(query, revision, source)
+    remote = _Remote.of(repo, choice, source)
+    info = remote.ask(revision)
     names = select(_names(info))
     if not names:
         text = _("{repo} has no {part} for {label}. Choose another base.")
         raise NoBase(text.format(repo=repo, part=part.replace("_", " "), label=choice.label))
-    return _plan_files(query, info, names, source)
+    return remote.plan(info, names)
 
 
-def _query(repo: str, choice: PipelineSpec, source: Source) -> RepoQuery:
-    gated = choice.gated and repo == choice.source
-    return RepoQuery(label=choice.label, repo=repo, gated=gated, key=source.token is not None, endpoint=source.endpoint)
+# Not their subclasses: a connection that breaks is an OSError too.
+_OF_THIS_DISK = (OSError, PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)
+_HUGGING_FACE = "https://huggingface.co"
+_FAILURES = (hf.HfHubHTTPError, hf.EntryNotFoundError, hf.OfflineModeIsEnabled, httpx2.HTTPError, OSError)
 
 
-def _ask_hub(query: RepoQuery, revision: str | None, source: Source) -> ModelInfo:
-    try:
-        info = HfApi(endpoint=source.endpoint, token=source.token or False).model_info(query.repo, revision=revision)
-    except FAILURES as error:
-        raise download_errors.base_error(query, error) from error
-    # The hub describes a gated repo to everyone, and refuses its files only.
-    if info.gated and source.token is None:
-        raise download_errors.access_error(query)
-    return info
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Remote:
+    """A repo on the hub, for the base of that `label`. `gated`: users must accept terms first."""
+
+    label: str
+    repo: str
+    gated: bool
+    source: Source
+
+    @classmethod
+    def of(cls, repo: str, choice: PipelineSpec, source: Source) -> Self:
+        return cls(label=choice.label, repo=repo, gated=choice.gated and repo == choice.source, source=source)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        source = self.source
+        return {"endpoint": source.endpoint, "token": source.token or False, "cache_dir": source.cache}
+
+    @contextmanager
+    def errors_as_messages(self) -> Iterator[None]:
+        try:
+            yield
+        except _FAILURES as error:
+            raise self._message(error) from error
+
+    def ask(self, revision: str | None) -> ModelInfo:
+        with self.errors_as_messages():
+            api = HfApi(endpoint=self.source.endpoint, token=self.source.token or False)
+            info = api.model_info(self.repo, revision=revision)
+        # The hub describes a gated repo to everyone, and refuses its files only.
+        if info.gated and self.source.token is None:
+            raise self._access_error()
+        return info
+
+    def fetch(self, name: str, info: ModelInfo) -> Path:
+        with self.errors_as_messages():
+            return Path(hf_hub_download(self.repo, name, revision=info.sha, **self.options))
+
+    def fetch_index(self, info: ModelInfo) -> repo_layout.Index | None:
+        """None where the repo has none."""
+        names = _names(info)
+        name = next((name for name in repo_layout.INDEXES if name in names), None)
+        if name is None:
+            return None
+        try:
+            index = repo_layout.parse_index(json.loads(self.fetch(name, info).read_text(encoding="utf-8")))
+        except ValueError as error:
+            text = _("{repo}'s {name} can't be read. Choose another base.")
+            raise NoBase(text.format(repo=self.repo, name=name)) from error
+        return repo_layout.with_own_parts(index, self.repo, names)
+
+    def plan(self, info: ModelInfo, names: Iterable[str], *, license: str = "") -> RepoDownload:
+        """Asks for each file's size, which shows before the download whether this key may read it."""
+        with self.errors_as_messages():
+            files = snapshot_download(
+                self.repo,
+                revision=info.sha,
+                allow_patterns=[glob.escape(name) for name in names],
+                tqdm_class=_progress_bar(lambda _count: None),
+                dry_run=True,
+                **self.options,
+            )
+        card: Any = info.card_data or {}
+        # "other" means that the name stands beside it.
+        named = card.get("license_name") if card.get("license") == "other" else card.get("license")
+        return RepoDownload(
+            repo=self.repo,
+            revision=str(info.sha),
+            files=tuple(sorted(files, key=lambda file: file.filename)),
+            license=named if isinstance(named, str) else license,
+            gated=bool(info.gated),
+        )
+
+    def _message(self, error: Exception) -> HubUiError:
+        if isinstance(error, OSError) and type(error) in _OF_THIS_DISK:
+            if error.errno == errno.ENOSPC:
+                return NoBase(
+                    f"The disk is full, and {self.label} is not whole yet. Make room and try again: it goes on."
+                )
+            return NoBase(
+                f"{self.label} can't be kept on this disk ({error.strerror}). Check Hugging Face's cache folder "
+                "(HF_HOME)."
+            )
+        # The hub doesn't tell an anonymous caller whether a gated repo exists.
+        if isinstance(error, hf.GatedRepoError) or (self.gated and isinstance(error, hf.RepositoryNotFoundError)):
+            return self._access_error()
+        if isinstance(error, hf.RevisionNotFoundError):
+            return NoBase(
+                f"The commit of {self.repo} that this version of the program uses is gone from Hugging Face. Choose "
+                "another base, or update hub-ui."
+            )
+        if isinstance(error, hf.RemoteEntryNotFoundError):
+            return NoBase(f"A file of {self.repo} is gone from Hugging Face. Choose another base, or update hub-ui.")
+        if not isinstance(error, hf.RepositoryNotFoundError):
+            found = huggingface_error(error, self.label)
+            message = f"{self.label} could not be fetched: {found.message} What is there is kept."
+            return type(found)(message, hub=found.hub, retry_after=found.retry_after)
+        if self.source.endpoint == _HUGGING_FACE:
+            return NoBase(f"There is no base model {self.repo} on Hugging Face, or not for you. Choose another base.")
+        # A mirror, and the demo's local hub, have only some of the repos.
+        return NoBase(
+            f"There is no base model {self.repo} at {self.source.endpoint}, which HF_ENDPOINT names in place of "
+            "Hugging Face. Choose another base, or unset HF_ENDPOINT."
+        )
+
+    def _access_error(self) -> Gated:
+        page = f"https://huggingface.co/{self.repo}"
+        if self.source.token:
+            message = (
+                f"Hugging Face doesn't give out {self.label} for your key yet: open {page} signed in as the key's "
+                "owner and agree to its licence (some authors answer by hand), then try again; or choose another base."
+            )
+        else:
+            message = (
+                f"{self.label} is given out after you agree to its licence: open {page}, agree, and set HF_TOKEN to a "
+                "key of yours; or choose another base."
+            )
+        return Gated(message, hub="huggingface", url=page)
 
 
 def _names(info: ModelInfo) -> list[str]:
     return [sibling.rfilename for sibling in info.siblings or ()]
 
 
-def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layout.Index | None:
-    """None where the repo has none."""
-    names = _names(info)
-    name = next((name for name in repo_layout.INDEXES if name in names), None)
-    if name is None:
-        return None
-    try:
-        index = repo_layout.parse_index(json.loads(_fetch(query, name, info, source).read_text(encoding="utf-8")))
-    except ValueError as error:
-        text = _("{repo}'s {name} can't be read. Choose another base.")
-        raise NoBase(text.format(repo=query.repo, name=name)) from error
-    return repo_layout.with_own_parts(index, query.repo, names)
-
-
-def _fetch(query: RepoQuery, name: str, info: ModelInfo, source: Source) -> Path:
-    try:
-        return Path(hf_hub_download(query.repo, name, revision=info.sha, **_options(source)))
-    except FAILURES as error:
-        raise download_errors.base_error(query, error) from error
-
-
-def _plan_files(
-    query: RepoQuery, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = ""
-) -> RepoDownload:
-    """Asks for each file's size, which shows before the download whether this key may read it."""
-    try:
-        files = snapshot_download(
-            query.repo,
-            revision=info.sha,
-            allow_patterns=[glob.escape(name) for name in names],
-            tqdm_class=_progress_bar(lambda _count: None),
-            dry_run=True,
-            **_options(source),
-        )
-    except FAILURES as error:
-        raise download_errors.base_error(query, error) from error
-    card: Any = info.card_data or {}
-    # "other" means that the name stands beside it.
-    named = card.get("license_name") if card.get("license") == "other" else card.get("license")
-    return RepoDownload(
-        repo=query.repo,
-        revision=str(info.sha),
-        files=tuple(sorted(files, key=lambda file: file.filename)),
-        license=named if isinstance(named, str) else license,
-        gated=bool(info.gated),
-    )
-
-
 def _download_piece(piece: RepoDownload, choice: PipelineSpec, source: Source, on_bytes: Callable[[int], None]) -> Path:
     cached, names = RepoCache(piece.repo, source.cache), [file.filename for file in piece.files]
     if cached.files(piece.revision, names) is not None:
         return cached.snapshot(piece.revision)
-    try:
+    remote = replace(_Remote.of(piece.repo, choice, source), gated=piece.gated)
+    with remote.errors_as_messages():
         folder = snapshot_download(
             piece.repo,
             revision=piece.revision,
             allow_patterns=[glob.escape(name) for name in names],
             tqdm_class=_progress_bar(on_bytes),
-            **_options(source),
+            **remote.options,
         )
-    except FAILURES as error:
-        raise download_errors.base_error(
-            replace(_query(piece.repo, choice, source), gated=piece.gated), error
-        ) from error
     return Path(folder)
-
-
-def _options(source: Source) -> dict[str, Any]:
-    return {"endpoint": source.endpoint, "token": source.token or False, "cache_dir": source.cache}
 
 
 def _progress_bar(on_bytes: Callable[[int], None]) -> type[tqdm]:

@@ -6,6 +6,7 @@ And how networks and text encoders get into fewer bits: GGUF files, bitsandbytes
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -13,44 +14,26 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from connectors.errors import HubUiError
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader
-from hub_ui.generate.base_models.table import FILES, Checkpoint, NetworkFile, PipelineSpec
+from hub_ui.generate.base_models.table import Checkpoint, ModelSize, PipelineSpec
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
 Quality = Literal["fast", "balanced", "full"]
 NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
-# What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
-_UNPACKING = {
-    "gguf-q4": 5.3,
-    "gguf-q5": 7.3,
-    "gguf-q6": 7.0,
-    "gguf-q8": 4.0,
-    "int8": 0.0,
-    "sdnq-in": 6.0,
-    "sdnq-ui": 7.0,
-}
 # The parameters of the largest layer that a text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
-# Those of T5's that keep their type, by all parameters: of T5-XXL, UMT5-XXL and Pile-T5-XL.
-_KEPT_OF_T5 = {
-    4_762_310_656: 24 * 4096 * 10240, 5_680_910_336: 24 * 4096 * 10240, 1_223_550_976: 24 * 2048 * 5120,
-}  # fmt: skip
-# Those in no linear layer, which bitsandbytes and SDNQ leave as they are: of SD 1 and 2, SDXL, Kolors and SANA.
-_NOT_LINEAR = {
-    859_520_964: 589_471_684, 865_910_724: 564_690_884, 2_567_463_684: 334_816_004, 2_579_458_820: 334_818_052,
-    1_604_462_752: 755_699_872, 591_747_872: 280_873_760,
-}  # fmt: skip
-_ANY = ("cuda", "xpu", "mps", "cpu")
-_WITH_FP8 = ("cuda", "xpu", "cpu")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Precision:
     """`bits` are those of one weight with its share of the scales. `devices` are torch's names of what it runs on.
+    `unpacking` is what unpacking a layer takes for each of its weights, in bytes of the GPU; None is the type's width.
 
     `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
     does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
@@ -61,52 +44,23 @@ class Precision:
     label: str
     method: Method
     bits: float
-    devices: tuple[str, ...] = _ANY
+    devices: tuple[str, ...] = ("cuda", "xpu", "mps", "cpu")
     package: str | None = None
     in_float16: bool = False
     levels: int = 4
     is_rough: bool = False
+    unpacking: float | None = None
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
 
 
-def _gguf(name: str, bits: float) -> Precision:
-    return Precision(id=f"gguf-{name.lower()}", label=name.split("_")[0], method="gguf", bits=bits)
-
-
-def _bitsandbytes(name: str, label: str, bits: float, *, levels: int, in_float16: bool = False) -> Precision:
-    own = Precision(id=name, label=label, method="bitsandbytes", bits=bits, levels=levels, in_float16=in_float16)
-    return replace(own, devices=("cuda",), package="bitsandbytes", is_rough=bits < 8)
-
-
-def _sdnq(kind: str, label: str, bits: float) -> Precision:
-    return Precision(id=f"sdnq-{kind}", label=label, method="sdnq", bits=bits, package="sdnq", is_rough=bits < 8)
-
-
-FULL = Precision(id="full", label="full precision", method="full", bits=16)
-# The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
-# GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
-# and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA. SDNQ has a scale
-# for each row of 8-bit integers, a scale and a zero point for every 64 of 4 bits, and leaves a hundredth as it is.
-PRECISIONS: tuple[Precision, ...] = (
-    FULL,
-    _gguf("Q8_0", 8.5),
-    _sdnq("int8", "8-bit integers (SDNQ)", 8),
-    _bitsandbytes("int8", "8-bit integers", 8, levels=1, in_float16=True),
-    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
-    _gguf("Q6_K", 6.5625),
-    _gguf("Q5_K_M", 5.7),
-    _gguf("Q5_K_S", 5.5),
-    _gguf("Q4_1", 5),
-    _sdnq("uint4", "4-bit integers (SDNQ)", 5.1),
-    _gguf("Q4_K_M", 4.85),
-    _gguf("Q4_K_S", 4.6),
-    _gguf("Q4_0", 4.5),
-    _bitsandbytes("nf4", "nf4", 4.5, levels=2),
-    # A user's own file of a type that is in no row.
-    Precision(id="gguf", label="GGUF", method="gguf", bits=8),
-)
+_FILE = tomllib.loads(Path(__file__).with_name("precisions.toml").read_text(encoding="utf-8"))
+# The best first.
+PRECISIONS = msgspec.convert(_FILE["precision"], tuple[Precision, ...])
+FULL = PRECISIONS[0]
+_KEPT_OF_T5 = {int(parameters): int(kept) for parameters, kept in _FILE["kept_of_t5"].items()}
+_NOT_LINEAR = {int(parameters): int(kept) for parameters, kept in _FILE["not_linear"].items()}
 
 
 def precision_by_id(name: str) -> Precision | None:
@@ -125,22 +79,23 @@ def precision_of(spec: PipelineSpec) -> Precision:
 
 def stores_text_encoders(device: str) -> bool:
     """Whether the large text encoders of a quantised base are stored in 8-bit floats, as they are where these exist."""
-    return device in _WITH_FP8
+    return any(precision.method == "fp8" and precision.runs_on(device) for precision in PRECISIONS)
 
 
 def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
     """The base with its network in another precision; None where there is no such file, or the network is a file."""
     if precision == spec.precision:
         return spec
-    known, file = precision_by_id(precision), _file(spec, precision)
-    own = spec.checkpoint if _file(spec, spec.precision) is None else None
-    if known is None or own is not None or spec.is_modular or (known.method == "gguf" and file is None):
+    known, size = precision_by_id(precision), _file_size(spec, precision)
+    own = spec.checkpoint if _file_size(spec, spec.precision) is None else None
+    if known is None or own is not None or spec.is_modular or (known.method == "gguf" and size is None):
         return None
     checkpoint = None
-    if file is not None:
-        beside = (("transformer_2", file.second),) if file.second else ()
+    if spec.gguf is not None and size is not None:
+        ending = f"-{_file_type(precision)}.gguf"
+        beside = (("transformer_2", spec.gguf.second + ending),) if spec.gguf.second else ()
         brings = frozenset({"transformer", *(part for part, _ in beside)})
-        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=brings, beside=beside)
+        checkpoint = Checkpoint(repo=spec.gguf.repo, file=spec.gguf.name + ending, brings=brings, beside=beside)
     return replace(spec, precision=precision, checkpoint=checkpoint)
 
 
@@ -161,46 +116,33 @@ def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
     return [one for one in found if one is not None]
 
 
-def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, width: float, kind: str) -> int:
-    """The bytes of a part's weights on a device of that kind; `width` are those of one in the type that is computed in.
-
-    `table` are the parameters of a text encoder's table of words, which keeps that type.
+def bytes_of_part(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
+    """The bytes of a part's weights and of its largest layer on a device of that kind, and what it takes more while the
+    layer computes, which unpacks its weights for that. `width` are the bytes of one in the type that is computed in.
     """
-    precision = precision_of(spec)
-    if part == "vae" and spec.decodes_in_float32:
-        return parameters * 4
+    precision, layer = precision_of(spec), round(size.largest * width)
     if precision.method != "full" and part in NETWORKS:
-        file = _file(spec, spec.precision)
-        kept = _NOT_LINEAR.get(parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
-        return round(file.gigabytes * 1e9 if file else (parameters - kept) * precision.bits / 8 + kept * width)
-    if _is_stored(spec, part, parameters, kind):
-        kept = table + _KEPT_OF_T5.get(parameters, 0)
-        return round(parameters - kept + kept * width)
-    return round(parameters * width)
+        file = _file_size(spec, spec.precision)
+        kept = _NOT_LINEAR.get(size.parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
+        weights = file * 1e9 if file else (size.parameters - kept) * precision.bits / 8 + kept * width
+        unpacking = width if precision.unpacking is None else precision.unpacking
+        return round(weights), round(size.largest * precision.bits / 8), round(size.largest * unpacking)
+    is_large = part.startswith("text_encoder") and size.parameters >= WORTH_STORING
+    if precision.method != "full" and is_large and stores_text_encoders(kind):
+        # The largest layer is the table of words, which keeps the type.
+        kept = size.largest + _KEPT_OF_T5.get(size.parameters, 0)
+        return round(size.parameters - kept + kept * width), layer, round(_STORED_LAYER * width)
+    return round(size.parameters * (4 if part == "vae" and spec.decodes_in_float32 else width)), layer, 0
 
 
-def layer_bytes(spec: PipelineSpec, part: str, parameters: int, *, width: float) -> int:
-    """The bytes of the largest layer of a part, as it is stored."""
-    precision = precision_of(spec)
-    return round(parameters * (precision.bits / 8 if part in NETWORKS and precision.method != "full" else width))
+def _file_size(spec: PipelineSpec, precision: str) -> float | None:
+    """That of the network's GGUF file, in GB; None where there is none."""
+    return spec.gguf.gigabytes.get(_file_type(precision)) if spec.gguf else None
 
 
-def bytes_to_unpack(spec: PipelineSpec, part: str, parameters: int, largest: int, *, width: float, kind: str) -> int:
-    """The bytes that a part takes more while its largest layer computes, which unpacks its weights for that."""
-    precision = precision_of(spec)
-    if precision.method != "full" and part in NETWORKS:
-        return round(largest * _UNPACKING.get(precision.id[:7], width))
-    return round(_STORED_LAYER * width) if _is_stored(spec, part, parameters, kind) else 0
-
-
-def _is_stored(spec: PipelineSpec, part: str, parameters: int, kind: str) -> bool:
-    """Whether it is a text encoder in 8-bit floats."""
-    is_large = part.startswith("text_encoder") and parameters >= WORTH_STORING
-    return precision_of(spec).method != "full" and is_large and stores_text_encoders(kind)
-
-
-def _file(spec: PipelineSpec, precision: str) -> NetworkFile | None:
-    return next((file for file in FILES.get(spec.id, ()) if file.precision == precision), None)
+def _file_type(precision: str) -> str:
+    """As files are named: "Q8_0" of gguf-q8_0."""
+    return precision.removeprefix("gguf-").upper()
 
 
 if TYPE_CHECKING:

@@ -1,19 +1,72 @@
-"""Which files of a base model's repo are needed, and how many parameters they hold."""
+"""Which files of a base model's repo are needed, which of them are on this disk, and how many parameters they hold."""
 
 import json
 import math
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
+from shutil import disk_usage
 from typing import Any
 
+from huggingface_hub import DryRunFileInfo, get_cached_repo_tree, hf_hub_download
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.errors import CachedRepoTreeNotFoundError
+from huggingface_hub.file_download import repo_folder_name
 from safetensors import SafetensorError, safe_open
 
 from connectors.errors import NoBase
 from hub_ui.i18n import _
+
+
+class RepoCache:
+    """The cached files of one repo."""
+
+    def __init__(self, repo: str, cache: Path | None) -> None:
+        self.repo = repo
+        self.cache = Path(cache or HF_HUB_CACHE).expanduser().resolve()
+        self._folder = self.cache / repo_folder_name(repo_id=repo, repo_type="model")
+
+    def snapshot(self, revision: str) -> Path:
+        return self._folder / "snapshots" / revision
+
+    def commits(self) -> list[str]:
+        """Commits with any file: the last known `main` first, then the newest."""
+        main = self._folder / "refs" / "main"
+        first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
+        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
+        return [path.name for path in found]
+
+    def tree(self, revision: str) -> list[str] | None:
+        """The file names of a commit on the hub; None where an older client made the snapshot."""
+        try:
+            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
+        except (CachedRepoTreeNotFoundError, OSError):
+            return None
+
+    def names(self, revision: str) -> list[str]:
+        """The file names of a snapshot on this disk."""
+        folder = self.snapshot(revision)
+        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
+        """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
+        try:
+            return tuple(
+                hf_hub_download(
+                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
+                )
+                for name in names
+            )
+        except OSError:
+            return None
+
+    def free(self) -> int:
+        """Free bytes on the disk that downloads go to."""
+        return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
 
 
 def count_parameters(folder: Path, *parts: str) -> int:
@@ -35,27 +88,14 @@ def _count_parameters(path: Path, changed: int) -> int:
         return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
 
 
-INDEXES = ("model_index.json", "modular_model_index.json")
-# The safety checker is left out: it is a gigabyte, and users generate on their own machine. So is what reads images,
-# but where clips begin with one, and the language models of ERNIE-Image and FLUX.3 that write another prompt.
-LEFT_OUT = (
-    "safety_checker", "feature_extractor", "image_encoder", "pe", "pe_tokenizer", "prompt_upsampler",
-    "prompt_upsampler_processor",
-)  # fmt: skip
-_TEXTS = (".json", ".txt", ".model", ".jinja")
-# Classes of parts that are settings and vocabularies only.
-# transformers 5 saves a tokenizer without a class of its own as TokenizersBackend.
-_WEIGHTLESS = (
-    "Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "ProcessorPil", "Extractor", "Guidance",
-    "Guider",
-)  # fmt: skip
+_FILE = tomllib.loads(Path(__file__).with_name("repo_layout.toml").read_text(encoding="utf-8"))
+INDEXES, LEFT_OUT, _TEXTS, _WEIGHTLESS = (
+    tuple(map(str, _FILE[name])) for name in ("indexes", "left_out", "texts", "weightless")
+)
 # "model.fp16-00001-of-00002.safetensors", "diffusion_pytorch_model-00001-of-00003.fp16.safetensors"
 _WEIGHTS = re.compile(
     r"(?P<stem>[\w-]+?)(?:\.(?P<variant>\w+))?(?:-(?P<at>\d{5})-of-(?P<of>\d{5}))?(?:\.(?P<last>\w+))?\.safetensors"
 )
-_STEMS = ("model", "diffusion_pytorch_model")
-# Half the bytes for the same image; which half comes first depends on the precision that the network runs in.
-_VARIANTS: Mapping[str, tuple[str, ...]] = {"bfloat16": ("bf16", "fp16"), "float16": ("fp16", "bf16")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +137,6 @@ def read_index(folder: Path) -> Index | None:
     return None
 
 
-# Packages that unpack weights, by the names that a part's settings have too. Nunchaku is not among them: for its
-# weights diffusers runs code from somebody's repo.
-_PACKERS = {"bitsandbytes", "sdnq", "torchao"}
-
-
 def check_packing(label: str, part: Path) -> None:
     """Raises NoBase for a part in a folder whose weights can't be unpacked here, which diffusers says at length."""
     try:
@@ -109,7 +144,7 @@ def check_packing(label: str, part: Path) -> None:
         name = re.sub(r"\W+", " ", str(packing["quant_method"]))[:40]
     except (OSError, ValueError, LookupError, TypeError):
         return
-    if name not in _PACKERS:
+    if name not in _FILE["packers"]:
         text = _("{label} is packed by {name}, which can't be unpacked here. Choose a version in bf16, GGUF or SDNQ.")
         raise NoBase(text.format(label=label, name=name))
     if find_spec(name) is None:
@@ -213,7 +248,7 @@ def select_part_files(files: Iterable[str], folder: str, dtype: str, *, kind: st
 def choose_variant(weights: Iterable[str], dtype: str) -> str | None:
     """The variant to request from diffusers, which falls back to the plain files for parts without it."""
     there = {_variant(name) for name in weights}
-    return next((variant for variant in _VARIANTS.get(dtype, ()) if variant in there), None)
+    return next((variant for variant in _FILE["variants"].get(dtype, ()) if variant in there), None)
 
 
 def missing_parts(folder: Path, index: Index, replaced_parts: frozenset[str] = frozenset()) -> tuple[str, ...]:
@@ -237,7 +272,7 @@ def _is_whole(folder: Path, with_weights: bool) -> bool:
 def _select_weights(names: list[str], variant: str | None) -> list[str]:
     """One set of weights: the variant, else the plain one; in one file rather than in many."""
     matches = {name: _WEIGHTS.fullmatch(PurePosixPath(name).name) for name in names}
-    usual = [name for name, match in matches.items() if match and match["stem"] in _STEMS] or names
+    usual = [name for name, match in matches.items() if match and match["stem"] in _FILE["stems"]] or names
     same = [name for name in usual if _variant(name) == variant] or [name for name in usual if not _variant(name)]
     whole = [name for name in same if "-of-" not in PurePosixPath(name).name]
     return whole or same or usual

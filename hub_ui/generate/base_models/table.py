@@ -3,12 +3,15 @@
 They are the blocks of connectors/base_models.toml that images are generated with.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from connectors.claims.base_models import FILE, TABLES, BaseModel, Block, Tables, read_block
+import msgspec
+
+from connectors.claims.base_models import FILE, TABLES, Block, Tables, read_block
 from connectors.errors import UsageError
 from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.i18n import N_
@@ -81,85 +84,6 @@ class Draft:
     lora: DraftLora | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PipelineSpec:
-    """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
-
-    `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
-    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes), `memory` what a
-    device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
-    `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
-    images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
-    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
-    own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
-    network's weights are stored. `draft` is how drafts are made.
-    """
-
-    id: str
-    label: str
-    architecture: str
-    source: str
-    pipeline: str
-    steps: int
-    guidance: float
-    width: int
-    height: int
-    gigabytes: float
-    lineage: str = ""
-    revision: str | None = None
-    license: str = ""
-    gated: bool = False
-    memory: float = 0.0
-    dtype: DType = "bfloat16"
-    scheduler: str | None = None
-    scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
-    video: VideoSpec | None = None
-    flow_shifts: tuple[float, float] | None = None
-    decodes_in_float32: bool = False
-    needs_image: bool = False
-    shared_components: tuple[SharedComponent, ...] = ()
-    checkpoint: Checkpoint | None = None
-    assumed: bool = False
-    precision: str = "full"
-    draft: Draft = Draft()
-
-    @property
-    def is_modular(self) -> bool:
-        """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
-        return self.pipeline.endswith("ModularPipeline")
-
-    @property
-    def begins_with_image(self) -> bool:
-        """Clips go on from the image that they are given."""
-        return self.needs_image and self.video is not None
-
-    @property
-    def runs_in_float16(self) -> bool:
-        known = TABLES.architectures.get(self.architecture)
-        return self.dtype == "float16" or known is None or known.runs_in_float16
-
-    def flow_shift(self, width: int, height: int) -> float | None:
-        """None keeps the scheduler's own."""
-        return None if self.flow_shifts is None else self.flow_shifts[width * height > _BETWEEN_480P_AND_720P]
-
-    @property
-    def page(self) -> str:
-        return f"https://huggingface.co/{self.source}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Substitution:
-    """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
-    `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
-    Where there is no base of the architecture, it says why.
-    """
-
-    made_for: tuple[str, ...]
-    reason: str
-    base: str = ""
-    runs: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class ModelSize:
     """`largest` are the parameters of the largest single layer: a text encoder's is the table of its words."""
@@ -199,112 +123,134 @@ class Activations:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkFile:
-    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes). `second` is the file of a second
-    network of the same size.
+class NetworkFiles:
+    """GGUF files of a base's network in `repo`. `gigabytes` are their sizes (10^9 bytes) by their types; `name` is what
+    all are called up to the type, `second` the same of a second network's files.
     """
-
-    precision: str
-    repo: str
-    file: str
-    gigabytes: float
-    second: str | None = None
-
-
-PACKAGED = Path(__file__).parents[2] / "demo" / "data" / "weights" / "base"
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pipelines:
-    """The bases, the default of each architecture first, and by their ids what else is known of them."""
-
-    bases: tuple[PipelineSpec, ...]
-    parts: Mapping[str, Parts]
-    activations: Mapping[str, Activations]
-    files: Mapping[str, tuple[NetworkFile, ...]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Gguf:
-    """`name` is that of the files up to their type, `second` that of a second network's."""
 
     repo: str
     name: str
     gigabytes: Mapping[str, float]
     second: str | None = None
 
-    def files(self) -> tuple[NetworkFile, ...]:
-        return tuple(
-            NetworkFile(
-                precision=f"gguf-{kind.lower()}",
-                repo=self.repo,
-                file=f"{self.name}-{kind}.gguf",
-                gigabytes=size,
-                second=f"{self.second}-{kind}.gguf" if self.second else None,
-            )
-            for kind, size in self.gigabytes.items()
-        )
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineSpec:
+    """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
+
+    `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
+    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes), `memory` what a
+    device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
+    `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
+    images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
+    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
+    own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
+    network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are what the table counts
+    of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer bits.
+    """
+
+    id: str
+    label: str
+    architecture: str
+    source: str
+    pipeline: str
+    steps: int
+    guidance: float
+    gigabytes: float
+    width: int = 1024
+    height: int = 1024
+    lineage: str = ""
+    revision: str | None = None
+    license: str = ""
+    gated: bool = False
+    memory: float = 0.0
+    dtype: DType = "bfloat16"
+    scheduler: str | None = None
+    scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
+    video: VideoSpec | None = None
+    flow_shifts: tuple[float, float] | None = None
+    decodes_in_float32: bool = False
+    needs_image: bool = False
+    shared_components: tuple[SharedComponent, ...] = ()
+    checkpoint: Checkpoint | None = None
+    assumed: bool = False
+    precision: str = "full"
+    draft: Draft = Draft()
+    parts: Parts = field(default_factory=dict, hash=False)
+    activations: Activations | None = None
+    gguf: NetworkFiles | None = field(default=None, hash=False)
+
+    @property
+    def is_modular(self) -> bool:
+        """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
+        return self.pipeline.endswith("ModularPipeline")
+
+    @property
+    def begins_with_image(self) -> bool:
+        """Clips go on from the image that they are given."""
+        return self.needs_image and self.video is not None
+
+    @property
+    def runs_in_float16(self) -> bool:
+        known = TABLES.architectures.get(self.architecture)
+        return self.dtype == "float16" or known is None or known.runs_in_float16
+
+    def flow_shift(self, width: int, height: int) -> float | None:
+        """None keeps the scheduler's own."""
+        return None if self.flow_shifts is None else self.flow_shifts[width * height > _BETWEEN_480P_AND_720P]
+
+    @property
+    def page(self) -> str:
+        return f"https://huggingface.co/{self.source}"
 
 
-def read_pipelines(tables: Tables) -> Pipelines:
-    """Raises UsageError, with the block and the key, for what is missing, unknown or of the wrong type."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Substitution:
+    """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
+    `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
+    Where there is no base of the architecture, it says why.
+    """
+
+    made_for: tuple[str, ...]
+    reason: str
+    base: str = ""
+    runs: bool = True
+
+
+PACKAGED = Path(__file__).parents[2] / "demo" / "data" / "weights" / "base"
+T = TypeVar("T")
+
+
+def read_pipelines(tables: Tables) -> tuple[PipelineSpec, ...]:
+    """The bases, the default of each architecture first. What a block leaves out is its base's; `memory` is then 7/6 of
+    the files' size and a gigabyte. Raises UsageError, with the block and the key, for what is missing, unknown or of
+    the wrong type.
+    """
     bases: list[PipelineSpec] = []
-    parts: dict[str, Parts] = {}
-    activations: dict[str, Activations] = {}
-    files: dict[str, tuple[NetworkFile, ...]] = {}
-    drafts: dict[str, Any] = {}
-    for model, block in ((model, dict(block)) for model, blocks in tables.pipelines for block in blocks):
-        sizes, needs, gguf = (block.pop(key, None) for key in ("parts", "activations", "gguf"))
-        name = f"pipeline {block.get('id', model.id)}"
-        if isinstance(same := block.get("draft"), str):
-            block["draft"] = _entry(drafts, same, f"{name}, draft")
-        spec = _spec(model, block)
-        bases.append(spec)
-        drafts[spec.id] = block.get("draft", {})
-        if sizes is not None:
-            parts[spec.id] = _parts(sizes, name, tables, parts)
-        if needs is not None:
-            activations[spec.id] = _activations(needs, name, tables, activations)
-        if gguf is not None:
-            files[spec.id] = read_block(_Gguf, gguf, f"{name}, gguf").files()
-    return Pipelines(bases=tuple(bases), parts=parts, activations=activations, files=files)
-
-
-def _spec(model: BaseModel, block: Block) -> PipelineSpec:
-    """What a block leaves out is its base's; `memory` is then 7/6 of the files' size and a gigabyte."""
-    defaults = {
-        "id": model.id,
-        "label": model.label,
-        "architecture": model.architecture,
-        "lineage": model.id,
-        "license": model.license or "",
-        "width": 1024,
-        "height": 1024,
-    }
-    spec = read_block(PipelineSpec, {**defaults, **block}, "pipeline")
-    source = str(PACKAGED) if spec.source == "packaged" else spec.source
-    return replace(spec, source=source, memory=spec.memory or round(spec.gigabytes * 7 / 6 + 1, 1))
-
-
-def _parts(sizes: Any, name: str, tables: Tables, known: Mapping[str, Parts]) -> Parts:
-    if isinstance(sizes, str):
-        return _entry(known, sizes, f"{name}, parts")
-    found = {}
-    for part, size in read_block(dict[str, Any], sizes, f"{name}, parts").items():
-        at = f"{name}, parts.{part}"
-        found[part] = read_block(ModelSize, _entry(tables.components, size, at) if isinstance(size, str) else size, at)
-    return found
-
-
-def _activations(needs: Any, name: str, tables: Tables, known: Mapping[str, Activations]) -> Activations:
-    at = f"{name}, activations"
-    if isinstance(needs, str):
-        return _entry(known, needs, at)
-    block = read_block(dict[str, Any], needs, at)
-    if isinstance(decoder := block.get("decoding"), str):
-        block = {**block, "decoding": _entry(tables.decoders, decoder, f"{at}.decoding")}
-    return read_block(Activations, block, at)
+    # What blocks may have in common with one above, by its id.
+    above: dict[str, dict[str, Any]] = {"parts": {}, "activations": {}, "draft": {}}
+    for model, own in ((model, own) for model, blocks in tables.pipelines for own in blocks):
+        defaults = {"id": model.id, "label": model.label, "architecture": model.architecture, "lineage": model.id}
+        block: Block = {**defaults, "license": model.license or "", "draft": {}, **own}
+        at = f"pipeline {block['id']}"
+        for key, known in above.items():
+            if isinstance(same := block.get(key), str):
+                block[key] = _entry(known, same, f"{at}, {key}")
+        if isinstance(parts := block.get("parts"), dict):
+            block["parts"] = {
+                part: _entry(tables.components, size, f"{at}, parts.{part}") if isinstance(size, str) else size
+                for part, size in parts.items()
+            }
+        needs = block.get("activations")
+        if isinstance(needs, dict) and isinstance(decoder := needs.get("decoding"), str):
+            decoding = _entry(tables.decoders, decoder, f"{at}, activations.decoding")
+            block["activations"] = {**needs, "decoding": decoding}
+        for key in above.keys() & block.keys():
+            above[key][block["id"]] = block[key]
+        spec = read_block(PipelineSpec, block, "pipeline")
+        source = str(PACKAGED) if spec.source == "packaged" else spec.source
+        bases.append(replace(spec, source=source, memory=spec.memory or round(spec.gigabytes * 7 / 6 + 1, 1)))
+    return tuple(bases)
 
 
 def _entry(table: Mapping[str, T], name: str, at: str) -> T:
@@ -313,9 +259,7 @@ def _entry(table: Mapping[str, T], name: str, at: str) -> T:
     return table[name]
 
 
-PIPELINES = read_pipelines(TABLES)
-BASES = PIPELINES.bases
-FILES = PIPELINES.files
+BASES = read_pipelines(TABLES)
 # The shares of a base that is in no table and not on this disk: those of most bases here.
 _SHARES: Mapping[str, float] = {"transformer": 0.66, "text_encoder": 0.32, "vae": 0.02}
 # A word table's share of a text encoder, a layer's of a network.
@@ -325,81 +269,37 @@ _UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
 
 
 def model_sizes(spec: PipelineSpec) -> Parts:
-    """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike,
-    else estimated from `gigabytes`: see is_estimated.
-    """
-    if known := _local_sizes(Path(spec.source)) or _known(spec):
-        return known
+    """Counted, or else estimated from `gigabytes`."""
     parameters = spec.gigabytes * 1e9 / 2
-    return {
+    return exact_sizes(spec) or {
         part: ModelSize(round(parameters * share), round(parameters * share * _LARGEST))
         for part, share in _SHARES.items()
     }
 
 
-def is_estimated(spec: PipelineSpec) -> bool:
-    """Whether only the base's size as a whole is known."""
-    return not _local_sizes(Path(spec.source)) and not _known(spec)
-
-
-def _known(spec: PipelineSpec) -> Parts | None:
-    alike = [base.id for base in BASES if base.pipeline == spec.pipeline and base.architecture == spec.architecture]
-    return next((PIPELINES.parts[name] for name in (spec.id, *alike) if name in PIPELINES.parts), None)
-
-
-def _local_sizes(folder: Path) -> Parts:
-    if not folder.is_dir():
-        return {}
-    counted = {path.name: count_parameters(folder, path.name) for path in sorted(folder.iterdir()) if path.is_dir()}
-    return {part: ModelSize(count, round(count * _LARGEST)) for part, count in counted.items() if count}
+def exact_sizes(spec: PipelineSpec) -> Parts:
+    """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike.
+    Empty where only the base's size as a whole is known.
+    """
+    folder = Path(spec.source)
+    names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    here = {name: count_parameters(folder, name) for name in names}
+    if found := {part: ModelSize(count, round(count * _LARGEST)) for part, count in here.items() if count}:
+        return found
+    alike = (base for base in BASES if (base.pipeline, base.architecture) == (spec.pipeline, spec.architecture))
+    return next((base.parts for base in (spec, *alike) if base.parts), {})
 
 
 def activations(spec: PipelineSpec) -> Activations:
     """Those of the base, of the first one with its pipeline's class, or of a large network for a class that is not
     known here.
     """
-    alike = [base.id for base in BASES if base.pipeline == spec.pipeline]
-    known = PIPELINES.activations
-    return next((known[name] for name in (spec.id, *alike) if name in known), _UNKNOWN)
+    alike = (base for base in BASES if base.pipeline == spec.pipeline)
+    return next((base.activations for base in (spec, *alike) if base.activations), _UNKNOWN)
 
 
-_FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
-_CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
-_WIDTH = N_("{made_for} has a network of another width than {base}, where its layers do not fit.")
-_BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
-# The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
-SUBSTITUTIONS: tuple[Substitution, ...] = (
-    Substitution(made_for=("wan", "sd-3.5"), reason=_FAMILY),
-    Substitution(made_for=("flux.1-canny", "flux.1-depth"), reason=_CONTROL),
-    Substitution(
-        made_for=("flux.1-fill",),
-        reason=N_("{made_for} fills a part of an image and {base} draws whole ones: it can do little or nothing."),
-    ),
-    Substitution(made_for=("flex.1", "flex.2"), reason=_BLOCKS, runs=False),
-    Substitution(made_for=("kandinsky-5-pro",), reason=_WIDTH, runs=False),
-    Substitution(
-        made_for=("qwen-image-layered",),
-        reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),
-    ),
-    Substitution(
-        made_for=("ltx-2", "ltx-2.3", "ltx-2.5"),
-        reason=N_("{made_for} has latents of its own, which mean nothing to {base}."),
-        runs=False,
-    ),
-    Substitution(
-        made_for=("zeta-chroma",), reason=N_("{made_for} works on pixels, and {base} on latents."), runs=False
-    ),
-    Substitution(
-        made_for=("prx", "prx-pixel"), reason=N_("diffusers loads no LoRAs into the network of {made_for}."), runs=False
-    ),
-    # Its pipelines raise without the package cosmos_guardrail.
-    Substitution(
-        made_for=("cosmos",),
-        reason=N_("diffusers runs {made_for} only with NVIDIA's guardrail models, which are not installed here."),
-        runs=False,
-    ),
-    Substitution(
-        made_for=("kolors",), reason=N_("{made_for} reads prompts by another text encoder, which its LoRAs rely on.")
-    ),
+SUBSTITUTIONS = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("substitutions.toml").read_text(encoding="utf-8"))["substitution"],
+    tuple[Substitution, ...],
 )
 OTHER_LINEAGE = Substitution(made_for=(), reason=N_("Images can differ from its examples."))

@@ -9,15 +9,14 @@ and their like change. As in that extension, a block that a list leaves out gets
 keep the LoRA's weight.
 """
 
-import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from connectors.errors import UsageError
-from hub_ui.generate.lora.key_maps import originals
-from hub_ui.generate.lora.module_names import UNETS
+from connectors.http import json_fields
+from hub_ui.generate.lora.module_names import UNETS, originals
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
 from hub_ui.i18n import _
@@ -70,11 +69,8 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
 
 
 def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = json_fields.number(text)
+    if number is None:
         message = _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.")
         raise UsageError(message.format(text=text.strip()[:40]))
     return number

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hub_ui.generate.lora import modules
-from hub_ui.generate.lora.key_maps import is_numbered, plain, targets_by_number
-from hub_ui.generate.lora.module_names import Names, by_head, flat
+from hub_ui.generate.lora.module_names import Names, by_head, flat, is_numbered, plain, targets_by_number
 from hub_ui.generate.result import Missed
 
 # What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.

@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from connectors.http.json_fields import number, table
 from connectors.weights.key_formats import Part
 from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is_peft, rows_together, rows_within
 from hub_ui.generate.lora.algorithms import rank_of as rank_of_factors
@@ -307,37 +308,25 @@ def configs_of(metadata: Mapping[str, str]) -> Configs:
     """The settings in a file's metadata. Those that make no sense are ignored."""
     text = metadata.get("lora_adapter_metadata")
     if text is None:
-        alpha = _number(metadata.get("alpha"))
+        alpha = number(metadata.get("alpha"))
         return {"": Config(alpha=alpha)} if alpha is not None else {}
     try:
-        values = json.loads(text)
+        values = table(json.loads(text))
     except (ValueError, RecursionError):
         return {}
     # "transformer.lora_alpha": 8 and so on: the component is before the first dot.
     components: dict[str, dict[str, Any]] = {}
-    for key, value in values.items() if isinstance(values, dict) else ():
+    for key, value in values.items():
         component, dot, name = key.partition(".")
         components.setdefault(component if dot else "", {})[name if dot else component] = value
     configs: dict[str, Config] = {}
     for component, fields in components.items():
-        alpha = _number(fields.get("lora_alpha", fields.get("alpha")))
-        if alpha is None:
-            continue
-        patterns = fields.get("alpha_pattern")
-        items = patterns.items() if isinstance(patterns, dict) else ()
-        configs[component] = Config(
-            alpha=alpha,
-            patterns={key: number for key, value in items if (number := _number(value)) is not None},
-            rank_stabilised=fields.get("use_rslora") is True,
-        )
+        alpha = number(fields.get("lora_alpha", fields.get("alpha")))
+        if alpha is not None:
+            patterns = {key: number(value) for key, value in table(fields.get("alpha_pattern")).items()}
+            configs[component] = Config(
+                alpha=alpha,
+                patterns={key: found for key, found in patterns.items() if found is not None},
+                rank_stabilised=fields.get("use_rslora") is True,
+            )
     return configs
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

@@ -182,7 +182,7 @@ def test_depth_is_made_by_the_network_on_this_disk(tmp_path: Path, monkeypatch: 
         head_hidden_size=4,
     )  # fmt: skip
     torch.manual_seed(0)  # with other weights all that it sees may lie at one depth
-    cached(tmp_path / "cache", control.DEPTH, TRANSFORMERS.DepthAnythingForDepthEstimation(config))
+    cached(tmp_path / "cache", control.HELPERS["depth"], TRANSFORMERS.DepthAnythingForDepthEstimation(config))
     made, notes = prepare_control_image(asked(square(tmp_path / "a.png"), "depth"), 64, 48, tmp_path / "cache")
     assert (made.size, notes[-1]) == ((64, 48), "Depth is from Depth Anything V2 Small.")
     assert (pixels(made).min(), pixels(made).max()) == (0, 255)
@@ -193,7 +193,7 @@ def test_a_pose_is_made_by_the_network_on_this_disk(tmp_path: Path) -> None:
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=[256, 192], patch_size=[16, 16]
     )
     config = TRANSFORMERS.VitPoseConfig(backbone_config=eyes, num_labels=17)
-    cached(tmp_path / "cache", control.POSE, TRANSFORMERS.VitPoseForPoseEstimation(config))
+    cached(tmp_path / "cache", control.HELPERS["pose"], TRANSFORMERS.VitPoseForPoseEstimation(config))
     made, notes = prepare_control_image(asked(square(tmp_path / "a.png"), "pose"), 64, 48, tmp_path / "cache")
     assert made.size == (64, 48)
     assert "The pose is from ViTPose base, which takes the image for one person's." in notes

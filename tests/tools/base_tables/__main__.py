@@ -5,7 +5,7 @@ import sys
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import base_by_id, bases_for_architecture
 from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
-from hub_ui.generate.base_models.table import BASES, PACKAGED, PIPELINES, SUBSTITUTIONS, PipelineSpec
+from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, PipelineSpec
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.plan import plan_on_card
 
@@ -26,10 +26,11 @@ def table() -> str:
 
 def table_of_files() -> str:
     lines = ["| Base model | Its network | In files of fewer bits | From |", "| --- | --- | --- | --- |"]
-    for name, files in PIPELINES.files.items():
-        network = next(model.parameters for part, model in PIPELINES.parts[name].items() if part in NETWORKS)
-        sizes = ", ".join(f"{precision_name(file.precision)} {file.gigabytes:g} GB" for file in files)
-        lines.append(f"| `{name}` | {network * 2 / 1e9:.1f} GB | {sizes} | {files[0].repo} |")
+    for base, gguf in ((base, base.gguf) for base in BASES if base.gguf):
+        network = next(model.parameters for part, model in base.parts.items() if part in NETWORKS)
+        files = gguf.gigabytes.items()
+        sizes = ", ".join(f"{precision_name(f'gguf-{kind.lower()}')} {size:g} GB" for kind, size in files)
+        lines.append(f"| `{base.id}` | {network * 2 / 1e9:.1f} GB | {sizes} | {gguf.repo} |")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.catalog.similar import Reason
+from hub_ui.generate.base_models.table import SUBSTITUTIONS
 from hub_ui.web.layout.glossary import TERMS
 from hub_ui.web.layout.glossary import WORDS as TABLES
 
@@ -22,6 +23,7 @@ def labels() -> Iterator[str]:
     yield from UNDER_WAY
     yield from WORDS.values()
     yield from get_args(Reason)
+    yield from (row.reason for row in SUBSTITUTIONS)
     for field in FIELDS:
         yield from (field.meaning, *field.texts)
         if field.facet:

@@ -1,31 +1,29 @@
-from typing import Any
-
 import pytest
 
-from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id
 from hub_ui.generate.base_models.precision import (
+    bytes_of_part,
     in_precision,
     precise_label,
     precision_by_id,
     precisions_of,
-    weight_bytes,
 )
-from hub_ui.generate.base_models.table import FILES, PIPELINES, NetworkFile
+from hub_ui.generate.base_models.table import ModelSize
 
-ROWS = [(name, file) for name, files in FILES.items() for file in files]
+ROWS = [(base, kind, size) for base in BASES if base.gguf for kind, size in base.gguf.gigabytes.items()]
 
 
-@pytest.mark.parametrize(("name", "file"), ROWS, ids=[f"{name} {file.precision}" for name, file in ROWS])
-def test_a_file_is_as_large_as_its_type_makes_the_network(name: str, file: NetworkFile) -> None:
-    precision, network = precision_by_id(file.precision), PIPELINES.parts[name]["transformer"].parameters
+@pytest.mark.parametrize(("base", "kind", "size"), ROWS, ids=[f"{base.id} {kind}" for base, kind, _ in ROWS])
+def test_a_file_is_as_large_as_its_type_makes_the_network(base: PipelineSpec, kind: str, size: float) -> None:
+    precision = precision_by_id(f"gguf-{kind.lower()}")
     assert precision is not None
     # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
-    assert 0.95 < file.gigabytes * 8e9 / network / precision.bits < 1.4
+    assert 0.95 < size * 8e9 / base.parts["transformer"].parameters / precision.bits < 1.4
 
 
 def test_the_files_of_a_base_are_sorted_from_the_best() -> None:
-    for files in FILES.values():
-        assert [file.gigabytes for file in files] == sorted((file.gigabytes for file in files), reverse=True)
+    for files in (base.gguf.gigabytes for base in BASES if base.gguf):
+        assert list(files.values()) == sorted(files.values(), reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +73,8 @@ def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in
     assert dev is not None
     stored = in_precision(dev, "fp8")
     assert stored is not None
-    t5: dict[str, Any] = {"parameters": 4_000_000_000, "table": 100_000_000, "width": 2.0}
-    assert weight_bytes(dev, "text_encoder_2", kind="cuda", **t5) == 8_000_000_000
-    assert weight_bytes(stored, "text_encoder_2", kind="cuda", **t5) == 4_100_000_000
-    assert weight_bytes(stored, "text_encoder_2", kind="mps", **t5) == 8_000_000_000
-    assert weight_bytes(stored, "text_encoder", 100_000_000, 0, width=2.0, kind="cuda") == 200_000_000
+    t5, clip = ModelSize(4_000_000_000, 100_000_000), ModelSize(100_000_000, 0)
+    assert bytes_of_part(dev, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000

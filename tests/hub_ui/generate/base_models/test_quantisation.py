@@ -16,7 +16,7 @@ from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
-from hub_ui.generate.base_models.table import NetworkFile
+from hub_ui.generate.base_models.table import NetworkFiles
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
@@ -307,7 +307,7 @@ def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Pa
 
 
 @pytest.fixture
-def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+def hub(base: Path, tmp_path: Path) -> Iterator[Source]:
     """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""
     packed.save_gguf(base, tmp_path / "tiny-Q8_0.gguf", "Q8_0")
     card = {"text": "---\nlicense: other\nlicense_name: packed-license\n---\n"}
@@ -316,14 +316,13 @@ def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     folder = save_hub(tmp_path / "hub", base, **repos)
     shutil.copy(tmp_path / "tiny-Q8_0.gguf", folder)
     (folder / "hf_readme_maker__packed.md").write_text(card["text"])
-    file = NetworkFile(precision="gguf-q8_0", repo="maker/packed", file="tiny-Q8_0.gguf", gigabytes=0.1)
-    monkeypatch.setattr(precision, "FILES", {"flux.1-dev": (file,)})
     with running_hubs(folder) as endpoints:
         yield Source(endpoint=endpoints.huggingface, cache=tmp_path / "cache")
 
 
 def packed_flux() -> PipelineSpec:
     spec = replace(choose_base("flux1", None, "flux.1-dev"), source="maker/tiny", revision=None, gated=False)
+    spec = replace(spec, gguf=NetworkFiles(repo="maker/packed", name="tiny", gigabytes={"Q8_0": 0.1}))
     found = in_precision(spec, "gguf-q8_0")
     assert found is not None
     return found

@@ -16,14 +16,12 @@ from connectors.errors import UsageError
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id, choose_base
 from hub_ui.generate.base_models.table import (
-    PACKAGED,
-    PIPELINES,
     Activations,
     Decoding,
     ModelSize,
-    NetworkFile,
+    NetworkFiles,
     activations,
-    is_estimated,
+    exact_sizes,
     model_sizes,
     read_pipelines,
 )
@@ -119,22 +117,15 @@ FILE = Path(__file__).with_name("new_bases.toml").read_text(encoding="utf-8")
 
 
 def test_a_block_is_a_base_with_its_parts_activations_and_files() -> None:
-    found = read_pipelines(read_tables(FILE))
-    first, turbo = found.bases
+    first, turbo = read_pipelines(read_tables(FILE))
     assert (first.lineage, first.architecture, first.license, first.width, first.memory) == (
         "new", "new", "MIT", 1024, 15.0,
     )  # fmt: skip
     assert (turbo.lineage, turbo.memory, turbo.video) == ("new", 9.0, None)
-    assert found.parts["new-1"] == {"transformer": ModelSize(1000, 20), "text_encoder": ModelSize(100, 10)}
-    assert found.activations["new-1"] == Activations(7, 2.5, Decoding(1.5, 4))
-    assert (found.parts["new-1-turbo"], found.activations["new-1-turbo"]) == (
-        found.parts["new-1"], found.activations["new-1"],
-    )  # fmt: skip
-    assert found.files["new-1"] == (
-        NetworkFile(
-            precision="gguf-q8_0", repo="someone/packed", file="high-Q8_0.gguf", gigabytes=1.5, second="low-Q8_0.gguf"
-        ),
-    )
+    assert first.parts == {"transformer": ModelSize(1000, 20), "text_encoder": ModelSize(100, 10)}
+    assert first.activations == Activations(7, 2.5, Decoding(1.5, 4))
+    assert (turbo.parts, turbo.activations, turbo.gguf) == (first.parts, first.activations, None)
+    assert first.gguf == NetworkFiles(repo="someone/packed", name="high", gigabytes={"Q8_0": 1.5}, second="low")
 
 
 @pytest.mark.parametrize(
@@ -144,12 +135,12 @@ def test_a_block_is_a_base_with_its_parts_activations_and_files() -> None:
         ("steps = 20", "steps = 2.5", "pipeline new-1: Expected `int`, got `float` - at `$.steps`"),
         ("steps = 20", "steps = 20\nstep = 3", "pipeline new-1: there is no key `step`"),
         ("fps = 8", "fps = 8, rate = 1", "pipeline new-1: there is no key `video.rate`"),
-        ("pixel = 2.5, ", "", "pipeline new-1, activations: Object missing required field `pixel`"),
+        ("pixel = 2.5, ", "", "pipeline new-1: Object missing required field `pixel` - at `$.activations`"),
         ('decoding = "kl"', 'decoding = "km"', "pipeline new-1, activations.decoding: nothing above is called km"),
         ('= "clip"', '= "clap"', "pipeline new-1, parts.text_encoder: nothing above is called clap"),
-        ("largest = 20 }", "most = 20 }", "pipeline new-1, parts.transformer: Object missing required field `largest`"),
+        ("largest = 20 }", "most = 20 }", "pipeline new-1: Object missing required field `largest` - at `$.parts"),
         ('parts = "new-1"', 'parts = "new-2"', "pipeline new-1-turbo, parts: nothing above is called new-2"),
-        ('repo = "someone/packed", ', "", "pipeline new-1, gguf: Object missing required field `repo`"),
+        ('repo = "someone/packed", ', "", "pipeline new-1: Object missing required field `repo` - at `$.gguf`"),
         ('architecture = "new"\n', "", "pipeline new-1: Expected `str`, got `null` - at `$.architecture`"),
     ],
 )
@@ -181,7 +172,7 @@ def test_the_parts_together_are_as_large_as_the_download(id: str) -> None:
 
 
 def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
-    assert {base.id for base in BASES if base.source != str(PACKAGED)} == PIPELINES.parts.keys()
+    assert [base.id for base in BASES if not base.parts] == ["tiny-shapes"]
 
 
 ERNIE = {
@@ -243,13 +234,13 @@ def test_a_base_in_a_folder_is_counted_from_its_files(base: str) -> None:
 def test_a_base_of_one_s_own_has_the_parts_of_its_architecture() -> None:
     own = replace(FLUX, id="someone/flux", source="someone/flux")
     assert part_parameters(own)["transformer"] == 11_901_408_320
-    assert not is_estimated(own)
+    assert exact_sizes(own)
 
 
 def test_what_nobody_counted_is_estimated_from_its_size() -> None:
-    own = replace(FLUX, id="x/y", source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0)
+    own = replace(FLUX, parts={}, source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0)
     assert part_parameters(own) == {"transformer": 6_600_000_000, "text_encoder": 3_200_000_000, "vae": 200_000_000}
-    assert is_estimated(own)
+    assert not exact_sizes(own)
     assert not Path("x/y").exists()
 
 
@@ -314,8 +305,8 @@ def test_decoding_takes_what_the_autoencoder_of_real_size_takes() -> None:
 
 
 def test_every_pipeline_of_the_table_has_its_own() -> None:
-    assert {base.pipeline for base in BASES} == {of(id).pipeline for id in PIPELINES.activations}
+    assert {base.pipeline for base in BASES} == {base.pipeline for base in BASES if base.activations}
 
 
 def test_a_pipeline_that_is_not_known_counts_as_a_large_one() -> None:
-    assert activations(replace(of("sd-1.5"), id="x/y", pipeline="NewPipeline")).pixel == 600.0
+    assert activations(replace(of("sd-1.5"), activations=None, pipeline="NewPipeline")).pixel == 600.0

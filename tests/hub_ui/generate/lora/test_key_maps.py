@@ -5,8 +5,7 @@ The others are held against the converters in test_key_maps_converters.py.
 
 import pytest
 
-from hub_ui.generate.lora.key_maps import TABLES, Entry, is_numbered, plain, table, targets_by_number
-from hub_ui.generate.lora.module_names import flat
+from hub_ui.generate.lora.module_names import TABLES, Entry, flat, is_numbered, plain, table, targets_by_number
 from hub_ui.generate.lora.modules import Model, Shape
 from tests.hub_ui.generate.lora.naming import map_keys, modules, names, reasons
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub_ui.generate.lora.key_mapping import map_keys
-from hub_ui.generate.lora.key_maps import TABLES, Entry, originals
-from hub_ui.generate.lora.module_names import expand_rows, flat, modules_of, names_of
+from hub_ui.generate.lora.module_names import TABLES, Entry, expand_rows, flat, modules_of, names_of, originals
 from hub_ui.generate.lora.modules import Shape
 from tests.tools.accuracy.real_models import architecture_of, built
 

@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from hub_ui.generate.lora.key_mapping import map_keys
-from hub_ui.generate.lora.key_maps import TABLES
-from hub_ui.generate.lora.module_names import UNETS, Names, flat, names_of
+from hub_ui.generate.lora.module_names import TABLES, UNETS, Names, flat, names_of
 from hub_ui.generate.lora.modules import Shape, matrix
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built
 

@@ -1,18 +1,20 @@
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library.export import Base, snippet
+from hub_ui.commands.import_export import snippet
+from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 
 HF = entry(ref=Ref.parse("huggingface:ada/ink@" + "1" * 40 + "#sub/ink.safetensors"), title="Ink", weight=0.5)
-BASE = Base(source="owner/base", label="SDXL 1.0", settings={"num_inference_steps": 4})
+BASE = replace(choose_base("sdxl", None, "sdxl-1.0"), source="owner/base", revision=None, scheduler=None)
 
 
-def written(*entries: Entry, base: Base | None = BASE) -> str:
+def written(*entries: Entry, base: PipelineSpec | None = BASE) -> str:
     return snippet(entries, lambda entry: Path("/loras") / entry.file, lambda entry: base)
 
 
@@ -53,11 +55,16 @@ def test_no_title_becomes_code(title: str) -> None:
 
 
 def test_a_scheduler_that_cannot_be_used_is_replaced() -> None:
-    code = written(HF, base=Base(source="a/b", label="Pony", scheduler="EulerDiscreteScheduler"))
+    code = written(HF, base=replace(BASE, scheduler="EulerDiscreteScheduler"))
     assert "pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)" in code
 
 
 def test_a_base_is_pinned_where_its_commit_is_known() -> None:
-    code = written(HF, base=Base(source="a/b", label="B", revision="3" * 40))
-    assert f"from_pretrained('a/b', revision='{'3' * 40}', torch_dtype=DTYPE)" in code
+    code = written(HF, base=replace(BASE, revision="3" * 40))
+    assert f"from_pretrained('owner/base', revision='{'3' * 40}', torch_dtype=DTYPE)" in code
     assert "from_pretrained('owner/base', torch_dtype=DTYPE)" in written(HF)
+
+
+def test_the_settings_are_the_base_s_own() -> None:
+    code = written(HF, base=replace(BASE, steps=4, guidance=1.5, width=512, height=768))
+    assert "{'num_inference_steps': 4, 'guidance_scale': 1.5, 'width': 512, 'height': 768}\n" in code
