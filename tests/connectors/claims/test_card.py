@@ -1,6 +1,4 @@
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +7,9 @@ from connectors.claims import card
 from connectors.claims.card import base_model_claims, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.record import Claim
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("card.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +5,9 @@ import pytest
 from connectors.claims import license
 from connectors.claims.license import permissions_of
 from connectors.claims.resolve import best
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("license.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(

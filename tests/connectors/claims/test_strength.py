@@ -1,12 +1,9 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from connectors.claims import strength
+from tests.connectors.cases import read_cases
 
-# Texts by what is read in them.
-READ = json.loads(Path(__file__).with_name("strength.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(("text", "scale"), READ["a text says the weight"])

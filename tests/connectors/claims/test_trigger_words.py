@@ -1,15 +1,13 @@
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
 from connectors.claims import trigger_words
 from connectors.claims.trigger_words import card_claims, prompt_claims, shared_claims
 from connectors.record import Claim
+from tests.connectors.cases import read_cases
 
-# Texts by what is read in them.
-READ = json.loads(Path(__file__).with_name("trigger_words.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 def _values(claims: Iterable[Claim]) -> list[object]:

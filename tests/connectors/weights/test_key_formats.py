@@ -1,14 +1,11 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from connectors.weights.file_type import structure_of
 from connectors.weights.key_formats import Layers, name, sort
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("key_formats.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 FLUX = "single_transformer_blocks.0.attn.to_q 3072>3072"
 SDXL = "input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640"

@@ -1,15 +1,14 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from connectors.claims.base_models import BASE_MODELS, by_id
 from connectors.weights import training_metadata
 from connectors.weights.training_metadata import base_of
+from tests.connectors.cases import read_cases
 from tests.connectors.claims.base_names import base_names
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("training_metadata.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 Said = dict[str, str]
 
