@@ -111,38 +111,9 @@ def test_a_file_name_names_no_folder() -> None:
     assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("fields", "level"),
-    [
-        ({"nsfwLevel": 2}, "soft"),
-        ({"nsfwLevel": 16}, "explicit"),
-        ({"nsfwLevel": None, "nsfw": "Mature"}, "mature"),
-        ({"nsfwLevel": None, "nsfw": "None"}, "safe"),
-        ({"nsfwLevel": None, "nsfw": True}, "mature"),
-        ({"nsfwLevel": 32}, "explicit"),
-        ({"nsfwLevel": 0}, None),
-        ({"nsfwLevel": None}, None),
-    ],
-)
-def test_an_image_says_its_level_in_three_ways(fields: dict[str, Any], level: str | None) -> None:
-    assert of_version(images=[civitai_image(**fields)]).images[0].nsfw == level
-
-
-@pytest.mark.parametrize(
-    ("nsfw", "bits", "level"),
-    [
-        *(
-            (False, 1, "safe"),
-            (False, 31, "explicit"),
-            (False, 6, "mature"),
-            (True, 1, "mature"),
-            (True, 24, "explicit"),
-        ),
-        *((False, 64, "explicit"), ("Graphic", 1, "explicit")),
-    ],
-)
-def test_a_lora_is_as_strong_as_the_strongest_thing_said_of_it(nsfw: object, bits: int, level: str) -> None:
-    assert of_civitai(nsfw=nsfw, nsfwLevel=bits).nsfw == level
+def test_an_image_says_its_level_in_bits_or_in_a_word() -> None:
+    images = [civitai_image(nsfwLevel=2), civitai_image(nsfwLevel=None, nsfw="Mature")]
+    assert [image.nsfw for image in of_version(images=images).images] == ["soft", "mature"]
 
 
 def test_a_picture_keeps_plain_parameters_only() -> None:

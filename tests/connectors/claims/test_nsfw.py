@@ -58,6 +58,11 @@ def test_the_stronger_of_two_statements_counts() -> None:
         ({"nsfw": True}, ["safe"], "mature"),
         ({"nsfwLevel": 1}, [None], "safe"),
         ({"nsfwLevel": 1, "modelVersions": [{"nsfwLevel": 8}]}, [], "explicit"),
+        ({"nsfw": False, "nsfwLevel": 6}, [], "mature"),
+        ({"nsfw": True, "nsfwLevel": 1}, [], "mature"),
+        ({"nsfw": True, "nsfwLevel": 24}, [], "explicit"),
+        ({"nsfw": False, "nsfwLevel": 64}, [], "explicit"),
+        ({"nsfw": "Graphic", "nsfwLevel": 1}, [], "explicit"),
     ],
 )
 def test_a_lora_has_the_level_of_its_strongest_image(model: dict[str, Any], images: list[Any], level: str) -> None:

@@ -1,14 +1,12 @@
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.claims.resolve import flatten
 from tests.connectors.building import COMMIT, file_of, of_huggingface
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("parse.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 def _files(*names: str) -> list[dict[str, Any]]:
@@ -54,20 +52,6 @@ def test_a_pickle_is_named_one() -> None:
 @pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
 def test_a_path_that_leads_out_of_a_folder_is_no_file(path: str) -> None:
     assert flatten(of_huggingface(siblings=_files(path))).file is None
-
-
-@pytest.mark.parametrize(
-    ("written", "base"),
-    [
-        ("krea/Krea-2-Turbo", "krea-2"),
-        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
-        ("unlisted/thing", "unlisted/thing"),
-        (None, None),
-        ([], None),
-    ],
-)
-def test_base_model_is_a_repo_a_list_or_nothing(written: object, base: str | None) -> None:
-    assert flatten(of_huggingface(cardData={"base_model": written}, tags=["lora"])).base_model == base
 
 
 def test_a_gated_repo_says_so_with_its_reason() -> None:

@@ -159,22 +159,10 @@ def test_without_any_inputs_the_word_decides(words: str, listed: bool) -> None:
     assert is_listed(of_replicate(inputs=(), description=words)) is listed
 
 
-@pytest.mark.parametrize(
-    ("prompt", "name", "description", "words"),
-    [
-        ("a koi in the style of TOK", "nihon", None, ("TOK",)),
-        ("a pier, FGHRBR, at dawn", "fog-harbour", 'use the term "FGHRBR"', ("FGHRBR",)),
-        ("In the style of CYB77, a street", "cyberpunk", None, ("CYB77",)),
-        ("a face, including Yanisse face", "yanisse", None, ("Yanisse",)),
-        ("an 8K photo of NASA, USA", "space", None, ()),
-        ("a cartoon man", "flux-cartoon", None, ()),
-    ],
-)
-def test_a_prompt_is_a_hint_only_where_it_is_striking(
-    prompt: str, name: str, description: str | None, words: tuple[str, ...]
-) -> None:
-    example = {"input": {"prompt": prompt}}
-    assert flatten(of_replicate(name=name, description=description, default_example=example)).trigger_words == words
+def test_a_prompt_is_held_against_the_name_of_the_model() -> None:
+    example = {"input": {"prompt": "a face, including Yanisse face"}}
+    found = [flatten(of_replicate(name=name, default_example=example)).trigger_words for name in ("yanisse", "fog")]
+    assert found == [("Yanisse",), ()]
 
 
 def test_the_description_is_believed_before_the_prompt() -> None:
