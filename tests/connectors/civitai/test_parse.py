@@ -18,6 +18,9 @@ from tests.connectors.building import (
     of_civitai,
     of_version,
 )
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
 def test_a_model_becomes_a_complete_record() -> None:
@@ -89,16 +92,7 @@ def test_the_primary_file_leads_wherever_it_stands() -> None:
     assert str(record.ref) == "civitai:4128@41280#2"
 
 
-@pytest.mark.parametrize(
-    ("name", "stated", "form"),
-    [
-        ("a.safetensors", "Other", "safetensors"),
-        ("a.pt", "PickleTensor", "pickle"),
-        ("a.ckpt", "SafeTensor", "pickle"),
-        ("a.zip", "SafeTensor", "other"),
-        ("a", "SafeTensor", "safetensors"),
-    ],
-)
+@pytest.mark.parametrize(("name", "stated", "form"), READ["the name tells a pickle whatever is stated"])
 def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
     assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
 
@@ -224,33 +218,14 @@ def test_an_image_has_its_size_if_the_hub_says_a_sensible_one(side: object) -> N
     assert (image.width, image.height) == (832, None)
 
 
-def scan(**fields: object) -> list[tuple[object, str]]:
+def scan(**fields: object) -> list[list[object]]:
     version = civitai_version(files=[civitai_file(**fields)])
     [file] = of_civitai(modelVersions=[version]).versions[0].files
-    return [(claim.value, claim.where) for claim in file.claims if claim.field == "scan"]
+    return [[claim.value, claim.where] for claim in file.claims if claim.field == "scan"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "claims"),
-    [
-        ({}, []),
-        ({"virusScanResult": None}, []),
-        ({"virusScanResult": "Success"}, [("Success", "modelVersions[0].files[0].virusScanResult")]),
-        (
-            {"virusScanResult": "Success", "pickleScanResult": "Danger"},
-            [("Danger", "modelVersions[0].files[0].pickleScanResult")],
-        ),
-        (
-            {"virusScanResult": "Danger", "pickleScanResult": "Error"},
-            [("Danger", "modelVersions[0].files[0].virusScanResult")],
-        ),
-        (
-            {"virusScanResult": "Pending", "pickleScanResult": "Odd"},
-            [("Pending", "modelVersions[0].files[0].virusScanResult")],
-        ),
-    ],
-)
-def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[tuple[object, str]]) -> None:
+@pytest.mark.parametrize(("fields", "claims"), READ["the worse of two scans counts"])
+def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[list[object]]) -> None:
     assert scan(**fields) == claims
 
 

@@ -23,16 +23,9 @@ def test_a_whole_novel_has_an_end() -> None:
     assert len(trigger_words.clean([f"w{i}" for i in range(500)])) == 60
 
 
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        (["RSGRPH"], ("RSGRPH",)),
-        (["wablogo, logo, Minimalist"], ("wablogo", "logo", "Minimalist")),
-        (["a, b", "c"], ("a", "b", "c")),
-    ],
-)
-def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: tuple[str, ...]) -> None:
-    assert _values(trigger_words.prompt_field_claims(written, "card")) == [words]
+@pytest.mark.parametrize(("written", "words"), READ["an instance prompt is a phrase or a comma list"])
+def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: list[str]) -> None:
+    assert _values(trigger_words.prompt_field_claims(written, "card")) == [tuple(words)]
 
 
 @pytest.mark.parametrize(("text", "words"), READ["a sentence names the words"])
@@ -45,17 +38,9 @@ def test_a_line_names_the_words(text: str, words: list[str]) -> None:
     assert card_claims(text, "card")[0].value == tuple(words)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("## Trigger words\n\n```\nink sprite, [your hero], game asset\n```\n", ("ink sprite", "game asset")),
-        ("## Trigger Words\n\n- sks dog\n- ohwx\n\n## Usage\n\n- other\n", ("sks dog", "ohwx")),
-        ("### 🔑 Trigger word\n\n`foo` and `bar`, strength `0.8`.", ("foo", "bar")),
-        ("# Trigger\n\nvltg\n", ("vltg",)),
-    ],
-)
-def test_a_section_names_the_words(text: str, words: tuple[str, ...]) -> None:
-    assert card_claims(text, "card")[0].value == words
+@pytest.mark.parametrize(("text", "words"), READ["a section names the words"])
+def test_a_section_names_the_words(text: str, words: list[str]) -> None:
+    assert card_claims(text, "card")[0].value == tuple(words)
 
 
 @pytest.mark.parametrize("text", READ["a card that names no word makes no claim"])

@@ -8,6 +8,9 @@ from connectors.query import Query
 from connectors.record import Kind, Lora
 from connectors.replicate import parse
 from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 HUNYUAN_INPUTS = ("prompt", "lora_url", "lora_strength", "replicate_weights")
 
@@ -60,17 +63,7 @@ def test_runners_have_a_kind_of_their_own_and_no_weights(inputs: tuple[str, ...]
     assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
 
 
-@pytest.mark.parametrize(
-    ("inputs", "fields"),
-    [
-        (("is_lora", "lora_lr", "input_images"), {}),
-        ((*FLUX_INPUTS, "lora_rank"), {"name": "flux-lora-trainer"}),
-        (("input_images", "lora_rank", "prompt"), {"description": "Train your own LoRA in minutes"}),
-        (("lora_url", "prompt"), {"name": "lora-converter"}),
-        (("lora_url",), {"description": "Merges several LoRAs into one"}),
-        (SDXL_INPUTS, {"github_url": "https://github.com/pearlgrey/cog-sdxl"}),
-    ],
-)
+@pytest.mark.parametrize(("inputs", "fields"), READ["what trains converts or is a base model for them is a runner"])
 def test_what_trains_converts_or_is_a_base_model_for_them_is_a_runner(
     inputs: tuple[str, ...], fields: dict[str, Any]
 ) -> None:
@@ -222,17 +215,7 @@ def test_what_was_asked_for_is_believed_before_the_example() -> None:
     assert said[0] == (("FGHRBR", "fog"), "hub", "training.input.trigger_word")
 
 
-@pytest.mark.parametrize(
-    ("asked", "base"),
-    [
-        ({"trigger_word": "TOK", "autocaption": True}, "flux.1-dev"),
-        ({"trigger_word": "TOK", "autocaption": True, "model_type": "schnell"}, "flux.1-schnell"),
-        ({"token_string": "TOK"}, "sdxl-1.0"),
-        ({"use_face_detection_instead": True}, "sdxl-1.0"),
-        ({"input_videos": "x", "timestep_sampling": "sigmoid"}, "hunyuan-video"),
-        ({}, None),
-    ],
-)
+@pytest.mark.parametrize(("asked", "base"), READ["what is asked tells the trainer"])
 def test_what_is_asked_tells_the_trainer(asked: dict[str, Any], base: str | None) -> None:
     lora = parse.lora_of_training(_training(input=asked))
     assert lora is not None

@@ -123,17 +123,7 @@ def test_what_has_no_known_ending_belongs_to_no_layer(name: str) -> None:
     assert (found.tensors, found.others, found.beside) == (0, (name,), 0)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bundle_emb.cat.clip_l",
-        "bundle_emb.cat.string_to_param.*",
-        "double_blocks.0.img_attn.norm.query_norm.scale",
-        "double_blocks.0.img_attn.norm.key_norm.scale",
-        "<cat>",
-        "text_encoder_token_embed",
-    ],
-)
+@pytest.mark.parametrize("name", READ["what comes with a lora is counted beside it"])
 def test_what_comes_with_a_lora_is_counted_beside_it(name: str) -> None:
     found = sorted_({"mid.lora_A.weight": (4, 4), name: (4, 768)})
     assert (found.tensors, found.others, found.beside) == (1, (), 1)
