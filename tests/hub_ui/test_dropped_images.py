@@ -38,9 +38,9 @@ def image(path: Path, **chunks: str) -> Path:
 def known(home: Path) -> Iterator[Services]:
     """Of the demo, whose catalog has seen a LoRA for its own base."""
     ink = lora(2, base="Tiny Shapes")
-    with services_on(home, Hub(name="civitai", loras=[ink])) as made:
+    with services_on(home, Hub(name="civitai", loras=[ink]), demo=True) as made:
         made.catalog.add([ink])
-        yield with_settings(made, demo=True)
+        yield made
 
 
 @pytest.fixture

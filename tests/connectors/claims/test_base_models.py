@@ -104,7 +104,7 @@ def test_an_unlisted_name_passes_through_without_an_architecture() -> None:
 
 @pytest.mark.parametrize(("wanted", "found"), READ["a base is found by id architecture or name"])
 def test_a_base_is_found_by_id_architecture_or_name(wanted: list[str], found: bool) -> None:
-    assert matches("pony", "sdxl", "Pony", wanted) is found
+    assert matches("pony", "sdxl", "Pony", tuple(wanted)) is found
 
 
 @pytest.mark.parametrize(("text", "base"), base_names("words"))
