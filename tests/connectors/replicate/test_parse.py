@@ -65,9 +65,9 @@ def test_runners_have_a_kind_of_their_own_and_no_weights(inputs: tuple[str, ...]
 
 @pytest.mark.parametrize(("inputs", "fields"), READ["what trains converts or is a base model for them is a runner"])
 def test_what_trains_converts_or_is_a_base_model_for_them_is_a_runner(
-    inputs: tuple[str, ...], fields: dict[str, Any]
+    inputs: list[str], fields: dict[str, Any]
 ) -> None:
-    record = flatten(of_replicate(inputs=inputs, **fields))
+    record = flatten(of_replicate(inputs=tuple(inputs), **fields))
     assert (record.kind, record.access) == ("runner", "generation-only")
 
 

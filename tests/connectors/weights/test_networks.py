@@ -59,7 +59,7 @@ def written(layers: str, style: str = "kohya") -> LayerShapes:
 
 
 def parts(found: Shapes) -> LayerShapes:
-    return seen({f"{LAYER}.{part}": shape for part, shape in found.items()})
+    return seen({f"{LAYER}.{part}": tuple(shape) for part, shape in found.items()})
 
 
 def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
