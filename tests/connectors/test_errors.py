@@ -3,33 +3,15 @@ import pickle
 import pytest
 
 from connectors import errors
-from connectors.errors import HubUiError, NeedsFetching, RateLimited, suggestion
+from connectors.errors import NeedsFetching, RateLimited, suggestion
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (errors.HubUiError, 1),
-        (errors.BadRef, 2),
-        (errors.BadQuery, 2),
-        (errors.KeyRequired, 3),
-        (errors.Gated, 3),
-        (errors.Paid, 3),
-        (errors.DownloadsDisabled, 3),
-        (errors.RegionBlocked, 3),
-        (errors.NotFound, 4),
-        (errors.HubDown, 5),
-        (errors.HubTimeout, 5),
-        (errors.BadAnswer, 5),
-        (errors.RateLimited, 6),
-        (errors.WrongHash, 7),
-        (errors.NotWeights, 7),
-        (errors.DoesNotFit, 1),
-        (errors.NoBase, 1),
-    ],
-)
-def test_an_error_has_the_exit_code_of_the_contract(kind: type[HubUiError], code: int) -> None:
-    assert kind.exit_code == code
+@pytest.mark.parametrize(("kind", "code"), READ["an error has the exit code of the contract"])
+def test_an_error_has_the_exit_code_of_the_contract(kind: str, code: int) -> None:
+    assert getattr(errors, kind).exit_code == code
 
 
 @pytest.mark.parametrize(

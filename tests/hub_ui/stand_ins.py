@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,12 @@ class Hub:
 
 
 @contextmanager
-def services_on(home: Path, *hubs: Connector, hosted: bool = False) -> Iterator[Services]:
+def services_on(home: Path, *hubs: Connector, hosted: bool = False, demo: bool = False) -> Iterator[Services]:
     """What the app is built of, with these hubs."""
+    settings = replace(from_environment({"HUB_UI_HOME": str(home)}, hosted=hosted), demo=demo)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-        with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=hosted)) as made:
+        with services.build(settings) as made:
             yield made
 
 

@@ -18,6 +18,9 @@ from tests.connectors.building import (
     of_civitai,
     of_version,
 )
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
 def test_a_model_becomes_a_complete_record() -> None:
@@ -89,16 +92,7 @@ def test_the_primary_file_leads_wherever_it_stands() -> None:
     assert str(record.ref) == "civitai:4128@41280#2"
 
 
-@pytest.mark.parametrize(
-    ("name", "stated", "form"),
-    [
-        ("a.safetensors", "Other", "safetensors"),
-        ("a.pt", "PickleTensor", "pickle"),
-        ("a.ckpt", "SafeTensor", "pickle"),
-        ("a.zip", "SafeTensor", "other"),
-        ("a", "SafeTensor", "safetensors"),
-    ],
-)
+@pytest.mark.parametrize(("name", "stated", "form"), READ["the name tells a pickle whatever is stated"])
 def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
     assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
 
@@ -111,38 +105,9 @@ def test_a_file_name_names_no_folder() -> None:
     assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("fields", "level"),
-    [
-        ({"nsfwLevel": 2}, "soft"),
-        ({"nsfwLevel": 16}, "explicit"),
-        ({"nsfwLevel": None, "nsfw": "Mature"}, "mature"),
-        ({"nsfwLevel": None, "nsfw": "None"}, "safe"),
-        ({"nsfwLevel": None, "nsfw": True}, "mature"),
-        ({"nsfwLevel": 32}, "explicit"),
-        ({"nsfwLevel": 0}, None),
-        ({"nsfwLevel": None}, None),
-    ],
-)
-def test_an_image_says_its_level_in_three_ways(fields: dict[str, Any], level: str | None) -> None:
-    assert of_version(images=[civitai_image(**fields)]).images[0].nsfw == level
-
-
-@pytest.mark.parametrize(
-    ("nsfw", "bits", "level"),
-    [
-        *(
-            (False, 1, "safe"),
-            (False, 31, "explicit"),
-            (False, 6, "mature"),
-            (True, 1, "mature"),
-            (True, 24, "explicit"),
-        ),
-        *((False, 64, "explicit"), ("Graphic", 1, "explicit")),
-    ],
-)
-def test_a_lora_is_as_strong_as_the_strongest_thing_said_of_it(nsfw: object, bits: int, level: str) -> None:
-    assert of_civitai(nsfw=nsfw, nsfwLevel=bits).nsfw == level
+def test_an_image_says_its_level_in_bits_or_in_a_word() -> None:
+    images = [civitai_image(nsfwLevel=2), civitai_image(nsfwLevel=None, nsfw="Mature")]
+    assert [image.nsfw for image in of_version(images=images).images] == ["soft", "mature"]
 
 
 def test_a_picture_keeps_plain_parameters_only() -> None:
@@ -253,33 +218,14 @@ def test_an_image_has_its_size_if_the_hub_says_a_sensible_one(side: object) -> N
     assert (image.width, image.height) == (832, None)
 
 
-def scan(**fields: object) -> list[tuple[object, str]]:
+def scan(**fields: object) -> list[list[object]]:
     version = civitai_version(files=[civitai_file(**fields)])
     [file] = of_civitai(modelVersions=[version]).versions[0].files
-    return [(claim.value, claim.where) for claim in file.claims if claim.field == "scan"]
+    return [[claim.value, claim.where] for claim in file.claims if claim.field == "scan"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "claims"),
-    [
-        ({}, []),
-        ({"virusScanResult": None}, []),
-        ({"virusScanResult": "Success"}, [("Success", "modelVersions[0].files[0].virusScanResult")]),
-        (
-            {"virusScanResult": "Success", "pickleScanResult": "Danger"},
-            [("Danger", "modelVersions[0].files[0].pickleScanResult")],
-        ),
-        (
-            {"virusScanResult": "Danger", "pickleScanResult": "Error"},
-            [("Danger", "modelVersions[0].files[0].virusScanResult")],
-        ),
-        (
-            {"virusScanResult": "Pending", "pickleScanResult": "Odd"},
-            [("Pending", "modelVersions[0].files[0].virusScanResult")],
-        ),
-    ],
-)
-def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[tuple[object, str]]) -> None:
+@pytest.mark.parametrize(("fields", "claims"), READ["the worse of two scans counts"])
+def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[list[object]]) -> None:
     assert scan(**fields) == claims
 
 

@@ -26,22 +26,12 @@ from connectors.claims.base_models import (
 from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import best
 from connectors.errors import UsageError
+from tests.connectors.cases import read_cases
 from tests.connectors.claims.base_names import base_names
 
-# The base models that CivitAI listed in August 2026.
-CIVITAI = """
-Anima|AuraFlow|Chroma|CogVideoX|Ernie|Flux.1 S|Flux.1 D|Flux.1 Krea|Flux.1 Kontext|Flux.2 D|Flux.2 Klein 9B
-Flux.2 Klein 9B-base|Flux.2 Klein 4B|Flux.2 Klein 4B-base|Flux 3 Video|Grok|HappyHorse|HiDream|HiDream-O1|Hunyuan 1
-Hunyuan Video|Ideogram 4.0|Boogu|Illustrious|Imagen4|Kolors|Krea 2|LTXV|LTXV2|LTXV 2.3|Lens|Lumina|MageFlow|MAI|Mochi
-Nano Banana|NoobAI|ODOR|OpenAI|Upscaler|Other|PixArt a|PixArt E|Playground v2|Pony|Pony V7|Qwen|Qwen 2|Qwen 3
-Stable Cascade|SD 1.4|SD 1.5|SD 1.5 LCM|SD 1.5 Hyper|SD 2.0|SD 2.0 768|SD 2.1|SD 2.1 768|SD 2.1 Unclip|SD 3|SD 3.5
-SD 3.5 Large|SD 3.5 Large Turbo|SD 3.5 Medium|SDXL 0.9|SDXL 1.0|SDXL 1.0 LCM|SDXL Lightning|SDXL Hyper|SDXL Turbo
-SDXL Distilled|Reve|Seedream|SVD|SVD XT|Sora 2|Veo 3|Wan Video|Wan Video 1.3B t2v|Wan Video 14B t2v
-Wan Video 14B i2v 480p|Wan Video 14B i2v 720p|Wan Video 2.2 TI2V-5B|Wan Video 2.2 I2V-A14B|Wan Video 2.2 T2V-A14B
-Wan Video 2.5 T2V|Wan Video 2.5 I2V|Wan Image 2.7|Wan Video 2.7|ZImageTurbo|ZImageBase|Vidu Q1|MiniMax H3|Kling|Seedance
-ACE Audio|PolyGen|Tripo|Hunyuan3D
-"""
-NAMES = [name for line in CIVITAI.split("\n") for name in line.split("|") if name]
+READ = read_cases(__file__)
+
+NAMES = READ["the base models that civitai listed in august 2026"]
 
 
 def test_all_of_civitais_names_are_there() -> None:
@@ -88,19 +78,9 @@ def test_lineages_of_sdxl_share_its_architecture(model: str) -> None:
     assert found.architecture == "sdxl"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "names"),
-    [
-        ("flux1", ("Flux.1 D", "Flux.1 S", "Flux.1 Kontext", "Flux.1 Krea")),
-        ("pony", ("Pony",)),
-        ("SDXL 1.0", ("SDXL 1.0",)),
-        ("z-image-turbo", ("ZImageTurbo",)),
-        ("flux.1-fill", ()),
-        ("Halcyon 2", ("Halcyon 2",)),
-    ],
-)
-def test_a_filter_is_spelled_as_civitai_spells_it(wanted: str, names: tuple[str, ...]) -> None:
-    assert spellings(wanted, "civitai") == names
+@pytest.mark.parametrize(("wanted", "names"), READ["a filter is spelled as civitai spells it"])
+def test_a_filter_is_spelled_as_civitai_spells_it(wanted: str, names: list[str]) -> None:
+    assert list(spellings(wanted, "civitai")) == names
 
 
 def test_a_filter_is_spelled_as_a_repo_for_hugging_face() -> None:
@@ -122,22 +102,9 @@ def test_an_unlisted_name_passes_through_without_an_architecture() -> None:
     assert (best(claims, "base_model"), best(claims, "architecture")) == ("Halcyon 2", None)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        ((), True),
-        (("pony",), True),
-        (("sdxl",), True),
-        (("SDXL",), True),
-        (("Pony",), True),
-        (("AstraliteHeart/pony-diffusion-v6",), True),
-        (("illustrious",), False),
-        (("sdxl-1.0",), False),
-        (("flux1", "pony"), True),
-    ],
-)
-def test_a_base_is_found_by_id_architecture_or_name(wanted: tuple[str, ...], found: bool) -> None:
-    assert matches("pony", "sdxl", "Pony", wanted) is found
+@pytest.mark.parametrize(("wanted", "found"), READ["a base is found by id architecture or name"])
+def test_a_base_is_found_by_id_architecture_or_name(wanted: list[str], found: bool) -> None:
+    assert matches("pony", "sdxl", "Pony", tuple(wanted)) is found
 
 
 @pytest.mark.parametrize(("text", "base"), base_names("words"))
@@ -178,26 +145,7 @@ def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> Non
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "message"),
-    [
-        ('label = "New 1"\n', "", "base new-1: Object missing required field `label`"),
-        ('id = "new-1"\n', "", "base: Object missing required field `id`"),
-        ("repos =", "repo =", "base new-1: there is no key `repo`"),
-        ('["someone/new-1"]', '"someone/new-1"', "base new-1: Expected `array`, got `str` - at `$.repos`"),
-        ('repos = ["someone/new-1"]', "width = 1.5", "base new-1: Expected `int | null`, got `float` - at `$.width`"),
-        ("width = 1024", "wide = 1024", "architecture new: Object missing required field `width` - at `$.network[0]`"),
-        ("{ width = 1024,", "{ width = 1024, depth = 3,", "architecture new: there is no key `network.depth`"),
-        ('["1"]', '"1"', "family new: Expected `array`, got `str` - at `$.row[0].versions`"),
-        ("[[base.pipeline]]", "[base.pipeline]", "base new-1, pipeline new-1-turbo: Expected `array`, got `object`"),
-        ("[[family]]", "[[famly]]", "base_models.toml: there is no key `famly`"),
-        ('base = "new-1" }', 'base = "new-2" }', "a parent, family or checkpoint is new-2, which is no base"),
-        ('"new.?1" = "new-1"', '"new.?1" = "new-3"', "a parent, family or checkpoint is new-3, which is no base"),
-        (
-            'label = "New 1"',
-            'label = "New 1"\nparent = "old"',
-            "a parent, family or checkpoint is old, which is no base",
-        ),
-    ],
+    ("right", "wrong", "message"), READ["what is wrong in a block is said with the block and the key"]
 )
 def test_what_is_wrong_in_a_block_is_said_with_the_block_and_the_key(right: str, wrong: str, message: str) -> None:
     assert right in FILE

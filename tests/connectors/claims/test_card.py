@@ -1,6 +1,4 @@
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +7,9 @@ from connectors.claims import card
 from connectors.claims.card import base_model_claims, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.record import Claim
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("card.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(
@@ -37,17 +35,7 @@ def test_broken_or_hostile_front_matter_is_none(front: str) -> None:
     assert card.split_card(f"---\n{front}\n---\nText") == ({}, "Text")
 
 
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("<p>One</p><p>Two<br/>Three</p>", "\nOne\n\nTwo\nThree\n"),
-        ("<h2 class='x'>Title</h2>", "\n# Title\n"),
-        ("<strong>Trigger:</strong> <code>fxx</code>", "Trigger: `fxx`"),
-        ("use <s0><s1> and <lora:x:1>", "use <s0><s1> and <lora:x:1>"),
-        ("a < b > c", "a < b > c"),
-        ("One\r\nTwo", "One\nTwo"),
-    ],
-)
+@pytest.mark.parametrize(("text", "plain"), READ["html becomes lines for reading"])
 def test_html_becomes_lines_for_reading(text: str, plain: str) -> None:
     assert card.lines(text) == plain
 
@@ -117,15 +105,7 @@ def test_a_space_in_a_link_is_a_space_in_the_name() -> None:
     assert set(split_by_file(body, "card", ()).claims) == {"my fox.safetensors", "b.safetensors"}
 
 
-@pytest.mark.parametrize(
-    ("body", "files", "apart"),
-    [
-        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 2, True),
-        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 1, False),
-        ("## A\nTrigger word: `a1`\n## Trigger words\n`a1`, `hat`\n", 2, False),
-        ("## A\nTrigger word: `a1` a.safetensors b.safetensors\n## B\nTrigger word: `b1`\n", 0, True),
-    ],
-)
+@pytest.mark.parametrize(("body", "files", "apart"), READ["parts with words of their own are several loras"])
 def test_parts_with_words_of_their_own_are_several_loras(body: str, files: int, apart: bool) -> None:
     assert disagrees(body, files) is apart
 
@@ -174,20 +154,9 @@ def test_the_hubs_own_reading_stands_in() -> None:
     assert _base(hub={"relation": "adapter", "models": [{"id": "Qwen/Qwen-Image"}]}) == "qwen-image"
 
 
-@pytest.mark.parametrize(
-    ("tags", "base"),
-    [
-        (("flux", "lora"), "flux.1-dev"),
-        (("stable-diffusion-xl", "stable-diffusion"), "sdxl-1.0"),
-        (("FLUX.2-klein-4B",), "flux.2-klein-4b"),
-        (("flux.1-d",), "flux.1-dev"),
-        (("stable-diffusion", "text-to-image"), None),
-        (("lens", "chroma", "other"), None),
-        (("sdxl", "flux"), None),
-    ],
-)
-def test_a_silent_cards_tags_are_read_if_they_agree(tags: tuple[str, ...], base: str | None) -> None:
-    assert _base(tags=tags) == base
+@pytest.mark.parametrize(("tags", "base"), READ["a silent cards tags are read if they agree"])
+def test_a_silent_cards_tags_are_read_if_they_agree(tags: list[str], base: str | None) -> None:
+    assert _base(tags=tuple(tags)) == base
 
 
 @pytest.mark.parametrize(("body", "base"), READ["a silent cards text is read if it names one base"])

@@ -1,13 +1,10 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from connectors.claims.kind import content_tags, kind_claims, poi_claims, prompt_claims, word_claims
 from connectors.claims.resolve import best
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("kind.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(("tags", "title", "kind"), READ["words tell what a lora is for"])

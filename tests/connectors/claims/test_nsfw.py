@@ -4,6 +4,9 @@ from typing import Any
 import pytest
 
 from connectors.claims import nsfw
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 # Texts, one a line.
 MATURE, INNOCENT = (
@@ -11,36 +14,12 @@ MATURE, INNOCENT = (
 )
 
 
-@pytest.mark.parametrize(
-    ("bits", "found"),
-    [
-        (0, ()),
-        (1, ("safe",)),
-        (7, ("safe", "soft", "mature")),
-        (24, ("explicit", "explicit")),
-        (32, ("explicit",)),
-        (65, ("safe", "explicit")),
-    ],
-)
-def test_bits_are_levels_and_an_unknown_bit_is_the_strongest(bits: int, found: tuple[str, ...]) -> None:
-    assert nsfw.levels(bits) == found
+@pytest.mark.parametrize(("bits", "found"), READ["bits are levels and an unknown bit is the strongest"])
+def test_bits_are_levels_and_an_unknown_bit_is_the_strongest(bits: int, found: list[str]) -> None:
+    assert list(nsfw.levels(bits)) == found
 
 
-@pytest.mark.parametrize(
-    ("word", "level"),
-    [
-        ("None", "safe"),
-        ("Soft", "soft"),
-        ("Mature", "mature"),
-        ("X", "explicit"),
-        ("Blocked", "explicit"),
-        (True, "mature"),
-        ("Extreme", "explicit"),
-        (["X"], "explicit"),
-        ("", None),
-        (None, None),
-    ],
-)
+@pytest.mark.parametrize(("word", "level"), READ["words are levels and an unknown word is the strongest"])
 def test_words_are_levels_and_an_unknown_word_is_the_strongest(word: object, level: str | None) -> None:
     assert nsfw.image_level(None, word) == level
 
@@ -49,47 +28,19 @@ def test_the_stronger_of_two_statements_counts() -> None:
     assert nsfw.image_level(1, "X") == "explicit"
 
 
-@pytest.mark.parametrize(
-    ("model", "images", "level"),
-    [
-        ({"nsfw": False}, ["safe", "explicit"], "explicit"),
-        ({"nsfw": False}, ["safe", None], None),
-        ({"nsfw": False}, [], None),
-        ({"nsfw": True}, ["safe"], "mature"),
-        ({"nsfwLevel": 1}, [None], "safe"),
-        ({"nsfwLevel": 1, "modelVersions": [{"nsfwLevel": 8}]}, [], "explicit"),
-    ],
-)
+@pytest.mark.parametrize(("model", "images", "level"), READ["a lora has the level of its strongest image"])
 def test_a_lora_has_the_level_of_its_strongest_image(model: dict[str, Any], images: list[Any], level: str) -> None:
     assert nsfw.lora_level(model, images) == level
 
 
-@pytest.mark.parametrize(
-    ("tags", "name", "where"),
-    [
-        (["lora"], "fox-lora", None),
-        (["lora", "Not-For-All-Audiences"], "fox", "tags: Not-For-All-Audiences"),
-        (["nsfw"], "nsfw-fox", "tags: nsfw"),
-        ([], "my_NSFW-lora", "name: NSFW"),
-        ([], "nude-figure-study", "name: nude"),
-        ([], "sfwnsfwx", None),
-    ],
-)
+@pytest.mark.parametrize(("tags", "name", "where"), READ["a tag or a name tells the level and nothing else does"])
 def test_a_tag_or_a_name_tells_the_level_and_nothing_else_does(tags: list[str], name: str, where: str | None) -> None:
     claims = nsfw.text_claims(tags, [(name, "name")])
     assert [claim.where for claim in claims] == ([where] if where else [])
     assert nsfw.level_of(claims) == ("mature" if where else None)
 
 
-@pytest.mark.parametrize(
-    ("model", "where"),
-    [
-        ({"nsfw": True, "nsfwLevel": 31}, ["nsfw, nsfwLevel"]),
-        ({"nsfw": False, "nsfwLevel": 7}, ["nsfwLevel"]),
-        ({"nsfw": False, "modelVersions": [{"nsfwLevel": 2}]}, ["modelVersions[0].nsfwLevel"]),
-        ({"nsfw": False}, ["modelVersions[].images"]),
-    ],
-)
+@pytest.mark.parametrize(("model", "where"), READ["a claim names the fields of the level"])
 def test_a_claim_names_the_fields_of_the_level(model: dict[str, Any], where: list[str]) -> None:
     assert [claim.where for claim in nsfw.civitai_claims("soft", model)] == where
 

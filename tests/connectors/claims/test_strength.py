@@ -1,12 +1,9 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from connectors.claims import strength
+from tests.connectors.cases import read_cases
 
-# Texts by what is read in them.
-READ = json.loads(Path(__file__).with_name("strength.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(("text", "scale"), READ["a text says the weight"])
@@ -31,18 +28,7 @@ def test_another_number_is_no_weight(text: str) -> None:
     assert strength.scale_claims(text, "card") == ()
 
 
-@pytest.mark.parametrize(
-    ("written", "value"),
-    [
-        (["<lora:x:0.7>"], 0.7),
-        (["a", "<lyco:x:-1>"], None),
-        (["<lora:x:0>", "<lora:x:-2>", "<lora:x:1.5>"], 1.5),
-        (["<lora:x:0.6:0.8>"], 0.6),
-        (["<lora:x>"], None),
-        (["<lora:x:900>"], None),
-        (["a"], None),
-    ],
-)
+@pytest.mark.parametrize(("written", "value"), READ["a lora tag tells the authors weight"])
 def test_a_lora_tag_tells_the_authors_weight(written: list[str], value: float | None) -> None:
     claims = strength.weight_claims(written, "trainedWords")
     assert [claim.value for claim in claims] == ([value] if value is not None else [])

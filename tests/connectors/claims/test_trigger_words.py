@@ -1,15 +1,13 @@
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
 from connectors.claims import trigger_words
 from connectors.claims.trigger_words import card_claims, prompt_claims, shared_claims
 from connectors.record import Claim
+from tests.connectors.cases import read_cases
 
-# Texts by what is read in them.
-READ = json.loads(Path(__file__).with_name("trigger_words.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 def _values(claims: Iterable[Claim]) -> list[object]:
@@ -25,16 +23,9 @@ def test_a_whole_novel_has_an_end() -> None:
     assert len(trigger_words.clean([f"w{i}" for i in range(500)])) == 60
 
 
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        (["RSGRPH"], ("RSGRPH",)),
-        (["wablogo, logo, Minimalist"], ("wablogo", "logo", "Minimalist")),
-        (["a, b", "c"], ("a", "b", "c")),
-    ],
-)
-def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: tuple[str, ...]) -> None:
-    assert _values(trigger_words.prompt_field_claims(written, "card")) == [words]
+@pytest.mark.parametrize(("written", "words"), READ["an instance prompt is a phrase or a comma list"])
+def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: list[str]) -> None:
+    assert _values(trigger_words.prompt_field_claims(written, "card")) == [tuple(words)]
 
 
 @pytest.mark.parametrize(("text", "words"), READ["a sentence names the words"])
@@ -47,17 +38,9 @@ def test_a_line_names_the_words(text: str, words: list[str]) -> None:
     assert card_claims(text, "card")[0].value == tuple(words)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("## Trigger words\n\n```\nink sprite, [your hero], game asset\n```\n", ("ink sprite", "game asset")),
-        ("## Trigger Words\n\n- sks dog\n- ohwx\n\n## Usage\n\n- other\n", ("sks dog", "ohwx")),
-        ("### 🔑 Trigger word\n\n`foo` and `bar`, strength `0.8`.", ("foo", "bar")),
-        ("# Trigger\n\nvltg\n", ("vltg",)),
-    ],
-)
-def test_a_section_names_the_words(text: str, words: tuple[str, ...]) -> None:
-    assert card_claims(text, "card")[0].value == words
+@pytest.mark.parametrize(("text", "words"), READ["a section names the words"])
+def test_a_section_names_the_words(text: str, words: list[str]) -> None:
+    assert card_claims(text, "card")[0].value == tuple(words)
 
 
 @pytest.mark.parametrize("text", READ["a card that names no word makes no claim"])

@@ -20,8 +20,11 @@ from connectors.http.session import Endpoint, Session
 from connectors.huggingface import client
 from connectors.huggingface.client import HuggingFace
 from connectors.query import Query
+from tests.connectors.cases import read_cases
 from tests.connectors.raw_server import raw_server
 from tests.connectors.serving import Answer, Hub
+
+READ = read_cases(__file__)
 
 MIB = 1024 * 1024
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -116,19 +119,6 @@ def test_another_site_is_not_asked_in_hugging_faces_place(server: Hub, elsewhere
     assert elsewhere.asked == []
 
 
-@pytest.mark.parametrize(
-    ("url", "following", "same"),
-    [
-        ("https://civitai.com/a", "https://civitai.com/b", True),
-        ("https://civitai.com/a", "https://www.civitai.com/a", True),
-        ("http://civitai.com/a", "https://civitai.com/a", True),
-        ("https://civitai.com/a", "http://civitai.com/a", False),
-        ("https://civitai.com/a", "https://civitai.com:8443/a", False),
-        ("https://civitai.com/a", "https://civitai.com.evil.invalid/a", False),
-        ("http://127.0.0.1:1/a", "http://127.0.0.1:2/a", False),
-        ("https://civitai.com/a", "https://[civitai", False),
-        ("https://civitai.com/a", "file:///etc/passwd", False),
-    ],
-)
+@pytest.mark.parametrize(("url", "following", "same"), READ["a site is a host over one port"])
 def test_a_site_is_a_host_over_one_port(url: str, following: str, same: bool) -> None:
     assert same_site(url, following) is same

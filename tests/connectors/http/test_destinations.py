@@ -26,8 +26,11 @@ from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from tests.connectors.canary import Canary
+from tests.connectors.cases import read_cases
 from tests.connectors.http.refused import REFUSED
 from tests.connectors.serving import Answer, Hub
+
+READ = read_cases(__file__)
 
 USUAL = {name: hub.endpoint for name, hub in HUBS.items()}
 # By what is tried with them. {port} is the canary's, which listens on 127.0.0.1 and ::1. The hub of the owner's network
@@ -121,25 +124,6 @@ def test_the_usual_address_of_a_hub_is_no_host_of_the_owners_network() -> None:
         Destinations.of(USUAL).check_peer("civitai.com", "10.0.0.1")
 
 
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("104.16.0.1", True),
-        ("2606:4700::1", True),
-        ("127.0.0.1", False),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("224.0.0.1", False),
-        ("ff02::1", False),
-        ("ff0e::1", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("::ffff:10.0.0.1", False),
-        ("::127.0.0.1", False),
-        ("64:ff9b::169.254.169.254", False),
-        ("64:ff9b::104.16.0.1", True),
-        ("2002:7f00:1::", False),
-    ],
-)
+@pytest.mark.parametrize(("address", "public"), READ["an address is public where it and what it carries are"])
 def test_an_address_is_public_where_it_and_what_it_carries_are(address: str, public: bool) -> None:
     assert is_public(address) is public

@@ -1,5 +1,7 @@
+import builtins
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx2
 import pytest
@@ -8,16 +10,9 @@ from huggingface_hub import errors as theirs
 
 from connectors import errors
 from connectors.errors import (
-    BadAnswer,
-    BadRef,
     Gated,
-    HubDown,
-    HubTimeout,
     HubUiError,
-    KeyRequired,
-    NotFound,
     RateLimited,
-    RegionBlocked,
 )
 from connectors.http.errors import (
     connection_error,
@@ -30,8 +25,11 @@ from connectors.http.errors import (
     when_again,
 )
 from connectors.ref import HubName
+from tests.connectors.cases import read_cases
 from tests.connectors.http.test_session import DEEP, FULL, LONG
 from tests.connectors.serving import Answer, Hub
+
+READ = read_cases(__file__)
 
 
 def answer(status: int, **headers: str) -> requests.Response:
@@ -63,48 +61,14 @@ def refused(hub: HubName, status: int, body: bytes, **headers: str) -> HubUiErro
     return status_error(response, hub, body=error_body(response))
 
 
-EARLY = '{"error": "Early Access", "deadline": "2999-01-02T03:04:00Z", "message": "This asset is in Early Access."}'
-
-
 @pytest.mark.parametrize(
-    ("hub", "status", "text", "error", "told"),
-    [
-        ("civitai", 400, "", BadAnswer, ""),
-        ("civitai", 401, "{}", KeyRequired, ""),
-        ("civitai", 401, '{"message": "requires you to be logged in"}', KeyRequired,
-         "Add a key (CIVITAI_TOKEN, from civitai.com/user/account), or check the one you gave."),
-        ("civitai", 401, '{"message": "has disabled downloads on this file"}', errors.DownloadsDisabled,
-         "The author allows use on the hub only"),
-        ("civitai", 403, EARLY, errors.Paid, "until 2999-01-02 03:04 UTC."),
-        ("civitai", 403, '{"error": "You do not have access to download this file"}', errors.Paid, ""),
-        ("civitai", 403, "Forbidden", KeyRequired, ""),
-        ("civitai", 404, '{"error": "File not found"}', NotFound, "File not found"),
-        ("civitai", 410, '{"error": "Model archived"}', NotFound, "Its author has archived it"),
-        ("civitai", 418, "", BadAnswer, ""),
-        ("civitai", 429, '{"error": "unusual amount of downloading"}', RateLimited, ""),
-        ("civitai", 429, "", RateLimited, "asks to slow down"),
-        ("civitai", 451, "", RegionBlocked, "Look for the same LoRA on another hub."),
-        ("civitai", 500, "", HubDown, ""),
-        ("civitai", 503, "", HubDown, ""),
-        ("civitai", 524, "", HubDown, ""),
-        ("replicate", 401, '{"detail": "No."}', KeyRequired, "REPLICATE_API_TOKEN"),
-        ("replicate", 402, '{"title": "Insufficient credit", "detail": "Buy some."}', errors.Paid,
-         "wants credit before it runs"),
-        ("replicate", 403, '{"detail": "No."}', KeyRequired, "does not let this key"),
-        ("replicate", 404, '{"detail": "Gone."}', NotFound, "does not have this"),
-        ("replicate", 409, '{"detail": "Twice."}', errors.UsageError, "does not take this. Twice."),
-        ("replicate", 422, '{"detail": "- input.steps: too many\\n"}', errors.UsageError,
-         "does not take these settings: - input.steps"),
-        ("replicate", 422, '{"title": "Invalid version or not permitted", "detail": "x"}', NotFound,
-         "the account has no way"),
-        ("replicate", 500, "{}", HubDown, ""),
-    ],
-)  # fmt: skip
+    ("hub", "status", "text", "error", "told"), READ["each refusal is a sentence with a next step"]
+)
 def test_each_refusal_is_a_sentence_with_a_next_step(
-    hub: HubName, status: int, text: str, error: type[HubUiError], told: str
+    hub: HubName, status: int, text: str, error: str, told: str
 ) -> None:
     found = refused(hub, status, text.encode())
-    assert (type(found), found.hub) == (error, hub)
+    assert (found.name, found.hub) == (error, hub)
     assert told in found.message
 
 
@@ -119,59 +83,20 @@ def _http(kind: type[theirs.HfHubHTTPError], status: int, **headers: str) -> the
     return kind("no", response=_response(status, **headers))
 
 
-@pytest.mark.parametrize(
-    ("error", "ours"),
-    [
-        (_http(theirs.RepositoryNotFoundError, 401), NotFound),
-        (_http(theirs.GatedRepoError, 403), Gated),
-        (_http(theirs.DisabledRepoError, 403), NotFound),
-        (_http(theirs.RevisionNotFoundError, 404), NotFound),
-        (_http(theirs.RemoteEntryNotFoundError, 404), NotFound),
-        (theirs.EntryNotFoundError("no"), NotFound),
-        (theirs.LocalEntryNotFoundError("no"), HubDown),
-        (theirs.FileMetadataError("no"), BadAnswer),
-        (theirs.HFValidationError("no"), BadRef),
-        (theirs.OfflineModeIsEnabled("no"), HubDown),
-        (_http(theirs.BadRequestError, 400), BadAnswer),
-        (_http(theirs.HfHubHTTPError, 401), KeyRequired),
-        (_http(theirs.HfHubHTTPError, 403), KeyRequired),
-        (_http(theirs.HfHubHTTPError, 404), NotFound),
-        (_http(theirs.HfHubHTTPError, 410), NotFound),
-        (_http(theirs.HfHubHTTPError, 429), RateLimited),
-        (_http(theirs.HfHubHTTPError, 451), RegionBlocked),
-        (_http(theirs.HfHubHTTPError, 503), HubDown),
-        (_http(theirs.HfHubHTTPError, 418), BadAnswer),
-        (httpx2.HTTPStatusError("no", request=REQUEST, response=_response(503)), HubDown),
-        (httpx2.HTTPStatusError("no", request=REQUEST, response=_response(404)), NotFound),
-        (httpx2.ConnectTimeout("no"), HubTimeout),
-        (httpx2.ReadTimeout("no"), HubTimeout),
-        (httpx2.WriteTimeout("no"), HubTimeout),
-        (httpx2.PoolTimeout("no"), HubTimeout),
-        (httpx2.ConnectError("no"), HubDown),
-        (httpx2.ReadError("no"), HubDown),
-        (httpx2.WriteError("no"), HubDown),
-        (httpx2.CloseError("no"), HubDown),
-        (httpx2.ProxyError("no"), HubDown),
-        (httpx2.UnsupportedProtocol("no"), HubDown),
-        (httpx2.LocalProtocolError("no"), HubDown),
-        (httpx2.RemoteProtocolError("no"), HubDown),
-        (httpx2.DecodingError("no"), BadAnswer),
-        (httpx2.TooManyRedirects("no"), BadAnswer),
-        (httpx2.InvalidURL("no"), HubDown),
-        (httpx2.StreamError("no"), BadAnswer),
-        (KeyError("id"), BadAnswer),
-        (TypeError("no"), BadAnswer),
-        (AttributeError("no"), BadAnswer),
-        (ValueError("not JSON"), BadAnswer),
-    ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
-)
-def test_each_of_their_errors_is_one_of_ours(error: Exception, ours: type[HubUiError]) -> None:
-    with pytest.raises(ours) as caught, map_huggingface_errors("a/b"):
+def their_error(name: str, status: int | None) -> Exception:
+    """By its name in huggingface_hub, in httpx2 or in Python."""
+    kind: Any = next(getattr(place, name) for place in (theirs, httpx2, builtins) if hasattr(place, name))
+    request = {"request": REQUEST} if kind is httpx2.HTTPStatusError else {}
+    error: Exception = kind("no", **request, response=_response(status)) if status else kind("no")
+    return error
+
+
+@pytest.mark.parametrize(("name", "status", "ours"), READ["each of their errors is one of ours"])
+def test_each_of_their_errors_is_one_of_ours(name: str, status: int | None, ours: str) -> None:
+    error = their_error(name, status)
+    with pytest.raises(HubUiError) as caught, map_huggingface_errors("a/b"):
         raise error
-    assert type(caught.value) is ours
-    assert caught.value.hub == "huggingface"
-    assert caught.value.__cause__ is error
+    assert (caught.value.name, caught.value.hub, caught.value.__cause__) == (ours, "huggingface", error)
 
 
 def test_every_error_that_their_transport_knows_is_caught() -> None:
@@ -245,20 +170,7 @@ def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> N
     assert detail_of(error_body(requests.get(f"{server.url}/x", timeout=30))) == text
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry_After": "12"}, 12.0),
-        ({"RateLimit": '"api";r=0;t=55'}, 55.0),
-        ({"ratelimit_reset": "30"}, 30.0),
-        ({"Retry_After": "soon"}, None),
-        ({"Retry_After": "\u00b2"}, None),
-        ({"Retry_After": "9" * 400}, None),
-        ({"RateLimit": "t=\u00b2", "ratelimit_reset": "9" * 400}, None),
-        ({"Retry_After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0.0),
-        ({}, None),
-    ],
-)
+@pytest.mark.parametrize(("headers", "seconds"), READ["three hubs say in three ways when to come back"])
 def test_three_hubs_say_in_three_ways_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(_headers(**headers)) == seconds
 

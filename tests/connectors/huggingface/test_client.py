@@ -3,12 +3,15 @@ from typing import Any
 import pytest
 
 from connectors.connector import HubDownload, pin
-from connectors.errors import BadAnswer, Gated, HubDown, HubUiError, KeyRequired, NotFound, RateLimited
+from connectors.errors import BadAnswer, HubUiError, RateLimited
 from connectors.huggingface.client import HuggingFace
 from connectors.query import Query, Range
 from connectors.ref import Ref
 from tests.connectors.building import COMMIT, huggingface_item
+from tests.connectors.cases import read_cases
 from tests.connectors.serving import Answer, Asked, Hub, said
+
+READ = read_cases(__file__)
 
 MODELS, REPO = "/api/models", "sundayprint/risograph-weekend"
 MODEL = f"/api/models/{REPO}"
@@ -251,28 +254,14 @@ def test_a_small_files_etag_is_no_sha256(server: Hub) -> None:
     assert _holding(server).download(PIN).sha256 is None
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "error"),
-    [
-        (401, {"X-Error-Code": "RepoNotFound"}, NotFound),
-        (404, {"X-Error-Code": "RepoNotFound"}, NotFound),
-        (404, {"X-Error-Code": "RevisionNotFound"}, NotFound),
-        (404, {"X-Error-Code": "EntryNotFound"}, NotFound),
-        (401, {"X-Error-Code": "GatedRepo"}, Gated),
-        (403, {"X-Error-Code": "GatedRepo"}, Gated),
-        (403, {"X-Error-Message": "Access to this resource is disabled."}, NotFound),
-        (401, {"X-Error-Message": "Invalid credentials in Authorization header"}, KeyRequired),
-        (500, {}, HubDown),
-    ],
-)
-def test_a_refusal_is_one_of_ours(server: Hub, status: int, headers: dict[str, str], error: type[HubUiError]) -> None:
+@pytest.mark.parametrize(("status", "headers", "error"), READ["a refusal is one of ours"])
+def test_a_refusal_is_one_of_ours(server: Hub, status: int, headers: dict[str, str], error: str) -> None:
     server.answers[MODEL] = server.answers[RESOLVED] = Answer(status=status, headers=headers)
     connector = HuggingFace(server.endpoint("huggingface"))
     for call in (lambda: connector.get(REF), lambda: connector.download(PIN)):
-        with pytest.raises(error) as caught:
+        with pytest.raises(HubUiError) as caught:
             call()
-        assert type(caught.value) is error
-        assert caught.value.hub == "huggingface"
+        assert (caught.value.name, caught.value.hub) == (error, "huggingface")
 
 
 @pytest.mark.parametrize("body", [[], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}])

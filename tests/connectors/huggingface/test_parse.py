@@ -1,14 +1,12 @@
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.claims.resolve import flatten
 from tests.connectors.building import COMMIT, file_of, of_huggingface
+from tests.connectors.cases import read_cases
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("parse.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 
 def _files(*names: str) -> list[dict[str, Any]]:
@@ -33,17 +31,8 @@ def test_size_and_hash_come_from_the_large_file_store() -> None:
     assert (file.size, file.sha256) == (77, "ab" * 32)
 
 
-@pytest.mark.parametrize(
-    ("names", "primary"),
-    [
-        (("zeta.safetensors", "pytorch_lora_weights.safetensors"), "pytorch_lora_weights.safetensors"),
-        (("unet/model.safetensors", "my.safetensors"), "my.safetensors"),
-        (("checkpoint-500/pytorch_lora_weights.safetensors", "b.safetensors"), "b.safetensors"),
-        (("model.safetensors", "style_lora.safetensors"), "style_lora.safetensors"),
-        (("a.bin", "z/y.safetensors"), "z/y.safetensors"),
-    ],
-)
-def test_the_file_meant_by_the_repo_alone(names: tuple[str, ...], primary: str) -> None:
+@pytest.mark.parametrize(("names", "primary"), READ["the file meant by the repo alone"])
+def test_the_file_meant_by_the_repo_alone(names: list[str], primary: str) -> None:
     assert file_of(flatten(of_huggingface(siblings=_files(*names)))).ref.file == primary
 
 
@@ -54,20 +43,6 @@ def test_a_pickle_is_named_one() -> None:
 @pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
 def test_a_path_that_leads_out_of_a_folder_is_no_file(path: str) -> None:
     assert flatten(of_huggingface(siblings=_files(path))).file is None
-
-
-@pytest.mark.parametrize(
-    ("written", "base"),
-    [
-        ("krea/Krea-2-Turbo", "krea-2"),
-        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
-        ("unlisted/thing", "unlisted/thing"),
-        (None, None),
-        ([], None),
-    ],
-)
-def test_base_model_is_a_repo_a_list_or_nothing(written: object, base: str | None) -> None:
-    assert flatten(of_huggingface(cardData={"base_model": written}, tags=["lora"])).base_model == base
 
 
 def test_a_gated_repo_says_so_with_its_reason() -> None:
@@ -117,19 +92,9 @@ def test_words_of_several_loras_are_not_the_repos() -> None:
     assert flatten(alone).trigger_words == ("fxx", "btt")
 
 
-@pytest.mark.parametrize(
-    ("front", "words"),
-    [
-        ({"instance_prompt": "a, b"}, ("a", "b")),
-        ({"instance_prompt": ["a", "b, c"]}, ("a", "b", "c")),
-        ({"instance_prompt": None, "trigger_words": ["a"]}, ("a",)),
-        ({"instance_prompt": "None"}, ()),
-        ({"instance_prompt": ""}, ()),
-        ({"trigger": "a"}, ("a",)),
-    ],
-)
-def test_the_front_matter_holds_words_in_several_ways(front: dict[str, Any], words: tuple[str, ...]) -> None:
-    assert flatten(of_huggingface(cardData=front)).trigger_words == words
+@pytest.mark.parametrize(("front", "words"), READ["the front matter holds words in several ways"])
+def test_the_front_matter_holds_words_in_several_ways(front: dict[str, Any], words: list[str]) -> None:
+    assert list(flatten(of_huggingface(cardData=front)).trigger_words) == words
 
 
 def test_widget_prompts_are_hints_only() -> None:

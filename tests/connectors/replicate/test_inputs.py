@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, KeyRequired, Paid, UsageError
+from connectors.errors import DoesNotFit, HubUiError, UsageError
 from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Inputs, fill, inputs_of, runnable_of, runner, slot
 from hub_ui.demo.hubs.replicate_store import loads, official, problems
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 SLOT = "https://huggingface.co/ada/ink/resolve/x/ink.safetensors"
 
@@ -237,25 +240,7 @@ def test_without_a_sound_example_nobody_knows_how_long_it_takes(example: Any) ->
 COMMIT, HASH = "1ecd" * 10, "dd66" * 16
 
 
-@pytest.mark.parametrize(
-    ("ref", "address"),
-    [
-        (
-            f"huggingface:ada/ink@{COMMIT}#ink v2.safetensors",
-            f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink%20v2.safetensors",
-        ),
-        (
-            f"huggingface:ada/ink@{COMMIT}#deep/er.safetensors",
-            f"https://huggingface.co/ada/ink/resolve/{COMMIT}/deep/er.safetensors",
-        ),
-        ("civitai:1001@2001", "https://civitai.com/api/download/models/2001?type=Model&format=SafeTensor"),
-        (
-            "civitai:1001@2001#3001",
-            "https://civitai.com/api/download/models/2001?type=Model&format=SafeTensor&fileId=3001",
-        ),
-        (f"replicate:maker/x@{HASH}", f"https://replicate.com/maker/x/versions/{HASH}"),
-    ],
-)
+@pytest.mark.parametrize(("ref", "address"), READ["a lora is named so that the same file is loaded"])
 def test_a_lora_is_named_so_that_the_same_file_is_loaded(ref: str, address: str) -> None:
     assert slot(Ref.parse(ref)) == address
     assert loads(address)
@@ -278,20 +263,11 @@ def test_what_names_no_file_is_refused(ref: str) -> None:
         slot(Ref.parse(ref))
 
 
-@pytest.mark.parametrize(
-    ("access", "error"),
-    [
-        ("login", KeyRequired),
-        ("gated", Gated),
-        ("paid", Paid),
-        ("generation-only", DownloadsDisabled),
-        ("archived", DownloadsDisabled),
-        ("removed", DownloadsDisabled),
-    ],
-)
-def test_what_only_a_key_opens_is_refused_rather_than_the_key_sent(access: Access, error: type[HubUiError]) -> None:
-    with pytest.raises(error, match=r"Replicate (would need your key|can't fetch it)"):
+@pytest.mark.parametrize(("access", "error"), READ["what only a key opens is refused rather than the key sent"])
+def test_what_only_a_key_opens_is_refused_rather_than_the_key_sent(access: Access, error: str) -> None:
+    with pytest.raises(HubUiError, match=r"Replicate (would need your key|can't fetch it)") as caught:
         slot(Ref.parse("civitai:1001@2001"), access)
+    assert caught.value.name == error
 
 
 @pytest.mark.parametrize(

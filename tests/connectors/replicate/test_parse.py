@@ -8,6 +8,9 @@ from connectors.query import Query
 from connectors.record import Kind, Lora
 from connectors.replicate import parse
 from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 HUNYUAN_INPUTS = ("prompt", "lora_url", "lora_strength", "replicate_weights")
 
@@ -60,21 +63,11 @@ def test_runners_have_a_kind_of_their_own_and_no_weights(inputs: tuple[str, ...]
     assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
 
 
-@pytest.mark.parametrize(
-    ("inputs", "fields"),
-    [
-        (("is_lora", "lora_lr", "input_images"), {}),
-        ((*FLUX_INPUTS, "lora_rank"), {"name": "flux-lora-trainer"}),
-        (("input_images", "lora_rank", "prompt"), {"description": "Train your own LoRA in minutes"}),
-        (("lora_url", "prompt"), {"name": "lora-converter"}),
-        (("lora_url",), {"description": "Merges several LoRAs into one"}),
-        (SDXL_INPUTS, {"github_url": "https://github.com/pearlgrey/cog-sdxl"}),
-    ],
-)
+@pytest.mark.parametrize(("inputs", "fields"), READ["what trains converts or is a base model for them is a runner"])
 def test_what_trains_converts_or_is_a_base_model_for_them_is_a_runner(
-    inputs: tuple[str, ...], fields: dict[str, Any]
+    inputs: list[str], fields: dict[str, Any]
 ) -> None:
-    record = flatten(of_replicate(inputs=inputs, **fields))
+    record = flatten(of_replicate(inputs=tuple(inputs), **fields))
     assert (record.kind, record.access) == ("runner", "generation-only")
 
 
@@ -159,22 +152,10 @@ def test_without_any_inputs_the_word_decides(words: str, listed: bool) -> None:
     assert is_listed(of_replicate(inputs=(), description=words)) is listed
 
 
-@pytest.mark.parametrize(
-    ("prompt", "name", "description", "words"),
-    [
-        ("a koi in the style of TOK", "nihon", None, ("TOK",)),
-        ("a pier, FGHRBR, at dawn", "fog-harbour", 'use the term "FGHRBR"', ("FGHRBR",)),
-        ("In the style of CYB77, a street", "cyberpunk", None, ("CYB77",)),
-        ("a face, including Yanisse face", "yanisse", None, ("Yanisse",)),
-        ("an 8K photo of NASA, USA", "space", None, ()),
-        ("a cartoon man", "flux-cartoon", None, ()),
-    ],
-)
-def test_a_prompt_is_a_hint_only_where_it_is_striking(
-    prompt: str, name: str, description: str | None, words: tuple[str, ...]
-) -> None:
-    example = {"input": {"prompt": prompt}}
-    assert flatten(of_replicate(name=name, description=description, default_example=example)).trigger_words == words
+def test_a_prompt_is_held_against_the_name_of_the_model() -> None:
+    example = {"input": {"prompt": "a face, including Yanisse face"}}
+    found = [flatten(of_replicate(name=name, default_example=example)).trigger_words for name in ("yanisse", "fog")]
+    assert found == [("Yanisse",), ()]
 
 
 def test_the_description_is_believed_before_the_prompt() -> None:
@@ -234,17 +215,7 @@ def test_what_was_asked_for_is_believed_before_the_example() -> None:
     assert said[0] == (("FGHRBR", "fog"), "hub", "training.input.trigger_word")
 
 
-@pytest.mark.parametrize(
-    ("asked", "base"),
-    [
-        ({"trigger_word": "TOK", "autocaption": True}, "flux.1-dev"),
-        ({"trigger_word": "TOK", "autocaption": True, "model_type": "schnell"}, "flux.1-schnell"),
-        ({"token_string": "TOK"}, "sdxl-1.0"),
-        ({"use_face_detection_instead": True}, "sdxl-1.0"),
-        ({"input_videos": "x", "timestep_sampling": "sigmoid"}, "hunyuan-video"),
-        ({}, None),
-    ],
-)
+@pytest.mark.parametrize(("asked", "base"), READ["what is asked tells the trainer"])
 def test_what_is_asked_tells_the_trainer(asked: dict[str, Any], base: str | None) -> None:
     lora = parse.lora_of_training(_training(input=asked))
     assert lora is not None

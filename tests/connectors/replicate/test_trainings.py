@@ -23,8 +23,11 @@ from connectors.replicate.runs import (
     start_training,
     terms_of,
 )
+from tests.connectors.cases import read_cases
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
+
+READ = read_cases(__file__)
 
 DATA = Path(__file__).parents[2] / "contract" / "data"
 
@@ -122,19 +125,7 @@ def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
         start_training(_runs(hubs), _order(), _zip())
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"destination": "fog"}, "is no place for a model"),
-        ({"destination": "../x/y"}, "is no place for a model"),
-        ({"rank": 0}, "1 to 128"),
-        ({"rank": 129}, "1 to 128"),
-        ({"steps": 2}, "3 to 6000"),
-        ({"trigger_word": ""}, "A trigger word"),
-        ({"trigger_word": "a, b"}, "A trigger word"),
-        ({"trigger_word": "x" * 101}, "A trigger word"),
-    ],
-)
+@pytest.mark.parametrize(("fields", "words"), READ["an order that can t be met is told first"])
 def test_an_order_that_can_t_be_met_is_told_first(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         _order(**fields).check()

@@ -11,7 +11,10 @@ import pytest
 
 from connectors.weights.architectures import RULES
 from connectors.weights.file_type import Structure, structure_of
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
+
+READ = read_cases(__file__)
 
 
 def structure(shapes: Shapes) -> Structure:
@@ -69,20 +72,6 @@ def test_a_file_that_lost_its_second_halves_still_has_a_size() -> None:
     assert structure({name: shape for name, shape in shapes.items() if "lora_A" in name}).architectures == ()
 
 
-@pytest.mark.parametrize(
-    ("layers", "size"),
-    [
-        ("double_blocks.0.img_attn.qkv 6144>18432", "flux.2-dev"),
-        ("double_blocks.0.img_attn.qkv 4096>12288", "flux.2-klein-9b"),
-        ("double_blocks.0.img_attn.qkv 3072>9216,double_blocks.0.img_mlp.0 3072>18432", "flux.2-klein-4b"),
-        ("joint_blocks.0.x_block.attn.qkv 2432>7296", "sd-3.5-large"),
-        ("double_blocks.0.img_attn.qkv 3328>9984", "hunyuan-image-refiner"),
-        ("joint_blocks.0.x_block.attn.qkv 1536>4608", None),
-        ("blocks.0.self_attn.q 1536>1536", "wan-2.1-t2v-1.3b"),
-        ("blocks.0.self_attn.q 3072>3072", "wan-2.2-ti2v-5b"),
-        ("blocks.0.self_attn.q 5120>5120", None),
-        ("double_blocks.0.img_attn.qkv 3072>9216", None),
-    ],
-)
+@pytest.mark.parametrize(("layers", "size"), READ["models of one architecture differ in width"])
 def test_models_of_one_architecture_differ_in_width(layers: str, size: str | None) -> None:
     assert structure(lora(layers)).size == size

@@ -6,8 +6,10 @@ import pytest
 from connectors.errors import BadHeader
 from connectors.weights import file_type
 from connectors.weights.file_type import WORDS, Layouts, Structure, structure_of
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import STYLES, Shapes, lora, raw_header, tensors
 
+READ = read_cases(__file__)
 MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0"
 
 
@@ -17,25 +19,10 @@ def what(shapes: Shapes) -> str:
 
 # What some names of tensors make of a file, whatever the shapes.
 NAMED = [line.split("\t") for line in Path(__file__).with_name("file_types.tsv").read_text("utf-8").splitlines()[1:]]
-SHAPED: tuple[tuple[str, Shapes], ...] = (
-    ("empty", {}),
-    ("vae", {"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}),
-    ("vae", {"encoder.conv_in.weight": (128, 3, 3, 3), "quant_conv.weight": (8, 8, 1, 1)}),
-    ("vae", {"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 16, 3, 3)}),
-    ("vae", {"encoder.conv1.weight": (96, 3, 3, 3, 3), "conv1.weight": (32, 32, 1, 1, 1)}),
-    ("vae", {"vae.encoder.conv_in.weight": (128, 3, 3, 3)}),
-    ("vae", {"taesd_decoder.1.weight": (64, 4, 3, 3)}),
-    ("vae", {"decoder.layers.1.weight": (64, 4, 3, 3)}),
-    ("embedding", {"emb_params": (8, 768)}),
-    ("embedding", {"clip_l": (8, 768), "clip_g": (8, 1280)}),
-    ("embedding", {"clip_l": (8, 768), "t5": (8, 4096)}),
-    ("embedding", {"text_encoders_0": (4, 768), "text_encoders_1": (4, 1280)}),
-    ("embedding", {"string_to_param.*": (8, 768)}),
-    ("embedding", {"<my-cat>": (768,)}),
-    ("embedding", {"my_token": (4, 1024)}),
-    ("other", {"my_token": (4, 1000)}),
-    ("other", {"weight": (3, 3)}),
-)
+SHAPED: list[tuple[str, Shapes]] = [
+    (kind, {name: tuple(shape) for name, shape in shapes.items()})
+    for kind, shapes in READ["a file is called what its shapes say"]
+]
 # Language models and classifiers, by the layers that PEFT adapts in them by default or by choice.
 LANGUAGE = Path(__file__).with_name("language_models.txt").read_text("utf-8").splitlines()
 
@@ -81,15 +68,7 @@ def test_a_lora_for_a_vision_model_is_not_one_for_images(shapes: Shapes) -> None
 
 @pytest.mark.parametrize(
     ("layers", "style"),
-    [
-        ("layers.0.attention.to_q 3840>3840", "peft"),
-        ("layers.0.self_attn.q_proj 1024>2048", "kohya-te"),
-        ("text_model.encoder.layers.0.self_attn.q_proj 768>768", "peft"),
-        ("text_model.encoder.layers.0.self_attn.q_proj 768>768", "encoder"),
-        ("towers.0.attn.q_proj 512>512", "ai-toolkit"),
-        ("towers.0.attn.to_q 512>512", "peft"),
-        ("model.layers.0.self_attn.q_proj 4096>4096", "ai-toolkit"),
-    ],
+    READ["what looks like a language models may be for images"],
 )
 def test_what_looks_like_a_language_models_may_be_for_images(layers: str, style: str) -> None:
     assert what(lora(layers, style=style)) == "lora"

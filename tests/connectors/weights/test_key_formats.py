@@ -1,14 +1,11 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from connectors.weights.file_type import structure_of
 from connectors.weights.key_formats import Layers, name, sort
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
 
-# Cases by what is read in them.
-READ = json.loads(Path(__file__).with_name("key_formats.json").read_text(encoding="utf-8"))
+READ = read_cases(__file__)
 
 FLUX = "single_transformer_blocks.0.attn.to_q 3072>3072"
 SDXL = "input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640"
@@ -126,17 +123,7 @@ def test_what_has_no_known_ending_belongs_to_no_layer(name: str) -> None:
     assert (found.tensors, found.others, found.beside) == (0, (name,), 0)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bundle_emb.cat.clip_l",
-        "bundle_emb.cat.string_to_param.*",
-        "double_blocks.0.img_attn.norm.query_norm.scale",
-        "double_blocks.0.img_attn.norm.key_norm.scale",
-        "<cat>",
-        "text_encoder_token_embed",
-    ],
-)
+@pytest.mark.parametrize("name", READ["what comes with a lora is counted beside it"])
 def test_what_comes_with_a_lora_is_counted_beside_it(name: str) -> None:
     found = sorted_({"mid.lora_A.weight": (4, 4), name: (4, 768)})
     assert (found.tensors, found.others, found.beside) == (1, (), 1)

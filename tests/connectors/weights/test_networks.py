@@ -5,7 +5,10 @@ import pytest
 from connectors.claims.base_models import TABLES
 from connectors.weights.key_formats import name, sort
 from connectors.weights.networks import LayerShapes, possible
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
+
+READ = read_cases(__file__)
 
 
 def evidence(layers: str) -> LayerShapes:
@@ -56,7 +59,7 @@ def written(layers: str, style: str = "kohya") -> LayerShapes:
 
 
 def parts(found: Shapes) -> LayerShapes:
-    return seen({f"{LAYER}.{part}": shape for part, shape in found.items()})
+    return seen({f"{LAYER}.{part}": tuple(shape) for part, shape in found.items()})
 
 
 def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
@@ -74,43 +77,12 @@ def test_the_last_block_is_the_highest_number(container: str, last: int) -> None
     assert found.last(container) == last
 
 
-@pytest.mark.parametrize(
-    "found",
-    [
-        {"lora_down.weight": (16, 3840), "lora_up.weight": (11520, 16)},
-        {"lora_A.weight": (16, 3840)},
-        {"hada_w1_a": (11520, 16), "hada_w1_b": (16, 3840)},
-        {"lokr_w1": (16, 32), "lokr_w2": (240, 120)},
-        {"lokr_w1": (16, 32), "lokr_w2_a": (240, 8), "lokr_w2_b": (8, 120)},
-        {"lokr_w1_a": (16, 4), "lokr_w1_b": (4, 32), "lokr_w2": (240, 120)},
-        {"lokr_w1_a": (16, 4), "lokr_w1_b": (4, 32), "lokr_w2_a": (240, 8), "lokr_w2_b": (8, 120)},
-        {"a1.weight": (3840, 16), "a2.weight": (16, 3840)},
-        {"diff": (11520, 3840), "diff_b": (11520,)},
-        {"oft_R.weight": (120, 496)},
-        {"oft_R.weight": (1, 7370880)},
-        {"oft_blocks": (60, 64, 64)},
-        {"oft_diag": (60, 64, 64)},
-        {"oft_blocks": (3, 60, 64, 64)},
-    ],
-)
+@pytest.mark.parametrize("found", READ["the width is read whatever the algorithm"])
 def test_the_width_is_read_whatever_the_algorithm(found: Shapes) -> None:
     assert parts(found).widths(last="attention_to_q") == {3840}
 
 
-@pytest.mark.parametrize(
-    "found",
-    [
-        {"lora_up.weight": (3840, 16)},
-        {"lora_down.weight": (3840,)},
-        {"lora_down.weight": ()},
-        {"lokr_w1": (16, 32)},
-        {"lokr_w1": (32,), "lokr_w2": (240, 120)},
-        {"diff_b": (3840,)},
-        {"oft_blocks": (3840,)},
-        {"ia3_l": (3840,)},
-        {"alpha": ()},
-    ],
-)
+@pytest.mark.parametrize("found", READ["no width is made up"])
 def test_no_width_is_made_up(found: Shapes) -> None:
     assert parts(found).widths() == set()
 

@@ -12,16 +12,13 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-import connectors
-from connectors.connector import Connector
 from connectors.record import Example
 from hub_ui import services
 from hub_ui.app import build_app
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.library.queueing import Pulls, queue
-from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.stand_ins import Hub, services_on
 from tests.hub_ui.web.raw import Visitor, served
 
 # What htmx sends with each request for a part of a page.
@@ -50,15 +47,18 @@ def hosted(hosted_page: Visitor) -> Visitor:
     return hosted_page
 
 
-@pytest.fixture
-def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+@contextmanager
+def example_services(home: Path) -> Iterator[Services]:
     example = Example(url="https://pictures.example/1.png", prompt="a cat <lora:x:1>", params={"seed": 5, "steps": 8})
     pictured = version("civitai:2@20", base="Tiny Shapes", examples=(example,))
     loras = [lora(1, base="Flux.1 D"), lora(2, versions=(pictured,))]
-    hubs: tuple[Connector, ...] = (Hub(name="civitai", loras=loras),)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    settings = replace(from_environment({"HUB_UI_HOME": str(home)}), demo=True)
-    with services.build(settings) as made:
+    with services_on(home, Hub(name="civitai", loras=loras), demo=True) as made:
+        yield made
+
+
+@pytest.fixture
+def built(home: Path) -> Iterator[Services]:
+    with example_services(home) as made:
         yield made
 
 
@@ -86,6 +86,14 @@ def with_settings(built: Services, **changes: Any) -> Services:
 def client(built: Services, tmp_path: Path) -> Iterator[TestClient]:
     """The pages of `built`."""
     with open_client(built, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The same pages for tests that only look at them."""
+    folder = tmp_path_factory.mktemp("pages")
+    with example_services(folder) as made, open_client(made, folder) as opened:
         yield opened
 
 

@@ -47,9 +47,9 @@ def leftovers(page: BeautifulSoup, code: str) -> list[str]:
 
 @pytest.mark.parametrize("code", OTHERS)
 @pytest.mark.parametrize("address", PAGES)
-def test_nothing_that_has_a_translation_is_left_in_english(client: TestClient, address: str, code: str) -> None:
-    client.get("/ask")
-    page = read(client.get(f"/{address}", headers={"Accept-Language": code}).text)
+def test_nothing_that_has_a_translation_is_left_in_english(site: TestClient, address: str, code: str) -> None:
+    site.get("/ask")
+    page = read(site.get(f"/{address}", headers={"Accept-Language": code}).text)
     assert isinstance(page.html, Tag)
     assert page.html["lang"] == code
     assert leftovers(page, code) == []

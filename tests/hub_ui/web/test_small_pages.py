@@ -15,23 +15,23 @@ from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import read
 
 
-def test_each_word_of_the_glossary_has_an_anchor_and_a_link_to_it(client: TestClient) -> None:
-    page = read(client.get("/glossary").text)
+def test_each_word_of_the_glossary_has_an_anchor_and_a_link_to_it(site: TestClient) -> None:
+    page = read(site.get("/glossary").text)
     assert [section["id"] for section in page.select("main section")] == list(TERMS)
     assert [link["href"] for link in page.select("main nav a")] == [f"#{name}" for name in TERMS]
     assert "How much a LoRA can hold" in page.select("#rank")[0].text
 
 
-def test_the_glossary_leads_back_to_what_was_looked_for(client: TestClient) -> None:
-    page = read(client.get("/glossary?q=ink").text)
+def test_the_glossary_leads_back_to_what_was_looked_for(site: TestClient) -> None:
+    page = read(site.get("/glossary?q=ink").text)
     [back] = [link for link in page.select("main a") if "Back" in link.text]
     assert back["href"] == "./?q=ink"
 
 
-def test_about_says_the_versions_and_licences(client: TestClient) -> None:
-    page = read(client.get("/about").text)
+def test_about_says_the_versions_and_licences(site: TestClient) -> None:
+    page = read(site.get("/about").text)
     assert "htmx 4.0.1 is under the 0BSD licence." in page.text
-    assert [client.get(f"/{link['href']}").status_code for link in page.select("main a")] == [200, 200]
+    assert [site.get(f"/{link['href']}").status_code for link in page.select("main a")] == [200, 200]
 
 
 def test_the_version_of_htmx_is_that_of_its_file() -> None:
@@ -40,16 +40,16 @@ def test_the_version_of_htmx_is_that_of_its_file() -> None:
 
 
 @pytest.mark.parametrize("name", ["settings", "glossary", "about", "train", "image"])
-def test_a_page_says_in_the_menu_that_it_is_the_present_one(client: TestClient, name: str) -> None:
-    page = read(client.get(f"/{name}").text)
+def test_a_page_says_in_the_menu_that_it_is_the_present_one(site: TestClient, name: str) -> None:
+    page = read(site.get(f"/{name}").text)
     assert [link["href"] for link in page.select(".on-desktop [aria-current=page]")] == [name]
 
 
 @pytest.mark.parametrize("name", OWN_ADDRESSES)
 def test_the_address_that_a_page_had_leads_to_its_own_and_what_was_looked_for_goes_along(
-    client: TestClient, name: str
+    site: TestClient, name: str
 ) -> None:
-    answer = client.get(f"/?view={name}&q=ink")
+    answer = site.get(f"/?view={name}&q=ink")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{name}?q=ink")
 
 
@@ -83,14 +83,14 @@ def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient
     )
 
 
-def test_a_hub_that_does_not_exist_is_not_asked(client: TestClient) -> None:
-    assert client.post("/hubs/again", data={"hub": "nobody"}).status_code == 422
+def test_a_hub_that_does_not_exist_is_not_asked(site: TestClient) -> None:
+    assert site.post("/hubs/again", data={"hub": "nobody"}).status_code == 422
 
 
-def test_what_a_script_imports_has_the_address_that_the_page_loads_it_by(client: TestClient) -> None:
-    page = read(client.get("/").text)
+def test_what_a_script_imports_has_the_address_that_the_page_loads_it_by(site: TestClient) -> None:
+    page = read(site.get("/").text)
     loaded = {link["src"] for link in page.select("script[type=module]")}
     keyboard = next(address for address in loaded if address.endswith("/keyboard.js"))
-    imported = re.findall(r'from "\./([^"]+)"', client.get(f"/{keyboard}").text)
+    imported = re.findall(r'from "\./([^"]+)"', site.get(f"/{keyboard}").text)
     assert {keyboard.replace("keyboard.js", name) for name in imported} <= loaded
     assert imported == ["panel.js"]

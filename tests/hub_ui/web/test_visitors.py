@@ -23,7 +23,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui import app, services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
@@ -32,6 +31,7 @@ from hub_ui.web.middleware import Refusals
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 from tests.faulty_hubs import apps_behind
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
+from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.web.conftest import PART, read
 from tests.hub_ui.web.raw import Visitor, served
 from tests.huggingface_oauth import SignIn
@@ -245,7 +245,7 @@ def test_without_one_only_a_public_peer_has_an_address_whatever_the_header_says(
     assert read_address({"x-forwarded-for": "1.1.1.1"}, peer, trusts_proxy=False) == address
 
 
-REPO = "hatbox/top-hat-tiny"
+REPO = "maker/red"
 LORA = f"huggingface:{REPO}"
 APP = {"CLIENT_ID": "the-space", "CLIENT_SECRET": "its-secret", "SCOPES": "openid profile gated-repos"}
 
@@ -253,7 +253,7 @@ APP = {"CLIENT_ID": "the-space", "CLIENT_SECRET": "its-secret", "SCOPES": "openi
 @contextmanager
 def gated_space(folder: Path) -> Iterator[Visitor]:
     """Where Ada was granted a gated LoRA. Gradio reads what a Space sets when it is imported, which was before."""
-    data = copytree(SAMPLES, folder / "data")
+    data = copytree(CONTRACT, folder / "data")
     files = json.loads((data / "files.json").read_text(encoding="utf-8"))
     for spec in files["huggingface"][REPO].values():
         spec["access"] = "gated"

@@ -2,8 +2,7 @@
 
 Then how good the order of search results is, on judged queries (see relevance.py); with `search`, that alone.
 
-The exit code is 1 if either is too little. With FOLDERs of trainers' sources: which base models they name that are not
-known here (see taxonomy.py).
+The exit code is 1 if either is too little.
 """
 
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.corpus import HEADERS, RESPONSES
-from tests.tools.accuracy import loading, relevance, taxonomy, typos
+from tests.tools.accuracy import loading, relevance, typos
 from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.relevance_corpus import loras
 from tests.tools.accuracy.scoring import Score, share, shortfalls
@@ -25,8 +24,6 @@ def main() -> int:
         missed = _order()
         print(*missed, sep="\n", end="\n" if missed else "")
         return 1 if missed else 0
-    if sys.argv[1:]:
-        return taxonomy.main()
     if not cases():
         print(f"There are no recorded headers at {HEADERS}, so nothing can be said.")
         return 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _NOW = datetime(2026, 9, 1, tzinfo=UTC)
 _COMMIT = "5" * 40
 
 
+@cache
 def loras() -> tuple[Lora, ...]:
     """Each ref once, without what is no LoRA. Empty without the recordings."""
     if not RESPONSES.is_dir():

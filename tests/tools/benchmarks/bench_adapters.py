@@ -20,7 +20,7 @@ from diffusers.utils import logging as of_diffusers
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.benchmarks.figures import Figure, peak_memory, report
 from tests.tools.gpu import networks, speed
 from tests.tools.gpu.card import cpu
 from tests.tools.gpu.results import Budget
@@ -28,7 +28,6 @@ from tests.tools.gpu.results import Budget
 TINY = Path(__file__).resolve().parents[3] / "hub_ui" / "demo" / "data" / "weights" / "base"
 SIZE = 256
 LORAS, SWITCHES, KEPT = 20, 200, 5
-_STATUS = Path("/proc/self/status")
 
 
 def timed(folder: Path) -> bool:
@@ -60,9 +59,6 @@ def draw(pipe: Any, size: int, steps: int, *, images: int = 1) -> None:
 
 def memory(folder: Path, *, loras: int = LORAS, switches: int = SWITCHES) -> list[Figure]:
     """The most a process ever had, after every LoRA was on once and after all switches."""
-    if not _STATUS.exists():
-        print(f"There is no {_STATUS} here, so nobody says how much memory a process had.", flush=True)
-        return []
     command = ["-m", "tests.tools.benchmarks.bench_adapters", str(folder), str(loras), str(switches)]
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
     told = json.loads(done.stdout.splitlines()[-1])
@@ -86,13 +82,8 @@ def _switch_often(folder: Path, loras: int, switches: int) -> None:
         with manager.merge() if turn % 2 else nullcontext():
             draw(pipe, 64, 1)
         if turn == loras - 1:
-            start = _peak_mb()
-    print(json.dumps({"start": start, "end": _peak_mb()}))
-
-
-def _peak_mb() -> float:
-    lines = _STATUS.read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+            start = peak_memory() / 2**20
+    print(json.dumps({"start": start, "end": peak_memory() / 2**20}))
 
 
 def _large() -> Any:

@@ -31,6 +31,7 @@ from tests.tools.benchmarks.figures import Figure, interleaved, report
 from tests.tools.benchmarks.fts5 import Fts5
 from tests.tools.benchmarks.made_up_loras import KINDS, WORDS, made_up_loras
 
+ROOT = Path(__file__).resolve().parents[3]
 LORAS = 1_000_000
 PAGE = 24
 CARDS = 60
@@ -48,11 +49,11 @@ import sys
 from pathlib import Path
 from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
+from tests.tools.benchmarks.figures import peak_memory
 with Catalog.open(Path(sys.argv[1])) as opened:
     for text in ("anime", "style", "word300", ""):
         opened.search(Query(text=text, limit=60))
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(int(status["VmHWM"].split()[0]) / 1024)
+print(peak_memory() / 2**20)
 """
 
 
@@ -165,7 +166,7 @@ def opening(path: Path, *, runs: int) -> Figure:
 
 def memory(path: Path) -> Figure:
     def peak(of: Path) -> float:
-        done = subprocess.run([sys.executable, "-c", MEMORY, str(of)], capture_output=True, check=True)
+        done = subprocess.run([sys.executable, "-c", MEMORY, str(of)], cwd=ROOT, capture_output=True, check=True)
         return float(done.stdout)
 
     with empty() as other:
@@ -212,8 +213,7 @@ def figures(folder: Path, loras: int, *, count: int, added: int) -> Iterator[Fig
     yield adding(added)
     yield building(path)
     yield opening(path, runs=count)
-    if Path("/proc/self/status").exists():
-        yield memory(path)
+    yield memory(path)
 
 
 def main(arguments: list[str]) -> int:

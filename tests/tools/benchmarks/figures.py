@@ -1,8 +1,13 @@
 """Two things timed in turn, and what is printed of it: always a ratio, both sides measured in the same run."""
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+
+if sys.platform != "win32":
+    import resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +57,18 @@ def report(figures: Iterable[Figure]) -> int:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+
+
+def peak_memory() -> int:
+    """The most memory that this process ever had, in bytes; 0 where the system does not tell.
+
+    Not getrusage on Linux, whose figure starts with what the parent had.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return 0
+    # In bytes on macOS, in kilobytes on the BSDs.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

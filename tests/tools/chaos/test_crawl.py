@@ -19,7 +19,7 @@ def killed_crawl(home: Path) -> KilledCrawl:
 def test_a_crawl_that_is_killed_again_and_again_ends_complete_with_no_page_fetched_more_than_it_must(
     tmp_path: Path,
 ) -> None:
-    told = killed_crawl(tmp_path).play(kills=3)
+    told = killed_crawl(tmp_path).play(kills=2)
     assert told.kills > 0
     assert told.loras == 2_400
     assert told.fetched - told.again == 41

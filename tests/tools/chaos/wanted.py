@@ -36,7 +36,7 @@ def write_hubs(data: Path, random: Random, slow_seconds: tuple[float, float] = S
     """The data folder of the local hubs, and what they have in it."""
     data.mkdir()
     files: dict[str, Any] = {hub: {} for hub in _ON}
-    found = [_WRITE[hub](data, files, number, _spec(random, hub, number)) for hub, number in _numbers()]
+    found = [WRITERS[hub](data, files, number, _spec(random, hub, number)) for hub, number in _numbers()]
     (data / "files.json").write_text(json.dumps(files))
     return tuple(_timed(found, random, slow_seconds))
 
@@ -126,4 +126,5 @@ def _replicate(data: Path, files: dict[str, Any], number: int, spec: Any) -> tup
     return Ref.parse(f"replicate:maker/tuned{number}{pin}"), f"/{hash_}/trained_model.tar", spec
 
 
-_WRITE = {"civitai": _civitai, "huggingface": _huggingface, "replicate": _replicate}
+# Each puts a LoRA of this number into the data folder, and what its file is made of into `files`.
+WRITERS = {"civitai": _civitai, "huggingface": _huggingface, "replicate": _replicate}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 import traceback
 from collections import Counter
@@ -16,10 +15,8 @@ from typing import Any, Literal, Protocol
 
 from connectors.errors import HubUiError
 from connectors.http.json_fields import text
+from tests.tools.benchmarks.figures import peak_memory
 from tests.tools.fuzz import answers, headers
-
-if sys.platform != "win32":
-    import resource
 
 What = Literal["bombs", "headers", "answer bombs", "answers"]
 MOST_MEMORY = 200 * 2**20
@@ -145,18 +142,3 @@ def place_of(error: Exception) -> str:
     own = [frame for frame in frames if "connectors" in Path(frame.filename).parts] or frames[-1:]
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "nowhere"
     return f"{type(error).__name__} at {place}"
-
-
-def peak_memory() -> int:
-    """The most memory that this process ever had, in bytes; 0 where the system does not tell.
-
-    Not getrusage on Linux, whose figure starts with what the parent had.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        return 0
-    # In bytes on macOS, in kilobytes on the BSDs.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

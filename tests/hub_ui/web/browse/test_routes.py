@@ -39,8 +39,8 @@ def hub_of(built: Services) -> Hub:
     return hub
 
 
-def test_the_page_asks_the_hubs_once_it_is_there(client: TestClient) -> None:
-    [ask] = read(client.get("/?base=flux1").text).select(".ask")
+def test_the_page_asks_the_hubs_once_it_is_there(site: TestClient) -> None:
+    [ask] = read(site.get("/?base=flux1").text).select(".ask")
     assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load delay:50ms")
 
 
@@ -91,8 +91,8 @@ def test_without_javascript_the_filters_are_a_form(seen: TestClient) -> None:
     assert [box["value"] for box in page.select("#filters input[form=view][checked]")] == ["style"]
 
 
-def test_a_part_says_which_address_it_is(client: TestClient) -> None:
-    page, answer = part(client, "/?q=&base=flux1&nsfw=soft&sort=relevance")
+def test_a_part_says_which_address_it_is(site: TestClient) -> None:
+    page, answer = part(site, "/?q=&base=flux1&nsfw=soft&sort=relevance")
     assert answer.headers["HX-Push-Url"] == "./?base=flux1"
     assert page.html is None
 
@@ -134,8 +134,8 @@ def test_what_names_one_lora_opens_it(client: TestClient, text: str, ref: str) -
     assert (answer.status_code, answer.headers["location"]) == (303, f"./?{urlencode({'hub': 'civitai', 'open': ref})}")
 
 
-def test_an_address_that_names_no_lora_is_told_where_the_person_is(client: TestClient) -> None:
-    answer = client.get("/?q=https://example.org/x", headers=LIST)
+def test_an_address_that_names_no_lora_is_told_where_the_person_is(site: TestClient) -> None:
+    answer = site.get("/?q=https://example.org/x", headers=LIST)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
     assert "names no LoRA" in answer.text
 
@@ -166,18 +166,18 @@ def test_a_cursor_that_is_not_ours_is_not_sent_to_a_hub(client: TestClient, buil
 @pytest.mark.parametrize(
     "address", ["/more?after=x&shown=1&page=2", "/more", "/?page=0", "/suggestions?before=" + "x" * 1001]
 )
-def test_values_that_no_page_of_ours_sends_are_refused_in_words(client: TestClient, address: str) -> None:
-    answer = client.get(address, headers=LIST)
+def test_values_that_no_page_of_ours_sends_are_refused_in_words(site: TestClient, address: str) -> None:
+    answer = site.get(address, headers=LIST)
     assert (answer.status_code, "is not right" in answer.text) == (422, True)
 
 
-def test_a_suggestion_has_the_whole_text_and_where_the_cursor_goes(client: TestClient) -> None:
-    [option] = read(client.get("/suggestions?before=ink+ki&after=+wash").text).select("[role=option]")
+def test_a_suggestion_has_the_whole_text_and_where_the_cursor_goes(site: TestClient) -> None:
+    [option] = read(site.get("/suggestions?before=ink+ki&after=+wash").text).select("[role=option]")
     assert (option["data-before"], option["data-after"]) == ("ink kind:", "wash")
 
 
-def test_what_is_wrong_with_a_text_stands_below_the_box(client: TestClient) -> None:
-    assert "“x”" in read(client.get("/suggestions?before=ink+rank:x").text).select_one("[role=status]").text
+def test_what_is_wrong_with_a_text_stands_below_the_box(site: TestClient) -> None:
+    assert "“x”" in read(site.get("/suggestions?before=ink+rank:x").text).select_one("[role=status]").text
 
 
 def test_the_level_of_mature_images_is_this_browsers_from_then_on(seen: TestClient) -> None:

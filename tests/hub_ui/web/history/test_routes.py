@@ -15,7 +15,7 @@ from hub_ui.services import Services
 from hub_ui.web.history.routes import describe, view_of
 from hub_ui.web.view import View
 from tests.hub_ui.generate.making import adapter, job, made, report
-from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
+from tests.hub_ui.web.conftest import PART, read
 
 GONE = "20261124-223801-042-1a2b3c"
 
@@ -108,16 +108,6 @@ def test_what_is_gone_is_told(client: TestClient, address: str) -> None:
 def test_an_image_beyond_the_last_is_not_there(built: Services, client: TestClient) -> None:
     kept = built.history.add(made())
     assert client.get(f"/history/image?id={kept.id}&cell=5").status_code == 404
-
-
-def test_visitors_have_no_history(built: Services, tmp_path: Path) -> None:
-    with open_client(with_settings(built, hosted=True), tmp_path) as client:
-        for refused in (
-            client.get(f"/history?open={GONE}"), client.get(f"/history/image?id={GONE}&cell=0"),
-            client.post("/history/remove", data={"id": GONE}), client.post("/history/bring-back", data={"id": GONE}),
-        ):  # fmt: skip
-            assert (refused.status_code, "keeps no history" in refused.text) == (422, True)
-        assert client.get("/history", headers=PART).text == ""
 
 
 def provenance(result: GenerationResult) -> Provenance:

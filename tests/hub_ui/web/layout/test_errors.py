@@ -12,8 +12,8 @@ from hub_ui.web.layout.render import Renderer, address
 from tests.hub_ui.web.conftest import PART, read
 
 
-def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(client: TestClient) -> None:
-    answer = client.post("/lora/favorite", data={"ref": "nonsense"})
+def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(site: TestClient) -> None:
+    answer = site.post("/lora/favorite", data={"ref": "nonsense"})
     page = read(answer.text)
     assert (answer.status_code, page.select_one("base")["href"]) == (422, "../")
     assert "base-uri 'self'" in answer.headers["Content-Security-Policy"]
@@ -21,15 +21,15 @@ def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(clie
     assert page.select_one("#main a")["href"] == "./"
 
 
-def test_a_page_of_one_level_has_no_base(client: TestClient) -> None:
-    answer = client.get("/lora-image")
+def test_a_page_of_one_level_has_no_base(site: TestClient) -> None:
+    answer = site.get("/lora-image")
     assert (answer.status_code, read(answer.text).select("base")) == (422, [])
     assert "base-uri 'none'" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("path", ["/lora/favorite", "/hubs/again", "/library"])
-def test_a_part_that_is_refused_is_a_toast_wherever_it_was_asked_for(client: TestClient, path: str) -> None:
-    answer = client.post(path, data={"ref": "nonsense", "hub": "nonsense", "do": "nonsense"}, headers=PART)
+def test_a_part_that_is_refused_is_a_toast_wherever_it_was_asked_for(site: TestClient, path: str) -> None:
+    answer = site.post(path, data={"ref": "nonsense", "hub": "nonsense", "do": "nonsense"}, headers=PART)
     assert (answer.status_code, answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == (
         422, "#toast", "innerHTML",
     )  # fmt: skip
@@ -50,10 +50,10 @@ def test_a_part_that_is_refused_is_a_toast_wherever_it_was_asked_for(client: Tes
     ],
 )
 def test_a_value_that_no_form_of_ours_sends_is_named(
-    client: TestClient, path: str, data: dict[str, Any], said: str
+    site: TestClient, path: str, data: dict[str, Any], said: str
 ) -> None:
     for headers in ({}, PART):
-        answer = client.post(path, data=data, headers=headers)
+        answer = site.post(path, data=data, headers=headers)
         assert (answer.status_code, said in answer.text) == (422, True)
 
 

@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
 from hub_ui.settings import saved_settings
@@ -206,7 +205,7 @@ def test_what_the_environment_decides_can_not_be_typed(fixed: TestClient) -> Non
 
 def test_the_demo_says_which_folders_are_in_use_and_that_it_keeps_its_key_in_a_file(tmp_path: Path) -> None:
     with (
-        running_hubs(SAMPLES) as hubs,
+        running_hubs(CONTRACT) as hubs,
         services.build(demo_settings(tmp_path / "run", tmp_path / "loras", hubs)) as demo,
         open_client(demo, tmp_path) as client,
     ):

@@ -20,13 +20,13 @@ from connectors.claims.resolve import record_of
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.train.routes import build_train
+from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
 VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}
@@ -55,7 +55,7 @@ def lasting(slow: Services) -> Iterator[Services]:
 
 @contextmanager
 def replicate(folder: Path, **options: Any) -> Iterator[Services]:
-    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
+    copytree(CONTRACT, folder / "data")
     with (
         running_hubs(folder / "data", apps=partial(hub_apps, **options)) as hubs,
         services.build(demo_settings(folder / "home", folder / "loras", hubs)) as built,

@@ -318,61 +318,61 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
     return read(client.get(f"/?view=try&lora=civitai:2&job={id_}{address}").text)
 
 
-def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, offered=(0, 0.5, 1), request=job())
+def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet(site: TestClient) -> None:
+    stage = shown_values(site, 0, 1, offered=(0, 0.5, 1), request=job())
     assert [tile.text for tile in stage.select(".strip .tile")] == ["0", "0.5", "1"]
     assert (len(stage.select(".strip button")), len(stage.select("#others"))) == (2, 1)
     assert stage.select_one(".strip")["aria-label"] == "Weights of Ink, with Paper 0.5"
 
 
-def test_a_whole_row_offers_the_weight_that_is_shown(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
+def test_a_whole_row_offers_the_weight_that_is_shown(site: TestClient) -> None:
+    stage = shown_values(site, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert (stage.select("#others"), stage.select_one("#use").text) == ([], "Use weight 0.5")
 
 
-def test_an_image_above_1_says_that_artifacts_are_likely(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, 1.2, kind="strip", address="&sheet=strip")
+def test_an_image_above_1_says_that_artifacts_are_likely(site: TestClient) -> None:
+    stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
     assert [mark["title"] for mark in stage.select(".tile .high")] == ["Above 1, artifacts are likely."]
 
 
-def test_what_is_saved_is_the_image_on_the_right(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
+def test_what_is_saved_is_the_image_on_the_right(site: TestClient) -> None:
+    stage = shown_values(site, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert [(a["href"], a["download"]) for a in stage.select("a[download]")] == [("images/a/0.5.png", "0.5.png")]
 
 
-def test_a_grid_names_the_lora_above_each_column(client: TestClient) -> None:
+def test_a_grid_names_the_lora_above_each_column(site: TestClient) -> None:
     stage = shown_values(
-        client, 0, 1, 0, 1, kind="grid", rows=("a cat", "<b>"), columns=("0", "1"), address="&sheet=grid"
+        site, 0, 1, 0, 1, kind="grid", rows=("a cat", "<b>"), columns=("0", "1"), address="&sheet=grid"
     )
     assert [head.text for head in stage.select(".sheet th")] == ["Ink 0", "Ink 1", "a cat", "<b>"]
     assert len(stage.select(".sheet td a img")) == 4
 
 
-def test_a_sheet_of_loras_has_a_column_for_each_and_a_row_for_each_prompt(client: TestClient) -> None:
+def test_a_sheet_of_loras_has_a_column_for_each_and_a_row_for_each_prompt(site: TestClient) -> None:
     columns, rows = ("Ink 1", "<i> 0.8"), ("a cat", "<b>")
-    stage = shown_values(client, 0, 1, 0, 1, kind="loras", rows=rows, columns=columns, address="&sheet=loras")
+    stage = shown_values(site, 0, 1, 0, 1, kind="loras", rows=rows, columns=columns, address="&sheet=loras")
     assert [head.text for head in stage.select(".sheet th")] == ["Ink 1", "<i> 0.8", "a cat", "<b>"]
     assert stage.select_one(".sheet")["aria-label"] == "Which of these?"
 
 
-def test_a_shared_link_has_the_settings_and_not_the_job(client: TestClient) -> None:
-    share = shown_values(client, 0, 1, link="view=try&seed=5").select_one("[data-share]")
+def test_a_shared_link_has_the_settings_and_not_the_job(site: TestClient) -> None:
+    share = shown_values(site, 0, 1, link="view=try&seed=5").select_one("[data-share]")
     assert share is not None
     assert share["data-share"] == "?view=try&seed=5"
 
 
 @pytest.mark.parametrize(("address", "tab"), [("", "With and without"), ("&sheet=grid", "Prompts")])
-def test_a_tab_for_each_comparison(client: TestClient, address: str, tab: str) -> None:
-    page = read(client.get(f"/?view=try&lora=civitai:2{address}").text)
+def test_a_tab_for_each_comparison(site: TestClient, address: str, tab: str) -> None:
+    page = read(site.get(f"/?view=try&lora=civitai:2{address}").text)
     labels = ["With and without", "Weights", "LoRAs", "Which of these?", "Prompts", "Trigger words"]
     assert [each.text for each in page.select(".tab")] == labels
     assert [each.text for each in page.select(".tab[aria-pressed=true]")] == [tab]
     assert [each.text for each in page.select(".tab[disabled]")] == ["LoRAs", "Which of these?"]
 
 
-def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(client: TestClient) -> None:
+def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(site: TestClient) -> None:
     sheets = ("pair", "strip", "grid", "loras")
-    pages = {sheet: client.get(f"/?view=try&lora=civitai:2&sheet={sheet}").text for sheet in sheets}
+    pages = {sheet: site.get(f"/?view=try&lora=civitai:2&sheet={sheet}").text for sheet in sheets}
     assert [sheet for sheet, text in pages.items() if "<textarea" in text and 'id="rows"' in text] == ["grid", "loras"]
     assert [sheet for sheet, text in pages.items() if 'name="seeds"' in text] == ["loras"]
     assert [sheet for sheet, text in pages.items() if 'id="try-weights"' in text] == ["strip", "grid"]
@@ -387,8 +387,8 @@ def test_the_title_of_a_shared_comparison_names_what_everybody_may_see(
     assert page.select_one("meta[property='og:title']")["content"] == title
 
 
-def test_markup_in_what_is_typed_stays_text(client: TestClient) -> None:
-    page = read(client.get("/?view=try&lora=civitai:2&prompt=%3C/textarea%3E%3Cscript%3E&steps=%3Cb%3E").text)
+def test_markup_in_what_is_typed_stays_text(site: TestClient) -> None:
+    page = read(site.get("/?view=try&lora=civitai:2&prompt=%3C/textarea%3E%3Cscript%3E&steps=%3Cb%3E").text)
     assert page.select_one("#prompt").text == "</textarea><script>"
     assert page.select("#main script") == []
 

@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from connectors.ref import HubName, Ref
 from hub_ui import app, services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import use_visitor
@@ -24,6 +23,7 @@ from hub_ui.web.visit.routes import disposition
 from hub_ui.web.visitors import COOKIE
 from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
 from tests.hub_ui.library.building import entry
+from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.web.conftest import PART, open_client, read
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
@@ -140,7 +140,7 @@ def test_who_drops_the_cookie_has_what_is_left_at_the_address(page: Page, monkey
     assert "searches a minute" not in asked(page, {"x-forwarded-for": "9.9.9.9"})
 
 
-INK = "huggingface:shapeworks/ink-outline-tiny"
+RED = "huggingface:maker/red"
 OFFERED = "civitai:9@9#9"
 
 
@@ -149,7 +149,7 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("visit")
     lock = home / "shared.lock"
     lock.write_text(lockfile.dumps([entry(ref=Ref.parse(OFFERED), title="Offered")]))
-    with running_hubs(SAMPLES) as hubs:
+    with running_hubs(CONTRACT) as hubs:
         settings = replace(demo_settings(home / "home", home / "loras", hubs), hosted=True, shared_lock=lock)
         with services.build(settings) as built:
             yield built
@@ -163,7 +163,7 @@ def visit(hosted: Services, tmp_path: Path) -> Iterator[TestClient]:
         downloads = hosted.visitor_downloads
         assert downloads is not None
         with use_visitor(hosted.visitors.get(client.cookies[COOKIE])):
-            downloads.add(Ref.parse(INK))
+            downloads.add(Ref.parse(RED))
         yield client
 
 
@@ -173,16 +173,16 @@ def titles(text: str) -> list[str]:
 
 def test_what_was_kept_is_listed_and_what_the_operator_offers(visit: TestClient) -> None:
     page = read(visit.get("/?view=library").text)
-    assert titles(str(page)) == ["ink-outline-tiny"]
+    assert titles(str(page)) == ["red"]
     assert [title.text for title in page.select("#offered .what b")] == ["Offered"]
     assert [button.text for button in page.select("#offered button:not(.chip)")] == []
 
 
 def test_a_row_leads_to_its_panel_its_first_try_and_its_file(visit: TestClient, hosted: Services) -> None:
     [opens, tries, file] = [str(link["href"]) for link in read(visit.get("/?view=library").text).select("#kept a")]
-    assert opens.startswith("./?open=huggingface%3Ashapeworks%2Fink-outline-tiny%40")
-    assert tries.startswith("./?view=try&lora=huggingface%3Ashapeworks%2Fink-outline-tiny%40")
-    assert file.startswith(f"{hosted.settings.endpoints['huggingface']}/shapeworks/ink-outline-tiny/resolve/")
+    assert opens.startswith("./?open=huggingface%3Amaker%2Fred%40")
+    assert tries.startswith("./?view=try&lora=huggingface%3Amaker%2Fred%40")
+    assert file.startswith(f"{hosted.settings.endpoints['huggingface']}/maker/red/resolve/")
 
 
 def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) -> None:

@@ -1,0 +1,13 @@
+"""Cases that are data: beside the tests of a module, in a file of its name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_cases(tests: str) -> dict[str, list[Any]]:
+    """By what is read in them, which is also the name of the test."""
+    path = Path(tests)
+    file = path.with_name(f"{path.stem.removeprefix('test_')}.json")
+    cases: dict[str, list[Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return cases

@@ -1,0 +1,90 @@
+"""What is said of images that are there, and what stands beside them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from connectors.ref import Ref
+from hub_ui.generate import comparison
+from hub_ui.generate.result import GeneratedImage
+from hub_ui.generate.try_fields import TrySettings
+from hub_ui.i18n import use_language
+from hub_ui.images import infotext, png_metadata
+from hub_ui.locales import get_language
+from hub_ui.web.images import GeneratedImages
+from hub_ui.web.try_page import result
+from hub_ui.web.view import StackedLora, View
+from tests.hub_ui.generate.making import INK, adapter, job, made
+
+
+def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path) -> None:
+    asked = job()
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
+    assert all(tile.src.startswith("images/") for tile in shown.tiles)
+
+
+def test_a_clip_is_saved_in_three_forms_that_say_the_same(tmp_path: Path) -> None:
+    frames = (Image.new("RGB", (32, 16)),) * 3
+    film = made(images=(GeneratedImage(image=frames[1], frames=frames, seconds=1.0),))
+    tile = result.result_of(film, GeneratedImages(folder=tmp_path)).right_tile
+    assert [Path(clip).suffix for clip in tile.clips] == [".mp4", ".webp"]
+    files = [tmp_path / address.removeprefix("images/") for address in (tile.src, *tile.clips)]
+    assert {png_metadata.read(file).frames for file in files} == {3}
+
+
+def test_the_settings_of_an_image_have_the_whole_prompt(tmp_path: Path) -> None:
+    asked = job(prompt="猫" * 500)
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert "猫" not in shown.detail
+    assert "猫" * 500 in shown.right_tile.settings
+
+
+def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(infotext, "autov3", read.append)
+    asked = job()
+    result.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
+    assert len(read) == 1
+
+
+def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
+    asked = job()
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    offered = replace(shown, offered=(0.0, 0.3, 0.8))
+    assert (offered.slots, offered.missing) == ([(0.0, 0), (0.3, None), (0.8, 1)], (0.3,))
+    whole = result.with_weights(
+        offered, made(asked, comparison.weight_sweep(asked, (0.3,))), GeneratedImages(folder=tmp_path)
+    )
+    assert (whole.missing, whole.slots[1], whole.usable) == ((), (0.3, 2), None)
+    assert whole.showing(2).usable == 0.3
+
+
+def test_without_both_of_two_loras_is_no_weight_of_one(tmp_path: Path) -> None:
+    asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert [tile.weight for tile in shown.tiles] == [None, 0.8]
+
+
+def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
+    shown = result.result_of(made(), GeneratedImages(folder=tmp_path))
+    mine = View(page="try", stack=(StackedLora(ref=f"local:ink@{'a' * 64}"),), settings=TrySettings(base="/secret"))
+    linked = result.with_link(shown, mine)
+    assert ("secret" in linked.link, "local" in linked.link) == (False, False)
+    assert linked.link_note == (
+        "The share link leaves out LoRAs that are files of this computer. "
+        "The share link leaves out the base, which is a folder of this computer."
+    )
+
+
+def test_labels_of_cells_are_in_the_language_of_the_page() -> None:
+    cells = [("pair", "without"), ("pair", "with Ink 0.8"), ("trigger", "without “ink”"), ("both", "with love 1")]
+    labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == [label for _kind, label in cells]
+    with use_language(get_language("ja")):
+        labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == ["LoRA なし", "Ink 0.8 あり", "“ink” なし", "with love 1"]
