@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from hub_ui.generate.lora.load import LoraCache
 from tests.hub_ui.generate.pipelines import transformer_rows
 from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
 from tests.hub_ui.generate.pipelines.bench import (
@@ -36,11 +35,6 @@ FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *transformer_rows.ROWS)
 ROWS = (*FORMATS, *ALGORITHMS)
 ONE_EACH = list({row.base.name: row for row in reversed(FORMATS)}.values())
 OFF, _, WHOLE, STACKED = WEIGHTS
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
 
 
 def name_of_base(row: Row) -> object:

@@ -52,11 +52,6 @@ UNSTEERED = replace(
 )
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
-
-
 def control_files(tmp_path: Path, make: Make) -> tuple[Any, list[File], list[Path]]:
     """The pipeline widened by hand, and two LoRAs for it."""
     wide = widen(load(CONTROL, CONTROL.save(tmp_path / "base")))

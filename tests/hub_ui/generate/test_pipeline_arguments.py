@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,7 +147,8 @@ def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: 
     )
     made = studio.generate(job, comparison.single(job))
 
-    pipe = load(base, folder)
+    # As the engine loads it.
+    pipe = load(replace(base, attributes={}), folder)
     pipe.guider = pipe.guider.new(guidance_scale=9.0)
     noise = torch.Generator().manual_seed(made.report.seed)
     output = pipe(prompt="a red cat", num_inference_steps=2, generator=noise, output_type="pil", **base.call)

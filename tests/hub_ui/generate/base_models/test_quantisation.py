@@ -187,12 +187,14 @@ def bytes_of(pipe: Any) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5", "sdnq-int8", "sdnq-uint4"])
-def quantised(wide: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(scope="module", params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5", "sdnq-int8", "sdnq-uint4"])
+def quantised(wide: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """Who changes it has to leave it as it was."""
     if request.param.startswith("sdnq"):
         return load_in(request.param, wide)
     if request.param.startswith("gguf"):
-        return load_gguf(wide, packed.save_gguf(wide, tmp_path / "flux.gguf", request.param[5:].upper()))
+        gguf = tmp_path_factory.mktemp("gguf") / "flux.gguf"
+        return load_gguf(wide, packed.save_gguf(wide, gguf, request.param[5:].upper()))
     pipe = load_in("fp8", wide)
     if request.param.endswith("T5"):
         precision.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
