@@ -46,6 +46,6 @@ ALGORITHMS = (
         for algorithm in ("LoHa", "LoKr", "LoKr whole", "DoRA", "full")
     ),
     # kohya's own OFT has another first word.
-    _trained_by_lycoris("sdxl", sai("oft_unet_"), "OFT held back", "kohya's "),
+    _trained_by_lycoris("sdxl", sai("oft_unet_", r"mid_block.*attentions"), "OFT held back", "kohya's "),
     *(_trained_by_peft(algorithm, prefix) for algorithm, prefix in zip(PEFT_CONFIGS, cycle(PREFIXES), strict=False)),
 )
