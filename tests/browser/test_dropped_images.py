@@ -17,7 +17,7 @@ from hub_ui.images import png_metadata
 from hub_ui.images.infotext import autov3
 from tests.browser import axe, places
 from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.pipelines import wan
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import load
 from tests.hub_ui.generate.pipelines.spellings import layers
 from tests.hub_ui.generate.pipelines.trained import in_frame
@@ -61,8 +61,8 @@ PLAYED = "video => new Promise(done => video.ontimeupdate = () => video.currentT
 def test_two_seconds_of_wan_with_and_without_a_lora_play_and_are_made_again_from_their_files(
     demo: str, page: Page, tmp_path: Path
 ) -> None:
-    wan.WAN_21.save(tmp_path / "wan")
-    theirs = load(wan.WAN_21, tmp_path / "wan")
+    TINY["wan_21"].save(tmp_path / "wan")
+    theirs = load(TINY["wan_21"], tmp_path / "wan")
     file = in_frame("comfy", layers("wan.original"))(theirs, 1)
     lora = file.save(tmp_path / "a.safetensors")
     sizes = {"width": 32, "height": 32, "frames": 33, "steps": 3}

@@ -13,7 +13,7 @@ from connectors.ref import Ref
 from hub_ui.generate.memory import Device
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.pipelines import encoders, stable_diffusion
+from tests.hub_ui.generate.pipelines.bases import part
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 WIDTH, TEXT_WIDTH = (32, 64), 32
@@ -39,11 +39,11 @@ def save_base(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     kind: Any = StableDiffusionPipeline
     pipe = kind(
-        vae=encoders.vae(block_out_channels=(16, 16)),
-        text_encoder=encoders.clip(vocab_size=60, max_position_embeddings=24),
+        vae=part("vae", block_out_channels=(16, 16)),
+        text_encoder=part("clip", vocab_size=60, max_position_embeddings=24),
         tokenizer=_tokenizer(folder),
-        unet=stable_diffusion.unet(block_out_channels=WIDTH, norm_num_groups=8),
-        scheduler=stable_diffusion.ddim(),
+        unet=part("unet", block_out_channels=WIDTH, norm_num_groups=8),
+        scheduler=part("ddim"),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -7,8 +7,10 @@ from diffusers import UNet2DConditionModel
 
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.lora.load import LoraCache
 from tests.hub_ui.generate.building import load_base, save_base, save_kohya
 from tests.hub_ui.generate.original import save_wide
+from tests.hub_ui.generate.pipelines.bench import Bench
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +35,11 @@ def pipe(base: str) -> Any:
 def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base with a text encoder as wide as the real one's."""
     return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from hub_ui.generate.request import GenerationRequest
 from hub_ui.images import png_metadata
 from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.comparing import same
-from tests.hub_ui.generate.pipelines import flux
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 
 @pytest.fixture
 def asked(tmp_path: Path) -> GenerationRequest:
     """On a network whose attention diffusers dispatches."""
-    return job(base=str(flux.DEV.save(tmp_path / "flux")), width=32, height=32, steps=1)
+    return job(base=str(TINY["flux1 dev"].save(tmp_path / "flux")), width=32, height=32, steps=1)
 
 
 def choose(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from hub_ui.generate.lora.load import LoraCache
 from tests.hub_ui.generate.pipelines import transformer_rows
 from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
 from tests.hub_ui.generate.pipelines.bench import (
@@ -38,11 +37,6 @@ ONE_EACH = list({row.base.name: row for row in reversed(FORMATS)}.values())
 OFF, _, WHOLE, STACKED = WEIGHTS
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
-
-
 def name_of_base(row: Row) -> object:
     return row.base.name
 
@@ -52,7 +46,8 @@ def algorithm_of(row: Row) -> object:
     return row.name if row in ALGORITHMS else None
 
 
-@pytest.mark.parametrize("row", one_of_each(ROWS, name_of_base, algorithm_of), ids=str)
+# The scope has the tests of a row come one after another, so that one process loads its base.
+@pytest.mark.parametrize("row", one_of_each(ROWS, name_of_base, algorithm_of), ids=str, scope="module")
 def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     files, paths = written(row, tiny, tmp_path)
@@ -65,7 +60,7 @@ def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, t
     assert distance(made[WHOLE], tiny.drawn) > 0.05, "an effect too small to compare"
 
 
-@pytest.mark.parametrize("row", every_third(ONE_EACH, 0), ids=str)
+@pytest.mark.parametrize("row", every_third(ONE_EACH, 0), ids=str, scope="module")
 def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1], bench.cache) as manager:
@@ -81,7 +76,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
 BATCHED = [row for row in ONE_EACH if row.base.architecture != "flux3"]
 
 
-@pytest.mark.parametrize("row", [*every_third(BATCHED, 1), transformer_rows.ERNIE_DORA], ids=str)
+@pytest.mark.parametrize("row", [*every_third(BATCHED, 1), transformer_rows.ERNIE_DORA], ids=str, scope="module")
 def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1], bench.cache) as manager:

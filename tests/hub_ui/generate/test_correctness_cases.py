@@ -14,7 +14,8 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.pipelines import transformer_rows, wan, z_image
+from tests.hub_ui.generate.pipelines import transformer_rows
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
     WEIGHTS,
@@ -29,8 +30,7 @@ from tests.hub_ui.generate.pipelines.bench import (
     written,
 )
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS, SD3S
-from tests.hub_ui.generate.pipelines.flux import CONTROL, UNSTEERED, widen
-from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_bfl, control_of_diffusers
+from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_bfl, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
 from tests.hub_ui.generate.pipelines.rows import Make, Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
@@ -43,11 +43,13 @@ OFF, HALF, WHOLE, _ = WEIGHTS
 SHOWN = ("sd1", "sd2", "sdxl", "sd3", "flux1 dev", "flux1 schnell", "chroma", "auraflow", "cogview4")
 FIRST = {row.base.name: row for row in reversed((*UNETS, *SD3S, *FLUXES, *OTHERS))}
 SHEETS = [FIRST[name] for name in SHOWN]
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
+CONTROL = TINY["flux1 control"]
+# The same network without the control picture: what a control LoRA of weight 0 draws.
+UNSTEERED = replace(
+    CONTROL,
+    pipeline="FluxPipeline",
+    call={key: value for key, value in CONTROL.call.items() if key != "control_image"},
+)
 
 
 def control_files(tmp_path: Path, make: Make) -> tuple[Any, list[File], list[Path]]:
@@ -113,8 +115,9 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
         assert distance(draw(tiny.ours, tiny.base), one_way) < TOLERANCE
 
 
+Z_IMAGE = TINY["z_image"]
 # The negative prompt is longer than the prompt here, so that the rows of their tokens are of two lengths.
-LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
+LONG = replace(Z_IMAGE, call={**Z_IMAGE.call, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
 # FLUX.3 takes one prompt a call.
 BASES = {row.base.name: row.base for row in transformer_rows.ROWS if row.base.architecture != "flux3"}
 NETWORKS = (*BASES.values(), LONG)
@@ -146,7 +149,7 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
 def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
     name: str, network: str, bench: Bench, tmp_path: Path
 ) -> None:
-    tiny = bench.tiny(wan.WAN_22)
+    tiny = bench.tiny(TINY["wan_22"])
     file = in_frame("comfy", layers("wan.original"), component=network)(tiny.theirs, 1)
     meant = by_hand(tiny.theirs, tiny.base, [file], [[1.0]])[0]
     assert distance(meant, tiny.drawn) > 0.1
@@ -155,7 +158,7 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
 
 
 def test_both_halves_never_change_the_one_network_of_wan_2_1(bench: Bench, tmp_path: Path) -> None:
-    tiny = bench.tiny(wan.WAN_21)
+    tiny = bench.tiny(TINY["wan_21"])
     file = in_frame("comfy", layers("wan.original"))(tiny.theirs, 1)
     halves = [file.save(tmp_path / f"boats_{noise}_noise.safetensors") for noise in ("high", "low")]
     with (

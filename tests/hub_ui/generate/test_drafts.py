@@ -29,7 +29,7 @@ from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike
-from tests.hub_ui.generate.pipelines import flux
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.second_gpu import second_gpu
 
 LORA = DraftLora(
@@ -210,7 +210,7 @@ def test_a_draft_without_a_lora_skips_what_the_first_block_says_is_the_same(
 
     monkeypatch.setattr(FluxSingleTransformerBlock, "forward", counted)
     give_row(monkeypatch, Draft(scale=1, cache=1000.0))
-    in_full = job(base=str(flux.DEV.save(tmp_path / "flux")), steps=3, width=32, height=32)
+    in_full = job(base=str(TINY["flux1 dev"].save(tmp_path / "flux")), steps=3, width=32, height=32)
     whole = blocks_of(in_full)
     assert blocks_of(replace(in_full, draft=True)) * 3 == whole
     assert blocks_of(replace(in_full, seed=8)) == whole

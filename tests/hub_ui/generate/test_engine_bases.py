@@ -21,7 +21,7 @@ from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.original import save_checkpoint
-from tests.hub_ui.generate.pipelines import hidream, wan
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 UNIPC: Any = UniPCMultistepScheduler
 
@@ -54,7 +54,7 @@ def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -
 def test_the_scheduler_of_wan_is_shifted_by_the_size_of_the_clip(
     studio: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], shift: float
 ) -> None:
-    folder, seen, set_timesteps = wan.WAN_21.save(tmp_path / "wan"), list[float](), UNIPC.set_timesteps
+    folder, seen, set_timesteps = TINY["wan_21"].save(tmp_path / "wan"), list[float](), UNIPC.set_timesteps
     own = UNIPC(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=7.0)
     own.save_pretrained(folder / "scheduler")
     index = json.loads((folder / "model_index.json").read_text())
@@ -121,7 +121,7 @@ def test_a_checkpoint_on_this_disk_draws(
 
 
 def test_the_size_of_a_base_with_an_area_of_its_own_is_the_image_s(studio: Engine, tmp_path: Path) -> None:
-    asked = job(base=str(hidream.HIDREAM.save(tmp_path / "base")), steps=1, width=32, height=64)
+    asked = job(base=str(TINY["hidream"].save(tmp_path / "base")), steps=1, width=32, height=64)
     made = studio.generate(asked, comparison.single(asked))
     assert made.images[0].image.size == (made.report.width, made.report.height) == (180, 360)
     assert made.report.notes == ("This base makes images of its own size: 180 x 360 in place of 32 x 64.",)

@@ -15,18 +15,13 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same
-from tests.hub_ui.generate.pipelines import wan
-from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
-from tests.hub_ui.generate.pipelines.qwen_image import QWEN_IMAGE
 from tests.hub_ui.generate.pipelines.short_form import every_third
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.stable_diffusion import SDXL
-from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
 from tests.hub_ui.generate.pipelines.trained import in_frame
-from tests.hub_ui.generate.pipelines.z_image import Z_IMAGE
 
-FAMILIES = [SDXL, SD3, DEV, CHROMA, QWEN_IMAGE, Z_IMAGE]
+FAMILIES = [TINY[name] for name in ("sdxl", "sd3", "flux1 dev", "chroma", "qwen_image", "z_image")]
 
 
 @pytest.fixture
@@ -159,15 +154,15 @@ def test_what_can_t_be_started_from_is_refused_in_a_sentence(
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny base whose clips begin with an image."""
-    return str(wan.WAN_I2V.save(tmp_path_factory.mktemp("bases") / "wan"))
+    return str(TINY["wan_i2v"].save(tmp_path_factory.mktemp("bases") / "wan"))
 
 
 def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
     studio: Engine, clips: str, photo: Path
 ) -> None:
     made = one(studio, base=clips, image=photo, steps=3, guidance=3.0, frames=5, strength=0.3)
-    call = {**wan.I2V_CALL, "negative_prompt": None, "image": Image.open(photo).convert("RGB")}
-    pipe = load(wan.WAN_I2V, Path(clips))
+    call = {**TINY["wan_i2v"].call, "negative_prompt": None, "image": Image.open(photo).convert("RGB")}
+    pipe = load(TINY["wan_i2v"], Path(clips))
     output = pipe(
         prompt="a red cat", output_type="pil", generator=torch.Generator().manual_seed(7),
         **{name: value for name, value in call.items() if name != "max_sequence_length"},
@@ -179,7 +174,7 @@ def test_a_lora_changes_a_clip_that_begins_with_an_image(
     studio: Engine, clips: str, photo: Path, tmp_path: Path
 ) -> None:
     make = in_frame("comfy", layers("wan.original", "wan.image"))
-    path = make(load(wan.WAN_I2V, Path(clips)), 1).save(tmp_path / "boats.safetensors")
+    path = make(load(TINY["wan_i2v"], Path(clips)), 1).save(tmp_path / "boats.safetensors")
     lora = adapter(path, architecture="wan", base_model="wan-2.1-i2v-14b-480p")
     made = pair(studio, lora, base=clips, image=photo, steps=2, frames=5, width=32, height=32)
     assert (made.report.coverage[0].whole, apart(*made.images) > 0.5) == (True, True)

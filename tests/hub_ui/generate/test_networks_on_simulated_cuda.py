@@ -16,7 +16,8 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.offload import Placement, free_parts, place, release_memory
 from tests.hub_ui.generate.building import CPU, adapter
-from tests.hub_ui.generate.pipelines import flux, packed
+from tests.hub_ui.generate.pipelines import packed
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import draw, load
 from tests.hub_ui.generate.pipelines.rows import file
@@ -32,7 +33,7 @@ IN_SHORT = (("gguf-q8_0", "group_offload"), ("fp8", "disk_offload"))
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return flux.DEV.save(tmp_path_factory.mktemp("flux"))
+    return TINY["flux1 dev"].save(tmp_path_factory.mktemp("flux"))
 
 
 def load_on(device: Device, precision: str, base: Path, folder: Path) -> Any:
@@ -48,15 +49,15 @@ def load_on(device: Device, precision: str, base: Path, folder: Path) -> Any:
 def draw_with_lora(pipe: Any, device: Device, path: Path) -> list[torch.Tensor]:
     """Alone, with a LoRA, in rows of several weights, and alone again."""
     manager = AdapterManager(pipe, "flux1", LoraCache(2**28), device.name)
-    alone = draw(pipe, flux.DEV)
+    alone = draw(pipe, TINY["flux1 dev"])
     manager.set_adapters([adapter(path, architecture="flux1")])
     with manager.merge(steps=100):
-        whole = draw(pipe, flux.DEV)
+        whole = draw(pipe, TINY["flux1 dev"])
     seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
     with manager.row_weights([[0.5], [1.0]]):
-        rows = draw(pipe, flux.DEV, prompt=["a red cat"] * 2, generator=seeds)
+        rows = draw(pipe, TINY["flux1 dev"], prompt=["a red cat"] * 2, generator=seeds)
     manager.disable()
-    made = [alone, whole, rows, draw(pipe, flux.DEV)]
+    made = [alone, whole, rows, draw(pipe, TINY["flux1 dev"])]
     free_parts(pipe)
     return [each.cpu() for each in made]
 
@@ -72,7 +73,7 @@ def draw_with_lora(pipe: Any, device: Device, path: Path) -> list[torch.Tensor]:
 def test_a_quantised_base_draws_there_what_it_draws_on_the_cpu(
     base: Path, tmp_path: Path, precision: str, level: OffloadLevel
 ) -> None:
-    path = BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors")
+    path = BLOCKS(load(TINY["flux1 dev"], base), 1).save(tmp_path / "lora.safetensors")
     expected = draw_with_lora(load_on(CPU, precision, base, tmp_path), CPU, path)
     with simulated_cuda(Card(), Card()) as cuda:
         pipe = load_on(SECOND, precision, base, tmp_path)

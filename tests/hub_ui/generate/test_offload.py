@@ -22,8 +22,7 @@ from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_me
 from hub_ui.generate.offload import Placement, free_parts, layer_mover, place, prepare
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.loading import save_sparse
-from tests.hub_ui.generate.pipelines.anima import ANIMA
-from tests.hub_ui.generate.pipelines.sana import SANA
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.real_pipelines import GEMMA_2, SANA_06B, built, spec_of
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
@@ -80,7 +79,7 @@ def test_files_of_offloaded_weights_are_deleted_with_the_level(pipe: Any) -> Non
 
 
 def test_a_modular_pipeline_generates_the_same_at_each_level(tmp_path: Path) -> None:
-    folder = ANIMA.save(tmp_path / "anima")
+    folder = TINY["anima"].save(tmp_path / "anima")
     modular: Any = load_pipeline(choose_base("anima", None, str(folder)), folder, CPU)[0]
 
     def image() -> Any:
@@ -203,7 +202,8 @@ def test_weights_are_pinned_where_there_is_room_for_them_as_torch_rounds(
 @pytest.mark.exact
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which memory no file is behind")
 def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path: Path) -> None:
-    folder, parts = SANA.save(tmp_path), {"transformer": ("SanaTransformer2DModel", SANA_06B), "text_encoder": GEMMA_2}
+    folder = TINY["sana"].save(tmp_path)
+    parts = {"transformer": ("SanaTransformer2DModel", SANA_06B), "text_encoder": GEMMA_2}
     for name, part in parts.items():
         save_sparse(folder / name, built(*part), "BF16")
     command = [sys.executable, "-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8"]

@@ -20,8 +20,8 @@ from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.settings import resolve_request
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
-from tests.hub_ui.generate.pipelines import flux
-from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
+from tests.hub_ui.generate.pipelines.bases import TINY
+from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import load
 from tests.hub_ui.generate.second_gpu import GIGABYTE, SHEETS, Sheet, draw, engine, of, second_gpu
 from tests.hub_ui.generate.simulated_cuda import SimulatedCuda
@@ -77,8 +77,8 @@ def test_an_image_to_start_from_is_drawn_over_there_as_on_the_cpu(
 def test_a_control_lora_follows_its_image_there_as_on_the_cpu(
     studio: Engine, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:
-    base = flux.DEV.save(tmp_path / "flux")
-    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    base = TINY["flux1 dev"].save(tmp_path / "flux")
+    path = control_of_diffusers(widen(load(TINY["flux1 dev"], base)), 1).save(tmp_path / "lora.safetensors")
     lora, fields = adapter(path, architecture="flux1"), {"base": str(base), "control": photo, "control_kind": "ready"}
     # The image without the LoRA has the narrow input.
     expected = pair(studio, lora, **fields)
@@ -146,7 +146,7 @@ def test_each_request_begins_at_the_level_that_is_planned_for_its_size(
 def test_another_base_has_what_is_free_without_the_one_in_memory_or_leaves_it_there(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    larger = str(flux.DEV.save(tmp_path / "flux"))
+    larger = str(TINY["flux1 dev"].save(tmp_path / "flux"))
     with second_gpu(monkeypatch) as cuda:
         for card, free in zip(cuda.cards, (0, GIGABYTE), strict=True):
             card.by_others = card.memory - free
@@ -168,7 +168,7 @@ def test_memory_that_other_programs_took_while_a_base_was_fetched_is_told(
         there.load(job(base=base))
         free = 1
         with pytest.raises(PreviewError, match=r"of memory, and 0\.0 GB are free"):
-            there.load(job(base=str(flux.DEV.save(tmp_path / "flux"))))
+            there.load(job(base=str(TINY["flux1 dev"].save(tmp_path / "flux"))))
         there.close()
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,9 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.comparing import apart
-from tests.hub_ui.generate.pipelines import flux, hunyuan_guided
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
-from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
+from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.rows import Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
@@ -138,9 +139,7 @@ def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, row: Row) ->
     assert any(step.preview for step in steps)
 
 
-@pytest.mark.parametrize(
-    "base", [hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15], ids=["image", "video"]
-)
+@pytest.mark.parametrize("base", [TINY["hunyuan_image"], TINY["hunyuan_video_15"]], ids=["image", "video"])
 def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: Path, base: Base) -> None:
     folder = base.save(tmp_path / "base")
     job = GenerationRequest(
@@ -148,7 +147,8 @@ def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: 
     )
     made = studio.generate(job, comparison.single(job))
 
-    pipe = load(base, folder)
+    # As the engine loads it.
+    pipe = load(replace(base, attributes={}), folder)
     pipe.guider = pipe.guider.new(guidance_scale=9.0)
     noise = torch.Generator().manual_seed(made.report.seed)
     output = pipe(prompt="a red cat", num_inference_steps=2, generator=noise, output_type="pil", **base.call)
@@ -157,8 +157,9 @@ def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: 
     assert made.images[0].image.tobytes() == wanted[len(wanted) // 2].tobytes()
 
 
-@pytest.mark.parametrize(("base", "count"), [(flux.DEV, 0), (flux.SCHNELL, 1)], ids=["dev", "schnell"])
-def test_guidance_that_a_base_does_not_take_is_said(tmp_path: Path, base: Base, count: int) -> None:
+@pytest.mark.parametrize(("name", "count"), [("dev", 0), ("schnell", 1)])
+def test_guidance_that_a_base_does_not_take_is_said(tmp_path: Path, name: str, count: int) -> None:
+    base = TINY[f"flux1 {name}"]
     pipe = load(base, base.save(tmp_path / "base"))
     expected = ["This base takes no guidance; the 4 was left out."] * count
     assert unused_notes(pipe, SETTINGS) == expected
@@ -185,8 +186,8 @@ def test_guidance_that_a_base_takes_for_a_part_of_the_steps_is_said() -> None:
 
 
 def control_job(folder: Path, **fields: Any) -> GenerationRequest:
-    base = flux.DEV.save(folder / "base")
-    wide = flux.widen(load(flux.DEV, base))
+    base = TINY["flux1 dev"].save(folder / "base")
+    wide = widen(load(TINY["flux1 dev"], base))
     path = control_of_diffusers(wide, 1).save(folder / "control.safetensors")
     picture = folder / "picture.png"
     Image.fromarray((np.indices((32, 32)).sum(0) // 8 % 2 * 255).astype(np.uint8)).save(picture)
@@ -230,7 +231,7 @@ def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_pa
 
 def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
-    base = flux.KONTEXT.save(tmp_path / "base")
+    base = TINY["flux1 Kontext"].save(tmp_path / "base")
     job = GenerationRequest(
         adapters=(), base=str(base), prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )

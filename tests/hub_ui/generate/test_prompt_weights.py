@@ -28,8 +28,7 @@ from hub_ui.generate.prompt_weights import (
 )
 from tests.hub_ui.generate.building import adapter, job, save_kohya, settings
 from tests.hub_ui.generate.comparing import alike, apart, one, same
-from tests.hub_ui.generate.pipelines.stable_diffusion import SD1, SDXL
-from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 
 # The first six are the examples in A1111's own documentation of its parser.
@@ -152,7 +151,7 @@ LONG = "ab " * 50
 KEYS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 
 
-@pytest.fixture(scope="module", params=[SD1, SDXL], ids=str)
+@pytest.fixture(scope="module", params=[TINY["sd1"], TINY["sdxl"]], ids=str)
 def pipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = request.param.save(tmp_path_factory.mktemp("base"))
     kind: Any = diffusers.DiffusionPipeline
@@ -247,7 +246,7 @@ def test_the_pipelines_own_call_encodes_what_is_plain_and_short(
 
 def test_other_families_get_plain_words_and_say_so(tmp_path: Path) -> None:
     kind: Any = diffusers.DiffusionPipeline
-    pipe = kind.from_pretrained(SD3.save(tmp_path))
+    pipe = kind.from_pretrained(TINY["sd3"].save(tmp_path))
     assert not reads_emphasis(pipe)
     assert prompt_notes(pipe, settings(), ["a cat (asleep)"]) == []
     assert prompt_notes(pipe, settings(), ["a (cat:1.2)"]) == [

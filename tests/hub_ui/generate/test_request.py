@@ -20,7 +20,7 @@ from hub_ui.generate.request import (
     watch_steps,
 )
 from tests.hub_ui.generate.building import job
-from tests.hub_ui.generate.pipelines import ltx2
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 
 def test_weights_are_none_one_for_all_or_one_for_each() -> None:
@@ -79,7 +79,7 @@ def test_a_copy_of_the_scheduler_steps_itself_and_is_not_counted() -> None:
 
 
 def test_a_clip_with_sound_is_the_same_twice(studio: Engine, tmp_path: Path) -> None:
-    base = ltx2.LTX_2.save(tmp_path / "base")
+    base = TINY["ltx2"].save(tmp_path / "base")
     asked = job(base=str(base), frames=5, steps=3, guidance=3.0)
     first = studio.generate(asked, comparison.single(asked)).images[0].frames
     studio.close()

@@ -21,9 +21,7 @@ from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub, silently
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.original import save_checkpoint
-from tests.hub_ui.generate.pipelines.anima import ANIMA
-from tests.hub_ui.generate.pipelines.flux import DEV
-from tests.hub_ui.generate.pipelines.wan import WAN_21
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
 
@@ -35,7 +33,7 @@ def copy(base: str, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return DEV.save(tmp_path_factory.mktemp("flux"))
+    return TINY["flux1 dev"].save(tmp_path_factory.mktemp("flux"))
 
 
 def of(folder: Path | str, **fields: Any) -> PipelineSpec:
@@ -51,7 +49,7 @@ def test_a_folder_draws(base: str) -> None:
 
 
 def test_the_autoencoder_of_wan_is_loaded_in_full_precision(tmp_path: Path) -> None:
-    folder = WAN_21.save(tmp_path / "wan")
+    folder = TINY["wan_21"].save(tmp_path / "wan")
     pipe: Any = load_pipeline(of(folder), folder, replace(CPU, dtype="bfloat16"))[0]
     assert (pipe.vae.dtype, pipe.transformer.dtype) == (torch.float32, torch.bfloat16)
     frames = pipe(**DRAW, num_frames=5, max_sequence_length=24, output_type="np").frames
@@ -100,7 +98,7 @@ def test_a_base_without_a_control_input_is_told(base: str) -> None:
 
 
 def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
-    folder = ANIMA.save(tmp_path / "anima")
+    folder = TINY["anima"].save(tmp_path / "anima")
     pipe = load_base(folder)
     made = pipe(**DRAW, max_sequence_length=24)
     assert made.images[0].size == (32, 32)
@@ -108,7 +106,7 @@ def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
-    folder = ANIMA.save(tmp_path / "anima")
+    folder = TINY["anima"].save(tmp_path / "anima")
     moved = folder / "vae"
     moved.rename(tmp_path / "vae")
     index = folder / "modular_model_index.json"
@@ -120,7 +118,7 @@ def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_modular_pipeline_with_a_broken_part_is_told(tmp_path: Path) -> None:
-    folder = ANIMA.save(tmp_path / "anima")
+    folder = TINY["anima"].save(tmp_path / "anima")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
     with pytest.raises(NoBase, match="its vae can't be read"):
         load_base(folder)
@@ -262,7 +260,7 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
 @pytest.fixture
 def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
     """A folder without its transformer's weights, and those in a file."""
-    folder = DEV.save(tmp_path / "flux")
+    folder = TINY["flux1 dev"].save(tmp_path / "flux")
     [weights] = (folder / "transformer").glob("*.safetensors")
     return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
 

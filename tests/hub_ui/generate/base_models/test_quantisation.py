@@ -22,31 +22,20 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.base_hub import save_hub, silently
 from tests.hub_ui.generate.building import CPU, adapter
-from tests.hub_ui.generate.pipelines import (
-    dits,
-    flux,
-    flux2,
-    hidream,
-    hunyuan_video,
-    krea2,
-    ltx2,
-    ltx_video,
-    packed,
-    qwen_image,
-    sana,
-    wan,
-    z_image,
-)
+from tests.hub_ui.generate.pipelines import packed
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
+from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.spellings import dotted
 
+FLUX = TINY["flux1 dev"]
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return flux.DEV.save(tmp_path_factory.mktemp("flux"))
+    return FLUX.save(tmp_path_factory.mktemp("flux"))
 
 
 def of_gguf(base: Path, file: Path) -> PipelineSpec:
@@ -72,29 +61,29 @@ def psnr(drawn: torch.Tensor, reference: torch.Tensor) -> float:
 @pytest.mark.parametrize(("kind", "least"), [("Q8_0", 45), ("Q5_1", 30), ("Q5_0", 30)])
 def test_a_gguf_file_draws_what_its_network_draws(base: Path, tmp_path: Path, kind: str, least: float) -> None:
     pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", kind))
-    found = psnr(draw(pipe, flux.DEV), draw(load(flux.DEV, base), flux.DEV))
+    found = psnr(draw(pipe, FLUX), draw(load(FLUX, base), FLUX))
     print(f"{kind}: {found:.1f} dB")
     assert found > least
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packed.WIDE_FLUX.save(tmp_path_factory.mktemp("wide"))
+    return TINY["flux1 wide"].save(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.mark.parametrize("kind", ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_1", "Q4_0"])
 def test_packed_weights_have_the_values_that_gguf_itself_unpacks(wide: Path, tmp_path: Path, kind: str) -> None:
     gguf = packed.save_gguf(wide, tmp_path / "flux.gguf", kind)
-    unpacked = load(flux.DEV, packed.unpack_gguf(wide, gguf, tmp_path / "unpacked"))
+    unpacked = load(FLUX, packed.unpack_gguf(wide, gguf, tmp_path / "unpacked"))
     # diffusers multiplies by the scales in half precision.
-    assert psnr(draw(load_gguf(wide, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
+    assert psnr(draw(load_gguf(wide, gguf), FLUX), draw(unpacked, FLUX)) > 70
 
 
 NETWORKS = [
-    pytest.param(hidream.HIDREAM, id="HiDream", marks=pytest.mark.exact),
-    pytest.param(krea2.KREA2, id="Krea 2", marks=pytest.mark.exact),
+    pytest.param(TINY["hidream"], id="HiDream", marks=pytest.mark.exact),
+    pytest.param(TINY["krea2"], id="Krea 2", marks=pytest.mark.exact),
     # One of its other parts is in none of diffusers' own modules.
-    pytest.param(ltx2.LTX_2, id="LTX-2"),
+    pytest.param(TINY["ltx2"], id="LTX-2"),
 ]
 
 
@@ -112,7 +101,7 @@ def test_gguf_files_of_other_networks_draw_what_they_hold(tmp_path: Path, one: B
 
 
 def test_two_networks_are_read_from_two_gguf_files(tmp_path: Path) -> None:
-    folder, unpacked, files = wan.WAN_22.save(tmp_path / "base"), tmp_path / "unpacked", {}
+    folder, unpacked, files = TINY["wan_22"].save(tmp_path / "base"), tmp_path / "unpacked", {}
     for part in ("transformer", "transformer_2"):
         files[part] = packed.save_gguf(folder, tmp_path / f"{part}.gguf", "Q8_0", part=part)
         packed.unpack_gguf(folder, files[part], unpacked, part=part)
@@ -123,8 +112,8 @@ def test_two_networks_are_read_from_two_gguf_files(tmp_path: Path) -> None:
     fetched = LocalBase(
         folder=folder, checkpoint=files["transformer"], beside={"transformer_2": files["transformer_2"]}
     )
-    drawn = draw(load_pipeline(spec, fetched, CPU)[0], wan.WAN_22)
-    assert psnr(drawn, draw(load(wan.WAN_22, unpacked), wan.WAN_22)) > 60
+    drawn = draw(load_pipeline(spec, fetched, CPU)[0], TINY["wan_22"])
+    assert psnr(drawn, draw(load(TINY["wan_22"], unpacked), TINY["wan_22"])) > 60
 
 
 def cut(data: bytes) -> bytes:
@@ -147,15 +136,15 @@ def test_a_damaged_gguf_file_is_told(base: Path, tmp_path: Path, damage: Callabl
 def test_weights_in_8_bit_floats_draw_nearly_the_same(base: Path) -> None:
     pipe = load_in("fp8", base)
     assert pipe.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.float8_e4m3fn
-    found = psnr(draw(pipe, flux.DEV), draw(load(flux.DEV, base), flux.DEV))
+    found = psnr(draw(pipe, FLUX), draw(load(FLUX, base), FLUX))
     print(f"fp8: {found:.1f} dB")
     assert found > 30
 
 
 TEXT_ENCODERS: dict[str, Base] = {
-    "T5": flux.DEV, "UMT5": wan.WAN_21, "Pile-T5": dits.AURAFLOW, "Qwen2.5-VL": qwen_image.QWEN_IMAGE,
-    "Qwen3": z_image.Z_IMAGE, "Qwen3-VL": krea2.KREA2, "Mistral": flux2.DEV, "Llama": hidream.HIDREAM,
-    "LLaVA": hunyuan_video.HUNYUAN_VIDEO, "Gemma": sana.SANA, "GLM": dits.COGVIEW4, "T5 of LTX": ltx_video.LTX_VIDEO,
+    "T5": FLUX, "UMT5": TINY["wan_21"], "Pile-T5": TINY["auraflow"], "Qwen2.5-VL": TINY["qwen_image"],
+    "Qwen3": TINY["z_image"], "Qwen3-VL": TINY["krea2"], "Mistral": TINY["flux2_dev"], "Llama": TINY["hidream"],
+    "LLaVA": TINY["hunyuan_video"], "Gemma": TINY["sana"], "GLM": TINY["cogview4"], "T5 of LTX": TINY["ltx_video"],
 }  # fmt: skip
 
 
@@ -198,12 +187,14 @@ def bytes_of(pipe: Any) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5", "sdnq-int8", "sdnq-uint4"])
-def quantised(wide: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(scope="module", params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5", "sdnq-int8", "sdnq-uint4"])
+def quantised(wide: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """Who changes it has to leave it as it was."""
     if request.param.startswith("sdnq"):
         return load_in(request.param, wide)
     if request.param.startswith("gguf"):
-        return load_gguf(wide, packed.save_gguf(wide, tmp_path / "flux.gguf", request.param[5:].upper()))
+        gguf = tmp_path_factory.mktemp("gguf") / "flux.gguf"
+        return load_gguf(wide, packed.save_gguf(wide, gguf, request.param[5:].upper()))
     pipe = load_in("fp8", wide)
     if request.param.endswith("T5"):
         precision.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
@@ -212,25 +203,25 @@ def quantised(wide: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any
 
 @pytest.mark.parametrize("make", [BLOCKS, LAYERS_OF_T5])
 def test_a_lora_has_the_same_effect_on_a_quantised_base(wide: Path, tmp_path: Path, quantised: Any, make: Make) -> None:
-    whole = load(flux.DEV, wide)
+    whole = load(FLUX, wide)
     path = make(whole, 1).save(tmp_path / "lora.safetensors")
-    alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
+    alone, before = draw(quantised, FLUX), bytes_of(quantised)
     with_lora(whole, path)
     manager = with_lora(quantised, path)
     with manager.merge(steps=2):
-        changed = draw(quantised, flux.DEV)
-    found, effect = psnr(changed, draw(whole, flux.DEV)), psnr(changed, alone)
+        changed = draw(quantised, FLUX)
+    found, effect = psnr(changed, draw(whole, FLUX)), psnr(changed, alone)
     print(f"with a LoRA: {found:.1f} dB, its effect: {effect:.1f} dB")
     assert found > 30
     assert effect < found - 3
     manager.set_weights([0.0])
-    assert torch.equal(draw(quantised, flux.DEV), alone)
+    assert torch.equal(draw(quantised, FLUX), alone)
     manager.set_weights([1.0])
     with manager.merge(steps=2):
-        assert torch.equal(draw(quantised, flux.DEV), changed)
+        assert torch.equal(draw(quantised, FLUX), changed)
     manager.disable()
     assert bytes_of(quantised) == before
-    assert torch.equal(draw(quantised, flux.DEV), alone)
+    assert torch.equal(draw(quantised, FLUX), alone)
 
 
 # Of one layer with 256 inputs and outputs.
@@ -249,16 +240,16 @@ CHANGES = {
 def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
     wide: Path, tmp_path: Path, quantised: Any, change: str
 ) -> None:
-    whole, path = load(flux.DEV, wide), tmp_path / "lora.safetensors"
+    whole, path = load(FLUX, wide), tmp_path / "lora.safetensors"
     layer = "transformer.transformer_blocks.0.attn.to_v"
     save_file({f"{layer}.{part}": value for part, value in CHANGES[change].items()}, path)
-    alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
+    alone, before = draw(quantised, FLUX), bytes_of(quantised)
     with_lora(whole, path)
     manager = with_lora(quantised, path)
     with manager.merge(steps=20):
         assert manager.application == {"hooked"}
-        changed = draw(quantised, flux.DEV)
-    assert psnr(changed, alone) + 6 < psnr(changed, draw(whole, flux.DEV)) > 30
+        changed = draw(quantised, FLUX)
+    assert psnr(changed, alone) + 6 < psnr(changed, draw(whole, FLUX)) > 30
     manager.disable()
     assert bytes_of(quantised) == before
 
@@ -272,24 +263,24 @@ def test_a_base_that_was_packed_by_sdnq_draws_as_it_does_when_it_is_packed_here(
     monkeypatch.undo()
     packed = load_in("full", tmp_path / "packed")
     assert packed.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.uint8
-    assert torch.equal(draw(packed, flux.DEV), draw(here, flux.DEV))
+    assert torch.equal(draw(packed, FLUX), draw(here, FLUX))
 
 
 def test_a_control_lora_widens_a_first_layer_in_bfloat16(base: Path, tmp_path: Path) -> None:
     gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
-    pipes = load_gguf(base, gguf), load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
-    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    pipes = load_gguf(base, gguf), load(FLUX, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
+    path = control_of_diffusers(widen(load(FLUX, base)), 1).save(tmp_path / "lora.safetensors")
     before = bytes_of(pipes[0])
     managers = [with_lora(pipe, path) for pipe in pipes]
     steered = [control_pipeline(pipe, of_gguf(base, gguf)) for pipe in pipes]
-    assert psnr(*(draw(pipe, flux.CONTROL) for pipe in steered)) > 70
+    assert psnr(*(draw(pipe, TINY["flux1 control"]) for pipe in steered)) > 70
     managers[0].disable()
     assert bytes_of(pipes[0]) == before
 
 
 def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path: Path) -> None:
-    pipe = load(flux.DEV, base)
-    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    pipe = load(FLUX, base)
+    path = control_of_diffusers(widen(load(FLUX, base)), 1).save(tmp_path / "lora.safetensors")
     pipe.transformer.x_embedder.weight = torch.nn.Parameter(torch.ones(32, 4, dtype=torch.int8), requires_grad=False)
     with pytest.raises(DoesNotFit, match="can't widen the quantised input"):
         with_lora(pipe, path)
@@ -297,13 +288,13 @@ def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path:
 
 def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
     pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
-    manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
+    manager = with_lora(pipe, BLOCKS(load(FLUX, base), 1).save(tmp_path / "lora.safetensors"))
     seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
     with manager.row_weights([[0.0], [1.0]]):
-        both = draw(pipe, flux.DEV, prompt=["a red cat"] * 2, generator=seeds)
+        both = draw(pipe, FLUX, prompt=["a red cat"] * 2, generator=seeds)
     for row, weight in enumerate([0.0, 1.0]):
         manager.set_weights([weight])
-        assert torch.allclose(both[row], draw(pipe, flux.DEV)[0], atol=1e-4)
+        assert torch.allclose(both[row], draw(pipe, FLUX)[0], atol=1e-4)
 
 
 @pytest.fixture
@@ -336,8 +327,8 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert not [name for name in names if name.startswith("transformer/") and name.endswith(".safetensors")]
     assert (plan.origin, plan.license) == ("maker/tiny and maker/packed", "tiny-license; packed-license")
     fetched = download(plan, hub, silently)
-    drawn = draw(load_pipeline(packed_flux(), fetched, CPU)[0], flux.DEV)
-    assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
+    drawn = draw(load_pipeline(packed_flux(), fetched, CPU)[0], FLUX)
+    assert psnr(drawn, draw(load(FLUX, base), FLUX)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
     assert download(plan_download(packed_flux(), offline), offline, silently) == fetched
 

@@ -1,7 +1,6 @@
 """Names on the real networks, built without weights: every layer, in every spelling that trainers write."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 
 import pytest
 
@@ -10,14 +9,13 @@ from hub_ui.generate.lora.module_names import TABLES, UNETS, Names, flat, names_
 from hub_ui.generate.lora.modules import Shape, matrix
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built
 
-Real = Callable[[str], Names]
 RANK = 4
 
 
 @pytest.fixture(scope="module")
-def real() -> Real:
-    """A network is built once for all tests of this file."""
-    return cache(lambda name: names_of(built(name), architecture_of(name)))
+def names(request: pytest.FixtureRequest) -> Names:
+    """Of the network of that name, whose tests come one after another, so that each is built once."""
+    return names_of(built(request.param), architecture_of(request.param))
 
 
 def main_of(names: Names) -> str:
@@ -54,9 +52,8 @@ SPELLINGS: tuple[tuple[Callable[[str], str], tuple[str, str]], ...] = (
 )
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_layer_is_placed_in_every_spelling(name: str, real: Real) -> None:
-    names = real(name)
+@pytest.mark.parametrize("names", MODELS, indirect=True)
+def test_every_layer_is_placed_in_every_spelling(names: Names) -> None:
     main = main_of(names)
     own = linears(names, main)
     shapes: dict[str, Shape] = {}
@@ -70,8 +67,8 @@ def test_every_layer_is_placed_in_every_spelling(name: str, real: Real) -> None:
 
 
 @pytest.mark.parametrize("spelled", range(len(SPELLINGS)))
-def test_every_layer_of_flux_is_placed_in_each_spelling(spelled: int, real: Real) -> None:
-    names = real("flux1")
+@pytest.mark.parametrize("names", ["flux1"], indirect=True)
+def test_every_layer_of_flux_is_placed_in_each_spelling(spelled: int, names: Names) -> None:
     own = linears(names, "transformer")
     write, ends = SPELLINGS[spelled]
     layers = {write(module).replace("MAIN", "transformer"): matrix(shape) for module, shape in own.items()}
@@ -79,17 +76,17 @@ def test_every_layer_of_flux_is_placed_in_each_spelling(spelled: int, real: Real
     assert [target.module for placed in found.layers for target in placed.targets] == list(own)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_no_two_modules_differ_in_dots_alone(name: str, real: Real) -> None:
-    for sizes in real(name).sizes.values():
+@pytest.mark.parametrize("names", MODELS, indirect=True)
+def test_no_two_modules_differ_in_dots_alone(names: Names) -> None:
+    for sizes in names.sizes.values():
         assert len({flat(module) for module in sizes}) == len(sizes)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if any(each.startswith("text_encoder") for each in MODELS[name])]
-)
-def test_every_layer_of_the_text_encoders_is_placed(name: str, real: Real) -> None:
-    names = real(name)
+READERS = [name for name in MODELS if any(each.startswith("text_encoder") for each in MODELS[name])]
+
+
+@pytest.mark.parametrize("names", READERS, indirect=True)
+def test_every_layer_of_the_text_encoders_is_placed(names: Names) -> None:
     for number, component in enumerate((each for each in names.sizes if each.startswith("text_encoder")), 1):
         own = linears(names, component)
         layers = {f"{component}.{module}": matrix(shape) for module, shape in own.items()}
@@ -101,9 +98,8 @@ def test_every_layer_of_the_text_encoders_is_placed(name: str, real: Real) -> No
             ]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_spelling_covers_its_rows_exactly_once(name: str, real: Real) -> None:
-    names = real(name)
+@pytest.mark.parametrize("names", MODELS, indirect=True)
+def test_every_spelling_covers_its_rows_exactly_once(names: Names) -> None:
     for spelling, targets in names.network.items():
         places = [(target.component, target.module) for target in targets]
         assert len(set(places)) == len(places), spelling
@@ -126,10 +122,9 @@ _ALIKE = (
 ORIGINAL = [name for name in MODELS if architecture_of(name) in TABLES or architecture_of(name) in UNETS]
 
 
-@pytest.mark.parametrize("name", ORIGINAL)
-def test_every_block_has_an_original_name(name: str, real: Real) -> None:
+@pytest.mark.parametrize("names", ORIGINAL, indirect=True)
+def test_every_block_has_an_original_name(names: Names) -> None:
     """Attention and feed-forward of every block that the original code calls otherwise."""
-    names = real(name)
     main = main_of(names)
     own = {flat(module): module for module in names.sizes[main]}
     reached = {
@@ -138,8 +133,7 @@ def test_every_block_has_an_original_name(name: str, real: Real) -> None:
         if spelling not in own and f"{spelling}_0" not in own
         for target in targets
     }
-    architecture = architecture_of(name)
-    renamed = [module for module in linears(names, main) if _is_renamed(architecture, module)]
+    renamed = [module for module in linears(names, main) if _is_renamed(names.architecture, module)]
     assert [module for module in renamed if module not in reached] == []
 
 

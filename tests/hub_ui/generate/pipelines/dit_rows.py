@@ -1,16 +1,9 @@
 """Formats of Stable Diffusion 3, PixArt, AuraFlow and CogView4."""
 
-from tests.hub_ui.generate.pipelines import dits, stable_diffusion_3
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, varied
 from tests.hub_ui.generate.pipelines.rows import BLOCKS, REFUSED, SILENT, T5, dit_rows, file, parts, rows
-from tests.hub_ui.generate.pipelines.spellings import (
-    dotted,
-    of_clip,
-    original,
-    underscored,
-)
+from tests.hub_ui.generate.pipelines.spellings import dotted, of_clip, original, underscored
 
-SD3 = stable_diffusion_3.SD3
 SD3_TEXT = parts(
     file(dotted("transformer", "transformer.", BLOCKS), PEFT),
     file(of_clip("text_encoder", "text_encoder.", "."), PEFT),
@@ -24,9 +17,9 @@ SD3_WHOLE = parts(
 )
 ONETRAINER = underscored("transformer", "lora_transformer_", BLOCKS)
 SD3S = (
-    *dit_rows(SD3),
+    *dit_rows("sd3"),
     *rows(
-        SD3,
+        "sd3",
         ("diffusers with text encoders", SD3_TEXT),
         ("kohya", file(original("lora_unet_", "sd3.blocks", between="_"), KOHYA, varied), SILENT),
         ("kohya with text encoders, every layer", SD3_WHOLE, SILENT),
@@ -36,21 +29,20 @@ SD3S = (
 )
 
 
-PIXART, AURA, COGVIEW4 = dits.PIXART, dits.AURAFLOW, dits.COGVIEW4
 NO_LOADER = "diffusers has no loader for this pipeline"
 OTHERS = (
     *rows(
-        PIXART,
+        "pixart",
         ("diffusers", file(dotted("transformer", "transformer."), PEFT), NO_LOADER),
         ("peft", file(dotted("transformer", "transformer.base_model.model.", BLOCKS), PEFT), NO_LOADER),
         ("OneTrainer", file(ONETRAINER, KOHYA, varied), NO_LOADER),
         ("kohya", file(underscored("transformer", "lora_unet_", BLOCKS), KOHYA, varied), NO_LOADER),
     ),
-    *dit_rows(AURA),
+    *dit_rows("auraflow"),
     *rows(
-        AURA,
+        "auraflow",
         ("ComfyUI", file(original("diffusion_model.", "auraflow.blocks"), PEFT), SILENT),
         ("kohya", file(original("lora_unet_", "auraflow.blocks", between="_"), KOHYA, varied), SILENT),
     ),
-    *dit_rows(COGVIEW4),
+    *dit_rows("cogview4"),
 )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from tests.hub_ui.generate.pipelines.files import (
     KOHYA,
     KOHYA_BARE,
@@ -14,8 +16,7 @@ from tests.hub_ui.generate.pipelines.files import (
     together,
     varied,
 )
-from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV, KONTEXT, SCHNELL
-from tests.hub_ui.generate.pipelines.frame import Base, File
+from tests.hub_ui.generate.pipelines.frame import File
 from tests.hub_ui.generate.pipelines.rows import (
     BLOCKS,
     REAL_SIZE,
@@ -29,15 +30,10 @@ from tests.hub_ui.generate.pipelines.rows import (
     parts,
     rows,
 )
-from tests.hub_ui.generate.pipelines.spellings import (
-    dotted,
-    of_clip,
-    original,
-    underscored,
-)
+from tests.hub_ui.generate.pipelines.spellings import dotted, of_clip, original, underscored
 
 
-def _kohya_flux(base: Base) -> tuple[Row, ...]:
+def _kohya_flux(base: str) -> tuple[Row, ...]:
     whole = original("lora_unet_", "flux1.blocks", "flux1.linear1", between="_")
     return rows(
         base,
@@ -68,10 +64,10 @@ STABILISED = described(file(OWN_NAMES, PEFT), "transformer", rank_stabilised=Tru
 FAL = file(original("base_model.model.", *FLUX_NAMES, "flux1.outside"), PEFT)
 NO_T5 = "diffusers reads no LoRA for T5"
 FLUXES = (
-    *dit_rows(DEV),
-    *_kohya_flux(DEV),
+    *dit_rows("flux1 dev"),
+    *_kohya_flux("flux1 dev"),
     *rows(
-        DEV,
+        "flux1 dev",
         ("kohya with CLIP", FLUX_TEXT),
         ("kohya with CLIP and T5", FLUX_T5, NO_T5),
         ("kohya, layers outside of blocks", OUTSIDE, "diffusers drops them, and the last layers' alpha"),
@@ -92,14 +88,14 @@ FLUXES = (
         ("diffusers with alpha", file(OWN_NAMES, PEFT_ALPHA, varied)),
         ("diffusers, every layer", file(dotted("transformer", "transformer."), PEFT)),
     ),
-    *dit_rows(SCHNELL)[:1],
-    *_kohya_flux(SCHNELL),
-    *dit_rows(KONTEXT)[:1],
-    *_kohya_flux(KONTEXT),
-    *rows(KONTEXT, ("fal", FAL, REAL_SIZE)),
-    *dit_rows(CHROMA),
-    *_kohya_flux(CHROMA),
-    *rows(CHROMA, ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, "chroma.outside"), PEFT), SILENT)),
+    *dit_rows("flux1 schnell")[:1],
+    *_kohya_flux("flux1 schnell"),
+    *dit_rows("flux1 Kontext")[:1],
+    *_kohya_flux("flux1 Kontext"),
+    *rows("flux1 Kontext", ("fal", FAL, REAL_SIZE)),
+    *dit_rows("chroma"),
+    *_kohya_flux("chroma"),
+    *rows("chroma", ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, "chroma.outside"), PEFT), SILENT)),
 )
 
 
@@ -115,6 +111,18 @@ def _norms() -> dict[str, str]:
                 f"single_blocks.{i}.{norm}": f"single_transformer_blocks.{i}.attn.norm_{which[0]}.weight",
             }
     return named
+
+
+def widen(pipe: Any) -> Any:
+    """By hand what a control LoRA asks for: a first layer of twice the inputs, the new ones without effect as yet."""
+    narrow = pipe.transformer.x_embedder
+    wide = torch.nn.Linear(2 * narrow.in_features, narrow.out_features)
+    with torch.no_grad():
+        wide.weight.copy_(torch.cat([narrow.weight, torch.zeros_like(narrow.weight)], dim=1))
+        wide.bias.copy_(narrow.bias)
+    pipe.transformer.x_embedder = wide
+    pipe.transformer.register_to_config(in_channels=wide.in_features)
+    return pipe
 
 
 def control_of_diffusers(wide: Any, seed: int) -> File:

@@ -1,8 +1,6 @@
 """The network of a tiny base in a GGUF file, as city96's tool writes it: matrices packed, everything else as it is."""
 
 import shutil
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +9,6 @@ import torch
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-
-from tests.hub_ui.generate.pipelines import flux
-
-# Blocks of K types have 256 weights.
-WIDE: dict[str, Any] = {
-    "attention_head_dim": 128, "num_attention_heads": 2, "axes_dims_rope": (32, 48, 48), "num_layers": 1,
-    "num_single_layers": 1,
-}  # fmt: skip
-WIDE_FLUX = replace(flux.DEV, parts=partial(flux.flux_parts, **WIDE))
 
 
 def save_gguf(base: Path, path: Path, kind: str, others: str = "F32", part: str = "transformer") -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import (
     KOHYA,
     PEFT,
@@ -38,10 +39,11 @@ class Row:
         return f"{self.base} {self.name}"
 
 
-def rows(base: Base, *table: tuple[str, Make] | tuple[str, Make, str]) -> tuple[Row, ...]:
+def rows(base: str, *table: tuple[str, Make] | tuple[str, Make, str]) -> tuple[Row, ...]:
     """Of one base: name, file, and why diffusers alone can't be asked."""
     return tuple(
-        Row(base=base, name=entry[0], make=entry[1], alone=entry[2] if len(entry) == 3 else None) for entry in table
+        Row(base=TINY[base], name=entry[0], make=entry[1], alone=entry[2] if len(entry) == 3 else None)
+        for entry in table
     )
 
 
@@ -66,7 +68,7 @@ UNREAD = "diffusers does not read all of it"
 REAL_SIZE = "diffusers' converter has the real network's sizes written into it"
 
 
-def dit_rows(base: Base, wanted: str = BLOCKS) -> tuple[Row, ...]:
+def dit_rows(base: str, wanted: str = BLOCKS) -> tuple[Row, ...]:
     """What diffusers' own training scripts write, and the same names in other frames."""
     peft = file(dotted("transformer", "transformer.", wanted), PEFT)
     return rows(

@@ -1,8 +1,10 @@
 """Tokenizers of the real classes that know letters only. Nothing is downloaded, every vocabulary fits on a page."""
 
 import string
+from collections.abc import Sequence
 from typing import Any
 
+import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     CLIPTokenizer,
@@ -41,6 +43,14 @@ def qwen2(length: int = 512) -> Any:
     made.add_special_tokens({"additional_special_tokens": list(SPECIAL[1:])})
     made.chat_template = TURNS
     return made
+
+
+def with_pictures(kind: str, marks: Sequence[str] = (), **readers: str) -> Any:
+    """A processor of that class: of words as Qwen2's, with more marks, and of pictures by the readers' classes."""
+    words = qwen2()
+    words.add_special_tokens({"additional_special_tokens": list(marks)})
+    made = {name: getattr(transformers, reader)() for name, reader in readers.items()}
+    return getattr(transformers, kind)(**made, tokenizer=words, chat_template=TURNS)
 
 
 def llama(length: int = 256) -> Any:

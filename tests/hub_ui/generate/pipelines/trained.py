@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from tests.hub_ui.generate.pipelines.algorithms import LYCORIS, lycoris
+from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import (
     KOHYA,
     KOHYA_BARE,
@@ -20,7 +21,7 @@ from tests.hub_ui.generate.pipelines.files import (
     varied,
     weights,
 )
-from tests.hub_ui.generate.pipelines.frame import Base, File
+from tests.hub_ui.generate.pipelines.frame import File
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Make, Row, described, file
 from tests.hub_ui.generate.pipelines.spellings import Names, Spelling
 
@@ -81,11 +82,11 @@ def _spelled(names: Names, prefix: str, within: str, component: str, swapped: bo
 
 
 def frames(
-    base: Base, names: Names, read: str = "", unread: str = "", label: str = "", *, swapped: bool = False
+    base: str, names: Names, read: str = "", unread: str = "", label: str = "", *, swapped: bool = False
 ) -> tuple[Row, ...]:
     """A row for each frame that diffusers reads, and for each that it does not read all of."""
     return tuple(
-        Row(base=base, name=f"{label} {frame}".strip(), make=in_frame(frame, names, swapped=swapped), alone=alone)
+        Row(base=TINY[base], name=f"{label} {frame}".strip(), make=in_frame(frame, names, swapped=swapped), alone=alone)
         for some, alone in ((read, None), (unread, UNREAD))
         for frame in some.split()
     )

@@ -13,10 +13,8 @@ from tests.hub_ui.generate.pipelines.files import (
     resized,
     varied,
 )
-from tests.hub_ui.generate.pipelines.frame import Base
 from tests.hub_ui.generate.pipelines.rows import REFUSED, SILENT, Row, described, file, parts, rows
 from tests.hub_ui.generate.pipelines.spellings import dotted, of_clip, processors, sai, underscored
-from tests.hub_ui.generate.pipelines.stable_diffusion import KOLORS, SD1, SD2, SDXL
 
 ATTENTION = r"attentions"
 # SDXL has many layers; a part of them is enough where another row has all.
@@ -25,7 +23,7 @@ EVERY = r"attentions|resnets|samplers|conv_|embedding"
 ONE_ALPHA = "diffusers gives a UNet's attention the file's commonest alpha, since it names the others wrongly"
 
 
-def _unet_rows(base: Base, wanted: str = ATTENTION) -> tuple[Row, ...]:
+def _unet_rows(base: str, wanted: str = ATTENTION) -> tuple[Row, ...]:
     peft, kohya = file(dotted("unet", "unet.", wanted), PEFT), underscored("unet", "lora_unet_", wanted)
     with_convolutions = underscored("unet", "lora_unet_", r"attentions|resnets|samplers")
     return rows(
@@ -73,19 +71,19 @@ SDXL_TEXT_PEFT = parts(
 )
 
 UNETS = (
-    *_unet_rows(SD1),
+    *_unet_rows("sd1"),
     *rows(
-        SD1,
+        "sd1",
         ("kohya with text encoder", SD_TEXT),
         ("diffusers with text encoder", SD_TEXT_PEFT),
         ("diffusers of 2023 with text encoder", SD_TEXT_OLD),
         ("kohya in Stability's names", file(sai(), KOHYA, resized), REFUSED),
     ),
-    *_unet_rows(SD2)[:4],
-    *rows(SD2, ("kohya with text encoder", SD_TEXT)),
-    *(row for row in _unet_rows(SDXL, DEEP) if not re.search(r"2023|processors|convolutions|metadata", row.name)),
+    *_unet_rows("sd2")[:4],
+    *rows("sd2", ("kohya with text encoder", SD_TEXT)),
+    *(row for row in _unet_rows("sdxl", DEEP) if not re.search(r"2023|processors|convolutions|metadata", row.name)),
     *rows(
-        SDXL,
+        "sdxl",
         ("kohya in Stability's names, every layer", file(sai(wanted=EVERY), KOHYA, resized)),
         ("kohya with text encoders", SDXL_TEXT),
         ("diffusers with text encoders", SDXL_TEXT_PEFT),
@@ -97,7 +95,7 @@ UNETS = (
         ("ai-toolkit", file(sai("diffusion_model.", DEEP, between="."), KOHYA), SILENT),
     ),
     *rows(
-        KOLORS,
+        "kolors",
         ("kohya", file(sai(), KOHYA, resized), REFUSED),
         ("kohya in diffusers' names", file(underscored("unet", "lora_unet_", ATTENTION), KOHYA, resized)),
         ("diffusers", file(dotted("unet", "unet.", ATTENTION), PEFT)),
