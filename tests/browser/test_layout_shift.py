@@ -37,7 +37,8 @@ def fresh(tmp_path: Path) -> Iterator[Demo]:
         yield running
 
 
-@BOTH_WIDTHS
+@pytest.mark.journeys
+@pytest.mark.parametrize("page", [1440, 390], indirect=True)
 def test_no_page_shifts_while_it_comes(demo: str, page: Page) -> None:
     found: dict[str, list[str]] = {}
     for address in ADDRESSES:

@@ -78,6 +78,7 @@ def test_files_of_offloaded_weights_are_deleted_with_the_level(pipe: Any) -> Non
     assert [file for file in files if file.exists()] == []
 
 
+@pytest.mark.exact
 def test_a_modular_pipeline_generates_the_same_at_each_level(tmp_path: Path) -> None:
     folder = TINY["anima"].save(tmp_path / "anima")
     modular: Any = load_pipeline(choose_base("anima", None, str(folder)), folder, CPU)[0]
