@@ -63,6 +63,11 @@ class NodeOptions:
     cpus: int | None = None
     gpus: int | None = None
 
+    @property
+    def cluster(self) -> str:
+        """The address of the cluster's first node."""
+        return self.address or f"{self.host or LOOPBACK}:{self.port}"
+
     def command(self) -> list[str]:
         place = [f"--address={self.address}"] if self.address else ["--head", f"--port={self.port}"]
         if not self.address:
@@ -82,9 +87,9 @@ class NodeOptions:
 
 
 @contextmanager
-def running_node(options: NodeOptions) -> Iterator[str]:
-    """Ray's processes on this computer, connected to, until the block ends. Yields the cluster's address."""
-    address = options.address or f"{options.host or LOOPBACK}:{options.port}"
+def running_node(options: NodeOptions) -> Iterator[subprocess.Popen[bytes]]:
+    """Ray's processes on this computer, connected to, until the block ends. Yields the one that ends when any does."""
+    address = options.cluster
     if options.address:
         check_cluster(address)
     else:
@@ -104,7 +109,7 @@ def running_node(options: NodeOptions) -> Iterator[str]:
                 "that both computers have the same versions of Python and Ray."
             )
         with _connection():
-            yield address
+            yield process
 
 
 @contextmanager

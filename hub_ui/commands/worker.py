@@ -7,16 +7,17 @@ from typing import Annotated
 
 import typer
 
-from connectors.errors import UsageError
+from connectors.errors import HubUiError, UsageError
 from hub_ui.cluster.node import NodeOptions, deploy, running_node
 from hub_ui.cluster.replica import ReplicaOptions
 from hub_ui.commands import options
-from hub_ui.commands.hubs import check_port, stop_signals, wait
+from hub_ui.commands.hubs import check_port, stop_signals
 from hub_ui.commands.options import option
 from hub_ui.settings import check_workers
 from hub_ui.terminal import Terminal
 
 _REPLICAS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
+_SECONDS_BETWEEN_LOOKS = 0.2
 _count = options.whole_number(1, 1024)
 
 
@@ -51,14 +52,18 @@ class Worker:
         fewest, _dash, most = self.replicas.partition("-")
         chosen = ReplicaOptions(fewest=int(fewest), most=int(most or fewest), cpus=self.cpus)
         node = NodeOptions(address=self.address, host=host, port=self.port)
-        with stop_signals() as stop, running_node(node) as cluster:
+        with stop_signals() as stop, running_node(node) as ray:
             started = deploy(chosen)
-            terminal.line(f"hub-ui worker: cluster {cluster}  (Ctrl-C stops it)")
+            terminal.line(f"hub-ui worker: cluster {node.cluster}  (Ctrl-C stops it)")
             if not started:
                 terminal.note("The cluster had its replicas already, so --replicas and --cpus changed nothing.")
-            terminal.line(f"The page: hub-ui serve --workers {cluster}")
+            terminal.line(f"The page: hub-ui serve --workers {node.cluster}")
             terminal.out.flush()
-            wait(stop)
+            while not stop.wait(_SECONDS_BETWEEN_LOOKS):
+                if ray.poll() is not None:
+                    raise HubUiError(
+                        "Ray ended on this computer, and nothing is generated any more. Start the worker again."
+                    )
         return 0
 
 

@@ -4,10 +4,11 @@ import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import Popen
 
+import psutil
 import pytest
 
 from connectors.errors import HubUiError, NoBase, RateLimited
@@ -26,21 +27,19 @@ pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not LORAS, reason="the dem
 
 @dataclass(frozen=True)
 class Page:
-    """`cluster` is running until it is closed."""
-
     address: str
     backend: ClusterBackend
     placements: Placements
-    cluster: ExitStack
+    worker: Popen[str]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    placements = Placements()
-    with ExitStack() as cluster:
-        address = cluster.enter_context(bench_cluster.running_cluster(tmp_path_factory.mktemp("w"), port=free_port()))
-        backend = ClusterBackend(address, on_placed=placements.add)
-        yield Page(address, backend, placements, cluster)
+    placements, port = Placements(), free_port()
+    address = f"127.0.0.1:{port}"
+    backend = ClusterBackend(address, on_placed=placements.add)
+    with bench_cluster.running_cluster(tmp_path_factory.mktemp("w"), port) as worker:
+        yield Page(address, backend, placements, worker)
         backend.close()
 
 
@@ -135,8 +134,14 @@ def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
         ClusterBackend("127.0.0.1:9").generate(asked, comparison.single(asked))
 
 
-def test_a_page_goes_on_without_its_cluster(page: Page) -> None:
-    page.cluster.close()
+def test_a_worker_whose_ray_is_killed_says_so_and_ends_and_its_page_goes_on(page: Page) -> None:
+    [ray] = psutil.Process(page.worker.pid).children()
+    ray.kill()
+    said, _errors = page.worker.communicate(timeout=60)
+    assert said.endswith(
+        "hub-ui: Ray ended on this computer, and nothing is generated any more. Start the worker again.\n"
+    )
+    assert page.worker.returncode == 1
     asked = request(5000, 1)
     with pytest.raises(HubUiError, match="Nothing answers at"):
         page.backend.generate(asked, comparison.single(asked))

@@ -18,6 +18,6 @@ pytestmark = [
 def test_no_socket_of_a_worker_for_other_computers_answers_without_the_token(tmp_path: Path) -> None:
     """At this address Ray listens as it does for other computers, and it is this computer all the same."""
     host = "127.0.0.2"
-    with running_cluster(tmp_path, host=host, replicas=1, port=free_port()):
+    with running_cluster(tmp_path, free_port(), host=host, replicas=1):
         sockets = sockets_of_processes(host)
         assert (len(sockets) >= 8, runs(sockets, tmp_path), answers_without_token(sockets)) == (True, False, {})

@@ -63,21 +63,21 @@ class Placements:
 
 @contextmanager
 def running_cluster(
-    folder: Path, *arguments: str, host: str = "127.0.0.1", replicas: int = REPLICAS, port: int | None = None
-) -> Iterator[str]:
-    """`hub-ui worker` as a program of its own. Yields the address of its cluster once its replicas are ready.
+    folder: Path, port: int, *, host: str = "127.0.0.1", replicas: int = REPLICAS
+) -> Iterator[subprocess.Popen[str]]:
+    """`hub-ui worker` as a program of its own. Yields it once its replicas are ready.
 
     It makes a token in the folder, which this process shows as a page.
     """
-    port = port or free_run_of_ports()
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     # Paths of Unix sockets, which Ray makes in its folder, may be about a hundred characters long.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
-        options = ("--host", host, "--port", str(port), "--replicas", str(replicas), *arguments)
+        options = ("--host", host, "--port", str(port), "--replicas", str(replicas))
         worker = subprocess.Popen(
             [sys.executable, "-m", "hub_ui", "worker", *options],
             env={**os.environ, "HUB_UI_HOME": str(folder), "RAY_TMPDIR": ray, "HF_HUB_OFFLINE": "1"},
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         with worker:
@@ -85,7 +85,7 @@ def running_cluster(
             line = worker.stdout.readline()
             try:
                 assert line.startswith("hub-ui worker: cluster "), line
-                yield f"{host}:{port}"
+                yield worker
             finally:
                 worker.terminate()
                 del os.environ["RAY_AUTH_TOKEN_PATH"]
@@ -130,10 +130,10 @@ def equal_images(results: list[GenerationResult]) -> int:
 
 
 def figures(folder: Path, *, images: int = 200, loras: int = 10) -> list[Figure]:
-    placements = Placements()
+    placements, port = Placements(), free_run_of_ports()
     with (
-        running_cluster(folder) as address,
-        closing(ClusterBackend(address, on_placed=placements.add)) as backend,
+        running_cluster(folder, port),
+        closing(ClusterBackend(f"127.0.0.1:{port}", on_placed=placements.add)) as backend,
     ):
         start = time.perf_counter()
         results = generate_all(backend, placements, images=images, loras=loras, kill_at=images // 2)
