@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from connectors.errors import HubUiError
 from hub_ui.i18n import N_, _
-from hub_ui.jobs.jobs import Jobs
+from hub_ui.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call

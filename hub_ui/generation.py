@@ -38,7 +38,7 @@ from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
 from hub_ui.lookup import Lookup
-from hub_ui.settings.policy import Policy
+from hub_ui.settings import Policy
 
 _LOG = logging.getLogger(__name__)
 # A sheet that takes longer in full is made of drafts, unless somebody chose.

@@ -32,7 +32,7 @@ from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import explain, open_mirrors
 from hub_ui.metrics import Metrics
-from hub_ui.settings.policy import Policy
+from hub_ui.settings import Policy
 
 _LOG = logging.getLogger(__name__)
 _MOST_ADDED = 200

@@ -44,8 +44,7 @@ from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.news import SearchFile
-from hub_ui.settings import Settings
-from hub_ui.settings.policy import Policy
+from hub_ui.settings import Policy, Settings
 from hub_ui.settings.saved_settings import use_proxy
 
 

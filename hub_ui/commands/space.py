@@ -63,13 +63,12 @@ class SpaceCommand(JsonOption):
             _write(files, self.dry_run or Path(), terminal)
             return 0
         terminal.progress(f"Pushing {plural(len(files), 'file')}, {size(sum(map(len, files.values())), precise=True)}…")
-        wanted = space_repo.SpaceSettings(
-            private=self.private,
+        pushed = space_repo.push_space(
+            api, self.name, found, files, private=self.private,
             hardware=self.hardware or (None if found else space_repo.ZERO_GPU),
             variables={**space_repo.variables_of(content), **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
-        )
-        pushed = space_repo.push_space(api, self.name, found, files, wanted)
+        )  # fmt: skip
         document = {**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))}
         terminal.show(document, lambda: _print(pushed, files, terminal))
         return 0

@@ -10,7 +10,7 @@ from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.lora.blocks import block_names
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
-from hub_ui.settings.policy import Policy
+from hub_ui.settings import Policy
 
 # The sides must be multiples of this for the latents of all pipelines here.
 _GRID = 16

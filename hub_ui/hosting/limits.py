@@ -139,17 +139,6 @@ def _bases(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def docs_table(*, shared: bool) -> str:
-    """What belongs in docs/hosting.md: `python -m hub_ui.hosting.limits` prints both tables."""
-    head = "For all visitors" if shared else "For one visitor"
-    rows = [
-        f"| {limit.text} | {limit.show(limit.default)} | `{limit.variable}` |"
-        for limit in TABLE
-        if limit.shared == shared
-    ]
-    return "\n".join([f"| {head} | At most | Variable |", "| --- | --- | --- |", *rows])
-
-
 def _printable(text: str) -> str:
     return _UNPRINTABLE.sub("?", text)[:80]
 
@@ -318,7 +307,3 @@ def _amount(use: Use, amount: int) -> str:
 def _round_up(seconds: float) -> float:
     """Whole minutes, up, where there are some: nobody waits by the second."""
     return math.ceil(seconds / 60) * 60 if seconds > 90 else math.ceil(seconds)
-
-
-if __name__ == "__main__":
-    print(docs_table(shared=False), docs_table(shared=True), sep="\n\n")

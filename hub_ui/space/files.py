@@ -194,21 +194,6 @@ _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpaceSettings:
-    """`hardware` None leaves what the Space has. Secrets are never part of `repr`, a message or a file."""
-
-    private: bool = False
-    hardware: str | None = None
-    variables: Mapping[str, str]
-    secrets: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        return (
-            f"SpaceSettings(hardware={self.hardware!r}, variables={self.variables!r}, secrets={sorted(self.secrets)})"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pushed:
     """`commit` is None if all files were there already; `variables` are the names of those that changed."""
 
@@ -253,34 +238,45 @@ def find_space(api: HfApi, name: str) -> SpaceInfo | None:
 
 
 def push_space(
-    api: HfApi, name: str, found: SpaceInfo | None, files: Mapping[str, bytes], settings: SpaceSettings
+    api: HfApi,
+    name: str,
+    found: SpaceInfo | None,
+    files: Mapping[str, bytes],
+    *,
+    variables: Mapping[str, str],
+    secrets: Mapping[str, str],
+    private: bool = False,
+    hardware: str | None = None,
 ) -> Pushed:
-    """`found` is what find_space says. Settings come first, so that the new commit starts with them."""
+    """`found` is what find_space says. Settings come first, so that the new commit starts with them.
+
+    `hardware` None leaves what the Space has. Secrets are never part of a message or a file.
+    """
     with push_errors(api, name):
         if found is None:
             api.create_repo(
                 name,
                 repo_type="space",
                 space_sdk="gradio",
-                private=settings.private or None,
-                space_hardware=settings.hardware,  # type: ignore[arg-type]
+                private=private or None,
+                space_hardware=hardware,  # type: ignore[arg-type]
             )
-        elif settings.private and not found.private:
+        elif private and not found.private:
             api.update_repo_settings(name, private=True, repo_type="space")
-        variables = _set_variables(api, name, settings.variables)
-        for key, value in settings.secrets.items():
+        changed = _set_variables(api, name, variables)
+        for key, value in secrets.items():
             api.add_space_secret(name, key, value)
         commit, removed = _commit(api, name, files)
         runtime = api.get_space_runtime(name)
-        if settings.hardware and runtime.requested_hardware != settings.hardware:
-            runtime = api.request_space_hardware(name, settings.hardware)  # type: ignore[arg-type]
+        if hardware and runtime.requested_hardware != hardware:
+            runtime = api.request_space_hardware(name, hardware)  # type: ignore[arg-type]
     return Pushed(
         url=f"{api.endpoint}/spaces/{name}",
         created=found is None,
         commit=commit,
         removed=removed,
-        variables=variables,
-        secrets=tuple(sorted(settings.secrets)),
+        variables=changed,
+        secrets=tuple(sorted(secrets)),
         hardware=runtime.requested_hardware,
     )
 

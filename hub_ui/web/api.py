@@ -32,7 +32,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import MOST_SEEDS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
+from hub_ui.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
 from hub_ui.web.queue import caller_session, use_caller

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connectors.errors import HubUiError, UsageError
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.settings.policy import WebLimits
+from hub_ui.settings import WebLimits
 
 # For all of a body that is no upload.
 BODY_SECONDS = 60.0

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import NotFound
 from hub_ui.i18n import _
-from hub_ui.jobs.jobs import GONE, Jobs
+from hub_ui.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import HeaderReader

@@ -20,9 +20,8 @@ from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
-from hub_ui.hosting.limits import docs_table
 from tests.docs.pages import PAGES, ROOT, shell_blocks
-from tests.tools.base_tables.__main__ import memory_table, table, table_of_files, table_of_substitutions
+from tests.tools.base_tables.__main__ import limits_table, memory_table, table, table_of_files, table_of_substitutions
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 ALL = "\n".join(TEXTS.values())
@@ -132,8 +131,8 @@ def test_every_example_of_a_query_says_what_it_finds() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_tables_of_limits_are_the_programs(shared: bool) -> None:
-    """`python -m hub_ui.hosting.limits` prints what belongs there."""
-    assert docs_table(shared=shared) in TEXTS["docs/hosting.md"]
+    """`python -m tests.tools.base_tables limits` prints what belongs there."""
+    assert limits_table(shared=shared) in TEXTS["docs/hosting.md"]
 
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 
 from hub_ui import app, services
 from hub_ui.app import ENDED, App, build_app, finish_work, limit_arenas
-from hub_ui.jobs.jobs import JobSubject
+from hub_ui.jobs import JobSubject
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import served
 

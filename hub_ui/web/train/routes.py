@@ -24,8 +24,8 @@ from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, terms_of
 from hub_ui.generate.request import IsCancelled, Step
 from hub_ui.i18n import N_, _
-from hub_ui.jobs.jobs import Jobs, JobSubject, Stopped
-from hub_ui.settings.policy import REFUSALS
+from hub_ui.jobs import Jobs, JobSubject, Stopped
+from hub_ui.settings import REFUSALS
 from hub_ui.training import Trainer, TrainingSet, price, training_set
 from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
 from hub_ui.web.requests import Refused

@@ -20,7 +20,7 @@ from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
-from hub_ui.jobs.jobs import Failed, Stopped
+from hub_ui.jobs import Failed, Stopped
 from hub_ui.library.download.progress import Progress
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
 from hub_ui.web.queue import use_request

@@ -8,7 +8,7 @@ from connectors.errors import UsageError
 from hub_ui.generate import base_models, comparison
 from hub_ui.generate.settings import check_policy, check_request, resolve_request, size_notes
 from hub_ui.hosting.limits import Limits
-from hub_ui.settings.policy import hosted_policy
+from hub_ui.settings import hosted_policy
 from tests.hub_ui.generate import making
 
 

@@ -1,12 +1,14 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from connectors.errors import UsageError
 from connectors.registry import Rate
-from hub_ui.settings import from_environment
+from hub_ui.hosting.limits import Limits
+from hub_ui.settings import LOCAL, Action, from_environment, hosted_policy
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,10 @@ def test_budgets_are_of_hosted_pages_on_real_hubs_unless_they_are_named(tmp_path
     )
     assert replace(hosted, demo=True).rate("huggingface") is None
     assert "secret" not in repr(hosted)
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_a_refusal_of_each_action_says_so_of_a_shared_page(action: Action) -> None:
+    with pytest.raises(UsageError, match="shared page"):
+        hosted_policy(Limits()).check(action, "SDXL 1.0")
+    LOCAL.check(action)

@@ -12,7 +12,6 @@ from connectors.errors import HubDown, UsageError
 from hub_ui.space import files as requirements
 from hub_ui.space.files import (
     SpaceContent,
-    SpaceSettings,
     card,
     find_space,
     open_api,
@@ -134,7 +133,6 @@ def test_a_checkout_that_is_not_installed_is_told_so(monkeypatch: pytest.MonkeyP
 
 
 NAME = "local/by-hand"
-NOTHING = SpaceSettings(variables={}, secrets={})
 
 
 @pytest.fixture
@@ -142,9 +140,10 @@ def api(hubs: HubEndpoints) -> HfApi:
     return open_api(hubs.huggingface, "hf_member")
 
 
-def push(api: HfApi, **files: bytes) -> str | None:
-    named = {name.replace("_", "."): data for name, data in files.items()}
-    return push_space(api, NAME, find_space(api, NAME), {"hub_ui/space/files.py": b"", **named}, NOTHING).commit
+def push(api: HfApi, **given: bytes) -> str | None:
+    named = {name.replace("_", "."): data for name, data in given.items()}
+    files = {"hub_ui/space/files.py": b"", **named}
+    return push_space(api, NAME, find_space(api, NAME), files, variables={}, secrets={}).commit
 
 
 def test_a_large_file_that_can_not_be_uploaded_is_told_and_the_next_push_brings_it(
@@ -158,9 +157,3 @@ def test_a_large_file_that_can_not_be_uploaded_is_told_and_the_next_push_brings_
     hubs.faults.clear()
     assert push(api, a_txt=b"a", w_bin=weights) is not None
     assert push(api, a_txt=b"a", w_bin=weights) is None
-
-
-def test_a_repr_names_secrets_and_does_not_tell_them() -> None:
-    settings = SpaceSettings(variables={"A": "1"}, secrets={"CIVITAI_TOKEN": "civ_secret"})
-    assert "CIVITAI_TOKEN" in repr(settings)
-    assert "civ_secret" not in repr(settings)

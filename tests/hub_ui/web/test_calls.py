@@ -10,7 +10,7 @@ import pytest
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
-from hub_ui.settings.policy import hosted_policy
+from hub_ui.settings import hosted_policy
 from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused
 from tests.clock import Clock
 from tests.hub_ui.web.raw import Visitor, served

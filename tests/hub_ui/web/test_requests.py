@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub_ui.hosting.limits import Limits
-from hub_ui.settings.policy import hosted_policy
+from hub_ui.settings import hosted_policy
 from hub_ui.web import requests as web_requests
 from hub_ui.web.requests import RequestCheck
 from tests.hub_ui.web.raw import Visitor

@@ -27,7 +27,7 @@ from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
-from hub_ui.settings.policy import hosted_policy
+from hub_ui.settings import hosted_policy
 from hub_ui.web import uploads
 from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Upload, UploadedFiles, Uploads, check_pixels, plain_name, receive_upload, sweep

@@ -1,4 +1,6 @@
-"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's."""
+"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's, and
+`... limits` those of docs/hosting.md.
+"""
 
 import sys
 
@@ -8,6 +10,7 @@ from hub_ui.generate.base_models.precision import NETWORKS, precision_name, prec
 from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, PipelineSpec
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.plan import plan_on_card
+from hub_ui.hosting.limits import TABLE
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 
@@ -67,9 +70,17 @@ def _cell(base: PipelineSpec, card: int) -> str:
     return f"{precision}{_WORDS[plan.level]}{', tiled' if plan.is_tiled else ''}, {plan.peak / 1e9:.1f}"
 
 
+def limits_table(*, shared: bool) -> str:
+    """What all visitors of a hosted page have together, or one of them alone."""
+    rows = [f"| {row.text} | {row.show(row.default)} | `{row.variable}` |" for row in TABLE if row.shared == shared]
+    head = f"| For {'all visitors' if shared else 'one visitor'} | At most | Variable |"
+    return "\n".join([head, "| --- | --- | --- |", *rows])
+
+
 if __name__ == "__main__":
-    print(
-        memory_table()
-        if "memory" in sys.argv[1:]
-        else "\n\n".join([table(), table_of_substitutions(), table_of_files()])
-    )
+    if "memory" in sys.argv[1:]:
+        print(memory_table())
+    elif "limits" in sys.argv[1:]:
+        print(limits_table(shared=False), limits_table(shared=True), sep="\n\n")
+    else:
+        print(table(), table_of_substitutions(), table_of_files(), sep="\n\n")

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.services import Services
-from hub_ui.settings.policy import LOCAL
+from hub_ui.settings import LOCAL
 from tests.hub_ui.library.building import INK, entry, sha256
 from tests.hub_ui.web.conftest import PART, parts, read
 

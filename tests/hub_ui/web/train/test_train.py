@@ -21,7 +21,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
-from hub_ui.jobs.jobs import Jobs, Stopped
+from hub_ui.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, NeedsFetching
 from hub_ui.generate.request import Step
-from hub_ui.jobs.jobs import Jobs, JobSubject
+from hub_ui.jobs import Jobs, JobSubject
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.layout.pages import Pages

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.errors import NoBase, UsageError
 from hub_ui.hosting.visitor import Visitor, use_visitor
-from hub_ui.jobs.jobs import (
+from hub_ui.jobs import (
     ABANDONED_SECONDS,
     GONE,
     KEPT_SECONDS,
