@@ -182,7 +182,7 @@ class TrySettings:
     `prompts` are further rows, each from so many `seeds`, `weights` those of LoRA `varied`. `clip_weights` and `blocks`
     (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
 
-    To add one that a GenerationRequest has, add a row: tests/hub_ui/web/try_page/test_adding_a_field.py does.
+    To add one that a GenerationRequest has, add a row: tests/hub_ui/test_adding_a_row.py does.
     """
 
     prompt: Annotated[str, TryField(name="prompt", read=prompt_text)] = ""

@@ -150,15 +150,14 @@ def typed(demo: HubEndpoints) -> Iterator[CiviClient]:
         yield CiviClient(api_key="civ", httpx_client=client)
 
 
-def test_civitai_api_reads_a_model_with_all_that_it_demands(typed: CiviClient) -> None:
+def test_civitai_api_reads_a_model_with_all_that_it_demands_and_lists_models_pictures_and_creators(
+    typed: CiviClient,
+) -> None:
     model = typed.get_model_by_id(412806)
     (file,) = model.modelVersions[0].files
     assert (model.name, file.name) == ("Saltmarsh Gouache", "saltmarsh_gouache_v2.safetensors")
     assert [len(value) for value in file.hashes.model_dump().values()] == [64, 8, 64, 12, 10, 8]
     assert {len(image.hash) for image in model.modelVersions[0].images} == {36}
-
-
-def test_civitai_api_lists_models_pictures_and_creators(typed: CiviClient) -> None:
     assert [model.id for model in typed.models(query="gouache", limit=5).items] == [412806]
     images = typed.images(modelId=412806).items
     assert images

@@ -27,9 +27,11 @@ def download(hubs: HubEndpoints, folder: Path, name: str, *, revision: str = "ma
     return Path(path)
 
 
-def test_a_list_is_followed_over_its_pages(api: HfApi, hubs: HubEndpoints) -> None:
+def test_a_list_is_followed_over_its_pages_and_a_header_read_without_the_file(api: HfApi, hubs: HubEndpoints) -> None:
     first = HfApi(endpoint=hubs.huggingface, token=False).list_models(author="maker", limit=3)
     assert [model.id for model in first] == ["maker/big", "maker/closed", "maker/halted"]
+    metadata = api.parse_safetensors_file_metadata("maker/big", "big.safetensors")
+    assert metadata.tensors["transformer.big.lora_A.weight"].shape == [1024, 65536]
 
 
 @pytest.mark.parametrize("revision", ["1" * 40, "v1.0"])
@@ -46,11 +48,6 @@ def test_a_downloaded_file_has_the_sha256_that_the_hub_told(api: HfApi, hubs: Hu
     assert isinstance(entry, RepoFile)
     assert entry.lfs is not None
     assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.lfs.sha256
-
-
-def test_a_header_is_read_without_the_file(api: HfApi) -> None:
-    metadata = api.parse_safetensors_file_metadata("maker/big", "big.safetensors")
-    assert metadata.tensors["transformer.big.lora_A.weight"].shape == [1024, 65536]
 
 
 def test_a_gated_repository_opens_only_with_a_grant(api: HfApi, hubs: HubEndpoints, tmp_path: Path) -> None:

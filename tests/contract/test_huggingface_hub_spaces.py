@@ -54,10 +54,16 @@ def test_pushed_files_come_back_as_they_were(api: HfApi, hubs: HubEndpoints, spa
     assert api.get_space_runtime(space).stage == "RUNNING"
 
 
-def test_an_upload_of_what_is_there_makes_no_commit(api: HfApi, space: str) -> None:
+def test_an_upload_of_what_is_there_makes_no_commit_and_a_space_that_is_not_there_is_not_found(
+    api: HfApi, space: str
+) -> None:
     first = push(api, space, README_md=CARD, a_safetensors=WEIGHTS)
     assert push(api, space, README_md=CARD, a_safetensors=WEIGHTS) == first
     assert len(api.list_repo_commits(space, repo_type="space")) == 2
+    with pytest.raises(RepositoryNotFoundError):
+        api.get_space_runtime("local/nothing")
+    with pytest.raises((RepositoryNotFoundError, BadRequestError)):
+        push(api, "local/nothing", a_txt=b"")
 
 
 def test_a_commit_on_an_older_one_is_refused(api: HfApi, space: str) -> None:
@@ -73,10 +79,3 @@ def test_only_a_key_changes_what_is_its_accounts(api: HfApi, space: str) -> None
         api.create_repo("other/space", repo_type="space", space_sdk="gradio")
     with pytest.raises(RepositoryNotFoundError):
         api.add_space_variable(space, "A", "1", token=False)
-
-
-def test_a_space_that_is_not_there_is_not_found(api: HfApi) -> None:
-    with pytest.raises(RepositoryNotFoundError):
-        api.get_space_runtime("local/nothing")
-    with pytest.raises((RepositoryNotFoundError, BadRequestError)):
-        push(api, "local/nothing", a_txt=b"")

@@ -37,12 +37,9 @@ def lasting() -> Iterator[Client]:
         yield Client(api_token="r8_local", base_url=hubs.replicate)
 
 
-def test_models_are_listed_and_searched(client: Client) -> None:
+def test_models_are_listed_and_searched_and_each_has_its_versions(client: Client) -> None:
     assert {f"{model.owner}/{model.name}" for model in client.models.list()} == {"maker/tuned", "maker/trainer"}
     assert [model.name for model in client.models.search("red fine-tune")] == ["tuned"]
-
-
-def test_a_model_has_its_versions(client: Client) -> None:
     model = client.models.get("maker/tuned")
     assert model.latest_version is not None
     assert model.latest_version.id == VERSION
@@ -50,9 +47,13 @@ def test_a_model_has_its_versions(client: Client) -> None:
     assert model.versions.get(VERSION).cog_version == "0.9.20"
 
 
-def test_a_prediction_runs_and_gives_a_picture(client: Client) -> None:
+def test_a_prediction_runs_tells_how_far_it_is_and_gives_a_picture(client: Client) -> None:
     output: Any = client.run(f"maker/tuned:{VERSION}", input={"prompt": "redstyle, a house"})
     assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
+    prediction = client.predictions.create(version=VERSION, input={"prompt": "a house", "num_inference_steps": 20})
+    prediction.wait()
+    assert prediction.progress is not None
+    assert (prediction.progress.current, prediction.progress.total) == (20, 20)
 
 
 def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) -> None:
@@ -81,13 +82,6 @@ def test_a_training_is_canceled(lasting: Client) -> None:
     training.cancel()
     assert lasting.trainings.get(training.id).status == "canceled"
     assert [version.id for version in lasting.models.get("maker/tuned").versions.list()] == [VERSION]
-
-
-def test_a_prediction_tells_how_far_it_is(client: Client) -> None:
-    prediction = client.predictions.create(version=VERSION, input={"prompt": "a house", "num_inference_steps": 20})
-    prediction.wait()
-    assert prediction.progress is not None
-    assert (prediction.progress.current, prediction.progress.total) == (20, 20)
 
 
 def test_collections_are_listed_and_hold_their_models(client: Client) -> None:

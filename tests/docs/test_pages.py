@@ -29,11 +29,8 @@ ALL = "\n".join(TEXTS.values())
 LINK = re.compile(r"\]\(([^)\s]+)")
 
 
-def test_the_readme_leads_to_the_tour_and_to_the_index_of_all_pages() -> None:
+def test_every_page_is_linked_from_the_index_where_the_readme_leads_and_leads_back_to_it() -> None:
     assert {"docs/tour.md", "docs/index.md"} <= set(LINK.findall(TEXTS["README.md"]))
-
-
-def test_every_page_is_linked_from_the_index_and_leads_back_to_it() -> None:
     pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")} - {"index.md"}
     assert pages - {link.partition("#")[0] for link in LINK.findall(TEXTS["docs/index.md"])} == set()
     back = "[Documentation](index.md)\n\n# "
@@ -80,9 +77,12 @@ def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[s
     assert [option for option in options if option not in ALL] == []
 
 
-def test_readme_starts_with_the_commands_that_run_and_test_it() -> None:
+def test_readme_starts_with_the_commands_that_run_and_test_it_and_nothing_says_to_install_it_by_name() -> None:
     start = TEXTS["README.md"].partition("## Start")[2].partition("\n## ")[0]
     assert re.findall(r"^make \w+$", start, re.MULTILINE) == ["make run", "make test"]
+    """PyPI does not have it, and anybody could take the name there."""
+    sources = {str(path): path.read_text(encoding="utf-8") for path in (ROOT / "hub_ui").rglob("*.py")}
+    assert [name for name, text in {**TEXTS, **sources}.items() if re.search(r"pip install '?hub[-_]ui", text)] == []
 
 
 def test_the_first_image_of_readme_is_what_its_prompt_says() -> None:
@@ -93,12 +93,6 @@ def test_the_first_image_of_readme_is_what_its_prompt_says() -> None:
     assert ("--seed" in words, "--weight" in words) == (True, False)
 
 
-def test_nothing_tells_people_to_install_hub_ui_by_its_name() -> None:
-    """PyPI does not have it, and anybody could take the name there."""
-    sources = {str(path): path.read_text(encoding="utf-8") for path in (ROOT / "hub_ui").rglob("*.py")}
-    assert [name for name, text in {**TEXTS, **sources}.items() if re.search(r"pip install '?hub[-_]ui", text)] == []
-
-
 def test_every_variable_is_described() -> None:
     sources = (ROOT / "hub_ui").rglob("*.py")
     own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
@@ -106,22 +100,19 @@ def test_every_variable_is_described() -> None:
     assert [name for name in variables if f"`{name}`" not in TEXTS["docs/settings.md"]] == []
 
 
-def test_the_table_of_base_models_is_the_programs() -> None:
+def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:
     """`python -m tests.tools.base_tables` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
     assert table_of_substitutions() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
+    """`python -m connectors.query` prints what belongs there."""
+    assert table_of_filters() in TEXTS["docs/query-language.md"]
 
 
 def test_the_page_of_memory_has_the_plans_of_all_bases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither bitsandbytes nor SDNQ is installed."""
     monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
     assert memory_table() in TEXTS["docs/memory.md"]
-
-
-def test_the_table_of_filters_is_the_languages() -> None:
-    """`python -m connectors.query` prints what belongs there."""
-    assert table_of_filters() in TEXTS["docs/query-language.md"]
 
 
 def test_every_example_of_a_query_says_what_it_finds() -> None:
@@ -149,16 +140,13 @@ def test_every_test_that_is_named_is_there() -> None:
     assert missing == []
 
 
-def test_every_control_has_a_test() -> None:
+def test_every_control_has_a_test_and_every_file_that_is_named_is_there() -> None:
     controls = TEXT.partition("## Controls")[2].partition("## What is left")[0]
     rows = [
         line for line in controls.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| Control"))
     ]
     assert len(rows) >= 40
     assert [row for row in rows if "::test_" not in row] == []
-
-
-def test_every_file_that_is_named_is_there() -> None:
     paths = re.findall(r"`((?:connectors|hub_ui|tests)/[\w/.]+)`", TEXT)
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
@@ -167,13 +155,10 @@ MESSAGES = re.findall(r"^### (.+)$", PAGES["docs/troubleshooting.md"].read_text(
 _VALUE = re.compile(r"\{[^{}]*\}")
 
 
-def test_every_message_that_is_explained_stands_in_the_source() -> None:
+def test_every_message_that_is_explained_stands_in_the_source_and_the_most_likely_ones_are_each_once() -> None:
     sources = "\n".join(text for folder in ("connectors", "hub_ui") for text in texts(ROOT / folder))
     said = re.sub("…+", "…", sources)
     assert [message for message in MESSAGES if message.removesuffix(" …") not in said] == []
-
-
-def test_the_most_likely_messages_are_explained_and_each_once() -> None:
     assert len(MESSAGES) == len(set(MESSAGES)) >= 30
 
 

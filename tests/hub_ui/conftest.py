@@ -6,6 +6,7 @@ import pytest
 
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
+from tests.recording import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -13,6 +14,11 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
     """Hubs whose data no test changes."""
     with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
         yield on
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Hubs made of literals, for tests that are about what happens with their answers."""
+"""Hubs made of literals, for tests that are about what happens with their answers, and what the app is built of."""
 
 import io
 import threading
@@ -18,6 +18,8 @@ from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import services
+from hub_ui.commands.serve import demo_settings
+from hub_ui.demo.hubs.folder import Origins
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 
@@ -80,6 +82,13 @@ def services_on(home: Path, *hubs: Connector, hosted: bool = False, demo: bool =
         patch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
         with services.build(settings) as made:
             yield made
+
+
+@contextmanager
+def services_of(hubs: Origins, home: Path, **changed: Any) -> Iterator[Services]:
+    """The same, on local hubs; `changed` are settings."""
+    with services.build(replace(demo_settings(home, home / "loras", hubs), **changed)) as made:
+        yield made
 
 
 def lora(hub: HubName = "civitai", **fields: Any) -> Lora:

@@ -22,9 +22,10 @@ def test_the_endpoints_are_numbered_as_gradio_numbers_them(tmp_path: Path, hoste
     assert found == ["search", "show", "inspect", *([] if hosted else ["pull"]), "try", "compare"]
 
 
-def test_of_what_is_served_nothing_is_gradios_page(tmp_path: Path) -> None:
+def test_of_what_is_served_nothing_is_gradios_page_and_arenas_are_limited_where_glibc_has_them(tmp_path: Path) -> None:
     with served(tmp_path) as page:
         assert "gradio" not in page.get("").text.lower()
+    assert limit_arenas() is (platform.libc_ver()[0] == "glibc")
 
 
 def test_what_runs_when_the_app_ends_hears_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,3 @@ def test_a_page_that_follows_a_job_hears_it_too(tmp_path: Path, monkeypatch: pyt
     with served(tmp_path, stop_seconds=0) as page:
         following = page.get(f"jobs/{made[0].jobs.start(JobSubject(), work)}", stream=True)
     assert ENDED in following.text
-
-
-def test_arenas_are_limited_where_glibc_has_them() -> None:
-    assert limit_arenas() is (platform.libc_ver()[0] == "glibc")

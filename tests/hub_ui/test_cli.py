@@ -72,14 +72,23 @@ def test_a_hub_that_is_down_costs_its_own_results_only(hubs: dict[str, Hub], sai
     ]
 
 
-def test_a_missing_key_is_a_row_among_the_failures_and_no_error(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_missing_key_is_a_row_among_the_failures_and_no_error_unless_no_other_hub_is_asked(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     hubs["replicate"].error = NO_KEY
     assert hub_ui("search Ink --json") == 0
     assert [failure["error"] for failure in said.json()["failures"]] == ["KeyRequired"]
+    hubs["replicate"].error = NO_KEY
+    assert hub_ui("search Ink --hub replicate --json") == 3
 
 
-def test_a_hub_that_found_nothing_has_answered(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_search_that_excludes_every_hub_it_names_finds_nothing_and_a_hub_that_found_nothing_has_answered(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     hubs["civitai"].error = DOWN
+    assert hub_ui('search "hub:civitai -hub:civitai"') == 0
+    assert said.both() == ("", "Nothing found. Fewer words or fewer filters find more.\n")
+    assert hubs["civitai"].asked == []
     assert hub_ui("search nowhere --json") == 0
     assert said.json()["results"] == []
 
@@ -92,11 +101,6 @@ def test_with_every_hub_down_search_ends_with_the_worst_of_them(hubs: dict[str, 
     assert sorted(failure["error"] for failure in said.json()["failures"]) == ["HubDown", "KeyRequired", "RateLimited"]
 
 
-def test_asking_only_a_hub_without_its_key_ends_with_3(hubs: dict[str, Hub], said: Said) -> None:
-    hubs["replicate"].error = NO_KEY
-    assert hub_ui("search Ink --hub replicate --json") == 3
-
-
 def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str, Hub], said: Said) -> None:
     hubs["civitai"].error = DOWN
     assert hub_ui("search Ink --hub civitai") == 5
@@ -105,12 +109,6 @@ def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str,
     assert said.both()[1].endswith(
         "\nNothing found on the hubs that answered. Fewer words or fewer filters find more.\n"
     )
-
-
-def test_a_search_that_excludes_every_hub_it_names_finds_nothing(hubs: dict[str, Hub], said: Said) -> None:
-    assert hub_ui('search "hub:civitai -hub:civitai"') == 0
-    assert said.both() == ("", "Nothing found. Fewer words or fewer filters find more.\n")
-    assert hubs["civitai"].asked == []
 
 
 @pytest.mark.parametrize(
@@ -158,26 +156,24 @@ def test_a_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(hub
     assert hub_ui("search 'nowhere license:mit'") == 0
 
 
-def test_a_licence_to_leave_out_that_nobody_has_is_told(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_licence_to_leave_out_that_nobody_has_and_one_misspelled_base_of_several_are_told(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     assert hub_ui("search --json -- 'Ink -license:blah'") == 0
     assert "“blah” is no licence known here" in said.both()[1]
-
-
-def test_one_misspelled_base_of_several_is_told(hubs: dict[str, Hub], said: Said) -> None:
     assert hub_ui("search Ink --base sdxl --base pny --json") == 0
     assert "“pny” is no base model known here" in said.both()[1]
 
 
-def test_search_prints_a_table_for_people(hubs: dict[str, Hub], said: Said) -> None:
+def test_search_prints_a_table_for_people_and_hostile_titles_reach_neither_it_nor_the_json_raw(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     assert hub_ui("search Ink --hub civitai") == 0
     assert said.both() == (
         "TITLE      BY   BASE MODEL  KIND  DOWNLOADS  REF\n"
         "Ink lines  ada  sdxl              1,234      civitai:1001@2001#3001\n",
         "",
     )
-
-
-def test_hostile_titles_reach_neither_the_terminal_nor_the_json_raw(hubs: dict[str, Hub], said: Said) -> None:
     hubs["civitai"].loras = [lora(title="Ink \x1b[2J\u202elines\x07")]
     hub_ui("search Ink --hub civitai")
     assert "Ink [2Jlines" in said.both()[0]
@@ -185,14 +181,13 @@ def test_hostile_titles_reach_neither_the_terminal_nor_the_json_raw(hubs: dict[s
     assert said.both()[0].isascii()
 
 
-def test_show_gives_every_version_and_file(hubs: dict[str, Hub], said: Said) -> None:
+def test_show_gives_every_version_and_file_and_prints_the_facts_and_who_said_them(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     assert hub_ui("show civitai:1001 --json") == 0
     shown = said.json()
     assert (shown["ref"], shown["title"]) == ("civitai:1001@2001#3001", "Ink lines")
     assert [file["ref"] for version in shown["versions"] for file in version["files"]] == ["civitai:1001@2001#3001"]
-
-
-def test_show_prints_the_facts_and_who_said_them(hubs: dict[str, Hub], said: Said) -> None:
     assert hub_ui("show hf:ada/ink-lines") == 0
     out = said.both()[0]
     assert "trigger words  inkstyle\n" in out
@@ -256,11 +251,14 @@ def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_and_each_has_its_options() -> None:
     done = process("--help")
     assert done.returncode == 0
     listed = re.findall(r"^│ ([a-z]+)  +[A-Z]", done.stdout, re.MULTILINE)
     assert listed == list(cli.COMMANDS)
+    for name in cli.COMMANDS:
+        command = cli.load_command(name)
+        assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve", "worker"))
 
 
 def test_help_of_a_command_lists_its_options() -> None:
@@ -274,12 +272,6 @@ def test_help_of_a_command_lists_its_options() -> None:
 def test_no_flag_looks_as_if_it_took_a_value(words: tuple[str, ...]) -> None:
     listed = process(*words, "--help").stdout
     assert ("--help" in listed, "<bool>" in listed) == (True, False)
-
-
-def test_the_commands_of_the_list_are_there_with_their_options() -> None:
-    for name in cli.COMMANDS:
-        command = cli.load_command(name)
-        assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve", "worker"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no bash")

@@ -30,10 +30,13 @@ def test_a_busy_file_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pyt
         connect(tmp_path / "x.sqlite")
 
 
-def test_a_file_that_is_no_database_raises_at_once(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_raises_at_once_and_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 20)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         connect(tmp_path / "x.sqlite")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(HubUiError, match=r"can't be used .* set HUB_UI_HOME to another folder"):
+        rows(lazy(tmp_path / "file" / "x.sqlite"))
 
 
 def lazy(path: Path) -> LazyDatabase:
@@ -63,9 +66,3 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
     with pytest.raises(HubUiError, match="list of x was written by a newer hub-ui"):
         rows(lazy(path))
     assert list(tmp_path.glob("*damaged*")) == []
-
-
-def test_a_folder_that_can_not_be_made_is_said_with_the_next_step(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(HubUiError, match=r"can't be used .* set HUB_UI_HOME to another folder"):
-        rows(lazy(tmp_path / "file" / "x.sqlite"))

@@ -36,13 +36,13 @@ def pulled(line: Line, ref: str) -> str:
     return str(item["ref"]).partition("@")[0]
 
 
-def test_the_other_homes_are_shown(two_homes: HubEndpoints, line: Line) -> None:
+def test_the_other_homes_are_shown_and_a_card_is_pulled_from_the_one_that_needs_no_key_unless_it_is_pinned(
+    two_homes: HubEndpoints, line: Line
+) -> None:
     assert line("show", "civitai:1001")[1]["homes"] == ["huggingface:maker/history"]
     assert line("show", HUGGINGFACE)[1]["homes"] == ["civitai:1001"]
-
-
-def test_a_card_is_pulled_from_the_home_that_needs_no_key(two_homes: HubEndpoints, line: Line) -> None:
     assert pulled(line, "civitai:1001") == "huggingface:maker/history"
+    assert pulled(line, CIVITAI) == "civitai:1001"
 
 
 def test_what_was_pulled_from_another_home_is_installed(two_homes: HubEndpoints, line: Line) -> None:
@@ -52,10 +52,6 @@ def test_what_was_pulled_from_another_home_is_installed(two_homes: HubEndpoints,
         entry = built.downloads.find_installed(Ref.parse("civitai:1001"))
         assert (entry, built.library.entries()) == (built.library.entries()[0], (entry,))
         assert built.downloads.find_installed(Ref.parse(CIVITAI)) is None
-
-
-def test_a_pinned_version_is_pulled_from_where_it_says(two_homes: HubEndpoints, line: Line) -> None:
-    assert pulled(line, CIVITAI) == "civitai:1001"
 
 
 def test_with_a_key_for_both_what_was_asked_for_is_pulled(

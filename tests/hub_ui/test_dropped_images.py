@@ -48,27 +48,34 @@ def plan(known: Services, tmp_path: Path) -> DroppedImage:
     return read_dropped(known, image(tmp_path / "a.png", parameters=NUMBERED))
 
 
-def test_an_image_of_a1111_becomes_a_plan(plan: DroppedImage) -> None:
+def test_an_image_of_a1111_becomes_a_plan_with_its_settings_in_full_and_what_has_no_counterpart(
+    plan: DroppedImage,
+) -> None:
     assert [(lora.state, lora.weight) for lora in plan.loras] == [("download", 0.7)]
     assert plan.settings == TrySettings(
         prompt="a cat", negative="dull", seed=5, steps=8, guidance=5.0, size=(64, 96), sampler="Euler",
         use_trigger_words=False,
     )  # fmt: skip
-
-
-def test_what_has_no_counterpart_is_said(plan: DroppedImage) -> None:
     assert plan.notes[0] == "Not taken over: clip skip 2, the checkpoint “dreamshaper_8”."
     assert plan.notes[1] == "It was made with the checkpoint “dreamshaper_8”; here the nearest base is Tiny Shapes."
-
-
-def test_its_settings_are_there_in_full(plan: DroppedImage) -> None:
     assert dict(plan.rows)["Clip skip"] == "2"
     assert dict(plan.rows)["Prompt"] == "a cat <lora:lora-2:0.7>"
 
 
-def test_what_is_not_found_is_left_out_and_named(known: Services, tmp_path: Path) -> None:
+def test_what_is_not_found_a_seed_that_no_page_holds_and_loras_beyond_eight_are_left_out_and_told(
+    known: Services, tmp_path: Path
+) -> None:
     plan = read_dropped(known, image(tmp_path / "a.png", parameters=A1111))
     assert [(lora.name, lora.state) for lora in plan.loras if not lora.ref][-1] == ("nowhere", "missing")
+    text = A1111.replace("Seed: 5", f"Seed: {2**60}")
+    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+    assert plan.settings.seed is None
+    assert any("larger than any of this page" in note for note in plan.notes)
+    tags = " ".join(f"<lora:n{i}:1>" for i in range(300))
+    text = A1111.replace("<lora:nowhere:1>", tags)
+    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+    assert len(plan.loras) == 8
+    assert plan.notes[0] == "Only the first 8 of its LoRAs are taken."
 
 
 def test_an_image_of_ours_brings_its_refs_and_all_its_settings(known: Services, tmp_path: Path) -> None:
@@ -95,29 +102,13 @@ def test_a_file_of_somebodys_disk_is_not_found_and_nothing_else_is_lost(known: S
     assert ([lora.state for lora in plan.loras], plan.settings.seed) == (["missing"], 9)
 
 
-def test_a_folder_of_another_computer_is_no_base(known: Services, tmp_path: Path) -> None:
+def test_a_folder_of_another_computer_is_no_base_and_visitors_bring_none_by_its_path(
+    known: Services, tmp_path: Path
+) -> None:
     report = making.report(base="/home/them/base", base_id="/home/them/base")
     png_metadata.save(making.made(report=report), 0, tmp_path / "a.png")
     plan = read_dropped(known, tmp_path / "a.png")
     assert (plan.settings.base, plan.notes) == ("", ("Its base, base, is not here: the one of its LoRAs is chosen.",))
-
-
-def test_visitors_bring_no_base_by_its_path(known: Services, tmp_path: Path) -> None:
     png_metadata.save(making.made(report=making.report(base="/etc", base_id="/etc")), 0, tmp_path / "a.png")
     shared = with_settings(known, hosted=True)
     assert read_dropped(shared, tmp_path / "a.png").settings.base == ""
-
-
-def test_a_seed_beyond_what_a_page_can_hold_is_told(known: Services, tmp_path: Path) -> None:
-    text = A1111.replace("Seed: 5", f"Seed: {2**60}")
-    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
-    assert plan.settings.seed is None
-    assert any("larger than any of this page" in note for note in plan.notes)
-
-
-def test_only_so_many_loras_are_looked_for(known: Services, tmp_path: Path) -> None:
-    tags = " ".join(f"<lora:n{i}:1>" for i in range(300))
-    text = A1111.replace("<lora:nowhere:1>", tags)
-    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
-    assert len(plan.loras) == 8
-    assert plan.notes[0] == "Only the first 8 of its LoRAs are taken."

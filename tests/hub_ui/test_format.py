@@ -25,22 +25,18 @@ def test_a_text_for_a_terminal_loses_whatever_could_move_or_hide_it(text: str, c
     assert clean(text) == cleaned
 
 
-def test_sizes_read_as_people_write_them() -> None:
+def test_sizes_and_times_read_as_people_write_them_and_an_irregular_plural_is_given() -> None:
     assert [size(n) for n in (0, 999, 876_544, 2_500_000_000, None)] == ["0 B", "999 B", "877 kB", "2.5 GB", ""]
-
-
-def test_a_precise_size_has_a_decimal() -> None:
     sizes = [size(n, precise=True) for n in (0, 999, 876_544, 38_000_000, 2_500_000_000, None)]
     assert sizes == ["0 B", "999 B", "876.5 kB", "38.0 MB", "2.5 GB", ""]
+    assert [plural(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
+    assert (format.since(time.time() - 7200), format.since(None)) == ("2 hours ago", "")
+    assert format.visible("safe\u202egnp.exe\x00\x1b[31m") == "safegnp.exe[31m"
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 files"), (1, "1 file"), (1200, "1,200 files")])
 def test_a_number_has_its_plural(number: int, text: str) -> None:
     assert plural(number, "file") == text
-
-
-def test_an_irregular_plural_is_given() -> None:
-    assert [plural(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
 
 
 @pytest.mark.parametrize(
@@ -70,14 +66,6 @@ def test_sizes_have_decimal_units(size: int | None, text: str) -> None:
 )
 def test_times_are_told_as_ages(then: str | None, text: str) -> None:
     assert format.ago(then, datetime(2026, 2, 1, 12)) == text
-
-
-def test_a_time_in_seconds_is_told_as_its_age() -> None:
-    assert (format.since(time.time() - 7200), format.since(None)) == ("2 hours ago", "")
-
-
-def test_direction_overrides_and_control_characters_are_not_shown() -> None:
-    assert format.visible("safe\u202egnp.exe\x00\x1b[31m") == "safegnp.exe[31m"
 
 
 QUERIES = [

@@ -61,12 +61,11 @@ def test_its_refs_are_read(page: TestClient, text: str) -> None:
     assert page.get("/", params={"q": text}).headers["location"] == "./?open=examplehub%3Aink-lines"
 
 
-def test_a_ref_that_names_nothing_there_is_told_with_an_example(page: TestClient) -> None:
+def test_the_page_shows_its_card_its_filter_and_its_state_and_a_ref_that_names_nothing_there_is_told(
+    page: TestClient,
+) -> None:
     answer = page.get("/", params={"q": "examplehub:9"})
     assert (answer.status_code, "examplehub:SLUG" in answer.text) == (422, True)
-
-
-def test_the_page_shows_its_card_its_filter_and_its_state(page: TestClient) -> None:
     last = parts(page.get("/ask?hub=examplehub").text)[-1]
     assert [(card.text, card["href"]) for card in last.select(".hit")] == [
         ("Ink lines", f"./?hub=examplehub&open={quote(FILE, safe='')}")
@@ -76,14 +75,13 @@ def test_the_page_shows_its_card_its_filter_and_its_state(page: TestClient) -> N
         assert "Example Hub" in last.select(f"hx-partial[hx-target='{place}']")[0].text
 
 
-def test_the_panel_opens_it(page: TestClient) -> None:
+def test_the_panel_opens_it_and_the_settings_say_where_it_answers_and_where_its_key_is(
+    page: TestClient, server: serving.Hub
+) -> None:
     panel = page.get("/?open=examplehub:ink-lines").text
     steps = parts(page.get("/lora/read?open=examplehub:ink-lines").text)
     assert "Example Hub" in panel + steps[-1].text
     assert "inkstyle" in panel + steps[-1].text
-
-
-def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.Hub, page: TestClient) -> None:
     html = page.get("/settings").text
     assert "Example Hub" in html
     assert server.url in html
@@ -107,12 +105,11 @@ def test_the_command_line_searches_it(server: serving.Hub, capsys: pytest.Captur
     assert found["failures"] == []
 
 
-def test_without_its_row_it_is_no_hub() -> None:
+def test_without_its_row_it_is_no_hub_and_the_help_of_a_search_names_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(BadQuery, match="is no value for hub"):
         parse("hub:examplehub")
-
-
-def test_the_help_of_a_search_names_every_hub(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["search", "--help"]) == 0
     said = capsys.readouterr().out
     assert [hub for hub in HUBS if hub not in said] == []

@@ -1,7 +1,6 @@
 """What a visitor of a hosted page can't have fetched: a base, and the rest of one. And where a comparison goes on."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import base_by_id
@@ -21,6 +19,7 @@ from hub_ui.settings import from_environment
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import save_base
+from tests.hub_ui.stand_ins import services_of
 
 
 def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, home: Path) -> None:
@@ -33,10 +32,12 @@ def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, h
     (folder / f"hf_model_{base.source.replace('/', '__')}.json").write_text(json.dumps(model))
     (folder / "files.json").write_text(json.dumps({"huggingface": files}))
     asked = GenerationRequest(adapters=(), prompt="a boat", base="sd-1.5", steps=1, width=64, height=64)
-    with running_hubs(folder) as hubs:
-        settings = replace(demo_settings(home, home / "loras", hubs), demo=False, hosted=True)
-        with services.build(settings) as page, pytest.raises(UsageError, match=r"does not have SD 1\.5 on its disk"):
-            page.generation.generate(asked, comparison.single(asked))
+    with (
+        running_hubs(folder) as hubs,
+        services_of(hubs, home, demo=False, hosted=True) as page,
+        pytest.raises(UsageError, match=r"does not have SD 1\.5 on its disk"),
+    ):
+        page.generation.generate(asked, comparison.single(asked))
 
 
 class Place:

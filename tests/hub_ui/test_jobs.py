@@ -213,10 +213,12 @@ def test_what_somebody_has_under_way_is_not_started_again(jobs: Jobs) -> None:
     assert jobs.start(PAIR, Held(), inputs="a boat") != first
 
 
-def test_what_was_stopped_starts_again(jobs: Jobs) -> None:
+def test_what_was_stopped_starts_again_with_an_id_that_can_not_be_guessed(jobs: Jobs) -> None:
     first = jobs.start(PAIR, Held(), inputs="a boat")
     jobs.stop(first)
     assert jobs.start(PAIR, Held(), inputs="a boat") != first
+    assert len({finish(jobs) for _ in range(20)}) == 20
+    assert len(finish(jobs)) == 32
 
 
 def start_as(jobs: Jobs, visitor: Visitor) -> str:
@@ -322,11 +324,6 @@ def test_only_among_strangers_what_nobody_looks_at_any_more_ends(hosted: bool) -
     work.go.set()
     outcome = list(follow(jobs, id_))[-1:] if not hosted else []
     assert (work.cancelled, outcome) == (hosted, [] if hosted else [RESULT])
-
-
-def test_ids_can_not_be_guessed(jobs: Jobs) -> None:
-    assert len({finish(jobs) for _ in range(20)}) == 20
-    assert len(finish(jobs)) == 32
 
 
 def test_closing_waits_until_the_work_has_ended() -> None:

@@ -62,20 +62,29 @@ def test_what_is_no_lora_for_pictures_gets_no_entry(hubs: HubEndpoints, line: Li
     assert (code, document["entered"], document["files"][0]["ref"]) == (0, 0, None)
 
 
-def test_verify_and_sync_keep_it(entered: str, line: Line) -> None:
+def test_verify_sync_outdated_licenses_and_search_take_it_as_it_is(entered: str, line: Line) -> None:
     assert only(line("verify")[1])["state"] == "right"
     code, document = line("sync", "--frozen")
     assert (code, only(document)["state"]) == (0, "kept")
+    # Nobody can tell.
+    code, document = line("outdated")
+    assert (code, only(document)["state"]) == (0, "unknown")
+    assert only(document)["note"] == "No hub is known to have this file, so nobody tells of newer versions."
+    # No licence is no permission.
+    code, document = line("licenses")
+    assert (code, only(document)["license"], document["together"]["sell"]["answer"]) == (0, None, "unknown")
+    # It is never listed.
+    line("show", entered)
+    assert line("search", "Robot", "--offline")[1]["results"] == []
 
 
-def test_sync_leaves_what_changed_under_its_name(entered: str, robot: Path, line: Line) -> None:
+def test_sync_leaves_what_changed_under_its_name_and_says_that_nobody_can_bring_it_back(
+    entered: str, robot: Path, line: Line
+) -> None:
     robot.write_bytes(lora_bytes(seed=2))
     code, document = line("sync")
     assert (code, only(document)["error"], robot.read_bytes()) == (7, "WrongHash", lora_bytes(seed=2))
     assert only(document)["message"].endswith("If it is meant to be so, enter it anew with hub-ui import.")
-
-
-def test_sync_says_that_nobody_can_bring_it_back(entered: str, robot: Path, line: Line) -> None:
     robot.unlink()
     code, document = line("sync")
     assert (code, only(document)["error"]) == (4, "NotFound")
@@ -101,22 +110,19 @@ def test_what_a_hub_turns_out_to_have_becomes_that_hubs(hubs: HubEndpoints, line
     assert [str(entry.ref) for entry in lockfile.loads(lock.read_text())] == [CIVITAI]
 
 
-def test_outdated_says_that_nobody_can_tell(entered: str, line: Line) -> None:
-    code, document = line("outdated")
-    assert (code, only(document)["state"]) == (0, "unknown")
-    assert only(document)["note"] == "No hub is known to have this file, so nobody tells of newer versions."
-
-
-def test_licenses_takes_no_licence_for_no_permission(entered: str, line: Line) -> None:
-    code, document = line("licenses")
-    assert (code, only(document)["license"], document["together"]["sell"]["answer"]) == (0, None, "unknown")
-
-
-def test_show_and_inspect_take_its_name(entered: str, line: Line) -> None:
+def test_show_and_inspect_take_its_name_and_what_a_person_writes_into_the_lock_file_is_shown(
+    entered: str, line: Line, home: Path
+) -> None:
     code, shown = line("show", "local:My Robot v1.5")
     assert (code, shown["ref"], shown["hub"], shown["base_model"]) == (0, entered, "local", None)
     assert (shown["architecture"], shown["trigger_words"]) == ("sdxl", ["sks robot"])
     assert line("inspect", entered)[1]["architecture"] == "sdxl"
+    lock = home / "loras" / "loras.lock"
+    lock.write_text(lock.read_text() + 'license = "mine alone"\nweight = 0.4\n')
+    _, shown = line("show", entered)
+    assert shown["license"] == "mine alone"
+    with services.build(settings.from_environment(os.environ)) as built:
+        assert built.generation.default_weight(Ref.parse(entered)) == 0.4
 
 
 @pytest.mark.parametrize("tool", ["a1111", "comfyui", "diffusers"])
@@ -138,47 +144,29 @@ def test_remove_deletes_it_where_it_is_told_to(entered: str, robot: Path, line: 
     assert not robot.exists()
 
 
-def test_what_a_person_writes_into_the_lock_file_is_shown(entered: str, line: Line, home: Path) -> None:
-    lock = home / "loras" / "loras.lock"
-    lock.write_text(lock.read_text() + 'license = "mine alone"\nweight = 0.4\n')
-    _, shown = line("show", entered)
-    assert shown["license"] == "mine alone"
-    with services.build(settings.from_environment(os.environ)) as built:
-        assert built.generation.default_weight(Ref.parse(entered)) == 0.4
-
-
-def test_pull_finds_it_by_its_name_and_by_its_hash(entered: str, robot: Path, line: Line) -> None:
+def test_pull_finds_it_by_its_name_and_by_its_hash_and_says_what_has_become_of_it(
+    entered: str, robot: Path, line: Line
+) -> None:
     renamed = entered.replace("My Robot v1.5", "its old name")
     for ref in ("local:My Robot v1.5", entered, renamed):
         code, item = line("pull", ref)
         assert (code, item["ref"], item["path"], item["source"]) == (0, entered, str(robot), None)
-
-
-def test_pull_says_what_has_become_of_it(entered: str, robot: Path, line: Line) -> None:
     robot.write_bytes(lora_bytes(seed=2))
     assert line("pull", "local:My Robot v1.5")[1]["error"] == "WrongHash"
     robot.unlink()
     assert line("pull", "local:My Robot v1.5")[1]["error"] == "NotFound"
 
 
-def test_a_folder_elsewhere_is_named_a_lock_file_to_be_entered(
-    hubs: HubEndpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_folder_elsewhere_is_named_a_lock_file_and_a_ref_of_another_disk_how_to_have_it(
+    hubs: HubEndpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: Line
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "robot.safetensors").write_bytes(lora_bytes())
     assert cli.main(["import", str(tmp_path / "mine")]) == 0
     assert "name a lock file for the folder to have entries: --lock FILE" in capsys.readouterr().err
-
-
-def test_a_ref_of_another_disk_is_told_how_to_have_it(hubs: HubEndpoints, line: Line) -> None:
     code, refused = line("pull", "local:far@" + "c" * 64)
     assert (code, refused["error"]) == (4, "NotFound")
     assert "no hub is known to have it, and this library doesn't. Put it below" in refused["message"]
-
-
-def test_the_search_never_lists_it(entered: str, line: Line) -> None:
-    line("show", entered)
-    assert line("search", "Robot", "--offline")[1]["results"] == []
 
 
 @pytest.mark.parametrize("command", ["pull", "show", "remove", "export --for comfyui"])

@@ -33,11 +33,16 @@ def test_a_line_is_one_json_object_with_the_request_and_known_fields() -> None:
     }
 
 
-def test_text_is_for_people() -> None:
+def test_text_is_for_people_and_an_unknown_form_or_level_is_a_usage_error() -> None:
     stream = io.StringIO()
     with logging_to(stream, "text", logging.INFO):
         _LOG.info("a search", extra={"hub": "civitai"})
     assert stream.getvalue().endswith(" INFO hub_ui.test: a search hub=civitai\n")
+    with pytest.raises(UsageError, match="“xml” is no form of logs"):
+        read_log_format({}, "xml")
+    with pytest.raises(UsageError, match="HUB_UI_LOG_LEVEL='loud' is none of debug, info, warning, error"):
+        read_log_level({"HUB_UI_LOG_LEVEL": "loud"}, "text")
+    assert (read_log_level({}, "text"), read_log_level({}, "json")) == (logging.WARNING, logging.INFO)
 
 
 def test_a_fault_says_where_it_happened_and_not_what_with() -> None:
@@ -99,11 +104,3 @@ def test_keys_addresses_and_refs_are_not_in_a_log(text: str, hidden: str) -> Non
 )
 def test_the_form_is_the_options_else_the_variables(variable: str, chosen: str | None, form: LogFormat) -> None:
     assert read_log_format({"HUB_UI_LOG": variable}, chosen) == form
-
-
-def test_an_unknown_form_or_level_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="“xml” is no form of logs"):
-        read_log_format({}, "xml")
-    with pytest.raises(UsageError, match="HUB_UI_LOG_LEVEL='loud' is none of debug, info, warning, error"):
-        read_log_level({"HUB_UI_LOG_LEVEL": "loud"}, "text")
-    assert (read_log_level({}, "text"), read_log_level({}, "json")) == (logging.WARNING, logging.INFO)

@@ -97,13 +97,12 @@ def hanging(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Servi
         hub.hang.set()
 
 
-def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered(hanging: tuple[Services, Hub]) -> None:
+def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered_and_a_download_waits_for_it(
+    hanging: tuple[Services, Hub],
+) -> None:
     built, hub = hanging
     found, failure = built.lookup.get_or_recall(hub.loras[0].ref)
     assert (found.title, type(failure)) == ("Ink", HubTimeout)
-
-
-def test_a_download_waits_for_a_hub_that_hangs(hanging: tuple[Services, Hub]) -> None:
     built, hub = hanging
     threading.Timer(0.4, (hub.hang or threading.Event()).set).start()
     assert built.lookup.fetch(hub.loras[0].ref, is_patient=True).title == "Ink"

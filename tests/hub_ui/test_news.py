@@ -10,9 +10,15 @@ from hub_ui.news import SavedSearch, SearchFile
 INK = SavedSearch(name="Ink", text="ink kind:style", seen=1_000)
 
 
-def test_what_is_new_is_what_was_updated_since_then() -> None:
+def test_what_is_new_is_what_was_updated_since_then_or_since_the_searchs_own_limit() -> None:
     query = INK.query(1_000 + 90, 7)
     assert (query.text, query.age, query.sort, query.limit) == ("ink", Range(most=90), "newest", 7)
+    narrow = SavedSearch(name="", text="updated:<1h", seen=0)
+    assert narrow.query(86_400, 1).age == Range(most=3_599)
+    # A clock may be put back.
+    assert (narrow.query(60, 1).age, INK.query(0, 1).age) == (Range(most=60), Range(most=0))
+    with pytest.raises(BadQuery, match="rank"):
+        SavedSearch(name="", text="rank:many", seen=0).query(1, 1)
 
 
 @pytest.mark.parametrize(("seconds", "rounded"), [(90, 3_600), (3_600, 3_600), (4 * 86_400 + 1, 5 * 86_400)])
@@ -20,21 +26,13 @@ def test_the_time_of_a_link_is_in_whole_hours_and_days(seconds: int, rounded: in
     assert INK.query(1_000 + seconds, 7, is_rounded=True).age == Range(most=rounded)
 
 
-def test_a_limit_of_the_search_itself_holds_where_it_is_narrower() -> None:
-    narrow = SavedSearch(name="", text="updated:<1h", seen=0)
-    assert narrow.query(86_400, 1).age == Range(most=3_599)
-    # A clock may be put back.
-    assert (narrow.query(60, 1).age, INK.query(0, 1).age) == (Range(most=60), Range(most=0))
-
-
-def test_a_text_that_is_no_search_is_told() -> None:
-    with pytest.raises(BadQuery, match="rank"):
-        SavedSearch(name="", text="rank:many", seen=0).query(1, 1)
-
-
-def test_a_search_takes_the_place_of_the_one_of_its_name() -> None:
+def test_a_search_takes_the_place_of_the_one_of_its_name_and_one_too_many_is_refused() -> None:
     other = SavedSearch(name=" Ink\n", text="wash", seen=2)
     assert news.add((INK,), other) == (SavedSearch(name="Ink", text="wash", seen=2),)
+    full = tuple(SavedSearch(name=str(number), text="", seen=0) for number in range(news.MOST))
+    with pytest.raises(UsageError, match="Remove one first"):
+        news.add(full, INK)
+    assert len(news.add(full, SavedSearch(name="7", text="ink", seen=0))) == news.MOST
 
 
 @pytest.mark.parametrize(
@@ -45,19 +43,9 @@ def test_one_without_a_name_or_too_long_is_refused(wrong: SavedSearch) -> None:
         news.add((), wrong)
 
 
-def test_one_too_many_is_refused() -> None:
-    full = tuple(SavedSearch(name=str(number), text="", seen=0) for number in range(news.MOST))
-    with pytest.raises(UsageError, match="Remove one first"):
-        news.add(full, INK)
-    assert len(news.add(full, SavedSearch(name="7", text="ink", seen=0))) == news.MOST
-
-
-def test_a_look_is_at_the_searches_that_are_named() -> None:
+def test_a_look_is_at_the_searches_that_are_named_and_what_is_removed_has_to_be_there() -> None:
     other = SavedSearch(name="Wash", text="wash", seen=1)
     assert [each.seen for each in news.look((INK, other), ["Wash"], 50.4)] == [1_000, 50]
-
-
-def test_what_is_removed_has_to_be_there() -> None:
     assert news.remove((INK,), "Ink") == ()
     with pytest.raises(NotFound, match="hub-ui news lists"):
         news.remove((INK,), "Wash")
@@ -71,13 +59,10 @@ def test_what_was_not_written_here_is_no_list_of_searches(text: str) -> None:
         news.loads(text)
 
 
-def test_the_file_of_searches_reads_back(tmp_path: Path) -> None:
+def test_the_file_of_searches_reads_back_and_a_damaged_one_is_left_as_it_is(tmp_path: Path) -> None:
     file = SearchFile(path=tmp_path / "new" / "searches.json")
     assert file.read() == ()
     assert file.change(lambda searches: news.add(searches, INK)) == file.read() == (INK,)
-
-
-def test_a_damaged_file_of_searches_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "searches.json"
     path.write_bytes(b"\xff[")
     with pytest.raises(HubUiError, match="Mend it, or remove it"):

@@ -17,11 +17,6 @@ HASH = "a" * 64
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
 def hubs(recorder: Recorder) -> Iterator[HubEndpoints]:
     with running_hubs(DATA, around=recorder.around) as endpoints:
         yield endpoints

@@ -53,10 +53,14 @@ def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) ->
     assert built.catalog.search(part).total == 2
 
 
-def test_open_asks_the_hub_and_remembers(built: Services, hub: Hub) -> None:
+def test_open_asks_the_hub_and_remembers_and_an_unknown_lora_is_not_found_in_its_name(
+    built: Services, hub: Hub
+) -> None:
     assert built.lookup.get(REF).title == "Ink lines"
     assert hub.asked == ["get civitai:1001"]
     assert built.catalog.lora(REF).title == "Ink lines"
+    with pytest.raises(NotFound, match=r"CivitAI has no LoRA civitai:404\. It may have been removed"):
+        built.lookup.get(Ref.parse("civitai:404"))
 
 
 @pytest.mark.parametrize("error", [DOWN, RateLimited("Slow down.", hub="civitai")])
@@ -105,11 +109,17 @@ def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
     assert (opened.access, gone and gone.access) == ("open", "removed")
 
 
-def test_a_version_nobody_ever_saw_is_not_found(built: Services) -> None:
+def test_a_version_nobody_ever_saw_is_not_found_nor_answered_with_another_while_the_hub_is_down(
+    built: Services, hub: Hub
+) -> None:
     built.lookup.get(REF)
     with pytest.raises(NotFound):
         built.lookup.get(REF.at("9999"))
     assert built.catalog.lora(REF).access == "open"
+    built.lookup.get(REF)
+    hub.error = DOWN
+    with pytest.raises(HubDown):
+        built.lookup.get(REF.at("9999"))
 
 
 @pytest.mark.parametrize("version", ["deadbeef", "d" * 40])
@@ -121,27 +131,10 @@ def test_a_commit_that_does_not_exist_is_not_answered_with_another(built: Servic
     assert built.catalog.lora(ref).access == "open"
 
 
-def test_while_the_hub_is_down_a_version_that_was_never_seen_is_not_answered_with_another(
-    built: Services, hub: Hub
-) -> None:
-    built.lookup.get(REF)
-    hub.error = DOWN
-    with pytest.raises(HubDown):
-        built.lookup.get(REF.at("9999"))
-
-
-def test_an_unknown_lora_is_not_found_in_the_hubs_name(built: Services) -> None:
-    with pytest.raises(NotFound, match=r"CivitAI has no LoRA civitai:404\. It may have been removed"):
-        built.lookup.get(Ref.parse("civitai:404"))
-
-
-def test_a_record_is_of_the_default_file_unless_one_is_named() -> None:
+def test_a_record_is_of_the_default_file_unless_one_is_named_and_without_versions_of_the_lora() -> None:
     two = lora(versions=(version(REF.at("2002"), "v2"), version(REF.at("2001"))))
     assert record_of(two, REF).ref == Ref.parse("civitai:1001@2002#3001")
     assert record_of(two, FIRST).ref == FIRST
-
-
-def test_a_record_of_a_lora_without_versions_is_of_the_lora() -> None:
     assert record_of(lora(versions=()), REF).ref == REF
 
 
@@ -270,16 +263,15 @@ def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server
     assert (record.rank, record.claims[0].source) == (4, "header")
 
 
-def test_a_pull_remembers_what_the_file_says(built: Services, hub: Hub, server: Server) -> None:
+def test_a_pull_remembers_what_the_file_says_and_one_of_a_pinned_file_that_is_here_asks_nobody(
+    built: Services, hub: Hub, server: Server
+) -> None:
     entry = built.downloads.pull(REF)
     assert entry.ref == FIRST
     asked = len(server.asked)
     assert built.lookup.record(FIRST).rank == 4
     assert built.lookup.inspect(FIRST).requests == 0
     assert len(server.asked) == asked
-
-
-def test_a_pull_of_a_pinned_file_that_is_here_asks_nobody(built: Services, hub: Hub, server: Server) -> None:
     first = built.downloads.pull(REF)
     hub.asked.clear()
     assert built.downloads.pull(FIRST) == first

@@ -39,20 +39,24 @@ def twin() -> Lora:
     return replace(one, versions=(replace(one.versions[0], files=(file,)),))
 
 
-def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file(built: Services) -> None:
+def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file_and_one_without_a_version_open_to_the_newest(
+    built: Services,
+) -> None:
     built.catalog.add([lora()])
     task = built.downloads.enqueue(Ref.parse("civitai:1001@2001"))
     assert (task.ref, task.title) == (INK, "Ink lines")
     assert built.downloads.enqueue(INK).id == task.id
-
-
-def test_a_ref_without_a_version_stays_open_to_the_newest(built: Services) -> None:
     built.catalog.add([lora()])
     assert built.downloads.enqueue(INK.lora).ref == INK.lora
 
 
-def test_a_ref_nobody_ever_saw_is_queued_as_it_is(built: Services) -> None:
+def test_a_ref_nobody_ever_saw_is_queued_as_it_is_and_still_there_when_everything_is_built_anew(
+    built: Services,
+) -> None:
     assert built.downloads.enqueue(INK).title == str(INK)
+    built.downloads.enqueue(INK)
+    with services.build(built.settings) as again:
+        assert [task.ref for task in again.queue.tasks()] == [INK]
 
 
 def test_the_queue_pulls_into_the_library(built: Services, hubs: tuple[Hub, Hub]) -> None:
@@ -77,9 +81,3 @@ def test_what_is_nowhere_fails_with_its_reason(built: Services) -> None:
     failed = built.queue.wait(built.queue.add(INK).id)
     assert failed.error is not None
     assert (failed.state, failed.error.name) == ("failed", "NotFound")
-
-
-def test_what_was_queued_is_still_there_when_everything_is_built_anew(built: Services) -> None:
-    built.downloads.enqueue(INK)
-    with services.build(built.settings) as again:
-        assert [task.ref for task in again.queue.tasks()] == [INK]

@@ -15,19 +15,13 @@ def written(stream: object) -> str:
     return stream.getvalue()
 
 
-def test_a_long_cell_is_cut_by_columns() -> None:
+def test_a_table_lines_up_by_columns_and_keeps_its_last_one_whole_and_without_rows_is_nothing() -> None:
     t = terminal()
     t.table(("NAME", "REF"), [("水墨水墨水墨", "y")], max_width=7)
     assert written(t.out) == "NAME     REF\n水墨水…  y\n"
-
-
-def test_a_table_lines_up_and_keeps_its_last_column_whole() -> None:
     t = terminal()
     t.table(("NAME", "REF"), [("水墨", "x" * 200), ("e\u0301" * 9, "y")], max_width=6)
     assert written(t.out).splitlines() == ["NAME    REF", f"水墨    {'x' * 200}", "e\u0301" * 5 + "…  y"]
-
-
-def test_a_table_without_rows_is_nothing() -> None:
     t = terminal()
     t.table(("NAME", "REF"), [])
     assert written(t.out) == ""
@@ -56,27 +50,21 @@ def test_progress_is_one_line_for_a_person_that_the_next_text_replaces() -> None
     assert "\x1b[?25h" in shown[shown.rindex("\x1b[?25l") :]
 
 
-def test_nobody_is_shown_progress_in_a_pipe() -> None:
+def test_nobody_is_shown_progress_in_a_pipe_nor_unknown_facts() -> None:
     t = terminal()
     t.progress("Downloading", 0.5)
     t.clear_progress()
     assert written(t.err) == ""
-
-
-def test_unknown_facts_are_left_out() -> None:
     t = terminal()
     t.facts([("title", "Ink"), ("rank", None), ("trigger words", "")])
     assert written(t.out) == "title  Ink\n"
 
 
-def test_a_document_is_ascii_and_holds_everything() -> None:
+def test_a_document_is_ascii_and_holds_everything_and_people_are_shown_the_text() -> None:
     t = terminal(as_json=True)
     t.document({"title": "\x1b[31m水\u202e\ud800"})
     assert written(t.out).isascii()
     assert json.loads(written(t.out)) == {"title": "\x1b[31m水\u202e\ud800"}
-
-
-def test_programs_are_shown_the_document_and_people_the_text() -> None:
     for_programs, for_people = terminal(as_json=True), terminal()
     for_programs.show({"freed": 7}, lambda: for_programs.line("7 bytes freed."))
     for_people.show({"freed": 7}, lambda: for_people.line("7 bytes freed."))
@@ -84,14 +72,11 @@ def test_programs_are_shown_the_document_and_people_the_text() -> None:
     assert written(for_people.out) == "7 bytes freed.\n"
 
 
-def test_an_error_is_told_to_people_and_as_json_to_programs() -> None:
+def test_an_error_is_told_to_people_and_as_json_to_programs_alone() -> None:
     t = terminal(as_json=True)
     t.error(Gated("Ask its author on the hub's page.", hub="huggingface"))
     assert written(t.err) == "hub-ui: Ask its author on the hub's page.\n"
     assert json.loads(written(t.out)) == {"error": "Gated", "message": "Ask its author on the hub's page."}
-
-
-def test_without_json_an_error_leaves_the_data_stream_empty() -> None:
     t = terminal()
     t.error(Gated("Ask its author."))
     assert written(t.out) == ""

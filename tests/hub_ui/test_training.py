@@ -56,16 +56,13 @@ def test_nothing_else_goes_along_and_it_is_said(tmp_path: Path) -> None:
     assert "Left out, as they are neither images nor captions of one: 2 files." in made.notes
 
 
-def test_the_same_pictures_give_the_same_zip(tmp_path: Path) -> None:
+def test_the_same_pictures_give_the_same_zip_without_the_names_of_files(tmp_path: Path) -> None:
     one, other = (training_set(_folder(tmp_path / name)) for name in ("one", "other"))
     assert one.zipped == other.zipped
-
-
-def test_names_of_files_stay_here(tmp_path: Path) -> None:
     assert b"aunt-ada" not in training_set(_folder(tmp_path / "set", aunt_ada__png=_picture())).zipped
 
 
-def test_a_zip_is_packed_again(tmp_path: Path) -> None:
+def test_a_zip_is_packed_again_and_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     members = {
         "set/a.png": _picture(),
         "set/b.webp": _picture(form="WEBP"),
@@ -74,9 +71,6 @@ def test_a_zip_is_packed_again(tmp_path: Path) -> None:
     }
     made = training_set(_zip(tmp_path / "a.zip", members))
     assert list(_packed(made.zipped)) == ["0000.png", "0001.webp", "0001.txt"]
-
-
-def test_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     made = training_set(_zip(tmp_path / "a.zip", {"x/a.png": _picture(), "y/a.png": _picture(), "y/a.txt": b"fog"}))
     assert list(_packed(made.zipped)) == ["0000.png", "0001.png", "0001.txt"]
 
@@ -97,15 +91,12 @@ def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
         training_set(tmp_path / "a.zip")
 
 
-def test_a_zip_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_zip_that_unpacks_to_gigabytes_or_thousands_of_files_is_not_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.writestr("a.png", b"\0" * (101 * 2**20))
     assert (tmp_path / "a.zip").stat().st_size < 2**20
     with pytest.raises(UsageError, match="holds 101 MB; Replicate takes less than 100"):
         training_set(tmp_path / "a.zip")
-
-
-def test_a_zip_of_thousands_of_files_is_not_read(tmp_path: Path) -> None:
     path = _zip(tmp_path / "a.zip", {f"{i}.png": b"" for i in range(2_001)})
     with pytest.raises(UsageError, match="holds 2001 files"):
         training_set(path)
@@ -153,14 +144,13 @@ def _deflated() -> bytes:
 DEFLATED = _deflated()
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_what_is_not_there_one_picture_alone_and_a_caption_that_is_no_text_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder or zip"):
         training_set(tmp_path / "none")
-
-
-def test_one_picture_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds 1 images; at least 2"):
         training_set(_zip(tmp_path / "a.zip", {"a.png": _picture(), "b.gif": b"GIF"}))
+    with pytest.raises(UsageError, match="is no text in UTF-8"):
+        training_set(_folder(tmp_path / "set", a__txt=b"\xff\xfe\x00"))
 
 
 @pytest.mark.parametrize(
@@ -176,21 +166,13 @@ def test_a_picture_that_would_fail_there_is_told_here(tmp_path: Path, data: byte
         training_set(_folder(tmp_path / "set", c__png=data))
 
 
-def test_a_caption_that_is_no_text_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no text in UTF-8"):
-        training_set(_folder(tmp_path / "set", a__txt=b"\xff\xfe\x00"))
-
-
-def test_a_picture_that_says_where_it_was_taken_is_warned_of(tmp_path: Path) -> None:
+def test_few_and_small_pictures_and_one_that_says_where_it_was_taken_are_warned_of(tmp_path: Path) -> None:
     written, exif = io.BytesIO(), Image.Exif()
     exif.get_ifd(0x8825)[1] = "N"
     Image.new("RGB", (520, 520)).save(written, format="JPEG", exif=exif)
     notes = training_set(_folder(tmp_path / "set", c__jpg=written.getvalue())).notes
     assert notes[1].startswith("Images that say where they were taken: 1.")
-
-
-def test_few_and_small_pictures_are_warned_of(tmp_path: Path) -> None:
-    notes = training_set(_folder(tmp_path / "set", c__png=_picture(side=300))).notes
+    notes = training_set(_folder(tmp_path / "small", c__png=_picture(side=300))).notes
     assert notes == (
         "3 images are few: 10 or more train better.",
         "Images smaller than 512 pixels: 1. They train badly.",

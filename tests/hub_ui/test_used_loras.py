@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import BadRef, HubUiError, NetworkError, NotFound
+from connectors.connector import Connector
+from connectors.errors import BadRef, HubDown, HubUiError, NetworkError, NotFound
 from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
 from hub_ui.images.infotext import UsedLora
@@ -12,6 +13,7 @@ from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_ref, find_searched, find_used_lora, may_be_name
 from tests.addresses import AUTOV3 as OTHER_AUTOV3
 from tests.addresses import BLAKE3, LOOKED_UP, NAMELESS, SHA256, WRITTEN
+from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.stand_ins import Hub, services_on
 
@@ -50,18 +52,14 @@ def test_a_name_finds_a_file_and_is_no_proof(built: Services, name: str) -> None
     assert find_used_lora(built, used) == FoundLora(used=used, ref=FILE, by="name")
 
 
-def test_a_title_is_a_name_too(built: Services) -> None:
+def test_a_title_is_a_name_too_also_while_a_hub_is_down_which_is_why_a_hash_is_not_found(built: Services) -> None:
     found = find_used_lora(built, UsedLora(name="Ink"))
     assert (found.ref and found.ref.lora, found.by) == (Ref.parse("civitai:2"), "name")
-
-
-def test_a_hub_that_is_down_keeps_nobody_from_finding_it_by_name(built: Services) -> None:
     assert find_used_lora(built, UsedLora(name="Ink", hash="f" * 10)).by == "name"
-
-
-def test_what_is_not_found_says_why_a_hub_could_not_be_asked(built: Services) -> None:
     found = find_used_lora(built, UsedLora(name="nowhere", hash="f" * 10))
     assert (found.ref, found.failure) == (None, "CivitAI does not answer.")
+    with pytest.raises(NetworkError, match="CivitAI does not answer"):
+        find_ref(built, "0" * 64)
 
 
 @pytest.mark.parametrize("name", ["", "<script>", "%", "'; drop table loras; --", "x" * 5_000, "\ud800"])
@@ -131,11 +129,6 @@ def test_what_nobody_knows_says_who_was_asked(knowing: Services, text: str, asks
         find_ref(knowing, text, asks=asks)
 
 
-def test_a_hub_that_is_down_is_why_a_hash_is_not_found(built: Services) -> None:
-    with pytest.raises(NetworkError, match="CivitAI does not answer"):
-        find_ref(built, "0" * 64)
-
-
 @pytest.mark.parametrize(
     "text", ["deadbeef", "a" * 10, "1234567", "c3" * 33, "<lora:a:1><lora:b:1>", "a/b/../x.safetensors", "x" * 9_999]
 )
@@ -143,3 +136,51 @@ def test_nothing_is_looked_up_for_other_words(knowing: Services, hub: Knows, tex
     with pytest.raises(HubUiError):
         find_ref(knowing, text)
     assert hub.asked == []
+
+
+COMMIT = "a" * 40
+
+
+@pytest.fixture
+def named(home: Path) -> Iterator[Services]:
+    """Hugging Face has ada/ink-lines; Replicate is down."""
+    hubs: tuple[Connector, ...] = (
+        Hub(name="huggingface", loras=[stand_ins.lora("huggingface")]),
+        Hub(name="replicate", error=HubDown("Replicate can't be reached.", hub="replicate")),
+    )
+    with services_on(home, *hubs) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("https://civitai.com/models/257749/some-slug?modelVersionId=290640", "civitai:257749@290640"),
+        ("https://huggingface.co/ada/ink-lines/tree/main", "huggingface:ada/ink-lines@main"),
+        ("https://replicate.com/ada/ink-lines", "replicate:ada/ink-lines"),
+        ("urn:air:flux1:lora:civitai:257749@290640", "civitai:257749@290640"),
+        (f"huggingface:ada/ink-lines@{COMMIT}#ink.safetensors", f"huggingface:ada/ink-lines@{COMMIT}#ink.safetensors"),
+        ("civitai:257749", "civitai:257749"),
+        ("ada/ink-lines", "huggingface:ada/ink-lines"),
+    ],
+)
+def test_what_names_a_lora_is_told_from_words(named: Services, text: str, ref: str) -> None:
+    assert may_be_name(text)
+    assert str(find_searched(named, text)) == ref
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ink wash", "ada/no-such", "style: anime", "sd1.5", "w/o hat", "http", "hub:civitai", "base:sdxl",
+        "no such ink.safetensors", "w/o.", "(w/o)", "tag:lora:civitai:257749", "creator:ada/ink", "ink knd:style",
+    ],
+)  # fmt: skip
+def test_anything_else_is_searched_for(named: Services, text: str) -> None:
+    assert find_searched(named, text) is None
+
+
+@pytest.mark.parametrize("text", ["https://example.org/x", "civitai:abc", "replicate:ada", "https://["])
+def test_an_address_that_names_no_lora_is_told_so(named: Services, text: str) -> None:
+    with pytest.raises(BadRef, match="names no LoRA"):
+        find_searched(named, text)

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
 from hub_ui import app, documents, services
-from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
@@ -21,6 +19,7 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
+from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.test_api import call_tool
 
 SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
@@ -139,12 +138,14 @@ def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("hosted", [False, True])
 def test_endpoints_and_agents_get_the_reason_alone(tmp_path: Path, hosted: bool) -> None:
-    with running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs:
-        settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", hubs), hosted=hosted)
-        with services.build(settings) as built, app.serving(built, agents=True) as url:
-            found = call_tool(url, "search", {"text": "red", "nsfw": "explicit"})
-            answers = [call_tool(url, name, {key: CIVITAI}) for name, key in (("show", "ref"), ("inspect", "source"))]
-            answers.append(call_tool(url, "try", {"refs": [CIVITAI], "prompt": "a fox"}))
+    with (
+        running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs,
+        services_of(hubs, tmp_path / "home", hosted=hosted) as built,
+        app.serving(built, agents=True) as url,
+    ):
+        found = call_tool(url, "search", {"text": "red", "nsfw": "explicit"})
+        answers = [call_tool(url, name, {key: CIVITAI}) for name, key in (("show", "ref"), ("inspect", "source"))]
+        answers.append(call_tool(url, "try", {"refs": [CIVITAI], "prompt": "a fox"}))
         texts = [" ".join(content.text for content in answer.content) for answer in (found, *answers)]
     assert not any(TITLE in text for text in texts)
     assert [REASON in text for text in (texts[1], texts[3])] == [True, True]
@@ -152,13 +153,15 @@ def test_endpoints_and_agents_get_the_reason_alone(tmp_path: Path, hosted: bool)
 
 
 def test_a_visitor_of_a_hosted_page_gets_no_link_and_no_file(tmp_path: Path) -> None:
-    with running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs:
-        settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", hubs), hosted=True)
-        with services.build(settings) as built, use_visitor(Visitor(id="ada")):
-            assert built.visitor_downloads is not None
-            for ask in (built.downloads.pull, built.visitor_downloads.add, built.visitor_downloads.locate):
-                with pytest.raises(Withheld, match=REASON):
-                    ask(Ref.parse(CIVITAI))
+    with (
+        running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs,
+        services_of(hubs, tmp_path / "home", hosted=True) as built,
+        use_visitor(Visitor(id="ada")),
+    ):
+        assert built.visitor_downloads is not None
+        for ask in (built.downloads.pull, built.visitor_downloads.add, built.visitor_downloads.locate):
+            with pytest.raises(Withheld, match=REASON):
+                ask(Ref.parse(CIVITAI))
 
 
 @pytest.fixture
@@ -178,13 +181,12 @@ def test_a_file_with_danger_is_pulled_by_force_alone(dangerous: HubEndpoints, li
     assert (code, entry["ref"]) == (0, CIVITAI)
 
 
-def test_show_says_danger_and_where_it_was_found(dangerous: HubEndpoints, line: Line) -> None:
+def test_show_says_danger_and_where_it_was_found_and_the_page_refuses_it_with_the_sentence_that_names_the_option(
+    dangerous: HubEndpoints, line: Line
+) -> None:
     _, out = line.words("show", CIVITAI)
     assert "CivitAI's scan found danger in this file." in out
     assert "scan = Danger  (hub: modelVersions[0].files[0].virusScanResult)" in out
-
-
-def test_the_page_refuses_it_with_the_sentence_that_names_the_option(dangerous: HubEndpoints) -> None:
     with services.build(from_environment(os.environ)) as built:
         last = panel(built, CIVITAI)[-1]
         built.queue.start()
@@ -199,8 +201,7 @@ def test_the_page_refuses_it_with_the_sentence_that_names_the_option(dangerous: 
 
 
 def test_a_visitor_gets_no_file_with_danger_either(tmp_path: Path, dangerous: HubEndpoints) -> None:
-    settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", dangerous), hosted=True)
-    with services.build(settings) as built, use_visitor(Visitor(id="ada")):
+    with services_of(dangerous, tmp_path / "home", hosted=True) as built, use_visitor(Visitor(id="ada")):
         assert built.visitor_downloads is not None
         for ask in (built.downloads.pull, built.visitor_downloads.add):
             with pytest.raises(Dangerous):

@@ -104,31 +104,24 @@ def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page, caplog
     assert caplog.text == ""
 
 
-def test_an_error_of_a_worker_is_raised_here(page: Page) -> None:
+def test_errors_and_estimates_are_a_worker_s_and_a_file_is_read_on_the_computer_that_has_it(page: Page) -> None:
     asked = replace(request(3000, 1), base="/nowhere")
     with pytest.raises(NoBase):
         page.backend.generate(asked, comparison.single(asked))
-
-
-def test_an_estimate_is_a_worker_s(page: Page) -> None:
     asked = request(4000, 1)
     assert page.backend.estimate(asked, comparison.single(asked)).sentence
-
-
-def test_a_file_is_read_on_the_computer_that_has_it(page: Page) -> None:
     page.backend.connect()
     file = SharedFile(path=LORAS[0], sha256="", node=node_id())
     assert b"".join(read_from_node(file)) == LORAS[0].read_bytes()
 
 
-def test_another_token_is_said_at_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_token_and_a_cluster_that_is_not_there_are_said_at_once(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
     asked = request(0, 1)
     with pytest.raises(HubUiError, match=r"The cluster at .* asks for its token"):
         ClusterBackend(page.address).generate(asked, comparison.single(asked))
-
-
-def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     asked = request(0, 1)
     with pytest.raises(HubUiError, match=r"Nothing answers at 127\.0\.0\.1:9"):
         ClusterBackend("127.0.0.1:9").generate(asked, comparison.single(asked))

@@ -35,18 +35,15 @@ def test_a_token_that_is_there_is_kept_and_closed_to_others(usual: Path) -> None
     assert os.name == "nt" or stat.S_IMODE(usual.stat().st_mode) == 0o600
 
 
-def test_an_empty_file_is_no_token(usual: Path) -> None:
+def test_who_joins_makes_none_and_an_empty_file_is_no_token(usual: Path) -> None:
+    with pytest.raises(UsageError, match=r"Copy ~/\.ray/auth_token from the first worker to this computer"):
+        find_token(ADDRESS, make=False)
+    assert not usual.exists()
     usual.parent.mkdir()
     usual.touch()
     with pytest.raises(UsageError, match="asks for its token"):
         find_token(ADDRESS, make=False)
     assert len(find_token(ADDRESS, make=True)) == 64
-
-
-def test_who_joins_makes_none(usual: Path) -> None:
-    with pytest.raises(UsageError, match=r"Copy ~/\.ray/auth_token from the first worker to this computer"):
-        find_token(ADDRESS, make=False)
-    assert not usual.exists()
 
 
 def test_a_file_and_a_token_of_the_environment_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

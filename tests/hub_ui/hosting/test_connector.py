@@ -1,8 +1,5 @@
 """Hubs as visitors meet them: what is private stays with the one whose key opened it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -11,33 +8,19 @@ import pytest
 from connectors.errors import AccessError, HubUiError, NotFound
 from connectors.query import Query
 from connectors.ref import HubName, Ref
-from hub_ui import services
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.codec import encode
-from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.connector import VisitorCatalog, load_once
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.catalog.builders import catalog, lora
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION
+from tests.hub_ui.stand_ins import services_of
 from tests.recording import Recorder
 
 ALL = (*PRIVATE.values(), PRIVATE["replicate"].at(VERSION))
-
-
-@contextmanager
-def built(hubs: HubEndpoints, home: Path, shared: SharedKeys | None = None) -> Iterator[Services]:
-    settings = demo_settings(home, home / "loras", hubs)
-    with services.build(replace(settings, hosted=True, shared_keys=shared or SharedKeys())) as found:
-        yield found
-
-
-@pytest.fixture
-def page(hubs: HubEndpoints, home: Path) -> Iterator[Services]:
-    with built(hubs, home) as found:
-        yield found
 
 
 def visitor(keys: dict[HubName, str]) -> Visitor:
@@ -124,10 +107,13 @@ def test_a_refusal_says_what_this_visitor_can_do(page: Services, ref: Ref, keys:
 
 
 def test_who_can_sign_in_is_told_to(hubs: HubEndpoints, home: Path) -> None:
-    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True, sign_in=True)
-    with services.build(settings) as page, use_visitor(page.visitors.get("")), pytest.raises(AccessError) as raised:
+    said = r"^Hugging Face gives this only to people who have signed in\. Sign in under Settings\.$"
+    with (
+        services_of(hubs, home, hosted=True, sign_in=True) as page,
+        use_visitor(page.visitors.get("")),
+        pytest.raises(AccessError, match=said),
+    ):
         page.lookup.inspect(GATED)
-    assert raised.value.message == "Hugging Face gives this only to people who have signed in. Sign in under Settings."
 
 
 def test_a_hub_is_asked_with_a_key_only_for_what_it_refuses_without(page: Services, recorder: Recorder) -> None:
@@ -153,7 +139,8 @@ def test_access_is_asked_for_once_in_ten_minutes(page: Services, recorder: Recor
 
 def test_the_owners_key_counts_for_what_the_owner_lists(hubs: HubEndpoints, home: Path) -> None:
     owner = {"replicate": "r8_ada", "huggingface": "hf_member", "civitai": "civ_buyer"}
-    with built(hubs, home, SharedKeys.parse("replicate:list, huggingface:maker/closed", owner)) as page:
+    shared = SharedKeys.parse("replicate:list, huggingface:maker/closed", owner)
+    with services_of(hubs, home, hosted=True, shared_keys=shared) as page:
         answers = {answer.hub: answer for group in page.lookup.search(Query(hubs=("replicate",))) for answer in group}
         found = answers["replicate"].page
         assert [lora.ref.id for lora in found.loras if found] == ["maker/tuned"]  # type: ignore[union-attr]

@@ -1,21 +1,24 @@
 """hub_ui/hosting/downloads.py on the local hubs: one cache, and each visitor's own right."""
 
+import gc
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import AccessError, HubUiError, UsageError
+from connectors.errors import AccessError, HubUiError, NotFound, UsageError
 from connectors.ref import Ref
-from hub_ui import services
-from hub_ui.commands.serve import demo_settings
-from hub_ui.hosting.downloads import VisitorDownloads
+from hub_ui.hosting import downloads as hosting_downloads
+from hub_ui.hosting.downloads import SessionLibraries, VisitorDownloads, read_shared_lock
 from hub_ui.hosting.limits import LimitReached, Limits
 from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
+from hub_ui.library import lockfile
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET
+from tests.hub_ui.library.building import entry
+from tests.hub_ui.stand_ins import services_of
 from tests.recording import Recorder
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
@@ -28,8 +31,7 @@ def limits() -> Limits:
 
 @pytest.fixture
 def page(hubs: HubEndpoints, home: Path, limits: Limits) -> Iterator[Services]:
-    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True, limits=limits)
-    with services.build(settings) as found:
+    with services_of(hubs, home, hosted=True, limits=limits) as found:
         yield found
 
 
@@ -87,8 +89,7 @@ def test_the_weight_of_what_was_tried_asks_no_hub_since_all_clicks_wait_for_it(
 
 def test_a_private_file_leaves_no_name_on_the_disk_and_is_gone_with_the_page(hubs: HubEndpoints, home: Path) -> None:
     ref = Ref.parse(f"huggingface:ada/{SECRET}")
-    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True)
-    with services.build(settings) as page, use_visitor(Visitor(id="ada", keys=dict(ADA))):
+    with services_of(hubs, home, hosted=True) as page, use_visitor(Visitor(id="ada", keys=dict(ADA))):
         entry = page.downloads.pull(ref)
         assert page.downloads.path(entry).is_file()
         names = [str(path) for path in home.rglob("*") if SECRET in str(path)]
@@ -142,3 +143,81 @@ def test_a_file_over_the_operators_limit_is_refused(page: Services) -> None:
     with use_visitor(Visitor(id="ada")), pytest.raises(UsageError, match="a shared page takes files of at most"):
         page.downloads.pull(OPEN)
     assert [path for path in page.settings.home.rglob("*.part")] == []
+
+
+EVE, DAN = Visitor(id="eve"), Visitor(id="dan")
+
+
+def one(number: int, **fields: object) -> Entry:
+    return entry(**{"ref": Ref.parse(f"civitai:{number}@{number}#{number}"), **fields})
+
+
+def titles(libraries: SessionLibraries, visitor: Visitor | None) -> list[str]:
+    with use_visitor(visitor):
+        return [item.entry.ref.id for item in libraries.entries()]
+
+
+def test_two_visitors_have_different_libraries_beside_the_operators_lock() -> None:
+    libraries = SessionLibraries(shared=(one(9),))
+    for visitor, numbers in ((EVE, (1, 2)), (DAN, (3,))):
+        with use_visitor(visitor):
+            for number in numbers:
+                libraries.add(one(number), "anyone")
+    assert (titles(libraries, EVE), titles(libraries, DAN), titles(libraries, None)) == (
+        ["2", "1", "9"],
+        ["3", "9"],
+        ["9"],
+    )
+    with use_visitor(DAN):
+        assert (libraries.holds(Ref.parse("civitai:1")), libraries.find(Ref.parse("civitai:1"))) == (False, None)
+
+
+def test_it_is_gone_with_its_visitor() -> None:
+    libraries = SessionLibraries()
+    visitor = Visitor(id="eve")
+    with use_visitor(visitor):
+        libraries.add(one(1), "anyone")
+    assert len(libraries._lists) == 1
+    del visitor
+    gc.collect()
+    assert len(libraries._lists) == 0
+
+
+def test_the_lock_reads_back_with_a_name_for_each_file() -> None:
+    libraries = SessionLibraries(shared=(one(9),))
+    with use_visitor(EVE):
+        libraries.add(one(1), "anyone")
+        libraries.add(one(2), "visitor")
+        found = lockfile.loads(libraries.lock_text())
+    assert [item.ref.id for item in found] == ["1", "2", "9"]
+    assert len({item.file for item in found}) == 3
+
+
+def test_the_oldest_goes_where_there_are_too_many_and_what_is_removed_and_the_operators_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hosting_downloads, "MOST_ENTRIES", 2)
+    libraries = SessionLibraries()
+    with use_visitor(Visitor(id="eve")):
+        for number in (1, 2, 1, 3):
+            libraries.add(one(number), "anyone")
+        assert [item.entry.ref.id for item in libraries.entries()] == ["3", "1"]
+    libraries = SessionLibraries(shared=(one(9),))
+    with use_visitor(Visitor(id="eve")):
+        libraries.add(one(1), "anyone")
+        libraries.remove(one(1).ref)
+        with pytest.raises(NotFound, match="not in your library any more"):
+            libraries.remove(one(9).ref)
+        assert [item.entry.ref.id for item in libraries.entries()] == ["9"]
+
+
+def test_an_operators_lock_that_can_not_be_shown_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "loras.lock"
+    with pytest.raises(UsageError, match=r"HUB_UI_SHARED_LOCK: .* can't be read"):
+        read_shared_lock(path)
+    path.write_text(lockfile.dumps([entry(ref=Ref.parse(f"local:ink@{'a' * 64}"), source="")]))
+    with pytest.raises(UsageError, match=r"no hub has “Ink lines” of loras\.lock"):
+        read_shared_lock(path)
+    path.write_text(lockfile.dumps([one(1)]))
+    assert read_shared_lock(path) == (one(1),)
+    assert read_shared_lock(None) == ()

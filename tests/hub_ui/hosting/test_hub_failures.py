@@ -2,16 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
-from hub_ui import services
-from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -19,6 +15,7 @@ from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, GATED, PAID, PRIVATE, write_private_data
 from tests.hub_ui.library.shared_hubs import edited
+from tests.hub_ui.stand_ins import services_of
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
 RED = Ref.parse("huggingface:maker/red")
@@ -39,19 +36,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hubs(data: Path) -> Iterator[HubEndpoints]:
     with running_hubs(data) as found:
-        yield found
-
-
-@contextmanager
-def built(hubs: HubEndpoints, home: Path, shared: str = "") -> Iterator[Services]:
-    settings = demo_settings(home, home / "loras", hubs)
-    with services.build(replace(settings, hosted=True, shared_keys=SharedKeys.parse(shared, ADA))) as found:
-        yield found
-
-
-@pytest.fixture
-def page(hubs: HubEndpoints, home: Path) -> Iterator[Services]:
-    with built(hubs, home) as found:
         yield found
 
 
@@ -104,12 +88,13 @@ def test_equal_bytes_of_an_open_file_open_nothing(page: Services, hubs: HubEndpo
 def test_what_only_the_owners_key_fetched_is_refused_also_once_it_is_not_listed(
     hubs: HubEndpoints, home: Path, ref: Ref
 ) -> None:
-    with built(hubs, home, shared=str(ref.lora)) as page:
+    shared = SharedKeys.parse(str(ref.lora), ADA)
+    with services_of(hubs, home, hosted=True, shared_keys=shared) as page:
         entry = pull(page, ref, Visitor(id="ada"))
         hubs.faults.add(*DOWN)
         with pytest.raises(HubUiError):
             pull(page, entry.ref)
-    with built(hubs, home) as page, pytest.raises(HubUiError):
+    with services_of(hubs, home, hosted=True) as page, pytest.raises(HubUiError):
         pull(page, entry.ref)
 
 
@@ -129,7 +114,7 @@ def test_a_refusal_is_an_answer(page: Services, hubs: HubEndpoints, status: int,
 
 
 def test_on_ones_own_computer_a_failure_stays_one(hubs: HubEndpoints, home: Path) -> None:
-    with services.build(demo_settings(home, home / "loras", hubs)) as own:
+    with services_of(hubs, home) as own:
         own.catalog.add([own.lookup.fetch(OPEN)])
         hubs.faults.add(*DOWN)
         with pytest.raises((HubDown, RateLimited)):

@@ -77,7 +77,9 @@ def all_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_fetched_once_and_named_by_its_hash(hub: Hub, folder: Path) -> None:
+def test_a_file_is_fetched_once_named_by_its_hash_and_no_other_to_the_engine_when_it_is_used_again(
+    hub: Hub, folder: Path
+) -> None:
     made = cache(folder)
     first = made.fetch(found(hub, 1))
     asked = len(hub.asked)
@@ -85,9 +87,6 @@ def test_a_file_is_fetched_once_and_named_by_its_hash(hub: Hub, folder: Path) ->
     path = made.find(first.sha256)
     assert path is not None
     assert (path.name, path.read_bytes()) == (f"{sha256(FILES[1])}.safetensors", FILES[1])
-
-
-def test_a_file_that_is_used_again_is_no_other_file_to_the_engine(hub: Hub, folder: Path) -> None:
     clock = Clock(time.time())
     made = cache(folder, clock=clock)
     path = made.find(made.fetch(found(hub, 1)).sha256)
@@ -224,20 +223,17 @@ def test_nothing_is_left_of_what_failed(hub: Hub, folder: Path, fields: dict[str
     assert cache(folder).fetch(found(hub, 1)).size == SIZE
 
 
-def test_nothing_is_left_of_what_was_stopped(hub: Hub, folder: Path) -> None:
-    made = cache(folder)
-    with pytest.raises(PullCancelled):
-        made.fetch(found(hub, 1), is_cancelled=lambda: True)
-    assert all_bytes(folder) == 0
-
-
-def test_what_a_refusal_stops_before_the_first_byte_is_not_asked_for(hub: Hub, folder: Path) -> None:
+def test_nothing_is_left_of_what_was_stopped_nor_asked_for_before_the_first_byte(hub: Hub, folder: Path) -> None:
     def refuse(size: int) -> None:
         raise UsageError(f"{size} are too many")
 
+    made = cache(folder)
     with pytest.raises(UsageError, match=f"{SIZE} are too many"):
-        cache(folder).fetch(found(hub, 1), before=refuse)
+        made.fetch(found(hub, 1), before=refuse)
     assert hub.asked == []
+    with pytest.raises(PullCancelled):
+        made.fetch(found(hub, 1), is_cancelled=lambda: True)
+    assert all_bytes(folder) == 0
 
 
 def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(hub: Hub, folder: Path) -> None:

@@ -61,13 +61,10 @@ def test_it_goes_on_when_the_sentence_says() -> None:
             counted.spend("images", 4)
 
 
-def test_more_than_there_is_in_an_hour_never_goes_on() -> None:
+def test_more_than_there_is_in_an_hour_never_goes_on_two_visitors_have_their_own_and_the_owner_no_limit() -> None:
     with use_visitor(Visitor(id="ada")), pytest.raises(UsageError) as raised:
         made(Clock(1_000_000.0)).spend("bytes", 2 * 10**9)
     assert raised.value.message.startswith("1.0 GB downloaded an hour a person. This takes 2.0 GB.")
-
-
-def test_two_visitors_have_their_own_and_the_owner_has_no_limit() -> None:
     counted = made(Clock(1_000_000.0))
     for name in ("ada", "ben"):
         with use_visitor(Visitor(id=name)):
@@ -178,23 +175,14 @@ def test_a_wrong_value_of_each_limit_is_a_sentence_with_the_next_step(limit: Lim
         assert f"Write one, or unset it for {limit.show(limit.default)}." in raised.value.message
 
 
-def test_bytes_may_have_a_unit() -> None:
+def test_limits_are_read_as_people_write_them_and_what_is_none_is_refused() -> None:
     given = {"HUB_UI_LIMIT_CACHE_BYTES": "2GB", "HUB_UI_LIMIT_LORA_BYTES": "500 MB", "HUB_UI_LIMIT_STEPS": " 20 "}
     assert read_limits(given) == Limits(cache_bytes=2_000_000_000, lora_bytes=500_000_000, steps=20)
     with pytest.raises(UsageError, match="HUB_UI_LIMIT_STEPS=2GB is no whole number from 1 to 500"):
         read_limits({"HUB_UI_LIMIT_STEPS": "2GB"})
-
-
-def test_bases_are_ids_with_commas_between_them() -> None:
     assert read_limits({"HUB_UI_LIMIT_BASES": "sdxl-1.0, FLUX.1-dev"}).bases == {"sdxl-1.0", "flux.1-dev"}
     with pytest.raises(UsageError, match=r"/etc names no base model\. Write ids"):
         read_limits({"HUB_UI_LIMIT_BASES": "/etc"})
-
-
-def test_a_name_that_is_no_limit_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"HUB_UI_LIMIT_STEP is no limit\. Did you mean “HUB_UI_LIMIT_STEPS”"):
         read_limits({"HUB_UI_LIMIT_STEP": "20"})
-
-
-def test_what_is_empty_is_unset() -> None:
     assert read_limits({"HUB_UI_LIMIT_STEPS": "", "HUB_UI_LIMIT_BASES": " ", "HOME": "/x"}) == Limits()

@@ -1,13 +1,23 @@
 """hub_ui/hosting/visitor.py."""
 
-from hub_ui.hosting.visitor import Visitor, Visitors, current_visitor, use_visitor
+import pytest
+
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui.hosting.visitor import SharedKeys, Visitor, VisitorKeys, Visitors, current_visitor, use_right, use_visitor
 
 
-def test_a_cookie_that_nobody_got_brings_a_new_visitor() -> None:
+def test_a_cookie_that_nobody_got_brings_a_new_visitor_and_who_brings_none_counts_by_the_peer() -> None:
     visitors = Visitors()
     first = visitors.get("made up")
     assert first.id != "made up"
     assert visitors.get(first.id) is first
+    visitors = Visitors()
+    program = visitors.find("", "", "172.17.0.1")
+    assert (program.address, visitors.find(program.id) is program) == ("172.17.0.1", False)
+    ada = visitors.get("")
+    assert visitors.find(ada.id, "", "172.17.0.1").address == ""
+    assert visitors.find(ada.id, "8.8.8.8", "172.17.0.1").address == "8.8.8.8"
 
 
 def test_a_visitor_is_forgotten_an_hour_after_the_last_request() -> None:
@@ -22,26 +32,14 @@ def test_a_visitor_is_forgotten_an_hour_after_the_last_request() -> None:
     assert visitors.get(ada.id) is not ada
 
 
-def test_keys_and_ids_are_not_shown() -> None:
+def test_the_visitor_is_that_of_the_innermost_block_and_not_shown_by_key_or_id() -> None:
     assert repr(Visitor(id="secret", keys={"civitai": "key"})) == "Visitor()"
-
-
-def test_the_visitor_is_that_of_the_innermost_block() -> None:
     ada, ben = Visitor(id="a"), Visitor(id="b")
     with use_visitor(ada):
         with use_visitor(ben):
             assert current_visitor() is ben
         assert current_visitor() is ada
     assert current_visitor() is None
-
-
-def test_who_brings_no_cookie_is_not_kept_and_counts_by_the_peer() -> None:
-    visitors = Visitors()
-    program = visitors.find("", "", "172.17.0.1")
-    assert (program.address, visitors.find(program.id) is program) == ("172.17.0.1", False)
-    ada = visitors.get("")
-    assert visitors.find(ada.id, "", "172.17.0.1").address == ""
-    assert visitors.find(ada.id, "8.8.8.8", "172.17.0.1").address == "8.8.8.8"
 
 
 def test_a_crowd_does_not_drive_out_who_has_a_key() -> None:
@@ -64,3 +62,36 @@ def test_a_sign_in_counts_until_it_ends_or_its_visitor_signs_out() -> None:
     ada.sign_in({"oauth_info": info}, now=99)
     ada.sign_in({}, now=99)
     assert (ada.keys, ada.account) == ({}, "")
+
+
+OWNER = {"civitai": "owner", "replicate": "owner"}
+
+
+def test_the_owner_lists_hubs_and_loras_and_by_default_nothing_is_shared() -> None:
+    shared = SharedKeys.parse("replicate:list, civitai:123@456 hf:ada/secret", OWNER)
+    assert (shared.shares_list("replicate"), shared.shares_list("civitai")) == (True, False)
+    assert shared.shares(Ref.parse("civitai:123@789"))
+    assert not shared.shares(Ref.parse("civitai:124"))
+    # Without a key there is nothing to share.
+    assert not shared.shares(Ref.parse("huggingface:ada/secret"))
+    shared = SharedKeys.parse("", OWNER)
+    assert (shared.lists, shared.refs) == (frozenset(), frozenset())
+
+
+@pytest.mark.parametrize("text", ["replicate:everything", "nobody:list", "list", "civitai:x"])
+def test_what_is_neither_a_list_nor_a_lora_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="HUB_UI_SHARED_KEYS has"):
+        SharedKeys.parse(text, OWNER)
+
+
+def test_a_key_counts_only_with_the_right_to_it() -> None:
+    keys = VisitorKeys(OWNER)
+    with use_visitor(Visitor(id="a", keys={"civitai": "own"})):
+        assert dict(keys) == {}
+        with use_right("visitor"):
+            assert dict(keys) == {"civitai": "own"}
+        with use_right("owner"):
+            assert dict(keys) == OWNER
+    with use_right("visitor"):
+        assert dict(keys) == {}
+    assert "own" not in repr(keys)

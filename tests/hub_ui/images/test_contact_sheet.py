@@ -33,15 +33,12 @@ def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, in
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
-def test_pictures_stand_in_their_rows_and_columns() -> None:
+def test_pictures_stand_in_their_rows_and_columns_and_labels_outside_of_them() -> None:
     paper = sheet_of(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
     red, green, blue = (area(paper, colour) for colour in COLOURS[:3])
     assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
     assert (green[0] > red[2], green[1] == red[1]) == (True, True)
     assert (blue[0] == red[0], blue[1] > red[3]) == (True, True)
-
-
-def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
     paper = sheet_of(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
     left, top, _, bottom = area(paper, COLOURS[0])
     above, beside = (np.asarray(paper.crop(box)) for box in ((left, 0, left + 256, top), (0, top, left, bottom)))
@@ -55,10 +52,15 @@ def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
     assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
 
 
-def test_tiny_pictures_are_shown_larger() -> None:
+def test_tiny_pictures_are_shown_larger_and_a_sheet_of_too_many_pixels_is_made_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     paper = sheet_of(made(comparison.before_after(making.job()), size=(32, 32)))
     left, top, right, bottom = area(paper, COLOURS[0])
     assert (right - left, bottom - top) == (192, 192)
+    monkeypatch.setattr(contact_sheet, "_MOST_PIXELS", 256 * 128 // 2)
+    _image, tiles = contact_sheet.contact(made(comparison.before_after(making.job())))
+    assert (tiles.width, tiles.height) == (128, 64)
 
 
 def saved(path: Path, size: tuple[int, int] = (256, 128)) -> tuple[Path, Tiles]:
@@ -75,20 +77,11 @@ def test_the_images_of_a_sheet_are_cut_out_of_its_file(tmp_path: Path, size: tup
     assert contact_sheet.is_unchanged(images, saved(tmp_path / "b.png", size)[1])
 
 
-def test_a_sheet_of_too_many_pixels_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contact_sheet, "_MOST_PIXELS", 256 * 128 // 2)
-    _image, tiles = contact_sheet.contact(made(comparison.before_after(making.job())))
-    assert (tiles.width, tiles.height) == (128, 64)
-
-
-def test_a_changed_image_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_image_is_noticed_and_one_outside_of_the_sheet_refused(tmp_path: Path) -> None:
     path, tiles = saved(tmp_path / "a.png")
     images = contact_sheet.cut(path, tiles)
     images[0].putpixel((0, 0), (1, 2, 3))
     assert not contact_sheet.is_unchanged(images, tiles)
-
-
-def test_images_outside_of_the_sheet_are_refused(tmp_path: Path) -> None:
     path, tiles = saved(tmp_path / "a.png")
     for bad in (replace(tiles, width=9999), replace(tiles, height=0), replace(tiles, corners=((-1, 0), (0, 0)))):
         with pytest.raises(UsageError, match="no sheet of a comparison that can be judged"):
@@ -104,9 +97,6 @@ def test_choices_and_their_ranking_go_with_the_sheet_and_later_ones_in_their_pla
     assert png_metadata.read(tmp_path / "twice.png").votes == "0-0-1-1_0-1-0-2"
     assert contact_sheet.is_unchanged(contact_sheet.cut(tmp_path / "twice.png", tiles), tiles)
     assert "a “cat” 猫" in png_metadata.read_any(tmp_path / "twice.png").prompt
-
-
-def test_a_single_image_takes_no_choices(tmp_path: Path) -> None:
     png_metadata.save(making.made(), 0, tmp_path / "a.png")
     with pytest.raises(UsageError, match=r"a\.png is no sheet of a comparison"):
         png_metadata.add_votes(tmp_path / "a.png", "", [], tmp_path / "b.png")

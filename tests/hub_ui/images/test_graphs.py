@@ -38,17 +38,17 @@ def with_node(number: str, class_type: str, **inputs: Any) -> dict[str, Any]:
     return {**GRAPH, number: {"class_type": class_type, "inputs": inputs}}
 
 
-def test_a_graph_of_comfyui_says_what_an_infotext_would() -> None:
+def test_a_graph_of_comfyui_says_what_an_infotext_would_of_its_first_pass_and_the_loras_on_its_way() -> None:
     found = read(prompt=GRAPH)
     assert (found.prompt, found.negative, found.seed, found.steps, found.guidance) == ("a cat", "blurred", 5, 12, 6.5)
     assert (found.size, found.sampler) == ((512, 768), "DPM++ 2M Karras")
     assert found.unmapped == ("the checkpoint “dreamshaper_8.safetensors”",)
-
-
-def test_only_loras_on_the_way_to_the_sampler_count() -> None:
     assert read(prompt=GRAPH).loras == (
         UsedLora(name="ink", weight=0.8, clip_weight=0.5), UsedLora(name="paper", weight=0.4),
     )  # fmt: skip
+    second = {**KSAMPLER, "seed": 6, "denoise": 0.5, "latent_image": ["3", 0]}
+    found = read(prompt=with_node("20", "KSampler", **second))
+    assert (found.seed, found.unmapped[0]) == (5, "Hires upscale by a second pass")
 
 
 def test_a_prompt_may_come_from_another_node() -> None:
@@ -77,12 +77,6 @@ def test_samplers_of_flux_have_their_numbers_beside_them() -> None:
     found = read(prompt=graph)
     assert (found.prompt, found.seed, found.steps, found.guidance) == ("a tall tower", 9, 20, 3.5)
     assert found.loras == (UsedLora(name="ink", weight=0.7),)
-
-
-def test_a_second_pass_is_told_and_the_first_is_read() -> None:
-    second = {**KSAMPLER, "seed": 6, "denoise": 0.5, "latent_image": ["3", 0]}
-    found = read(prompt=with_node("20", "KSampler", **second))
-    assert (found.seed, found.unmapped[0]) == (5, "Hires upscale by a second pass")
 
 
 def test_a_workflow_alone_is_read_by_its_widgets() -> None:

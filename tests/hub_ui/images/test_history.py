@@ -16,13 +16,16 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
-def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail(tmp_path: Path) -> None:
+def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail_that_is_made_again_if_it_is_lost(tmp_path: Path) -> None:
     kept = History(tmp_path).add(making.made())
     assert files(tmp_path) == [f"{kept.id}-01.png"]
     assert [lora.ref for lora in kept.provenance.loras] == [making.INK]
     assert abs(kept.at - time.time()) < 60
     with Image.open(kept.thumbnail) as image:
         assert (image.format, image.size) == ("WEBP", (32, 16))
+    history = History(tmp_path)
+    history.add(making.made()).thumbnail.unlink()
+    assert history.entries()[0].thumbnail.is_file()
 
 
 def test_a_sheet_is_one_entry(tmp_path: Path) -> None:
@@ -80,12 +83,6 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "holiday.png").read_bytes() == b"mine"
 
 
-def test_a_lost_thumbnail_is_made_again(tmp_path: Path) -> None:
-    history = History(tmp_path)
-    history.add(making.made()).thumbnail.unlink()
-    assert history.entries()[0].thumbnail.is_file()
-
-
 def test_what_was_removed_is_told(tmp_path: Path) -> None:
     history = History(tmp_path)
     kept = history.add(making.made())
@@ -95,16 +92,13 @@ def test_what_was_removed_is_told(tmp_path: Path) -> None:
         history.load(kept.id)
 
 
-def test_half_a_sheet_is_told(tmp_path: Path) -> None:
+def test_half_a_sheet_and_a_damaged_picture_are_told(tmp_path: Path) -> None:
     asked = making.job()
     history = History(tmp_path)
     kept = history.add(making.made(asked, comparison.before_after(asked)))
     kept.paths[1].unlink()
     with pytest.raises(NotFound, match="Some of its images are gone"):
         history.load(kept.id)
-
-
-def test_a_damaged_picture_is_told(tmp_path: Path) -> None:
     history = History(tmp_path)
     kept = history.add(making.made())
     data = kept.paths[0].read_bytes()
@@ -120,11 +114,8 @@ def test_a_name_that_is_none_of_ours_names_nothing(tmp_path: Path, name: str) ->
     History(tmp_path).remove(name)
 
 
-def test_no_folder_yet_is_no_pictures_yet(tmp_path: Path) -> None:
+def test_no_folder_yet_is_no_pictures_yet_and_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
     assert History(tmp_path / "none").entries() == []
-
-
-def test_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(HubUiError, match="could not be kept in"):
         History(tmp_path / "file").add(making.made())
@@ -151,8 +142,9 @@ def test_names_that_are_none_remove_nothing(tmp_path: Path, name: str) -> None:
     assert [entry.id for entry in history.entries()] == [kept.id]
 
 
-def test_a_lora_is_last_used_when_its_latest_image_was_made(tmp_path: Path) -> None:
+def test_a_lora_is_last_used_when_its_latest_image_was_made_that_is_not_damaged(tmp_path: Path) -> None:
     history = History(tmp_path)
+    history.add(making.made()).paths[0].write_bytes(b"no image")
     uses = Uses(history)
     assert (uses.latest(), uses.times()) == ({}, {})
     history.add(making.made())
@@ -162,9 +154,3 @@ def test_a_lora_is_last_used_when_its_latest_image_was_made(tmp_path: Path) -> N
     assert (use.at, use.thumbnail) == (kept.at, kept.thumbnail)
     assert use.at >= first[making.INK.lora]
     assert uses.times() is uses.times()
-
-
-def test_an_image_that_is_gone_or_damaged_counts_for_nothing(tmp_path: Path) -> None:
-    history = History(tmp_path)
-    history.add(making.made()).paths[0].write_bytes(b"no image")
-    assert Uses(history).latest() == {}

@@ -29,14 +29,11 @@ def test_the_text_is_what_a1111_writes() -> None:
     )
 
 
-def test_a_text_of_a1111_is_read() -> None:
+def test_a_text_of_a1111_is_read_and_its_loras_have_weights_and_hashes() -> None:
     read = infotext.read(A1111)
     assert read.prompt == "girl with a beret, desert scene,\ndetailed <lora:penink:0.8> <lora:add_detail:-1>"
     assert read.negative == "ugly, fat,\nblurry"
     assert (read.fields["Size"], read.fields["Model"], read.fields["Schedule type"]) == ("512x768", "a, b", "Karras")
-
-
-def test_the_loras_of_a_text_have_weights_and_hashes() -> None:
     assert infotext.loras(infotext.read(A1111)) == (
         UsedLora(name="penink", weight=0.8, hash="1861fe1b6fd4"),
         UsedLora(name="add_detail", weight=-1.0, hash="7c6bad76eb54"),
@@ -70,7 +67,7 @@ def test_a_tag_that_is_written_is_read_back(weight: int, clip: int, blocks: list
     assert infotext.loras(Infotext(prompt=tag)) == (expected,)
 
 
-def test_the_list_of_civitai_names_versions() -> None:
+def test_the_list_of_civitai_names_versions_and_its_extension_hashes() -> None:
     text = (
         'a cat\nSteps: 20, Seed: 1, Civitai resources: [{"type":"checkpoint","modelVersionId":7},'
         '{"type":"lora","weight":0.7,"modelVersionId":2001,"modelName":"Ink"}], Civitai metadata: {}'
@@ -78,9 +75,6 @@ def test_the_list_of_civitai_names_versions() -> None:
     read = infotext.read(text)
     assert infotext.loras(read) == (UsedLora(name="Ink", weight=0.7, version="2001"),)
     assert read.fields["Civitai metadata"] == "{}"
-
-
-def test_hashes_of_civitais_extension_are_read() -> None:
     read = infotext.read('a\nSteps: 20, Seed: 1, Hashes: {"model": "abcdef0123", "lora:ink": "0123456789"}')
     assert infotext.loras(read) == (UsedLora(name="ink", hash="0123456789"),)
 

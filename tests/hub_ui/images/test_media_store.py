@@ -27,29 +27,28 @@ def files(store: MediaStore) -> list[Path]:
     return [path for path in store.folder.rglob("*") if path.is_file()]
 
 
-def test_what_was_kept_comes_back_with_its_type(store: MediaStore) -> None:
+def test_what_was_kept_comes_back_with_its_type_and_as_no_other(store: MediaStore) -> None:
     store.put(URL, media_file(b"bytes", "video/webm"))
     found = store.get(URL)
     assert found is not None
     assert (found.data, found.media_type) == (b"bytes", "video/webm")
     assert store.get(URL + "?") is None
-
-
-def test_nothing_is_given_as_what_it_is_not(store: MediaStore) -> None:
     put(store, URL)
     assert store.get(URL, ["video/mp4"]) is None
     assert store.get(URL, ["image/png"]) is not None
+    store.clear()
+    put(store, URL)
+    kept = files(store)[0]
+    kept.rename(kept.with_suffix(".svg"))
+    assert store.get(URL) is None
 
 
-def test_what_was_not_used_for_longest_goes_first(store: MediaStore) -> None:
+def test_what_was_not_used_for_longest_goes_first_and_the_budget_is_never_exceeded(store: MediaStore) -> None:
     for number in range(9):
         put(store, f"{number}", at=1000.0 + number)
     assert store.get("0") is not None
     put(store, "new", size=300)
     assert [name for name in [*map(str, range(9)), "new"] if store.get(name)] == ["0", "4", "5", "6", "7", "8", "new"]
-
-
-def test_the_budget_is_never_exceeded(store: MediaStore) -> None:
     for number in range(200):
         put(store, f"{number}", size=7 + number % 90)
         assert store.size() <= 1000
@@ -70,22 +69,14 @@ def test_a_damaged_file_is_as_if_never_kept(store: MediaStore, damage: bytes) ->
     assert (store.get(URL), files(store)) == (None, [])
 
 
-def test_a_file_of_another_type_in_the_folder_is_not_served(store: MediaStore) -> None:
-    put(store, URL)
-    kept = files(store)[0]
-    kept.rename(kept.with_suffix(".svg"))
-    assert store.get(URL) is None
-
-
-def test_clearing_leaves_nothing(store: MediaStore) -> None:
+def test_clearing_leaves_nothing_and_a_folder_that_cannot_be_written_costs_nothing_but_the_file(
+    store: MediaStore, tmp_path: Path
+) -> None:
     put(store, URL)
     store.clear()
     assert (store.size(), store.get(URL)) == (0, None)
-
-
-def test_a_folder_that_cannot_be_written_costs_nothing_but_the_file(tmp_path: Path) -> None:
-    (tmp_path / "kept").write_text("a file where the folder should be")
-    store = MediaStore(tmp_path / "kept", 1000)
+    (tmp_path / "file").write_text("a file where the folder should be")
+    store = MediaStore(tmp_path / "file", 1000)
     put(store, URL)
     assert (store.get(URL), store.size()) == (None, 0)
 

@@ -57,23 +57,12 @@ def test_an_image_from_a_seed_of_its_own_says_so_and_the_whole_comparison_its_fi
     assert "Seed: 9," in png_metadata.infotext_of(made, 1)
 
 
-def test_half_a_character_in_a_graph_is_a_question_mark(tmp_path: Path) -> None:
-    sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
-    prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
-    found = png_metadata.read_any(stamped(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
-    assert isinstance(found, Infotext)
-    assert (found.prompt, found.fields["Sampler"]) == ("half ?", "?")
-
-
-def test_the_weights_of_a_loras_parts_are_kept(tmp_path: Path) -> None:
-    parts = {"text_encoder_scale": 0.3, "block_weights": (1.0, *(0.5,) * 16)}
-    png_metadata.save(making.made(making.job(making.adapter(**parts))), 0, tmp_path / "a.png")
-    assert again(tmp_path / "a.png").adapters == (making.adapter(**parts),)
-
-
-def test_the_weights_of_a_loras_parts_are_in_its_tag() -> None:
+def test_the_weights_of_a_loras_parts_are_kept_and_in_its_tag(tmp_path: Path) -> None:
     parts = making.adapter(text_encoder_scale=0.5, block_weights=(1.0, *(0.5,) * 11))
-    prompt = png_metadata.infotext_of(making.made(making.job(parts)), 0).splitlines()[0]
+    made = making.made(making.job(parts))
+    png_metadata.save(made, 0, tmp_path / "a.png")
+    assert again(tmp_path / "a.png").adapters == (parts,)
+    prompt = png_metadata.infotext_of(made, 0).splitlines()[0]
     assert prompt.endswith(" <lora:ink:0.4:0.8:lbw=1,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5>")
 
 
@@ -86,10 +75,14 @@ def test_the_image_that_was_started_from_is_named_without_its_folder(tmp_path: P
     assert "Denoising strength: 0.4" in png_metadata.infotext_of(making.made(asked), 0)
 
 
-def test_brackets_that_were_text_are_text_in_the_infotext() -> None:
+def test_brackets_that_were_text_are_text_in_the_infotext_and_letters_that_no_file_holds_cost_no_picture(
+    tmp_path: Path,
+) -> None:
     asked = making.job(prompt="a cat (asleep)", negative="[dull]", emphasis=False, use_trigger_words=False)
     lines = png_metadata.infotext_of(making.made(asked), 0).splitlines()
     assert lines[:2] == [r"a cat \(asleep\) <lora:ink:0.8>", r"Negative prompt: \[dull\]"]
+    png_metadata.save(making.made(making.job(prompt="a \udcff cat", use_trigger_words=False)), 0, tmp_path / "a.png")
+    assert png_metadata.read(tmp_path / "a.png").prompt == "a \udcff cat"
 
 
 def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
@@ -101,15 +94,12 @@ def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
     assert read.libraries.keys() >= {"torch", "diffusers", "transformers"}
 
 
-def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
+def test_a_cell_says_its_own_weights_and_where_it_stood_and_a_sheet_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.before_after(asked)), 0, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
     assert ([lora.weight for lora in read.loras], read.cell, read.whole_comparison) == ([0.0], 0, None)
     assert read.sheet == comparison.before_after(asked)
-
-
-def test_a_sheet_as_one_picture_says_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
     png_metadata.save_comparison(made, tmp_path / "a.png")
@@ -144,10 +134,12 @@ def test_other_programs_find_the_parameters(tmp_path: Path) -> None:
     assert png_metadata.infotext_of(made, 0) == text
 
 
-def test_a_cell_without_loras_names_none() -> None:
+def test_a_cell_without_loras_names_none_and_those_of_other_hubs_are_no_resources_of_civitai() -> None:
     asked = making.job()
     text = png_metadata.infotext_of(making.made(asked, comparison.before_after(asked)), 0)
     assert "lora" not in text.casefold()
+    asked = making.job(making.adapter(ref=Ref.parse(f"hf:ada/ink@{'a' * 40}#ink.safetensors")))
+    assert "Civitai resources" not in png_metadata.infotext_of(making.made(asked), 0)
 
 
 def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> None:
@@ -158,18 +150,18 @@ def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> No
     assert "CFG" not in png_metadata.infotext_of(made, 0)
 
 
-def test_loras_of_other_hubs_are_no_resources_of_civitai() -> None:
-    asked = making.job(making.adapter(ref=Ref.parse(f"hf:ada/ink@{'a' * 40}#ink.safetensors")))
-    assert "Civitai resources" not in png_metadata.infotext_of(making.made(asked), 0)
-
-
-def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
+def test_a_clip_is_an_animated_png_that_is_read_back_and_runs_as_fast_as_its_base_says(tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
     png_metadata.save(making.made(images=(film,)), 0, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
     assert again(tmp_path / "a.png").frames == 4
+    base = next(base for base in base_models.BASES if base.video)
+    png_metadata.save(making.made(images=(film,), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
+    assert base.video is not None
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["duration"] == 1000 // base.video.fps
 
 
 def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> None:
@@ -184,29 +176,7 @@ def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> Non
     assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(made, 0)
 
 
-def test_a_base_knows_how_fast_its_clips_run(tmp_path: Path) -> None:
-    film = next(base for base in base_models.BASES if base.video)
-    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(2))
-    picture = GeneratedImage(image=frames[0], frames=frames, seconds=1.0)
-    png_metadata.save(making.made(images=(picture,), report=making.report(base_id=film.id)), 0, tmp_path / "a.png")
-    assert film.video is not None
-    with Image.open(tmp_path / "a.png") as image:
-        assert image.info["duration"] == 1000 // film.video.fps
-
-
-def test_letters_that_no_file_can_hold_cost_no_picture(tmp_path: Path) -> None:
-    png_metadata.save(making.made(making.job(prompt="a \udcff cat", use_trigger_words=False)), 0, tmp_path / "a.png")
-    assert png_metadata.read(tmp_path / "a.png").prompt == "a \udcff cat"
-
-
-def test_a_folder_on_this_disk_is_named_without_its_path() -> None:
-    text = png_metadata.infotext_of(
-        making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0
-    )
-    assert "Model: mine," in text
-
-
-def test_the_control_picture_is_named_without_its_folder(tmp_path: Path) -> None:
+def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_path(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "pose.png")
     png_metadata.save(
         making.made(making.job(control=tmp_path / "pose.png", control_kind="depth")), 0, tmp_path / "a.png"
@@ -216,6 +186,10 @@ def test_the_control_picture_is_named_without_its_folder(tmp_path: Path) -> None
         kind="depth", name="pose.png", sha256=sha256
     )
     assert str(tmp_path).encode() not in (tmp_path / "a.png").read_bytes()
+    text = png_metadata.infotext_of(
+        making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0
+    )
+    assert "Model: mine," in text
 
 
 def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
@@ -268,11 +242,16 @@ def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
     assert back.request == replace(asked, adapters=(making.adapter(path=Path()),))
 
 
-def test_a_picture_of_a1111_says_what_it_can(tmp_path: Path) -> None:
+def test_a_picture_of_a1111_says_what_it_can_and_half_a_character_is_a_question_mark(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
     assert png_metadata.read_any(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
     with pytest.raises(UsageError, match="hub-ui did not make it"):
         png_metadata.read(path)
+    sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
+    prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
+    found = png_metadata.read_any(stamped(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
+    assert isinstance(found, Infotext)
+    assert (found.prompt, found.fields["Sampler"]) == ("half ?", "?")
 
 
 @pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
@@ -283,18 +262,18 @@ def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
     assert png_metadata.read_any(tmp_path / "a.jpg") == Infotext(prompt="a 猫", fields={"Steps": "20", "Seed": "7"})
 
 
-def test_a_graph_of_comfyui_without_a_sampler_is_told(tmp_path: Path) -> None:
+def test_a_graph_without_a_sampler_and_a_picture_that_says_nothing_are_told(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
     with pytest.raises(UsageError, match="holds a graph of ComfyUI in which no sampler is found"):
         png_metadata.read_any(path)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="does not say"):
+        png_metadata.read(tmp_path / "a.png")
 
 
-def test_no_change_needs_no_words(tmp_path: Path) -> None:
+def test_no_change_needs_no_words_but_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     png_metadata.save(making.made(), 0, tmp_path / "a.png")
     assert png_metadata.differences(png_metadata.read(tmp_path / "a.png"), making.job(), making.report()) == ()
-
-
-def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
     together = making.report(rows=2, adapters="hooked")
     png_metadata.save(making.made(asked, comparison.before_after(asked), report=together), 1, tmp_path / "a.png")
@@ -399,12 +378,6 @@ def test_a_damaged_stamp_of_ours_is_told(tmp_path: Path, change: dict[str, Any])
 def test_a_stamp_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         png_metadata.read(stamped(tmp_path / "a.png", hub_ui=text))
-
-
-def test_pictures_of_others_say_nothing(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="does not say"):
-        png_metadata.read(tmp_path / "a.png")
 
 
 @pytest.mark.timeout(60)

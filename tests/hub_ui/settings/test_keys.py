@@ -74,9 +74,6 @@ def test_a_key_goes_into_the_keyring_and_the_file_says_only_that_it_is_there(
     assert (keys["huggingface"], keys.place("huggingface")) == (KEY, "keyring")
     assert files(home) == {"keys.json": '{"huggingface": null}'}
     assert system.entries() == {"hub-ui/huggingface": KEY}
-
-
-def test_another_process_finds_it(keys: Keys, system: FileKeyring, home: Path) -> None:
     keys.put("huggingface", KEY)
     assert dict(Keys({}, KeyStore(home / "keys.json"))) == {"huggingface": KEY}
 

@@ -11,16 +11,13 @@ from hub_ui.settings.saved_settings import SavedSettings, hide_password, use_pro
 PROXY = "http://ada:secret@10.0.0.1:3128"
 
 
-def test_what_was_saved_is_read_at_the_next_start(home: Path) -> None:
+def test_what_was_saved_is_read_at_the_next_start_after_the_environment_and_options(home: Path) -> None:
     chosen = {"proxy": PROXY, "library": "/data/loras", "endpoints": {"civitai": "https://civitai.red/"}}
     saved_settings.write(home, SavedSettings.of(chosen))
     made = from_environment({"HUB_UI_HOME": str(home)})
     assert (made.endpoints["civitai"], made.proxy, made.library) == ("https://civitai.red", PROXY, Path("/data/loras"))
     assert made.endpoints["huggingface"] == "https://huggingface.co"
     assert "secret" not in repr(made) + repr(saved_settings.read(home))
-
-
-def test_the_environment_and_options_come_first(home: Path) -> None:
     chosen = {"library": "/data/loras", "endpoints": {"civitai": "https://civitai.red"}}
     saved_settings.write(home, SavedSettings.of(chosen))
     environ = {"HUB_UI_HOME": str(home), "CIVITAI_ENDPOINT": "http://127.0.0.1:9"}
@@ -44,28 +41,21 @@ def test_what_can_not_be_used_is_refused_and_a_password_not_shown(values: dict[s
     assert "secret" not in raised.value.message
 
 
-def test_what_is_usual_or_no_setting_is_not_saved(home: Path) -> None:
+def test_what_is_usual_is_not_saved_and_a_damaged_file_is_an_error_that_names_it(home: Path) -> None:
     saved_settings.write(home, SavedSettings.of({"endpoints": {"civitai": "https://civitai.com", "x": 7}, "proxy": 3}))
     assert (home / "settings.toml").read_text() == ""
-
-
-def test_a_damaged_file_is_an_error_that_names_it(home: Path) -> None:
-    home.mkdir()
     (home / "settings.toml").write_text("proxy = ")
     with pytest.raises(UsageError, match=r"settings\.toml can't be read\. Mend it, or remove it\."):
         from_environment({"HUB_UI_HOME": str(home)})
 
 
-def test_another_home_is_named_in_the_usual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_home_is_named_in_the_usual_one_where_the_next_start_looks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: tmp_path / "usual")
     saved_settings.write(tmp_path / "usual", SavedSettings.of({"home": str(tmp_path / "other")}))
     assert from_environment({}).home == tmp_path / "other"
     assert from_environment({"HUB_UI_HOME": str(tmp_path / "third")}).home == tmp_path / "third"
-
-
-def test_a_home_that_is_chosen_is_saved_where_the_next_start_looks_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     usual, other = tmp_path / "usual", str(tmp_path / "other")
     monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: usual)
     saved_settings.change(usual, SavedSettings.of({"home": other, "library": "/loras"}), fixed=())

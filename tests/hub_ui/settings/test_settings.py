@@ -38,10 +38,13 @@ def test_a_variable_that_cannot_be_used_is_refused_by_its_name(name: str, value:
     assert caught.value.message.startswith(said)
 
 
-def test_a_refused_key_is_not_shown() -> None:
+def test_a_refused_key_and_the_password_of_a_database_are_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         from_environment({"HF_TOKEN": "hf_secret\x00"})
     assert "hf_secret" not in caught.value.message
+    made = from_environment({"HUB_UI_DATABASE": "postgresql://ada:secret@box:5432/catalog"})
+    assert made.database == "postgresql://ada:secret@box:5432/catalog"
+    assert "secret" not in repr(made)
 
 
 @pytest.mark.parametrize("address", ["postgresql://ada:secret@[/x", "mysql://ada:secret@box/x", "ada:secret@box"])
@@ -51,13 +54,7 @@ def test_a_refused_address_of_a_database_is_not_shown(address: str) -> None:
     assert "secret" not in caught.value.message
 
 
-def test_the_password_of_a_database_is_not_printed() -> None:
-    made = from_environment({"HUB_UI_DATABASE": "postgresql://ada:secret@box:5432/catalog"})
-    assert made.database == "postgresql://ada:secret@box:5432/catalog"
-    assert "secret" not in repr(made)
-
-
-def test_variables_are_read() -> None:
+def test_variables_are_read_and_empty_ones_are_as_good_as_none() -> None:
     environ = {
         "HUB_UI_CONNECTIONS": "8",
         "HUB_UI_READ_HEADERS": "off",
@@ -67,9 +64,6 @@ def test_variables_are_read() -> None:
     made = from_environment(environ)
     assert (made.connections, made.read_headers, made.tokens) == (8, False, {"huggingface": "hf_key"})
     assert made.endpoints["huggingface"] == "http://127.0.0.1:8000"
-
-
-def test_empty_variables_are_as_good_as_none() -> None:
     made = from_environment({"HUB_UI_CONNECTIONS": "", "HF_ENDPOINT": "", "HF_TOKEN": "", "HUB_UI_READ_HEADERS": ""})
     assert (made.connections, made.read_headers, dict(made.tokens)) == (4, True, {})
     assert made.endpoints["huggingface"] == "https://huggingface.co"

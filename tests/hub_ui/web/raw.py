@@ -11,12 +11,12 @@ from typing import Any
 
 import requests
 
-from hub_ui import app, services
-from hub_ui.commands.serve import demo_settings
+from hub_ui import app
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.services import Services
 from tests.faulty_hubs import Around, apps_behind
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.hub_ui.stand_ins import services_of
 
 SECONDS = 60
 
@@ -86,7 +86,9 @@ def served(
     home: Path, *, hosted: bool = False, around: Around | None = None, data: Path = CONTRACT, **changed: Any
 ) -> Iterator[Visitor]:
     """The app on the hubs of the contract tests, or on others'. `around` stands between it and them."""
-    with running_hubs(data, apps=apps_behind(around) if around else hub_apps) as hubs:
-        settings = replace(demo_settings(home, home / "loras", hubs), hosted=hosted, **changed)
-        with services.build(settings) as built, app.serving(built) as url:
-            yield Visitor(url=url, services=built)
+    with (
+        running_hubs(data, apps=apps_behind(around) if around else hub_apps) as hubs,
+        services_of(hubs, home, hosted=hosted, **changed) as built,
+        app.serving(built) as url,
+    ):
+        yield Visitor(url=url, services=built)

@@ -90,11 +90,6 @@ SITES = {
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
     with served(tmp_path_factory.mktemp("local"), around=recorder.around) as visitor:
         yield visitor
@@ -183,16 +178,13 @@ def test_a_page_in_a_frame_of_hugging_face_asks_as_itself(hosted: Visitor) -> No
     assert (answer.status_code, [name for name in answer.headers if name.startswith("access-control")]) == (200, [])
 
 
-def test_no_site_is_let_read_an_answer(hosted: Visitor) -> None:
+def test_no_site_is_let_read_an_answer_and_a_request_from_elsewhere_makes_nobody_a_visitor(hosted: Visitor) -> None:
     evil = {"Host": "ada-loras.hf.space", "Origin": "https://evil.example"}
     asking = {**evil, "Access-Control-Request-Method": "POST"}
     answers = [replace(hosted, headers=evil).get("config")]
     answers.append(requests.options(f"{hosted.url}gradio_api/queue/join", headers=asking, timeout=30))
     found = [(answer.status_code, "Access-Control-Allow-Origin" in answer.headers) for answer in answers]
     assert found == [(403, False), (403, False)]
-
-
-def test_a_request_from_elsewhere_makes_nobody_a_visitor(hosted: Visitor) -> None:
     answer = replace(hosted, headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}).get("")
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
 
@@ -209,13 +201,10 @@ def test_the_page_itself_and_programs_are_answered(mode: str, request: pytest.Fi
         assert asking.post("gradio_api/call/search", json={"data": ["ink"]}).status_code == 200
 
 
-def test_an_old_browser_on_a_shared_page_asks_by_its_origin(hosted: Visitor) -> None:
+def test_an_old_browser_asks_by_its_origin_and_others_say_that_a_page_asks_behind_a_proxy(hosted: Visitor) -> None:
     """Also behind a proxy that is asked by https, and keeps the name."""
     own = replace(hosted, headers={"Host": "ada-loras.hf.space", "Origin": "https://ada-loras.hf.space"})
     assert own.get("config").status_code == 200
-
-
-def test_browsers_say_that_a_page_asks_behind_a_proxy_that_changes_the_name(hosted: Visitor) -> None:
-    own = {"Host": "127.0.0.1:7860", "Origin": "https://loras.example", "Sec-Fetch-Site": "same-origin"}
-    assert replace(hosted, headers=own).get("config").status_code == 200
-    assert replace(hosted, headers={**own, "Sec-Fetch-Site": "cross-site"}).get("config").status_code == 403
+    behind = {"Host": "127.0.0.1:7860", "Origin": "https://loras.example", "Sec-Fetch-Site": "same-origin"}
+    assert replace(hosted, headers=behind).get("config").status_code == 200
+    assert replace(hosted, headers={**behind, "Sec-Fetch-Site": "cross-site"}).get("config").status_code == 403

@@ -22,22 +22,18 @@ def test_every_route_says_what_it_may_do(local: Visitor, route: str) -> None:
     assert "unsafe" not in headers["content-security-policy"]
 
 
-def test_a_refusal_says_it_too(local: Visitor) -> None:
+def test_a_page_has_nothing_that_its_policy_would_stop_and_a_refusal_says_it_too(local: Visitor) -> None:
+    page = local.get("?open=civitai:1001").text
+    assert "script-src 'self'; style-src 'self'" in local.get("").headers["content-security-policy"]
+    assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\son\w+=|\sstyle=|javascript:", page) == []
     answer = local.post("gradio_api/run/search", json={})
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (404, "nosniff")
 
 
-def test_a_page_has_nothing_that_its_policy_would_stop(local: Visitor) -> None:
-    page = local.get("?open=civitai:1001").text
-    assert "script-src 'self'; style-src 'self'" in local.get("").headers["content-security-policy"]
-    assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\son\w+=|\sstyle=|javascript:", page) == []
-
-
-def test_a_page_of_ones_own_is_shown_in_no_frame_of_another_site(local: Visitor, hosted: Visitor) -> None:
+def test_a_page_is_shown_in_no_frame_of_another_site_and_nobody_keeps_one_that_is_somebodys_own(
+    local: Visitor, hosted: Visitor
+) -> None:
     assert local.get("").headers["content-security-policy"].endswith("frame-ancestors 'self'")
     assert hosted.get("").headers["content-security-policy"].endswith("frame-ancestors 'self' https://huggingface.co")
-
-
-def test_nobody_keeps_a_page_that_is_somebodys_own(hosted: Visitor) -> None:
     assert hosted.get("").headers["cache-control"] == "no-cache"
     assert "immutable" in hosted.get("web/hub_ui.css").headers["cache-control"]

@@ -88,15 +88,14 @@ def test_on_ones_own_computer_metrics_need_no_token(local_page: Visitor) -> None
     assert local_page.get("metrics").status_code == 200
 
 
-def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready(watched: Visitor) -> None:
+def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready_and_a_base_that_it_lacks_is_missing(
+    watched: Visitor, tmp_path: Path
+) -> None:
     assert not HealthRoutes(services=watched.services, running=lambda: 20).state()["ready"]
     lifecycle = Lifecycle()
     lifecycle.stop(threading.Event())
     stopping = HealthRoutes(services=replace(watched.services, lifecycle=lifecycle), running=lambda: 0).state()
     assert (stopping["ready"], stopping["stopping"]) == (False, True)
-
-
-def test_a_base_that_the_operator_lists_and_lacks_is_said_to_be_missing(watched: Visitor, tmp_path: Path) -> None:
     limits = replace(watched.services.settings.limits, bases=frozenset({"kolors"}))
     settings = replace(watched.services.settings, limits=limits)
     state = HealthRoutes(services=replace(watched.services, settings=settings), running=lambda: 0).state()

@@ -97,11 +97,6 @@ VALUES = {"id": "1", "path": "/etc/passwd", "place": "replicate", "base": "/etc"
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
     """A shared page whose owner has a key for each hub."""
     with served(tmp_path_factory.mktemp("keyed"), hosted=True, around=recorder.around, tokens=KEYS) as visitor:
@@ -212,21 +207,27 @@ def test_what_only_a_key_opens_is_refused_without_talk_of_the_owners(keyed: Visi
     assert (said in raised.value.message, "your key" in raised.value.message) == (True, False)
 
 
-def test_an_estimate_on_replicate_is_refused(keyed: Visitor, recorder: Recorder) -> None:
+def test_an_estimate_on_replicate_is_refused_and_more_than_four_loras_at_once(
+    keyed: Visitor, recorder: Recorder
+) -> None:
     recorder.forget()
     job = GenerationRequest(adapters=(), prompt="a boat")
     with pytest.raises(UsageError, match="generates on its own computer only"):
         keyed.services.generation.estimate(job, comparison.single(job), place="replicate")
     assert recorder.requests == ()
+    refs = [Ref.parse(f"civitai:{number}") for number in range(1, 6)]
+    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
+        keyed.services.generation.inputs(refs)
+    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
+        keyed.services.generation.plan(refs, prompt="")
 
 
-def test_settings_of_a_shared_page_hold_no_key_and_a_home_of_their_own(home: Path) -> None:
+def test_settings_of_a_shared_page_hold_no_key_and_nobody_is_told_of_the_owners_keys_or_folders(
+    home: Path, keyed: Visitor
+) -> None:
     environ = {"HUB_UI_HOME": str(home), "HF_TOKEN": "hf_x", "CIVITAI_TOKEN": "civ_x", "REPLICATE_API_TOKEN": "r8_x"}
     shared = from_environment(environ, hosted=True)
     assert (dict(shared.tokens), shared.home, shared.library) == ({}, home / "hosted", home / "hosted" / "loras")
-
-
-def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
     page = "".join(keyed.get(path).text for path in ("", "?view=settings", "config", "gradio_api/info"))
     secrets = (*KEYS.values(), "HF_TOKEN", "your key", str(keyed.services.settings.home), str(Path.home()))
     assert [word for word in secrets if word in page] == []
@@ -249,11 +250,3 @@ def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: Generat
     for ask in (keyed.services.generation.generate, keyed.services.generation.estimate):
         with pytest.raises(UsageError, match=said):
             ask(job, comparison.single(job))
-
-
-def test_a_visitor_tries_at_most_four_loras_at_once(keyed: Visitor) -> None:
-    refs = [Ref.parse(f"civitai:{number}") for number in range(1, 6)]
-    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
-        keyed.services.generation.inputs(refs)
-    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
-        keyed.services.generation.plan(refs, prompt="")

@@ -106,12 +106,9 @@ def test_no_address_of_this_network_is_reached_for_a_hub_elsewhere(made: HubImag
     assert seen == []
 
 
-def test_a_hub_may_send_on_to_where_its_files_are(made: HubImages) -> None:
+def test_a_hub_may_send_on_to_where_its_files_are_but_not_in_circles(made: HubImages) -> None:
     with host({"/2.png": png()}) as (far, _), host({"/1.png": f"{far}/2.png"}) as (hub, _):
         assert made.fetch(f"{hub}/1.png", "replicate").data == png()
-
-
-def test_an_address_that_leads_in_circles_is_given_up(made: HubImages) -> None:
     with host({"/1.png": "/1.png"}) as (hub, _), pytest.raises(HubUiError, match="in circles"):
         made.fetch(f"{hub}/1.png", "replicate")
 
@@ -153,10 +150,14 @@ def test_what_is_no_video_is_not_handed_on(made: HubImages, body: bytes) -> None
     assert (found.status_code, found.headers["cache-control"]) == (404, "no-store")
 
 
-def test_an_image_that_is_kept_is_served_as_no_video(made: HubImages) -> None:
+def test_an_image_is_served_as_no_video_and_no_part_of_another_one_than_the_browser_began_with(made: HubImages) -> None:
     with host({"/1": png()}) as (origin, _):
         assert answer(made, made.links.link(f"{origin}/1", "replicate")).status_code == 200
         assert answer(made, made.links.link(f"{origin}/1", "replicate", "hub-video")).status_code == 404
+    with host({"/1.mp4": MP4}) as (origin, _):
+        link = made.links.link(f"{origin}/1.mp4", "replicate", "hub-video")
+        assert answer(made, link, range="bytes=0-3", if_range='"another"').status_code == 200
+        assert answer(made, link, range="bytes=0-3", if_range=answer(made, link).headers["etag"]).status_code == 206
 
 
 @pytest.mark.parametrize(
@@ -178,14 +179,7 @@ def test_a_browser_gets_the_part_of_a_video_that_it_asks_for(
     assert (found.status_code, found.content, found.headers.get("content-range")) == (status, body, content_range)
 
 
-def test_a_part_of_another_video_than_the_browser_began_with_is_not_given(made: HubImages) -> None:
-    with host({"/1.mp4": MP4}) as (origin, _):
-        link = made.links.link(f"{origin}/1.mp4", "replicate", "hub-video")
-        assert answer(made, link, range="bytes=0-3", if_range='"another"').status_code == 200
-        assert answer(made, link, range="bytes=0-3", if_range=answer(made, link).headers["etag"]).status_code == 206
-
-
-def test_what_came_once_is_not_asked_for_again_and_is_there_offline(made: HubImages) -> None:
+def test_what_came_once_is_not_asked_for_again_and_a_browser_that_has_it_is_told_so(made: HubImages) -> None:
     with host({"/1.png": png()}) as (origin, seen):
         link = made.links.link(f"{origin}/1.png", "replicate")
         first = answer(made, link)
@@ -193,9 +187,6 @@ def test_what_came_once_is_not_asked_for_again_and_is_there_offline(made: HubIma
         assert len(seen) == 1
     offline = answer(made, link)
     assert (offline.status_code, offline.content, offline.headers["etag"]) == (200, png(), first.headers["etag"])
-
-
-def test_a_browser_that_has_the_image_is_told_so(made: HubImages) -> None:
     with host({"/1.png": png()}) as (origin, _):
         link = made.links.link(f"{origin}/1.png", "replicate")
         again = answer(made, link, if_none_match=answer(made, link).headers["etag"])
@@ -276,12 +267,11 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
     assert client.get(f"images/{path}").status_code == 404
 
 
-def test_a_link_out_of_the_folder_is_not_followed(client: TestClient, folder: Path) -> None:
+def test_a_link_out_of_the_folder_is_not_followed_and_a_page_in_the_clothes_of_an_image_is_none(
+    client: TestClient, folder: Path
+) -> None:
     (folder / "tmp1" / "out.png").symlink_to(folder.parent / "secret.png")
     assert client.get("images/tmp1/out.png").status_code == 404
-
-
-def test_a_page_in_the_clothes_of_an_image_is_no_page(client: TestClient, folder: Path) -> None:
     (folder / "tmp1" / "evil.png").write_bytes(b"<script>alert(1)</script>")
     answer = client.get("images/tmp1/evil.png")
     assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == ("image/png", "nosniff")
@@ -321,13 +311,16 @@ def local_client(links: ImageLinks) -> TestClient:
     return TestClient(Starlette(routes=[LocalImages(links=links).route()]))
 
 
-def test_a_large_image_is_sent_small(local_client: TestClient, links: ImageLinks, tmp_path: Path) -> None:
+def test_a_large_image_is_sent_small_and_a_name_that_no_address_can_hold_has_no_link(
+    local_client: TestClient, links: ImageLinks, tmp_path: Path
+) -> None:
     path = tmp_path / "Ink & lines #1.preview.png"
     Image.new("RGBA", (1200, 600), "red").save(path)
     answer = local_client.get(links.local_link(path))
     with Image.open(io.BytesIO(answer.content)) as image:
         assert (image.format, image.size) == ("WEBP", (256, 128))
     assert answer.headers["content-type"] == "image/webp"
+    assert links.local_link(Path("/library/in\udcffk.png")) == ""
 
 
 def test_only_links_of_this_server_are_answered(local_client: TestClient, links: ImageLinks, tmp_path: Path) -> None:
@@ -345,7 +338,3 @@ def test_what_is_no_image_is_not_sent(local_client: TestClient, links: ImageLink
     answer = local_client.get(links.local_link(path))
     assert answer.headers["content-type"] == "image/svg+xml"
     assert b"secret" not in answer.content
-
-
-def test_a_name_that_no_address_can_hold_has_no_link(links: ImageLinks) -> None:
-    assert links.local_link(Path("/library/in\udcffk.png")) == ""

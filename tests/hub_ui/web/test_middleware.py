@@ -44,9 +44,10 @@ def test_other_names_are_not(host: str) -> None:
     assert "does not answer to the name" in refusal(HostCheck(Starlette()), host=host)
 
 
-def test_the_name_of_the_computer_is_its_own() -> None:
+def test_the_name_of_the_computer_is_its_own_and_a_default_port_may_be_left_out() -> None:
     own = HostCheck(Starlette(), own=frozenset({"tower"}))
     assert refusal(own, host="tower:7860", origin="http://tower:7860") == ""
+    assert refusal(HostCheck(Starlette(), names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:7860", "https://page.example"])
@@ -62,17 +63,10 @@ def test_another_origin_is_refused_by_name(origin: str) -> None:
     assert f"Another web page ({origin})" in refusal(HostCheck(Starlette()), host="127.0.0.1:7860", origin=origin)
 
 
-def test_a_default_port_may_be_left_out() -> None:
-    assert refusal(HostCheck(Starlette(), names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
-
-
-def test_a_name_that_was_allowed_is_answered(tmp_path: Path) -> None:
+def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(tmp_path: Path, home: Path) -> None:
     with served(tmp_path, allowed_hosts=frozenset({"box.example"})) as visitor:
         named = replace(visitor, headers={"Host": "box.example", "Origin": "https://box.example"})
         assert (named.get("config").status_code, named.get("").status_code) == (200, 200)
-
-
-def test_the_names_that_are_allowed_come_from_the_environment(home: Path) -> None:
     environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
     assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
 
@@ -112,13 +106,10 @@ def test_an_address_below_ours_that_nothing_answers_is_a_page_too(local: Visitor
     assert local.get(path).json() == {"detail": "There is no such page."}
 
 
-def test_htmx_shows_a_refusal_as_a_toast(local: Visitor) -> None:
+def test_htmx_shows_a_refusal_as_a_toast_and_a_program_reads_it_as_json(local: Visitor) -> None:
     answer = replace(local, headers=HTMX).get("nowhere")
     assert (answer.status_code, answer.headers["hx-retarget"]) == (404, "#toast")
     assert answer.text == '<p class="problem">There is no such page.</p>'
-
-
-def test_a_program_reads_it_as_json(local: Visitor) -> None:
     assert local.get("nowhere").json() == {"detail": "There is no such page."}
 
 

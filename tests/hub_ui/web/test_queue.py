@@ -126,18 +126,15 @@ def test_a_server_has_the_queue_that_rests() -> None:
     assert (type(found), found.max_size) == (RestingQueue, 2000)
 
 
-def test_a_page_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[None] = []
-    monkeypatch.setattr(asyncio, "new_event_loop", lambda: made.append(None))
-    resting()
-    assert made == []
-
-
-def test_a_page_sums_up_no_events_for_a_monitoring_page_that_is_closed() -> None:
+def test_a_page_sums_up_no_events_and_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     made = resting()
     made.events_recorded = 10_000
     made.compute_analytics_summary([{"function": "search", "status": "success", "process_time": 0.1}])  # type: ignore[no-untyped-call]
     assert (made.cached_event_analytics_summary, made.ANALYTICS_MAX_EVENTS) == ({"functions": {}}, 1)
+    loops: list[None] = []
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: loops.append(None))
+    resting()
+    assert loops == []
 
 
 def test_settings_of_gradio_are_as_before_when_the_page_ends(monkeypatch: pytest.MonkeyPatch) -> None:

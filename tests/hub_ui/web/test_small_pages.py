@@ -15,26 +15,22 @@ from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import read
 
 
-def test_each_word_of_the_glossary_has_an_anchor_and_a_link_to_it(site: TestClient) -> None:
+def test_each_word_of_the_glossary_has_an_anchor_and_a_link_and_it_leads_back_to_what_was_looked_for(
+    site: TestClient,
+) -> None:
     page = read(site.get("/glossary").text)
     assert [section["id"] for section in page.select("main section")] == list(TERMS)
     assert [link["href"] for link in page.select("main nav a")] == [f"#{name}" for name in TERMS]
     assert "How much a LoRA can hold" in page.select("#rank")[0].text
-
-
-def test_the_glossary_leads_back_to_what_was_looked_for(site: TestClient) -> None:
     page = read(site.get("/glossary?q=ink").text)
     [back] = [link for link in page.select("main a") if "Back" in link.text]
     assert back["href"] == "./?q=ink"
 
 
-def test_about_says_the_versions_and_licences(site: TestClient) -> None:
+def test_about_says_the_versions_and_licences_and_that_of_htmx_is_its_files(site: TestClient) -> None:
     page = read(site.get("/about").text)
     assert "htmx 4.0.1 is under the 0BSD licence." in page.text
     assert [site.get(f"/{link['href']}").status_code for link in page.select("main a")] == [200, 200]
-
-
-def test_the_version_of_htmx_is_that_of_its_file() -> None:
     assert "4.0.1" in (STATIC / "htmx.min.js").read_text()
     assert "Zero-Clause BSD" in (STATIC / "htmx.LICENSE").read_text()
 

@@ -45,10 +45,14 @@ def room(tmp_path: Path, clock: Clock | None = None) -> Uploads:
     return Uploads(tmp_path / "none", LIMITS, lambda size: None, clock or Clock())
 
 
-def test_one_that_is_announced_as_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:
+def test_one_that_is_announced_as_too_large_is_refused_and_one_that_does_not_say_counts_as_the_longest(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(Refused, match="too much for one request") as raised:
         room(tmp_path).begin(500 * MB)
     assert raised.value.status == 413
+    kept = room(tmp_path)
+    assert kept.begin(None).promised == 21 * MB
 
 
 def test_all_of_an_hour_fill_no_more_than_their_room(tmp_path: Path) -> None:
@@ -65,19 +69,12 @@ def test_all_of_an_hour_fill_no_more_than_their_room(tmp_path: Path) -> None:
     kept.begin(20 * MB)
 
 
-def test_what_did_not_come_takes_no_room(tmp_path: Path) -> None:
+def test_what_did_not_come_takes_no_room_and_too_many_of_one_visitor_are_refused_in_their_words(tmp_path: Path) -> None:
     kept = room(tmp_path)
     for _ in range(20):
         kept.end(kept.begin(20 * MB))
     kept.begin(20 * MB)
 
-
-def test_one_that_does_not_say_how_long_it_is_counts_as_the_longest(tmp_path: Path) -> None:
-    kept = room(tmp_path)
-    assert kept.begin(None).promised == 21 * MB
-
-
-def test_too_many_of_one_visitor_are_refused_in_their_words(tmp_path: Path) -> None:
     def spend(size: int) -> None:
         raise UsageError("200 MB uploaded an hour a person. This one in 5 min.")
 
@@ -97,13 +94,12 @@ async def take(upload: Upload, *bodies: bytes, pause: float = 0.0) -> int:
     return sum([len((await limited())["body"]) for _ in bodies])
 
 
-def test_more_than_was_announced_is_not_taken(tmp_path: Path) -> None:
+def test_more_than_was_announced_is_not_taken_and_one_that_stops_arriving_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload = room(tmp_path).begin(100_000)
     with pytest.raises(Refused, match="too much for one request"):
         asyncio.run(take(upload, bytes(60_000), bytes(60_000)))
-
-
-def test_one_that_stops_arriving_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "_SECONDS_BETWEEN_BYTES", 0.01)
     with pytest.raises(Refused, match="stopped arriving"):
         asyncio.run(take(room(tmp_path).begin(10), b"x", pause=5))
@@ -119,15 +115,14 @@ def bomb(side: int) -> bytes:
     )
 
 
-def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened_and_what_is_none_has_none(
+    tmp_path: Path,
+) -> None:
     data = bomb(13_370)
     (tmp_path / "bomb.png").write_bytes(data)
     with pytest.raises(Refused, match=r"bomb.png has more than 16 million pixels. Make it smaller first."):
         check_pixels(tmp_path / "bomb.png", LIMITS.pixels)
     assert len(data) < 30_000
-
-
-def test_what_is_no_picture_has_no_pixels(tmp_path: Path) -> None:
     (tmp_path / "pictures.zip").write_bytes(b"PK\3\4" + bytes(100))
     check_pixels(tmp_path / "pictures.zip", 1)
 
@@ -159,22 +154,24 @@ def upload(
 
 
 @pytest.fixture
+def client(site: TestClient) -> TestClient:
+    """What is uploaded has a name of its own."""
+    return site
+
+
+@pytest.fixture
 def kept(tmp_path: Path) -> UploadedFiles:
     return UploadedFiles(folder=tmp_path, pixels=10_000)
 
 
-def test_an_uploaded_image_is_shown_again(client: TestClient) -> None:
-    found = client.get(f"/uploaded?name={upload(client)}")
-    assert (found.content, found.headers["content-type"]) == (png(), "image/png")
-    assert found.headers["cache-control"].startswith("private")
-    assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
-
-
-def test_a_phones_image_is_shown_again(client: TestClient) -> None:
+def test_an_uploaded_image_is_shown_again_a_phones_too(client: TestClient) -> None:
     held, image = io.BytesIO(), Image.new("RGB", (8, 8))
     image.save(held, "MPO", save_all=True, append_images=[image])
-    found = client.get(f"/uploaded?name={upload(client, held.getvalue())}")
-    assert (found.content, found.headers["content-type"]) == (held.getvalue(), "image/jpeg")
+    for data, media_type in ((png(), "image/png"), (held.getvalue(), "image/jpeg")):
+        found = client.get(f"/uploaded?name={upload(client, data)}")
+        assert (found.content, found.headers["content-type"]) == (data, media_type)
+        assert found.headers["cache-control"].startswith("private")
+        assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
 
 
 @pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"<script>alert(1)</script>", b"\x89PNG\r\n\x1a\nx"])
@@ -188,13 +185,12 @@ def test_a_name_that_nobody_was_given_leads_nowhere(client: TestClient, name: st
     assert client.get("/uploaded", params={"name": name}).status_code in (404, 422)
 
 
-def test_an_image_of_too_many_pixels_is_refused_and_gone(kept: UploadedFiles, tmp_path: Path) -> None:
+def test_an_image_of_too_many_pixels_is_refused_and_gone_and_an_upload_is_its_visitors_alone(
+    kept: UploadedFiles, tmp_path: Path
+) -> None:
     with pytest.raises(Refused, match="million pixels"):
         kept.keep(io.BytesIO(png(101)), "a.png")
     assert [path for path in tmp_path.glob("**/*") if path.is_file()] == []
-
-
-def test_an_upload_is_its_visitors_alone(kept: UploadedFiles) -> None:
     with use_visitor(Visitor(id="one")):
         name = kept.keep(io.BytesIO(png()), "a.png")
         assert kept.path(name).name == "a.png"
@@ -221,12 +217,14 @@ def test_a_request_without_a_file_is_told_so(client: TestClient, sent: dict[str,
     assert "Choose a file first" in answer.text
 
 
-def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out(client: TestClient) -> None:
+def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out_but_has_to_be_one(client: TestClient) -> None:
     page = read(client.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
     name = page.select("#chosen-image")[0]["value"]
     assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"
     gone = client.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
     assert read(gone.text).select("#chosen-image")[0]["value"] == ""
+    answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
+    assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
 
 
 def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(client: TestClient) -> None:
@@ -235,11 +233,6 @@ def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(clien
     assert page.select("#chosen-image")[0]["value"] == "s" * 32
     plain = client.post("/upload", files=files, data=given).headers["location"]
     assert re.fullmatch(r"\./\?view=try&made=depth&image=s{32}&control=[\w-]{32}", plain)
-
-
-def test_a_form_takes_no_file_that_is_no_image(client: TestClient) -> None:
-    answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
-    assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
 
 
 def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path: Path) -> None:
@@ -266,16 +259,21 @@ def link(page: BeautifulSoup, text: str) -> str:
 
 
 @pytest.fixture
-def a1111(built: Services, tmp_path: Path) -> Path:
-    built.lookup.get(Ref.parse("civitai:2"))
+def a1111(of_site: Services, tmp_path: Path) -> Path:
+    of_site.lookup.get(Ref.parse("civitai:2"))
     return image(tmp_path / "a.png", parameters=NUMBERED)
 
 
-def test_the_page_of_an_image_says_how_it_was_made(client: TestClient, a1111: Path) -> None:
+def test_the_page_of_an_image_says_how_it_was_made_until_it_is_forgotten(client: TestClient, a1111: Path) -> None:
     page = read(client.get(give(client, a1111)).text)
     assert [title.text for title in page.select(".dropped h2")] == ["a.png"]
     assert [chip.text for chip in page.select(".dropped .chip")] == ["will be downloaded"]
     assert page.select(".dropped li a")[0]["href"] == "./?open=civitai%3A2%4020"
+    address = give(client, a1111)
+    name = address.partition("name=")[2]
+    assert client.post("/image/forget", data={"name": name}).headers["location"] == "../image"
+    assert client.get(address).status_code == 404
+    assert client.post("/image/forget", data={"name": name}, headers=PART).text == ""
 
 
 def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(client: TestClient, a1111: Path) -> None:
@@ -325,28 +323,16 @@ def test_a_clip_plays_on_the_page_and_is_made_again_without_an_original_beside_i
     assert "original" not in link(page, "Make it without it")
 
 
-def test_an_image_that_says_nothing_is_told_in_place(client: TestClient, tmp_path: Path) -> None:
+def test_an_image_that_says_nothing_is_told_in_place_and_markup_in_what_one_says_stays_text(
+    client: TestClient, tmp_path: Path
+) -> None:
     page = read(client.get(give(client, image(tmp_path / "plain.png"))).text)
     assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
     assert page.find("a", string="Make it again") is None
-
-
-def test_an_image_is_forgotten(client: TestClient, a1111: Path) -> None:
-    address = give(client, a1111)
-    name = address.partition("name=")[2]
-    assert client.post("/image/forget", data={"name": name}).headers["location"] == "../image"
-    assert client.get(address).status_code == 404
-    assert client.post("/image/forget", data={"name": name}, headers=PART).text == ""
-
-
-def test_without_a_name_the_page_takes_an_image(client: TestClient) -> None:
     page = read(client.get("/image").text)
     field = page.select("main input[type=file]")[0]
     form = page.find("form", id=field["form"])
     assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")
-
-
-def test_markup_in_what_an_image_says_stays_text(client: TestClient, tmp_path: Path) -> None:
     text = A1111.replace("a cat", "<img src=x onerror=alert(1)> ${1}").replace("nowhere", "<b>x</b>")
     page = client.get(give(client, image(tmp_path / "a.png", parameters=text), "<i>.png")).text
     assert "<img src=x" not in page

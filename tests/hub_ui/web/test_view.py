@@ -13,11 +13,8 @@ from hub_ui.web.view import PAGE_SIZE, StackedLora, View
 from tests.connectors.queries import QUERIES
 
 
-def test_an_untouched_view_has_an_empty_address() -> None:
+def test_an_untouched_view_has_an_empty_address_and_any_other_survives_the_address_bar() -> None:
     assert View().to_address() == ""
-
-
-def test_a_view_survives_the_address_bar() -> None:
     view = View(
         page="try",
         query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
@@ -36,8 +33,12 @@ def test_what_an_address_says_wrongly_is_left_out(address: str) -> None:
     assert View.from_address(address) == View()
 
 
-def test_one_bad_filter_does_not_empty_the_others() -> None:
+def test_what_is_wrong_in_an_address_is_left_out_and_the_rest_of_it_counts() -> None:
     assert View.from_address("hub=nohub&kind=style").query.kinds == ("style",)
+    query = View.from_address("q=ink+kind:stile+knd:x+rank:%3E8&hub=hf&hub=nohub&base=SDXL+1.0").query
+    assert (query.text, query.kinds, query.rank) == ("ink", (), Range(least=9))
+    assert (query.hubs, query.bases) == (("huggingface",), ("sdxl-1.0",))
+    assert View.from_address("&".join(f"q={i}" for i in range(1_000))) == View()
 
 
 def test_what_has_no_parameter_of_its_own_is_a_filter() -> None:
@@ -54,27 +55,11 @@ def test_every_query_survives_the_address(query: Query) -> None:
     assert View.from_address(view.to_address()) == view
 
 
-def test_what_is_wrong_in_the_text_of_an_address_is_left_out() -> None:
-    query = View.from_address("q=ink+kind:stile+knd:x+rank:%3E8&hub=hf&hub=nohub&base=SDXL+1.0").query
-    assert (query.text, query.kinds, query.rank) == ("ink", (), Range(least=9))
-    assert (query.hubs, query.bases) == (("huggingface",), ("sdxl-1.0",))
-
-
-def test_an_address_with_more_fields_than_anyone_needs_is_not_read() -> None:
-    assert View.from_address("&".join(f"q={i}" for i in range(1_000))) == View()
-
-
-def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
+def test_a_typed_filter_is_the_same_as_a_chosen_one_which_a_new_text_keeps() -> None:
     chosen = View(query=replace(View().query, bases=("flux1",), kinds=("style",), text="ink"))
     typed = View().with_text("ink base:FLUX1 kind:style")
     assert (typed, typed.text) == (chosen, "ink")
-
-
-def test_a_filter_that_is_still_being_typed_can_be_left_out() -> None:
     assert View().with_text("ink kind:sty", is_strict=False) == View().with_text("ink")
-
-
-def test_a_new_text_replaces_the_conditions_in_it_and_keeps_chosen_filters() -> None:
     view = View(query=replace(View().query, hubs=("civitai",))).with_text("ink rank:>=16 -x")
     assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
 
@@ -87,17 +72,11 @@ def test_every_filter_of_the_language_has_a_place_in_the_address(text: str) -> N
     assert (view.filters, View.from_address(view.to_address())) == ((text,), view)
 
 
-def test_a_weight_in_an_address_stays_within_its_range() -> None:
+def test_a_weight_in_an_address_stays_within_its_range_a_lora_is_there_once_and_a_long_prompt_whole() -> None:
     assert View.from_address("lora=civitai:1*99").stack == (StackedLora(ref="civitai:1", weight=2.0),)
-
-
-def test_a_long_prompt_in_any_script_survives_the_address() -> None:
+    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (StackedLora(ref="civitai:1", weight=0.5),)
     view = View(page="try", settings=TrySettings(prompt="灯" * 2000, negative="ب" * 2000))
     assert View.from_address(view.to_address()) == view
-
-
-def test_a_lora_named_twice_in_an_address_is_there_once() -> None:
-    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (StackedLora(ref="civitai:1", weight=0.5),)
 
 
 def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
@@ -134,11 +113,8 @@ def through_an_address(settings: TrySettings) -> TrySettings:
     return TrySettings.from_pairs(parse_qs(urlencode(settings.to_pairs())))
 
 
-def test_a_wish_survives_the_address() -> None:
+def test_settings_survive_the_address_in_which_what_is_as_usual_takes_no_room() -> None:
     assert through_an_address(FULL) == FULL
-
-
-def test_what_is_as_usual_takes_no_room_in_the_address() -> None:
     assert TrySettings().to_pairs() == []
 
 
@@ -163,12 +139,9 @@ def test_a_size_is_read_as_people_write_it(text: str, size: tuple[int, int]) -> 
     assert size_of(text) == size
 
 
-def test_what_is_no_size_is_refused_with_an_example() -> None:
+def test_what_is_no_size_is_refused_with_an_example_and_rows_are_lines_that_say_something() -> None:
     with pytest.raises(UsageError, match="1024 x 768"):
         size_of("large")
-
-
-def test_rows_are_lines_that_say_something() -> None:
     assert rows_of(" a  cat \n\n a dog\n") == ("a cat", "a dog")
     assert TrySettings.from_pairs({"row": ["", "a dog"]}).prompts == ("a dog",)
 

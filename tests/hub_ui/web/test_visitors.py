@@ -21,8 +21,7 @@ import requests
 from bs4 import BeautifulSoup
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui import app, services
-from hub_ui.commands.serve import demo_settings
+from hub_ui import app
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
@@ -32,6 +31,7 @@ from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 from tests.faulty_hubs import apps_behind
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, read
 from tests.hub_ui.web.raw import Visitor, served
 from tests.huggingface_oauth import SignIn
@@ -91,11 +91,13 @@ def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor
     assert cookie.partition("; ")[2] == "Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
 
 
-def test_who_has_a_cookie_keeps_it_and_nothing_but_a_page_sets_one(page: Visitor) -> None:
+def test_who_has_a_cookie_keeps_it_and_nothing_but_a_page_sets_one_for_a_program_neither(page: Visitor) -> None:
     visitor, _ = arrive(page)
     paths = ("", "config", "health", "ask", "settings")
     assert [path for path in paths if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
     assert [path for path in paths if "hub-ui-visitor" in str(page.get(path).headers)] == ["", "settings"]
+    answers = [page.post("lora/keep", data={"ref": "civitai:1001"}, allow_redirects=False), page.begin("search")]
+    assert ["set-cookie" in answer.headers for answer in answers] == [False, False]
 
 
 def test_a_form_of_a_page_that_was_left_for_hours_is_still_somebodys(page: Visitor) -> None:
@@ -103,11 +105,6 @@ def test_a_form_of_a_page_that_was_left_for_hours_is_still_somebodys(page: Visit
     answer = browser.post("lora/keep", data={"ref": "civitai:1001"}, allow_redirects=False)
     again = replace(page, headers={"Cookie": answer.headers["set-cookie"].partition(";")[0]})
     assert "Red Style" in again.get("visit/loras.lock").text
-
-
-def test_programs_without_a_cookie_get_none(page: Visitor) -> None:
-    answers = [page.post("lora/keep", data={"ref": "civitai:1001"}, allow_redirects=False), page.begin("search")]
-    assert ["set-cookie" in answer.headers for answer in answers] == [False, False]
 
 
 @pytest.mark.parametrize("path", ["settings", "glossary", "?view=library"])
@@ -265,8 +262,7 @@ def gated_space(folder: Path) -> Iterator[Visitor]:
         patch.setattr(gradio.oauth, "OPENID_PROVIDER_URL", hubs.huggingface)
         for name, value in APP.items():
             patch.setattr(gradio.oauth, f"OAUTH_{name}", value)
-        settings = replace(demo_settings(folder / "home", folder / "loras", hubs), hosted=True, sign_in=True)
-        with services.build(settings) as built, app.serving(built) as url:
+        with services_of(hubs, folder, hosted=True, sign_in=True) as built, app.serving(built) as url:
             yield Visitor(url=url, services=built)
 
 
@@ -276,9 +272,11 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         yield visitor
 
 
-def test_where_people_sign_in_the_page_leads_there(space: Visitor) -> None:
+def test_where_people_sign_in_the_page_leads_there_and_the_cookie_is_for_https_and_no_script(space: Visitor) -> None:
     [link] = read(space.get("settings").text).select("#huggingface a")
     assert (link.text, link["href"]) == ("Sign in with Hugging Face", "login/huggingface?_target_url=%2Fsettings")
+    cookie = space.get("login/huggingface", allow_redirects=False).headers["set-cookie"].lower()
+    assert all(word in cookie for word in ("httponly", "secure", "samesite=none"))
 
 
 def go(visitor: Visitor, path: str) -> tuple[Visitor, requests.Response]:
@@ -308,13 +306,10 @@ def said(visitor: Visitor) -> str:
     return visitor.call("inspect", source=LORA).said
 
 
-def test_who_has_signed_in_reads_a_gated_lora_and_nobody_else_does(space: Visitor) -> None:
+def test_who_has_signed_in_and_was_granted_it_reads_a_gated_lora_and_nobody_else_does(space: Visitor) -> None:
     ada = sign_in(space, "ada")
     assert said(ada) == ""
     assert "Sign in under Settings." in said(space.with_cookie())
-
-
-def test_an_account_that_was_not_granted_it_is_told_so(space: Visitor) -> None:
     assert "your account at Hugging Face has none yet" in said(sign_in(space, "ben"))
 
 
@@ -325,11 +320,6 @@ def test_who_signs_out_is_a_stranger_again_whoever_has_a_copy_of_the_cookies(spa
     assert answer.status_code in (302, 307)
     for visitor in (ada, copy):
         assert "Sign in under Settings." in said(visitor)
-
-
-def test_the_cookie_of_the_session_is_for_https_and_no_script(space: Visitor) -> None:
-    cookie = space.get("login/huggingface", allow_redirects=False).headers["set-cookie"].lower()
-    assert all(word in cookie for word in ("httponly", "secure", "samesite=none"))
 
 
 def test_without_a_space_nobody_is_signed_in(hosted: Visitor) -> None:

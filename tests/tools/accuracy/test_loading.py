@@ -29,11 +29,8 @@ def lora(**fields: object) -> Loaded:
     return Loaded(**given)  # type: ignore[arg-type]
 
 
-def test_of_whole_loras_that_somebody_can_load_the_share_is_told() -> None:
+def test_of_whole_loras_the_share_is_told_and_one_below_the_promise_or_a_silent_load_falls_short() -> None:
     others = [lora(whole=False, after="in part"), lora(based=False, after="refused")]
     assert (share_in_full([lora(), *others]), share_in_full([lora(), lora(after="in part")])) == (1.0, 0.5)
-
-
-def test_a_silent_load_and_a_share_below_the_promise_fall_short() -> None:
     assert shortfalls([lora(after="silent", whole=False)]) == ["loading: a changes nothing in silence"]
     assert shortfalls([lora(after="refused")]) == ["loading: 0.0% of whole LoRAs in full, 95% wanted"]

@@ -4,6 +4,7 @@ The rule that queries are judged by, and the grades that it gave.
 """
 
 from math import log2
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.tools.accuracy.relevance import (
     table,
 )
 from tests.tools.accuracy.relevance_corpus import loras
+from tests.tools.accuracy.typos import lost, with_typos
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +30,22 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measured, ...]:
     return measure(loras(), tmp_path_factory.mktemp("relevance"))
 
 
-def test_our_order_is_better_than_text_score_and_than_popularity(measured: tuple[Measured, ...]) -> None:
+def test_our_order_is_better_than_text_score_and_popularity_and_the_first_results_have_been_judged(
+    measured: tuple[Measured, ...],
+) -> None:
     assert shortfalls(measured) == [], "\n".join(table(measured))
-
-
-def test_the_first_results_have_been_judged(measured: tuple[Measured, ...]) -> None:
     unjudged = {each.query: sorted(each.unjudged) for each in measured if each.unjudged}
     assert sum(map(len, unjudged.values())) <= 20, unjudged
 
 
-def test_the_list_names_loras_that_are_there() -> None:
+def test_the_list_names_loras_that_are_there_with_the_grades_that_the_rule_gives() -> None:
     if absent := absence():
         pytest.skip(absent)
     there = {str(lora.ref) for lora in loras()}
     assert {ref for judgement in read_judgements() for ref in judgement.grades} - there == set()
+    if absent := absence():
+        pytest.skip(absent)
+    assert judged(read(), loras()) == read()
 
 
 def test_each_list_has_at_least_sixty_queries_that_something_answers() -> None:
@@ -78,7 +82,14 @@ def test_a_grade_is_that_of_the_poorest_part(meaning: str, points: int) -> None:
     assert grade(meaning, TEXTS) == points
 
 
-def test_the_list_has_the_grades_that_the_rule_gives() -> None:
+@pytest.mark.exact
+def test_no_name_with_one_typo_finds_nothing(tmp_path: Path) -> None:
     if absent := absence():
         pytest.skip(absent)
-    assert judged(read(), loras()) == read()
+    number, without_result = lost(loras(), tmp_path)
+    assert number > 500
+    assert without_result == []
+
+
+def test_a_name_has_four_typos() -> None:
+    assert list(with_typos("astronaut")) == ["astronat", "astronaxut", "astronaxt", "astronatu"]

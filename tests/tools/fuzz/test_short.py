@@ -50,14 +50,11 @@ def ends_well(read: Read, case: Any) -> None:
         raise outcome
 
 
-def test_damaged_headers_end_in_facts_or_an_error_of_ours() -> None:
+def test_damaged_headers_and_answers_end_in_facts_and_records_or_an_error_of_ours() -> None:
     tally = fuzz("headers", 1, 300)
     assert tally.faults == []
     assert tally.outcomes.keys() == {"record", "BadHeader", "NotWeights"}
     assert tally.outcomes["record"] > 60
-
-
-def test_damaged_answers_end_in_records_or_an_error_of_ours() -> None:
     tally = fuzz("answers", 1, 120)
     assert tally.faults == []
     assert tally.outcomes["record"] > 30
@@ -115,12 +112,9 @@ def test_a_run_is_the_same_every_time() -> None:
     assert run("headers", 1, range(40)).outcomes == run("headers", 1, range(40)).outcomes
 
 
-def test_healthy_headers_are_read() -> None:
+def test_healthy_headers_and_answers_are_read(read_answer: Read) -> None:
     outcomes = {outcome_of(headers.outcome, headers.kept(sparse.head(each))) for each in headers.seeds()}
     assert outcomes == {"record"}
-
-
-def test_healthy_answers_are_read(read_answer: Read) -> None:
     for name, made in answers.KINDS.items():
         data = made.made.encode() if isinstance(made.made, str) else json.dumps(made.made).encode()
         assert outcome_of(read_answer, answers.Answer(kind=name, data=data, headers={}, asked=made.made)) == "record"

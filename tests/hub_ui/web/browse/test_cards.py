@@ -36,54 +36,39 @@ def pictured(*examples: Example, **fields: Any) -> cards.Card:
     return card(flatten(lora(1, versions=(version("civitai:1@10", examples=examples),), **fields)))
 
 
-def test_a_card_is_a_link_by_its_title_that_opens_it() -> None:
+def test_a_card_is_a_link_by_its_title_that_opens_it_and_the_one_of_the_open_panel_is_marked() -> None:
     [link] = list_values(card()).select("[role=listitem] .hit")
     assert (link.text, link["href"]) == ("Ink 1", "./?open=civitai%3A1%4010%23100")
-
-
-def test_the_card_of_the_open_panel_is_marked() -> None:
     page = list_values(card(), card(flatten(lora(2))), view=View(open="civitai:2@20"))
     assert [link.text for link in page.select("[aria-current=true]")] == ["Ink 2"]
 
 
-def test_a_title_is_text_and_never_code() -> None:
+def test_a_title_is_text_and_figures_that_are_not_known_are_not_said() -> None:
     page = list_values(card(flatten(lora(1, title="${alert(1)} <img src=x onerror=alert(1)> `"))))
     assert page.select_one(".hit").text == "${alert(1)} <img src=x onerror=alert(1)> `"
     assert page.select("img") == []
-
-
-def test_a_card_says_its_figures_and_nothing_of_those_that_are_not_known() -> None:
     assert "12.4k" in list_values(card(flatten(lora(1, downloads=12_400)))).select_one(".figures").text
     assert list_values(card()).select_one(".figures").text.strip() == ""
 
 
-def test_a_creator_is_a_link_to_all_of_theirs_and_no_stop_by_keyboard() -> None:
+def test_a_creator_is_a_link_to_all_of_theirs_and_a_picture_comes_in_the_width_of_a_card() -> None:
     page = list_values(card(flatten(lora(1, creator='Ada "L"'))))
     [link] = page.select(".creator a")
     assert (link.text, link["href"]) == ('Ada "L"', "./?q=creator%3A%22Ada%20%5C%22L%5C%22%22")
     assert (link["hx-target"], link["tabindex"]) == ("#main", "-1")
-
-
-def test_a_picture_is_asked_for_in_the_width_of_a_card_through_the_page_itself() -> None:
     shown = pictured(Example(url="https://image.civitai.com/a/b/original=true/1.jpeg", nsfw="safe"))
     [image] = list_values(shown).select("img")
     assert image["src"].startswith("hub-picture?url=https%3A%2F%2Fimage.civitai.com%2Fa%2Fb%2F")
     assert "%2Fwidth%3D450%2F1.jpeg&hub=civitai&signed=" in image["src"]
 
 
-def test_a_video_has_its_hubs_still_image_and_plays_when_it_is_pointed_at() -> None:
+def test_a_video_has_a_still_image_a_mature_picture_is_blurred_and_where_there_is_none_a_letter_stands() -> None:
     page = list_values(pictured(Example(url=VIDEO, video=True, nsfw="safe")))
     assert page.select_one(".picture")["data-video"].startswith("hub-video?url=")
     assert page.img["src"].startswith("hub-picture?url=")
     assert page.select_one(".moves")["title"] == "A video: point at it to play it"
-
-
-def test_a_mature_picture_is_blurred() -> None:
     assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="mature"))).img["class"] == ["blurred"]
     assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="safe"))).img.get("class") is None
-
-
-def test_where_there_is_no_picture_the_first_letter_stands() -> None:
     assert list_values(card()).select_one(".picture .initial").text == "I"
 
 
@@ -97,13 +82,10 @@ def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
     ]
 
 
-def test_a_card_is_tried_with_one_click() -> None:
+def test_a_card_is_tried_with_one_click_or_says_why_not() -> None:
     [form] = list_values(card()).select("form[action=try]")
     assert (form["method"], form.input["value"]) == ("post", "civitai:1@10#100")
     assert (form.button.text, form.button["aria-label"]) == ("Try", "Try Ink 1")
-
-
-def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
     page = list_values(card(try_problem="This LoRA needs FLUX.1 dev."))
     [said] = page.select(".try")
     assert (said.text, said["title"]) == ("Can’t be tried here", "This LoRA needs FLUX.1 dev.")
@@ -122,12 +104,9 @@ def news(**fields: Any) -> Any:
     return read(Renderer()("browse/news", now=now, address="q=ink", problem="", corrected=""))
 
 
-def test_what_belongs_above_the_last_card_waits_behind_a_line() -> None:
+def test_what_belongs_above_the_last_card_waits_behind_a_line_and_one_that_left_is_told_as_a_change() -> None:
     [link] = news(ids=(1,), above=12).select("a")
     assert (link.text, link["href"], link["title"]) == ("12 more", "./?q=ink", "Put them in their places")
-
-
-def test_a_card_that_left_the_list_is_told_as_a_change() -> None:
     assert news(ids=(1,), gone=1).a.text == "The list has changed"
     assert news(ids=(1,)).text.strip() == ""
 
@@ -166,9 +145,14 @@ def safe_card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards
     return cards.library_card(made) if held else made
 
 
-def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
+def test_a_card_says_what_is_known_and_leaves_out_what_is_not_and_a_name_without_end_is_cut_off() -> None:
     shown = safe_card(record(base="Flux.1 D", creator="alvar"))
     assert (shown.base, shown.creator, shown.image, shown.flag) == ("FLUX.1 dev", "alvar", "", None)
+    assert safe_card(record(creator='Ada "L"')).search == 'creator:"Ada \\"L\\""'
+    assert (safe_card(record()).creator, safe_card(record()).search) == ("unknown", "")
+    of = record_with_header(record(base="SDXL 1.0"), FLUX)
+    assert (safe_card(of).base, safe_card(of).record.rank) == ("FLUX.1", 16)
+    assert safe_card(record(title="T" * 1000)).title == "T" * 300 + "…"
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:image/svg+xml,x"])
@@ -198,11 +182,6 @@ def test_a_video_that_comes_first_plays_on_the_card() -> None:
     assert (behind.video, behind.image[-5:]) == ("", "1.png")
 
 
-def test_the_search_for_all_of_a_creator_is_written_in_the_query_language() -> None:
-    assert safe_card(record(creator='Ada "L"')).search == 'creator:"Ada \\"L\\""'
-    assert (safe_card(record()).creator, safe_card(record()).search) == ("unknown", "")
-
-
 DANGER = version(files=(file(claims=(claim("scan", "Danger"),)),))
 CONTRADICTED = (claim("architecture", "flux1", source="header"), claim("architecture", "sdxl"))
 
@@ -227,18 +206,9 @@ def test_one_flag_at_most_the_most_important(fields: dict[str, Any], held: bool,
     assert flag.text == text
 
 
-def test_a_card_names_the_base_its_file_is_for() -> None:
-    of = record_with_header(record(base="SDXL 1.0"), FLUX)
-    assert (safe_card(of).base, safe_card(of).record.rank) == ("FLUX.1", 16)
-
-
 @pytest.mark.parametrize(
     ("what", "text"), [("llm-lora", "not for images"), ("checkpoint", "file is no LoRA"), ("vae", "file is no LoRA")]
 )
 def test_what_is_no_lora_for_pictures_says_so_and_can_not_be_tried(what: Any, text: str) -> None:
     shown = cards.library_card(cards.card(record(), ceiling="safe", what=what))
     assert (shown.flag, shown.usable) == (cards.Flag(text=text, tone="warn"), False)
-
-
-def test_a_name_without_end_is_cut_off() -> None:
-    assert safe_card(record(title="T" * 1000)).title == "T" * 300 + "…"

@@ -54,17 +54,11 @@ def test_each_choice_tells_what_it_would_show() -> None:
     assert counts("mine") == {"yes": 2}
 
 
-def test_what_is_chosen_is_there_before_the_list_is_known() -> None:
+def test_before_the_list_is_known_there_are_choices_and_what_is_chosen_but_no_counts() -> None:
     shown = facets.groups(Query(installed=True, access=("paid",)), None)
     assert [each.value for group in shown for each in group.choices if each.on] == ["yes", "paid"]
-
-
-def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
     assert counts("kind", known=None) == dict.fromkeys(("character", "style", "concept", "control", "tool"))
     assert bars("rank", known=None) == []
-
-
-def test_what_base_models_would_push_away_comes_with_them() -> None:
     names = [each.facet for each in facets.groups(Query(), None) if each.choices or each.bars]
     assert names == ["kind"]
 
@@ -82,12 +76,13 @@ def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_o
     assert shown["nobody"] == 0
 
 
-def test_tags_that_say_nothing_of_the_lora_are_no_choice() -> None:
+def test_what_says_nothing_is_no_choice_nor_what_is_installed_for_a_visitor_and_a_creator_is_on_however_written() -> (
+    None
+):
     assert counts("tag", known=Facets(counts={"tags": {"lora": 9, "region:us": 9, "anime": 2}})) == {"anime": 2}
-
-
-def test_a_creator_is_on_however_the_name_is_written() -> None:
+    assert counts("access") == {"open": 8, "gated": 1}
     assert counts("creator", Query(creators=("Creator 0",)))["Creator 0"] == 20
+    assert group("mine", sees_library=False) == Group(facet="mine", name="Mine", is_open=True)
 
 
 def test_sizes_are_a_histogram_in_megabytes() -> None:
@@ -98,14 +93,6 @@ def test_sizes_are_a_histogram_in_megabytes() -> None:
         ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("+", 25),
     ]  # fmt: skip
     assert (found.bars[0].value, found.bars[0].title) == ("<=10mb", "size at most 10 MB: 4 LoRAs")
-
-
-def test_ways_of_access_that_nothing_has_are_no_choice() -> None:
-    assert counts("access") == {"open": 8, "gated": 1}
-
-
-def test_a_visitor_of_a_shared_page_does_not_hear_what_is_installed() -> None:
-    assert group("mine", sees_library=False) == Group(facet="mine", name="Mine", is_open=True)
 
 
 def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
@@ -137,11 +124,8 @@ def test_a_bar_outside_the_range_widens_it_and_one_inside_is_all_that_is_left(
     assert next(bar.value for bar in bars("rank", Query(rank=chosen)) if bar.label == clicked) == value
 
 
-def test_the_bars_of_a_chosen_range_are_on() -> None:
+def test_the_bars_of_a_chosen_range_are_on_and_what_all_have_in_common_has_none() -> None:
     assert [bar.label for bar in bars("rank", Query(rank=Range(least=9, most=64))) if bar.on] == ["16", "32", "64"]
-
-
-def test_what_all_have_in_common_is_no_histogram() -> None:
     assert bars("rank", known=Facets(counts={"rank": {16: 40}})) == []
 
 
@@ -160,20 +144,14 @@ def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[s
     return [(choice.label, choice.field(found.facet), choice.on) for choice in found.choices]
 
 
-def test_quick_filters_are_parts_of_the_query() -> None:
+def test_quick_filters_are_parts_of_the_query_and_offer_what_fits_the_loaded_base_and_no_owners_library() -> None:
     assert quick() == [
         ("Hide what is in the library", ("filter", "installed:no"), False),
         ("Hide early access", ("filter", "-access:paid"), False),
     ]
     assert [on for *_, on in quick(parse("installed:no -access:paid"))] == [True, True]
-
-
-def test_what_fits_the_loaded_base_is_offered_while_one_is_loaded() -> None:
     fits = quick(Query(bases=("flux1",)), loaded=base_by_id("flux.1-dev"))[0]
     assert fits == ("Fits FLUX.1 dev, which is loaded", ("base", "flux1"), True)
-
-
-def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:
     assert [label for label, *_ in quick(sees_library=False)] == ["Hide early access"]
 
 
@@ -236,11 +214,8 @@ def test_a_value_that_is_not_typed_out_is_not_yet_meant(typed: str, meant: str) 
     assert without_beginning(typed, values) == meant
 
 
-def test_what_stands_behind_the_cursor_stays() -> None:
+def test_a_suggestion_says_what_it_means_and_what_stands_behind_the_cursor_stays() -> None:
     assert texts("kin ink wash", 3) == ["kind: ink wash"]
-
-
-def test_a_suggestion_says_what_it_means_or_how_many_have_it() -> None:
     assert [(each.label, each.note) for each in suggest("kin", 3, values)] == [("kind:", "What it is made for")]
     [ada, _] = suggest("creator:a", 9, values)
     assert (ada.label, ada.note) == ('"Ada L"', "by Ada L · 9 LoRAs")
@@ -261,22 +236,13 @@ def test_the_question_is_told_in_words() -> None:
     ]
 
 
-def test_filters_without_a_phrase_of_their_own_stand_by_themselves() -> None:
+def test_filters_stand_by_themselves_verbs_agree_and_each_part_knows_the_query_without_it() -> None:
+    assert words(Query(text="ink", kinds=("style",)), one=True) == [("that is a", "style"), ("that mentions", "ink")]
+    assert words(Query(sort="likes", nsfw="mature")) == []
     query = Query(
         creators=("ada",), rank=Range(least=16), excluded=(("text", "anime"), ("kind", "style")), sort="likes"
     )
     assert words(query) == [("", "not anime"), ("", "not style"), ("", "by ada"), ("", "rank at least 16")]
-
-
-def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
-    assert words(Query(text="ink", kinds=("style",)), one=True) == [("that is a", "style"), ("that mentions", "ink")]
-
-
-def test_each_part_knows_the_query_that_is_left_without_it() -> None:
     query = Query(text='a "b"', excluded=(("tag", "anime"),))
     rest = {word.label: word.part.rest for word in format.query_words(query)}
     assert rest == {'a "b"': Query(excluded=(("tag", "anime"),)), "not tag anime": Query(text='a "b"')}
-
-
-def test_the_order_and_the_level_of_images_are_told_elsewhere() -> None:
-    assert words(Query(sort="likes", nsfw="mature")) == []

@@ -16,10 +16,15 @@ def line(page: Any) -> str:
     return " ".join(page.select_one("#line").text.split())
 
 
-def test_the_number_on_the_phones_button_counts_what_is_chosen(client: TestClient) -> None:
-    page = read(client.get("/?kind=style&filter=rank:>=8&filter=creator:nobody").text)
+def test_what_is_chosen_is_counted_on_the_phones_button_and_can_be_taken_away_as_text(site: TestClient) -> None:
+    page = read(site.get("/?kind=style&filter=rank:>=8&filter=creator:nobody").text)
     assert page.select_one("[popovertarget=filters] .badge").text == "3"
-    assert read(client.get("/?q=ink").text).select("[popovertarget=filters] .badge") == []
+    assert read(site.get("/?q=ink").text).select("[popovertarget=filters] .badge") == []
+    page = read(site.get("/?q=ink+-tag:anime").text)
+    links = {link["aria-label"]: link["href"] for link in page.select("#line .part")}
+    assert links == {"Remove ink": "./?filter=-tag%3Aanime", "Remove not tag anime": "./?q=ink"}
+    [part] = read(site.get("/?creator=x&filter=creator:%22%3Cb%3E%22").text).select("#line .part")
+    assert part.text.split("×")[0].strip() == "by <b>"
 
 
 def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
@@ -42,11 +47,11 @@ def test_what_would_show_nothing_is_no_choice_until_it_is_chosen(client: TestCli
     assert boxes == {"replicate", "civitai"}
 
 
-def test_mature_images_have_a_level_and_a_way_to_see_them_without_blur(client: TestClient) -> None:
-    page = read(client.get("/?nsfw=mature").text)
+def test_mature_images_have_a_level_and_a_way_to_see_them_without_blur(site: TestClient) -> None:
+    page = read(site.get("/?nsfw=mature").text)
     assert [option["value"] for option in page.select("#nsfw option")] == ["safe", "soft", "mature", "explicit"]
     assert len(page.select("#unblur")) == 1
-    assert read(client.get("/?nsfw=soft").text).select("#unblur") == []
+    assert read(site.get("/?nsfw=soft").text).select("#unblur") == []
 
 
 @pytest.mark.parametrize(("total", "one", "said"), [("1", True, "1 LoRA"), ("9,412", False, "9,412 LoRAs")])
@@ -59,17 +64,6 @@ def test_before_the_list_is_known_no_number_is_told(client: TestClient, built: S
     assert line(read(client.get("/?base=flux1").text)) == "… LoRAs for FLUX.1 ×"
     built.catalog.add([lora(1, base="Flux.1 D")])
     assert line(read(client.get("/?base=flux1").text)) == "1 LoRA for FLUX.1 ×"
-
-
-def test_what_is_excluded_can_be_taken_away_too(client: TestClient) -> None:
-    page = read(client.get("/?q=ink+-tag:anime").text)
-    links = {link["aria-label"]: link["href"] for link in page.select("#line .part")}
-    assert links == {"Remove ink": "./?filter=-tag%3Aanime", "Remove not tag anime": "./?q=ink"}
-
-
-def test_a_word_of_the_query_is_text(client: TestClient) -> None:
-    [part] = read(client.get("/?creator=x&filter=creator:%22%3Cb%3E%22").text).select("#line .part")
-    assert part.text.split("×")[0].strip() == "by <b>"
 
 
 def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it(client: TestClient, built: Services) -> None:

@@ -18,10 +18,10 @@ TYPED = {**LIST, "HX-Source": "input#q"}
 
 
 @pytest.fixture
-def seen(client: TestClient) -> TestClient:
+def seen(site: TestClient) -> TestClient:
     """The hubs were asked before."""
-    client.get("/ask")
-    return client
+    site.get("/ask")
+    return site
 
 
 def cards(page: BeautifulSoup) -> list[str]:
@@ -39,30 +39,37 @@ def hub_of(built: Services) -> Hub:
     return hub
 
 
-def test_the_page_asks_the_hubs_once_it_is_there(site: TestClient) -> None:
+def test_the_page_asks_the_hubs_once_a_part_says_its_address_and_one_that_names_no_lora_is_told(
+    site: TestClient,
+) -> None:
     [ask] = read(site.get("/?base=flux1").text).select(".ask")
     assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load delay:50ms")
+    page, answer = part(site, "/?q=&base=flux1&nsfw=soft&sort=relevance")
+    assert answer.headers["HX-Push-Url"] == "./?base=flux1"
+    assert page.html is None
+    answer = site.get("/?q=https://example.org/x", headers=LIST)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
+    assert "names no LoRA" in answer.text
 
 
-def test_the_tray_says_what_is_ticked_whether_it_shares_a_base_and_what_is_to_come(seen: TestClient) -> None:
+def test_the_tray_says_what_is_ticked_which_is_compared_each_lora_at_its_authors_weight(seen: TestClient) -> None:
     tray = read(seen.get("/tray?lora=civitai:2&lora=civitai:2").text)
     assert tray.select_one("b").text == "One LoRA: tick another one"
     tray = read(seen.get("/tray?lora=civitai:1&lora=civitai:2").text)
     assert tray.select_one("b").text == "2 LoRAs for 2 bases, which don't go together"
     assert (tray.select_one("small").text, len(tray.select(".picture"))) == ("2 files to download first", 2)
-
-
-def test_what_is_ticked_is_compared_each_lora_at_its_authors_weight(seen: TestClient) -> None:
     answer = seen.get("/compare?lora=civitai:1&lora=civitai:2&lora=civitai:1", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == "./?view=try&lora=civitai%3A1&lora=civitai%3A2&sheet=loras"
     assert seen.get("/compare?lora=nothing").status_code == 422
 
 
-def test_the_hubs_answers_come_in_parts(client: TestClient) -> None:
+def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_for_them(client: TestClient) -> None:
     last = parts(client.get("/ask?hub=civitai").text)[-1]
     assert [link.text for link in last.select(".hit")] == ["Ink 1", "Ink 2"]
     assert last.select_one("[hx-target='#line']").text.split()[:2] == ["2", "LoRAs"]
+    assert read(client.get("/?hub=civitai").text).select_one("noscript a")["href"] == "?hub=civitai&ask=1"
+    assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
 
 
 def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
@@ -70,11 +77,6 @@ def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None
     targets = {each["hx-target"] for step in parts(seen.get(f"/{ask}").text) for each in step.select("[hx-target]")}
     assert "#hubs" in targets
     assert "#page-1" not in targets
-
-
-def test_without_javascript_a_link_asks_the_hubs_and_the_page_waits_for_them(client: TestClient) -> None:
-    assert read(client.get("/?hub=civitai").text).select_one("noscript a")["href"] == "?hub=civitai&ask=1"
-    assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
 
 
 def test_without_javascript_the_list_has_pages(client: TestClient, built: Services) -> None:
@@ -91,35 +93,23 @@ def test_without_javascript_the_filters_are_a_form(seen: TestClient) -> None:
     assert [box["value"] for box in page.select("#filters input[form=view][checked]")] == ["style"]
 
 
-def test_a_part_says_which_address_it_is(site: TestClient) -> None:
-    page, answer = part(site, "/?q=&base=flux1&nsfw=soft&sort=relevance")
-    assert answer.headers["HX-Push-Url"] == "./?base=flux1"
-    assert page.html is None
-
-
-def test_what_is_typed_asks_no_hub_and_is_one_step_back(seen: TestClient, built: Services) -> None:
-    asked = len(hub_of(built).asked)
+def test_what_is_typed_asks_no_hub_and_is_one_step_back(seen: TestClient, of_site: Services) -> None:
+    asked = len(hub_of(of_site).asked)
     page, answer = part(seen, "/?q=1", {**TYPED, "HX-Current-URL": "http://localhost/?q=x"})
-    assert (cards(page), page.select(".ask"), len(hub_of(built).asked)) == (["Ink 1"], [], asked)
+    assert (cards(page), page.select(".ask"), len(hub_of(of_site).asked)) == (["Ink 1"], [], asked)
     assert (answer.headers["HX-Replace-Url"], "HX-Push-Url" in answer.headers) == ("./?q=1", False)
     assert "Press Enter to ask the hubs too." in page.text
 
 
-def test_a_filter_that_is_typed_ticks_no_box_until_enter(seen: TestClient) -> None:
+def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_is_told(seen: TestClient) -> None:
     typed, _answer = part(seen, "/?q=hub:civitai", TYPED)
     entered, answer = part(seen, "/?q=hub:civitai")
     assert (typed.select("[value=civitai][checked]"), len(entered.select("[value=civitai][checked]"))) == ([], 1)
     assert (answer.headers["HX-Push-Url"], entered.select_one("#line")["data-text"]) == ("./?hub=civitai", "")
-
-
-def test_a_filter_that_is_not_typed_out_leaves_the_list_as_it_is(seen: TestClient) -> None:
     begun, answer = part(seen, "/?q=base:fl&filter=-tag:no", TYPED)
     nothing, _answer = part(seen, "/?q=base:zzz", TYPED)
     assert (cards(begun), cards(nothing)) == (["Ink 1", "Ink 2"], [])
     assert answer.headers["HX-Push-Url"] == "./?filter=-tag%3Ano"
-
-
-def test_a_filter_that_is_wrong_is_told_and_the_list_goes_without_it(seen: TestClient) -> None:
     page, _answer = part(seen, "/?q=ink+knd:style")
     assert cards(page) == ["Ink 1", "Ink 2"]
     assert "Did you mean “kind”" in page.select_one("#news .problem").text
@@ -129,15 +119,9 @@ def test_a_filter_that_is_wrong_is_told_and_the_list_goes_without_it(seen: TestC
     ("text", "ref"),
     [("civitai:2", "civitai:2"), ("https://civitai.com/models/2/ink", "civitai:2"), ("civitai:404", "civitai:404")],
 )
-def test_what_names_one_lora_opens_it(client: TestClient, text: str, ref: str) -> None:
-    answer = client.get(f"/?{urlencode({'q': text, 'hub': 'civitai'})}")
+def test_what_names_one_lora_opens_it(site: TestClient, text: str, ref: str) -> None:
+    answer = site.get(f"/?{urlencode({'q': text, 'hub': 'civitai'})}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"./?{urlencode({'hub': 'civitai', 'open': ref})}")
-
-
-def test_an_address_that_names_no_lora_is_told_where_the_person_is(site: TestClient) -> None:
-    answer = site.get("/?q=https://example.org/x", headers=LIST)
-    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
-    assert "names no LoRA" in answer.text
 
 
 def test_a_hash_opens_its_lora_and_one_that_nobody_knows_is_told(client: TestClient, built: Services) -> None:
@@ -171,12 +155,9 @@ def test_values_that_no_page_of_ours_sends_are_refused_in_words(site: TestClient
     assert (answer.status_code, "is not right" in answer.text) == (422, True)
 
 
-def test_a_suggestion_has_the_whole_text_and_where_the_cursor_goes(site: TestClient) -> None:
+def test_a_suggestion_has_the_whole_text_and_what_is_wrong_with_it_stands_below_the_box(site: TestClient) -> None:
     [option] = read(site.get("/suggestions?before=ink+ki&after=+wash").text).select("[role=option]")
     assert (option["data-before"], option["data-after"]) == ("ink kind:", "wash")
-
-
-def test_what_is_wrong_with_a_text_stands_below_the_box(site: TestClient) -> None:
     assert "“x”" in read(site.get("/suggestions?before=ink+rank:x").text).select_one("[role=status]").text
 
 
@@ -188,13 +169,10 @@ def test_the_level_of_mature_images_is_this_browsers_from_then_on(seen: TestClie
     assert read(seen.get("/").text).select_one("#nsfw option[selected]")["value"] == "soft"
 
 
-def test_a_link_to_a_search_says_what_it_leads_to(seen: TestClient) -> None:
+def test_a_link_to_a_search_says_what_it_leads_to_and_old_addresses_go_on_working(seen: TestClient) -> None:
     page = read(seen.get("/?q=ink").text)
     assert page.select_one("meta[property='og:title']")["content"] == "2 LoRAs that mention ink"
     assert page.title.text == "2 LoRAs that mention ink · hub-ui"
-
-
-def test_old_addresses_go_on_working(seen: TestClient) -> None:
     page = read(seen.get("/?q=ink+rank%3A%3E%3D16+-sketch&view=browse").text)
     assert [part.text.split("×")[0].strip() for part in page.select("#line .part")] != []
     assert page.select_one("#q")["value"] == "ink -sketch"

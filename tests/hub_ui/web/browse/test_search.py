@@ -162,15 +162,12 @@ def test_visitors_who_search_the_same_cost_the_hub_one_request(hub: Hub, home: P
     assert (hub.asked, len(set(lists))) == (["search"], 1)
 
 
-def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
+def test_what_is_installed_and_favourites_are_filters_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
     assert titles(built, search.cards_while_typing(built, Query(installed=True))) == ["Ink 2"]
     assert search.cards_while_typing(built, Query()).facets.of("installed") == {"yes": 1}
-
-
-def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
     built.annotations.change(Ref.parse("civitai:2"), favorite=True)
     assert titles(built, search.cards_while_typing(built, Query(favorite=True))) == ["Ink 2"]
@@ -205,26 +202,18 @@ def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None
     assert [*kept.of("tags").items()] == [("ink", 3), ("art", 7), ("icon", 5)]
 
 
-def test_new_finds_flow_in_below_the_last_card_and_wait_above_it() -> None:
+def test_cards_keep_their_places_and_new_finds_flow_in_below_the_last_one_or_wait_above_it() -> None:
     placed = search.place((2, 4), (1, 2, 3, 4, 5, 6), 3, is_whole=True)
     assert placed == ((2, 4, 5), 2, 0)
-
-
-def test_a_card_that_is_not_in_the_list_any_more_stays_and_is_counted() -> None:
+    # Not in the list any more.
     placed = search.place((2, 9), (1, 2, 3), 4, is_whole=True)
     assert placed == ((2, 9, 3), 1, 1)
-
-
-def test_a_card_past_the_end_of_what_was_read_has_all_of_it_above() -> None:
+    # Past the end of what was read.
     assert search.place((9,), (1, 2, 3), 4, is_whole=False) == ((9,), 3, 1)
-
-
-def test_cards_whose_order_has_changed_keep_their_places() -> None:
+    # In another order.
     placed = search.place((2, 1), (1, 3, 2, 4), 9, is_whole=True)
     assert placed == ((2, 1, 4), 1, 0)
-
-
-def test_of_two_that_turned_out_to_be_one_lora_the_second_is_gone() -> None:
+    # Of two that turned out to be one LoRA the second is gone.
     placed = search.place((2, 1, 2), (1, 2, 3), 4, is_whole=True)
     assert placed == ((2, 1, 2, 3), 0, 1)
 
@@ -266,10 +255,16 @@ def titles(built: Services, now: Results) -> list[str]:
     return [records[number].title for number in now.ids if number in records]
 
 
-def test_one_order_holds_over_all_hubs(three: Services) -> None:
+def test_one_order_holds_over_all_hubs_and_each_hubs_number_is_that_of_the_list(three: Services) -> None:
     now = list(search.search(three, Query(sort="downloads")))[-1]
     assert titles(three, now) == ["900", "700", "600", "500", "300", "30"]
     assert (now.above, now.below, now.total, now.has_more) == (0, 0, 6, True)
+    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
+    assert [(status.hub, status.hits) for status in now.statuses] == [
+        ("civitai", 2),
+        ("huggingface", 2),
+        ("replicate", 2),
+    ]
 
 
 def more(built: Services, now: Results) -> Results:
@@ -335,15 +330,6 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
     assert (after.cursors, after.failed, after.note) == (now.cursors, now.cursors, "Search again in a minute.")
     last = list(search.search(three, Query(sort="downloads")))[-1]
     assert (len(last.ids), last.pending, last.note) == (6, (), "Search again in a minute.")
-
-
-def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
-    now = list(search.search(three, Query(sort="downloads", limit=6)))[-1]
-    assert [(status.hub, status.hits) for status in now.statuses] == [
-        ("civitai", 2),
-        ("huggingface", 2),
-        ("replicate", 2),
-    ]
 
 
 def test_load_more_reads_past_pages_without_anything_that_fits(home: Path) -> None:

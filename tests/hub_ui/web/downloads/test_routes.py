@@ -40,8 +40,17 @@ def test_each_page_has_the_drawer_with_its_number(client: TestClient, queued: Se
     assert page.select_one("#downloads-stream")["hx-sse:connect"] == "downloads/stream"
 
 
-def test_a_page_asks_for_no_stream_while_nothing_moves(client: TestClient) -> None:
+def test_while_nothing_moves_a_page_has_no_stream_and_what_is_no_button_is_refused(
+    client: TestClient, queued: Services
+) -> None:
     assert not read(client.get("/").text).select("#downloads-stream")
+    page = read(client.get("/downloads").text)
+    assert page.title is not None
+    assert "Nothing is being downloaded." in page.text
+    assert client.get("/downloads/stream").text.count("data: ") > 0
+    assert client.post("/downloads/stop", data={"id": 1}).status_code == 422
+    assert client.post("/downloads/pause", data={"id": "x"}).status_code == 422
+    assert "That is no download of this list." in client.post("/downloads/pause", headers=PART).text
 
 
 def test_the_drawer_is_filled_when_it_is_opened(client: TestClient, queued: Services) -> None:
@@ -51,12 +60,6 @@ def test_the_drawer_is_filled_when_it_is_opened(client: TestClient, queued: Serv
     assert drawer.html is None
     assert [row.text for row in drawer.select(".tasks b")] == ["Ink <b>"]
     assert [button.text for button in drawer.select(".tasks button")] == ["Dismiss"]
-
-
-def test_without_a_script_downloads_are_a_page(client: TestClient, queued: Services) -> None:
-    page = read(client.get("/downloads").text)
-    assert page.title is not None
-    assert "Nothing is being downloaded." in page.text
 
 
 def test_buttons_reach_the_queue(client: TestClient, queued: Services, pulls: Pulls) -> None:
@@ -83,12 +86,6 @@ def test_all_are_paused_resumed_and_cleared_at_once(client: TestClient, queued: 
     assert states(queued) == []
 
 
-def test_what_is_no_button_or_number_is_refused(client: TestClient) -> None:
-    assert client.post("/downloads/stop", data={"id": 1}).status_code == 422
-    assert client.post("/downloads/pause", data={"id": "x"}).status_code == 422
-    assert "That is no download of this list." in client.post("/downloads/pause", headers=PART).text
-
-
 def test_the_stream_tells_what_moves_and_ends_when_all_rests(queued: Services, pulls: Pulls) -> None:
     routes = DownloadRoutes(pages=Pages(services=queued))
     pulls.held.set()
@@ -113,10 +110,6 @@ def test_acts_of_the_list_wait_for_each_other_whatever_answers_take_away(
         queued.downloads.enqueue(ref, "Ink")
     buttons = read(client.get(address).text).select("button[hx-post^='downloads/']")
     assert [button.get("hx-sync") for button in buttons] == ["#drawer:queue all"] * count
-
-
-def test_a_stream_of_nothing_ends_at_once(client: TestClient) -> None:
-    assert client.get("/downloads/stream").text.count("data: ") > 0
 
 
 def test_what_failed_says_why_and_can_be_tried_again(client: TestClient, queued: Services, pulls: Pulls) -> None:
@@ -188,9 +181,12 @@ def test_each_state_has_its_buttons(fields: dict[str, Any], buttons: list[str]) 
     assert [button.text for button in shown(**fields).select("button")] == buttons
 
 
-def test_a_failure_is_told_with_the_page_where_it_can_be_mended() -> None:
+def test_a_failure_is_told_with_its_page_and_what_runs_stands_first_and_what_is_done_last() -> None:
     assert [a["href"] for a in shown(state="failed", error=GATED).select(".problem a")] == [PAGE]
     assert not shown(error=GATED).select(".problem")
+    states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
+    tasks = [task(id=number, state=state) for number, state in enumerate(states)]
+    assert [found.id for found in drawer.sort_tasks(tasks)] == [3, 2, 4, 1, 5, 0]
 
 
 def test_only_what_its_hub_asks_for_has_a_page_of_the_hub(client: TestClient, queued: Services) -> None:
@@ -199,9 +195,3 @@ def test_only_what_its_hub_asks_for_has_a_page_of_the_hub(client: TestClient, qu
     found = Ref.parse("civitai:1@10#100")
     assert page(task(ref=found, error=GATED)).startswith("https://")
     assert page(task(ref=found, error=DOWN)) == ""
-
-
-def test_what_runs_stands_first_and_what_is_done_last() -> None:
-    states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
-    tasks = [task(id=number, state=state) for number, state in enumerate(states)]
-    assert [found.id for found in drawer.sort_tasks(tasks)] == [3, 2, 4, 1, 5, 0]

@@ -61,37 +61,28 @@ def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_setti
     assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
 
 
-def test_the_page_says_its_name_once(client: TestClient) -> None:
-    page = read(client.get("/history").text)
-    assert (page.h1.get("class"), page.select_one("#history")["class"]) == (None, ["untitled"])
-
-
-def test_two_results_are_compared_and_what_differs_is_named(built: Services, client: TestClient) -> None:
+def test_two_results_are_compared_by_their_last_images_and_what_differs_is_named(
+    built: Services, client: TestClient
+) -> None:
     first = built.history.add(made(job(adapter(weight=0.6)), report=report(seed=8)))
     second = built.history.add(made())
     page = read(client.get(f"/history?open={first.id}&open={second.id}").text)
     rows = [[cell.text for cell in row.select("th, td")] for row in page.select(".differences tr")]
     assert rows == [["Weight of Ink", "0.6", "0.8"], ["Seed", "8", "7"]]
     assert len(page.select("input[name=open][checked]")) == 2
-
-
-def test_of_two_comparisons_the_last_images_are_held_beside_each_other(built: Services, client: TestClient) -> None:
     pair = built.history.add(made(job(), comparison.before_after(job())))
     sweep = built.history.add(made(job(), comparison.weight_sweep(job(), (0.0, 0.3))))
     page = read(client.get(f"/history?open={pair.id}&open={sweep.id}").text)
     assert [cell.text for cell in page.select(".differences td")] == ["0.8", "0.3"]
 
 
-def test_what_is_removed_comes_back(built: Services, client: TestClient) -> None:
+def test_what_is_removed_comes_back_without_javascript_too(built: Services, client: TestClient) -> None:
     kept = built.history.add(made())
     gone = read(client.post("/history/remove", data={"id": kept.id}, headers=PART).text)
     undo = gone.select("form.undo")[0]
     assert (undo["action"], undo.select("input[name=id]")[0]["value"]) == ("history/bring-back", kept.id)
     back = client.post("/history/bring-back", data={"id": kept.id}, headers=PART)
     assert opened(back.text) == [f"history?open={kept.id}"]
-
-
-def test_without_javascript_a_removed_one_comes_back_too(built: Services, client: TestClient) -> None:
     kept = built.history.add(made())
     there = client.post("/history/remove", data={"id": kept.id}).headers["location"]
     assert there == f"../history?page=1&removed={kept.id}"
@@ -105,9 +96,13 @@ def test_what_is_gone_is_told(client: TestClient, address: str) -> None:
     assert (answer.status_code, "no longer kept" in answer.text) == (404, True)
 
 
-def test_an_image_beyond_the_last_is_not_there(built: Services, client: TestClient) -> None:
+def test_the_page_says_its_name_once_and_an_image_beyond_the_last_is_not_there(
+    built: Services, client: TestClient
+) -> None:
     kept = built.history.add(made())
     assert client.get(f"/history/image?id={kept.id}&cell=5").status_code == 404
+    page = read(client.get("/history").text)
+    assert (page.h1.get("class"), page.select_one("#history")["class"]) == (None, ["untitled"])
 
 
 def provenance(result: GenerationResult) -> Provenance:
@@ -131,14 +126,11 @@ def test_results_of_one_request_are_one_group_with_their_kinds(built: Services) 
     ]  # fmt: skip
 
 
-def test_the_weights_of_a_loras_parts_and_the_strength_come_back() -> None:
+def test_the_weights_of_a_loras_parts_and_of_a_strip_come_back() -> None:
     parts = adapter(weight=0.8, text_encoder_scale=0.5, block_weights=(1.0, 0.5))
     asked = job(parts, adapter(title="Paper", weight=0.5), image=Path("cat.png"), strength=0.4)
     settings = view_of(provenance(made(asked))).settings
     assert (settings.clip_weights, settings.blocks, settings.strength) == ((0.4, 0.5), ("1,0.5", "ALL"), 0.4)
-
-
-def test_the_weights_of_a_strip_and_the_lora_that_had_them_come_back() -> None:
     asked = job(adapter(), adapter(title="Paper", weight=0.5))
     back = view_of(provenance(made(asked, comparison.weight_sweep(asked, (0.0, 0.7), varied=1))))
     assert (back.settings.sheet, back.settings.weights, back.settings.varied) == ("strip", (0.0, 0.7), 1)

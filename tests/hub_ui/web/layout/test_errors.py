@@ -12,16 +12,13 @@ from hub_ui.web.layout.render import Renderer, address
 from tests.hub_ui.web.conftest import PART, read
 
 
-def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(site: TestClient) -> None:
+def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper_by_its_base(site: TestClient) -> None:
     answer = site.post("/lora/favorite", data={"ref": "nonsense"})
     page = read(answer.text)
     assert (answer.status_code, page.select_one("base")["href"]) == (422, "../")
     assert "base-uri 'self'" in answer.headers["Content-Security-Policy"]
     assert page.select_one("[role=alert].problem").text.startswith("“nonsense” names no LoRA")
     assert page.select_one("#main a")["href"] == "./"
-
-
-def test_a_page_of_one_level_has_no_base(site: TestClient) -> None:
     answer = site.get("/lora-image")
     assert (answer.status_code, read(answer.text).select("base")) == (422, [])
     assert "base-uri 'none'" in answer.headers["Content-Security-Policy"]
@@ -64,13 +61,10 @@ def test_only_web_addresses_reach_the_page(url: str | None) -> None:
     assert address(url) == ""
 
 
-def test_values_in_a_translated_text_are_escaped() -> None:
+def test_values_in_a_translated_text_are_escaped_and_what_a_template_was_not_given_fails() -> None:
     render = Renderer()
     template = render._environment.from_string("{{ _('{n} of {m}').format(n=n, m='<b>') }} {{ ngettext(n, n, 1) }}")
     with use_language(get_language("ja")):
         assert template.render(n="<script>") == "&lt;script&gt; of &lt;b&gt; &lt;script&gt;"
-
-
-def test_a_template_that_names_what_it_was_not_given_fails() -> None:
     with pytest.raises(UndefinedError, match="'lora' is undefined"):
         Renderer()("lora/panel")

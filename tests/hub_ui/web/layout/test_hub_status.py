@@ -26,46 +26,31 @@ def rows(*statuses: HubStatus) -> list[str]:
     return [" ".join(row.text.split()) for row in page.select("li")]
 
 
-def test_a_hub_that_is_down_says_why_on_hover() -> None:
+def test_a_hub_that_is_down_limited_or_in_need_of_a_key_says_so_with_the_reason_on_hover() -> None:
     page = read(RENDER("layout/hubs_list", statuses=[header.error_status("civitai", HubDown("No."))], address=""))
     assert [(span.text, span["title"]) for span in page.select("span")] == [("no answer", "No.")]
-
-
-def test_a_rate_limit_says_how_long_to_wait() -> None:
     assert rows(header.error_status("civitai", RateLimited("Slow.", retry_after=30))) == [
         "CivitAI asks again in 30 s Ask again Slow."
     ]
-
-
-def test_what_a_hub_needs_is_a_link_to_where_it_goes_with_the_reason_on_hover() -> None:
     page = read(RENDER("layout/hubs_list", statuses=[KEYLESS], address=""))
     assert (page.a.text, page.a["href"]) == ("add a key", "settings#replicate")
     assert page.select_one("span[title]")["title"] == "Add a key."
 
 
-def test_the_pill_is_a_dot_a_hub_and_their_number() -> None:
+def test_the_pill_is_a_dot_a_hub_and_only_one_that_is_down_writes_its_name_into_the_header() -> None:
     page = read(RENDER("layout/hubs", statuses=(GOOD, KEYLESS)))
     assert [dot["class"] for dot in page.select(".dot")] == [["dot", "good"], ["dot", "key"]]
     assert page.select(".word")[0].text == "2 hubs"
-
-
-def test_only_a_hub_that_is_down_writes_its_name_into_the_header() -> None:
     page = read(RENDER("layout/hubs", statuses=(GOOD, DOWN)))
     assert page.select(".problem")[0].text == "CivitAI: no answer"
 
 
-def test_the_list_says_hits_and_times_and_what_a_hub_needs() -> None:
+def test_the_list_says_hits_times_and_needs_and_of_one_that_is_down_since_when_and_why() -> None:
     assert rows(replace(GOOD, hits=9412), KEYLESS) == ["Hugging Face 9,412 · 0.4 s", "Replicate add a key"]
-
-
-def test_a_hub_that_is_down_says_since_when_and_why_and_can_be_asked_again() -> None:
+    assert rows(HubStatus(hub="civitai")) == ["CivitAI not asked yet"]
     [row] = rows(DOWN)
     assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")
     assert row.endswith("CivitAI can't be reached.")
     page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
     [form] = page.select("form[method=post][action='hubs/again']")
     assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}
-
-
-def test_a_hub_that_was_not_asked_says_so() -> None:
-    assert rows(HubStatus(hub="civitai")) == ["CivitAI not asked yet"]

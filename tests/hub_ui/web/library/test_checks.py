@@ -42,13 +42,10 @@ def newer(hub: Hub) -> Ref:
     return file.ref
 
 
-def test_a_check_tells_how_far_it_is_and_what_it_found(client: TestClient) -> None:
+def test_a_check_tells_what_it_found_which_stays_when_the_page_is_loaded_again(client: TestClient) -> None:
     page = check(client, kind="verify")
     assert "Verified: 2 files right, nothing missing or changed." in page.select_one(".said").text
     assert chips(page) == ["✓ verified", "✓ verified"]
-
-
-def test_what_was_found_stays_when_the_page_is_loaded_again(client: TestClient) -> None:
     check(client, kind="verify")
     page = read(client.get("/?view=library").text)
     assert chips(page) == ["✓ verified", "✓ verified"]
@@ -79,15 +76,14 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
     assert "file changed" in chips(page)
 
 
-def test_a_newer_version_is_news_in_its_row_and_found_by_a_filter(client: TestClient, hub: Hub) -> None:
+def test_a_newer_version_is_news_in_its_row_found_by_a_filter_and_downloaded_from_its_entry(
+    client: TestClient, hub: Hub, built: Services
+) -> None:
     newer(hub)
     page = check(client, kind="updates")
     assert chips(page) == ["v9 available", "gone from CivitAI"]
     rows = read(client.get("/?view=library&lq=is:outdated").text).select(".shelf .hit")
     assert [row.text for row in rows] == ["Ink"]
-
-
-def test_a_newer_version_is_downloaded_from_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
     ref = newer(hub)
     check(client, kind="updates")
     data = {"do": "download", "ref": str(INK), "value": str(ref), "back": "view=library"}
@@ -184,10 +180,6 @@ def test_each_check_says_what_it_does_and_how_far_it_is(built: Services, kind: C
     assert checks.results.at > 0
 
 
-def test_what_is_no_check_is_refused(client: TestClient) -> None:
-    assert client.post("/library", data={"do": "check", "kind": "everything"}, headers=PART).status_code == 422
-
-
 def change(client: TestClient, do: str, value: str = "") -> Any:
     """What the panel says after a change of the first entry, and the row with it."""
     data = {"do": do, "ref": str(INK), "value": value, "back": "view=library"}
@@ -198,31 +190,26 @@ def own(built: Services) -> Annotation:
     return built.annotations.get(INK)
 
 
-def test_an_entry_opens_in_the_panel_and_is_part_of_the_whole_page(client: TestClient, built: Services) -> None:
+def test_an_entry_opens_in_the_panel_also_by_the_address_of_its_lora_and_one_that_is_gone_says_so(
+    client: TestClient, built: Services
+) -> None:
     address = f"/?view=library&open={str(INK).replace('#', '%23')}"
     for headers in ({}, {**PART, "HX-Target": "aside#panel"}):
         page = read(client.get(address, headers=headers).text)
         assert page.select_one(".entry h2").text == "Ink"
         assert str(built.library.path(built.library.entry(INK))) in page.text
-
-
-def test_an_entry_opens_by_the_address_of_its_lora(client: TestClient) -> None:
     page = read(client.get("/?view=library&open=civitai:1001").text)
     assert (page.select_one(".entry h2").text, page.select_one(".entry code").text) == ("Ink", str(INK))
-
-
-def test_an_entry_that_is_gone_says_so(client: TestClient) -> None:
     page = read(client.get("/?view=library&open=civitai:404").text)
     assert "is not in the library any more" in page.select_one("#panel").text
 
 
-def test_a_note_is_saved_and_stands_in_the_row(client: TestClient, built: Services) -> None:
+def test_a_note_is_saved_and_stands_in_the_row_and_without_a_script_leads_back_to_the_entry(
+    client: TestClient, built: Services
+) -> None:
     part = change(client, "note", "For covers.\nNot for faces.")
     assert own(built).note.split() == ["For", "covers.", "Not", "for", "faces."]
     assert part.select_one("hx-partial .snippet").text == "For covers. Not for faces."
-
-
-def test_without_a_script_a_change_leads_back_to_the_entry(client: TestClient, built: Services) -> None:
     answer = client.post(
         "/library/entry", data={"do": "note", "ref": str(INK), "value": "Dark", "back": "view=library"}
     )
@@ -230,11 +217,17 @@ def test_without_a_script_a_change_leads_back_to_the_entry(client: TestClient, b
     assert own(built).note == "Dark"
 
 
-def test_a_note_that_can_not_be_saved_stays_on_the_page_with_the_reason(client: TestClient, built: Services) -> None:
+def test_a_note_that_can_not_be_saved_stays_with_the_reason_and_another_base_shows_who_says_otherwise(
+    client: TestClient, built: Services, hub: Hub
+) -> None:
     part = change(client, "note", "x" * 4001)
     assert "A note has at most 4,000 characters" in part.select_one("[role=alert]").text
     assert part.select_one("#entry-note").text.strip() == "x" * 4001
     assert own(built).note == ""
+    claim = Claim(field="architecture", value="sdxl", source="hub", where="baseModel")
+    hub.loras = [lora(claims=(*lora().claims, claim))]
+    built.lookup.fetch(INK)
+    assert "CivitAI says SDXL" in change(client, "base_model", "flux1-dev").text
 
 
 def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(client: TestClient, built: Services) -> None:
@@ -247,10 +240,15 @@ def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(clien
     assert own(built).trigger_words is None
 
 
-def test_an_own_weight_is_what_try_begins_with(client: TestClient, built: Services) -> None:
+def test_an_own_weight_is_what_try_begins_with_and_the_favourite_is_switched(
+    client: TestClient, built: Services
+) -> None:
     part = change(client, "set-weight", "0.6")
     assert built.generation.default_weight(INK) == 0.6
     assert part.select_one(".actions a.filled")["href"].endswith("%2A0.6")
+    assert change(client, "favorite").select("button[aria-pressed=true]")
+    assert own(built).favorite
+    assert change(client, "unfavorite").select("button[aria-pressed=false]")
 
 
 @pytest.mark.parametrize("text", ["much", "9"])
@@ -258,24 +256,12 @@ def test_what_is_no_weight_is_said_at_the_entry(client: TestClient, text: str) -
     assert "from -1 to 2" in change(client, "set-weight", text).select_one("[role=alert]").text
 
 
-def test_another_base_model_shows_who_says_otherwise(client: TestClient, built: Services, hub: Hub) -> None:
-    claim = Claim(field="architecture", value="sdxl", source="hub", where="baseModel")
-    hub.loras = [lora(claims=(*lora().claims, claim))]
-    built.lookup.fetch(INK)
-    assert "CivitAI says SDXL" in change(client, "base_model", "flux1-dev").text
-
-
-def test_the_favourite_is_switched(client: TestClient, built: Services) -> None:
-    assert change(client, "favorite").select("button[aria-pressed=true]")
-    assert own(built).favorite
-    assert change(client, "unfavorite").select("button[aria-pressed=false]")
-
-
-def test_what_is_no_button_changes_nothing(client: TestClient, built: Services) -> None:
+def test_what_is_no_button_or_check_changes_nothing(client: TestClient, built: Services) -> None:
     for do, value in (("explode", ""), ("reset", "note")):
         assert "That is no button of this page." in change(client, do, value).text
     bad = client.post("/library/entry", data={"do": "note", "ref": "nonsense", "value": "x"})
     assert bad.status_code == 422
+    assert client.post("/library", data={"do": "check", "kind": "everything"}, headers=PART).status_code == 422
 
 
 def test_a_missing_file_is_downloaded_again(client: TestClient, built: Services) -> None:

@@ -33,10 +33,16 @@ def add(client: TestClient, name: str, data: bytes, **headers: str) -> str:
     return answer.headers.get("location") or answer.headers["HX-Redirect"]
 
 
-def test_a_file_may_be_larger_than_a_form(client: TestClient) -> None:
+def test_a_file_may_be_larger_than_a_form_and_no_upload_leaves_one_behind(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = save({"lora_unet_x.lora_up.weight": np.zeros((8192, 1100), np.float16)})
     assert len(data) > LOCAL.limits.body_bytes
     add(client, "Large.safetensors", data)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    add(client, "x.safetensors", lora_file())
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:
@@ -51,15 +57,15 @@ def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> 
     assert not built.own_files.entries()
 
 
-def test_a_file_that_is_dropped_leads_to_its_page(client: TestClient) -> None:
+def test_a_file_that_is_dropped_leads_to_its_page_one_that_is_discarded_is_gone_and_without_any_nothing_happens(
+    client: TestClient, built: Services
+) -> None:
     assert add(client, "x.safetensors", lora_file(), **PART).startswith("./?view=library&open=local")
-
-
-def test_a_file_that_is_discarded_is_gone(client: TestClient, built: Services) -> None:
     page = read(client.get(add(client, "x.safetensors", lora_file())[1:]).text)
     ref = str(page.select_one(".entry [name=ref]")["value"])
     client.post("/library-keep", data={"do": "discard", "ref": ref})
     assert not built.own_files.entries()
+    assert "Choose a file first." in client.post("/library-file", headers=PART).text
 
 
 def test_a_file_of_the_library_opens_its_entry(client: TestClient, built: Services) -> None:
@@ -79,10 +85,6 @@ def test_what_is_no_lora_is_refused_in_a_sentence(client: TestClient, built: Ser
     assert not built.own_files.entries()
 
 
-def test_without_a_file_nothing_is_looked_at(client: TestClient) -> None:
-    assert "Choose a file first." in client.post("/library-file", headers=PART).text
-
-
 def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Services) -> None:
     (built.library.folder / "Robot.safetensors").write_bytes(lora_file())
     (built.library.folder / "broken.safetensors").write_bytes(b"?")
@@ -93,7 +95,13 @@ def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Ser
     assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
 
 
-def test_a_lock_file_is_looked_through_before_anything_is_done(client: TestClient, built: Services) -> None:
+def test_a_lock_file_is_looked_through_before_anything_is_done_also_without_a_script(
+    client: TestClient, built: Services
+) -> None:
+    text = lockfile.dumps([replace(built.library.entry(INK), ref=OTHER)])
+    page = read(client.post("/library-import", data={"do": "look"}, files={"file": ("loras.lock", text)}).text)
+    assert page.html is not None
+    assert "will be downloaded" in page.select_one("#tool").text
     text = lockfile.dumps([built.library.entry(INK), entry(ref=OTHER, title="New <b>", size=1000)])
     page = read(client.post("/library-import", data={"text": text, "do": "look"}, headers=PART).text)
     assert "1 new, 1 kB; 1 here already." in page.select_one("#tool").text
@@ -103,23 +111,9 @@ def test_a_lock_file_is_looked_through_before_anything_is_done(client: TestClien
     assert [task.ref for task in built.queue.tasks()] == [OTHER]
 
 
-def test_a_lock_file_is_uploaded_without_a_script(client: TestClient, built: Services) -> None:
-    text = lockfile.dumps([replace(built.library.entry(INK), ref=OTHER)])
-    page = read(client.post("/library-import", data={"do": "look"}, files={"file": ("loras.lock", text)}).text)
-    assert page.html is not None
-    assert "will be downloaded" in page.select_one("#tool").text
-
-
 @pytest.mark.parametrize(
     ("text", "said"), [("", "There is no lock file yet."), ("version = ", "The lock file"), ("x" * 10, "lock file")]
 )
 def test_what_is_no_lock_file_is_refused_with_the_reason(client: TestClient, text: str, said: str) -> None:
     answer = client.post("/library-import", data={"text": text, "do": "look"}, headers=PART)
     assert (answer.status_code, said in answer.text) == (422, True)
-
-
-def test_no_upload_leaves_a_file_behind(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    add(client, "x.safetensors", lora_file())
-    assert list((tmp_path / "temporary").iterdir()) == []

@@ -25,13 +25,12 @@ def rows(page: BeautifulSoup) -> list[str]:
     return [link.text for link in page.select(".shelf .hit")]
 
 
-def test_the_library_is_in_the_page_as_it_is_served(client: TestClient) -> None:
+def test_the_library_is_in_the_page_as_it_is_served_and_asked_by_htmx_the_list_with_its_address(
+    client: TestClient,
+) -> None:
     page = look(client)
     assert rows(page) == ["Ink", "Mist"]
     assert page.select_one("#line").text == "2 LoRAs, 268 B, pinned in loras.lock"
-
-
-def test_asked_by_htmx_it_is_the_list_with_its_address(client: TestClient) -> None:
     answer = client.get("/?view=library&lq=mist", headers={**PART, "HX-Target": "main#main"})
     assert answer.headers["HX-Push-Url"] == "./?view=library&lq=mist"
     assert (read(answer.text).html, rows(read(answer.text))) == (None, ["Mist"])
@@ -78,19 +77,18 @@ def test_a_search_that_nobody_understands_says_so_and_the_rest_of_it_counts(
     assert len(rows(page)) == 10
 
 
-def test_a_part_of_the_search_is_taken_away(client: TestClient, built: Services) -> None:
+def test_filters_count_what_they_would_show_and_a_part_of_the_search_is_taken_away(
+    client: TestClient, built: Services
+) -> None:
+    built.annotations.change(MIST, favorite=True)
+    link = look(client).select_one("#group-marks a:-soup-contains('Favourites')")
+    assert link is not None
+    assert (link.text.strip(), link["href"]) == ("Favourites1", "./?view=library&lq=is%3Afavorite")
     page = look(client, "&lq=base:pony -ink")
     assert [chip["href"] for chip in page.select("#chips a")] == [
         "./?view=library&lq=base%3Apony",
         "./?view=library&lq=-ink",
     ]
-
-
-def test_filters_count_what_they_would_show(client: TestClient, built: Services) -> None:
-    built.annotations.change(MIST, favorite=True)
-    link = look(client).select_one("#group-marks a:-soup-contains('Favourites')")
-    assert link is not None
-    assert (link.text.strip(), link["href"]) == ("Favourites1", "./?view=library&lq=is%3Afavorite")
 
 
 def test_a_row_has_its_picture_and_leads_to_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
@@ -150,23 +148,27 @@ def said(page: BeautifulSoup) -> str:
     return " ".join(page.select_one(".said").text.split())  # type: ignore[union-attr]
 
 
-def test_each_button_of_the_bar_is_an_act(client: TestClient) -> None:
+def test_each_button_of_the_bar_is_an_act_and_nothing_happens_without_a_choice_or_a_right_template(
+    client: TestClient,
+) -> None:
     page = read(client.get("/?view=library").text)
     buttons = {button["value"] for button in page.select("#bulk [name=do]")}
     assert buttons | {"move-now", "take-out"} | WITHOUT_A_CHOICE == set(acts.ACTS)
     assert {tick["form"] for tick in page.select(".shelf .tick input")} == {"bulk"}
+    assert "Nothing is chosen." in act(client, "remove").text
+    assert client.post("/library", data={"do": "remove", "ref": "nonsense"}, headers=PART).status_code == 422
+    page = act(client, "move", INK, names="../{id}")
+    assert "is no template for file names" in said(page)
+    assert page.select_one("#move [name=names]")["value"] == "../{id}"
 
 
-def test_what_is_removed_at_once_comes_back_at_once(client: TestClient, built: Services) -> None:
+def test_what_is_removed_at_once_comes_back_at_once_without_a_script_too(client: TestClient, built: Services) -> None:
     page = act(client, "remove", INK, MIST)
     assert said(page) == "2 LoRAs removed. Undo"
     assert built.library.entries() == ()
     undo = page.select_one(".said [name=id]")["value"]
     assert said(act(client, "undo", id=str(undo))) == "Undone."
     assert [one.ref for one in built.library.entries()] == [INK, MIST]
-
-
-def test_without_a_script_the_page_says_what_was_done_and_undoes_it(client: TestClient, built: Services) -> None:
     answer = client.post("/library", data={"do": "remove", "ref": str(INK), "back": "view=library&lq=i"})
     page = read(answer.text)
     assert said(page) == "1 LoRA removed. Undo"
@@ -198,11 +200,6 @@ def test_what_is_no_tag_weight_name_or_button_changes_nothing(
     assert built.annotations.get(INK).is_empty
 
 
-def test_nothing_happens_without_a_choice(client: TestClient) -> None:
-    assert "Nothing is chosen." in act(client, "remove").text
-    assert client.post("/library", data={"do": "remove", "ref": "nonsense"}, headers=PART).status_code == 422
-
-
 def test_all_that_is_found_is_chosen_with_one_tick(client: TestClient, built: Services) -> None:
     thousands(built, 120)
     page = act(client, "favorite", all="1", back="view=library&lq=base:pony")
@@ -217,12 +214,6 @@ def test_a_move_is_shown_before_it_is_made_and_undone(client: TestClient, built:
     page = act(client, "move-now", *refs, names="{title}")
     assert said(page) == "2 files moved. Undo"
     assert built.library.entry(INK).file == "Ink.safetensors"
-
-
-def test_a_template_that_is_none_is_told_beside_it(client: TestClient) -> None:
-    page = act(client, "move", INK, names="../{id}")
-    assert "is no template for file names" in said(page)
-    assert page.select_one("#move [name=names]")["value"] == "../{id}"
 
 
 def test_the_chosen_ones_are_tried_together_as_many_as_can_be_compared(client: TestClient, built: Services) -> None:

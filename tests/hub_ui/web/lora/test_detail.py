@@ -23,27 +23,27 @@ def html(text: str, kind: Literal["html", "markdown", "text"] = "markdown") -> s
     return detail.description_html(text, kind, base=BASE, image_url=lambda url: f"own?{url}")
 
 
-def test_markdown_is_rendered_below_the_panels_headings() -> None:
+def test_markdown_is_rendered_below_the_panels_headings_and_plain_text_as_written() -> None:
     text = "# Ink\n\n<Gallery />\n\n## Use\n\n**bold** and `code`\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     said = html(text)
     assert said.startswith("<h4>Ink</h4>")
     assert "<h4>Use</h4>\n<p><strong>bold</strong> and <code>code</code></p>" in said
     assert "<td>1</td>" in said
     assert "Gallery" not in said
+    assert html("one <b> & two\n\nthree", "text") == "<p>one &lt;b&gt; &amp; two</p><p>three</p>"
 
 
-def test_a_description_keeps_its_words_and_loses_its_code() -> None:
+def test_a_description_loses_its_code_and_a_word_without_end_gets_places_to_break() -> None:
     said = html('<p onclick="x()">A <b>style</b><script>x()</script><style>p {}</style></p>', "html")
     assert said == "<p>A <b>style</b></p>"
+    assert html("x" * 100, "text") == f"<p>{'x' * 40}<wbr>{'x' * 40}<wbr>{'x' * 20}</p>"
+    assert html("&" * 50, "text") == f"<p>{'&amp;' * 40}<wbr>{'&amp;' * 10}</p>"
 
 
-def test_pictures_go_through_the_page_and_relative_ones_are_of_the_same_commit() -> None:
+def test_pictures_go_through_the_page_and_links_open_beside_it() -> None:
     said = html("![one](images/1.png) <img src=//far.example/2.png onerror=x()>")
     assert 'src="own?https://huggingface.co/ada/ink/resolve/main/images/1.png"' in said
     assert '<img src="own?https://far.example/2.png" loading="lazy">' in said
-
-
-def test_links_are_web_addresses_unfollowed_and_open_beside_the_page() -> None:
     said = html("[files](/ada/ink/tree/main) [run](javascript:x()) <a href='java&#10;script:x()'>y</a>")
     after = ' target="_blank" rel="noopener noreferrer nofollow">'
     assert f'<a href="https://huggingface.co/ada/ink/tree/main"{after}files</a>' in said
@@ -55,15 +55,6 @@ def test_no_kind_lets_a_script_through(kind: Literal["html", "markdown", "text"]
     said = html("<img src=x onerror=alert(1)><svg onload=alert(1)><iframe srcdoc=x></iframe>${alert(1)}", kind)
     tags = [part.split(">")[0] for part in said.split("<")[1:]]
     assert [tag for tag in tags if "onerror" in tag or "onload" in tag or tag.startswith(("svg", "iframe"))] == []
-
-
-def test_plain_text_is_shown_as_written() -> None:
-    assert html("one <b> & two\n\nthree", "text") == "<p>one &lt;b&gt; &amp; two</p><p>three</p>"
-
-
-def test_a_word_without_end_gets_places_to_break_and_entities_stay_whole() -> None:
-    assert html("x" * 100, "text") == f"<p>{'x' * 40}<wbr>{'x' * 40}<wbr>{'x' * 20}</p>"
-    assert html("&" * 50, "text") == f"<p>{'&amp;' * 40}<wbr>{'&amp;' * 10}</p>"
 
 
 @pytest.mark.parametrize("piece", ["[", "![", "*a ", "<", "`", "> ", "[a](", "<b>", "&#", "- "])
@@ -79,8 +70,10 @@ def shown(of: Lora, ref: Ref = REF, held: bool = False, facts: Facts | None = No
     return detail.offer(flatten(of, version, file), version, facts, in_library=held, **fields)
 
 
-def test_a_fact_nobody_stated_has_no_row() -> None:
+def test_a_fact_nobody_stated_has_no_row_and_how_little_was_read_is_told() -> None:
     assert rows(flatten(lora(1)), None) == ()
+    facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
+    assert detail.read_text(facts) == "98 kB of 151 MB, nothing downloaded"
 
 
 @pytest.mark.parametrize(
@@ -96,22 +89,14 @@ def test_what_can_not_be_had_says_so_and_can_not_be_tried(access: Any, said: str
     assert (told.obstacle, told.try_problem) == (said, said)
 
 
-def test_a_pickle_is_named_as_what_it_is() -> None:
+def test_a_pickle_and_a_language_models_lora_are_named_as_what_they_are() -> None:
     one = version("civitai:1@10", files=(file("civitai:1@10#100", name="a.pt", format="pickle"),))
     assert "can run code" in shown(lora(1, versions=(one,))).obstacle
-
-
-def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
     told = shown(lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")), held=True)
     assert told.obstacle == (
         "This is no LoRA for images or videos: the file is a LoRA for a language model. It can't be tried here."
     )
     assert (told.refused, told.try_problem) == (True, told.obstacle)
-
-
-def test_how_little_was_read_is_told() -> None:
-    facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
-    assert detail.read_text(facts) == "98 kB of 151 MB, nothing downloaded"
 
 
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
@@ -219,58 +204,40 @@ def page(*shown: tuple[int, Example]) -> str:
     return str(module.gallery(shown, "civitai:1@10", "open=civitai%3A1", "Ink"))
 
 
-def test_every_setting_is_shown_those_with_a_word_first() -> None:
+def test_every_setting_is_shown_those_with_a_word_first_but_no_lists_and_digests() -> None:
     others: dict[str, Any] = {"Hires upscale": 2, "cfgScale": 3.5, "Size": "896x976", "Model": "flux"}
     assert settings(seed=417, steps="25", **others) == [
         ("Seed", "417", "seed"), ("Steps", "25", "steps"), ("Guidance", "3.5", "guidance"), ("Size", "896x976", ""),
         ("Model", "flux", "base-model"), ("Hires upscale", "2", ""),
     ]  # fmt: skip
-
-
-def test_width_and_height_are_one_size() -> None:
     assert settings(width=1024, height=768) == [("Size", "1024 × 768", "")]
-
-
-def test_lists_and_digests_are_no_settings() -> None:
     lists: dict[str, Any] = {"civitaiResources": [{"type": "lora"}], "Lora hashes": "ink: ab"}
     assert settings(hashes={"model": "ab"}, **lists) == []
 
 
-def test_each_lora_is_named_with_its_weight_and_copied_as_a_tag() -> None:
+def test_a_prompt_keeps_its_lines_and_hostile_text_stays_text_and_each_lora_is_copied_as_a_tag() -> None:
+    assert 'alt="a boat\nat sea"' in page(item("a boat\nat\u202e sea\x00"))
+    shown = page(item(HOSTILE))
+    assert "<img src=x" not in shown
+    assert 'alt="&lt;img src=x onerror=alert(1)&gt;' in shown
     assert detail.lora_text(UsedLora(name="ink", weight=0.8)) == ("ink", "0.8", "<lora:ink:0.8>")
 
 
-def test_a_prompt_keeps_its_lines_and_loses_what_can_not_be_seen() -> None:
-    assert 'alt="a boat\nat sea"' in page(item("a boat\nat\u202e sea\x00"))
-
-
-def test_what_is_above_the_level_is_left_out_and_positions_stay() -> None:
+def test_what_is_above_the_level_is_left_out_and_all_others_are_there_up_to_sixty() -> None:
     levels: tuple[Nsfw, ...] = ("explicit", "safe")
     examples = [Example(url=f"https://a.example/{level}.png", nsfw=level) for level in levels]
     assert [index for index, _example in items(*examples, ceiling="soft")] == [1]
     assert page(*items(*examples)).count("blurred") == 1
-
-
-def test_all_images_are_there_up_to_sixty() -> None:
     assert len(items(*(Example(url=f"https://a.example/{n}.png", nsfw="safe") for n in range(80)))) == 60
 
 
-def test_a_video_never_starts_by_itself() -> None:
+def test_a_video_never_starts_by_itself_and_shows_a_still_where_its_hub_has_one() -> None:
     shown = page(*items(Example(url="https://a.example/1.mp4", nsfw="safe", video=True)))
     assert 'data-video="hub-video?url=https%3A%2F%2Fa.example%2F1.mp4' in shown
     assert ("<video" in shown, "<img" in shown) == (False, False)
-
-
-def test_a_video_of_a_hub_with_stills_shows_one() -> None:
     url = "https://image.civitai.com/acc/11111111-2222-3333-4444-555555555555/original=true/1.mp4"
     shown = page(*items(Example(url=url, nsfw="safe", video=True)))
     assert "anim%3Dfalse" in shown.split('<img src="')[1].split('"')[0]
-
-
-def test_hostile_text_stays_text() -> None:
-    shown = page(item(HOSTILE))
-    assert "<img src=x" not in shown
-    assert 'alt="&lt;img src=x onerror=alert(1)&gt;' in shown
 
 
 def record(base: str = "SDXL 1.0", size: int = 50_000_000, **claims: Any) -> Record:

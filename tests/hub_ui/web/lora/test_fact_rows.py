@@ -45,29 +45,20 @@ def value(name: str, record: Record, of: LoraFacts | None = None) -> str:
     return found.value if found else ""
 
 
-def test_a_contradiction_shows_both_values_and_who_says_them() -> None:
+def test_a_contradiction_shows_both_values_and_who_says_them_and_no_base_the_file_can_not_be_for() -> None:
     shown = row("Architecture", on_sdxl(header("architecture", "flux1")))
     assert shown is not None
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "the file itself", ("CivitAI says SDXL 1.0",))
-
-
-def test_agreement_is_no_dispute() -> None:
+    assert row("Base model", on_sdxl(header("architecture", "flux1"))) is None
     record = on_sdxl(header("architecture", "sdxl"))
     assert {fact.others for fact in fact_rows.rows(record, None)} == {()}
 
 
-def test_a_base_the_file_can_not_be_for_has_no_row() -> None:
-    assert row("Base model", on_sdxl(header("architecture", "flux1"))) is None
-
-
-def test_an_assumption_is_shown_as_one() -> None:
+def test_an_assumption_is_shown_as_one_and_the_exact_place_of_a_value_is_kept() -> None:
     record = on_sdxl(claim("architecture", "flux1", source="probably"), hub_word="Brand New 1")
     shown = row("Architecture", record)
     assert shown is not None
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "probably", ())
-
-
-def test_the_exact_place_of_a_value_is_kept_for_the_hover() -> None:
     shown = row("Base model", on_sdxl())
     assert shown is not None
     assert (shown.value, shown.source, shown.where) == ("SDXL 1.0", "CivitAI", "modelVersions[0].baseModel")
@@ -99,16 +90,13 @@ def test_a_scale_is_told_in_words(factor: float, text: str) -> None:
     assert fact_rows.scale(factor) == text
 
 
-def test_alpha_says_what_weight_one_comes_to() -> None:
+def test_alpha_says_what_weight_one_comes_to_and_a_file_without_it_its_scale() -> None:
     of = adapter(alpha=8.0, scale=0.5)
     assert value("Alpha", on_sdxl(header("alpha", 8.0)), of) == "8 (scale 0.5, so weight 1.0 is half strength)"
-
-
-def test_a_file_without_alpha_still_tells_its_scale() -> None:
     assert value("Scale", on_sdxl(), adapter(scale=2.0)) == "scale 2, so weight 1.0 is double strength"
 
 
-def test_what_only_the_file_tells_has_rows_once_it_is_read() -> None:
+def test_what_only_the_file_tells_has_rows_once_it_is_read_if_it_is_a_lora() -> None:
     of = adapter(format="kohya", text_encoder=True, control=True, tags=("portrait", "ink"))
     names = ("Format", "Text encoder", "Control", "Trained on", "Tensors")
     assert [value(name, on_sdxl(), of) for name in names] == [
@@ -119,9 +107,6 @@ def test_what_only_the_file_tells_has_rows_once_it_is_read() -> None:
         "608",
     ]
     assert [value(name, on_sdxl()) for name in names] == [""] * 5
-
-
-def test_a_file_that_is_no_lora_adds_no_rows() -> None:
     assert [fact.name for fact in fact_rows.rows(on_sdxl(), Facts(adapter=LoraFacts(what="vae", tensors=9)))] == [
         "Architecture",
         "Base model",
@@ -144,14 +129,11 @@ def test_algorithms_have_the_names_people_know(name: str, text: str) -> None:
     assert fact_rows.names(fact_rows.ALGORITHMS, name) == text
 
 
-def test_a_recommended_range_is_shown_with_both_ends() -> None:
+def test_a_recommended_range_is_shown_with_both_ends_of_the_same_statement() -> None:
     said = (claim("weight", 0.6, where="here"), claim("weight_high", 0.8, where="here"))
     record = flatten(lora(1, claims=said))
     assert (record.weight, record.weight_range) == (0.6, (0.6, 0.8))
     assert value("Weight", record) == "0.6 to 0.8"
-
-
-def test_a_range_of_another_statement_is_not_that_of_the_weight() -> None:
     said = (claim("weight", 0.7, where="here"), claim("weight_high", 0.9, where="there"))
     assert flatten(lora(1, claims=said)).weight_range is None
 
@@ -170,20 +152,20 @@ def put(built: Services, *shown: Example) -> None:
     built.catalog.add([lora(5, title="Ink", versions=(version(PICTURED, base="Tiny Shapes", examples=shown),))])
 
 
-@pytest.fixture
-def pictured(built: Services) -> Services:
+@pytest.fixture(scope="module")
+def pictured(of_site: Services, site: TestClient) -> TestClient:
     """Three images, of which the second is explicit, and the third a video."""
     put(
-        built,
+        of_site,
         example("cat", seed=5, steps=8, negativePrompt="dull"),
         example("bare", nsfw="explicit"),
         example("clip", video=True),
     )
-    return built
+    return site
 
 
-def test_each_image_of_the_panel_is_a_link_to_itself_with_its_number(pictured: Services, client: TestClient) -> None:
-    page = read(client.get(f"/?open={PICTURED}").text)
+def test_each_image_of_the_panel_is_a_link_to_itself_with_its_number(pictured: TestClient) -> None:
+    page = read(pictured.get(f"/?open={PICTURED}").text)
     links = page.select("#strip a")
     assert [link["href"] for link in links] == [
         "lora-image?open=civitai%3A5%4050&index=0", "lora-image?open=civitai%3A5%4050&index=2",
@@ -192,54 +174,49 @@ def test_each_image_of_the_panel_is_a_link_to_itself_with_its_number(pictured: S
     assert page.select("#strip figure")[1]["data-video"]
 
 
-def test_an_image_is_shown_large_beside_how_it_was_made(pictured: Services, client: TestClient) -> None:
-    page = read(client.get(f"/lora-image?open={PICTURED}&index=0").text)
+def test_an_image_is_shown_large_beside_how_it_was_made_and_its_settings_fill_in_the_compare_page(
+    pictured: TestClient,
+) -> None:
+    page = read(pictured.get(f"/lora-image?open={PICTURED}&index=0").text)
     said = page.find("section", attrs={"aria-label": "How it was made"})
     assert [text.text for text in said.select(".prompt")] == ["a cat <lora:x:0.6>", "dull"]
     assert [cell.text for cell in page.select(".facts dt, .facts dd > span")] == ["Seed", "5", "Steps", "8"]
     assert page.find("button", attrs={"aria-label": "Copy Seed"})["data-copy"] == "5"
+    link = page.find("a", string="Use these settings")
+    there = pictured.get("/" + str(link["href"])).headers["location"]
+    view = View.from_address(there.partition("?")[2])
+    assert there.startswith("../?view=try&")
+    assert (view.settings.prompt, view.settings.negative, view.settings.seed) == ("a cat", "dull", 5)
+    assert [(lora.ref, lora.weight) for lora in view.stack] == [(PICTURED, 1.0)]
 
 
-def test_the_lightbox_gets_the_image_alone_with_the_one_before_and_the_next(
-    pictured: Services, client: TestClient
+def test_the_lightbox_gets_the_image_alone_and_a_mature_one_is_blurred_until_it_is_asked_for(
+    pictured: TestClient,
 ) -> None:
-    part = read(client.get(f"/lora-image?open={PICTURED}&index=0&nsfw=explicit", headers=BOX).text)
+    part = read(pictured.get(f"/lora-image?open={PICTURED}&index=0&nsfw=explicit", headers=BOX).text)
     assert part.html is None
     steps = [str(link["href"]).rpartition("index=")[2] for link in part.select("a.step")]
     assert (steps, part.select("figcaption")[0].text) == (["2", "1"], "1 / 3")
-
-
-def test_a_mature_image_is_blurred_until_it_is_asked_for(pictured: Services, client: TestClient) -> None:
-    page = read(client.get(f"/lora-image?open={PICTURED}&index=1&nsfw=explicit").text)
+    page = read(pictured.get(f"/lora-image?open={PICTURED}&index=1&nsfw=explicit").text)
     assert page.select(".large img")[0]["class"] == ["blurred"]
     assert page.select(".reveal")[0].text.strip() == "Show this explicit image"
 
 
 @pytest.mark.parametrize(("index", "status"), [(1, 404), (9, 404), (-1, 422)])
 def test_an_image_above_the_level_or_beyond_the_last_is_not_there(
-    pictured: Services, client: TestClient, index: int, status: int
+    pictured: TestClient, index: int, status: int
 ) -> None:
-    assert client.get(f"/lora-image?open={PICTURED}&index={index}").status_code == status
+    assert pictured.get(f"/lora-image?open={PICTURED}&index={index}").status_code == status
 
 
-def test_a_lora_that_was_never_seen_is_opened_instead(client: TestClient) -> None:
-    answer = client.get("/lora-image?open=civitai:77&index=0")
+def test_a_lora_that_was_never_seen_is_opened_instead(site: TestClient) -> None:
+    answer = site.get("/lora-image?open=civitai:77&index=0")
     assert (answer.status_code, answer.headers["location"]) == (303, "./?open=civitai%3A77")
 
 
 @pytest.mark.parametrize("address", ["/lora-image?index=0", "/lora/example?open=nonsense&index=0"])
-def test_an_address_without_a_lora_is_told(client: TestClient, address: str) -> None:
-    assert client.get(address).status_code == 422
-
-
-def test_the_settings_of_an_image_fill_in_the_compare_page(pictured: Services, client: TestClient) -> None:
-    page = read(client.get(f"/lora-image?open={PICTURED}&index=0").text)
-    link = page.find("a", string="Use these settings")
-    there = client.get("/" + str(link["href"])).headers["location"]
-    view = View.from_address(there.partition("?")[2])
-    assert there.startswith("../?view=try&")
-    assert (view.settings.prompt, view.settings.negative, view.settings.seed) == ("a cat", "dull", 5)
-    assert [(lora.ref, lora.weight) for lora in view.stack] == [(PICTURED, 1.0)]
+def test_an_address_without_a_lora_is_told(site: TestClient, address: str) -> None:
+    assert site.get(address).status_code == 422
 
 
 def test_what_a_hub_says_of_an_image_stays_text(built: Services, client: TestClient) -> None:

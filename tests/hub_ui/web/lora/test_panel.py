@@ -70,13 +70,12 @@ def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen
     assert "CivitAI can&#39;t be reached. This was last seen just now." in show(built)[-1]
 
 
-def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
+def test_a_file_read_before_needs_no_second_step_and_an_answer_that_says_nothing_new_paints_nothing(
+    built: Services,
+) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
     assert "the file is FLUX.1." in show(built)[-1]
     assert len(show(built)) == 2
-
-
-def test_an_answer_that_says_nothing_new_paints_nothing(built: Services) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
     shown, view = Panel(services=built, render=Renderer()), View(open=str(REF))
     [said] = shown.steps(view)
@@ -97,13 +96,10 @@ def _no_key(ref: Ref) -> object:
     raise KeyRequired("CivitAI wants a key.", hub=ref.hub)
 
 
-def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
+def test_of_what_is_gone_nothing_is_read_and_what_its_hub_does_not_know_is_told(built: Services, hub: Hub) -> None:
     hub.loras = [lora(1, access="archived")]
     assert "could not be read" not in show(built)[-1]
     assert [asked for asked in hub.asked if asked.startswith("get")] == ["get civitai:1"]
-
-
-def test_what_its_hub_does_not_know_is_told_with_the_next_step(built: Services) -> None:
     last = show(built, "civitai:404")[-1]
     assert "CivitAI has no LoRA civitai:404" in last
     assert "Check the address, or search for its name." in last
@@ -249,17 +245,14 @@ def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(
     assert [record.hub for record, _text in found["also_on"]] == ["replicate"]
 
 
-def test_another_home_says_what_it_takes_to_get_the_file() -> None:
-    home = flatten(lora(2, base="Pony", access="gated", downloads=1200, creator="ada"))
-    assert panel.home_text(home) == "ada · Pony · gated · 1.2k downloads"
-
-
-def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
+def test_another_home_says_what_it_takes_and_of_many_mirrors_the_first_are_named(built: Services) -> None:
     mirror = homed("huggingface", "a" * 64)
     built.catalog.add([homed("civitai", "a" * 64)])
     built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
     assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
     assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft")["homes"]) == 20
+    home = flatten(lora(2, base="Pony", access="gated", downloads=1200, creator="ada"))
+    assert panel.home_text(home) == "ada · Pony · gated · 1.2k downloads"
 
 
 def test_what_is_like_it_is_shown_too(built: Services) -> None:

@@ -49,25 +49,18 @@ def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
     ]
 
 
-def test_what_can_not_be_had_says_so_on_the_page_and_on_its_buttons(built: Services) -> None:
+def test_what_can_not_be_had_says_so_on_its_buttons_and_what_is_in_the_library_can_be_tried_even_then(
+    built: Services,
+) -> None:
     page = panel(built, lora(1, base=TINY, access="archived"))
     assert page.select_one(".problem").text == "The hub keeps the page but no files."
     buttons = {button.text: button["title"] for button in page.select(".actions button[disabled]")}
     assert buttons == dict.fromkeys(("Try it", "Download"), "The hub keeps the page but no files.")
-
-
-def test_what_is_in_the_library_can_be_tried_even_after_its_removal(built: Services) -> None:
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
     page = panel(built, lora(1, base=TINY, access="removed"))
     assert page.select_one("form[action=try] input[name=lora]")["value"] == "civitai:1@10#100"
     assert [button.text for button in page.select(".actions button[disabled]")] == ["In library"]
-
-
-def test_the_versions_of_what_can_be_tried_can_be_compared(built: Services) -> None:
-    two = tuple(version(f"civitai:1@{number}", base=TINY, files=(file(),)) for number in (11, 10))
-    link = panel(built, lora(1, versions=two)).select_one("a[href^=compare]")
-    assert (link.text, link["href"]) == ("Compare the versions", "compare?lora=civitai%3A1%4011&lora=civitai%3A1%4010")
 
 
 def test_a_hostile_description_and_title_keep_only_their_words(built: Services) -> None:
@@ -78,29 +71,28 @@ def test_a_hostile_description_and_title_keep_only_their_words(built: Services) 
     assert page.select("script, img") == []
 
 
-def test_what_is_being_read_is_a_status(built: Services) -> None:
-    page = panel(built, lora(1), state="Reading the file's header…")
-    assert [said.text for said in page.select("[role=status]")] == ["Reading the file's header…"]
-
-
-def test_a_contradiction_is_marked_beside_the_fact_and_told_in_a_sentence(built: Services) -> None:
+def test_a_contradiction_is_marked_what_is_being_read_is_a_status_and_what_is_odd_about_a_file_is_told(
+    built: Services,
+) -> None:
     header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
     page = panel(built, lora(1, base="SDXL 1.0"), facts=Facts(adapter=header))
     assert page.select_one(".disputed dd").text == "FLUX.1⚠ CivitAI says SDXL 1.0"
     assert "CivitAI says SDXL 1.0, the file is FLUX.1." in [said.text for said in page.select(".problem")]
+    page = panel(built, lora(1), state="Reading the file's header…")
+    assert [said.text for said in page.select("[role=status]")] == ["Reading the file's header…"]
+    odd = LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3. <b>",))
+    said = [hint.text for hint in panel(built, lora(1), facts=Facts(adapter=odd)).select(".hint")]
+    assert "Layers that have only one of their two halves: 3. <b>" in said
 
 
-def test_facts_stand_below_who_says_them_with_the_exact_place_and_their_word(built: Services) -> None:
+def test_facts_stand_below_who_says_them_and_a_runner_says_that_it_is_no_lora(built: Services) -> None:
     facts = section(panel(built, lora(1, base="Flux.1 D")), "According to CivitAI")
     [row] = [row for row in facts.select("div") if row.dt.text.strip() == "Base model"]
     assert (row.dd.text, row["title"]) == ("FLUX.1 dev", "version.baseModel")
     assert row.dt.a["href"] == "glossary#base-model"
-
-
-def test_what_is_odd_about_a_file_is_told_below_its_facts(built: Services) -> None:
-    odd = LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3. <b>",))
-    said = [hint.text for hint in panel(built, lora(1), facts=Facts(adapter=odd)).select(".hint")]
-    assert "Layers that have only one of their two halves: 3. <b>" in said
+    runner = panel(built, lora(claims=(claim("kind", "runner"),), access="generation-only"))
+    assert runner.select_one(".line").text.strip().endswith("a hosted model that takes LoRAs, and is none")
+    assert "is none" not in panel(built, lora()).text
 
 
 def test_what_is_new_in_a_version_and_what_its_author_says_stand_below_it(built: Services) -> None:
@@ -133,24 +125,17 @@ def test_creator_and_tags_are_searches_that_keep_what_was_picked_for_compare(bui
     assert [tag.text for tag in section(page, "Tags").select("a")] == ["line art", "<i>"]
 
 
-def test_what_is_shared_is_this_lora_and_nothing_else_of_the_address(built: Services) -> None:
-    view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2"),))
-    button = panel(built, lora(1), view=view).select_one("[aria-label=Share]")
-    assert (button["data-share"], button["title"]) == ("?open=civitai%3A1%4010%23100", "Share a link to this LoRA")
-
-
-def test_the_ref_and_the_whole_hash_of_the_file_are_copied(built: Services) -> None:
+def test_the_ref_and_the_whole_hash_of_the_file_are_copied_and_what_is_shared_is_this_lora_alone(
+    built: Services,
+) -> None:
     of = lora(1, versions=(version(files=(file(size=38_000_000, sha256=HASH),)),))
     ref, its_file = panel(built, of).select("p.ref")
     assert ref.button["data-copy"] == "civitai:1@10#100"
     assert its_file.code.text == "ink.safetensors, 38 MB, sha256 aaaaaaaaaaaaaaaa…"
     assert (its_file.button["data-copy"], its_file.span["title"]) == (HASH, HASH)
-
-
-def test_the_panel_of_a_runner_says_that_it_is_no_lora(built: Services) -> None:
-    runner = panel(built, lora(claims=(claim("kind", "runner"),), access="generation-only"))
-    assert runner.select_one(".line").text.strip().endswith("a hosted model that takes LoRAs, and is none")
-    assert "is none" not in panel(built, lora()).text
+    view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2"),))
+    button = panel(built, lora(1), view=view).select_one("[aria-label=Share]")
+    assert (button["data-share"], button["title"]) == ("?open=civitai%3A1%4010%23100", "Share a link to this LoRA")
 
 
 def test_its_page_on_the_hub_opens_beside_this_one_and_is_not_told_where_from(built: Services) -> None:
@@ -160,11 +145,14 @@ def test_its_page_on_the_hub_opens_beside_this_one_and_is_not_told_where_from(bu
     assert "Open on the hub" not in panel(built, lora(1, url="javascript:alert(1)")).text
 
 
-def test_of_several_files_each_can_be_shown(built: Services) -> None:
+def test_of_several_files_each_can_be_shown_and_versions_that_can_be_tried_compared(built: Services) -> None:
     files = (file(size=38_000_000), file("civitai:1@10#101", name="<b>.safetensors", size=76_000_000))
     items = section(panel(built, lora(1, versions=(version(files=files),))), "Files").select("li")
     assert [item.text for item in items] == ["ink.safetensors 38 MB", "<b>.safetensors 76 MB"]
     assert [item.get("aria-current") for item in items] == ["true", None]
+    two = tuple(version(f"civitai:1@{number}", base=TINY, files=(file(),)) for number in (11, 10))
+    link = panel(built, lora(1, versions=two)).select_one("a[href^=compare]")
+    assert (link.text, link["href"]) == ("Compare the versions", "compare?lora=civitai%3A1%4011&lora=civitai%3A1%4010")
 
 
 def with_related(built: Services, **fields: Any) -> Any:
@@ -173,7 +161,7 @@ def with_related(built: Services, **fields: Any) -> Any:
     return read(made.html({**values, **fields}))
 
 
-def test_other_homes_open_here_and_on_their_hub(built: Services) -> None:
+def test_other_homes_open_here_and_on_their_hub_if_its_address_is_one_of_the_web(built: Services) -> None:
     other = flatten(lora(2, creator="ada", downloads=1200))
     home = (other, home_text(other))
     page = with_related(built, homes=[home], also_on=[home])
@@ -187,9 +175,6 @@ def test_other_homes_open_here_and_on_their_hub(built: Services) -> None:
         "./?open=civitai%3A2%4020%23200",
     )
     assert (there["href"], there["rel"]) == ("https://civitai.com/models/2", ["noopener", "noreferrer", "nofollow"])
-
-
-def test_a_home_whose_address_is_none_of_the_web_has_no_link_to_it(built: Services) -> None:
     page = with_related(built, homes=[(flatten(lora(2, url="javascript:alert(1)")), "")])
     assert len(section(page, "Also at").select("a")) == 1
 
@@ -226,49 +211,33 @@ REF = Ref.parse("civitai:1")
 OPEN = {**PART, "HX-Target": "aside#panel"}
 
 
-def test_a_card_opens_the_panel_alone(client: TestClient) -> None:
-    client.get("/ask")
-    answer = client.get("/?open=civitai:1", headers=OPEN)
+def test_a_card_opens_the_panel_alone_and_a_link_a_whole_page_with_it(site: TestClient) -> None:
+    site.get("/ask")
+    answer = site.get("/?open=civitai:1", headers=OPEN)
     page = read(answer.text)
     assert (answer.headers["HX-Push-Url"], page.h2.text, page.main) == ("./?open=civitai%3A1", "Ink 1", None)
-
-
-def test_a_link_to_a_lora_is_a_whole_page_with_its_panel(client: TestClient) -> None:
-    client.get("/ask")
-    page = read(client.get("/?open=civitai:1").text)
+    page = read(site.get("/?open=civitai:1").text)
     assert [title.text for title in page.select("#panel h2")] == ["Ink 1"]
     assert page.select_one("meta[property='og:title']")["content"] == "Ink 1"
 
 
-def test_the_hub_is_asked_once_the_panel_is_there(client: TestClient) -> None:
-    steps = parts(client.get("/lora/read?open=civitai:2&seen=x").text)
+def test_the_hub_is_asked_once_the_panel_is_there_and_a_ref_that_is_none_is_told_so(site: TestClient) -> None:
+    steps = parts(site.get("/lora/read?open=civitai:2&seen=x").text)
     asks = {step.select_one("[hx-get^='lora/read']")["hx-get"] for step in steps}
     assert "Ink 2" in steps[-1].text
     assert asks == {"lora/read?open=civitai%3A2&act=0&seen=x"}
-
-
-def test_an_address_without_a_lora_has_nothing_to_read(client: TestClient) -> None:
-    answer = client.get("/lora/read")
+    answer = site.get("/lora/read")
     assert (answer.status_code, "There is no LoRA" in answer.text) == (422, True)
+    answer = site.post("/lora/download", data={"ref": "nothing"}, headers=OPEN)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
 
 
-def test_download_puts_the_lora_into_the_queue(client: TestClient, built: Services) -> None:
+def test_the_heart_makes_a_favourite_and_none_again_and_download_puts_the_lora_into_the_queue(
+    client: TestClient, built: Services
+) -> None:
     answer = client.post("/lora/download", data={"ref": "civitai:1", "back": "open=civitai:1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?open=civitai%3A1")
     assert [task.ref for task in built.queue.tasks()] == [REF]
-
-
-def test_what_a_person_does_begins_to_read_anew(client: TestClient) -> None:
-    client.get("/ask")
-    opened = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-get^='lora/read']")
-    click = {"ref": "civitai:1", "back": "open=civitai:1"}
-    acted = read(client.post("/lora/download", data=click, headers=OPEN).text).select_one("[hx-get^='lora/read']")
-    address = acted["hx-get"]
-    again = parts(client.get("/" + address).text)[-1].select_one("[hx-get^='lora/read']")
-    assert opened["id"] != acted["id"] == again["id"]
-
-
-def test_the_heart_makes_a_favourite_and_none_again(client: TestClient, built: Services) -> None:
     client.get("/ask")
     click = {"ref": "civitai:1", "back": "open=civitai:1"}
     pressed = read(client.post("/lora/favorite", data=click, headers=OPEN).text).select_one("[aria-label=Favourite]")
@@ -277,9 +246,14 @@ def test_the_heart_makes_a_favourite_and_none_again(client: TestClient, built: S
     assert not built.annotations.get(REF).favorite
 
 
-def test_a_ref_that_is_none_is_told_so(client: TestClient) -> None:
-    answer = client.post("/lora/download", data={"ref": "nothing"}, headers=OPEN)
-    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
+def test_what_a_person_does_begins_to_read_anew(site: TestClient) -> None:
+    site.get("/ask")
+    opened = read(site.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-get^='lora/read']")
+    click = {"ref": "civitai:1", "back": "open=civitai:1"}
+    acted = read(site.post("/lora/download", data=click, headers=OPEN).text).select_one("[hx-get^='lora/read']")
+    address = acted["hx-get"]
+    again = parts(site.get("/" + address).text)[-1].select_one("[hx-get^='lora/read']")
+    assert opened["id"] != acted["id"] == again["id"]
 
 
 def test_visitors_of_a_shared_page_have_neither_downloads_nor_favourites(built: Services, tmp_path: Path) -> None:

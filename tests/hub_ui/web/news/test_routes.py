@@ -38,11 +38,13 @@ def look_back(built: Services, seconds: int = 3_500) -> None:
     built.searches.change(lambda searches: tuple(SavedSearch(name=s.name, text=s.text, seen=seen) for s in searches))
 
 
-def test_the_drawer_saves_the_search_that_the_page_shows(client: TestClient) -> None:
+def test_the_drawer_saves_the_search_that_the_page_shows_and_leads_readers_to_its_feed(client: TestClient) -> None:
     drawer = read(client.get("/news", headers=DRAWER).text)
     assert drawer.select_one("#save-search [name=name]")["placeholder"] == "styles, ink"
     assert drawer.select_one("#save-search [name=back]")["value"] == "q=ink&kind=style"
     assert drawer.html is None
+    link = read(client.get("/?q=wash").text).select_one("link[rel=alternate]")
+    assert (link["href"], link["type"]) == ("feed?q=wash", "application/atom+xml")
 
 
 def test_a_saved_search_says_how_much_is_new_and_a_look_leads_there(client: TestClient, built: Services) -> None:
@@ -136,11 +138,6 @@ def test_hostile_titles_are_text_in_a_feed(client: TestClient, built: Services) 
     built.catalog.add([lora(9, title="Wash <script>\x00\ufffe]]>")])
     titles = ElementTree.fromstring(client.get("/feed?q=wash").content).iter(f"{{{ATOM}}}title")
     assert "Wash <script>]]>" in [title.text for title in titles]
-
-
-def test_a_page_of_a_search_leads_readers_to_its_feed(client: TestClient) -> None:
-    link = read(client.get("/?q=wash").text).select_one("link[rel=alternate]")
-    assert (link["href"], link["type"]) == ("feed?q=wash", "application/atom+xml")
 
 
 def test_a_row_that_a_person_wrote_wrong_is_there_to_be_removed(client: TestClient, built: Services) -> None:

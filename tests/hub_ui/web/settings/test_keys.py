@@ -7,8 +7,6 @@ Addresses, folders and what is in use; how the page looks; and the images that a
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from hub_ui.settings import saved_settings
 from hub_ui.settings.keys import Keys, KeyStore
 from tests.hub_ui.hosting.private_data import ADA, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 KEY = "civ_buyer"
@@ -32,18 +31,20 @@ KEY = "civ_buyer"
 def on_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("keys")
     keys = Keys({"replicate": "r8_env"}, KeyStore(home / "keys.json", has_keyring=False))
-    with (
-        running_hubs(CONTRACT) as hubs,
-        services.build(replace(demo_settings(home, home / "loras", hubs), tokens=keys)) as built,
-    ):
+    with running_hubs(CONTRACT) as hubs, services_of(hubs, home, tokens=keys) as built:
         yield built
 
 
+@pytest.fixture(scope="module")
+def opened(on_hubs: Services) -> Iterator[TestClient]:
+    with open_client(on_hubs, on_hubs.settings.home) as client:
+        yield client
+
+
 @pytest.fixture
-def page(on_hubs: Services, tmp_path: Path) -> Iterator[TestClient]:
+def page(opened: TestClient, on_hubs: Services) -> TestClient:
     (on_hubs.settings.home / "keys.json").unlink(missing_ok=True)
-    with ExitStack() as closing:
-        yield closing.enter_context(open_client(on_hubs, tmp_path))
+    return opened
 
 
 def send(page: TestClient, do: str, key: str = "", hub: str = "civitai", *, part: bool = True) -> Any:
@@ -54,22 +55,20 @@ def said(answer: Any, hub: str = "civitai") -> str:
     return str(read(answer.text).select_one(f"#said-{hub}").text)
 
 
-def test_a_key_is_checked_and_kept_and_counts_at_once(page: TestClient, on_hubs: Services) -> None:
+def test_a_key_is_checked_and_kept_and_counts_at_once_and_is_removed(page: TestClient, on_hubs: Services) -> None:
     assert said(send(page, "save", f"{KEY}\n")) == "The key works and is kept. Its account at CivitAI: local."
     assert on_hubs.settings.tokens["civitai"] == KEY
     assert json.loads((on_hubs.settings.home / "keys.json").read_text()) == {"civitai": KEY}
-
-
-def test_a_key_is_checked_again_and_removed(page: TestClient, on_hubs: Services) -> None:
-    send(page, "save", KEY)
     assert said(send(page, "check")) == "The key works. Its account at CivitAI: local."
     assert said(send(page, "remove")) == "The key of CivitAI is removed."
     assert "civitai" not in on_hubs.settings.tokens
 
 
-def test_no_answer_and_no_page_has_a_key(page: TestClient) -> None:
+def test_no_answer_and_no_page_has_a_key_and_a_hub_that_does_not_exist_is_refused(page: TestClient) -> None:
     answers = [send(page, "save", KEY), send(page, "check"), send(page, "save", f"{KEY} {KEY}"), page.get("/settings")]
     assert [KEY in answer.text + str(answer.headers) for answer in answers] == [False] * 4
+    answer = send(page, "save", KEY, "nobody")
+    assert (answer.status_code, "There is no such hub. Load the page again." in answer.text) == (422, True)
 
 
 def test_a_key_that_its_hub_does_not_know_is_not_kept(page: TestClient, on_hubs: Services) -> None:
@@ -96,25 +95,23 @@ def test_without_javascript_a_problem_is_said_on_a_page_whose_links_still_lead_s
     assert "base-uri 'self'" in answer.headers["content-security-policy"]
 
 
-def test_a_hub_that_does_not_exist_is_refused(page: TestClient) -> None:
-    answer = send(page, "save", KEY, "nobody")
-    assert (answer.status_code, "There is no such hub. Load the page again." in answer.text) == (422, True)
-
-
 @pytest.fixture(scope="module")
-def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     home = tmp_path_factory.mktemp("visitors")
-    with running_hubs(write_private_data(home)) as hubs:
-        settings = replace(demo_settings(home / "home", home / "loras", hubs), hosted=True)
-        with services.build(settings) as built:
-            yield built
+    with (
+        running_hubs(write_private_data(home)) as hubs,
+        services_of(hubs, home, hosted=True) as built,
+        open_client(built, home) as client,
+    ):
+        yield client
 
 
 @pytest.fixture
-def ada(hosted: Services, tmp_path: Path) -> Iterator[TestClient]:
-    with open_client(hosted, tmp_path) as client:
-        client.get("/")
-        yield client
+def ada(hosted: TestClient) -> TestClient:
+    """Somebody new."""
+    hosted.cookies.clear()
+    hosted.get("/")
+    return hosted
 
 
 def send_as_visitor(page: TestClient, do: str, hub: str = "replicate", key: str = "") -> str:
@@ -135,13 +132,6 @@ def test_a_key_counts_for_its_visitor_until_it_is_removed(ada: TestClient) -> No
     assert send_as_visitor(ada, "check") == "This is empty. Paste the key."
 
 
-def test_another_visitor_has_none_of_it(ada: TestClient) -> None:
-    send_as_visitor(ada, "save", key=ADA["replicate"])
-    ada.cookies.clear()
-    ada.get("/")
-    assert states(ada) == ["none", "none"]
-
-
 @pytest.mark.parametrize(
     ("do", "hub", "key", "said"),
     [
@@ -156,49 +146,52 @@ def test_what_is_no_key_is_not_kept(ada: TestClient, do: str, hub: str, key: str
     assert states(ada) == ["none", "none"]
 
 
-def test_no_page_has_a_visitors_key(ada: TestClient) -> None:
+def test_no_page_has_a_visitors_key_and_another_visitor_has_none_of_it(ada: TestClient) -> None:
     send_as_visitor(ada, "save", key=ADA["replicate"])
     assert ADA["replicate"] not in ada.get("/settings").text
     assert ADA["replicate"] not in ada.post("/settings/key", data={"hub": "replicate", "do": "check"}).text
+    ada.cookies.clear()
+    ada.get("/")
+    assert states(ada) == ["none", "none"]
 
 
-@pytest.fixture
-def fixed(built: Services, tmp_path: Path) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def fixed(of_site: Services) -> Iterator[TestClient]:
     """Where the environment decides Hugging Face's address and the home folder."""
-    with open_client(with_settings(built, fixed=frozenset({"huggingface", "home"})), tmp_path) as page:
+    home = of_site.settings.home
+    with open_client(with_settings(of_site, fixed=frozenset({"huggingface", "home"})), home) as page:
         yield page
 
 
 VALUES = {"hub": ["civitai", "huggingface"], "address": ["https://civitai.red", "https://evil.example"], "home": "/x"}
 
 
-def test_settings_are_kept_for_the_next_start(fixed: TestClient, built: Services) -> None:
+def test_settings_are_kept_for_the_next_start(fixed: TestClient, of_site: Services) -> None:
     values = {**VALUES, "proxy": "http://ada:secret@10.0.0.1:1", "library": "/data"}
     answer = fixed.post("/settings/values", data=values, headers=PART)
     assert "Saved. It counts from the next start of hub-ui." in answer.text
-    saved = saved_settings.read(built.settings.home)
+    saved = saved_settings.read(of_site.settings.home)
     assert (dict(saved.endpoints), saved.library, saved.home) == ({"civitai": "https://civitai.red"}, "/data", "")
 
 
-def test_a_proxy_is_shown_without_its_password_and_sent_back_like_that(fixed: TestClient, built: Services) -> None:
+def test_a_proxy_is_shown_without_its_password_and_sent_back_like_that(fixed: TestClient, of_site: Services) -> None:
     fixed.post("/settings/values", data={"proxy": "http://ada:secret@10.0.0.1:1"})
     field = read(fixed.get("/settings").text).select_one("input[name=proxy]")
     assert field is not None
     assert field["value"] == "http://10.0.0.1:1"
     fixed.post("/settings/values", data={"proxy": "http://10.0.0.1:1"})
-    assert saved_settings.read(built.settings.home).proxy == "http://ada:secret@10.0.0.1:1"
+    assert saved_settings.read(of_site.settings.home).proxy == "http://ada:secret@10.0.0.1:1"
     fixed.post("/settings/values", data={"proxy": ""})
-    assert saved_settings.read(built.settings.home).proxy == ""
+    assert saved_settings.read(of_site.settings.home).proxy == ""
 
 
-def test_an_address_that_is_none_is_refused_beside_the_form(fixed: TestClient) -> None:
+def test_an_address_that_is_none_is_refused_and_what_the_environment_decides_can_not_be_typed(
+    fixed: TestClient,
+) -> None:
     answer = fixed.post("/settings/values", data={"hub": ["civitai"], "address": ["civitai.red"]}, headers=PART)
     problem = read(answer.text).select_one("#settings .problem")
     assert problem is not None
     assert problem.text == "CivitAI needs a web address, such as https://civitai.com."
-
-
-def test_what_the_environment_decides_can_not_be_typed(fixed: TestClient) -> None:
     page = read(fixed.get("/settings").text)
     assert [field["id"] for field in page.select("#settings input[disabled]")] == ["field-huggingface", "field-home"]
 
@@ -228,15 +221,12 @@ def test_theme_language_and_level_are_the_browsers(client: TestClient) -> None:
     assert chosen == ["dark", "ja", "mature"]
 
 
-def test_a_choice_is_out_of_reach_of_scripts_and_of_other_sites(client: TestClient) -> None:
-    cookies = client.post("/settings/look", data={"theme": "light"}, headers=PART).headers.get_list("set-cookie")
-    assert cookies[0] == "hub-ui-theme=light; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000"
-    assert cookies[1].endswith("Max-Age=0")
-
-
-def test_the_page_comes_anew_in_its_theme(client: TestClient) -> None:
+def test_a_choice_is_out_of_reach_of_scripts_and_other_sites_and_the_page_comes_anew_in_it(client: TestClient) -> None:
     answer = client.post("/settings/look", data={"theme": "light", "back": "q=ink&nsfw=mature"}, headers=PART)
     assert answer.headers["HX-Redirect"] == "settings?q=ink"
+    cookies = answer.headers.get_list("set-cookie")
+    assert cookies[0] == "hub-ui-theme=light; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    assert cookies[1].endswith("Max-Age=0")
 
 
 @pytest.mark.parametrize("look", [{"theme": "<b>"}, {"language": "xx"}, {"nsfw": "all"}])
@@ -246,14 +236,11 @@ def test_what_is_no_choice_is_the_usual(client: TestClient, look: dict[str, str]
     assert [option["value"] for option in page.select("#look option[selected]")] == ["", "", "soft"]
 
 
-def test_the_images_of_the_hubs_are_cleared(client: TestClient, built: Services) -> None:
-    answer = client.post("/settings/images", headers=PART)
+def test_the_images_of_the_hubs_are_cleared_and_the_other_pages_are_of_what_was_looked_for(site: TestClient) -> None:
+    answer = site.post("/settings/images", headers=PART)
     assert "The images are cleared." in answer.text
-    assert client.post("/settings/images").headers["location"] == "../settings#images"
-
-
-def test_the_other_pages_are_those_of_what_was_looked_for(client: TestClient) -> None:
-    page = read(client.get("/settings?q=ink").text)
+    assert site.post("/settings/images").headers["location"] == "../settings#images"
+    page = read(site.get("/settings?q=ink").text)
     assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
 
 

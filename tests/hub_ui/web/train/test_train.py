@@ -18,8 +18,6 @@ from starlette.testclient import TestClient
 
 from connectors.claims.resolve import record_of
 from connectors.ref import Ref
-from hub_ui import services
-from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs import Jobs, Stopped
 from hub_ui.services import Services
@@ -27,6 +25,7 @@ from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.train.routes import build_train
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
 VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}
@@ -56,15 +55,20 @@ def lasting(slow: Services) -> Iterator[Services]:
 @contextmanager
 def replicate(folder: Path, **options: Any) -> Iterator[Services]:
     copytree(CONTRACT, folder / "data")
-    with (
-        running_hubs(folder / "data", apps=partial(hub_apps, **options)) as hubs,
-        services.build(demo_settings(folder / "home", folder / "loras", hubs)) as built,
-    ):
+    apps = partial(hub_apps, **options)
+    with running_hubs(folder / "data", apps=apps) as hubs, services_of(hubs, folder / "home") as built:
         yield built
 
 
+@pytest.fixture(scope="module")
+def page(online: Services) -> Iterator[TestClient]:
+    """Where no training is started."""
+    with open_client(online, online.settings.home) as client:
+        yield client
+
+
 @pytest.fixture
-def page(online: Services, tmp_path: Path) -> Iterator[TestClient]:
+def another(online: Services, tmp_path: Path) -> Iterator[TestClient]:
     with open_client(online, tmp_path) as client:
         yield client
 
@@ -105,15 +109,14 @@ def wait_for(page: TestClient, text: str) -> str:
     raise AssertionError(rows(page))
 
 
-def test_the_price_is_told_before_anything_is_sent(page: TestClient, online: Services) -> None:
+def test_the_price_of_images_or_a_zip_of_them_is_told_before_anything_is_sent(
+    page: TestClient, online: Services
+) -> None:
     answer = read(ask_price(page).text)
     assert "3 images, 0 with a caption: 1000 steps at rank 8 take about" in answer.text
     assert [button.text for button in answer.select("button")] == ["Start the training"]
     assert answer.select_one("input[type=checkbox][required]") is not None
     assert rows(page) == []
-
-
-def test_a_zip_of_images_will_do(page: TestClient) -> None:
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as file:
         for i in range(3):
@@ -123,19 +126,19 @@ def test_a_zip_of_images_will_do(page: TestClient) -> None:
     assert "3 images, 3 with a caption" in answer.text
 
 
-def test_without_javascript_the_price_stands_on_the_page_beside_what_was_typed(page: TestClient) -> None:
-    answer = read(ask_price(page, part=False).text)
+def test_without_javascript_the_price_stands_on_the_page_beside_what_was_typed(another: TestClient) -> None:
+    answer = read(ask_price(another, part=False).text)
     typed = {str(field["name"]): field.get("value") for field in answer.select("#train-form input:not([type=file])")}
     assert typed == VALUES
     assert "3 images, 0 with a caption" in answer.select("#price")[0].text
-    started = page.post("/train/start", data=fields(answer))
+    started = another.post("/train/start", data=fields(answer))
     assert (started.status_code, started.headers["location"]) == (303, "../train#trainings")
 
 
-def test_a_training_ends_with_a_lora_to_open_try_and_download(page: TestClient, online: Services) -> None:
-    assert start(page, destination="local/sloop").status_code == 200
-    wait_for(page, "Your LoRA is there")
-    [row] = read(page.get("/train").text).select("#trainings .row")
+def test_a_training_ends_with_a_lora_to_open_try_and_download(another: TestClient, online: Services) -> None:
+    assert start(another, destination="local/sloop").status_code == 200
+    wait_for(another, "Your LoRA is there")
+    [row] = read(another.get("/train").text).select("#trainings .row")
     ref = Ref.parse(row.select("input[name=ref]")[0]["value"])
     assert (ref.id, ref.is_pinned) == ("local/sloop", True)
     assert [each.text for each in row.select("a, button")] == ["Open it", "Try it", "Download"]
@@ -144,13 +147,13 @@ def test_a_training_ends_with_a_lora_to_open_try_and_download(page: TestClient, 
     assert "BOATX" in record_of(lora, ref).trigger_words
 
 
-def test_a_training_is_followed_step_by_step_and_after_a_reload_too(page: TestClient) -> None:
-    start(page, destination="local/cutter")
-    follow = read(page.get("/train").text).select("#trainings [hx-get^=jobs]")[0]["hx-get"]
-    steps = [step.text for step in parts(page.get(f"/{follow}").text)]
+def test_a_training_is_followed_step_by_step_and_after_a_reload_too(another: TestClient) -> None:
+    start(another, destination="local/cutter")
+    follow = read(another.get("/train").text).select("#trainings [hx-get^=jobs]")[0]["hx-get"]
+    steps = [step.text for step in parts(another.get(f"/{follow}").text)]
     assert "Your LoRA is there" in steps[-1]
-    assert "local/cutter" in rows(page)[0]
-    assert read(page.get("/train").text).select("[hx-get^=jobs]") == []
+    assert "local/cutter" in rows(another)[0]
+    assert read(another.get("/train").text).select("[hx-get^=jobs]") == []
 
 
 def test_a_start_that_is_pressed_twice_is_one_training(lasting: Services, tmp_path: Path) -> None:
@@ -217,13 +220,12 @@ def test_what_is_missing_is_told_with_the_next_step(page: TestClient, changed: d
     assert answer.select("button") == []
 
 
-def test_images_that_are_no_longer_here_are_said_to_be(page: TestClient) -> None:
+def test_images_that_are_no_longer_here_are_said_to_be_and_more_than_replicate_takes_is_refused(
+    page: TestClient,
+) -> None:
     for images in ("x" * 32, "../../etc/passwd"):
         answer = page.post("/train/start", data={**VALUES, "images": images}, headers=PART)
         assert (answer.status_code, "The images are no longer here." in answer.text) == (422, True)
-
-
-def test_more_than_replicate_takes_is_refused_before_it_is_read(page: TestClient) -> None:
     answer = page.post("/train/price", content=b"", headers={**PART, "Content-Length": "200000000"})
     assert (answer.status_code, "This is too much for one request." in answer.text) == (422, True)
 

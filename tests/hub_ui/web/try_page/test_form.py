@@ -32,25 +32,24 @@ def filled(built: Services, address: str = "lora=civitai:2", *, asks: bool = Tru
     return fill(built, read_address(address), asks=asks)
 
 
-def test_the_first_example_suggests_the_prompt_without_other_tools_tags(built: Services) -> None:
+def test_an_example_suggests_the_prompt_and_the_base_steps_and_size_but_what_the_address_asks_for_leads(
+    built: Services,
+) -> None:
     assert filled(built).texts["prompt"] == "a cat"
-
-
-def test_the_base_suggests_steps_and_size(built: Services) -> None:
     shown = filled(built)
     assert (shown.texts["steps"], shown.texts["size"], shown.texts["seed"]) == ("20", "128 × 128", "417")
     assert (shown.base.id, shown.base.choices) == ("tiny-shapes", (("tiny-shapes", "Tiny Shapes"),))
-
-
-def test_what_the_address_asks_for_leads(built: Services) -> None:
     texts = filled(built, "lora=civitai:2&prompt=a+dog&seed=3&steps=5&size=64").texts
     assert [texts[name] for name in ("prompt", "seed", "steps", "size")] == ["a dog", "3", "5", "64 × 64"]
 
 
-def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
+def test_a_lora_that_can_not_be_drawn_here_or_beside_the_first_says_so_in_place(built: Services) -> None:
     shown = filled(built, "lora=civitai:1")
     assert shown.items[0]["problem"].startswith("This LoRA needs FLUX.1 dev, and the demo brings only its tiny base.")
     assert (shown.base.line, shown.base.is_problem) == ("No base model for this LoRA here", True)
+    assert (filled(built, asks=False).unseen, filled(built).unseen) == (True, False)
+    shown = filled(with_settings(built, demo=False), "lora=civitai:2&lora=civitai:1")
+    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown.items[1]["problem"]
 
 
 def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
@@ -62,22 +61,12 @@ def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
     assert (shown.words, shown.items[0]["line"].endswith("usually 0.4")) == (("own ink",), True)
 
 
-def test_a_lora_that_was_never_seen_is_asked_for_later(built: Services) -> None:
-    assert (filled(built, asks=False).unseen, filled(built).unseen) == (True, False)
-
-
-def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Services) -> None:
-    shown = filled(with_settings(built, demo=False), "lora=civitai:2&lora=civitai:1")
-    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown.items[1]["problem"]
-
-
-def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:
+def test_after_a_wrong_base_the_right_ones_are_offered_and_nothing_is_claimed_of_the_size_of_ones_own(
+    built: Services,
+) -> None:
     shown = filled(built, "lora=civitai:2&on=sdxl-1.0")
     assert shown.base.choices == (("tiny-shapes", "Tiny Shapes"),)
     assert "no part of it would fit" in shown.base.line
-
-
-def test_nothing_is_claimed_of_the_size_of_a_base_of_ones_own(built: Services) -> None:
     shown = filled(built, "lora=civitai:2&on=maker/own")
     assert ("GB" in shown.base.line, shown.base.choices[-1]) == (False, ("maker/own", "maker/own"))
 
@@ -106,24 +95,23 @@ def test_a_sweep_suggests_weights_and_shows_their_range(built: Services) -> None
     assert filled(built).usual == ()
 
 
-def test_the_form_becomes_the_address() -> None:
+def test_the_form_becomes_the_address_with_the_search_of_the_other_page() -> None:
     state = typed(cfg="3", sampler="Euler a", sheet="strip", weights="0, .5; 1")
     assert state.settings == TrySettings(
         prompt="a boat", seed=7, steps=4, size=(64, 32), guidance=3.0, sampler="Euler a", sheet="strip",
         weights=(0.0, 0.5, 1.0),
     )  # fmt: skip
     assert read_address(state.to_address()).view == state.view
+    assert "q=robot" in typed(q="robot", kind=["style"]).to_address()
 
 
-def test_each_lora_has_the_weight_beside_it() -> None:
+def test_each_lora_has_the_weight_beside_it_and_another_base_suggests_its_own_numbers() -> None:
     state = typed(lora=["civitai:2", "civitai:1"], weight=["0.4", "-1"])
     assert state.view.stack_texts == ("civitai:2*0.4", "civitai:1*-1")
     with pytest.raises(UsageError, match="A weight is a number from -1 to 2"):
         typed(weight=["much"])
-
-
-def test_the_search_of_the_other_page_stays() -> None:
-    assert "q=robot" in typed(q="robot", kind=["style"]).to_address()
+    state = typed(on="sdxl-1.0", was="tiny-shapes", negative="blur", cfg="3")
+    assert state.settings == TrySettings(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
 
 
 @pytest.mark.parametrize(
@@ -151,43 +139,26 @@ def test_what_can_not_be_meant_is_said_at_its_field_and_stays_there(name: str, t
         state.check()
 
 
-def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> None:
-    state = typed(on="sdxl-1.0", was="tiny-shapes", negative="blur", cfg="3")
-    assert state.settings == TrySettings(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
-
-
 def act(text: str, **changes: Any) -> PageState:
     fields = fields_of(**changes)
     return apply_act(fields.state(), text, fields)
 
 
-def test_a_lora_is_taken_away_by_its_button() -> None:
+def test_a_lora_is_taken_away_or_moves_with_its_sweep_and_trigger_words_are_left_out_and_put_in() -> None:
     left = act("remove civitai:2", lora=["civitai:2", "civitai:1"], weight=["1", "1"])
     assert left.view.stack_texts == ("civitai:1",)
-
-
-def test_a_lora_that_moves_takes_the_sweep_with_it() -> None:
     moved = act("down civitai:2", lora=["civitai:2", "civitai:1"], weight=["1", "1"], varied="0")
     assert moved.view.stack_texts == ("civitai:1", "civitai:2")
     assert moved.settings.varied == 1
-
-
-def test_trigger_words_are_left_out_and_put_in() -> None:
     assert act("words off").settings.use_trigger_words is False
     assert act("words on", words="off").settings.use_trigger_words is True
 
 
-def test_another_comparison_has_no_images_yet() -> None:
+def test_another_comparison_has_no_images_another_seed_replaces_a_wrong_one_and_a_range_becomes_weights() -> None:
     state = act("sheet strip", job="abc", shown="2")
     assert (state.settings.sheet, state.job, state.shown) == ("strip", "", None)
-
-
-def test_another_seed_replaces_one_that_is_wrong() -> None:
     state = act("dice", seed="-1")
     assert (state.settings.seed is not None, dict(state.problems)) == (True, {})
-
-
-def test_a_range_becomes_evenly_spaced_weights() -> None:
     assert act("range", sheet="strip", low="0", high="1.2", count="4").settings.weights == (0.0, 0.4, 0.8, 1.2)
 
 

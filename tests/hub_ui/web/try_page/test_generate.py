@@ -42,13 +42,10 @@ def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> 
     assert (str(task.ref), task.state, own) == ("civitai:2", "done", (task.id,))
 
 
-def test_a_download_that_ran_before_is_not_this_pages_to_stop(queued: Services, pulls: Pulls) -> None:
+def test_who_gives_up_waiting_stops_no_download_nor_one_that_ran_before(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
     queued.queue.add(Ref.parse("civitai:2"))
     assert enqueue(queued)[1] == ()
-
-
-def test_who_gives_up_waiting_stops_no_download(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
     with pytest.raises(PullCancelled):
         wait(queued, is_cancelled=lambda: True)

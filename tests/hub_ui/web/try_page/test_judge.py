@@ -42,11 +42,15 @@ def give(client: TestClient, path: Path) -> str:
     return given.headers["location"].partition("name=")[2]
 
 
-@pytest.fixture
-def sheet(client: TestClient, tmp_path: Path) -> str:
+def give_sheet(client: TestClient, folder: Path) -> str:
     """The address of a sheet."""
-    png_metadata.save_comparison(result(), tmp_path / "sheet.png")
-    return f"/judge?sheet={give(client, tmp_path / 'sheet.png')}"
+    png_metadata.save_comparison(result(), folder / "sheet.png")
+    return f"/judge?sheet={give(client, folder / 'sheet.png')}"
+
+
+@pytest.fixture
+def sheet(site: TestClient, tmp_path: Path) -> str:
+    return give_sheet(site, tmp_path)
 
 
 def colour(client: TestClient, address: str) -> str:
@@ -55,34 +59,29 @@ def colour(client: TestClient, address: str) -> str:
     return COLOURS[max(range(3), key=lambda channel: found[channel])]
 
 
-def test_a_pair_is_shown_without_names_and_each_choice_leads_to_the_next(client: TestClient, sheet: str) -> None:
-    page = read(client.get(f"{sheet}&blind=1").text)
-    left, right = (colour(client, "/" + image["src"]) for image in page.select(".choices img"))
+def test_a_pair_is_shown_without_names_and_each_choice_leads_to_the_next(site: TestClient, sheet: str) -> None:
+    page = read(site.get(f"{sheet}&blind=1").text)
+    left, right = (colour(site, "/" + image["src"]) for image in page.select(".choices img"))
     assert (left != right, any(name in page.main.text for name in COLOURS)) == (True, False)
+    # Nor does an address say which it is.
+    assert [image["src"].rpartition("&")[2] for image in page.select(".choices img")] == ["side=0", "side=1"]
     keys = {link["data-key"]: link["href"] for link in page.select("[data-key]")}
     assert [keys[key][-9:] for key in ("1", "2", "0")] == ["1&blind=1", "2&blind=1", "0&blind=1"]
-    assert "Choice 2." in client.get("/" + keys["2"]).text
+    assert "Choice 2." in site.get("/" + keys["2"]).text
+    # In place it is the pair alone.
+    assert site.get(f"{sheet}&blind=1", headers=PART).text.lstrip().startswith('<section class="blind"')
 
 
-def test_the_address_of_a_blind_image_does_not_say_which_it_is(client: TestClient, sheet: str) -> None:
-    page = read(client.get(f"{sheet}&blind=1").text)
-    assert [image["src"].rpartition("&")[2] for image in page.select(".choices img")] == ["side=0", "side=1"]
-
-
-def test_a_choice_in_place_answers_with_the_pair_alone(client: TestClient, sheet: str) -> None:
-    assert client.get(f"{sheet}&blind=1", headers=PART).text.lstrip().startswith('<section class="blind"')
-
-
-def test_the_sheet_has_each_image_under_its_name(client: TestClient, sheet: str) -> None:
-    page = read(client.get(sheet).text)
+def test_the_sheet_has_each_image_under_its_name(site: TestClient, sheet: str) -> None:
+    page = read(site.get(sheet).text)
     assert [head.text for head in page.select("thead th")] == [f"<b>{colour}</b> 0.8" for colour in COLOURS]
     assert [head.text for head in page.select("tbody th")] == ["a fox", "a town"]
-    assert [colour(client, "/" + image["src"]) for image in page.select("tbody img")] == [*COLOURS] * 2
+    assert [colour(site, "/" + image["src"]) for image in page.select("tbody img")] == [*COLOURS] * 2
     assert page.select(".ranking") == []
 
 
-def test_the_ranking_has_the_winner_first_and_says_how_sure_it_is(client: TestClient, sheet: str) -> None:
-    page = read(client.get(f"{sheet}&votes={VOTES}").text)
+def test_the_ranking_has_the_winner_first_and_says_how_sure_it_is(site: TestClient, sheet: str) -> None:
+    page = read(site.get(f"{sheet}&votes={VOTES}").text)
     assert "Ranking · 3 blind choices" in page.text
     assert [row.text for row in page.select(".ranking [dir]")] == [
         "<b>red</b> 0.8",
@@ -94,17 +93,22 @@ def test_the_ranking_has_the_winner_first_and_says_how_sure_it_is(client: TestCl
     assert "<b>red</b> 0.8 is the best with a chance of" in page.text
 
 
-def test_the_proof_is_one_file_from_which_anybody_goes_on(client: TestClient, sheet: str, tmp_path: Path) -> None:
-    answer = client.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}")
-    assert "hub-ui-proof.png" in answer.headers["content-disposition"]
+def test_the_proof_is_one_file_from_which_anybody_goes_on(site: TestClient, sheet: str, tmp_path: Path) -> None:
+    folder = tmp_path.parent
+    before = sorted(folder.rglob("*.png"))
+    answer = site.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}")
+    assert ("hub-ui-proof.png" in answer.headers["content-disposition"], sorted(folder.rglob("*.png"))) == (
+        True,
+        before,
+    )
     (tmp_path / "proof.png").write_bytes(answer.content)
-    dropped = read(client.get(f"/image?name={give(client, tmp_path / 'proof.png')}").text)
+    dropped = read(site.get(f"/image?name={give(site, tmp_path / 'proof.png')}").text)
     link = next(one["href"] for one in dropped.select(".actions a") if one.text == "See the ranking")
-    page = read(client.get("/" + link).text)
+    page = read(site.get("/" + link).text)
     assert ("Ranking · 3 blind choices" in page.text, page.select("[role=alert].problem")) == (True, [])
 
 
-def test_a_file_whose_images_were_changed_proves_nothing(client: TestClient, tmp_path: Path) -> None:
+def test_a_file_whose_images_were_changed_proves_nothing(site: TestClient, tmp_path: Path) -> None:
     made = result()
     other = replace(made, images=(*made.images[:5], replace(made.images[5], image=Image.new("RGB", (64, 64), "red"))))
     png_metadata.save_comparison(made, tmp_path / "a.png")
@@ -112,7 +116,7 @@ def test_a_file_whose_images_were_changed_proves_nothing(client: TestClient, tmp
         text = image.info[png_metadata.KEY]
     png_metadata.save_comparison(other, tmp_path / "b.png")
     changed = _with_text(tmp_path / "b.png", text)
-    assert "proves nothing" in client.get(f"/judge?sheet={give(client, changed)}").text
+    assert "proves nothing" in site.get(f"/judge?sheet={give(site, changed)}").text
 
 
 def _with_text(path: Path, text: str) -> Path:
@@ -123,10 +127,12 @@ def _with_text(path: Path, text: str) -> Path:
     return path.with_name("changed.png")
 
 
-def test_the_others_are_removed_from_the_library_and_come_back(built: Services, client: TestClient, sheet: str) -> None:
+def test_the_others_are_removed_from_the_library_and_come_back(
+    built: Services, client: TestClient, tmp_path: Path
+) -> None:
     for fill, ref in enumerate(REFS[:2], 1):
         put(built, entry(ref=Ref.parse(ref), file=f"sd1/{fill}.safetensors", title=ref), fill)
-    form = read(client.get(f"{sheet}&votes={VOTES}").text).select_one(".ranking form")
+    form = read(client.get(f"{give_sheet(client, tmp_path)}&votes={VOTES}").text).select_one(".ranking form")
     fields = {field["name"]: field["value"] for field in form.select("input")}
     assert (form.text.strip(), fields["ref"]) == ("Keep, remove the others", REFS[1])
     said = read(client.post("/" + form["action"], data=fields).text).select_one("form.said")
@@ -142,52 +148,41 @@ def share(client: TestClient, address: str) -> Any:
     return client.post("/judge/share", data={"sheet": location.partition("sheet=")[2], **fields, "votes": VOTES})
 
 
-def test_a_sheet_is_shared_with_its_picture_where_all_of_it_is_safe(built: Services, client: TestClient) -> None:
+def test_a_sheet_of_the_history_is_judged_and_shared_with_its_picture_where_all_of_it_is_safe(
+    built: Services, client: TestClient
+) -> None:
     built.catalog.add(lora(n, nsfw="safe") for n in (1, 2, 3))
     location = share(client, f"/judge/kept?id={built.history.add(result()).id}").headers["location"]
     page = read(client.get("/" + location.removeprefix("../")).text)
     assert "Ranking · 3 blind choices" in page.text
     image = page.select_one("meta[property='og:image']")["content"]
     assert client.get(image).headers["content-type"] == "image/png"
-
-
-def test_what_nobody_rated_safe_and_an_upload_are_not_shared(built: Services, client: TestClient, sheet: str) -> None:
-    for address in (sheet, f"/judge/kept?id={built.history.add(result()).id}"):
-        answer = share(client, address)
-        assert (answer.status_code, "Save the proof instead." in answer.text) == (422, True)
-
-
-def test_a_sheet_of_the_history_is_judged(built: Services, client: TestClient) -> None:
     kept = built.history.add(result())
     location = client.get(f"/judge/kept?id={kept.id}").headers["location"]
     assert "Which of these 3?" in client.get("/" + location.removeprefix("../")).text
 
 
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ("sheet=nobody", "no longer here"), ("sheet=images/a/b.png", "no longer here"),
-        ("sheet=images/../../etc/passwd.png", "no longer here"),
-    ],
-)  # fmt: skip
-def test_a_sheet_that_is_gone_is_told(client: TestClient, query: str, said: str) -> None:
-    answer = client.get(f"/judge?{query}")
-    assert (answer.status_code, said in answer.text) == (404, True)
+def test_what_nobody_rated_safe_and_an_upload_are_not_shared(
+    built: Services, client: TestClient, tmp_path: Path
+) -> None:
+    for address in (give_sheet(client, tmp_path), f"/judge/kept?id={built.history.add(result()).id}"):
+        answer = share(client, address)
+        assert (answer.status_code, "Save the proof instead." in answer.text) == (422, True)
 
 
-def test_what_is_no_sheet_and_choices_it_can_not_have_are_told(client: TestClient, sheet: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nobody", "images/a/b.png", "images/../../etc/passwd.png"])
+def test_a_sheet_that_is_gone_is_told(site: TestClient, name: str) -> None:
+    answer = site.get(f"/judge?sheet={name}")
+    assert (answer.status_code, "no longer here" in answer.text) == (404, True)
+
+
+def test_what_is_no_sheet_and_choices_it_can_not_have_are_told(site: TestClient, sheet: str, tmp_path: Path) -> None:
     png_metadata.save(making.made(), 0, tmp_path / "one.png")
-    answer = client.get(f"/judge?sheet={give(client, tmp_path / 'one.png')}")
+    answer = site.get(f"/judge?sheet={give(site, tmp_path / 'one.png')}")
     assert (answer.status_code, "no sheet of a comparison" in answer.text) == (422, True)
-    answer = client.get(f"{sheet}&votes=9-9-9-9")
+    answer = site.get(f"{sheet}&votes=9-9-9-9")
     assert (answer.status_code, "Begin again." in answer.text) == (422, True)
-    assert client.get(f"{sheet.replace('judge', 'judge/image')}&cell=9").status_code == 422
-
-
-def test_a_proof_stays_on_no_disk(client: TestClient, sheet: str, tmp_path: Path) -> None:
-    before = sorted(tmp_path.rglob("*.png"))
-    assert client.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}").status_code == 200
-    assert sorted(tmp_path.rglob("*.png")) == before
+    assert site.get(f"{sheet.replace('judge', 'judge/image')}&cell=9").status_code == 422
 
 
 def shown_measures(client: TestClient, tmp_path: Path, measures: Measures) -> list[list[str]]:
@@ -198,26 +193,25 @@ def shown_measures(client: TestClient, tmp_path: Path, measures: Measures) -> li
     return [*cells, [" ".join(hint.text.split()) for hint in page.select(".measures + .hint")]]
 
 
-def test_measures_stand_below_the_sheet_with_their_spread(client: TestClient, tmp_path: Path) -> None:
+def test_measures_stand_below_the_sheet_with_their_spread(site: TestClient, tmp_path: Path) -> None:
     one, other = Measure(mean=0.123, low=0.08, high=0.15), Measure(mean=0.312, low=0.312, high=0.312)
     three = (one, other, one)
     found = shown_measures(
-        client, tmp_path, Measures(against="base", change=three, model="CLIP", seen_change=three, prompt=three)
+        site, tmp_path, Measures(against="base", change=three, model="CLIP", seen_change=three, prompt=three)
     )
     assert found[:2] == [["12 8 to 15", "12 8 to 15", "12.3 8.0 to 15.0"], ["31", "31", "31.2"]]
     assert "colours from the image without a LoRA" in found[3][0]
     assert "CLIP’s view, not taste" in found[3][0]
 
 
-def test_without_clip_the_sheet_says_how_to_get_it(client: TestClient, tmp_path: Path) -> None:
+def test_without_clip_the_sheet_says_how_to_get_it_and_measures_of_other_columns_are_refused(
+    site: TestClient, tmp_path: Path
+) -> None:
     one = Measure(mean=0.5, low=0.5, high=0.5)
-    found = shown_measures(client, tmp_path, Measures(against="others", change=(one,) * 3))
+    found = shown_measures(site, tmp_path, Measures(against="others", change=(one,) * 3))
     assert found[:3] == [["50"]] * 3
     assert "from the images of the other LoRAs" in found[3][0]
     assert "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K --revision 1a25a44" in found[3][0]
-
-
-def test_a_sheet_with_measures_of_other_columns_is_refused(tmp_path: Path) -> None:
     wrong = Measures(against="others", change=(Measure(mean=0.5, low=0.5, high=0.5),))
     png_metadata.save_comparison(replace(result(), report=making.report(measures=wrong)), tmp_path / "wrong.png")
     with pytest.raises(UsageError, match="measures of other columns"):

@@ -80,13 +80,17 @@ def form(client: TestClient, **fields: str) -> dict[str, str]:
     return {**values, **fields}
 
 
-def test_try_it_starts_at_once_and_leads_to_the_page_that_shows_it(page: TestClient) -> None:
+def test_try_it_starts_at_once_and_leads_to_the_page_that_shows_it_and_two_clicks_make_it_once(
+    page: TestClient,
+) -> None:
     answer = page.post("/try", data={"lora": "civitai:2"})
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("./?view=try&lora=civitai%3A2&prompt=a+cat&seed=417&job=")
     followed = read(page.get("/" + answer.headers["location"].removeprefix("./")).text)
     assert followed.select_one("#stop") is not None
     assert followed.select_one("#stage [hx-get^='jobs/']") is not None
+    places = {page.post("/try", data=form(page)).headers["location"] for _ in range(2)}
+    assert len(places) == 1
 
 
 def test_the_button_answers_with_the_stage_and_the_address_that_leads_back(page: TestClient) -> None:
@@ -113,11 +117,6 @@ def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClie
     text = page.get("/" + location.removeprefix("./")).text
     assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in text
     assert "http-equiv" not in shown(page, finished(page)).decode()
-
-
-def test_two_clicks_make_it_once(page: TestClient) -> None:
-    places = {page.post("/try", data=form(page)).headers["location"] for _ in range(2)}
-    assert len(places) == 1
 
 
 def test_a_gpu_of_zerogpu_is_asked_for_with_the_quota_of_who_clicked(
@@ -150,71 +149,59 @@ def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: 
     assert "&prompt=a+cat&seed=417" in made.headers["location"]
 
 
-def test_there_is_nothing_to_make_without_a_lora(page: TestClient) -> None:
-    assert read(page.get("/?view=try").text).select_one("#start").has_attr("disabled")
-    assert page.post("/try", data={}).status_code == 422
+def test_there_is_nothing_to_make_without_a_lora(site: TestClient) -> None:
+    assert read(site.get("/?view=try").text).select_one("#start").has_attr("disabled")
+    assert site.post("/try", data={}).status_code == 422
 
 
-def test_a_field_that_is_wrong_says_so_and_nothing_is_made(page: TestClient) -> None:
+def test_a_field_that_is_wrong_and_a_lora_that_no_base_here_carries_are_told_and_nothing_is_made(
+    page: TestClient,
+) -> None:
     answer = page.post("/try", data=form(page, steps="9000"), headers=PART)
     field = read(answer.text).select_one("[name=steps]")
     assert field is not None
     assert (field["value"], field["aria-invalid"]) == ("9000", "true")
     assert "Choose between 1 and 500 steps." in answer.text
     assert jobs(page).running() == 0
-
-
-def test_a_lora_that_no_base_here_carries_is_refused_on_the_stage(page: TestClient) -> None:
     answer = page.post("/try", data={"lora": "civitai:1"})
     assert answer.status_code == 422
     assert "the demo brings only its tiny base" in read(answer.text).select_one("#shown").text
 
 
-def test_a_result_is_in_the_page_as_it_is_served(page: TestClient) -> None:
-    made = shown(page, finished(page))
+def test_a_result_is_in_the_page_as_it_is_served_at_most_three_times_its_size(site: TestClient) -> None:
+    made = shown(site, finished(site))
     assert [image["alt"] for image in made.select("#pair img[src^=images]")] == ["without", "with Ink"]
     assert "96 of 96 tensors applied" in made.select_one(".proof").text
     assert made.select_one("[data-slide]") is not None
+    assert "width='384' height='384'" in made.select_one(".spacer")["src"]
 
 
-def test_images_of_128_pixels_are_shown_at_most_three_times_their_size(page: TestClient) -> None:
-    spacer = shown(page, finished(page)).select_one(".spacer")
-    assert spacer is not None
-    assert "width='384' height='384'" in str(spacer["src"])
-
-
-def test_images_of_other_loras_are_not_shown(page: TestClient) -> None:
-    id_ = finished(page, subject=JobSubject(name="pair", refs=("civitai:9",)))
-    assert shown(page, id_).select_one("#pair") is None
-
-
-def test_a_job_that_nobody_knows_is_said_to_be_gone(page: TestClient) -> None:
-    assert "These images are no longer here." in shown(page, "guessed").text
-    answer = page.get("/jobs/guessed", headers=PART)
+def test_images_of_other_loras_and_those_that_are_gone_are_not_shown(site: TestClient) -> None:
+    id_ = finished(site, subject=JobSubject(name="pair", refs=("civitai:9",)))
+    assert shown(site, id_).select_one("#pair") is None
+    assert "These images are no longer here." in shown(site, "guessed").text
+    answer = site.get("/jobs/guessed", headers=PART)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (404, "#toast")
     assert "This is no longer here. Start it again." in answer.text
 
 
-def test_the_chosen_image_of_a_row_is_on_the_stage(page: TestClient) -> None:
-    id_ = finished(page, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
-    made = shown(page, id_, "&sheet=strip&shown=2")
+def test_the_chosen_image_of_a_row_is_on_the_stage_and_brings_its_weight_into_the_form(site: TestClient) -> None:
+    id_ = finished(site, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
+    made = shown(site, id_, "&sheet=strip&shown=2")
     assert [tile["value"] for tile in made.select(".tile[aria-current]")] == ["tile 2"]
     assert [tile.text.strip() for tile in made.select(".strip .tile")] == ["0", "1", "1.5 ⚠"]
     assert made.select_one("#pair .under")["src"] == "images/x/3.png"
-
-
-def test_an_image_of_a_sweep_brings_its_weight_into_the_form(page: TestClient) -> None:
-    id_ = finished(page, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
-    fields = form(page, sheet="strip", job=id_, act="tile 2")
-    answer = page.post("/try/form", data=fields)
+    id_ = finished(site, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
+    fields = form(site, sheet="strip", job=id_, act="tile 2")
+    answer = site.post("/try/form", data=fields)
     assert answer.headers["location"].startswith("../?view=try&lora=civitai%3A2%2A1.5&")
     assert answer.headers["location"].endswith("&shown=2")
 
 
 @pytest.mark.parametrize("with_weights", [True, False])
-def test_further_weights_are_made_under_a_pair_that_has_its_request(page: TestClient, with_weights: bool) -> None:
-    id_ = finished(page)
-    answer = page.post("/try/weights", data=form(page, job=id_ if with_weights else "guessed"))
+def test_further_weights_are_made_under_a_pair_that_has_its_request(site: TestClient, with_weights: bool) -> None:
+    id_ = finished(site)
+    answer = site.post("/try/weights", data=form(site, job=id_ if with_weights else "guessed"))
     said = "no other weights" if with_weights else "no longer here"
     assert (answer.status_code, said in answer.text) == (422, True)
 
@@ -248,45 +235,42 @@ class Held:
         return RESULT
 
 
-def test_a_reload_takes_it_up_where_it_is(page: TestClient) -> None:
+def test_a_reload_takes_it_up_where_it_is(site: TestClient) -> None:
     work = Held()
-    id_ = jobs(page).start(PAIR, work)
-    eventually(lambda: jobs(page).find(id_).number == 1)  # type: ignore[union-attr]
-    now = shown(page, id_)
+    id_ = jobs(site).start(PAIR, work)
+    eventually(lambda: jobs(site).find(id_).number == 1)  # type: ignore[union-attr]
+    now = shown(site, id_)
     assert now.select_one("#preview")["src"].startswith("data:image/png;base64,")
     assert now.select_one("#shown progress")["value"] == "25.0"
     assert "about 1 min 30 s left" in now.select_one("#make").text
     work.go.set()
 
 
-def test_its_stream_shows_each_step_and_at_last_the_images(page: TestClient) -> None:
+def test_its_stream_shows_each_step_and_at_last_the_images(site: TestClient) -> None:
     work = Held()
-    id_ = jobs(page).start(PAIR, work)
+    id_ = jobs(site).start(PAIR, work)
     threading.Timer(0.3, work.go.set).start()
-    messages = parts(page.get(f"/jobs/{id_}{PAGE[1:]}").text)
+    messages = parts(site.get(f"/jobs/{id_}{PAGE[1:]}").text)
     assert messages[0].select_one("#preview") is not None
     last = [part["hx-target"] for part in messages[-1].select("hx-partial")]
     assert last == ["#shown", "#make", "#history"]
     assert messages[-1].select_one("#start") is not None
 
 
-def test_a_failure_is_said_on_the_stage_and_stays_after_a_reload(page: TestClient) -> None:
-    id_ = finished(page, HubDown("CivitAI is down."))
-    for text in (page.get(f"/jobs/{id_}{PAGE[1:]}").text, shown(page, id_).decode()):
+def test_a_failure_is_said_on_the_stage_and_stays_after_a_reload_without_inner_words(site: TestClient) -> None:
+    id_ = finished(site, HubDown("CivitAI is down."))
+    for text in (site.get(f"/jobs/{id_}{PAGE[1:]}").text, shown(site, id_).decode()):
         assert "CivitAI is down." in text
         assert 'id="start"' in text
-
-
-def test_a_bug_shows_no_inner_words(page: TestClient) -> None:
-    text = shown(page, finished(page, ZeroDivisionError("secret"))).text
+    text = shown(site, finished(site, ZeroDivisionError("secret"))).text
     assert ("Something went wrong here." in text, "secret" in text) == (True, False)
 
 
-def test_gigabytes_are_asked_for_and_the_answer_says_what_it_is_about(page: TestClient) -> None:
-    asked = shown(page, finished(page, NEED), "&on=tiny-shapes")
+def test_gigabytes_are_asked_for_and_the_answer_says_what_it_is_about(site: TestClient) -> None:
+    asked = shown(site, finished(site, NEED), "&on=tiny-shapes")
     assert "2.0 GB from a/b" in " ".join(asked.select_one("[role=alertdialog]").text.split())
     assert asked.select_one("#agree")["value"] == "tiny-shapes civitai:2"
-    left = page.post("/try/form", data=form(page, job="x", act="leave")).headers["location"]
+    left = site.post("/try/form", data=form(site, job="x", act="leave")).headers["location"]
     assert "job=" not in left
 
 
@@ -297,9 +281,7 @@ def test_stopping_says_what_is_left(page: TestClient, queued: Services) -> None:
     assert "Stopped. What has come of the download is kept." in answer.text
     assert "job=" not in answer.headers["HX-Replace-Url"]
     assert queued.queue.tasks()[0].state == "paused"
-
-
-def test_stopping_without_javascript_leads_back_to_the_page(page: TestClient) -> None:
+    # Without JavaScript it leads back to the page.
     id_ = jobs(page).start(PAIR, Held())
     assert page.post(f"/jobs/{id_}/stop{PAGE[1:]}").headers["location"] == "../../?view=try&lora=civitai%3A2"
 
@@ -312,53 +294,40 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
         "name": "Ink", "title": "Ink, with Paper 0.5", "refs": ("civitai:2",),
     }  # fmt: skip
     result = Result(**{**values, **fields})
-    jobs: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
-    id_ = jobs.start(JobSubject(name=result.kind, refs=result.refs), lambda on_progress, is_cancelled: result)
-    assert list(jobs.follow(id_, beat=60))[-1][1] == result
-    return read(client.get(f"/?view=try&lora=civitai:2&job={id_}{address}").text)
+    return shown(client, finished(client, result, JobSubject(name=result.kind, refs=result.refs)), address)
 
 
-def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet(site: TestClient) -> None:
+def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet_and_offers_the_weight_that_is_shown(
+    site: TestClient,
+) -> None:
     stage = shown_values(site, 0, 1, offered=(0, 0.5, 1), request=job())
     assert [tile.text for tile in stage.select(".strip .tile")] == ["0", "0.5", "1"]
     assert (len(stage.select(".strip button")), len(stage.select("#others"))) == (2, 1)
     assert stage.select_one(".strip")["aria-label"] == "Weights of Ink, with Paper 0.5"
-
-
-def test_a_whole_row_offers_the_weight_that_is_shown(site: TestClient) -> None:
     stage = shown_values(site, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert (stage.select("#others"), stage.select_one("#use").text) == ([], "Use weight 0.5")
-
-
-def test_an_image_above_1_says_that_artifacts_are_likely(site: TestClient) -> None:
-    stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
-    assert [mark["title"] for mark in stage.select(".tile .high")] == ["Above 1, artifacts are likely."]
-
-
-def test_what_is_saved_is_the_image_on_the_right(site: TestClient) -> None:
-    stage = shown_values(site, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
+    # What is saved is the image on the right.
     assert [(a["href"], a["download"]) for a in stage.select("a[download]")] == [("images/a/0.5.png", "0.5.png")]
 
 
-def test_a_grid_names_the_lora_above_each_column(site: TestClient) -> None:
+def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_for_each(site: TestClient) -> None:
     stage = shown_values(
         site, 0, 1, 0, 1, kind="grid", rows=("a cat", "<b>"), columns=("0", "1"), address="&sheet=grid"
     )
     assert [head.text for head in stage.select(".sheet th")] == ["Ink 0", "Ink 1", "a cat", "<b>"]
     assert len(stage.select(".sheet td a img")) == 4
-
-
-def test_a_sheet_of_loras_has_a_column_for_each_and_a_row_for_each_prompt(site: TestClient) -> None:
     columns, rows = ("Ink 1", "<i> 0.8"), ("a cat", "<b>")
     stage = shown_values(site, 0, 1, 0, 1, kind="loras", rows=rows, columns=columns, address="&sheet=loras")
     assert [head.text for head in stage.select(".sheet th")] == ["Ink 1", "<i> 0.8", "a cat", "<b>"]
     assert stage.select_one(".sheet")["aria-label"] == "Which of these?"
 
 
-def test_a_shared_link_has_the_settings_and_not_the_job(site: TestClient) -> None:
+def test_an_image_above_1_says_that_artifacts_are_likely_and_a_shared_link_has_no_job(site: TestClient) -> None:
     share = shown_values(site, 0, 1, link="view=try&seed=5").select_one("[data-share]")
     assert share is not None
     assert share["data-share"] == "?view=try&seed=5"
+    stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
+    assert [mark["title"] for mark in stage.select(".tile .high")] == ["Above 1, artifacts are likely."]
 
 
 @pytest.mark.parametrize(("address", "tab"), [("", "With and without"), ("&sheet=grid", "Prompts")])

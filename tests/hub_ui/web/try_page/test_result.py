@@ -19,11 +19,15 @@ from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
 
 
-def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path) -> None:
+def test_a_result_names_its_loras_and_stands_in_the_served_folder_with_the_whole_prompt(tmp_path: Path) -> None:
     asked = job()
     shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
     assert all(tile.src.startswith("images/") for tile in shown.tiles)
+    asked = job(prompt="猫" * 500)
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert "猫" not in shown.detail
+    assert "猫" * 500 in shown.right_tile.settings
 
 
 def test_a_clip_is_saved_in_three_forms_that_say_the_same(tmp_path: Path) -> None:
@@ -35,14 +39,7 @@ def test_a_clip_is_saved_in_three_forms_that_say_the_same(tmp_path: Path) -> Non
     assert {png_metadata.read(file).frames for file in files} == {3}
 
 
-def test_the_settings_of_an_image_have_the_whole_prompt(tmp_path: Path) -> None:
-    asked = job(prompt="猫" * 500)
-    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
-    assert "猫" not in shown.detail
-    assert "猫" * 500 in shown.right_tile.settings
-
-
-def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
+def test_the_files_of_the_loras_are_hashed_once_and_without_both_of_two_is_no_weight_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
@@ -50,6 +47,9 @@ def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
     asked = job()
     result.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
     assert len(read) == 1
+    asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert [tile.weight for tile in shown.tiles] == [None, 0.8]
 
 
 def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
@@ -62,12 +62,6 @@ def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
     )
     assert (whole.missing, whole.slots[1], whole.usable) == ((), (0.3, 2), None)
     assert whole.showing(2).usable == 0.3
-
-
-def test_without_both_of_two_loras_is_no_weight_of_one(tmp_path: Path) -> None:
-    asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
-    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
-    assert [tile.weight for tile in shown.tiles] == [None, 0.8]
 
 
 def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:

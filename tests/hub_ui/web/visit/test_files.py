@@ -12,8 +12,7 @@ import requests
 from starlette.testclient import TestClient
 
 from connectors.ref import HubName, Ref
-from hub_ui import app, services
-from hub_ui.commands.serve import demo_settings
+from hub_ui import app
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import use_visitor
@@ -24,6 +23,7 @@ from hub_ui.web.visitors import COOKIE
 from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, read
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
@@ -53,11 +53,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     home = tmp_path_factory.mktemp("visit")
     lock = home / "shared.lock"
     lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:9@9#9"), title="Offered")]))
-    with running_hubs(write_private_data(home)) as hubs:
-        settings = demo_settings(home / "home", home / "loras", hubs)
-        settings = replace(settings, hosted=True, limits=LIMITS, shared_lock=lock, trusts_proxy=True)
-        with services.build(settings) as built, app.serving(built) as url:
-            yield Page(url=url, services=built)
+    with (
+        running_hubs(write_private_data(home)) as hubs,
+        services_of(hubs, home, hosted=True, limits=LIMITS, shared_lock=lock, trusts_proxy=True) as built,
+        app.serving(built) as url,
+    ):
+        yield Page(url=url, services=built)
 
 
 def test_each_visitors_lock_is_their_own_with_the_operators(page: Page) -> None:
@@ -149,10 +150,8 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("visit")
     lock = home / "shared.lock"
     lock.write_text(lockfile.dumps([entry(ref=Ref.parse(OFFERED), title="Offered")]))
-    with running_hubs(CONTRACT) as hubs:
-        settings = replace(demo_settings(home / "home", home / "loras", hubs), hosted=True, shared_lock=lock)
-        with services.build(settings) as built:
-            yield built
+    with running_hubs(CONTRACT) as hubs, services_of(hubs, home, hosted=True, shared_lock=lock) as built:
+        yield built
 
 
 @pytest.fixture
@@ -171,14 +170,13 @@ def titles(text: str) -> list[str]:
     return [title.text for title in read(text).select("#kept .what b")]
 
 
-def test_what_was_kept_is_listed_and_what_the_operator_offers(visit: TestClient) -> None:
+def test_what_was_kept_and_what_the_operator_offers_is_listed_with_links_to_panel_first_try_and_file(
+    visit: TestClient, hosted: Services
+) -> None:
     page = read(visit.get("/?view=library").text)
     assert titles(str(page)) == ["red"]
     assert [title.text for title in page.select("#offered .what b")] == ["Offered"]
     assert [button.text for button in page.select("#offered button:not(.chip)")] == []
-
-
-def test_a_row_leads_to_its_panel_its_first_try_and_its_file(visit: TestClient, hosted: Services) -> None:
     [opens, tries, file] = [str(link["href"]) for link in read(visit.get("/?view=library").text).select("#kept a")]
     assert opens.startswith("./?open=huggingface%3Amaker%2Fred%40")
     assert tries.startswith("./?view=try&lora=huggingface%3Amaker%2Fred%40")
@@ -192,12 +190,11 @@ def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) ->
     assert "Nothing yet in this visit." in answer.text
 
 
-def test_without_javascript_a_row_is_removed_and_the_page_comes_anew(visit: TestClient) -> None:
+def test_without_javascript_a_row_is_removed_and_the_page_comes_anew_but_not_by_what_is_no_ref(
+    visit: TestClient,
+) -> None:
     ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library&q=ink"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?view=library&q=ink")
-
-
-def test_what_is_no_ref_is_refused(visit: TestClient) -> None:
     assert visit.post("/visit/remove", data={"ref": "nonsense"}).status_code == 422
     assert visit.get("/visit/file?ref=nonsense").status_code == 422
