@@ -246,9 +246,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
 
 
 def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hub_ui.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, **options
-    )
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([sys.executable, "-m", "hub_ui.cli", *words], cwd=ROOT, text=True, timeout=60, **options)
 
 
 def test_help_names_every_command_and_each_has_its_options() -> None:
@@ -299,10 +298,7 @@ def test_commands_options_and_choices_are_completed(line: str, completions: list
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_behind_standard_output_is_an_error() -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "hub_ui.cli", "search", "a", "--offline", "--json"],
-            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
+        done = process("search", "a", "--offline", "--json", stdout=full)
     assert (done.returncode, done.stderr) == (1, "hub-ui: No space left on device\n")
 
 
@@ -310,9 +306,6 @@ def test_a_full_disk_behind_standard_output_is_an_error() -> None:
 def test_a_reader_that_left_is_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "hub_ui.cli", "search", "a", "--offline", "--json"],
-        cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
+    done = process("search", "a", "--offline", "--json", stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (cli.PIPE_CLOSED, "")

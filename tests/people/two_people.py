@@ -6,7 +6,6 @@ All that the page writes lies in one folder: its home, caches, temporary files, 
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from safetensors.numpy import load_file, save_file
 from connectors.registry import HUBS, HubName
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.huggingface_oauth import SignIn
 from tests.people.browser import Answer, Browser
 from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
@@ -190,8 +190,7 @@ def staged(folder: Path) -> Iterator[Stage]:
 def served(folder: Path, hubs: HubEndpoints) -> Iterator[str]:
     for name in ("home", "tmp", "said"):
         (folder / name).mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_run_of_ports()
     environment = {
         **hubs.as_env(), **LIMITS, **{HUBS[hub].token_variable: key for hub, key in OWNER_KEYS.items()},
         "HUB_UI_SHARED_KEYS": SHARED, "HUB_UI_LOG_LEVEL": "debug", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT),

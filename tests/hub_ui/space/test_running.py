@@ -1,7 +1,6 @@
 """A Space as a visitor meets it: pushed to the local hub, downloaded as Spaces does, and started by its own app.py."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from huggingface_hub import HfApi, snapshot_download
 from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.journeys
@@ -70,8 +70,7 @@ def space_like_run(hubs: HubEndpoints, folder: Path) -> Iterator[Space]:
             token=False,
             cache_dir=cache / "hub",
         )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_run_of_ports()
     variables = {name: each.value for name, each in api.get_space_variables(NAME).items()}
     environment = space_environment(hubs, folder / "home", port) | variables
     # Without PYTHONPATH and the user's packages: hub_ui comes from beside app.py.

@@ -19,7 +19,7 @@ from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import download, pull_file, record
-from tests.tools.benchmarks.figures import Figure, interleaved, report
+from tests.tools.benchmarks.figures import Figure, interleaved, report, started
 
 MIB = 1024 * 1024
 CONNECTIONS = 4
@@ -90,13 +90,9 @@ def weights(path: Path, size: int) -> Path:
 
 @contextmanager
 def served(file: Path, rate: int | None = None) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.tools.benchmarks.file_server", str(file), *([str(rate)] if rate else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.kill()
+    words = [str(file), *([str(rate)] if rate else [])]
+    with started(sys.executable, "-m", "tests.tools.benchmarks.file_server", *words) as (url, _process):
+        yield url
 
 
 def _without(program: str) -> list[Figure]:

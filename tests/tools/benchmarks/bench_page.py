@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 
 import psutil
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.browser.chromium import chromium
-from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.benchmarks.figures import Figure, report, started
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = 7
@@ -74,13 +74,8 @@ class Server:
 @contextmanager
 def running(script: str, *words: str, sign: str = "") -> Iterator[Server]:
     """Its first line of output is the `url`."""
-    command = [sys.executable, "-c", script, *words]
-    with Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield Server(url=process.stdout.readline().strip(), process=psutil.Process(process.pid), sign=sign)
-        finally:
-            process.kill()
+    with started(sys.executable, "-c", script, *words, cwd=ROOT, stdin=PIPE) as (url, process):
+        yield Server(url=url, process=process, sign=sign)
 
 
 # The page's own clock: when the frame with the sign is drawn.

@@ -4,7 +4,6 @@ Idle is what an app that nobody looks at costs: processor time over a minute, as
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.tools.benchmarks.figures import Figure, interleaved, report
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
+from tests.tools.benchmarks.figures import Figure, interleaved, report, started
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
@@ -70,20 +70,14 @@ def seconds_to_help(script: str) -> float:
 def served(script: str, *words: str) -> Iterator[psutil.Process]:
     """A process that has served its first page. Raises if torch or diffusers came along."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         # Where nobody else on this computer expects an app to ask.
-        own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": str(port)}
-        command, environ = [sys.executable, "-c", script, *words], {**os.environ, **NOWHERE, **own}
-        with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                said = process.stdout.readline().split()
-                if said != ["served"]:
-                    raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
-                yield psutil.Process(process.pid)
-            finally:
-                process.kill()
+        port = str(free_run_of_ports())
+        own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": port}
+        environ = {**os.environ, **NOWHERE, **own}
+        with started(sys.executable, "-c", script, *words, cwd=ROOT, env=environ) as (said, process):
+            if said != "served":
+                raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
+            yield process
 
 
 def seconds_to_serve(script: str) -> float:

@@ -1,10 +1,15 @@
 """Two things timed in turn, and what is printed of it: always a ratio, both sides measured in the same run."""
 
+import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
+
+import psutil
 
 if sys.platform != "win32":
     import resource
@@ -53,6 +58,17 @@ def report(figures: Iterable[Figure]) -> int:
         print(figure, flush=True)
         all_good &= figure.good
     return 0 if all_good else 1
+
+
+@contextmanager
+def started(*command: str, **options: Any) -> Iterator[tuple[str, psutil.Process]]:
+    """The first line that a program prints, and its process, which is killed in the end."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip(), psutil.Process(process.pid)
+        finally:
+            process.kill()
 
 
 def _time(seconds: float) -> str:

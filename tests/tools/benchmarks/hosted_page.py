@@ -6,7 +6,6 @@ A visitor is a connection: what a browser library would cost for each is more th
 import asyncio
 import gzip
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import psutil
 
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 
 # One hub hangs, and another answers 500.
 FAULTS = (
@@ -108,8 +108,7 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
 
 @contextmanager
 def hosted_page(hubs: HubEndpoints) -> Iterator[HostedPage]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_run_of_ports()
     command = [sys.executable, "-m", "hub_ui", "serve", "--hosted", "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         environ = {**os.environ, **hubs.as_env(), **LIMITS, "HUB_UI_HOME": home}

@@ -332,20 +332,16 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
     assert (len(last.ids), last.pending, last.note) == (6, (), "Search again in a minute.")
 
 
-def test_load_more_reads_past_pages_without_anything_that_fits(home: Path) -> None:
-    pages = [on("civitai", 3), *([] for _ in range(7)), on("civitai", 2)]
+@pytest.mark.parametrize(
+    ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs' next pages have nothing more that fits.")]
+)
+def test_load_more_reads_past_pages_without_anything_that_fits_or_says_so(
+    home: Path, between: int, found: list[str], note: str
+) -> None:
+    pages = [on("civitai", 3), *([] for _ in range(between)), on("civitai", 2)]
     with services_on(home, Paged(name="civitai", pages=pages)) as made:
-        now = list(search.search(made, Query()))[-1]
-        assert titles(made, more(made, now)) == ["2"]
-
-
-def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path) -> None:
-    pages = [on("civitai", 3), *([] for _ in range(99))]
-    with services_on(home, Paged(name="civitai", pages=pages)) as made:
-        now = list(search.search(made, Query()))[-1]
-        last = more(made, now)
-        assert (titles(made, last), last.has_more) == ([], False)
-        assert last.note == "The hubs' next pages have nothing more that fits."
+        last = more(made, list(search.search(made, Query()))[-1])
+        assert (titles(made, last), last.has_more, last.note) == (found, False, note)
 
 
 def test_cards_know_from_where_on_the_list_holds_less(built: Services) -> None:
@@ -362,13 +358,10 @@ def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Service
     assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon", "neon night"], "neon", 2)
 
 
-def test_hubs_that_have_nothing_for_all_words_are_asked_for_the_longest(built: Services, hub: Hub) -> None:
+@pytest.mark.parametrize("text", ["red nights", "neon nights lora"])
+def test_hubs_that_have_nothing_for_all_words_are_asked_for_the_longest_or_the_name_alone(
+    built: Services, hub: Hub, text: str
+) -> None:
     hub.loras = [lora(2, title="neon nights")]
-    *_, last = search.search(built, Query(text="red nights"))
-    assert (titles(built, last), len(hub.asked)) == (["neon nights"], 2)
-
-
-def test_hubs_that_have_nothing_are_asked_for_the_name_alone(built: Services, hub: Hub) -> None:
-    hub.loras = [lora(2, title="neon night")]
-    *_, last = search.search(built, Query(text="neon night lora"))
-    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon night"], "", 2)
+    *_, last = search.search(built, Query(text=text))
+    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon nights"], "", 2)
