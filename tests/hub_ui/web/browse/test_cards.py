@@ -98,9 +98,9 @@ def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
 
 
 def test_a_card_is_tried_with_one_click() -> None:
-    [form] = list_values(card()).select("form[action=try]")
-    assert (form["method"], form.input["value"]) == ("post", "civitai:1@10#100")
-    assert (form.button.text, form.button["aria-label"]) == ("Try", "Try Ink 1")
+    [button] = list_values(card()).select("button[form=begin]")
+    assert (button["name"], button["value"]) == ("lora", "civitai:1@10#100")
+    assert (button.text, button["aria-label"]) == ("Try", "Try Ink 1")
 
 
 def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
