@@ -24,10 +24,10 @@ from hub_ui.generate.batch import (
     plan_calls,
 )
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.previews import HostCopy
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from tests.hub_ui.generate.building import adapter, drawn, job, load_base, save_kohya
 from tests.hub_ui.generate.comparing import one, same

@@ -11,9 +11,9 @@ import pytest
 
 from connectors.errors import DoesNotFit, HubDown, PreviewError, UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.device_kinds import KINDS, DeviceKind
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
+from hub_ui.generate.memory_plan import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, Step
 from tests.hub_ui.generate.building import adapter, job
@@ -56,14 +56,6 @@ def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
         ("Putting the LoRA on", 0, 0),
         *(("Generating 2 images", done, 4) for done in (0, 2, 4)),
     ]
-
-
-def test_a_small_preview_comes_with_the_steps(studio: Engine, base: str) -> None:
-    steps: list[Step] = []
-    asked = job(base=base)
-    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
-    sizes = [step.preview.size for step in steps if step.preview is not None]
-    assert sizes == [(32, 32)]
 
 
 def test_a_time_is_told_before_and_measured_after(studio: Engine, base: str, kohya: Path) -> None:
