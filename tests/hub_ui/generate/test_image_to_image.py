@@ -84,15 +84,6 @@ def test_emphasis_counts_over_an_image_too(studio: Engine, base: str, photo: Pat
     assert apart(one(studio, **fields), one(studio, prompt="a (red:1.9) cat", **fields)) > 0.1
 
 
-def test_a_photo_is_turned_as_its_camera_says(studio: Engine, base: str, photo: Path, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn clockwise
-    with Image.open(photo) as image:
-        image.rotate(90).save(tmp_path / "turned.png", exif=exif)
-    fields = {"base": base, "steps": 4}
-    assert same(one(studio, image=photo, **fields), one(studio, image=tmp_path / "turned.png", **fields))
-
-
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")  # Chroma's, which diffusers itself deprecates
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 def test_the_pipelines_of_other_families_are_of_the_same_parts(family: Base, tmp_path: Path) -> None:

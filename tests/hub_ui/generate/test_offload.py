@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from itertools import chain, combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,8 +44,8 @@ def pixels(pipe: Any) -> Any:
 
 def test_a_level_changes_no_pixel_whatever_came_before(pipe: Any) -> None:
     expected = pixels(pipe)
-    # After each level, each other one: with three, 0 1 0 2 1 2 0.
-    for level in (*chain.from_iterable(combinations(LEVELS, 2)), LEVELS[0]):
+    # One that is further down, and back from it.
+    for level in (*LEVELS[1:], *LEVELS[-2::-1]):
         place(pipe, CPU, Placement(level=level))
         assert np.array_equal(pixels(pipe), expected), level
 

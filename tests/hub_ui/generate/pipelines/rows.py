@@ -24,16 +24,12 @@ Make = Callable[[Any, int], File]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """`make` takes the pipeline and a seed. `alone`: why diffusers alone can't be asked; None where it can.
-
-    `stacked`: whether two of them at once are compared too.
-    """
+    """`make` takes the pipeline and a seed. `alone`: why diffusers alone can't be asked; None where it can."""
 
     base: Base
     name: str
     make: Make
     alone: str | None = None
-    stacked: bool = True
 
     def __str__(self) -> str:
         return f"{self.base} {self.name}"
