@@ -201,13 +201,17 @@ def _out_of_memory_once() -> Callable[..., None]:
     return failing
 
 
-def test_a_cached_file_is_not_read_again(manager: AdapterManager, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_cached_file_is_not_read_again_unless_it_has_changed(
+    manager: AdapterManager, tmp_path: Path, monkeypatch: Any
+) -> None:
     one, other = save_kohya(tmp_path / "1.safetensors"), save_kohya(tmp_path / "2.safetensors", seed=2)
     for path in (one, other):
         manager.set_adapters([adapter(path)])
     monkeypatch.setattr("hub_ui.generate.lora.manager.load_patches", None)
     one.touch()
     manager.set_adapters([adapter(other)])
+    with pytest.raises(TypeError, match="not callable"):
+        manager.set_adapters([adapter(one)])
 
 
 def test_the_names_of_a_model_are_built_once_for_all_files(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
