@@ -36,6 +36,7 @@ from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, w
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
+    HubStatus,
     Preview,
     Room,
     Shown,
@@ -199,12 +200,14 @@ class BrowseRoutes(Room):
         the page has (Results.fingerprint).
         """
         services, change = self.services, self.services.catalog.change()
-        statuses = search.begin(services, view.query).statuses
+        statuses: tuple[HubStatus, ...] = ()
         for now in search.search(services, view.query):
-            if now.is_held or (now.fingerprint, now.statuses) == (seen, statuses):
+            # What is first said of the hubs, the page says already.
+            known, statuses, found = (seen, statuses or now.statuses), now.statuses, now.fingerprint
+            if now.is_held or (found, statuses) == known:
                 continue
-            if now.fingerprint != seen or services.catalog.change() != change:
-                seen, change = now.fingerprint, services.catalog.change()
+            if found != seen or services.catalog.change() != change:
+                seen, change = found, services.catalog.change()
                 yield self.pages.render("browse/step", **self.all(view, now))
             else:
                 # Nothing is counted again where nothing has changed.
