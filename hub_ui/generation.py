@@ -78,47 +78,24 @@ class Generation:
         is_cancelled: Callable[[], bool] | None = None,
         **fields: Any,
     ) -> GenerationRequest:
-        """`fields` are those of GenerationRequest. With `pulls`, what isn't in the library is pulled first."""
-        inputs = self.inputs(
-            refs,
-            weights,
-            clip_weights=clip_weights,
-            blocks=blocks,
-            pulls=pulls,
-            on_progress=on_progress,
-            is_cancelled=is_cancelled,
-        )
-        return GenerationRequest(adapters=inputs, **fields)
+        """`fields` are those of GenerationRequest. With `pulls`, what isn't in the library is pulled first.
 
-    def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
-        """The same without any file: enough to say how long it takes, and to run it on Replicate."""
-        return self.request(refs, weights, pulls=False, **fields)
-
-    def inputs(
-        self,
-        refs: Sequence[Ref | Path],
-        weights: Sequence[float] = (),
-        *,
-        clip_weights: Sequence[float | None] = (),
-        blocks: Sequence[str | None] = (),
-        pulls: bool = True,
-        on_progress: Callable[[Progress], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
-    ) -> tuple[LoraInput, ...]:
-        """The files to generate with. No weights: each author's own, else 1. One weight: for all of them.
-
-        `clip_weights` are those of the text encoders, by default the same; `blocks` are what lora/blocks.py reads.
+        No weights: each author's own, else 1. One weight: for all of them. `clip_weights` are those of the text
+        encoders, by default the same; `blocks` are what lora/blocks.py reads.
         """
 
         def load(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
-                return self._file_input(ref, weight)
-            entry = self.downloads.find_installed(ref)
-            if entry is None and not pulls:
-                return self._input_of_record(ref, weight)
-            if entry is None:
-                entry = self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
-            return self._entry_input(entry, weight)
+                # With the words of its entry or its hub where its bytes are known.
+                entry = entry_of_file(self._lookup.identifier().one(ref), self._lookup.library.entries())
+                return _input_of(entry, weight, path=ref, sha256=entry.sha256)
+            installed = self.downloads.find_installed(ref)
+            if installed is None and not pulls:
+                record = self._lookup.find_record(ref) or self._lookup.record(ref)
+                pinned = record.ref if record.ref.is_pinned else pin(self._lookup.connector(ref.hub), ref)
+                return replace(_input_of(record, weight, path=Path()), ref=pinned)
+            entry = installed or self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+            return _input_of(entry, weight, path=self.downloads.path(entry), sha256=entry.sha256)
 
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
@@ -134,40 +111,18 @@ class Generation:
             strict=True,
         )
         inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
-        return add_other_halves(inputs, self.downloads.other_half, load)
+        adapters = add_other_halves(inputs, self.downloads.other_half, load)
+        return GenerationRequest(adapters=adapters, **fields)
 
-    def _input_of_record(self, ref: Ref, weight: float | None) -> LoraInput:
-        record = self._lookup.find_record(ref) or self._lookup.record(ref)
-        if weight is None:
-            weight = 1.0 if record.weight is None else record.weight
-        return LoraInput(
-            ref=record.ref if record.ref.is_pinned else pin(self._lookup.connector(ref.hub), ref),
-            path=Path(),
-            title=record.title,
-            weight=weight,
-            trigger_words=record.trigger_words,
-            architecture=record.architecture,
-            base_model=record.base_model,
-        )
+    def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
+        """The same without any file: enough to say how long it takes, and to run it on Replicate."""
+        return self.request(refs, weights, pulls=False, **fields)
 
-    def _file_input(self, path: Path, weight: float | None) -> LoraInput:
-        """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
-        entry = entry_of_file(self._lookup.identifier().one(path), self._lookup.library.entries())
-        return replace(self._entry_input(entry, weight), path=path)
-
-    def _entry_input(self, entry: Entry, weight: float | None) -> LoraInput:
-        if weight is None:
-            weight = 1.0 if entry.weight is None else entry.weight
-        return LoraInput(
-            ref=entry.ref,
-            path=self.downloads.path(entry),
-            title=entry.title,
-            weight=weight,
-            trigger_words=entry.trigger_words,
-            architecture=entry.architecture,
-            base_model=entry.base_model,
-            sha256=entry.sha256,
-        )
+    def inputs(
+        self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **options: Any
+    ) -> tuple[LoraInput, ...]:
+        """The files of such a request."""
+        return self.request(refs, weights, prompt="", **options).adapters
 
     def fit(self, request: GenerationRequest) -> Fit:
         """Which of its LoRAs can be compared on one base that the policy allows."""
@@ -288,6 +243,21 @@ class Generation:
             return False
         records = [self._lookup.find_record(ref) for ref in refs if ref.hub != "replicate"]
         return all(record is not None and record.architecture == "flux1" for record in records)
+
+
+def _input_of(found: Entry | Record, weight: float | None, path: Path, sha256: str | None = None) -> LoraInput:
+    """Without a weight it has its author's."""
+    own = 1.0 if found.weight is None else found.weight
+    return LoraInput(
+        ref=found.ref,
+        path=path,
+        title=found.title,
+        weight=own if weight is None else weight,
+        trigger_words=found.trigger_words,
+        architecture=found.architecture,
+        base_model=found.base_model,
+        sha256=sha256,
+    )
 
 
 def _with_parts(lora: LoraInput, clip_weight: float | None, blocks: str | None) -> LoraInput:

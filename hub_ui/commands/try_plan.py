@@ -19,7 +19,6 @@ from hub_ui.generate.base_models.download import Source, is_on_disk
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.memory import total_memory
@@ -30,6 +29,7 @@ from hub_ui.generate.memory_plan import (
     LEVELS,
     MemoryPlan,
     download_bytes,
+    kind_of,
     usable_memory,
     usable_ram,
 )

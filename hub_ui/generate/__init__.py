@@ -15,7 +15,6 @@
     samplers.py          other programs' sampler names -> schedulers
     previews.py          rough images at each step
     prompt_weights.py    emphasis and long prompts, and their embeddings
-    device_kinds.py      what sets devices apart, and what steps read of one without a stop
     caches.py            what need not be computed twice
     backend.py           one interface for all places that generate, and the events that come from elsewhere
     replicate.py         the same requests on Replicate, and for how much

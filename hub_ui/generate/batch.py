@@ -19,13 +19,13 @@ from PIL.Image import Image
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.caches import PromptCache, PromptRow, effect_key
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.device_kinds import HostCopy, copy_to_host, kind_of
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
+from hub_ui.generate.memory_plan import kind_of
 from hub_ui.generate.offload import free_parts
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
-from hub_ui.generate.previews import LatentPreviews
+from hub_ui.generate.previews import HostCopy, LatentPreviews, copy_to_host
 from hub_ui.generate.prompt_weights import chunk_count, encode_prompts, reads_emphasis, without_weights
 from hub_ui.generate.request import LoraInput, ProgressTracker, replace_attribute, watch_steps
 from hub_ui.generate.result import GeneratedImage

@@ -13,8 +13,7 @@ import psutil
 
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
-from hub_ui.generate.device_kinds import DeviceKind, kind_of
-from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, required_memory
+from hub_ui.generate.memory_plan import DeviceKind, MemoryPlan, OffloadLevel, kind_of, required_memory
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 

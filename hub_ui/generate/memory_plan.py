@@ -2,14 +2,17 @@
 
 import itertools
 import math
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import FULL, NETWORKS, Precision, bytes_of_part, precision_of
 from hub_ui.generate.base_models.table import activations, exact_sizes, model_sizes
-from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
@@ -51,6 +54,37 @@ _MERGING = 5
 _CONTEXT = 800_000_000
 # A LoRA of rank 16 for all layers of SDXL, or of rank 40 for those of FLUX.1, as a share of the network's weights.
 _USUAL_LORA = 0.017
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceKind:
+    """What sets one of torch's kinds of devices apart for this program. Nothing else compares their names.
+
+    `has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
+    computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
+    types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
+    `slices_attention`: images are wrong where attention at once runs out of memory. `emulates_bfloat16`: torch computes
+    it in float32 where the device lacks it. `compiler` is the package that torch.compile needs for it. On the platform
+    `spills_on`, its driver goes on in the computer's memory where its own runs out, and raises nothing.
+    """
+
+    has_own_memory: bool = False
+    pins: bool = False
+    channels_last: tuple[str, ...] = ()
+    merges: bool = True
+    slices_attention: bool = False
+    emulates_bfloat16: bool = False
+    compiler: str | None = None
+    spills_on: str | None = None
+
+
+_FILE = tomllib.loads(Path(__file__).with_name("device_kinds.toml").read_text(encoding="utf-8"))
+KINDS = msgspec.convert(_FILE, dict[str, DeviceKind])
+
+
+def kind_of(device: str) -> DeviceKind:
+    """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
+    return KINDS.get(device.partition(":")[0], KINDS["cpu"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,10 +19,11 @@ navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now();
       return performance.now() - window.lastBusy > quiet;
     },
     clickFilter(part) {
-      const boxes = all('#filters input[name]').filter((box) => box.checkVisibility());
+      // A group is read when it is opened.
+      const boxes = all('#filters input[name], #filters .fold:not([open]) > summary').filter((box) => box.checkVisibility());
       const box = boxes[Math.floor(part * boxes.length)];
       box?.click();
-      return box?.id;
+      return box?.id || box?.textContent;
     },
     openCard(at) {
       const card = all('#cards .hit')[at];

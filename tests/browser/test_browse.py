@@ -129,6 +129,19 @@ def test_a_filter_and_a_chip_change_the_list_and_its_address_and_back_takes_them
     expect(browse.get_by_label("Style", exact=False).first).to_be_checked()
 
 
+def test_a_group_of_filters_is_read_when_it_is_opened_and_stays_open_with_the_counts_of_each_list(browse: Page) -> None:
+    group = browse.locator("#group-license")
+    group.locator("summary").click()
+    counted = group.get_by_label("selling images").locator("..").inner_text()
+    browse.get_by_label("Style", exact=False).first.check()
+    expect(group.locator("label").first).not_to_have_text(counted, use_inner_text=True)
+    group.get_by_label("selling images").check()
+    expect(browse.locator("#line")).to_contain_text("images may be sold")
+    browse.get_by_role("link", name="Remove images may be sold").click()
+    expect(group.get_by_label("selling images")).not_to_be_checked()
+    expect(group.get_by_label("paid services")).to_be_visible()
+
+
 def test_a_suggestion_is_taken_by_keyboard_and_the_box_keeps_the_focus(browse: Page) -> None:
     browse.locator("#q").press_sequentially("ki")
     expect(browse.locator("#suggestions [role=option]").first).to_contain_text("kind:")

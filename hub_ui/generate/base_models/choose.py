@@ -162,10 +162,8 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
         text = _("There is no base model here that can generate with LoRAs for {architecture}.")
         rest = _("It can be downloaded and used in another program.")
         raise NoBase(" ".join(filter(None, (text.format(architecture=architecture), reason, rest))))
-    spec = base_by_id(_substitution(base_model).base) or bases[0]
-    spec = spec if spec.architecture == architecture else bases[0]
-    check_substitution(spec, base_model)
-    return spec
+    check_substitution(bases[0], base_model)
+    return bases[0]
 
 
 def check_substitution(spec: table.PipelineSpec, base_model: str | None) -> None:

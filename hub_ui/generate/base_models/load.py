@@ -94,15 +94,12 @@ FAILURES = (
 
 
 def load_pipeline(
-    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, placement: Placement = WHOLE
+    choice: PipelineSpec, fetched: LocalBase, device: Device, placement: Placement = WHOLE
 ) -> tuple[Any, Placement]:
     """Returns the base on its device, and how it is kept in memory: in that placement, or lower where memory ran out.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
-    if isinstance(fetched, Path):
-        checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
-        fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind, index = _pipeline_class(choice), _read_index(choice, fetched)
     import diffusers
 

@@ -206,14 +206,13 @@ class PipelineSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Substitution:
-    """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
+    """What happens to LoRAs made for models that no base is. They run on the default of their architecture, and
     `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
     Where there is no base of the architecture, it says why.
     """
 
     made_for: tuple[str, ...]
     reason: str
-    base: str = ""
     runs: bool = True
 
 

@@ -131,7 +131,8 @@ def groups(
     found = {field.key: group_of(field, query, facets) for field in names_last if field.facet}
     own = [replace(each, facet=key) for key in LIBRARY for each in found.pop(key).choices]
     mine = Group(facet="mine", name=_("Mine"), choices=tuple(own) if sees_library else (), is_open=True)
-    quick = tuple(quick_choices(query, loaded, sees_library=sees_library)) if facets is not None else ()
+    offered = quick_choices(query, loaded, sees_library=sees_library)
+    quick = tuple(each for each in offered if facets is not None or each.on)
     folded = [*found.values(), Group(facet="quick", name=_("Quick filters"), choices=quick)]
     return [*(each for each in folded if each.is_open), mine, *(each for each in folded if not each.is_open)]
 

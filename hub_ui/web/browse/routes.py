@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from connectors.errors import BadQuery
+from connectors.errors import BadQuery, UsageError
 from connectors.query import BY_KEY, Query
 from connectors.record import Nsfw, Record, within
 from connectors.ref import HubName, Ref
@@ -36,6 +36,7 @@ from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, w
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
+    HubStatus,
     Preview,
     Room,
     Shown,
@@ -84,6 +85,16 @@ class BrowseRoutes(Room):
         @router.get("/ask")
         async def ask(request: Request, view: Shown, seen: Signature = "") -> Response:
             return self.pages.streams.answer(chain(self.steps(view, seen), self.news.badge(request)))
+
+        @router.get("/group")
+        def group(view: Shown, facet: Typed) -> Response:
+            """What a group of the filters has, once it is opened."""
+            facets = search.first_cards(self.services, view.query).facets
+            values = self.filter_values(view, view, view, facets)
+            shown = {group.facet: group for group in values["groups"]}
+            if facet not in shown:
+                raise UsageError(_("There is no such filter. Load the page again."))
+            return self.pages.part("browse/group", group=shown[facet], **values)
 
         @router.get("/tray")
         def tray(view: Shown, lora: Ticked = ()) -> Response:
@@ -159,7 +170,8 @@ class BrowseRoutes(Room):
             return self.pages.part("lora/changed", push=view.to_address(), **self.panel.values(view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.services, view.query))
-        values = {**self.all(view, now), "problem": problem_of(request.query_params.get("q", ""))}
+        problem = problem_of(request.query_params.get("q", ""))
+        values = {**self.all(view, now, before=view_before(request)), "problem": problem}
         answer = self.pages.part("browse/answer", push=view.to_address(), **values)
         # The level of mature images that a person chose here is this browser's from now on.
         if "nsfw" in request.query_params:
@@ -177,10 +189,10 @@ class BrowseRoutes(Room):
         if meant != typed:
             view = View.from_address(urlencode([("q", meant), *boxes]))
             now = search.cards_while_typing(services, view.query)
-        answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form))
-        shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
+        before = view_before(request)
+        answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
         # What is typed letter by letter is one step back.
-        answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = view.link()
+        answer.headers["HX-Replace-Url" if before.text else "HX-Push-Url"] = view.link()
         return answer
 
     def steps(self, view: View, seen: str) -> Iterator[str]:
@@ -188,12 +200,14 @@ class BrowseRoutes(Room):
         the page has (Results.fingerprint).
         """
         services, change = self.services, self.services.catalog.change()
-        statuses = search.begin(services, view.query).statuses
+        statuses: tuple[HubStatus, ...] = ()
         for now in search.search(services, view.query):
-            if now.is_held or (now.fingerprint, now.statuses) == (seen, statuses):
+            # What is first said of the hubs, the page says already.
+            known, statuses, found = (seen, statuses or now.statuses), now.statuses, now.fingerprint
+            if now.is_held or (found, statuses) == known:
                 continue
-            if now.fingerprint != seen or services.catalog.change() != change:
-                seen, change = now.fingerprint, services.catalog.change()
+            if found != seen or services.catalog.change() != change:
+                seen, change = found, services.catalog.change()
                 yield self.pages.render("browse/step", **self.all(view, now))
             else:
                 # Nothing is counted again where nothing has changed.
@@ -223,17 +237,21 @@ class BrowseRoutes(Room):
 
         return self.pages.streams.answer(step())
 
-    def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
-        """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, if not `view`."""
-        around, asks = self.around(view, now, form or view), asks and bool(now.pending)
+    def all(
+        self, view: View, now: Results, *, asks: bool = True, form: View | None = None, before: View | None = None
+    ) -> dict[str, Any]:
+        """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, and `before` what the
+        page shows until now, if not `view`.
+        """
+        around, asks = self.around(view, now, form or view, before or view), asks and bool(now.pending)
         return {**around, **self.list_values(view, now), "asks": asks}
 
-    def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
+    def around(self, view: View, now: Results, form: View, before: View) -> dict[str, Any]:
         """What stands around the cards."""
         facets, one = None if now.is_held else now.facets, now.total == 1
         corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
-            **self.filter_values(view, form, facets),
+            **self.filter_values(view, form, before, facets),
             "view": view,
             "search_name": format.query_name(view.query),
             "query": now.query,
@@ -254,16 +272,21 @@ class BrowseRoutes(Room):
             "demo": self.services.settings.demo,
         }
 
-    def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
-        """`boxes` are each group's choices with the fields of the form that they are."""
+    def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
+        """`boxes` are each group's choices with the fields of the form that they are. Groups that are `unread` hold
+        nothing that is chosen, nor was a moment ago: what their boxes show on the page is right.
+        """
         sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
         shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
         boxes = {group.facet: [(*each.field(group.facet), each) for each in group.choices] for group in shown}
-        known = {(name, value) for group in boxes.values() for name, value, _choice in group}
+        fields = {facet: {(name, value) for name, value, _choice in group} for facet, group in boxes.items()}
+        known = set().union(*fields.values())
+        chosen = {*view.conditions, *form.conditions, *before.conditions}
         pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
         return {
             "groups": shown,
             "boxes": boxes,
+            "unread": {facet for facet, pairs in fields.items() if pairs.isdisjoint(chosen)},
             "bars": {group.facet: list(bars(view, group)) for group in shown},
             "hidden": [pair for pair in pairs if pair not in known],
         }
@@ -349,6 +372,11 @@ def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
         name, text = filter_pair(group.facet, bar.value)
         pairs = [address] if text in view.filters else [address, urlencode({name: text})]
         yield page_address("&".join(filter(None, pairs))), bar
+
+
+def view_before(request: Request) -> View:
+    """What the page that asks shows."""
+    return View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
 
 
 def problem_of(text: str) -> str:

@@ -7,19 +7,25 @@ from numpy.typing import NDArray
 
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import LoraInput
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from tests.hub_ui.generate.building import job
 
 
+def single(
+    studio: Engine, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
+) -> GenerationResult:
+    asked = job(*adapters, **fields)
+    return studio.generate(asked, comparison.single(asked), callbacks)
+
+
 def one(studio: Engine, *adapters: LoraInput, **fields: Any) -> GeneratedImage:
-    asked = job(*adapters, **fields)
-    return studio.generate(asked, comparison.single(asked)).images[0]
+    return single(studio, *adapters, **fields).images[0]
 
 
-def pair(studio: Engine, *adapters: LoraInput, **fields: Any) -> GenerationResult:
+def pair(studio: Engine, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any) -> GenerationResult:
     asked = job(*adapters, **fields)
-    return studio.generate(asked, comparison.before_after(asked))
+    return studio.generate(asked, comparison.before_after(asked), callbacks)
 
 
 def strip(

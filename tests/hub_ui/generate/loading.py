@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
 from hub_ui.generate.memory import Device
@@ -74,7 +75,9 @@ def main(folder: str, base: str, precision: str) -> int:
     with simulated_cuda(Card(memory=10**12)) as cuda:
         # The first use of torch and of both libraries takes some of its own.
         torch.zeros(10).to(torch.float8_e4m3fn)
-        peak = peak_of(lambda: load_pipeline(spec, Path(folder), device, Placement(level="disk_offload")))
+        peak = peak_of(
+            lambda: load_pipeline(spec, LocalBase(folder=Path(folder)), device, Placement(level="disk_offload"))
+        )
         on_device = cuda.cards[0].peak
     print(json.dumps({"peak": peak, "device": on_device}))
     return 0

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from connectors.errors import PreviewError
-from hub_ui.generate import comparison
 from hub_ui.generate.batch import (
     ADDED,
     COMPILED,
@@ -24,13 +23,13 @@ from hub_ui.generate.batch import (
     plan_calls,
 )
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.previews import HostCopy
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
-from tests.hub_ui.generate.building import adapter, drawn, job, load_base, save_kohya
-from tests.hub_ui.generate.comparing import one, same
+from tests.hub_ui.generate.building import adapter, drawn, load_base, save_kohya
+from tests.hub_ui.generate.comparing import one, pair, same, single
 
 
 def offloaded(studio: Engine) -> Any:
@@ -45,9 +44,9 @@ def test_a_cancelled_call_takes_its_networks_off_the_device(studio: Engine, base
     before = one(studio, lora, base=base)
     studio._image_cache.clear()
     pipe = offloaded(studio)
-    hook, asked, calls = pipe.unet._hf_hook, job(lora, base=base), iter([False] * 3)
+    hook, calls = pipe.unet._hf_hook, iter([False] * 3)
     with pytest.raises(GenerationCancelled):
-        studio.generate(asked, comparison.single(asked), Callbacks(is_cancelled=lambda: next(calls, True)))
+        single(studio, lora, base=base, callbacks=Callbacks(is_cancelled=lambda: next(calls, True)))
     # The hooks are new, and each moves its network to the processor when it is made.
     assert pipe.unet._hf_hook is not hook
     assert same(one(studio, lora, base=base), before)
@@ -74,15 +73,12 @@ def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
     coming = SimpleNamespace(query=lambda: False, synchronize=lambda: None)
     steps: list[Step] = []
     monkeypatch.setattr("hub_ui.generate.previews.copy_to_host", lambda values: HostCopy(values=values, event=coming))
-    asked = job(base=base, steps=9)
+    stop = Callbacks(on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
     with pytest.raises(GenerationCancelled):
-        studio.generate(
-            asked, comparison.single(asked), Callbacks(on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
-        )
+        single(studio, base=base, steps=9, callbacks=stop)
     monkeypatch.undo()
     assert [step for step in steps if step.preview] == []
-    asked = job(base=base, seed=8)
-    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
+    single(studio, base=base, seed=8, callbacks=Callbacks(on_progress=steps.append))
     assert [step for step in steps if step.preview] != []
 
 
@@ -203,8 +199,7 @@ def test_an_all_black_picture_is_noted(studio: Engine, base: str, monkeypatch: p
     from diffusers import AutoencoderKL
 
     monkeypatch.setattr(AutoencoderKL, "decode", lambda *_args, **_kwargs: (torch.full((1, 3, 32, 32), -1.0),))
-    asked = job(base=base)
-    assert studio.generate(asked, comparison.single(asked)).report.notes == (
+    assert single(studio, base=base).report.notes == (
         "The image “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
     )
 
@@ -212,12 +207,10 @@ def test_an_all_black_picture_is_noted(studio: Engine, base: str, monkeypatch: p
 def test_loras_that_change_nothing_are_noted(studio: Engine, base: str, tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "zeros.safetensors")
     save_file({name: value * (name[-9:] != "up.weight") for name, value in load_file(path).items()}, path)
-    asked = job(adapter(path, title="Ink"), base=base)
-    assert studio.generate(asked, comparison.before_after(asked)).report.notes == (
+    assert pair(studio, adapter(path, title="Ink"), base=base).report.notes == (
         "The image “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
     )
-    asked = job(adapter(save_kohya(tmp_path / "whole.safetensors")), base=base)
-    assert studio.generate(asked, comparison.before_after(asked)).report.notes == ()
+    assert pair(studio, adapter(save_kohya(tmp_path / "whole.safetensors")), base=base).report.notes == ()
 
 
 @pytest.mark.parametrize(("colour", "count"), [((0, 0, 0), 1), ((2, 1, 0), 1), ((0, 0, 9), 0)])

@@ -49,14 +49,6 @@ def test_weights_of_0_are_no_effect() -> None:
     assert effect_key([INK, PAPER], (0.0, 0.0)) == effect_key([], ()) == ()
 
 
-def test_another_file_at_the_same_place_is_another_lora(tmp_path: Path) -> None:
-    lora = adapter(tmp_path / "a")
-    lora.path.write_bytes(b"one")
-    before = effect_key([lora], (1.0,))
-    lora.path.write_bytes(b"other")
-    assert effect_key([lora], (1.0,)) != before
-
-
 def test_a_picture_that_was_drawn_before_takes_no_time() -> None:
     drawn, made = ImageCache(), picture()
     drawn.put(("a",), [made])
@@ -73,15 +65,6 @@ def test_a_picture_counts_for_the_call_it_was_drawn_in() -> None:
     assert found is not None
     assert found.image is other.image
     assert drawn.find("c") is None
-
-
-def test_the_one_longest_unused_is_forgotten_first() -> None:
-    drawn = ImageCache(budget=700)
-    for key in ("a", "b"):
-        drawn.put((key,), [picture()])
-    drawn.get(("a",))
-    drawn.put(("c",), [picture()])
-    assert [drawn.get((key,)) is not None for key in ("a", "b", "c")] == [True, False, True]
 
 
 def test_an_estimate_may_look_while_another_is_drawn() -> None:

@@ -216,7 +216,8 @@ def test_a_draft_without_a_lora_skips_what_the_first_block_says_is_the_same(
     assert blocks_of(replace(in_full, seed=8)) == whole
 
 
-@pytest.mark.parametrize("level", ["model_offload", pytest.param("group_offload", marks=pytest.mark.exact)])
+@pytest.mark.exact
+@pytest.mark.parametrize("level", ["model_offload", "group_offload"])
 def test_a_draft_between_images_in_full_leaves_their_offloading_as_it_was(
     online: Engine, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:

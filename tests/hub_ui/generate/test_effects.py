@@ -15,6 +15,7 @@ from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.pipelines.short_form import only
 
 pytestmark = pytest.mark.skipif(
     not (PACKAGED / "model_index.json").is_file(), reason="the demo's weights are not trained yet"
@@ -116,11 +117,8 @@ def pixels(picture: Any) -> Pixels:
     return np.asarray(picture.image, dtype=np.float64)
 
 
-def first(names: list[str], number: int) -> list[Any]:
-    return [name if at < number else pytest.param(name, marks=pytest.mark.exact) for at, name in enumerate(names)]
-
-
-@pytest.mark.parametrize("name", first(list(CLAIMS), 2))
+@pytest.mark.exact
+@pytest.mark.parametrize("name", CLAIMS)
 def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     asked = job(name)
     made = studio.generate(asked, comparison.prompt_grid(asked, PROMPTS, STRIP))
@@ -129,7 +127,7 @@ def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     assert (np.diff(mean) > 0).all(), f"{name}: {np.round(mean, 3)}"
 
 
-@pytest.mark.parametrize("name", first([name for name in CLAIMS if name != "size-slider"], 1))
+@pytest.mark.parametrize("name", only((name for name in CLAIMS if name != "size-slider"), "snowfall"))
 def test_the_trigger_words_switch_the_effect_on(studio: Engine, name: str) -> None:
     differences = []
     for prompt in PROMPTS:
@@ -137,6 +135,16 @@ def test_the_trigger_words_switch_the_effect_on(studio: Engine, name: str) -> No
         without, with_words = studio.generate(asked, comparison.trigger_comparison(asked)).images
         differences.append(np.abs(pixels(without) - pixels(with_words)).mean())
     assert np.mean(differences) > 5
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_each_lora_fits_the_base_and_shows(studio: Engine, name: str) -> None:
+    asked = job(name, steps=4)
+    made = studio.generate(asked, comparison.before_after(asked))
+    without, with_lora = map(pixels, made.images)
+    assert (made.report.base, [coverage.whole for coverage in made.report.coverage]) == ("Tiny Shapes", [True])
+    assert without.std() > 10
+    assert np.abs(without - with_lora).mean() > 1
 
 
 def test_every_lora_of_the_demo_has_a_claim_that_is_measured() -> None:

@@ -11,7 +11,6 @@ import pytest
 from diffusers import UniPCMultistepScheduler
 
 from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.plan import choose_spec
@@ -20,6 +19,7 @@ from hub_ui.generate.result import GenerationResult
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.comparing import single
 from tests.hub_ui.generate.original import save_checkpoint
 from tests.hub_ui.generate.pipelines.bases import TINY
 
@@ -45,9 +45,8 @@ def lora(tmp_path: Path) -> Path:
 
 
 def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -> GenerationResult:
-    asked = job(adapter(lora), base=base)
     told = [] if told is None else told
-    return studio.generate(asked, comparison.single(asked), Callbacks(on_progress=told.append))
+    return single(studio, adapter(lora), base=base, callbacks=Callbacks(on_progress=told.append))
 
 
 @pytest.mark.parametrize(("size", "shift"), [((32, 16), 3.0), ((32, 32), 5.0)])
@@ -68,8 +67,7 @@ def test_the_scheduler_of_wan_is_shifted_by_the_size_of_the_clip(
     monkeypatch.setattr("hub_ui.generate.base_models.table._BETWEEN_480P_AND_720P", 32 * 16)
     spec = replace(choose_spec(job(base=str(folder))), flow_shifts=(3.0, 5.0))
     monkeypatch.setattr("hub_ui.generate.engine.choose_spec", lambda request: spec)
-    asked = job(base=str(folder), width=size[0], height=size[1], frames=1)
-    studio.generate(asked, comparison.single(asked))
+    single(studio, base=str(folder), width=size[0], height=size[1], frames=1)
     assert seen == [shift]
 
 
@@ -111,8 +109,7 @@ def test_a_checkpoint_on_this_disk_draws(
     snapshot.parent.mkdir(parents=True)
     snapshot.symlink_to(wide)
     studio = Engine(Source(endpoint="http://127.0.0.1:9", cache=tmp_path / "cache"))
-    asked = job(base=str(checkpoint))
-    made = studio.generate(asked, comparison.single(asked))
+    made = single(studio, base=str(checkpoint))
     studio.close()
     assert (made.report.base, made.report.base_revision) == ("mine.safetensors", revision)
     written = f"mine.safetensors {hashlib.sha256(checkpoint.read_bytes()).hexdigest()}"
@@ -121,7 +118,6 @@ def test_a_checkpoint_on_this_disk_draws(
 
 
 def test_the_size_of_a_base_with_an_area_of_its_own_is_the_image_s(studio: Engine, tmp_path: Path) -> None:
-    asked = job(base=str(TINY["hidream"].save(tmp_path / "base")), steps=1, width=32, height=64)
-    made = studio.generate(asked, comparison.single(asked))
+    made = single(studio, base=str(TINY["hidream"].save(tmp_path / "base")), steps=1, width=32, height=64)
     assert made.images[0].image.size == (made.report.width, made.report.height) == (180, 360)
     assert made.report.notes == ("This base makes images of its own size: 180 x 360 in place of 32 x 64.",)

@@ -12,9 +12,9 @@ from hub_ui.generate import comparison
 from hub_ui.generate.base_models import BASES
 from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import Callbacks, GenerationRequest, Step
+from hub_ui.generate.request import Callbacks, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same
+from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.short_form import every_third
@@ -52,8 +52,8 @@ def test_it_is_the_image_that_diffusers_makes(studio: Engine, base: str, photo: 
 
 
 def test_less_strength_runs_fewer_steps_and_says_so(studio: Engine, base: str, photo: Path) -> None:
-    asked, told = job(base=base, image=photo, strength=0.5, steps=8), list[Step]()
-    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=told.append))
+    told: list[Step] = []
+    single(studio, base=base, image=photo, strength=0.5, steps=8, callbacks=Callbacks(on_progress=told.append))
     steps = [(step.done, step.total) for step in told if step.total == 4]
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
@@ -82,15 +82,6 @@ def test_another_image_or_strength_is_another_result(studio: Engine, base: str, 
 def test_emphasis_counts_over_an_image_too(studio: Engine, base: str, photo: Path) -> None:
     fields = {"base": base, "image": photo, "steps": 4, "strength": 0.9}
     assert apart(one(studio, **fields), one(studio, prompt="a (red:1.9) cat", **fields)) > 0.1
-
-
-def test_a_photo_is_turned_as_its_camera_says(studio: Engine, base: str, photo: Path, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn clockwise
-    with Image.open(photo) as image:
-        image.rotate(90).save(tmp_path / "turned.png", exif=exif)
-    fields = {"base": base, "steps": 4}
-    assert same(one(studio, image=photo, **fields), one(studio, image=tmp_path / "turned.png", **fields))
 
 
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")  # Chroma's, which diffusers itself deprecates
@@ -127,9 +118,9 @@ def test_the_bases_that_can_are_those_that_the_message_names() -> None:
     assert can - {"kolors"} == others
 
 
-def refused(studio: Engine, asked: GenerationRequest) -> str:
+def refused(studio: Engine, **fields: Any) -> str:
     with pytest.raises((UsageError, PreviewError)) as failed:
-        studio.generate(asked, comparison.single(asked))
+        one(studio, **fields)
     return failed.value.message
 
 
@@ -137,16 +128,16 @@ def test_what_can_t_be_started_from_is_refused_in_a_sentence(
     studio: Engine, base: str, photo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "page.png").write_bytes(b"<html>")
-    assert refused(studio, job(base=base, image=tmp_path / "page.png")) == (
+    assert refused(studio, base=base, image=tmp_path / "page.png") == (
         "page.png can't be read as an image. Give a PNG, JPEG or WebP."
     )
-    assert refused(studio, job(base=base, image=photo, strength=0.1, steps=4)) == (
+    assert refused(studio, base=base, image=photo, strength=0.1, steps=4) == (
         "A strength of 0.1 leaves none of 4 steps. Take more strength or more steps."
     )
-    assert refused(studio, job(base=base, image=photo, strength=1.5)) == (
+    assert refused(studio, base=base, image=photo, strength=1.5) == (
         "Strength is a number above 0 and up to 1, such as 0.6."
     )
-    assert refused(studio, job(base=base, image=photo, control=photo)) == (
+    assert refused(studio, base=base, image=photo, control=photo) == (
         "An image is either started from or steers as a control image. Leave one of the two out."
     )
 

@@ -1,14 +1,20 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import (
+    KINDS,
     OffloadLevel,
     download_bytes,
     footprint,
     host_memory,
+    kind_of,
     peak_memory,
     plan_memory,
     usable_memory,
@@ -184,3 +190,27 @@ def test_a_device_without_its_own_memory_has_one_level(kind: str) -> None:
 def test_full_precision_takes_twice_as_much() -> None:
     half, full = (footprint(of("sd-1.5"), dtype) for dtype in ("float16", "float32"))
     assert (full.weights, full.denoising) == (2 * half.weights, 2 * half.denoising)
+
+
+def comparisons(tree: ast.AST) -> Iterator[int]:
+    """Lines that compare something with the name of a kind of GPU."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+            names = {each.value for part in operands for each in ast.walk(part) if isinstance(each, ast.Constant)}
+            if names & {"cuda", "xpu", "mps"}:
+                yield node.lineno
+
+
+def test_no_source_compares_the_name_of_a_kind_of_gpu() -> None:
+    sources = [path for folder in ("hub_ui", "connectors") for path in Path(folder).rglob("*.py")]
+    found = [f"{path}:{line}" for path in sources for line in comparisons(ast.parse(path.read_text(encoding="utf-8")))]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "name"), [("cuda", 1, "cuda:1"), ("xpu", 0, "xpu:0"), ("mps", 0, "mps"), ("cpu", 0, "cpu")]
+)
+def test_where_there_may_be_several_they_are_numbered(kind: str, index: int, name: str) -> None:
+    assert Device(label="card", kind=kind, dtype="float16", index=index).name == name
+    assert kind_of(name) is KINDS[kind]

@@ -1,6 +1,7 @@
 """Quantised networks on the second of two simulated GPUs: what they draw on the CPU at each level."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import draw, load
 from tests.hub_ui.generate.pipelines.rows import file
+from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.pipelines.spellings import dotted
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
@@ -28,7 +30,6 @@ SECOND = Device(label="card", kind="cuda", dtype="float32", index=1)
 BLOCKS = file(dotted("transformer", "transformer.", r"attn\.to_[qkv]$|ff\.net\.2"), PEFT)
 # Of GGUF files "BF16" is the type of what is not packed.
 PRECISIONS = ("full", "gguf-q8_0", "gguf-q4_0", "gguf-q8_0 with BF16", "fp8")
-IN_SHORT = (("gguf-q8_0", "group_offload"), ("fp8", "disk_offload"))
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load_on(device: Device, precision: str, base: Path, folder: Path) -> Any:
-    spec, fetched = replace(choose_base("flux1", None, str(base)), precision=precision.split()[0]), base
+    spec = replace(choose_base("flux1", None, str(base)), precision=precision.split()[0])
     if not precision.startswith("gguf"):
-        return load_pipeline(spec, fetched, device)[0]
+        return load_pipeline(spec, LocalBase(folder=base), device)[0]
     gguf = folder / "flux.gguf"
     packed.save_gguf(base, gguf, precision.split()[0][5:].upper(), others="BF16" if "BF16" in precision else "F32")
     checkpoint = Checkpoint(file=str(gguf), brings=frozenset({"transformer"}))
@@ -62,14 +63,7 @@ def draw_with_lora(pipe: Any, device: Device, path: Path) -> list[torch.Tensor]:
     return [each.cpu() for each in made]
 
 
-@pytest.mark.parametrize(
-    ("precision", "level"),
-    [
-        pytest.param(precision, level, marks=() if (precision, level) in IN_SHORT else pytest.mark.exact)
-        for precision in PRECISIONS
-        for level in LEVELS
-    ],
-)
+@pytest.mark.parametrize(("precision", "level"), only(product(PRECISIONS, LEVELS), ("gguf-q8_0", "group_offload")))
 def test_a_quantised_base_draws_there_what_it_draws_on_the_cpu(
     base: Path, tmp_path: Path, precision: str, level: OffloadLevel
 ) -> None:

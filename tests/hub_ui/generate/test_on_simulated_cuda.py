@@ -2,6 +2,8 @@
 
 import gc
 from collections.abc import Iterable, Mapping
+from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +25,22 @@ from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.second_gpu import GIGABYTE, SHEETS, Sheet, draw, engine, of, second_gpu
 from tests.hub_ui.generate.simulated_cuda import SimulatedCuda
 
-IN_SHORT = ("hooked", "merged")
+IN_SHORT = (("merged", LEVELS[0]), ("hooked", LEVELS[1]), ("merged", LEVELS[2]), ("hooked", LEVELS[3]))
 BESIDE_BASE = Sheet(loras=of(save_kohya), weights=(0.0, 1.0))
-CASES = [
-    pytest.param(name, level, marks=() if name in IN_SHORT else pytest.mark.exact)
-    for name in SHEETS
-    for level in LEVELS
-]
 
 
-@pytest.mark.parametrize(("name", "level"), CASES)
+@pytest.mark.parametrize(("name", "level"), only(product(SHEETS, LEVELS), *IN_SHORT))
 def test_the_second_gpu_draws_what_the_cpu_draws_and_the_first_is_left_alone(
     studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, level: OffloadLevel
 ) -> None:
     sheet = SHEETS[name]
     expected = draw(studio, base, tmp_path, sheet)
-    with second_gpu(monkeypatch, level) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, level) as cuda, closing(engine(tmp_path)) as there:
         made = draw(there, base, tmp_path, sheet)
-        there.close()
     assert (made.report.level, made.report.adapters) == (level, sheet.adapters)
     # Convolutions have another layout on a CPU, which rounds otherwise.
     assert all(map(alike, made.images, expected.images))
@@ -59,41 +55,34 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
-@pytest.mark.parametrize("level", [pytest.param(level, marks=pytest.mark.exact) for level in LEVELS])
+@pytest.mark.exact
+@pytest.mark.parametrize("level", LEVELS)
 def test_an_image_to_start_from_is_drawn_over_there_as_on_the_cpu(
     studio: Engine, base: str, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:
     fields: dict[str, Any] = {"base": base, "image": photo, "steps": 4}
     expected = one(studio, **fields)
-    with second_gpu(monkeypatch, level) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, level) as cuda, closing(engine(tmp_path)) as there:
         made = one(there, **fields)
-        there.close()
     assert alike(made, expected)
     assert (cuda.cards[0].allocations, cuda.unindexed, cuda.cards[1].used) == (0, [], 0)
 
 
-@pytest.mark.parametrize("level", [LEVELS[0], *(pytest.param(level, marks=pytest.mark.exact) for level in LEVELS[1:])])
+@pytest.mark.parametrize("level", only(LEVELS, "whole"))
 def test_a_control_lora_follows_its_image_there_as_on_the_cpu(
     studio: Engine, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:
     base = TINY["flux1 dev"].save(tmp_path / "flux")
     path = control_of_diffusers(widen(load(TINY["flux1 dev"], base)), 1).save(tmp_path / "lora.safetensors")
-    lora, fields = adapter(path, architecture="flux1"), {"base": str(base), "control": photo, "control_kind": "ready"}
+    lora = adapter(path, architecture="flux1")
+    fields: dict[str, Any] = {"base": str(base), "control": photo, "control_kind": "ready"}
     # The image without the LoRA has the narrow input.
     expected = pair(studio, lora, **fields)
-    with second_gpu(monkeypatch, level) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, level) as cuda, closing(engine(tmp_path)) as there:
         made = pair(there, lora, **fields)
-        there.close()
     assert all(map(alike, made.images, expected.images))
     assert apart(*made.images) > 1
     assert (cuda.cards[0].allocations, cuda.unindexed, cuda.cards[1].used) == (0, [], 0)
-
-
-def short(*first: Any) -> list[Any]:
-    """All levels, of which the others are for `make exact`."""
-    return [level if level in first else pytest.param(level, marks=pytest.mark.exact) for level in LEVELS]
 
 
 @pytest.mark.exact
@@ -102,10 +91,8 @@ def test_in_half_precision_the_levels_but_the_one_on_the_disk_give_the_same_bits
 ) -> None:
     made = {}
     for level in LEVELS:
-        with second_gpu(monkeypatch, level, dtype="bfloat16"):
-            there = engine(tmp_path)
+        with second_gpu(monkeypatch, level, dtype="bfloat16"), closing(engine(tmp_path)) as there:
             made[level] = draw(there, base, tmp_path, SHEETS["hooked"]).images[0]
-            there.close()
     assert [same(made["whole"], made[level]) for level in LEVELS] == [True, True, True, False]
 
 
@@ -114,10 +101,8 @@ def test_in_half_precision_the_levels_but_the_one_on_the_disk_give_the_same_bits
 def test_alone_and_beside_its_base_a_loras_image_is_the_same_but_for_rounding(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, shades: int
 ) -> None:
-    with second_gpu(monkeypatch, dtype=dtype):
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, dtype=dtype), closing(engine(tmp_path)) as there:
         alone, beside = draw(there, base, tmp_path, SHEETS["merged"]), draw(there, base, tmp_path, BESIDE_BASE)
-        there.close()
     assert (alone.report.adapters, beside.report.adapters, beside.report.rows) == ("merged", "hooked", 2)
     one, other = (np.asarray(made.images[-1].image, int) for made in (alone, beside))
     assert np.abs(one - other).max() <= shades
@@ -163,13 +148,11 @@ def test_memory_that_other_programs_took_while_a_base_was_fetched_is_told(
 ) -> None:
     free = GIGABYTE
     monkeypatch.setattr("hub_ui.generate.engine.available_memory", lambda: free)
-    with second_gpu(monkeypatch):
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch), closing(engine(tmp_path)) as there:
         there.load(job(base=base))
         free = 1
         with pytest.raises(PreviewError, match=r"of memory, and 0\.0 GB are free"):
             there.load(job(base=str(TINY["flux1 dev"].save(tmp_path / "flux"))))
-        there.close()
 
 
 # What stays on the GPU after an image: the parts of the base, and the scheduler's tables of the last image.
@@ -181,19 +164,17 @@ STAYS: Mapping[OffloadLevel, set[str]] = {
 }
 
 
-@pytest.mark.parametrize("level", short("model_offload"))
-@pytest.mark.parametrize("name", ["merged", pytest.param("text encoder in rows", marks=pytest.mark.exact)])
+@pytest.mark.parametrize("level", only(LEVELS, "model_offload"))
+@pytest.mark.parametrize("name", only(["merged", "text encoder in rows"], "merged"))
 def test_after_an_image_only_what_the_table_names_stays_on_the_gpu(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, level: OffloadLevel
 ) -> None:
-    with second_gpu(monkeypatch, level) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, level) as cuda, closing(engine(tmp_path)) as there:
         draw(there, base, tmp_path, SHEETS[name])
         gc.collect()
         owners = {name: held(tensors) for name, tensors in tensors_of(there).items()}
         assert {name for name, size in owners.items() if size} == STAYS[level]
         assert sum(owners.values()) == used(there, cuda)
-        there.close()
 
 
 def tensors_of(studio: Engine) -> dict[str, list[Any]]:
@@ -219,14 +200,13 @@ def held(tensors: Iterable[torch.Tensor]) -> int:
     return sum(storage.nbytes() for storage in there.values())
 
 
-@pytest.mark.parametrize("level", short("model_offload"))
-@pytest.mark.parametrize("starts", [True, pytest.param(False, marks=pytest.mark.exact)])
+@pytest.mark.parametrize("level", only(LEVELS, "model_offload"))
+@pytest.mark.parametrize("starts", only([True, False], True))
 def test_a_cancelled_image_leaves_nothing_on_the_gpu_and_the_next_is_as_if_it_had_not_been(
     base: str, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, starts: bool, level: OffloadLevel
 ) -> None:
     fields: dict[str, Any] = {"base": base, "image": photo if starts else None, "steps": 4}
-    with second_gpu(monkeypatch, level) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, level) as cuda, closing(engine(tmp_path)) as there:
         expected = one(there, **fields)
         gc.collect()
         before = used(there, cuda)
@@ -236,7 +216,6 @@ def test_a_cancelled_image_leaves_nothing_on_the_gpu_and_the_next_is_as_if_it_ha
             gc.collect()
             assert used(there, cuda) <= before
         assert same(one(there, **fields), expected)
-        there.close()
 
 
 def cancel(studio: Engine, last: int, **fields: Any) -> None:

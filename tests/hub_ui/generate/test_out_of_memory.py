@@ -13,13 +13,14 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from transformers import CLIPTextModel
 
 from connectors.errors import PreviewError
-from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job, save_lokr
+from tests.hub_ui.generate.building import adapter, save_lokr
+from tests.hub_ui.generate.comparing import single
+from tests.hub_ui.generate.pipelines.short_form import only
 
 # Where memory runs out -> the method that then raises.
 STAGES: dict[str, tuple[Any, str]] = {
@@ -65,8 +66,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> list[Non
 
 
 def generate(engine: Engine, base: str, lokr: Path) -> GenerationResult:
-    asked = job(adapter(lokr), base=base)
-    return engine.generate(asked, comparison.single(asked))
+    return single(engine, adapter(lokr), base=base)
 
 
 def pixels(result: GenerationResult) -> Any:
@@ -74,13 +74,9 @@ def pixels(result: GenerationResult) -> Any:
 
 
 NEXT = [(stage, *pair) for stage in ("encoding", "merging", "denoising") for pair in pairwise(LEVELS)]
-IN_SHORT = ("denoising", *LEVELS[:2])
 
 
-@pytest.mark.parametrize(
-    ("stage", "level", "lower"),
-    [case if case == IN_SHORT else pytest.param(*case, marks=pytest.mark.exact) for case in NEXT],
-)
+@pytest.mark.parametrize(("stage", "level", "lower"), only(NEXT, ("denoising", *LEVELS[:2])))
 def test_it_goes_on_at_the_next_level(
     studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str,
     level: OffloadLevel, lower: OffloadLevel,
@@ -96,7 +92,7 @@ def test_it_goes_on_at_the_next_level(
     assert np.abs(pixels(made) - expected).max() <= (1 if lower == "disk_offload" else 0)
 
 
-@pytest.mark.parametrize("level", [LEVELS[0], *(pytest.param(level, marks=pytest.mark.exact) for level in LEVELS[1:])])
+@pytest.mark.parametrize("level", only(LEVELS, "whole"))
 def test_where_decoding_runs_out_the_image_is_decoded_in_pieces(
     studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:

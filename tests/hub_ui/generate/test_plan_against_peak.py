@@ -22,11 +22,11 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "memory.md"
 # Small images, beside which nothing that is forgotten looks small: a LoRA and an autoencoder that goes to float32, and
 # layers that are unpacked.
 PACKED = Case(base="flux.1-dev", precision="gguf-q4_k_s", level="group_offload", side=256)
-QUICK = Case(base="sdxl-1.0", level="group_offload", rank=128, side=512)
-# The hooks of a LoHa take more than ten times its file. The plan counts a DoRA that is merged: with smaller images of
-# Stable Diffusion 3.5 that takes more than the hooks that are measured here.
-SLOW = (
+CASES = (
     PACKED,
+    Case(base="sdxl-1.0", level="group_offload", rank=128, side=512),
+    # The hooks of a LoHa take more than ten times its file. The plan counts a DoRA that is merged: with smaller images
+    # of Stable Diffusion 3.5 that takes more than the hooks that are measured here.
     replace(PACKED, rank=16, kind="loha"),
     replace(PACKED, rank=16, kind="dora"),
     replace(PACKED, precision="nf4", level="whole", rank=16, kind="dora"),
@@ -39,7 +39,8 @@ def off(peaks: Iterable[Peak]) -> list[str]:
     return [f"{peak.case}: {peak.ratio:.3f}" for peak in peaks if abs(peak.ratio - 1) > 0.05]
 
 
-@pytest.mark.parametrize("case", [QUICK, *(pytest.param(case, marks=pytest.mark.exact) for case in SLOW)], ids=str)
+@pytest.mark.exact
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_plan_is_what_a_pipeline_of_real_size_takes(case: Case) -> None:
     assert off(measure([case])) == []
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hub_ui.generate.device_kinds import HostCopy
-from hub_ui.generate.previews import LatentPreviews, copy_pixels
+from hub_ui.generate.previews import HostCopy, LatentPreviews, copy_pixels, copy_to_host
 from tests.hub_ui.generate.building import settings
 
 
@@ -106,3 +105,19 @@ def test_latents_of_a_run_that_was_stopped_are_not_shown_in_the_next(monkeypatch
     previews.forget_latents()
     monkeypatch.undo()
     assert preview(previews, latents(1, 4, 8, 4) * 0).getextrema() == ((0, 0), (0, 0), (0, 0))
+
+
+def test_a_copy_keeps_its_values_when_the_tensor_changes() -> None:
+    tensor = torch.ones(2, 2)
+    copied = copy_to_host(tensor)
+    tensor.zero_()
+    assert (copied.is_ready, copied.read().tolist()) == (True, [[1.0, 1.0], [1.0, 1.0]])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_on_cuda_a_copy_is_read_behind_the_work_that_makes_it() -> None:
+    tensor = torch.ones(512, 512, device="cuda")
+    for _ in range(50):
+        tensor = tensor @ tensor / 512
+    copied = copy_to_host(tensor.sum())
+    assert (copied.values.is_pinned(), copied.read().item()) == (True, 512.0 * 512.0)

@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from connectors.errors import (
-    DoesNotFit,
-    Gated,
-    KeyRequired,
-    NotFound,
-    PreviewError,
-    UsageError,
-)
+from connectors.errors import DoesNotFit, Gated, KeyRequired, NotFound, PreviewError, UsageError
 from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
@@ -24,7 +17,15 @@ from connectors.replicate.runs import PollInterval
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, LoraInput, Step
+from hub_ui.generate.request import (
+    NO_CALLBACKS,
+    Callbacks,
+    GenerationCancelled,
+    GenerationRequest,
+    LoraInput,
+    Step,
+)
+from hub_ui.generate.result import GenerationResult
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.recording import Recorder
@@ -123,6 +124,20 @@ def _job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=adapters or (_adapter(),), prompt="a pier", seed=7, **fields)
 
 
+def single(
+    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
+) -> GenerationResult:
+    job = _job(*adapters, **fields)
+    return place.generate(job, comparison.single(job), callbacks)
+
+
+def pair(
+    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
+) -> GenerationResult:
+    job = _job(*adapters, **fields)
+    return place.generate(job, comparison.before_after(job), callbacks)
+
+
 def _sent(recorder: Recorder) -> list[dict[str, Any]]:
     """The inputs of the predictions that were asked for."""
     posts = (request for request in recorder.requests if request.method == "POST")
@@ -130,8 +145,7 @@ def _sent(recorder: Recorder) -> list[dict[str, Any]]:
 
 
 def test_a_pair_runs_at_weight_0_and_at_the_lora_s_own(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_adapter(weight=0.8))
-    made = place.generate(job, comparison.before_after(job))
+    made = pair(place, _adapter(weight=0.8))
     assert [asked["lora_scale"] for asked in _sent(recorder)] == [0.0, 0.8]
     assert {(asked["prompt"], asked["seed"]) for asked in _sent(recorder)} == {("FGHRBR, a pier", 7)}
     first, second = (picture.image for picture in made.images)
@@ -139,16 +153,14 @@ def test_a_pair_runs_at_weight_0_and_at_the_lora_s_own(place: ReplicateBackend, 
 
 
 def test_the_pinned_version_runs_whatever_is_the_latest(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_adapter(f"replicate:ada/tuned@{OLDER}"))
-    made = place.generate(job, comparison.single(job))
+    made = single(place, _adapter(f"replicate:ada/tuned@{OLDER}"))
     bodies = [json.loads(request.body) for request in recorder.requests if request.method == "POST"]
     assert [body["version"] for body in bodies] == [OLDER]
     assert made.report.base_revision == OLDER
 
 
 def test_the_report_says_where_and_with_what(place: ReplicateBackend) -> None:
-    job = _job(width=512, height=512)
-    report = place.generate(job, comparison.single(job)).report
+    report = single(place, width=512, height=512).report
     assert (report.place, report.device, report.base) == ("replicate", "Replicate", "ada/tuned aaaaaaaa")
     assert (report.base_id, report.seed, report.steps, report.guidance) == (f"replicate:ada/tuned@{TUNED}", 7, 28, 3.0)
     assert report.coverage == ()
@@ -156,9 +168,8 @@ def test_the_report_says_where_and_with_what(place: ReplicateBackend) -> None:
 
 
 def test_what_the_report_calls_its_base_runs_the_same_again(place: ReplicateBackend) -> None:
-    job = _job()
-    first = place.generate(job, comparison.single(job))
-    again = place.generate(_job(base=first.report.base_id), comparison.single(job))
+    first = single(place)
+    again = single(place, base=first.report.base_id)
     assert again.images[0].image.tobytes() == first.images[0].image.tobytes()
 
 
@@ -191,8 +202,7 @@ def test_a_second_flux_lora_goes_along(place: ReplicateBackend, recorder: Record
 
 
 def test_a_flux_lora_of_another_hub_runs_on_the_official_runner(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"))
-    report = place.generate(job, comparison.single(job)).report
+    report = single(place, _flux(f"hf:ada/ink@{COMMIT}#ink.safetensors")).report
     (asked,) = _sent(recorder)
     assert asked["lora_weights"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
     assert asked["go_fast"] is False
@@ -201,15 +211,14 @@ def test_a_flux_lora_of_another_hub_runs_on_the_official_runner(place: Replicate
 
 
 def test_any_runner_can_be_named_as_the_base(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"), base="replicate:ada/runner")
-    report = place.generate(job, comparison.single(job)).report
+    report = single(place, _flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"), base="replicate:ada/runner").report
     assert _sent(recorder)[0]["hf_lora"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
     assert report.base_id == f"replicate:ada/runner@{RUNNER}"
 
 
 def test_a_schnell_lora_has_its_own_runner(place: ReplicateBackend) -> None:
-    job = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-schnell"))
-    assert place.generate(job, comparison.single(job)).report.base == "black-forest-labs/flux-schnell-lora"
+    made = single(place, _adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-schnell"))
+    assert made.report.base == "black-forest-labs/flux-schnell-lora"
 
 
 def test_a_runner_of_another_base_than_the_lora_s_is_said(place: ReplicateBackend, recorder: Recorder) -> None:
@@ -217,16 +226,15 @@ def test_a_runner_of_another_base_than_the_lora_s_is_said(place: ReplicateBacken
     note = "“Fog” was made for FLUX.1 Krea, and runs on FLUX.1 dev. Images can differ from its examples."
     assert place.estimate(job, comparison.single(job)).sentence.endswith(f" an image. {note}")
     assert note in place.generate(job, comparison.single(job)).report.notes
-    refused = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flex.1"))
     recorder.forget()
     with pytest.raises(DoesNotFit, match=r"does not run on FLUX\.1 dev"):
-        place.generate(refused, comparison.single(refused))
+        single(place, _adapter("civitai:1001@2001", architecture="flux1", base_model="flex.1"))
     assert _sent(recorder) == []
 
 
 def test_an_sdxl_fine_tune_is_asked_in_its_own_words(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_adapter(f"replicate:ada/sdxl@{SDXL}"), negative="fog", sampler="DDIM", width=768, height=512)
-    report = place.generate(job, comparison.before_after(job)).report
+    lora = _adapter(f"replicate:ada/sdxl@{SDXL}")
+    report = pair(place, lora, negative="fog", sampler="DDIM", width=768, height=512).report
     asked = _sent(recorder)[0]
     assert (asked["negative_prompt"], asked["scheduler"], asked["width"], asked["height"]) == ("fog", "DDIM", 768, 512)
     assert (report.sampler, report.steps, report.guidance) == ("DDIM", 50, 7.5)
@@ -236,31 +244,28 @@ def test_an_sdxl_fine_tune_is_asked_in_its_own_words(place: ReplicateBackend, re
 def test_a_control_picture_is_uploaded_for_a_model_that_takes_one(
     place: ReplicateBackend, recorder: Recorder, hubs: HubEndpoints
 ) -> None:
-    job = _job(_adapter(f"replicate:ada/edges@{EDGES}"), control=RED)
-    place.generate(job, comparison.single(job))
+    single(place, _adapter(f"replicate:ada/edges@{EDGES}"), control=RED)
     assert _sent(recorder)[0]["control_image"].startswith(f"{hubs.replicate}/v1/files/")
 
 
 def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
     place: ReplicateBackend, recorder: Recorder
 ) -> None:
-    job = _job(control=RED)
-    notes = place.generate(job, comparison.single(job)).report.notes
+    notes = single(place, control=RED).report.notes
     assert "This model takes no control image; it was left out." in notes
     assert "/v1/files" not in [request.path for request in recorder.requests]
 
 
 def test_pictures_come_as_they_are_whatever_the_file(place: ReplicateBackend, recorder: Recorder) -> None:
     """The runners would answer WebP; they are asked for PNG. A model that can't choose answers as it does."""
-    job = _job()
-    made = place.generate(job, comparison.single(job))
+    made = single(place)
     assert _sent(recorder)[0]["output_format"] == "png"
     assert (made.images[0].image.mode, made.images[0].image.format) == ("RGB", None)
 
 
 def test_how_far_it_is_is_told(place: ReplicateBackend) -> None:
-    job, steps = _job(), list[Step]()
-    place.generate(job, comparison.before_after(job), Callbacks(on_progress=steps.append))
+    steps: list[Step] = []
+    pair(place, callbacks=Callbacks(on_progress=steps.append))
     stages = [step.stage for step in steps]
     assert stages[0] == "Asking Replicate"
     assert "Waiting for a machine on Replicate, image 1 of 2" in stages
@@ -290,9 +295,8 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
 
 
 def test_who_cancels_before_it_began_pays_nothing(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job()
     with pytest.raises(GenerationCancelled):
-        place.generate(job, comparison.single(job), Callbacks(is_cancelled=lambda: True))
+        single(place, callbacks=Callbacks(is_cancelled=lambda: True))
     assert _sent(recorder) == []
 
 
@@ -314,9 +318,8 @@ def test_the_first_picture_s_failure_costs_no_others(place: ReplicateBackend, re
 
 def test_what_the_model_says_of_a_failure_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.replicate.slot", lambda *_: "https://civitai.red/models/1")
-    job = _job(_flux("civitai:1001@2001"))
     with pytest.raises(PreviewError, match=r"could not generate it: Failed to parse URL.*replicate\.com/p/"):
-        place.generate(job, comparison.single(job))
+        single(place, _flux("civitai:1001@2001"))
 
 
 def test_without_a_key_nothing_is_asked(hubs: HubEndpoints, recorder: Recorder) -> None:
@@ -329,8 +332,7 @@ def test_without_a_key_nothing_is_asked(hubs: HubEndpoints, recorder: Recorder) 
 
 def test_a_picture_whose_bytes_break_off_is_fetched_again(place: ReplicateBackend, hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="cut", match="/xezq/", hub="delivery", after_bytes=50, times=2))
-    job = _job()
-    assert len(place.generate(job, comparison.single(job)).images) == 1
+    assert len(single(place).images) == 1
 
 
 @pytest.mark.parametrize(
@@ -350,28 +352,22 @@ def test_what_can_t_run_there_is_told_before_it_costs(
     place: ReplicateBackend, recorder: Recorder, adapter: LoraInput, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        place.generate(_job(adapter), comparison.single(_job(adapter)))
+        single(place, adapter)
     assert _sent(recorder) == []
 
 
 def test_a_file_behind_a_key_is_not_fetched_from_there(hubs: HubEndpoints) -> None:
-    job = _job(_flux("civitai:1001@2001"))
     with pytest.raises(Gated, match="try it here instead"):
-        _place(hubs, access=lambda _: "gated").generate(job, comparison.single(job))
+        single(_place(hubs, access=lambda _: "gated"), _flux("civitai:1001@2001"))
 
 
 def test_a_base_of_this_machine_means_nothing_there(place: ReplicateBackend) -> None:
-    job = _job(base="sd-1.5")
-    assert (
-        "On Replicate the base is ada/tuned's own, not sd-1.5."
-        in place.generate(job, comparison.single(job)).report.notes
-    )
+    assert "On Replicate the base is ada/tuned's own, not sd-1.5." in single(place, base="sd-1.5").report.notes
 
 
 def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: RED.read_bytes())
-    job = _job()
-    notes = place.generate(job, comparison.before_after(job)).report.notes
+    notes = pair(place).report.notes
     assert "With and without the LoRA the images are the same: it has no effect there." in notes
 
 
@@ -383,9 +379,8 @@ def test_what_is_no_picture_is_told(
     place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, error: type[Exception], words: str
 ) -> None:
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
-    job = _job()
     with pytest.raises(error, match=words):
-        place.generate(job, comparison.single(job))
+        single(place)
 
 
 def test_the_key_goes_to_the_api_alone(place: ReplicateBackend, recorder: Recorder) -> None:

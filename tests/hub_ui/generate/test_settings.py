@@ -51,13 +51,27 @@ def test_a_draft_is_smaller_and_takes_no_more_steps_than_its_lora(
     assert size_notes(making.job(width=2048), settings, (settings.width, settings.height)) == ()
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63])
-def test_a_seed_has_limits_and_they_are_named(seed: int) -> None:
-    asked = making.job(seed=seed)
-    with pytest.raises(UsageError, match=r"from 0 to 9223372036854775807"):
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"steps": 0}, "between 1 and 500 steps"), ({"steps": 501}, "between 1 and 500 steps"),
+        ({"width": 4097}, "go up to 4096 pixels"), ({"height": -1}, "go up to 4096 pixels"),
+        ({"seed": -1}, "from 0 to 9223372036854775807"), ({"seed": 2**63}, "from 0 to 9223372036854775807"),
+        ({"frames": 0}, "1 to 257 frames"), ({"guidance": float("nan")}, "from 0 to 100"), ({"guidance": -1.0}, "such"),
+    ],
+)  # fmt: skip
+def test_what_no_base_can_generate_is_told_with_the_limits(fields: dict[str, Any], said: str) -> None:
+    asked = making.job(**fields)
+    with pytest.raises(UsageError, match=said):
         check_request(asked, comparison.single(asked))
+
+
+def test_the_largest_seed_is_taken_and_a_weight_that_is_no_number_is_not() -> None:
     asked = making.job(seed=2**63 - 1)
     check_request(asked, comparison.single(asked))
+    asked = making.job(making.adapter(weight=float("nan")))
+    with pytest.raises(UsageError, match=r"such as 0\.8"):
+        check_request(asked, comparison.single(asked))
 
 
 @pytest.mark.parametrize("sides", [{"width": 2048}, {"height": 2048}, {"width": 2048, "height": 64}])

@@ -4,6 +4,7 @@ image or a sentence, and the next request is as if nothing had been.
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.comparing import alike, same
+from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.second_gpu import SHEETS, draw, engine, second_gpu
 
 SHEET = SHEETS["text encoder in rows"]
@@ -22,7 +24,6 @@ LIMITS: Mapping[int, OffloadLevel | None] = {
     3_500_000: "group_offload", 4_500_000: "group_offload", 5_000_000: "model_offload", 5_500_000: "whole",
     6_000_000: "whole",
 }  # fmt: skip
-IN_SHORT = (900_000, 2_000_000)
 Undisturbed = Callable[[OffloadLevel], tuple[GenerationResult, int]]
 
 
@@ -33,10 +34,8 @@ def undisturbed(base: str, tmp_path_factory: pytest.TempPathFactory) -> Undistur
     @functools.cache
     def run(level: OffloadLevel) -> tuple[GenerationResult, int]:
         folder = tmp_path_factory.mktemp(level)
-        with pytest.MonkeyPatch.context() as patch, second_gpu(patch, level) as cuda:
-            there = engine(folder)
+        with pytest.MonkeyPatch.context() as patch, second_gpu(patch, level) as cuda, closing(engine(folder)) as there:
             made = draw(there, base, folder, SHEET)
-            there.close()
         return made, cuda.cards[1].allocations
 
     return run
@@ -44,8 +43,8 @@ def undisturbed(base: str, tmp_path_factory: pytest.TempPathFactory) -> Undistur
 
 @pytest.mark.parametrize(
     ("moment", "level"),
-    # One while the base is loaded, one while the network runs.
-    [pytest.param(n, LEVELS[n % len(LEVELS)], marks=() if n in (0, 16) else pytest.mark.exact) for n in range(MOMENTS)],
+    # One while the network runs.
+    only(((n, LEVELS[n % len(LEVELS)]) for n in range(MOMENTS)), (16, "whole")),
 )
 def test_memory_that_runs_out_once_at_any_moment_changes_no_image(
     undisturbed: Undisturbed, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int,
@@ -65,15 +64,12 @@ def test_memory_that_runs_out_once_at_any_moment_changes_no_image(
     assert ([card.used for card in cuda.cards], cuda.cards[0].allocations) == ([0, 0], 0)
 
 
-@pytest.mark.parametrize(
-    "limit", [limit if limit in IN_SHORT else pytest.param(limit, marks=pytest.mark.exact) for limit in LIMITS]
-)
+@pytest.mark.parametrize("limit", only(LIMITS, 2_000_000))
 def test_a_limit_that_lasts_gives_the_image_or_a_sentence_and_is_forgotten_when_it_is_gone(
     undisturbed: Undisturbed, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     expected, _ = undisturbed("whole")
-    with second_gpu(monkeypatch, limit=limit) as cuda:
-        there = engine(tmp_path)
+    with second_gpu(monkeypatch, limit=limit) as cuda, closing(engine(tmp_path)) as there:
         if LIMITS[limit] is None:
             with pytest.raises(PreviewError, match="does not fit into the memory of this Simulated card"):
                 draw(there, base, tmp_path, SHEET)
@@ -83,7 +79,6 @@ def test_a_limit_that_lasts_gives_the_image_or_a_sentence_and_is_forgotten_when_
         cuda.cards[1].limit = None
         there._image_cache.clear()
         second = draw(there, base, tmp_path, SHEET)
-        there.close()
     assert all(map(same, second.images, expected.images))
     assert (second.report.level, second.report.rows, second.report.notes) == ("whole", 2, ())
     assert ([card.used for card in cuda.cards], cuda.cards[0].allocations) == ([0, 0], 0)

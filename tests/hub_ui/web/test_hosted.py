@@ -36,6 +36,7 @@ SEARCHES = {
     "GET /",
     "GET /ask",
     "GET /more",
+    "GET /group",
     "GET /suggestions",
     "GET /tray",
     "GET /compare",

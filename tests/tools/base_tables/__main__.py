@@ -5,7 +5,7 @@
 import sys
 
 from connectors.claims import base_models
-from hub_ui.generate.base_models.choose import base_by_id, bases_for_architecture
+from hub_ui.generate.base_models.choose import bases_for_architecture
 from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
 from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, PipelineSpec
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
@@ -43,7 +43,7 @@ def table_of_substitutions() -> str:
     own = {base.lineage for base in BASES}
     for row in SUBSTITUTIONS:
         for model in filter(None, (base_models.by_id(name) for name in row.made_for if name not in own)):
-            spec = base_by_id(row.base) or next(iter(bases_for_architecture(model.architecture)), None)
+            spec = next(iter(bases_for_architecture(model.architecture)), None)
             reason = row.reason.format(made_for=model.label, base=spec.label if spec else "")
             lines.append(f"| {model.label} | {f'`{spec.id}`' if spec and row.runs else 'nothing'} | {reason} |")
     return "\n".join(lines)

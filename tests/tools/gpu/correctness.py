@@ -89,7 +89,7 @@ def _each(rows: Sequence[Row], budget: Budget, dtype: str, compare: Callable[[Ro
 
 def _in_float32(row: Row, bases: Bases) -> Line | None:
     ours, theirs = _both_sides(row, bases, torch.float32)
-    apart = {weights: float((ours[weights] - theirs[weights]).abs().max()) for weights in _compared(row, ours)}
+    apart = {weights: float((ours[weights] - theirs[weights]).abs().max()) for weights in ours}
     worst = max(apart, key=lambda weights: apart[weights])
     if apart[worst] <= TOLERANCE:
         return None
@@ -99,7 +99,7 @@ def _in_float32(row: Row, bases: Bases) -> Line | None:
 def _in_half(row: Row, bases: Bases) -> Line | None:
     _, exact = _both_sides(row, bases, torch.float32)
     ours, theirs = _both_sides(row, bases, bases.card.half)
-    for weights in _compared(row, exact):
+    for weights in exact:
         far, others = (_distance(side[weights], exact[weights]) for side in (ours, theirs))
         if far > TIMES_AS_FAR * max(others, _LEAST):
             return judged(
@@ -108,10 +108,6 @@ def _in_half(row: Row, bases: Bases) -> Line | None:
                 good=False,
             )
     return None
-
-
-def _compared(row: Row, latents: Latents) -> list[Weights]:
-    return [weights for weights in latents if row.stacked or not weights[1]]
 
 
 def _distance(ones: torch.Tensor, others: torch.Tensor) -> float:

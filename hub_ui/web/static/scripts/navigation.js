@@ -15,7 +15,7 @@ document.addEventListener("htmx:before:request", (event) => {
   latest = ctx;
   document.getElementById("toast").replaceChildren();
   // A panel lies over a list that goes on.
-  if (ctx.target.id !== "panel") endStreams(".ask");
+  if (ctx.target.id !== "panel") endStreams(".ask, #filters [hx-get]");
 });
 
 // Nothing can abort the request of a step back or forward, so its answer is left out.
@@ -53,6 +53,11 @@ document.addEventListener("htmx:after:swap", (event) => {
     document.getElementById("q").value = line.dataset.text;
   }
   resetFields();
+});
+
+// What a person unfolded stays so in another list.
+htmx.registerExtension("folds", {
+  htmx_before_morph_attr: (node, { attrName, newValue }) => attrName !== "open" || newValue !== null || !node.matches(".fold"),
 });
 
 // Boxes show what the address says, whatever was clicked on the way to it.

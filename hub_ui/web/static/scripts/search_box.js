@@ -26,23 +26,18 @@ document.addEventListener("keydown", (event) => {
   const options = [...list().querySelectorAll("[role=option]")];
   const at = options.findIndex((option) => option.ariaSelected === "true");
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    event.preventDefault();
     select(options, next(at, options.length, event.key === "ArrowDown" ? 1 : -1));
   } else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) {
-    event.preventDefault();
     event.stopPropagation();
     take(options[at]);
-  } else if (event.key === "Escape") {
-    event.preventDefault();
-    close();
-  }
+  } else if (event.key === "Escape") close();
+  else return;
+  event.preventDefault();
 }, true);
 
 document.addEventListener("mousedown", (event) => {
   const option = event.target.closest("#suggestions [role=option]");
-  if (!option) return;
-  event.preventDefault();
-  take(option);
+  if (option) { event.preventDefault(); take(option); }
 });
 
 // One before the first is none, and the one before that the last.

@@ -124,13 +124,8 @@ def test_a_refused_lineage_is_refused_on_a_base_that_was_chosen() -> None:
     assert choose_base("ltx-video-2", "ltx-2.3", "someone/ltx-2.3-in-bits").assumed
 
 
-def test_the_table_names_lineages_and_bases_that_exist() -> None:
-    for row in SUBSTITUTIONS:
-        models = [taxonomy.by_id(name) for name in row.made_for]
-        assert all(model is not None for model in models), row.made_for
-        assert row.base in ("", *(base.id for base in BASES)), row.base
-        architectures = {base.architecture for base in BASES if base.id == row.base}
-        assert architectures <= {model.architecture for model in models if model}, row.base
+def test_the_table_names_lineages_that_exist() -> None:
+    assert [name for row in SUBSTITUTIONS for name in row.made_for if taxonomy.by_id(name) is None] == []
 
 
 def test_a_file_of_one_s_own_is_not_taken_for_the_base_that_it_is_like(tmp_path: Path) -> None:

@@ -1,16 +1,25 @@
-"""Each algorithm against PEFT's own layer, with the same weights in both."""
+"""Each algorithm against PEFT's own layer, with the same weights in both, read as PEFT saves them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
-from peft import BOFTConfig, IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model
+from peft import (
+    BOFTConfig,
+    IA3Config,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    OFTConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+)
 from torch import nn
 
-from connectors.weights.key_formats import ENDINGS, Part
-from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.patch import WeightPatch
+from hub_ui.generate.lora.modules import Target, layers_of, size_of
+from hub_ui.generate.lora.parameters import param_handles
+from hub_ui.generate.lora.patch import Config, Patch, patches
 
 MODULES: dict[str, Any] = {
     "linear": lambda: nn.Linear(16, 24),
@@ -25,7 +34,9 @@ INPUTS = {
     "sequence": (2, 16, 6),
 }
 LORA: dict[str, Any] = {"r": 4, "lora_alpha": 2, "target_modules": ["layer"], "init_lora_weights": False}
-LOKR: dict[str, Any] = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
+LOHA: dict[str, Any] = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
+# Two whole factors have no rank in the file: alpha is r, as a trainer leaves it.
+LOKR: dict[str, Any] = LOHA | {"alpha": 4}
 BOFT: dict[str, Any] = {"target_modules": ["layer"], "boft_block_size": 4, "init_weights": False}
 
 
@@ -40,49 +51,47 @@ class Holder(nn.Module):
 
 
 CASES = [
-    ("lora", "linear", LoraConfig(**LORA)),
-    ("lora", "conv", LoraConfig(**LORA)),
-    ("lora", "sequence", LoraConfig(**LORA)),
-    ("lora", "linear", LoraConfig(**LORA, use_dora=True)),
-    ("lora", "conv", LoraConfig(**LORA, use_dora=True)),
-    ("loha", "linear", LoHaConfig(**LOKR)),
-    ("loha", "conv", LoHaConfig(**LOKR)),
-    ("loha", "conv", LoHaConfig(**LOKR, use_effective_conv2d=True)),
-    ("lokr", "linear", LoKrConfig(**LOKR)),
-    ("lokr", "linear", LoKrConfig(**LOKR, decompose_both=True, decompose_factor=4)),
-    ("lokr", "conv", LoKrConfig(**LOKR)),
-    ("lokr", "conv", LoKrConfig(**{**LOKR, "r": 1}, use_effective_conv2d=True, decompose_factor=2)),
-    ("ia3", "linear", IA3Config(target_modules=["layer"], feedforward_modules=[], init_ia3_weights=False)),
-    ("ia3", "linear", IA3Config(target_modules=["layer"], feedforward_modules=["layer"], init_ia3_weights=False)),
-    ("ia3", "conv", IA3Config(target_modules=["layer"], feedforward_modules=["layer"], init_ia3_weights=False)),
-    ("ia3", "conv", IA3Config(target_modules=["layer"], feedforward_modules=[], init_ia3_weights=False)),
-    ("oft", "linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
-    ("oft", "linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, block_share=True, init_weights=False)),
-    ("oft", "conv 1x1", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
-    ("boft", "linear", BOFTConfig(**BOFT)),
-    ("boft", "linear", BOFTConfig(**BOFT, boft_n_butterfly_factor=2)),
-    ("boft", "conv", BOFTConfig(**BOFT, boft_n_butterfly_factor=1)),
+    ("linear", LoraConfig(**LORA)),
+    ("conv", LoraConfig(**LORA)),
+    ("sequence", LoraConfig(**LORA)),
+    ("linear", LoraConfig(**LORA, use_dora=True)),
+    ("conv", LoraConfig(**LORA, use_dora=True)),
+    ("linear", LoHaConfig(**LOHA)),
+    ("conv", LoHaConfig(**LOHA)),
+    ("conv", LoHaConfig(**LOHA, use_effective_conv2d=True)),
+    ("linear", LoKrConfig(**LOKR)),
+    ("linear", LoKrConfig(**LOKR, decompose_both=True, decompose_factor=4)),
+    ("conv", LoKrConfig(**LOKR)),
+    ("conv", LoKrConfig(**{**LOHA, "r": 1}, use_effective_conv2d=True, decompose_factor=2)),
+    ("linear", IA3Config(target_modules=["layer"], feedforward_modules=[], init_ia3_weights=False)),
+    ("linear", IA3Config(target_modules=["layer"], feedforward_modules=["layer"], init_ia3_weights=False)),
+    ("conv", IA3Config(target_modules=["layer"], feedforward_modules=["layer"], init_ia3_weights=False)),
+    ("conv", IA3Config(target_modules=["layer"], feedforward_modules=[], init_ia3_weights=False)),
+    ("linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
+    ("linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, block_share=True, init_weights=False)),
+    ("conv 1x1", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
+    ("linear", BOFTConfig(**BOFT)),
+    ("linear", BOFTConfig(**BOFT, boft_n_butterfly_factor=2)),
 ]  # fmt: skip
 
 
-def factors_of(wrapped: Any, config: Any) -> Factors:
-    """What PEFT would save, by part."""
-    parts: dict[Part, torch.Tensor] = {}
-    keys: dict[Part, str] = {}
-    for name, value in wrapped.named_parameters():
-        if "base_layer" in name:
-            continue
-        name = name.replace(".default", "").removeprefix("base_model.model.")
-        ending = "." + name.split(".", 1)[1]
-        found = ENDINGS.get(ending) or ENDINGS[ending.removesuffix(".weight")]
-        parts[found.part], keys[found.part] = value.data.clone(), name
+def patch_of(wrapped: Any, config: Any, module: nn.Module) -> Patch:
+    """Of the file that PEFT would save, for such a module."""
+    tensors = {name: value.detach().clone() for name, value in get_peft_model_state_dict(wrapped).items()}
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    [layer], missed = layers_of(shapes)
+    size, params = size_of(layer, shapes), param_handles(nn.ModuleDict({"layer": module}), "layer")
+    own = tuple(params["weight"].read().shape)
+    assert (missed, size is not None and size.fits(own)) == ((), True)
     alpha = getattr(config, "lora_alpha", getattr(config, "alpha", None))
-    return Factors(parts=parts, keys=keys, scale=alpha / config.r if alpha else 1.0)
+    configs = {} if alpha is None else {"": Config(alpha=alpha)}
+    [patch] = patches(layer, Target(component="unet", module="layer"), own, params, tensors, configs)
+    return patch
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(("algorithm", "kind", "config"), CASES)
-def test_a_layer_gives_what_it_gives_in_peft(algorithm: str, kind: str, config: Any) -> None:
+@pytest.mark.parametrize(("kind", "config"), CASES)
+def test_a_layer_gives_what_it_gives_in_peft(kind: str, config: Any) -> None:
     torch.manual_seed(3)
     wrap: Any = get_peft_model
     holder, x = Holder(MODULES[kind]()), torch.randn(INPUTS[kind])
@@ -94,11 +103,11 @@ def test_a_layer_gives_what_it_gives_in_peft(algorithm: str, kind: str, config: 
             if "base_layer" not in name:
                 value.add_(torch.randn_like(value) * 0.1)
         expected = wrapped(x)
-        patch = WeightPatch(algorithm=algorithm, factors=factors_of(wrapped, config))
+        fresh: Any = MODULES[kind]()
+        patch = patch_of(wrapped, config, fresh)
         gain = patch.delta(own["weight"], 1.0)
         assert gain is not None
         bias_gain = patch.bias_delta(own["bias"], own["bias"], 1.0)
-        fresh: Any = MODULES[kind]()
         bias = own["bias"] if bias_gain is None else own["bias"] + bias_gain
         fresh.load_state_dict({"weight": own["weight"] + gain, "bias": bias})
         torch.testing.assert_close(fresh(x), expected, atol=1e-5, rtol=1e-5)
@@ -113,7 +122,7 @@ def test_a_dora_of_peft_is_measured_anew_at_each_weight(weight: float) -> None:
     wrapped = wrap(holder, config)
     with torch.no_grad():
         base = wrapped.base_model.model.layer.base_layer(x)
-        patch = WeightPatch(algorithm="lora", factors=factors_of(wrapped, config))
+        patch = patch_of(wrapped, config, nn.Linear(16, 24))
         wrapped.base_model.model.layer.scale_layer(weight)
         gain = patch.delta(own, weight)
         assert gain is not None

@@ -139,16 +139,6 @@ def test_numbered_layers_keep_their_numbers() -> None:
     assert only({"unet:12:down": (4, 8), "unet:12:up": (8, 4)}).name == "unet:12"
 
 
-def test_every_tensor_is_in_a_layer_or_missed() -> None:
-    shapes: dict[str, Shape] = {
-        "a.lora_A.weight": (2, 8), "a.lora_B.weight": (8, 2), "b.diff": (8, 8), "c.alpha": (), "bundle_emb.x": (1, 8),
-        "rest": (1,), "w_a_001": (2, 2), "d.hada_w1_a": (2, 2),
-    }  # fmt: skip
-    layers, left = layers_of(shapes)
-    keys = [key for layer in layers for key in layer.keys.values()] + [key for each in left for key in each.keys]
-    assert sorted(keys) == sorted(shapes)
-
-
 def test_a_mixture_of_loras_is_missed_whole() -> None:
     assert missed(
         {
@@ -226,10 +216,6 @@ def test_an_ia3_tells_the_channels_of_one_side(ends: dict[str, Shape]) -> None:
     assert found == Size(channels=640)
     assert (str(found), found.fits((640, 320, 3, 3)), found.fits((320, 640, 3, 3))) == ("640 channels", True, True)
     assert not found.fits((320, 1280, 3, 3))
-
-
-def test_factors_with_too_few_axes_tell_nothing() -> None:
-    assert size({".lora_down.weight": (4,), ".lora_up.weight": (640, 4)}) is None
 
 
 def test_what_is_unknown_fits() -> None:

@@ -1,15 +1,12 @@
-"""Layers of every algorithm beyond plain factors: what a trainer writes for one weight, and what the weight becomes.
+"""Layers of LyCORIS' and kohya's algorithms: what a trainer writes for one weight, and what the weight becomes.
 
-LyCORIS' and kohya's are worked out here by index arithmetic (einsum), PEFT's by PEFT itself.
+It is worked out here by index arithmetic (einsum).
 """
 
-import copy
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import peft
 import torch
 from torch import Tensor
 
@@ -198,63 +195,3 @@ LYCORIS: Mapping[str, Algorithm] = {
     "DoRA by input": dora_by_input, "OFT": oft, "OFT held back": oft_held_back, "IA3": ia3,
     "IA3 on inputs": ia3_on_input, "full": full, "GLoRA": glora,
 }  # fmt: skip
-LINEAR: dict[str, Any] = {
-    "r": 4,
-    "target_modules": r"(mid_block|down_blocks\.1)\.attentions.*(to_q|to_k|to_v|to_out\.0|net\.2)",
-}
-PEFT: Mapping[str, Callable[[], Any]] = {
-    "LoHa": lambda: peft.LoHaConfig(**LINEAR, alpha=4),
-    "LoKr": lambda: peft.LoKrConfig(**LINEAR, alpha=4),
-    "DoRA": lambda: peft.LoraConfig(**LINEAR, lora_alpha=4, use_dora=True),
-    "OFT": lambda: peft.OFTConfig(
-        r=0, oft_block_size=4, target_modules=LINEAR["target_modules"], use_cayley_neumann=True, bias="none"
-    ),
-    "OFT with one block for all inputs": lambda: peft.OFTConfig(
-        r=0, oft_block_size=4, target_modules=LINEAR["target_modules"], block_share=True, bias="none"
-    ),
-    "IA3": lambda: peft.IA3Config(target_modules=LINEAR["target_modules"], feedforward_modules=r".*net\.2"),
-    # Of inputs only where there are not as many outputs: the file does not say which.
-    "IA3 on convolutions": lambda: peft.IA3Config(
-        target_modules=r"(mid_block|down_blocks\.1|up_blocks\.0)\.resnets.*conv1",
-        feedforward_modules=r"up_blocks.*conv1",
-    ),
-    "BOFT": lambda: peft.BOFTConfig(
-        target_modules=LINEAR["target_modules"], boft_block_size=4, boft_n_butterfly_factor=3
-    ),
-}
-
-
-def by_peft(pipe: Any, config: Callable[[], Any], prefix: str, seed: int = 1) -> File:
-    """Trained by PEFT, so to speak: its layers around the UNet's, with random factors, and what they merge into."""
-    before = dict(pipe.unet.named_parameters())
-    unet = copy.deepcopy(pipe.unet)
-    with warnings.catch_warnings(action="ignore"):
-        peft.inject_adapter_in_model(config(), unet)
-    _shake(unet, seed)
-    state = peft.get_peft_model_state_dict(unet)
-    tensors = {prefix + name: tensor.detach().clone() for name, tensor in state.items()}
-    with torch.no_grad():
-        for module in unet.modules():
-            if isinstance(module, peft.tuners.tuners_utils.BaseTunerLayer):
-                module.merge()
-    merged = {name.replace(".base_layer", ""): value for name, value in unet.named_parameters()}
-    deltas = {
-        ("unet", name): (merged[name] - value).detach()
-        for name, value in before.items()
-        if not torch.equal(merged[name], value)
-    }
-    return File(tensors=tensors, deltas=deltas)
-
-
-def _shake(unet: Any, seed: int) -> None:
-    """Adapters start without effect: a half of each is zero, or one."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for _, parameter in sorted(_trained(unet).items()):
-            noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(noise * (0.2 if parameter.dim() < 2 or bool((parameter == 1).all()) else 0.1))
-
-
-def _trained(unet: Any) -> dict[str, Tensor]:
-    marks = ("lora_", "hada_", "lokr_", "oft_", "boft_", "ia3_")
-    return {name: value for name, value in unet.named_parameters() if any(mark in name for mark in marks)}

@@ -130,9 +130,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one.reshape(other.shape) - other).abs().max())
 
 
-def apart(
-    ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor], stacked: bool = True
-) -> dict[Weights, float]:
+def apart(ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor]) -> dict[Weights, float]:
     """Where two series differ by more than rounding."""
-    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS if stacked or not row[1]}
+    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS}
     return {row: distance for row, distance in distances.items() if not distance <= TOLERANCE}

@@ -24,16 +24,12 @@ Make = Callable[[Any, int], File]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """`make` takes the pipeline and a seed. `alone`: why diffusers alone can't be asked; None where it can.
-
-    `stacked`: whether two of them at once are compared too.
-    """
+    """`make` takes the pipeline and a seed. `alone`: why diffusers alone can't be asked; None where it can."""
 
     base: Base
     name: str
     make: Make
     alone: str | None = None
-    stacked: bool = True
 
     def __str__(self) -> str:
         return f"{self.base} {self.name}"
@@ -68,14 +64,14 @@ UNREAD = "diffusers does not read all of it"
 REAL_SIZE = "diffusers' converter has the real network's sizes written into it"
 
 
-def dit_rows(base: str, wanted: str = BLOCKS) -> tuple[Row, ...]:
+def dit_rows(base: str) -> tuple[Row, ...]:
     """What diffusers' own training scripts write, and the same names in other frames."""
-    peft = file(dotted("transformer", "transformer.", wanted), PEFT)
+    peft = file(dotted("transformer", "transformer.", BLOCKS), PEFT)
     return rows(
         base,
         ("diffusers", peft),
         ("diffusers with metadata", described(peft, "transformer")),
-        ("peft", file(dotted("transformer", "base_model.model.", wanted), PEFT), REFUSED),
-        ("bare names", file(dotted("transformer", "", wanted), PEFT_DEFAULT), SILENT),
-        ("lycoris names", file(underscored("transformer", "lycoris_", wanted), KOHYA), SILENT),
+        ("peft", file(dotted("transformer", "base_model.model.", BLOCKS), PEFT), REFUSED),
+        ("bare names", file(dotted("transformer", "", BLOCKS), PEFT_DEFAULT), SILENT),
+        ("lycoris names", file(underscored("transformer", "lycoris_", BLOCKS), KOHYA), SILENT),
     )

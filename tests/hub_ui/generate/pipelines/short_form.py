@@ -1,6 +1,6 @@
 """Which rows of a table `make test` has. The others are for `make exact`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -23,5 +23,14 @@ def every_third(rows: Sequence[Any], start: int) -> list[Any]:
     return _marked(rows, set(range(start, len(rows), 3)))
 
 
+def only(rows: Iterable[Any], *kept: Any) -> list[Any]:
+    """These of the rows, each of which is one argument or a tuple of several."""
+    every = list(rows)
+    return _marked(every, {every.index(row) for row in kept})
+
+
 def _marked(rows: Sequence[Any], kept: set[int]) -> list[Any]:
-    return [row if at in kept else pytest.param(row, marks=pytest.mark.exact) for at, row in enumerate(rows)]
+    arguments = [row if isinstance(row, tuple) else (row,) for row in rows]
+    return [
+        rows[at] if at in kept else pytest.param(*each, marks=pytest.mark.exact) for at, each in enumerate(arguments)
+    ]

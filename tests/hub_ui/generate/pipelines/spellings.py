@@ -16,74 +16,58 @@ from tests.hub_ui.generate.pipelines.files import Spelled
 Spelling = Callable[[Any], list[Spelled]]
 
 
-def modules(pipe: Any, component: str, wanted: str = "", unwanted: str | None = None) -> list[str]:
-    """Layers with a matrix, by regular expressions on their names."""
+def modules(pipe: Any, component: str, wanted: str = "") -> list[str]:
+    """Layers with a matrix, by a regular expression on their names."""
     return [
         name
         for name, module in getattr(pipe, component).named_modules()
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
-        and re.search(wanted, name)
-        and not (unwanted and re.search(unwanted, name))
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and re.search(wanted, name)
     ]
 
 
-def dotted(component: str, prefix: str, wanted: str = "", unwanted: str | None = None) -> Spelling:
+def renamed(
+    component: str, prefix: str, rename: Callable[[Any, str], str], wanted: str = "", between: str = "."
+) -> Spelling:
+    """`rename` makes of the pipeline and a module's name there the trainer's name, with dots."""
+    return lambda pipe: [
+        Spelled(name=prefix + rename(pipe, name).replace(".", between), component=component, modules=(name,))
+        for name in modules(pipe, component, wanted)
+    ]
+
+
+def dotted(component: str, prefix: str, wanted: str = "") -> Spelling:
     """A trainer that works on diffusers' or transformers' own networks and keeps their names."""
-    return lambda pipe: [
-        Spelled(name=prefix + name, component=component, modules=(name,))
-        for name in modules(pipe, component, wanted, unwanted)
-    ]
+    return renamed(component, prefix, lambda _, name: name, wanted)
 
 
-def underscored(component: str, prefix: str, wanted: str = "", unwanted: str | None = None) -> Spelling:
-    return lambda pipe: [
-        Spelled(name=prefix + name.replace(".", "_"), component=component, modules=(name,))
-        for name in modules(pipe, component, wanted, unwanted)
-    ]
+def underscored(component: str, prefix: str, wanted: str = "") -> Spelling:
+    return renamed(component, prefix, lambda _, name: name, wanted, "_")
 
 
-def of_clip(component: str, prefix: str, between: str = "_", wanted: str = r"layers") -> Spelling:
+def of_clip(component: str, prefix: str, between: str = "_") -> Spelling:
     """Trainers know a CLIP text model by the name it had in transformers before 5: with text_model in front."""
-
-    def spell(pipe: Any) -> list[Spelled]:
-        found = modules(pipe, component, wanted)
-        whole = {name: name if name.startswith("text_") else f"text_model.{name}" for name in found}
-        return [
-            Spelled(name=prefix + whole[name].replace(".", between), component=component, modules=(name,))
-            for name in found
-        ]
-
-    return spell
+    return renamed(
+        component, prefix, lambda _, name: f"text_model.{name.removeprefix('text_model.')}", "layers", between
+    )
 
 
 def processors(prefix: str) -> Spelling:
     """diffusers of early 2023: a LoRA was an attention processor."""
 
-    def spell(pipe: Any) -> list[Spelled]:
-        return [
-            Spelled(name=prefix + _processor(name), component="unet", modules=(name,))
-            for name in modules(pipe, "unet", r"attn[12]\.")
-        ]
+    def rename(_pipe: Any, name: str) -> str:
+        attention, _, projection = name.removesuffix(".0").rpartition(".")
+        return f"{attention}.processor.{projection}"
 
-    return spell
-
-
-def _processor(name: str) -> str:
-    attention, _, projection = name.removesuffix(".0").rpartition(".")
-    return f"{attention}.processor.{projection}"
+    return renamed("unet", prefix, rename, r"attn[12]\.")
 
 
 def sai(prefix: str = "lora_unet_", wanted: str = r"attentions", between: str = "_") -> Spelling:
     """Stability's own names of a UNet, which kohya's scripts train SDXL by: blocks counted through."""
 
-    def spell(pipe: Any) -> list[Spelled]:
-        layers = pipe.unet.config.layers_per_block
-        return [
-            Spelled(name=prefix + original_name(name, layers).replace(".", between), component="unet", modules=(name,))
-            for name in modules(pipe, "unet", wanted)
-        ]
+    def rename(pipe: Any, name: str) -> str:
+        return original_name(name, pipe.unet.config.layers_per_block)
 
-    return spell
+    return renamed("unet", prefix, rename, wanted, between)
 
 
 RESNET = {

@@ -83,9 +83,9 @@ def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
 
 
 def test_a_card_is_tried_with_one_click_or_says_why_not() -> None:
-    [form] = list_values(card()).select("form[action=try]")
-    assert (form["method"], form.input["value"]) == ("post", "civitai:1@10#100")
-    assert (form.button.text, form.button["aria-label"]) == ("Try", "Try Ink 1")
+    [button] = list_values(card()).select("button[form=begin]")
+    assert (button["name"], button["value"]) == ("lora", "civitai:1@10#100")
+    assert (button.text, button["aria-label"]) == ("Try", "Try Ink 1")
     page = list_values(card(try_problem="This LoRA needs FLUX.1 dev."))
     [said] = page.select(".try")
     assert (said.text, said["title"]) == ("Can’t be tried here", "This LoRA needs FLUX.1 dev.")

@@ -9,7 +9,9 @@ from starlette.testclient import TestClient
 from hub_ui.services import Services
 from hub_ui.web.layout.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora
-from tests.hub_ui.web.conftest import open_client, read, with_settings
+from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
+
+LIST = {**PART, "HX-Target": "main#main"}
 
 
 def line(page: Any) -> str:
@@ -29,8 +31,8 @@ def test_what_is_chosen_is_counted_on_the_phones_button_and_can_be_taken_away_as
 
 def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1, base="Flux.1 D", tags=("<b>\u202ex",))])
-    page = read(client.get("/").text)
-    [box] = [box for box in page.select("#group-tag input") if "<b>" in box["value"]]
+    page = read(client.get("/group?facet=tag").text)
+    [box] = [box for box in page.select("input") if "<b>" in box["value"]]
     name = box.find_next_sibling("span")
     assert (name.text, name["dir"]) == ("<b>x", "auto")
 
@@ -45,6 +47,36 @@ def test_what_would_show_nothing_is_no_choice_until_it_is_chosen(client: TestCli
     built.catalog.add([lora(1)])
     boxes = {box["value"] for box in read(client.get("/?hub=replicate").text).select("#group-hub input")}
     assert boxes == {"replicate", "civitai"}
+
+
+def test_a_group_that_nobody_opened_is_read_later_but_without_javascript(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1, base="Flux.1 D")])
+    whole, part = (read(client.get("/?base=flux1", headers=asks).text) for asks in ({}, LIST))
+    assert len(whole.select("#of-hub noscript input")) == 1
+    [unread] = part.select("#of-hub")
+    assert (unread["hx-get"], unread.text.strip()) == ("group?facet=hub&base=flux1", "")
+    boxes = read(client.get("/" + unread["hx-get"]).text).select("input")
+    assert [box["value"] for box in boxes] == ["civitai"]
+    assert client.get("/group?facet=none").status_code == 422
+
+
+def test_what_is_chosen_in_a_folded_group_is_there_while_the_hubs_are_asked_for_an_empty_list(
+    client: TestClient,
+) -> None:
+    page = read(client.get("/?filter=license:merge&filter=-access:paid").text)
+    boxes = page.select("#group-license input") + page.select("#group-quick input")
+    assert [(box["value"], box.get("checked")) for box in boxes] == [("license:merge", ""), ("-access:paid", "")]
+
+
+def test_a_group_with_a_choice_comes_with_the_list_and_once_more_when_it_has_none(
+    client: TestClient, built: Services
+) -> None:
+    built.catalog.add([lora(1, base="Flux.1 D")])
+    after = {**LIST, "HX-Current-URL": "http://testserver/?hub=civitai"}
+    chosen, never = (read(client.get(address).text).select("#of-hub > label") for address in ("/?hub=civitai", "/"))
+    assert (len(chosen), never) == (1, [])
+    left = read(client.get("/", headers=after).text).select("#of-hub > label input")
+    assert [box.get("checked") for box in left] == [None]
 
 
 def test_mature_images_have_a_level_and_a_way_to_see_them_without_blur(site: TestClient) -> None:
