@@ -14,9 +14,16 @@ from hub_ui.i18n import use_language
 from hub_ui.images import infotext, png_metadata
 from hub_ui.locales import get_language
 from hub_ui.web.images import GeneratedImages
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.try_page import result
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
+from tests.hub_ui.web.conftest import read
+
+
+def names(shown: result.Result) -> list[str]:
+    """What stands below the images of a row."""
+    return [tile.text for tile in read(Renderer()("try_page/result", r=shown, box=(8, 8))).select(".strip .tile span")]
 
 
 def test_a_result_names_its_loras_and_stands_in_the_served_folder_with_the_whole_prompt(tmp_path: Path) -> None:
@@ -62,6 +69,13 @@ def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
     )
     assert (whole.missing, whole.slots[1], whole.usable) == ((), (0.3, 2), None)
     assert whole.showing(2).usable == 0.3
+    assert names(whole) == ["0", "0.3", "0.8"]
+
+
+def test_a_row_of_combinations_is_named_by_its_loras(tmp_path: Path) -> None:
+    asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=1.5))
+    shown = result.result_of(made(asked, comparison.lora_combinations(asked)), GeneratedImages(folder=tmp_path))
+    assert names(shown) == ["without", "Ink 0.8", "Paper 1.5", "Ink 0.8 + Paper 1.5"]
 
 
 def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
