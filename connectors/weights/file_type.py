@@ -1,16 +1,16 @@
-"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA.
+"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA: algorithm and ranks.
 
 `Layouts` caches the structure by the hash of the table of tensors, which files of one trainer and base share.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.claims.wording import read_wording
-from connectors.weights.algorithm import Alpha, algorithm_of, alpha_of, ranks_of
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
@@ -146,6 +146,8 @@ def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.search(name) is not None for name in names) * 2 > len(names)
 
 
+# A scalar tensor, and the layer whose alpha it is.
+Alpha = tuple[str, Tensor]
 # A few hundred bytes each.
 _MOST_LAYOUTS = 2048
 
@@ -214,6 +216,90 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         halves=0 if layers.has("expert") else len(layers.of("down").keys() ^ layers.of("up").keys()),
         others=len(layers.others),
     )
+
+
+# The factors of each algorithm. A mixed file is named after the most frequent one, of equals after the first.
+_SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
+    ("glora", ("a1", "a2", "b1", "b2")),
+    ("lokr", ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")),
+    ("loha", ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")),
+    ("oft", ("oft",)),
+    ("ia3", ("ia3",)),
+    ("lora", ("down", "up")),
+)
+# The axis of each factor that is the rank. LoKr may factor both of its matrices, one, or none, which has no rank.
+_RANK_AXES: tuple[tuple[Part, int], ...] = (
+    ("down", 0),
+    ("up", 1),
+    ("hada_w1_b", 0),
+    ("lokr_w2_b", 0),
+    ("lokr_w1_b", 0),
+    ("a2", 0),
+)
+# Transformers embed patches by a convolution. A LoRA of that layer alone is no LoCon.
+_PATCHES = ("pos_embed", "patch_embed", "x_embedder")
+# Convolutions of a U-Net with a kernel above 1, in the names of diffusers and of the original code.
+_WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_layers_2", "out_layers_3", "_0_op")
+
+
+def algorithm_of(layers: Layers) -> str:
+    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
+    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
+    name = max(counts, key=lambda name: counts[name])
+    if not counts[name]:
+        return "full"
+    if name == "oft" and any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()):
+        name = "boft"
+    elif name == "lora" and _has_convolutions(layers):
+        name = "locon"
+    if layers.has("magnitude"):
+        name = "dora" if name in ("lora", "locon") else f"{name}+dora"
+    return f"{name}+diff" if layers.has("diff", "diff_b", "set") else name
+
+
+def _has_convolutions(layers: Layers) -> bool:
+    """Whether kernels above 1 are trained. DyLoRA, whose up factor is flat, is no LoCon; nor is a 1 x 1 projection."""
+    downs, ups = layers.of("down"), layers.of("up")
+    return (
+        layers.has("mid")
+        or any(
+            len(tensor.shape) == 4
+            and tensor.shape[2:] != (1, 1)
+            and (layer not in ups or len(ups[layer].shape) == 4)
+            and not any(word in layer for word in _PATCHES)
+            for layer, tensor in downs.items()
+        )
+        # An up factor alone doesn't show the kernel, but its name does.
+        or any(len(ups[layer].shape) == 4 and layer.endswith(_WINDOWS) for layer in ups.keys() - downs.keys())
+    )
+
+
+def ranks_of(layers: Layers) -> Mapping[int, int]:
+    """Layers by rank, the most common rank first, and the higher of two that are equally common."""
+    counts: Counter[int] = Counter()
+    seen: set[str] = set()
+    for part, axis in _RANK_AXES:
+        tensors = layers.of(part)
+        # Layers that another factor has already counted are skipped.
+        if tensors and not tensors.keys() <= seen:
+            new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
+            counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
+            seen |= new.keys()
+    ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return {rank: times for rank, times in ordered if 0 < rank < 2**31}
+
+
+def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
+    """The alpha of the first layer of the common rank: it is near the front, so it has probably been read already."""
+    alphas = layers.of("alpha")
+    if not alphas:
+        return None
+    parts = [layers.of(part) for part, axis in _RANK_AXES if axis == 0]
+    of_rank = (
+        layer for layer in alphas if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
+    )
+    layer = next(of_rank, next(iter(alphas)))
+    return layer, alphas[layer]
 
 
 def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rule | None) -> What:

@@ -5,9 +5,10 @@ import struct
 import pytest
 
 from connectors.record import Claim
-from connectors.weights.header import FileReader, read_header
-from connectors.weights.lora_facts import LoraFacts, read
-from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header
+from connectors.weights.file_type import structure_of
+from connectors.weights.header import FileReader, Header, Tensor, read_header
+from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, strength_of
+from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header, tensors
 
 SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=16)
 FLUX = lora("single_blocks.0.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
@@ -206,3 +207,145 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
 def test_the_hash_that_a_training_script_wrote_is_kept() -> None:
     assert adapter(KLEIN, sshs_model_hash="c0ffee" * 10 + "c0ff").autov3 == "c0ffeec0ffee"
     assert adapter(KLEIN).autov3 is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "norms", "arguments", "trained"),
+    [
+        ("lora", True, {"algo": "locon"}, "locon"),
+        ("lora", False, {"algo": "locon"}, "lora"),
+        ("lora", True, {"algo": "lora"}, "lora"),
+        ("loha", True, {"algo": "locon"}, "loha"),
+        ("lora", True, {}, "lora"),
+        (None, True, {"algo": "locon"}, None),
+    ],
+)
+def test_locon_without_convolutions_is_known_by_its_norms_and_metadata(
+    algorithm: str | None, norms: bool, arguments: dict[str, str], trained: str | None
+) -> None:
+    assert refine_algorithm(algorithm, norms, {"ss_network_args": json.dumps(arguments)}) == trained
+
+
+LAYER = "lora_unet_single_blocks_0_linear1"
+LINEAR = lora("single_blocks.0.linear1 3072>21504", rank=16)
+PEFT = lora("single_transformer_blocks.0.attn.to_q 3072>3072", rank=16, style="diffusers")
+LOKR = {f"{LAYER}.lokr_w1": (16, 32), f"{LAYER}.lokr_w2": (1344, 96), f"{LAYER}.alpha": ()}
+UNKNOWN = EffectiveScale(scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",))
+
+
+def strength(
+    shapes: Shapes = LINEAR,
+    alpha: bytes | None = None,
+    dtype: str = "F32",
+    shape: tuple[int, ...] = (),
+    **metadata: str,
+) -> EffectiveScale:
+    """Of a file whose alpha tensor comes last and holds these bytes; without them nothing is read from it."""
+    found = tensors({name: size for name, size in shapes.items() if not name.endswith(".alpha")})
+    end, held = max(tensor.data_offsets[1] for tensor in found.values()), alpha or b""
+    if len(found) < len(shapes):
+        held = held or bytes(4)
+        found[f"{LAYER}.alpha"] = Tensor(dtype=dtype, shape=shape, data_offsets=(end, end + len(held)))
+    known = structure_of(found)
+    whole = Header(tensors=found, metadata=metadata, data_start=100)
+    source = FileReader(io.BytesIO(bytes(100 + end) + held)) if alpha is not None else None
+    return strength_of(whole, source, known.alpha, next(iter(known.ranks), None))
+
+
+def adapter_metadata(**config: object) -> str:
+    return json.dumps({key.replace("__", "."): value for key, value in config.items()})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data"),
+    [
+        ("F16", struct.pack("<e", 8)),
+        ("BF16", b"\x00\x41"),
+        ("F32", struct.pack("<f", 8)),
+        ("F64", struct.pack("<d", 8)),
+        ("I64", struct.pack("<q", 8)),
+        ("I32", struct.pack("<i", 8)),
+        ("I16", struct.pack("<h", 8)),
+        ("U8", b"\x08"),
+    ],
+)
+def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
+    assert strength(alpha=data, dtype=dtype) == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, -8.0, float("nan"), float("inf"), float("-inf")])
+def test_an_alpha_that_can_not_be_gives_way_to_the_metadata(value: float) -> None:
+    data = struct.pack("<f", value)
+    assert strength(alpha=data, ss_network_alpha="4") == EffectiveScale(
+        alpha=4, source="metadata: ss_network_alpha", scale=0.25
+    )
+    assert strength(alpha=data) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype", "shape"),
+    [
+        (struct.pack("<ff", 8, 8), "F32", (2,)),
+        (struct.pack("<fff", 8, 8, 8), "F32", (3,)),
+        (b"\x38", "F8_E4M3", ()),
+        (b"\x01", "BOOL", ()),
+        (b"\x00" * 8, "C64", ()),
+        (b"\x00" * 16, "F128", ()),
+    ],
+)
+def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape: tuple[int, ...]) -> None:
+    assert strength(alpha=data, dtype=dtype, shape=shape) == UNKNOWN
+
+
+@pytest.mark.parametrize("said", ["None", "", "0", "-1", "nan", "inf", "1e999", "x"])
+def test_metadata_that_says_no_number_says_nothing(said: str) -> None:
+    assert strength(ss_network_alpha=said) == UNKNOWN
+
+
+def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
+    shapes = {
+        **lora("single_blocks.0.linear2 15360>3072", rank=64),
+        **lora("single_blocks.1..3.linear1 3072>9", rank=8),
+    }
+    found = structure_of(tensors(shapes)).alpha
+    assert found is not None
+    assert found[0] == "lora_unet_single_blocks_1_linear1"
+
+
+def test_an_alpha_in_the_metadata_alone_was_multiplied_in_already() -> None:
+    assert strength(PEFT, ss_network_alpha="8") == EffectiveScale(
+        alpha=8, source="metadata: ss_network_alpha", scale=1.0
+    )
+
+
+def test_pefts_alpha_counts_though_no_tensor_holds_it() -> None:
+    config = adapter_metadata(transformer__r=16, transformer__lora_alpha=32)
+    where = "metadata: lora_adapter_metadata transformer.lora_alpha"
+    assert strength(PEFT, lora_adapter_metadata=config) == EffectiveScale(alpha=32, source=where, scale=2.0)
+
+
+def test_a_rank_stabilised_scale_divides_by_the_root() -> None:
+    config = adapter_metadata(transformer__lora_alpha=32, transformer__use_rslora=True)
+    assert strength(PEFT, lora_adapter_metadata=config).scale == 8
+
+
+def test_a_text_encoders_alpha_is_not_the_models() -> None:
+    config = adapter_metadata(text_encoder__lora_alpha=4, transformer__lora_alpha=32)
+    assert strength(PEFT, lora_adapter_metadata=config).alpha == 32
+    assert strength(PEFT, lora_adapter_metadata=adapter_metadata(text_encoder__lora_alpha=4)).alpha == 4
+
+
+def test_lokr_of_two_whole_factors_has_the_scale_one_whatever_alpha_is() -> None:
+    assert strength(LOKR, alpha=struct.pack("<f", 1e10)).scale == 1
+    assert strength(LOKR) == EffectiveScale(alpha=None, source=None, scale=1.0)
+    assert strength(LOKR, ss_network_alpha="4") == EffectiveScale(
+        alpha=4, source="metadata: ss_network_alpha", scale=1.0
+    )
+
+
+def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
+    shapes = {name.replace("single", "s" * 3000): shape for name, shape in LINEAR.items()}
+    known = structure_of(tensors(shapes))
+    source = FileReader(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
+    found = strength_of(header(shapes), source, known.alpha, 16)
+    assert (found.alpha, len(found.source or "")) == (8, 200)
