@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from connectors.claims.availability import moment
 from connectors.claims.base_models import matches
 from connectors.claims.resolve import best, flatten
 from connectors.errors import Withheld
+from connectors.http.json_fields import moment
 from connectors.query import Query
 from connectors.record import Claim, Lora, Nsfw, Version, WeightFile, is_marked, within
 from connectors.registry import origin_label

@@ -25,7 +25,6 @@ from requests import exceptions as transport
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors import errors
-from connectors.claims.availability import early_access_note, moment
 from connectors.errors import (
     BadAnswer,
     BadRef,
@@ -39,7 +38,7 @@ from connectors.errors import (
     RateLimited,
 )
 from connectors.http.adapter import NotAllowedError, NotPublicError
-from connectors.http.json_fields import Table, count, overfull, table
+from connectors.http.json_fields import Table, count, moment, overfull, table
 from connectors.registry import HUBS, Origin
 
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
@@ -281,6 +280,12 @@ def when_again(seconds: float | None) -> str:
     if seconds >= _MINUTES_FROM:
         return f"in {round(seconds / 60)} minutes"
     return "in a second" if round(seconds) <= 1 else f"in {round(seconds)} seconds"
+
+
+def early_access_note(until: datetime, now: datetime) -> str:
+    hours = int((until - now).total_seconds() // 3600)
+    span = f"{hours // 24} more days" if hours >= 48 else f"{hours} more hours" if hours > 1 else "less than two hours"
+    return f"Early access for {span}, until {until:%Y-%m-%d %H:%M} UTC."
 
 
 def _key_advice(hub: Origin | None) -> str:

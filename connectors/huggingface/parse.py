@@ -9,13 +9,12 @@ from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from connectors.claims import card, kind, license, nsfw, strength, trigger_words
-from connectors.claims.availability import huggingface_availability
 from connectors.claims.card import CardByFile, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
-from connectors.record import Claim, Example, Lora, Nsfw, Version, WeightFile
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile
 from connectors.ref import Ref, is_path
 
 _WORDING = read_wording("huggingface")
@@ -51,15 +50,15 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
     apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
-    availability = huggingface_availability(info.gated, info.disabled, front)
+    access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
     bases = card.base_model_claims(front, info.base_models, tags, apart.rest, info.id)
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
         updated_at=updated,
-        access=availability.access,
-        access_note=availability.note,
+        access=access,
+        access_note=note,
         files=_files(ref.at(commit), weights, apart),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
@@ -75,17 +74,33 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         likes=count(info.likes),
         updated_at=updated,
         tags=tags,
-        access=availability.access,
+        access=access,
         private=info.private is True,
         versions=(version,) if version.ref.is_pinned else (),
         claims=(
             *bases,
             *_language_claims(info, tags, bases),
             *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
-            *availability.claims(),
+            *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
             *mature,
         ),
     )
+
+
+def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, str | None, str | None]:
+    """The access, why a file can't be downloaded, and the field that says so, if there is one.
+
+    `gated` is false, "auto" or "manual"; None where only the card is known, which describes the form of its gate.
+    """
+    if disabled is True:
+        return "removed", "Hugging Face took it down.", "disabled"
+    if gated == "auto":
+        return "gated", "Access comes with agreeing to its terms, on the repo's own page.", "gated"
+    form = next((str(key) for key in front if str(key).startswith("extra_gated_")), None)
+    if gated or (gated is None and form):
+        note = "The author grants access one by one, on the repo's own page."
+        return "gated", note, "gated" if gated else f"card front matter: {form}"
+    return "open", None, "gated" if gated is False else None
 
 
 def _language_claims(info: ModelInfo, tags: Iterable[str], bases: Iterable[Claim]) -> tuple[Claim, ...]:

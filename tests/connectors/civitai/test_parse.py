@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from connectors.civitai import parse
-from connectors.civitai.parse import lora_params
+from connectors.civitai.parse import lora_availability, lora_params, version_availability
 from connectors.claims.resolve import flatten
 from tests.connectors.building import (
     NOW,
@@ -69,9 +69,14 @@ def test_before_2024_people_favourited() -> None:
     assert (lora.downloads, lora.likes) == (5, 3)
 
 
-@pytest.mark.parametrize(("mode", "access"), [("Archived", "archived"), ("TakenDown", "removed"), (None, "open")])
-def test_the_mode_is_the_access(mode: str | None, access: str) -> None:
-    assert flatten(of_civitai(mode=mode)).access == access
+@pytest.mark.parametrize(
+    ("mode", "access", "where"),
+    [("Archived", "archived", ["mode"]), ("TakenDown", "removed", ["mode"]), (None, "open", [])],
+)
+def test_the_mode_is_the_access(mode: str | None, access: str, where: list[str]) -> None:
+    lora = of_civitai(mode=mode)
+    assert flatten(lora).access == access
+    assert [claim.where for claim in lora.claims if claim.field == "access"] == where
 
 
 def test_only_weights_are_files() -> None:
@@ -233,3 +238,30 @@ def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[l
 def test_a_real_person_is_a_claim_where_the_hub_says_yes_or_no(value: object) -> None:
     claims = [claim.value for claim in of_civitai(poi=value).claims if claim.field == "real_person"]
     assert claims == ([value] if isinstance(value, bool) else [])
+
+
+@pytest.mark.parametrize(("version", "access"), READ["access has had many forms"])
+def test_access_has_had_many_forms(version: dict[str, Any], access: str) -> None:
+    assert version_availability(version, NOW).access == access
+
+
+@pytest.mark.parametrize(("until", "note"), READ["a note gives the time left"])
+def test_a_note_gives_the_time_left(until: str, note: str) -> None:
+    availability = version_availability({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
+    assert (availability.access, availability.note) == ("paid", note)
+
+
+@pytest.mark.parametrize(("version", "where"), READ["a claim names the field that says it"])
+def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: str) -> None:
+    availability = version_availability(version, NOW)
+    assert [(c.value, c.where) for c in availability.claims("v.")] == [(availability.access, where)]
+
+
+def test_what_nothing_says_is_no_claim() -> None:
+    assert version_availability({}, NOW).claims() == lora_availability({}).claims() == ()
+
+
+def test_a_mode_that_nobody_has_listed_is_told_as_it_is_written() -> None:
+    unknown = lora_availability({"mode": "Quarantined"})
+    note = "CivitAI gives its state as “Quarantined”, so it can't be downloaded."
+    assert (unknown.access, unknown.note) == ("archived", note)

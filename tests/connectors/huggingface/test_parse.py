@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from connectors.claims.resolve import flatten
+from connectors.huggingface.parse import access_of
 from tests.connectors.building import COMMIT, file_of, of_huggingface
 from tests.connectors.cases import read_cases
 
@@ -149,3 +150,20 @@ def test_a_lora_for_images_is_one_whatever_else_it_is_tagged(fields: dict[str, A
 def test_trigger_words_tell_that_it_is_for_grown_ups(key: str) -> None:
     lora = of_huggingface(cardData={key: "sex, missionary"})
     assert [c.where for c in lora.claims if c.field == "nsfw"] == [f"card front matter: {key}: sex"]
+
+
+@pytest.mark.parametrize(
+    ("gated", "disabled", "front", "access"),
+    [
+        (False, None, {}, "open"),
+        (None, None, {}, "open"),
+        ("auto", None, {}, "gated"),
+        ("manual", None, {}, "gated"),
+        (None, None, {"extra_gated_prompt": "Do you agree?"}, "gated"),
+        (False, None, {"extra_gated_prompt": "Do you agree?"}, "open"),
+        (None, None, {7: "x"}, "open"),
+        (False, True, {}, "removed"),
+    ],
+)
+def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
+    assert access_of(gated, disabled, front)[0] == access
