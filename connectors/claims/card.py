@@ -8,11 +8,11 @@ from urllib.parse import unquote
 
 import yaml
 
+from connectors.claims import read_wording
 from connectors.claims.base_models import base_claims, find_base_name, identify, spelling_key
 from connectors.claims.resolve import best
 from connectors.claims.strength import scale_claims
 from connectors.claims.trigger_words import card_claims, split
-from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, table, tables, texts
 from connectors.record import Claim, Source
 

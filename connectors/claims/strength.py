@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from connectors.claims import read_wording
 from connectors.claims.trigger_words import LORA_TAG
-from connectors.claims.wording import read_wording
 from connectors.http.json_fields import number
 from connectors.record import Claim, Source
 

@@ -8,11 +8,10 @@ from urllib.parse import quote, urljoin
 from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
-from connectors.claims import card, kind, license, nsfw, strength, trigger_words
+from connectors.claims import card, kind, license, nsfw, read_wording, strength, trigger_words
 from connectors.claims.card import CardByFile, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
-from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile
 from connectors.ref import Ref, is_path

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.claims.wording import read_wording
+from connectors.claims import read_wording
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
