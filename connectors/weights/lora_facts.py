@@ -6,7 +6,7 @@ OneTrainer, musubi-tuner). What tensors show is believed over what metadata says
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,11 @@ from connectors.http.json_fields import autov3, text
 from connectors.record import SEVERAL, Claim, Value
 from connectors.weights import training_metadata
 from connectors.weights.file_type import WORDS, Alpha, Structure, What, structure_of
-from connectors.weights.header import Header, Readable, Tensor
+from connectors.weights.header import Header, Tensor
 from connectors.weights.training_metadata import Metadata
 
+# The bytes of the file from one place up to another.
+ReadBytes = Callable[[int, int], bytes]
 _TENSORS = "tensor names and shapes"
 _JSON_FIELDS = (
     "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
@@ -84,12 +86,12 @@ class LoraFacts:
         }
 
 
-def read(header: Header, source: Readable | None = None) -> LoraFacts:
-    """The facts of one file. With `source`, one alpha tensor is read too: a header doesn't hold its value."""
-    return from_structure(structure_of(header.tensors), header, source)
+def read(header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
+    """The facts of one file. With `read_bytes`, one alpha tensor is read too: a header doesn't hold its value."""
+    return from_structure(structure_of(header.tensors), header, read_bytes)
 
 
-def from_structure(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
+def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
     """Combines a known structure with this file's metadata and alpha."""
     if structure.what != "lora":
         warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
@@ -100,7 +102,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
-    strength = strength_of(header, source, structure.alpha, rank)
+    strength = strength_of(header, read_bytes, structure.alpha, rank)
     words, words_where = training_metadata.words(metadata) or ((), "")
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
@@ -163,15 +165,15 @@ class EffectiveScale:
     warnings: tuple[str, ...] = ()
 
 
-def strength_of(header: Header, source: Readable | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
+def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
     """Of a file whose alpha, a tensor of each layer whose value is in the body, was `stored`; or of its metadata's.
 
-    A layer without alpha has the scale 1. Raises what `source.read` raises.
+    A layer without alpha has the scale 1. Raises what `read_bytes` raises.
     """
     alpha, where = training_metadata.alpha(header.metadata) or (None, None)
     if stored is not None:
         layer, tensor = stored
-        value = _read_scalar(header, tensor, source) if source is not None else None
+        value = _read_scalar(header, tensor, read_bytes) if read_bytes is not None else None
         if value is not None and value > 0:
             where = f"tensor {layer}.alpha"[:200]
             return EffectiveScale(alpha=value, source=where, scale=value / rank if rank else 1.0)
@@ -190,12 +192,12 @@ def strength_of(header: Header, source: Readable | None, stored: Alpha | None, r
     return EffectiveScale(alpha=alpha, source=where, scale=scale)
 
 
-def _read_scalar(header: Header, tensor: Tensor, source: Readable) -> float | None:
+def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float | None:
     """The value of a tensor with one element; None where it can't be read or is no finite number."""
     start, end = tensor.data_offsets
     if math.prod(tensor.shape) != 1 or not 0 < end - start <= 8:
         return None
-    data = source.read(header.data_start + start, header.data_start + end)
+    data = read_bytes(header.data_start + start, header.data_start + end)
     if tensor.dtype == "BF16" and len(data) == 2:
         data, letter = b"\0\0" + data, "<f"
     else:

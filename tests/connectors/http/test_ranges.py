@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from connectors.http import adapter
 from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
 from connectors.weights.header import FileReader
-from connectors.weights.inspect import SparingReader
+from connectors.weights.inspect import read_sparingly
 from tests.connectors.serving import Answer, Asked, Hub, redirect
 
 DATA = bytes(range(256)) * 8
@@ -267,15 +268,15 @@ def test_a_file_on_disk_costs_bytes_and_no_requests() -> None:
     assert (source.size, source.bytes_read, source.requests) == (2048, 18, 0)
 
 
-def test_a_sparing_reader_stops_before_the_fourth_request(server: Hub, http: requests.Session) -> None:
+def test_a_sparing_read_stops_before_the_fourth_request(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
     source = reader(http, server.url + "/f", asked=2)
-    sparing = SparingReader(source)
-    assert [sparing.read(0, 10), sparing.read(5, 8), sparing.read(50, 60)] == [DATA[:10], DATA[5:8], b""]
-    assert (sparing.size, source.requests) == (2048, 3)
+    read = partial(read_sparingly, source, source)
+    assert [read(0, 10), read(5, 8), read(50, 60)] == [DATA[:10], DATA[5:8], b""]
+    assert source.requests == 3
 
 
-def test_a_sparing_reader_reads_nothing_big_and_fails_softly(server: Hub, http: requests.Session) -> None:
-    sparing = SparingReader(reader(http, server.url + "/gone"))
-    assert (sparing.read(0, 10_000_000), server.asked) == (b"", [])
-    assert sparing.read(0, 10) == b""
+def test_a_sparing_read_takes_nothing_big_and_fails_softly(server: Hub, http: requests.Session) -> None:
+    source = reader(http, server.url + "/gone")
+    assert (read_sparingly(source, source, 0, 10_000_000), server.asked) == (b"", [])
+    assert read_sparingly(source, source, 0, 10) == b""

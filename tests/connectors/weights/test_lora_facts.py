@@ -28,7 +28,7 @@ def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
     raw = raw_header({**SDXL, "lora_unet_end.alpha": ()}, {"ss_sd_model_name": "290640.safetensors"})
     body = bytes(16 * 2048 * 2 + 640 * 16 * 2) + struct.pack("<e", 8) * 2
     source = FileReader(io.BytesIO(file_of(raw, body)))
-    found = read(read_header(source), source).to_json()
+    found = read(read_header(source), source.read).to_json()
     assert found == {
         "is_lora": True,
         "what": "lora",
@@ -248,8 +248,8 @@ def strength(
         found[f"{LAYER}.alpha"] = Tensor(dtype=dtype, shape=shape, data_offsets=(end, end + len(held)))
     known = structure_of(found)
     whole = Header(tensors=found, metadata=metadata, data_start=100)
-    source = FileReader(io.BytesIO(bytes(100 + end) + held)) if alpha is not None else None
-    return strength_of(whole, source, known.alpha, next(iter(known.ranks), None))
+    reads = FileReader(io.BytesIO(bytes(100 + end) + held)).read if alpha is not None else None
+    return strength_of(whole, reads, known.alpha, next(iter(known.ranks), None))
 
 
 def adapter_metadata(**config: object) -> str:
@@ -347,5 +347,5 @@ def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
     shapes = {name.replace("single", "s" * 3000): shape for name, shape in LINEAR.items()}
     known = structure_of(tensors(shapes))
     source = FileReader(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
-    found = strength_of(header(shapes), source, known.alpha, 16)
+    found = strength_of(header(shapes), source.read, known.alpha, 16)
     assert (found.alpha, len(found.source or "")) == (8, 200)

@@ -81,7 +81,7 @@ class Damaged:
 def outcome(file: Damaged) -> None:
     """Reads it. Whatever but a HubUiError leaves here is a fault."""
     read = header.read_header(file)
-    found = lora_facts.read(read, file)
+    found = lora_facts.read(read, file.read)
     json.dumps(found.to_json(), allow_nan=False).encode()
 
 
