@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
+from connectors.claims import base_models, card, kind, license, nsfw, trigger_words
 from connectors.claims.trigger_words import card_claims
 from connectors.filter import keep_permitted
 from connectors.http.errors import early_access_note
@@ -134,7 +134,7 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
 
 def _description_claims(description: object, where: str) -> tuple[Claim, ...]:
     body = plain(description)
-    return (*card_claims(body, where), *strength.scale_claims(body, where))
+    return (*card_claims(body, where), *card.scale_claims(body, where))
 
 
 def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | None:
@@ -167,9 +167,9 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
         claims=(
             *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
             *trigger_words.civitai_claims(words, f"{where}trainedWords"),
-            *strength.weight_claims(words, f"{where}trainedWords"),
+            *card.weight_claims(words, f"{where}trainedWords"),
             *_description_claims(version.get("description"), f"{where}description"),
-            *strength.prompt_claims(prompts, stems, f"{where}images"),
+            *card.prompt_weight_claims(prompts, stems, f"{where}images"),
             *availability.claims(where),
         ),
     )

@@ -1,15 +1,15 @@
 """huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from urllib.parse import quote, urljoin
 
 from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
-from connectors.claims import card, kind, license, nsfw, read_wording, strength, trigger_words
-from connectors.claims.card import CardByFile, disagrees, split_by_file
+from connectors.claims import card, kind, license, nsfw, read_wording, trigger_words
+from connectors.claims.card import disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
@@ -48,17 +48,19 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     level = nsfw.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
+    of_files, rest = split_by_file(
+        card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights]
+    )
     access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
-    bases = card.base_model_claims(front, info.base_models, tags, apart.rest, info.id)
+    bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
         updated_at=updated,
         access=access,
         access_note=note,
-        files=_files(ref.at(commit), weights, apart),
+        files=_files(ref.at(commit), weights, of_files),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
     return Lora(
@@ -79,7 +81,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         claims=(
             *bases,
             *_language_claims(info, tags, bases),
-            *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
+            *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
             *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
             *mature,
         ),
@@ -144,7 +146,7 @@ def _claims(
     titles = f"{repo.rpartition('/')[2].replace('-', ' ')}. {heading['title'] if heading else ''}"
     return (
         *words,
-        *strength.scale_claims(body, "card"),
+        *card.scale_claims(body, "card"),
         *kind.kind_claims(tags, "tags", titles, "repo name and first heading"),
         *kind.word_claims(chosen),
         *kind.prompt_claims(prompts, chosen, "card front matter: widget"),
@@ -159,7 +161,7 @@ def _is_weights(path: object) -> bool:
     return is_path(path) and name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
 
 
-def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[WeightFile, ...]:
+def _files(version: Ref, listed: list[RepoSibling], claims: Mapping[str, tuple[Claim, ...]]) -> tuple[WeightFile, ...]:
     """The primary file, which a person means who names only the repo, is never a pickle."""
     safe = (sibling.rfilename for sibling in listed if sibling.rfilename.endswith(".safetensors"))
     primary = min(safe, key=_sort_key, default=None)
@@ -175,7 +177,7 @@ def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[
                 sha256=sha256(sibling.lfs.sha256) if sibling.lfs else None,
                 format="pickle" if pickle else "safetensors",
                 primary=sibling.rfilename == primary,
-                claims=apart.claims.get(name.casefold(), ()),
+                claims=claims.get(name.casefold(), ()),
             )
         )
     return tuple(files)
