@@ -10,7 +10,6 @@ from typing import Any
 
 from connectors.claims import base_models, card, kind, license, nsfw, trigger_words
 from connectors.claims.trigger_words import card_claims
-from connectors.filter import keep_permitted
 from connectors.http.errors import early_access_note
 from connectors.http.json_fields import (
     Table,
@@ -28,7 +27,7 @@ from connectors.http.json_fields import (
     when,
     whole,
 )
-from connectors.record import Access, Claim, Example, FileFormat, Lora, Version, WeightFile
+from connectors.record import Access, Claim, Example, FileFormat, Lora, Version, WeightFile, keep_permitted
 from connectors.ref import Ref
 
 LORA_TYPES = ("LORA", "LoCon", "DoRA")

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 import yaml
@@ -66,7 +67,7 @@ def split_by_file(body: str, where: str, files: Iterable[str]) -> tuple[Mapping[
 
     `files` are the repo's weight files. A card read without its repo shows them by their names alone.
     """
-    stems = {spelling_key(name.rpartition(".")[0]): name.casefold() for name in files}
+    stems = {spelling_key(path.stem): path.name.casefold() for path in map(PurePosixPath, files)}
     tables = dict(_table_claims(body, where))
     sections: dict[str, tuple[tuple[Claim, ...], str]] = {}
     # A file belongs to the first section that names it and no other.

@@ -48,9 +48,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     level = nsfw.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    of_files, rest = split_by_file(
-        card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights]
-    )
+    of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
     access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
     bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)

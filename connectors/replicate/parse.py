@@ -157,7 +157,7 @@ def _is_program(model: Model) -> bool:
 
 
 def lora(data: Table) -> Lora | None:
-    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see connectors.filter)."""
+    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see filter_loras)."""
     model = read(data)
     if model is None:
         return None

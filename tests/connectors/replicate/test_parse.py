@@ -3,7 +3,7 @@ from typing import Any, get_args
 import pytest
 
 from connectors.claims.resolve import flatten
-from connectors.filter import filter_loras
+from connectors.connector import filter_loras
 from connectors.query import Query
 from connectors.record import Kind, Lora
 from connectors.replicate import parse

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from connectors.connector import filter_loras, is_past
 from connectors.errors import Withheld
-from connectors.filter import check_shown, filter_loras, is_past, keep_permitted
 from connectors.query import Query, Range
-from connectors.record import Claim, Kind, Lora
+from connectors.record import Claim, Kind, Lora, check_shown, keep_permitted
 from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface, of_replicate
 
 
