@@ -18,7 +18,7 @@ from tests.connectors.building import (
     of_civitai,
     of_version,
 )
-from tests.connectors.cases import read_cases
+from tests.connectors.cases import named, read_cases
 
 READ = read_cases(__file__)
 
@@ -56,17 +56,14 @@ def test_a_model_without_a_number_is_none(number: object) -> None:
     assert parse.lora(civitai_model(id=number), "https://civitai.com", NOW) is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "algorithm"),
-    [("LORA", "lora"), ("LoCon", "locon"), ("DoRA", "dora")],
-)
-def test_the_three_types_name_their_algorithm(kind: str, algorithm: str) -> None:
-    assert flatten(of_civitai(type=kind)).algorithm == algorithm
-
-
-def test_before_2024_people_favourited() -> None:
-    lora = of_civitai(stats={"downloadCount": 5, "favoriteCount": 3, "rating": 5})
-    assert (lora.downloads, lora.likes) == (5, 3)
+@pytest.mark.parametrize(("fields", "version", "said"), named(READ["a model becomes what it and its version say"]))
+def test_a_model_becomes_what_it_and_its_version_say(
+    fields: dict[str, Any], version: dict[str, Any], said: dict[str, Any]
+) -> None:
+    makers = {"files": civitai_file, "images": civitai_image}
+    lists = {name: [makers[name](**each) for each in version[name]] for name in makers.keys() & version.keys()}
+    record = flatten(of_civitai(**fields, modelVersions=[civitai_version(**{**version, **lists})])).to_json()
+    assert {key: record[key] for key in said} == said
 
 
 @pytest.mark.parametrize(
@@ -79,57 +76,6 @@ def test_the_mode_is_the_access(mode: str | None, access: str, where: list[str])
     assert [claim.where for claim in lora.claims if claim.field == "access"] == where
 
 
-def test_only_weights_are_files() -> None:
-    files = [civitai_file(id=i, type=kind) for i, kind in enumerate(["Training Data", "Model", "VAE", "Config"])]
-    assert [file.ref.file for file in of_civitai(modelVersions=[civitai_version(files=files)]).versions[0].files] == [
-        "1"
-    ]
-
-
-def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
-    names = {1: "poses.zip", 2: "ink.safetensors"}
-    file = file_of(of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]))
-    assert (file.ref.file, file.name) == ("2", "ink.safetensors")
-
-
-def test_the_primary_file_leads_wherever_it_stands() -> None:
-    record = of_version(files=[civitai_file(id=1, primary=False), civitai_file(id=2, primary=True)])
-    assert str(record.ref) == "civitai:4128@41280#2"
-
-
-@pytest.mark.parametrize(("name", "stated", "form"), READ["the name tells a pickle whatever is stated"])
-def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
-    assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
-
-
-def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
-    assert file_of(of_version(files=[civitai_file(overrideName="ink_v2.safetensors")])).name == "ink_v2.safetensors"
-
-
-def test_a_file_name_names_no_folder() -> None:
-    assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
-
-
-def test_an_image_says_its_level_in_bits_or_in_a_word() -> None:
-    images = [civitai_image(nsfwLevel=2), civitai_image(nsfwLevel=None, nsfw="Mature")]
-    assert [image.nsfw for image in of_version(images=images).images] == ["soft", "mature"]
-
-
-def test_a_picture_keeps_plain_parameters_only() -> None:
-    meta = {
-        "prompt": "a pier",
-        "seed": 7,
-        "Model": "x",
-        "comfy": "{...}",
-        "resources": [{}],
-        "cfgScale": 3.5,
-        "on": True,
-    }
-    image = of_version(images=[civitai_image(meta=meta)]).images[0]
-    assert image.prompt == "a pier"
-    assert dict(image.params) == {"seed": 7, "Model": "x", "cfgScale": 3.5, "on": True}
-
-
 def test_access_and_level_are_claims_too() -> None:
     lora = of_civitai(nsfwLevel=7, modelVersions=[civitai_version(usageControl="Generation")])
     assert [(c.value, c.where) for c in lora.claims if c.field == "nsfw"] == [("mature", "nsfwLevel")]
@@ -137,22 +83,11 @@ def test_access_and_level_are_claims_too() -> None:
     assert said == [("generation-only", "modelVersions[0].usageControl")]
 
 
-def test_a_description_stands_in_for_missing_words() -> None:
-    about = "<p>Made in May.<br>Trigger words: fxx, hat</p><p>Weight: 0.7</p>"
-    record = flatten(of_civitai(description=about, modelVersions=[civitai_version(trainedWords=[])]))
-    assert (record.trigger_words, record.weight) == (("fxx", "hat"), 0.7)
-
-
 def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
     images = [civitai_image(meta={"prompt": "fox <lora:saltmarsh:0.6> <lora:other:1>"})]
     record = of_version(images=images)
     weights = [(claim.value, claim.source) for claim in record.claims if claim.field == "weight"]
     assert (record.weight, weights) == (0.6, [(0.6, "example")])
-
-
-def test_a_word_that_calls_itself_a_style_is_one() -> None:
-    version = civitai_version(trainedWords=["saltmarsh style"])
-    assert flatten(of_civitai(tags=[], name="Saltmarsh", modelVersions=[version])).kind == "style"
 
 
 def test_a_versions_own_answer_completes_the_listed_one() -> None:
