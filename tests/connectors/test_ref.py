@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from connectors.errors import BadRef
 from connectors.ref import Ref, is_bare, is_id, is_path, local_ref
 from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +77,7 @@ def test_a_refusal_shows_no_control_characters_and_no_novel() -> None:
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize(
-    ("text", "pinned"),
-    [
-        (f"hf:a/b@{COMMIT}", True),
-        ("hf:a/b@main", False),
-        ("hf:a/b@a1a1a1a", False),
-        ("hf:a/b", False),
-        ("civitai:1@2", True),
-        ("civitai:1", False),
-        (f"replicate:a/b@{HASH}", True),
-    ],
-)
+@pytest.mark.parametrize(("text", "pinned"), READ["only what can t change is pinned"])
 def test_only_what_can_t_change_is_pinned(text: str, pinned: bool) -> None:
     assert Ref.parse(text).is_pinned is pinned
 
@@ -133,15 +125,6 @@ def test_an_id_is_checked_before_it_becomes_a_ref(text: str, valid: bool) -> Non
     assert is_id("huggingface", text) is valid
 
 
-@pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("a/b", True),
-        (f"a/b@{COMMIT}", True),
-        ("hf:a/b", False),
-        ("civitai.com/models", False),
-        ("a/b.safetensors", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "bare"), READ["an owner and name without a hub can be told from a ref that names it"])
 def test_an_owner_and_name_without_a_hub_can_be_told_from_a_ref_that_names_it(text: str, bare: bool) -> None:
     assert is_bare(text) is bare

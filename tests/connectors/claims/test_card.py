@@ -77,15 +77,7 @@ def test_a_section_about_one_file_is_not_about_the_repo() -> None:
     assert "fxx" not in rest
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "## Usage\n\nTrigger word: `fxx`\nload fox.safetensors\n",
-        "## A\n\nTrigger word: `a1`\n\n## B\n\nTrigger word: `b1`\n",
-        "## All\n\nTrigger word: `fxx`: a.safetensors and b.safetensors\n",
-        "",
-    ],
-)
+@pytest.mark.parametrize("body", READ["a card about one lora is left whole"])
 def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
     assert split_by_file(body, "card", ()) == ({}, body)
 

@@ -8,7 +8,10 @@ import pytest
 from connectors.errors import BadAnswer, HubDown, KeyRequired, RateLimited, UsageError
 from connectors.http.adapter import RetryPolicy
 from connectors.replicate.runs import Run, Runs, fraction, read
+from tests.connectors.cases import read_cases
 from tests.connectors.serving import Answer, Hub, in_turn, said
+
+READ = read_cases(__file__)
 
 HASH = "dd66" * 16
 PREDICTIONS, ONE = "/v1/predictions", "/v1/predictions/abc123"
@@ -144,22 +147,7 @@ def test_an_answer_about_no_run_is_told(answer: object) -> None:
         read("predictions", answer)
 
 
-@pytest.mark.parametrize(
-    ("logs", "steps", "progress"),
-    [
-        ("", None, None),
-        ("Using seed: 7", 50, None),
-        (BARS, None, 0.42),
-        (BARS, 50, 0.42),
-        # A bar of captions, before the training's own has begun.
-        (BARS, 1000, None),
-        ("100%|##########| 4/4 [00:01]\nflux_train_replicate:  12%|#  | 120/1000 [01:00<06:00, lr: 4e-4]", 1000, 0.12),
-        ("100%|##########| 0/0 [00:01]", None, None),
-        ("loading 10%\nloading 30%", None, 0.3),
-        ("guidance 3.5%", None, None),
-        ("done 250%", None, 1.0),
-    ],
-)
+@pytest.mark.parametrize(("logs", "steps", "progress"), READ["progress is what the bar of the steps says"])
 def test_progress_is_what_the_bar_of_the_steps_says(logs: str, steps: float | None, progress: float | None) -> None:
     assert fraction(logs, steps) == progress
 

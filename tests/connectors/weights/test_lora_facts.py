@@ -8,7 +8,10 @@ from connectors.record import Claim
 from connectors.weights.file_type import structure_of
 from connectors.weights.header import FileReader, Header, Tensor, read_header
 from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, strength_of
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header, tensors
+
+READ = read_cases(__file__)
 
 SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=16)
 FLUX = lora("single_blocks.0.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
@@ -90,18 +93,7 @@ def test_metadata_picks_among_the_networks_that_the_tensors_leave() -> None:
     assert (kontext.architecture, kontext.base_model) == ("flux1", "flux.1-kontext")
 
 
-@pytest.mark.parametrize(
-    ("metadata", "architecture"),
-    [
-        ({}, None),
-        ({"ss_base_model_version": "ltx2"}, "ltx-video-2"),
-        ({"modelspec.architecture": "ltxvideo-0.9.5/lora"}, "ltx-video"),
-        ({"ss_sd_model_name": "ltx-2-19b-dev.safetensors"}, "ltx-video-2"),
-        # Sizes that the tensors rule out.
-        ({"ss_base_model_version": "wan_2.2_14b"}, None),
-        ({"ss_base_model_version": "sd_1.5"}, None),
-    ],
-)
+@pytest.mark.parametrize(("metadata", "architecture"), READ["the metadata picks among layers that both ltx have"])
 def test_the_metadata_picks_among_layers_that_both_ltx_have(metadata: dict[str, str], architecture: str | None) -> None:
     attention = "transformer_blocks.0..47.attn1.to_q 4096>4096,transformer_blocks.0..47.attn2.to_k 4096>4096"
     assert adapter(lora(attention, style="ai-toolkit"), **metadata).architecture == architecture
@@ -162,15 +154,7 @@ def test_the_metadata_tells_ming_image_from_z_image(said: str, architecture: str
     assert [(claim.field, claim.source) for claim in found.claims[:1]] == [("architecture", "header")]
 
 
-@pytest.mark.parametrize(
-    ("said", "base"),
-    [
-        ("flux_2_dev", "flux.2-klein-9b"),
-        ("flux_2_klein_4b", "flux.2-klein-9b"),
-        ("flux_2_klein_9b", "flux.2-klein-9b"),
-        ("None", "flux.2-klein-9b"),
-    ],
-)
+@pytest.mark.parametrize(("said", "base"), READ["the width of a model is believed over its name"])
 def test_the_width_of_a_model_is_believed_over_its_name(said: str, base: str) -> None:
     assert adapter(KLEIN, ss_base_model_version=said).base_model == base
 
@@ -211,16 +195,9 @@ def test_the_hash_that_a_training_script_wrote_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("algorithm", "norms", "arguments", "trained"),
-    [
-        ("lora", True, {"algo": "locon"}, "locon"),
-        ("lora", False, {"algo": "locon"}, "lora"),
-        ("lora", True, {"algo": "lora"}, "lora"),
-        ("loha", True, {"algo": "locon"}, "loha"),
-        ("lora", True, {}, "lora"),
-        (None, True, {"algo": "locon"}, None),
-    ],
+    READ["locon without convolutions is known by its norms"],
 )
-def test_locon_without_convolutions_is_known_by_its_norms_and_metadata(
+def test_locon_without_convolutions_is_known_by_its_norms(
     algorithm: str | None, norms: bool, arguments: dict[str, str], trained: str | None
 ) -> None:
     assert refine_algorithm(algorithm, norms, {"ss_network_args": json.dumps(arguments)}) == trained

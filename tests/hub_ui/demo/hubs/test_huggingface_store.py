@@ -17,6 +17,9 @@ from hub_ui.demo.hubs.huggingface_store import (
     matches,
     sort_key,
 )
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 LFS = {"sha256": "ab" * 32, "size": 10, "pointerSize": 100}
@@ -66,21 +69,7 @@ def repo(name: str, access: str | None = None, **info: object) -> Repo:
     return Repo(id=name, info={"tags": ["lora", "License:MIT"], **info}, commits=(COMMIT,), access=access)
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("filter=lora&filter=license:mit", True),
-        ("filter=lora,license:mit", True),
-        ("filter=lora&filter=flux", False),
-        ("search=NAME own", True),
-        ("search=lora", False),
-        ("author=Owner", True),
-        ("author=Own", False),
-        ("pipeline_tag=text-to-image", False),
-        ("gated=true", False),
-        ("gated=false", True),
-    ],
-)
+@pytest.mark.parametrize(("query", "expected"), READ["a query means a repository or not"])
 def test_a_query_means_a_repository_or_not(query: str, expected: bool) -> None:
     assert matches(repo("Owner/name"), QueryParams(query)) is expected
 
