@@ -29,7 +29,7 @@ def test_a_card_is_front_matter_and_text(text: str, front: dict[str, Any], body:
 
 
 @pytest.mark.parametrize(
-    "front", ["a: [", "- just\n- a list", "text", "a: 2024-13-45", "a: !!python/object:os.system x", "[" * 5000]
+    "front", ["a: [", "- just\n- a list", "text", "a: 2024-13-45", "a: !!python/object:os.system x", "[" * 1000]
 )
 def test_broken_or_hostile_front_matter_is_none(front: str) -> None:
     assert card.split_card(f"---\n{front}\n---\nText") == ({}, "Text")
