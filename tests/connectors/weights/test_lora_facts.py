@@ -1,6 +1,8 @@
 import io
 import json
+import math
 import struct
+from typing import Any
 
 import pytest
 
@@ -229,8 +231,43 @@ def strength(
     return strength_of(whole, reads, known.alpha, next(iter(known.ranks), None))
 
 
-def adapter_metadata(**config: object) -> str:
-    return json.dumps({key.replace("__", "."): value for key, value in config.items()})
+# Of a file with alpha tensors, one without, and LoKr of two whole factors, whose scale is 1 whatever its alpha is.
+WRITTEN = {"kohya": LINEAR, "PEFT": PEFT, "LoKr": LOKR}
+HUGE = struct.pack("<f", 1e10)
+NO_NUMBERS = ("None", "", "0", "-1", "nan", "inf", "1e999", "x")
+_KOHYA, _PEFT = "metadata: ss_network_alpha", "metadata: lora_adapter_metadata"
+
+
+@pytest.mark.parametrize(
+    ("written", "alpha", "metadata", "found"),
+    [
+        *(("kohya", None, {"ss_network_alpha": said}, None) for said in NO_NUMBERS),
+        *(("kohya", struct.pack("<f", no), {}, None) for no in (0.0, -0.0, -8.0, math.nan, math.inf, -math.inf)),
+        ("kohya", struct.pack("<f", -8), {"ss_network_alpha": "4"}, (4, _KOHYA, 0.25)),
+        # Without an alpha tensor it was multiplied in already, but by PEFT.
+        ("PEFT", None, {"ss_network_alpha": "8"}, (8, _KOHYA, 1.0)),
+        ("PEFT", None, {"transformer.r": 16, "transformer.lora_alpha": 32}, (32, f"{_PEFT} transformer.lora_alpha", 2)),
+        (
+            "PEFT", None, {"transformer.lora_alpha": 32, "transformer.use_rslora": True},
+            (32, f"{_PEFT} transformer.lora_alpha", 8),
+        ),
+        (
+            "PEFT", None, {"text_encoder.lora_alpha": 4, "transformer.lora_alpha": 32},
+            (32, f"{_PEFT} transformer.lora_alpha", 2),
+        ),
+        ("PEFT", None, {"text_encoder.lora_alpha": 4}, (4, f"{_PEFT} text_encoder.lora_alpha", 0.25)),
+        ("LoKr", HUGE, {}, (1e10, f"tensor {LAYER}.alpha", 1.0)),
+        ("LoKr", None, {}, (None, None, 1.0)),
+        ("LoKr", None, {"ss_network_alpha": "4"}, (4, _KOHYA, 1.0)),
+    ],
+)  # fmt: skip
+def test_alpha_and_scale_are_those_of_the_tensors_or_of_the_metadata(
+    written: str, alpha: bytes | None, metadata: dict[str, Any], found: tuple[float | None, str | None, float] | None
+) -> None:
+    """`found` are alpha, its source and the scale; None where there is an alpha that can't be read."""
+    said = metadata if "ss_network_alpha" in metadata else {"lora_adapter_metadata": json.dumps(metadata)}
+    read_as = strength(WRITTEN[written], alpha, **said)
+    assert read_as == (EffectiveScale(alpha=found[0], source=found[1], scale=found[2]) if found else UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -250,15 +287,6 @@ def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
     assert strength(alpha=data, dtype=dtype) == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, -8.0, float("nan"), float("inf"), float("-inf")])
-def test_an_alpha_that_can_not_be_gives_way_to_the_metadata(value: float) -> None:
-    data = struct.pack("<f", value)
-    assert strength(alpha=data, ss_network_alpha="4") == EffectiveScale(
-        alpha=4, source="metadata: ss_network_alpha", scale=0.25
-    )
-    assert strength(alpha=data) == UNKNOWN
-
-
 @pytest.mark.parametrize(
     ("data", "dtype", "shape"),
     [
@@ -274,11 +302,6 @@ def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape:
     assert strength(alpha=data, dtype=dtype, shape=shape) == UNKNOWN
 
 
-@pytest.mark.parametrize("said", ["None", "", "0", "-1", "nan", "inf", "1e999", "x"])
-def test_metadata_that_says_no_number_says_nothing(said: str) -> None:
-    assert strength(ss_network_alpha=said) == UNKNOWN
-
-
 def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
     shapes = {
         **lora("single_blocks.0.linear2 15360>3072", rank=64),
@@ -287,37 +310,6 @@ def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
     found = structure_of(tensors(shapes)).alpha
     assert found is not None
     assert found[0] == "lora_unet_single_blocks_1_linear1"
-
-
-def test_an_alpha_in_the_metadata_alone_was_multiplied_in_already() -> None:
-    assert strength(PEFT, ss_network_alpha="8") == EffectiveScale(
-        alpha=8, source="metadata: ss_network_alpha", scale=1.0
-    )
-
-
-def test_pefts_alpha_counts_though_no_tensor_holds_it() -> None:
-    config = adapter_metadata(transformer__r=16, transformer__lora_alpha=32)
-    where = "metadata: lora_adapter_metadata transformer.lora_alpha"
-    assert strength(PEFT, lora_adapter_metadata=config) == EffectiveScale(alpha=32, source=where, scale=2.0)
-
-
-def test_a_rank_stabilised_scale_divides_by_the_root() -> None:
-    config = adapter_metadata(transformer__lora_alpha=32, transformer__use_rslora=True)
-    assert strength(PEFT, lora_adapter_metadata=config).scale == 8
-
-
-def test_a_text_encoders_alpha_is_not_the_models() -> None:
-    config = adapter_metadata(text_encoder__lora_alpha=4, transformer__lora_alpha=32)
-    assert strength(PEFT, lora_adapter_metadata=config).alpha == 32
-    assert strength(PEFT, lora_adapter_metadata=adapter_metadata(text_encoder__lora_alpha=4)).alpha == 4
-
-
-def test_lokr_of_two_whole_factors_has_the_scale_one_whatever_alpha_is() -> None:
-    assert strength(LOKR, alpha=struct.pack("<f", 1e10)).scale == 1
-    assert strength(LOKR) == EffectiveScale(alpha=None, source=None, scale=1.0)
-    assert strength(LOKR, ss_network_alpha="4") == EffectiveScale(
-        alpha=4, source="metadata: ss_network_alpha", scale=1.0
-    )
 
 
 def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
