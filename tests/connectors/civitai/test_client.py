@@ -96,15 +96,6 @@ def test_a_version_on_the_asked_base_comes_first(server: Hub) -> None:
     assert [version.ref.version for version in page.loras[0].versions] == ["2", "1"]
 
 
-def test_stronger_pictures_and_loras_stay_out_of_a_safe_search(server: Hub) -> None:
-    images = [civitai_image(nsfwLevel=1), civitai_image(nsfwLevel=0)]
-    shown = civitai_model(nsfwLevel=1, modelVersions=[civitai_version(images=images)])
-    strong = civitai_model(id=3, nsfwLevel=9, modelVersions=[civitai_version(id=3, images=images[:1])])
-    page = _listing(server, shown, civitai_model(id=2, nsfw=True), strong).search(Query(nsfw="safe"))
-    assert [lora.ref.id for lora in page.loras] == ["4128"]
-    assert [example.nsfw for example in page.loras[0].versions[0].examples] == ["safe"]
-
-
 def test_a_broken_model_does_not_cost_the_page(server: Hub) -> None:
     page = _listing(server, None, 7, {"id": "x"}, civitai_model(modelVersions=7), civitai_model(id=9)).search(Query())
     assert [lora.ref.id for lora in page.loras] == ["4128", "9"]
