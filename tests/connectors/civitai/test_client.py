@@ -15,10 +15,14 @@ from connectors.errors import (
     Withheld,
 )
 from connectors.query import Query, Range
+from connectors.query_language import parse
 from connectors.record import Claim
 from connectors.ref import Ref
 from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
+from tests.connectors.cases import read_cases
 from tests.connectors.serving import Answer, Hub, said
+
+READ = read_cases(__file__)
 
 MODELS, MODEL, VERSION = "/api/v1/models", "/api/v1/models/4128", "/api/v1/model-versions/41280"
 DOWNLOAD = "/api/download/models/41280"
@@ -44,26 +48,9 @@ def test_the_three_types_are_asked_for_as_repeated_parameters(server: Hub) -> No
     assert asked["limit"] == ["100"]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        (Query(), {"nsfw": ["true"]}),
-        (Query(text="ink", nsfw="safe"), {"query": ["ink"]}),
-        (Query(sort="downloads", nsfw="safe"), {"sort": ["Most Downloaded"]}),
-        (Query(sort="likes", nsfw="safe"), {"sort": ["Most Liked"]}),
-        (Query(sort="newest", nsfw="safe"), {"sort": ["Newest"]}),
-        (Query(nsfw="safe"), {}),
-        (Query(kinds=("style",), nsfw="safe"), {"tag": ["style"]}),
-        (Query(kinds=("style", "tool"), nsfw="safe"), {}),
-        (Query(kinds=("concept",), nsfw="safe"), {}),
-        (Query(text="ink", phrases=("two words",), nsfw="safe"), {"query": ["ink two words"]}),
-        (Query(creators=("Ada",), kinds=("style",), tags=("ink",), nsfw="safe"), {"username": ["Ada"], "tag": ["ink"]}),
-        (Query(creators=("Ada", "Bob"), tags=("ink", "wash"), nsfw="safe"), {}),
-        (Query(excluded=(("text", "ink"), ("creator", "Ada")), licenses=("sell",), nsfw="safe"), {}),
-    ],
-)
-def test_a_query_becomes_parameters(server: Hub, query: Query, expected: dict[str, list[str]]) -> None:
-    _listing(server).search(query)
+@pytest.mark.parametrize(("query", "expected"), READ["a query becomes parameters"])
+def test_a_query_becomes_parameters(server: Hub, query: str, expected: dict[str, list[str]]) -> None:
+    _listing(server).search(parse(query))
     asked = server.asked[0].params
     assert {name: asked[name] for name in asked if name not in ("types", "limit")} == expected
 

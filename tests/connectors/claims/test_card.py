@@ -12,17 +12,7 @@ from tests.connectors.cases import read_cases
 READ = read_cases(__file__)
 
 
-@pytest.mark.parametrize(
-    ("text", "front", "body"),
-    [
-        ("---\nlicense: mit\n---\n# Title\n", {"license": "mit"}, "# Title\n"),
-        ("---\r\na: 1\r\n---\r\nText", {"a": 1}, "Text"),
-        # Rules further down are part of the text, and only blanks may stand before the first.
-        ("---\na: 1\n---\nText\n---\nb: 2\n---\n", {"a": 1}, "Text\n---\nb: 2\n---\n"),
-        *((f"{start}---\na: 1\n---\nText", {"a": 1}, "Text") for start in ("", "\n", "\ufeff", "\r\n")),
-        *((text, {}, text) for text in ("", "# Title\n", "---\n", "---\na: 1\n", "Text\n---\na: 1\n---\n")),
-    ],
-)
+@pytest.mark.parametrize(("text", "front", "body"), READ["a card is front matter and text"])
 def test_a_card_is_front_matter_and_text(text: str, front: dict[str, Any], body: str) -> None:
     found, rest = card.split_card(text)
     assert (dict(found), rest) == (front, body)
