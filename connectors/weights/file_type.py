@@ -39,15 +39,10 @@ WORDS: Mapping[What, str] = {
     "other": "something else",
 }
 _WORDING = read_wording("file_type", "tensor_names.toml")
-_CONTROL = _WORDING.words["control"]
 _ENCODERS = _WORDING.words["encoders"]
-_MODELS = _WORDING.words["models"]
 _LANGUAGE = _WORDING.patterns["language"]
-_LANGUAGE_TENSOR = _WORDING.patterns["language_tensor"]
 _LANGUAGE_ALONE = _WORDING.patterns["language_alone"]
 _VISION = _WORDING.patterns["vision"]
-_TIME = _WORDING.words["time"]
-_SENSES = _WORDING.words["senses"]
 _AUTOENCODER = tuple(_WORDING.words["autoencoder"])
 _TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
 _EMBEDDINGS = _WORDING.words["embeddings"]
@@ -88,7 +83,7 @@ def _is_checkpoint(tensors: _Tensors) -> bool:
 
 def _is_sense(tensors: _Tensors) -> bool:
     """A whole CLIP is none of these: it has a text encoder too."""
-    return _has(*_SENSES)(tensors) and not _begins(*_ENCODERS)(tensors)
+    return _has(*_WORDING.words["senses"])(tensors) and not _begins(*_ENCODERS)(tensors)
 
 
 _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
@@ -99,18 +94,18 @@ _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
         lambda tensors: any("motion_module" in name or "temporal_transformer." in name for name in tensors),
     ),
     ("checkpoint", _is_checkpoint),
-    ("controlnet", _has(*_CONTROL)),
+    ("controlnet", _has(*_WORDING.words["control"])),
     ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
     ("embedding", _is_embedding),
     ("vae", _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")),
     ("vae", lambda tensors: any(name.startswith(_AUTOENCODER) and len(tensors[name].shape) >= 4 for name in tensors)),
     ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
-    ("diffusion-model", _has(*_TIME)),
-    ("llm", lambda tensors: any(map(_LANGUAGE_TENSOR.match, tensors))),
+    ("diffusion-model", _has(*_WORDING.words["time"])),
+    ("llm", lambda tensors: any(map(_WORDING.patterns["language_tensor"].match, tensors))),
     ("other", _is_sense),
     # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
     ("other", _has("base_model.model.")),
-    ("diffusion-model", _has(*_MODELS)),
+    ("diffusion-model", _has(*_WORDING.words["models"])),
     ("other", lambda _tensors: True),
 )
 # Types that may be stored as LoRA layers.
@@ -323,15 +318,15 @@ class Layouts:
 
     def read(self, raw: bytes, size: int | None) -> tuple[Structure, Header]:
         """The structure and, of the header, all but the tensors. Raises what `parse` raises."""
-        table = table_of(raw)
+        metadata, text = table_of(raw)
         start = 8 + len(raw)
-        if table.metadata is None:
+        if metadata is None:
             header = parse(raw, size)
             return structure_of(header.tensors), header
-        key = hashlib.sha256(table.text).digest()
+        key = hashlib.sha256(text).digest()
         structure, extent = self._known.get(key, (None, 0))
         if structure is not None and size in (None, start + extent):
-            return structure, Header(tensors={}, metadata=table.metadata, data_start=start, size=size)
+            return structure, Header(tensors={}, metadata=metadata, data_start=start, size=size)
         header = parse(raw, size)
         structure = structure_of(header.tensors)
         while len(self._known) >= self._most:

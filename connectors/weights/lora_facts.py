@@ -15,7 +15,7 @@ from connectors.http.json_fields import autov3, text
 from connectors.record import SEVERAL, Claim, Value
 from connectors.weights import training_metadata
 from connectors.weights.file_type import WORDS, Alpha, Structure, What, structure_of
-from connectors.weights.header import Header, Tensor
+from connectors.weights.header import SCALAR_FORMATS, Header, Tensor
 from connectors.weights.training_metadata import Metadata
 
 # The bytes of the file from one place up to another.
@@ -148,13 +148,6 @@ def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> 
     return "locon" if norms and algorithm == "lora" and name == "locon" else algorithm
 
 
-# struct's letters; BF16 is the upper half of an F32.
-_SCALARS: Mapping[str, str] = {
-    "F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i", "I16": "<h", "I8": "<b", "U8": "<B", "U16": "<H",
-    "U32": "<I", "U64": "<Q",
-}  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectiveScale:
     """`source` is where alpha was read; `scale` is None only where alpha exists but can't be read."""
@@ -201,7 +194,7 @@ def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float
     if tensor.dtype == "BF16" and len(data) == 2:
         data, letter = b"\0\0" + data, "<f"
     else:
-        letter = _SCALARS.get(tensor.dtype, "")
+        letter = SCALAR_FORMATS.get(tensor.dtype, "")
     if not letter or len(data) != struct.calcsize(letter):
         return None
     value = float(struct.unpack(letter, data)[0])
