@@ -182,11 +182,6 @@ def test_a_range_keeps_both_ends_and_starts_at_the_low_one(text: str, ends: list
     assert said == {"weight": ends[0], "weight_high": ends[1]}
 
 
-@pytest.mark.parametrize(("text", "scale"), READ["the number that is recommended is picked out"])
-def test_the_number_that_is_recommended_is_picked_out(text: str, scale: float) -> None:
-    assert [claim.value for claim in card.scale_claims(text, "card")] == [scale]
-
-
 @pytest.mark.parametrize("text", READ["another number is no weight"])
 def test_another_number_is_no_weight(text: str) -> None:
     assert card.scale_claims(text, "card") == ()
