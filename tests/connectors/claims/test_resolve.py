@@ -31,6 +31,10 @@ def _claim(field: str, value: Value, source: Source = "hub") -> Claim:
     return Claim(field=field, value=value, source=source, where="there")
 
 
+def _lora(*claims: Claim, versions: tuple[Version, ...] = ()) -> Lora:
+    return Lora(ref=REF, title="x", url="https://example.org", versions=versions, claims=claims)
+
+
 def test_the_most_trusted_claim_is_believed() -> None:
     claims = [_claim("rank", 8, "size"), _claim("rank", 16, "header"), _claim("rank", 4, "card")]
     assert best(claims, "rank") == 16
@@ -56,7 +60,7 @@ def test_for_an_authors_intention_the_author_is_trusted_more_than_the_file(field
 def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
     file = WeightFile(ref=REF.at("2", "3"), name="x", claims=(_claim("rank", 16, "header"),))
     version = Version(ref=REF.at("2"), name="v", files=(file,), claims=(_claim("base_model", "pony"),))
-    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(version,), claims=(_claim("kind", "style"),))
+    lora = _lora(_claim("kind", "style"), versions=(version,))
     record = flatten(lora)
     assert (record.rank, record.base_model, record.kind) == (16, "pony", "style")
     assert [claim.field for claim in record.claims] == ["rank", "base_model", "kind", "base_license"]
@@ -64,7 +68,7 @@ def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
 
 def test_a_versions_access_counts_while_the_lora_itself_is_open() -> None:
     paid = Version(ref=REF.at("2"), name="v", access="paid")
-    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(paid,))
+    lora = _lora(versions=(paid,))
     assert flatten(lora).access == "paid"
 
 
@@ -75,7 +79,7 @@ def _lora_on(base: str) -> Lora:
     """Two files; what its hub says of the base stands at the version, as on CivitAI."""
     files = tuple(WeightFile(ref=REF.at("2", name), name=name) for name in ("a", "b"))
     version = Version(ref=REF.at("2"), name="v", files=files, claims=base_claims(base, "hub", "baseModel"))
-    return Lora(ref=REF, title="x", url="https://example.org", versions=(version,))
+    return _lora(versions=(version,))
 
 
 def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
@@ -112,7 +116,7 @@ USUALLY_FLUX = LoraFacts(
 @pytest.mark.parametrize("source", ["hub", "card", "tag"])
 def test_whoever_names_a_network_that_the_file_fits_decides(source: Source) -> None:
     claims = (*USUALLY_FLUX.claims, *base_claims("lodestones/Chroma1-HD", source, "base_model"))
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     assert (record.architecture, record.base_model, record.conflict_sentences) == ("chroma", "chroma", ())
 
 
@@ -120,7 +124,7 @@ def test_whoever_names_a_network_that_the_file_fits_decides(source: Source) -> N
 def test_a_true_card_is_believed_where_other_networks_fit_too(repo: str, layers: str, base: str) -> None:
     facts = read(header(lora_header(layers, style="diffusers")))
     claims = (*base_claims(repo, "card", "card front matter: base_model"), *facts.claims)
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     assert (record.architecture, record.base_model, record.conflict_sentences) == (base, base, ())
 
 
@@ -188,7 +192,7 @@ def test_a_second_base_of_a_card_is_said_where_nothing_tells_which_one_it_is() -
 
 
 def base_license(*claims: Claim) -> tuple[Value, Source, str] | None:
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     found = best_claim(record.claims, "base_license")
     return (found.value, found.source, found.where) if found else None
 

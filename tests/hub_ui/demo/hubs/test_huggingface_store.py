@@ -6,7 +6,6 @@ import pytest
 from huggingface_hub.hf_api import ModelSort_T
 from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import (
     SORTS,
     Commit,
@@ -18,10 +17,10 @@ from hub_ui.demo.hubs.huggingface_store import (
     sort_key,
 )
 from tests.connectors.cases import read_cases
+from tests.hub_ui.demo.hubs.conftest import folder
 
 READ = read_cases(__file__)
 
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 LFS = {"sha256": "ab" * 32, "size": 10, "pointerSize": 100}
 INFO = {
     "id": "o/n",
@@ -32,7 +31,7 @@ INFO = {
 
 
 def load(path: Path) -> HuggingFaceStore:
-    return load_huggingface(DataFolder(path=path, origins=ORIGINS))
+    return load_huggingface(folder(path))
 
 
 def test_a_recorded_model_keeps_its_commit_and_its_files_without_bytes(tmp_path: Path) -> None:

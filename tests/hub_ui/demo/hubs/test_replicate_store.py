@@ -6,7 +6,6 @@ import pytest
 
 from connectors.replicate.runs import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_store
-from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_store import (
     ReplicateStore,
     load_replicate,
@@ -16,16 +15,15 @@ from hub_ui.demo.hubs.replicate_store import (
     read_inputs,
 )
 from tests.connectors.cases import read_cases
+from tests.hub_ui.demo.hubs.conftest import folder
 
 READ = read_cases(__file__)
-
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 
 
 def load(path: Path, **files: Any) -> ReplicateStore:
     for name, data in files.items():
         (path / f"{name}.json").write_text(json.dumps(data))
-    return load_replicate(DataFolder(path=path, origins=ORIGINS))
+    return load_replicate(folder(path))
 
 
 def model(version: str, **more: Any) -> dict[str, Any]:
