@@ -51,8 +51,11 @@ def test_an_official_model_runs_by_its_name(server: Hub) -> None:
     ],
 )
 def test_without_a_key_nothing_is_asked(server: Hub, call: Callable[[Runs], object]) -> None:
-    with pytest.raises(KeyRequired, match=r"costs money there. Add a key \(REPLICATE_API_TOKEN, from"):
+    with pytest.raises(KeyRequired) as caught:
         call(_runs(server, token=None))
+    assert caught.value.message.partition(" on Replicate needs a key, and costs money there. ")[2] == (
+        "Add a key (REPLICATE_API_TOKEN, from replicate.com/account/api-tokens)."
+    )
     assert server.asked == []
 
 
@@ -222,13 +225,3 @@ def test_every_recorded_run_is_read(recordings: Path) -> None:
     assert len(runs) > 20
     assert runs["replicate_prediction_qixbyytbrnkrzlwb5ggxi6xnva_succeeded.json"].progress == 1.0
     assert runs["replicate_prediction_hdwst0bb05rgp0cf0p29mzk2am_canceled.json"].over
-
-
-def test_a_missing_key_is_told_with_where_to_get_one() -> None:
-    runs = _runs(Hub("http://127.0.0.1:1"), token=None)
-    with pytest.raises(KeyRequired) as caught:
-        runs.need_key("Generating")
-    assert caught.value.message == (
-        "Generating on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN, from "
-        "replicate.com/account/api-tokens)."
-    )
