@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.claims import read_wording
+from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
@@ -21,23 +21,8 @@ What = Literal[
     "controlnet", "t2i-adapter", "ip-adapter", "motion-module", "empty", "other",
 ]  # fmt: skip
 
-WORDS: Mapping[What, str] = {
-    "lora": "a LoRA",
-    "llm-lora": "a LoRA for a language model",
-    "vision-lora": "a LoRA for a vision model",
-    "checkpoint": "a whole checkpoint",
-    "diffusion-model": "a whole diffusion model",
-    "vae": "a VAE",
-    "text-encoder": "a text encoder",
-    "llm": "a language model",
-    "embedding": "a textual inversion embedding",
-    "controlnet": "a ControlNet",
-    "t2i-adapter": "a T2I adapter",
-    "ip-adapter": "an IP-Adapter",
-    "motion-module": "a motion module",
-    "empty": "an empty file",
-    "other": "something else",
-}
+_TABLES = read_tables("tensor_names.toml")
+WORDS: Mapping[What, str] = _TABLES["file_type"]["called"]
 _WORDING = read_wording("file_type", "tensor_names.toml")
 _ENCODERS = _WORDING.words["encoders"]
 _LANGUAGE = _WORDING.patterns["language"]
@@ -213,24 +198,8 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
     )
 
 
-# The factors of each algorithm. A mixed file is named after the most frequent one, of equals after the first.
-_SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
-    ("glora", ("a1", "a2", "b1", "b2")),
-    ("lokr", ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")),
-    ("loha", ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")),
-    ("oft", ("oft",)),
-    ("ia3", ("ia3",)),
-    ("lora", ("down", "up")),
-)
-# The axis of each factor that is the rank. LoKr may factor both of its matrices, one, or none, which has no rank.
-_RANK_AXES: tuple[tuple[Part, int], ...] = (
-    ("down", 0),
-    ("up", 1),
-    ("hada_w1_b", 0),
-    ("lokr_w2_b", 0),
-    ("lokr_w1_b", 0),
-    ("a2", 0),
-)
+_SHOWN_BY: Mapping[str, list[Part]] = _TABLES["algorithms"]["factors"]
+_RANK_AXES: Mapping[Part, int] = _TABLES["algorithms"]["rank_axes"]
 # Transformers embed patches by a convolution. A LoRA of that layer alone is no LoCon.
 _PATCHES = ("pos_embed", "patch_embed", "x_embedder")
 # Convolutions of a U-Net with a kernel above 1, in the names of diffusers and of the original code.
@@ -239,7 +208,7 @@ _WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_l
 
 def algorithm_of(layers: Layers) -> str:
     """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
-    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
+    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY.items()}
     name = max(counts, key=lambda name: counts[name])
     if not counts[name]:
         return "full"
@@ -273,7 +242,7 @@ def ranks_of(layers: Layers) -> Mapping[int, int]:
     """Layers by rank, the most common rank first, and the higher of two that are equally common."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
-    for part, axis in _RANK_AXES:
+    for part, axis in _RANK_AXES.items():
         tensors = layers.of(part)
         # Layers that another factor has already counted are skipped.
         if tensors and not tensors.keys() <= seen:
@@ -289,7 +258,7 @@ def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
     alphas = layers.of("alpha")
     if not alphas:
         return None
-    parts = [layers.of(part) for part, axis in _RANK_AXES if axis == 0]
+    parts = [layers.of(part) for part, axis in _RANK_AXES.items() if axis == 0]
     of_rank = (
         layer for layer in alphas if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
     )
