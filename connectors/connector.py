@@ -1,11 +1,15 @@
-"""The interface of a hub's connector, and what it returns for a download."""
+"""The interface of a hub's connector, what it returns for a download, and what it filters that its hub can't."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
+from connectors.claims.base_models import matches
+from connectors.claims.resolve import best, flatten
+from connectors.http.json_fields import moment
 from connectors.query import Page, Query
-from connectors.record import Example, Lora, Version
+from connectors.record import Claim, Example, Lora, Version, limit_nsfw
 from connectors.ref import LOCAL, HubName, Ref
 from connectors.registry import ref_format
 
@@ -111,3 +115,42 @@ def pin(source: LoraSource, ref: Ref) -> Ref:
     if ref.hub != LOCAL and ref.id and ref.is_pinned and has_file:
         return ref
     return source.get(ref).pin(ref)
+
+
+def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
+    """The LoRAs that match. Versions for one of the bases come first, since a card shows the first version.
+
+    A runner, which is no LoRA, is found by asking for its kind, and what is neither by its ref alone.
+    """
+    found = []
+    for lora in limit_nsfw(loras, query.nsfw):
+        if best(lora.claims, "is_lora") is False:
+            continue
+        kind = flatten(lora).kind
+        if kind not in query.kinds if query.kinds else kind == "runner":
+            continue
+        if query.bases:
+            on_base = {v.ref: _is_on_base((*v.claims, *lora.claims), query) for v in lora.versions}
+            if not any(on_base.values()) and not _is_on_base(lora.claims, query):
+                continue
+            lora = replace(lora, versions=tuple(sorted(lora.versions, key=lambda v: not on_base[v.ref])))
+        found.append(lora)
+    return tuple(found)
+
+
+def _is_on_base(claims: tuple[Claim, ...], query: Query) -> bool:
+    base, architecture, raw = (best(claims, name) for name in ("base_model", "architecture", "raw_base_model"))
+    return matches(base, architecture, raw, query.bases)
+
+
+def is_past(query: Query, updates: Iterable[str | None]) -> bool:
+    """Whether a page of a hub's list, newest first, is older than `query.age` as a whole: so is all that follows.
+
+    `updates` are the times of everything on the page, LoRA or not. All of them must be older, since hubs don't keep
+    the order to the second.
+    """
+    if query.sort != "newest" or query.age is None or query.age.most is None:
+        return False
+    now = datetime.now(UTC)
+    ages = [(now - at).total_seconds() for at in map(moment, updates) if at is not None]
+    return bool(ages) and min(ages) > query.age.most

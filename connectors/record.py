@@ -5,11 +5,12 @@ program gets is a Record: one weight file of one version, flattened, every field
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from connectors.errors import NotFound
+from connectors.errors import NotFound, Withheld
 from connectors.ref import Origin, Ref
+from connectors.registry import origin_label
 
 # A "runner" is a hosted model that takes LoRAs, or trains them, and is none.
 Kind = Literal["character", "style", "concept", "control", "tool", "runner"]
@@ -279,3 +280,50 @@ def highest(levels: Iterable[Nsfw | None]) -> Nsfw | None:
 def _strength(level: Nsfw | None) -> float:
     """An unrated image is between "safe" and "soft"."""
     return 0.5 if level is None else NSFW_LEVELS.index(level)
+
+
+def limit_nsfw(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
+    """The LoRAs, and of their images those, that a person may see who asked for at most `ceiling`."""
+    shown = (lora for lora in loras if within(lora.nsfw, ceiling) and not lora.is_withheld)
+    return tuple(_limit_images(lora, ceiling) for lora in shown)
+
+
+def _limit_images(lora: Lora, ceiling: Nsfw) -> Lora:
+    versions = (
+        replace(version, examples=tuple(example for example in version.examples if within(example.nsfw, ceiling)))
+        for version in lora.versions
+    )
+    return replace(lora, versions=tuple(versions))
+
+
+def keep_permitted(lora: Lora) -> Lora:
+    """What its hub lets anyone be shown, whatever they choose.
+
+    Without images above soft where it is marked as showing a minor or as safe for work only. Of one that is withheld,
+    the level, the mark and the hashes of its files are left, so that its copies are known.
+    """
+    if lora.is_withheld:
+        marks = tuple(claim for claim in lora.claims if claim.field == "minor")
+        versions = tuple(map(_keep_hashes, lora.versions))
+        return Lora(ref=lora.ref, title=lora.ref.id, url=lora.url, nsfw=lora.nsfw, versions=versions, claims=marks)
+    is_limited = is_marked(lora.claims, "minor") or is_marked(lora.claims, "sfw_only")
+    return _limit_images(lora, "soft") if is_limited else lora
+
+
+def _keep_hashes(version: Version) -> Version:
+    files = (
+        WeightFile(ref=file.ref, name="", sha256=file.sha256, autov3=file.autov3, format=file.format)
+        for file in version.files
+    )
+    return Version(ref=version.ref, name="", files=tuple(files))
+
+
+def check_shown(lora: Lora) -> Lora:
+    """The LoRA itself. Raises Withheld."""
+    if lora.is_withheld:
+        raise Withheld(
+            f"{origin_label(lora.hub)} marks {lora.ref} as showing a minor, and its content is above soft: it is not "
+            "shown, opened or downloaded here, at any level. Choose another LoRA.",
+            hub=lora.hub,
+        )
+    return lora

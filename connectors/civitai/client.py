@@ -8,14 +8,13 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from connectors.civitai import parse
 from connectors.claims.base_models import spellings
-from connectors.connector import Download, HttpDownload
+from connectors.connector import Download, HttpDownload, filter_loras, is_past
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
-from connectors.filter import check_shown, filter_loras, is_past
 from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, table, tables, text, whole
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query, Sort
-from connectors.record import Example, Kind, Lora
+from connectors.record import Example, Kind, Lora, check_shown
 from connectors.ref import Ref
 
 MAX_LIMIT = 100

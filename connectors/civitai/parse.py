@@ -4,19 +4,20 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
-from connectors.claims.availability import lora_availability, version_availability
+from connectors.claims import base_models, card, kind, license, nsfw, trigger_words
 from connectors.claims.trigger_words import card_claims
-from connectors.filter import keep_permitted
+from connectors.http.errors import early_access_note
 from connectors.http.json_fields import (
     Table,
     address,
     autov3,
     count,
+    flag,
+    moment,
     number,
     sha256,
     table,
@@ -26,7 +27,7 @@ from connectors.http.json_fields import (
     when,
     whole,
 )
-from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
+from connectors.record import Access, Claim, Example, FileFormat, Lora, Version, WeightFile, keep_permitted
 from connectors.ref import Ref
 
 LORA_TYPES = ("LORA", "LoCon", "DoRA")
@@ -132,7 +133,7 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
 
 def _description_claims(description: object, where: str) -> tuple[Claim, ...]:
     body = plain(description)
-    return (*card_claims(body, where), *strength.scale_claims(body, where))
+    return (*card_claims(body, where), *card.scale_claims(body, where))
 
 
 def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | None:
@@ -165,12 +166,94 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
         claims=(
             *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
             *trigger_words.civitai_claims(words, f"{where}trainedWords"),
-            *strength.weight_claims(words, f"{where}trainedWords"),
+            *card.weight_claims(words, f"{where}trainedWords"),
             *_description_claims(version.get("description"), f"{where}description"),
-            *strength.prompt_claims(prompts, stems, f"{where}images"),
+            *card.prompt_weight_claims(prompts, stems, f"{where}images"),
             *availability.claims(where),
         ),
     )
+
+
+_WITHDRAWN = ("Deleted", "Unpublished", "UnpublishedViolation")
+# Any other word is newer, or the name of an internal state, and doesn't count as open.
+_OPEN_WORDS = {"status": ("Published",), "availability": ("Public", "Unsearchable", "EarlyAccess")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Availability:
+    """Whether a file can be downloaded, which CivitAI has said in many ways over the years.
+
+    `note` explains why not; `field` is the hub's field that says so, if there is one.
+    """
+
+    access: Access
+    note: str | None = None
+    field: str | None = None
+
+    def claims(self, at: str = "") -> tuple[Claim, ...]:
+        if self.field is None:
+            return ()
+        return (Claim(field="access", value=self.access, source="hub", where=f"{at}{self.field}"),)
+
+
+_OPEN = Availability(access="open")
+
+
+def lora_availability(model: Table) -> Availability:
+    """`mode` is absent, Archived (no files), or TakenDown (no images either). An unknown mode is not open."""
+    mode = text(model.get("mode"), 40)
+    if mode == "Archived":
+        return Availability(access="archived", note="Its author archived it.", field="mode")
+    if mode == "TakenDown":
+        return Availability(access="removed", note="CivitAI took it down.", field="mode")
+    return _OPEN if mode is None else _unknown_state(mode, "mode")
+
+
+def version_availability(version: Table, now: datetime) -> Availability:
+    usage = text(version.get("usageControl"))
+    if usage not in (None, "Download"):
+        note = "Its author allows generation on CivitAI only."
+        return Availability(access="generation-only", note=note, field="usageControl")
+    if text(version.get("status")) in _WITHDRAWN:
+        return Availability(access="removed", note="Its author took it back.", field="status")
+    for field, words in _OPEN_WORDS.items():
+        word = text(version.get(field), 40)
+        if word is not None and word not in words:
+            return _unknown_state(word, field)
+    found = _sale(version, now)
+    if found.access == "open" and flag(version.get("requireAuth")):
+        note = "Its author lets only people with a CivitAI key download it."
+        return Availability(access="login", note=note, field="requireAuth")
+    return Availability(access="open", field="usageControl") if found is _OPEN and usage else found
+
+
+def _unknown_state(word: str, field: str) -> Availability:
+    note = f"CivitAI gives its state as “{word}”, so it can't be downloaded."
+    return Availability(access="archived", note=note, field=field)
+
+
+def _sale(version: Table, now: datetime) -> Availability:
+    """Since July 2026: {"permanent": bool, "endsAt": ISO or null}, where neither means that the sale is over."""
+    if version.get("paidAccess") is not None:
+        paid = table(version["paidAccess"])
+        if flag(paid.get("permanent")):
+            return Availability(access="paid", note="Sold on CivitAI.", field="paidAccess")
+        ends = {"paidAccess": moment(paid.get("endsAt"))}
+        over = Availability(access="open", field="paidAccess")
+    else:
+        # Until August 2024 a number of days after publishing; then a deadline under one of two names.
+        ends = {key: moment(version.get(key)) for key in ("earlyAccessEndsAt", "earlyAccessDeadline")}
+        days, start = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
+        if days and 0 < days < 1000 and start:
+            ends["earlyAccessTimeFrame"] = start + timedelta(days=days)
+        over = _OPEN
+    field, until = next(((key, end) for key, end in ends.items() if end), ("", None))
+    if until is not None and until > now:
+        return Availability(access="paid", note=early_access_note(until, now), field=field)
+    # Between August 2024 and July 2026 an answer could carry this word without a date.
+    if until is None and over is _OPEN and text(version.get("availability")) == "EarlyAccess":
+        return Availability(access="paid", note="In early access on CivitAI.", field="availability")
+    return over
 
 
 def _file(version: Ref, file: Table, where: str) -> WeightFile:

@@ -1,1 +1,50 @@
-"""What hubs and model cards say about a LoRA."""
+"""What hubs and model cards say about a LoRA.
+
+It is read by the words and patterns of TOML files: those of wording.toml are people's about LoRAs.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wording:
+    """`words` stay in their order, which counts for some; so do `lists`, which are patterns."""
+
+    words: Mapping[str, Set[str]]
+    patterns: Mapping[str, re.Pattern[str]]
+    lists: Mapping[str, tuple[re.Pattern[str], ...]]
+
+
+@cache
+def read_tables(file: str) -> Mapping[str, Any]:
+    """A file of connectors/."""
+    return tomllib.loads((Path(__file__).parents[1] / file).read_text(encoding="utf-8"))
+
+
+def read_wording(name: str, file: str = "wording.toml") -> Wording:
+    table = read_tables(file)[name]
+    parts: dict[str, str] = {}
+    for part, text in table.get("parts", {}).items():
+        parts[part] = _fill(text, parts)
+    return Wording(
+        words={key: dict.fromkeys(words).keys() for key, words in table.get("words", {}).items()},
+        patterns={key: re.compile(_fill(text, parts)) for key, text in table.get("patterns", {}).items()},
+        lists={
+            key: tuple(re.compile(_fill(text, parts)) for text in texts)
+            for key, texts in table.get("lists", {}).items()
+        },
+    )
+
+
+def _fill(text: str | list[str], parts: Mapping[str, str]) -> str:
+    """A text, or the texts of a list as one, with each {PART} in its place."""
+    whole = "".join(text)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole

@@ -1,16 +1,14 @@
 """What a LoRA is for, its kind, from the words that hubs and authors use; and the tags about its content."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from connectors.claims.wording import read_wording
+from connectors.claims import read_tables, read_wording
 from connectors.record import Claim, Kind, Source
 
-_FILE = tomllib.loads((Path(__file__).parents[1] / "kinds.toml").read_text(encoding="utf-8"))
+_FILE = read_tables("kinds.toml")
 _CATEGORIES = msgspec.convert(_FILE["category"], dict[Kind, tuple[str, ...]])
 _NICKNAMES = msgspec.convert(_FILE["nickname"], dict[Kind, tuple[str, ...]])
 _WORDING = read_wording("kind")

@@ -6,15 +6,14 @@ What each licence permits stands in connectors/licenses.toml.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs
 
 import msgspec
 
+from connectors.claims import read_tables
 from connectors.claims.base_models import spelling_key
 from connectors.http.json_fields import Table, flag, text, texts
 from connectors.record import Claim
@@ -33,7 +32,7 @@ class Clause:
     end: str = ","
 
 
-_FILE = tomllib.loads((Path(__file__).parents[1] / "licenses.toml").read_text(encoding="utf-8"))
+_FILE = read_tables("licenses.toml")
 CLAUSES = msgspec.convert(_FILE["clauses"], dict[str, Clause])
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 
-from connectors.claims.wording import read_wording
+from connectors.claims import read_wording
 from connectors.http.json_fields import Table, tables, whole
 from connectors.record import Claim, Nsfw, highest
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from connectors.claims.wording import read_wording
+from connectors.claims import read_wording
 from connectors.record import Claim, Source
 
 _WORDING = read_wording("trigger_words")

@@ -1,20 +1,18 @@
 """One map from everything that goes wrong with HTTP to our errors.
 
-connectors/refusals.toml holds for answers, CONNECTIONS for requests that got none, and HUGGING_FACE for what
-huggingface_hub raises.
+Its table is connectors/refusals.toml.
 """
 
+import pkgutil
 import re
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -25,21 +23,17 @@ from requests import exceptions as transport
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors import errors
-from connectors.claims.availability import early_access_note, moment
+from connectors.claims import read_tables
 from connectors.errors import (
     BadAnswer,
-    BadRef,
-    Gated,
     HubDown,
-    HubTimeout,
     HubUiError,
     KeyRequired,
-    NotFound,
     NotWeights,
     RateLimited,
 )
-from connectors.http.adapter import NotAllowedError, NotPublicError
-from connectors.http.json_fields import Table, count, overfull, table
+from connectors.http.adapter import NotAllowedError
+from connectors.http.json_fields import Table, count, moment, overfull, table
 from connectors.registry import HUBS, Origin
 
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
@@ -52,9 +46,6 @@ _LONGEST_DETAIL = 600
 LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
-BROKE_OFF = "The connection broke off in the middle. Try again."
-_UNREACHABLE = "{label} can't be reached. Check the connection and try again."
-_UNREADABLE = "{label} answered in a way we can't read. Is its address right?"
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
 
@@ -72,17 +63,13 @@ class Answer(Protocol):
 class Row:
     """A row of refusals.toml."""
 
-    error: str
+    error: type[HubUiError]
     message: str
     statuses: tuple[str, ...] = ()
     words: str = ""
     code: str = ""
     what: str = ""
-
-    @property
-    def kind(self) -> type[HubUiError]:
-        kind: type[HubUiError] = getattr(errors, self.error)
-        return kind
+    raised: tuple[type[Exception], ...] = ()
 
     def matches(self, answer: Answer, text: str) -> bool:
         return (
@@ -92,58 +79,18 @@ class Row:
         )
 
 
-REFUSALS = msgspec.convert(
-    tomllib.loads((Path(__file__).parents[1] / "refusals.toml").read_text(encoding="utf-8")),
-    dict[str, tuple[Row, ...]],
-)
-_KEY = REFUSALS["any"][0].message
-# The hub gives one answer for missing and private repositories, so that nobody learns which.
-_GATED, _NO_REPO = (row.message for row in REFUSALS["huggingface"])
+def _read_class(_kind: type, name: str) -> Any:
+    return pkgutil.resolve_name(name) if ":" in name else getattr(errors, name)
 
-Kinds = tuple[type[Exception], ...]
-# The first row with the error's class decides, so that narrow classes come before wide ones.
-CONNECTIONS: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
-    ((NotPublicError,), BadAnswer, "The address leads into this computer's own network, so it is not followed."),
-    ((NotAllowedError,), BadAnswer, "{label} leads to an address on a host that isn't a hub's. It was not followed."),
-    (
-        (transport.Timeout, ReadTimeoutError, httpx2.TimeoutException),
-        HubTimeout,
-        "{label} did not answer in time. Try again.",
-    ),
-    ((transport.TooManyRedirects,), BadAnswer, "{label} sends this request in circles. Try again later."),
-    ((transport.ChunkedEncodingError,), HubDown, BROKE_OFF),
-    (
-        (transport.InvalidURL, transport.MissingSchema, transport.InvalidSchema),
-        HubDown,
-        "{label} can't be reached: {url} is not a web address.",
-    ),
-    ((httpx2.DecodingError, httpx2.TooManyRedirects, httpx2.StreamError), BadAnswer, _UNREADABLE),
-    ((Exception,), HubDown, _UNREACHABLE),
-)
-# GatedRepoError is a RepositoryNotFoundError, and LocalEntryNotFoundError an EntryNotFoundError.
-HUGGING_FACE: tuple[tuple[type[Exception], type[HubUiError], str], ...] = (
-    (hf.GatedRepoError, Gated, _GATED),
-    (hf.LocalEntryNotFoundError, HubDown, "{label} can't be reached, and {what} is not in the cache here."),
-    (hf.RepositoryNotFoundError, NotFound, _NO_REPO),
-    (
-        hf.RevisionNotFoundError,
-        NotFound,
-        "{label} has no such commit, branch or tag of {what}. It may have been removed.",
-    ),
-    (hf.EntryNotFoundError, NotFound, "{label} has no {what}. It may have been removed."),
-    (hf.DisabledRepoError, NotFound, "{label} has disabled {what}."),
-    (hf.HFValidationError, BadRef, "{what} is no name that {label} could have."),
-    (hf.OfflineModeIsEnabled, HubDown, "{label} is switched off here (HF_HUB_OFFLINE)."),
-    (hf.XetDownloadError, HubDown, _UNREACHABLE),
-    (hf.FileMetadataError, BadAnswer, _UNREADABLE),
-)
-_OF_HUGGING_FACE: Kinds = (
-    *(kind for kind, _error, _message in HUGGING_FACE),
-    hf.HfHubHTTPError,
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    httpx2.StreamError,
-    NotAllowedError,
+
+REFUSALS = msgspec.convert(read_tables("refusals.toml"), dict[str, tuple[Row, ...]], dec_hook=_read_class)
+_KEY = REFUSALS["any"][0].message
+# Narrow classes first: GatedRepoError is a RepositoryNotFoundError.
+_OF_HUGGING_FACE = (*REFUSALS["huggingface"], *REFUSALS["huggingface_hub"])
+_RAISED_BY_HUGGING_FACE: tuple[type[Exception], ...] = (
+    *(kind for row in _OF_HUGGING_FACE for kind in row.raised),
+    *(hf.HfHubHTTPError, hf.FileMetadataError, hf.XetDownloadError),
+    *(httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, NotAllowedError),
 )
 
 
@@ -171,7 +118,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
         when=when_again(wait),
         until=early_access_note(until, now) if until and until > now else "It is in early access, or sold.",
     )
-    return row.kind(" ".join(message.split()), hub=hub, retry_after=wait if row.kind is RateLimited else None)
+    return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
 
 
 def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
@@ -200,8 +147,8 @@ def connection_error(error: Exception, hub: Origin | None, *, url: str = "what i
     # After retries, and while a body is read, requests wraps a timeout in a ConnectionError.
     reasons = [getattr(argument, "reason", argument) for argument in error.args]
     found = next((reason for reason in reasons if isinstance(reason, ReadTimeoutError)), error)
-    kind, message = next((kind, message) for kinds, kind, message in CONNECTIONS if isinstance(found, kinds))
-    return kind(message.format(label=hub_label(hub), url=url), hub=hub)
+    row = next(row for row in REFUSALS["no_answer"] if isinstance(found, row.raised))
+    return row.error(row.message.format(label=hub_label(hub), url=url), hub=hub)
 
 
 @contextmanager
@@ -209,11 +156,11 @@ def map_huggingface_errors(what: str, *, endpoint: str = "") -> Iterator[None]:
     """Maps what huggingface_hub raises about `what` to our errors. `endpoint` tells the hub's refusals from others'."""
     try:
         yield
-    except _OF_HUGGING_FACE as error:
+    except _RAISED_BY_HUGGING_FACE as error:
         raise huggingface_error(error, what, endpoint=endpoint) from error
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         # A forced download that failed is a ValueError whose cause is the reason.
-        if isinstance(error.__cause__, _OF_HUGGING_FACE):
+        if isinstance(error.__cause__, _RAISED_BY_HUGGING_FACE):
             raise huggingface_error(error.__cause__, what, endpoint=endpoint) from error
         # huggingface_hub builds its objects straight from the JSON, so a wrong shape, or JSON made to break readers,
         # shows as one of these.
@@ -225,9 +172,9 @@ def huggingface_error(error: Exception, what: str, *, endpoint: str = "") -> Hub
     # "Not in the cache, and the hub could not be asked": the reason says more.
     if isinstance(error, hf.LocalEntryNotFoundError) and isinstance(error.__cause__, hf.HfHubHTTPError):
         error = error.__cause__
-    for raised, kind, message in HUGGING_FACE:
-        if isinstance(error, raised):
-            return kind(message.format(label=hub_label(hub), what=what), hub=hub)
+    for row in _OF_HUGGING_FACE:
+        if isinstance(error, row.raised):
+            return row.error(row.message.format(label=hub_label(hub), what=what), hub=hub)
     response = getattr(error, "response", None)
     if not isinstance(response, httpx2.Response):
         return connection_error(error, hub)
@@ -281,6 +228,12 @@ def when_again(seconds: float | None) -> str:
     if seconds >= _MINUTES_FROM:
         return f"in {round(seconds / 60)} minutes"
     return "in a second" if round(seconds) <= 1 else f"in {round(seconds)} seconds"
+
+
+def early_access_note(until: datetime, now: datetime) -> str:
+    hours = int((until - now).total_seconds() // 3600)
+    span = f"{hours // 24} more days" if hours >= 48 else f"{hours} more hours" if hours > 1 else "less than two hours"
+    return f"Early access for {span}, until {until:%Y-%m-%d %H:%M} UTC."
 
 
 def _key_advice(hub: Origin | None) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,6 +89,14 @@ def when(value: object) -> str | None:
     """A UTC time to the second. Hubs write none to nine fractional digits; cut off, times compare as text."""
     match = _TIME.fullmatch(text(value, 64) or "")
     return f"{match[1]}T{match[2]}Z" if match else None
+
+
+def moment(value: object) -> datetime | None:
+    found = when(value)
+    try:
+        return datetime.fromisoformat(found.replace("Z", "+00:00")) if found else None
+    except ValueError:
+        return None
 
 
 def sha256(value: object) -> str | None:

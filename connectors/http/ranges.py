@@ -16,9 +16,9 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
+from connectors.errors import BadAnswer, HubTimeout, HubUiError, WrongHash
 from connectors.http import adapter
-from connectors.http.errors import BROKE_OFF, FAILURES, connection_error, download_error, hub_label
+from connectors.http.errors import FAILURES, connection_error, download_error, hub_label
 from connectors.ref import Origin
 
 Renew = Callable[[], Download]
@@ -153,7 +153,7 @@ class RangedSource:
         except ReadTimeoutError as error:
             raise HubTimeout("The answer stopped arriving. Try again.", hub=self._hub) from error
         except (HTTPError, OSError) as error:
-            raise HubDown(BROKE_OFF, hub=self._hub) from error
+            raise connection_error(requests.exceptions.ChunkedEncodingError(), self._hub) from error
 
     def read(self, answer: RangeAnswer, most: int, *, seconds: float | None = None) -> bytes:
         """The body of a small answer, cut after `most` bytes. It may take 60 seconds in all, or as many as given."""
@@ -163,7 +163,7 @@ class RangedSource:
             if time.monotonic() > deadline:
                 raise HubTimeout("The answer takes too long to arrive. Try again.", hub=self._hub)
         if answer.stop is not None and len(data) < min(most, answer.stop - answer.start):
-            raise HubDown(BROKE_OFF, hub=self._hub)
+            raise connection_error(requests.exceptions.ChunkedEncodingError(), self._hub)
         return bytes(data)
 
     def fetch(self, http: requests.Session, *, most: int, seconds: float | None = None) -> bytes:

@@ -18,9 +18,8 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from connectors.claims.base_models import spellings
-from connectors.connector import Download, HubDownload, pin
+from connectors.connector import Download, HubDownload, filter_loras, is_past, pin
 from connectors.errors import BadAnswer, Gated, NotFound
-from connectors.filter import filter_loras, is_past
 from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, RetryPolicy, same_site
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts

@@ -1,21 +1,19 @@
 """huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from urllib.parse import quote, urljoin
 
 from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
-from connectors.claims import card, kind, license, nsfw, strength, trigger_words
-from connectors.claims.availability import huggingface_availability
-from connectors.claims.card import CardByFile, disagrees, split_by_file
+from connectors.claims import card, kind, license, nsfw, read_wording, trigger_words
+from connectors.claims.card import disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
-from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
-from connectors.record import Claim, Example, Lora, Nsfw, Version, WeightFile
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile
 from connectors.ref import Ref, is_path
 
 _WORDING = read_wording("huggingface")
@@ -50,17 +48,17 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     level = nsfw.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
-    availability = huggingface_availability(info.gated, info.disabled, front)
+    of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
+    access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
-    bases = card.base_model_claims(front, info.base_models, tags, apart.rest, info.id)
+    bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
         updated_at=updated,
-        access=availability.access,
-        access_note=availability.note,
-        files=_files(ref.at(commit), weights, apart),
+        access=access,
+        access_note=note,
+        files=_files(ref.at(commit), weights, of_files),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
     return Lora(
@@ -75,17 +73,33 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         likes=count(info.likes),
         updated_at=updated,
         tags=tags,
-        access=availability.access,
+        access=access,
         private=info.private is True,
         versions=(version,) if version.ref.is_pinned else (),
         claims=(
             *bases,
             *_language_claims(info, tags, bases),
-            *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
-            *availability.claims(),
+            *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
+            *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
             *mature,
         ),
     )
+
+
+def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, str | None, str | None]:
+    """The access, why a file can't be downloaded, and the field that says so, if there is one.
+
+    `gated` is false, "auto" or "manual"; None where only the card is known, which describes the form of its gate.
+    """
+    if disabled is True:
+        return "removed", "Hugging Face took it down.", "disabled"
+    if gated == "auto":
+        return "gated", "Access comes with agreeing to its terms, on the repo's own page.", "gated"
+    form = next((str(key) for key in front if str(key).startswith("extra_gated_")), None)
+    if gated or (gated is None and form):
+        note = "The author grants access one by one, on the repo's own page."
+        return "gated", note, "gated" if gated else f"card front matter: {form}"
+    return "open", None, "gated" if gated is False else None
 
 
 def _language_claims(info: ModelInfo, tags: Iterable[str], bases: Iterable[Claim]) -> tuple[Claim, ...]:
@@ -130,7 +144,7 @@ def _claims(
     titles = f"{repo.rpartition('/')[2].replace('-', ' ')}. {heading['title'] if heading else ''}"
     return (
         *words,
-        *strength.scale_claims(body, "card"),
+        *card.scale_claims(body, "card"),
         *kind.kind_claims(tags, "tags", titles, "repo name and first heading"),
         *kind.word_claims(chosen),
         *kind.prompt_claims(prompts, chosen, "card front matter: widget"),
@@ -145,7 +159,7 @@ def _is_weights(path: object) -> bool:
     return is_path(path) and name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
 
 
-def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[WeightFile, ...]:
+def _files(version: Ref, listed: list[RepoSibling], claims: Mapping[str, tuple[Claim, ...]]) -> tuple[WeightFile, ...]:
     """The primary file, which a person means who names only the repo, is never a pickle."""
     safe = (sibling.rfilename for sibling in listed if sibling.rfilename.endswith(".safetensors"))
     primary = min(safe, key=_sort_key, default=None)
@@ -161,7 +175,7 @@ def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[
                 sha256=sha256(sibling.lfs.sha256) if sibling.lfs else None,
                 format="pickle" if pickle else "safetensors",
                 primary=sibling.rfilename == primary,
-                claims=apart.claims.get(name.casefold(), ()),
+                claims=claims.get(name.casefold(), ()),
             )
         )
     return tuple(files)

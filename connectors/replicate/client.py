@@ -3,9 +3,8 @@
 from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.connector import Download, HttpDownload
+from connectors.connector import Download, HttpDownload, filter_loras, is_past
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound
-from connectors.filter import filter_loras, is_past
 from connectors.http.json_fields import Table, address, table, tables, text
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from connectors.claims import read_tables
 from connectors.errors import AccessError, DoesNotFit, DownloadsDisabled, Gated, KeyRequired, Paid, UsageError
 from connectors.http.json_fields import Table, number, table, tables, text, texts
 from connectors.record import Access
@@ -14,16 +15,7 @@ from connectors.replicate.runs import Runs
 _WIDTH_STEP = 16
 # Aspect ratios have about a million pixels, or a quarter of that.
 _QUARTER_MEGAPIXEL, _MEGAPIXEL = 0.4, (0.9, 1.2)
-# Usual names of samplers -> those of the SDXL trainers of Replicate.
-_SCHEDULERS: Mapping[str, str] = {
-    "euler": "K_EULER",
-    "euler a": "K_EULER_ANCESTRAL",
-    "ddim": "DDIM",
-    "heun": "HeunDiscrete",
-    "dpm++ 2m": "DPMSolverMultistep",
-    "dpm++ 2m karras": "KarrasDPM",
-    "pndm": "PNDM",
-}
+_SCHEDULERS = read_tables("replicate.toml")["schedulers"]
 # Inputs of a runner for a LoRA, and for a second one.
 _SLOTS, _SECOND_SLOTS = ("lora_weights", "hf_lora", "lora_url"), ("extra_lora", "extra_lora_weights")
 _SCALES, _SECOND_SCALES = ("lora_scale", "lora_strength"), ("extra_lora_scale",)

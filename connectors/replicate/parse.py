@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.claims import kind, license, nsfw, trigger_words
+from connectors.claims import kind, license, nsfw, read_tables, read_wording, trigger_words
 from connectors.claims.base_models import base_claims, by_id, find_base_name, identify
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
@@ -13,56 +13,18 @@ from connectors.http.json_fields import Table, address, count, number, table, te
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Source, Version, WeightFile
 from connectors.ref import Ref, is_id, is_pinned_version
 
+_INPUTS = read_wording("inputs", "replicate.toml").words
+_STRENGTHS = _INPUTS["strengths"]
+_TRAINERS = read_tables("replicate.toml")["trainer"]
 # Models with the inputs of a fine-tune that are none, though nothing else shows it.
 _RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
 _TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
-# Inputs of a runner for any LoRA.
-_SLOTS = ("lora_weights", "lora_url", "lora_urls", "loras", "hf_lora", "hf_loras", "hf_lora_url", "lora_input", "lora")
-# Inputs that a fine-tune has and its base model hasn't.
-_STRENGTHS = frozenset({"lora_scale", "lora_strength", "lora_weight"})
 _TUNED = re.compile(r"\b(?:fine[- ]?tun\w+|trained (?:on|with)|dreambooth|lora)\b", re.IGNORECASE)
-# Inputs of language models. Llama takes `replicate_weights` too.
-_WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
 _LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|lycoris)(?:s)?(?![a-z])", re.IGNORECASE)
-# Base models by the inputs of a model: each trainer of Replicate makes models with inputs of its own.
-_SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
-    (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
-    (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
-    # The LCM fork of the SDXL trainer has no refiner.
-    (frozenset({"replicate_weights", "lora_scale", "scheduler", "apply_watermark"}), "sdxl-1.0"),
-)
-_PARAMS = (
-    "seed",
-    "num_inference_steps",
-    "guidance_scale",
-    "lora_scale",
-    "width",
-    "height",
-    "aspect_ratio",
-    "scheduler",
-    "negative_prompt",
-    "guidance",
-    "steps",
-    "lora_strength",
-    "num_frames",
-    "image",
-    "control_image",
-)
 _VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
 _IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
 _NO_WEIGHTS = "A hosted model that takes LoRAs or trains them, and is none: it can be used on Replicate only."
 _BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
-# The trigger word and the rank as the trainers call them.
-_WORD_INPUTS = ("trigger_word", "token_string")
-_RANK_INPUTS = ("lora_rank", "rank")
-# Inputs that only the trainer of one base model has.
-_TRAINER_INPUTS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"autocaption", "trigger_word"}), "flux.1-dev"),
-    (frozenset({"token_string"}), "sdxl-1.0"),
-    (frozenset({"use_face_detection_instead"}), "sdxl-1.0"),
-    (frozenset({"input_videos", "timestep_sampling"}), "hunyuan-video"),
-)
 _VERSION_NAME = re.compile(r"(?P<owner>[^/\s:]{1,100})/(?P<name>[^/\s:]{1,100}):(?P<version>[0-9a-f]{64})")
 
 
@@ -139,7 +101,7 @@ def has_weights(model: Model) -> bool:
     """
     if table(model.data.get("training")):
         return True
-    takes_another = any(texts(model.example.get(name)) for name in _SLOTS)
+    takes_another = any(texts(model.example.get(name)) for name in _INPUTS["slots"])
     return "replicate_weights" in model.inputs and not (_writes_text(model) or _is_program(model) or takes_another)
 
 
@@ -148,7 +110,7 @@ def _own_inputs(model: Model) -> frozenset[str]:
 
 
 def _writes_text(model: Model) -> bool:
-    return not _WRITES_TEXT.isdisjoint(model.inputs)
+    return not _INPUTS["writes_text"].isdisjoint(model.inputs)
 
 
 def _is_program(model: Model) -> bool:
@@ -157,7 +119,7 @@ def _is_program(model: Model) -> bool:
 
 
 def lora(data: Table) -> Lora | None:
-    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see connectors.filter)."""
+    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see filter_loras)."""
     model = read(data)
     if model is None:
         return None
@@ -241,13 +203,13 @@ def _claims(model: Model) -> Iterator[Claim]:
 def _training_claims(training: Table) -> Iterator[Claim]:
     """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
     inputs = table(training.get("input"))
-    for key in _WORD_INPUTS:
+    for key in _INPUTS["trigger_word"]:
         for claim in prompt_field_claims([word] if (word := text(inputs.get(key), 300)) else [], ""):
             yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
-    for key in _RANK_INPUTS:
+    for key in _INPUTS["rank"]:
         if (rank := whole(inputs.get(key))) is not None and 0 < rank <= 1024:
             yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
-    base = next((base for keys, base in _TRAINER_INPUTS if keys <= set(inputs)), None)
+    base = next((row["base"] for row in _TRAINERS if set(row["asks"]) <= set(inputs)), None)
     if text(inputs.get("model_type")) == "schnell" and base == "flux.1-dev":
         base = "flux.1-schnell"
     if base:
@@ -283,7 +245,7 @@ def _base_claims(model: Model) -> Iterator[Claim]:
         if identify(name):
             yield from base_claims(name, "hub", where)
     named = find_base_name(model.words)
-    signature = next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
+    signature = next((row["base"] for row in _TRAINERS if set(row["makes"]) <= set(model.inputs)), None)
     guesses: list[tuple[str, Source, str]] = [(signature, "hub", "inputs")] if signature else []
     # Words tell a lineage on the architecture that the inputs prove. They don't contradict the inputs.
     if named and (signature is None or _architecture(named[0]) == _architecture(signature)):
@@ -300,10 +262,11 @@ def _architecture(base_model: str) -> str | None:
 def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
     """The output of the default example, which Replicate may have deleted, and the cover image."""
     example = table(model.data.get("default_example"))
-    params = {name: model.example[name] for name in _PARAMS if isinstance(model.example.get(name), str | int | float)}
+    given = model.example
+    params = {name: given[name] for name in _INPUTS["params"] if isinstance(given.get(name), str | int | float)}
     shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
     for url in shown:
-        prompt = text(model.example.get("prompt"), 20_000)
+        prompt = text(given.get("prompt"), 20_000)
         yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
     cover = address(model.data.get("cover_image_url"))
     if cover is not None and cover not in shown and _IMAGE.search(cover):

@@ -9,10 +9,12 @@ BFL flux, kohya-ss, musubi-tuner) with "." written as "_".
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from connectors.claims import read_wording
 from connectors.weights import networks
 from connectors.weights.networks import STREAM_INPUTS, LayerShapes, is_whole, possible
 
 Fits = Callable[[LayerShapes], bool]
+_NAMES = read_wording("architectures", "tensor_names.toml").words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,10 +122,7 @@ def _of_nucleus(seen: LayerShapes) -> bool:
     return min(keys, default=2048) < 2048 or seen.blocks("transformer_blocks") == set(range(24))
 
 
-_TWO_STREAM_INPUTS = (
-    "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,attn_add_k_proj,attn_add_v_proj,ff_net_0_proj,"
-    "ff_context_net_0_proj"
-)
+_TWO_STREAM_INPUTS = ",".join(_NAMES["two_stream_inputs"])
 
 
 def _two_streams(width: int) -> Fits:
@@ -176,19 +175,12 @@ def _layer_width(width: int) -> Fits:
     return lambda seen: width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
 
 
-# Names of Cosmos-Predict2, and of Anima, which was trained from its model of width 2048.
-_COSMOS = (
-    "cross_attn_q_proj", "cross_attn_k_proj", "cross_attn_v_proj", "attn_output_proj", "self_attn_q_proj",
-    "self_attn_k_proj", "self_attn_v_proj", "adaln_modulation_", "mlp_layer",
-)  # fmt: skip
-
-
 def _cosmos(width: int) -> Fits:
     """Only 2048 where no width shows."""
 
     def fits(seen: LayerShapes) -> bool:
         widths = seen.widths() & {2048, 4096, 5120}
-        return any(map(seen.has, _COSMOS)) and width in (widths or {2048})
+        return any(map(seen.has, _NAMES["cosmos"])) and width in (widths or {2048})
 
     return fits
 

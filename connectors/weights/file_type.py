@@ -1,16 +1,16 @@
-"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA.
+"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA: algorithm and ranks.
 
 `Layouts` caches the structure by the hash of the table of tensors, which files of one trainer and base share.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.claims.wording import read_wording
-from connectors.weights.algorithm import Alpha, algorithm_of, alpha_of, ranks_of
+from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
@@ -21,33 +21,13 @@ What = Literal[
     "controlnet", "t2i-adapter", "ip-adapter", "motion-module", "empty", "other",
 ]  # fmt: skip
 
-WORDS: Mapping[What, str] = {
-    "lora": "a LoRA",
-    "llm-lora": "a LoRA for a language model",
-    "vision-lora": "a LoRA for a vision model",
-    "checkpoint": "a whole checkpoint",
-    "diffusion-model": "a whole diffusion model",
-    "vae": "a VAE",
-    "text-encoder": "a text encoder",
-    "llm": "a language model",
-    "embedding": "a textual inversion embedding",
-    "controlnet": "a ControlNet",
-    "t2i-adapter": "a T2I adapter",
-    "ip-adapter": "an IP-Adapter",
-    "motion-module": "a motion module",
-    "empty": "an empty file",
-    "other": "something else",
-}
+_TABLES = read_tables("tensor_names.toml")
+WORDS: Mapping[What, str] = _TABLES["file_type"]["called"]
 _WORDING = read_wording("file_type", "tensor_names.toml")
-_CONTROL = _WORDING.words["control"]
 _ENCODERS = _WORDING.words["encoders"]
-_MODELS = _WORDING.words["models"]
 _LANGUAGE = _WORDING.patterns["language"]
-_LANGUAGE_TENSOR = _WORDING.patterns["language_tensor"]
 _LANGUAGE_ALONE = _WORDING.patterns["language_alone"]
 _VISION = _WORDING.patterns["vision"]
-_TIME = _WORDING.words["time"]
-_SENSES = _WORDING.words["senses"]
 _AUTOENCODER = tuple(_WORDING.words["autoencoder"])
 _TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
 _EMBEDDINGS = _WORDING.words["embeddings"]
@@ -88,7 +68,7 @@ def _is_checkpoint(tensors: _Tensors) -> bool:
 
 def _is_sense(tensors: _Tensors) -> bool:
     """A whole CLIP is none of these: it has a text encoder too."""
-    return _has(*_SENSES)(tensors) and not _begins(*_ENCODERS)(tensors)
+    return _has(*_WORDING.words["senses"])(tensors) and not _begins(*_ENCODERS)(tensors)
 
 
 _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
@@ -99,18 +79,18 @@ _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
         lambda tensors: any("motion_module" in name or "temporal_transformer." in name for name in tensors),
     ),
     ("checkpoint", _is_checkpoint),
-    ("controlnet", _has(*_CONTROL)),
+    ("controlnet", _has(*_WORDING.words["control"])),
     ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
     ("embedding", _is_embedding),
     ("vae", _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")),
     ("vae", lambda tensors: any(name.startswith(_AUTOENCODER) and len(tensors[name].shape) >= 4 for name in tensors)),
     ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
-    ("diffusion-model", _has(*_TIME)),
-    ("llm", lambda tensors: any(map(_LANGUAGE_TENSOR.match, tensors))),
+    ("diffusion-model", _has(*_WORDING.words["time"])),
+    ("llm", lambda tensors: any(map(_WORDING.patterns["language_tensor"].match, tensors))),
     ("other", _is_sense),
     # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
     ("other", _has("base_model.model.")),
-    ("diffusion-model", _has(*_MODELS)),
+    ("diffusion-model", _has(*_WORDING.words["models"])),
     ("other", lambda _tensors: True),
 )
 # Types that may be stored as LoRA layers.
@@ -146,6 +126,8 @@ def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.search(name) is not None for name in names) * 2 > len(names)
 
 
+# A scalar tensor, and the layer whose alpha it is.
+Alpha = tuple[str, Tensor]
 # A few hundred bytes each.
 _MOST_LAYOUTS = 2048
 
@@ -216,6 +198,74 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
     )
 
 
+_SHOWN_BY: Mapping[str, list[Part]] = _TABLES["algorithms"]["factors"]
+_RANK_AXES: Mapping[Part, int] = _TABLES["algorithms"]["rank_axes"]
+# Transformers embed patches by a convolution. A LoRA of that layer alone is no LoCon.
+_PATCHES = ("pos_embed", "patch_embed", "x_embedder")
+# Convolutions of a U-Net with a kernel above 1, in the names of diffusers and of the original code.
+_WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_layers_2", "out_layers_3", "_0_op")
+
+
+def algorithm_of(layers: Layers) -> str:
+    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
+    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY.items()}
+    name = max(counts, key=lambda name: counts[name])
+    if not counts[name]:
+        return "full"
+    if name == "oft" and any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()):
+        name = "boft"
+    elif name == "lora" and _has_convolutions(layers):
+        name = "locon"
+    if layers.has("magnitude"):
+        name = "dora" if name in ("lora", "locon") else f"{name}+dora"
+    return f"{name}+diff" if layers.has("diff", "diff_b", "set") else name
+
+
+def _has_convolutions(layers: Layers) -> bool:
+    """Whether kernels above 1 are trained. DyLoRA, whose up factor is flat, is no LoCon; nor is a 1 x 1 projection."""
+    downs, ups = layers.of("down"), layers.of("up")
+    return (
+        layers.has("mid")
+        or any(
+            len(tensor.shape) == 4
+            and tensor.shape[2:] != (1, 1)
+            and (layer not in ups or len(ups[layer].shape) == 4)
+            and not any(word in layer for word in _PATCHES)
+            for layer, tensor in downs.items()
+        )
+        # An up factor alone doesn't show the kernel, but its name does.
+        or any(len(ups[layer].shape) == 4 and layer.endswith(_WINDOWS) for layer in ups.keys() - downs.keys())
+    )
+
+
+def ranks_of(layers: Layers) -> Mapping[int, int]:
+    """Layers by rank, the most common rank first, and the higher of two that are equally common."""
+    counts: Counter[int] = Counter()
+    seen: set[str] = set()
+    for part, axis in _RANK_AXES.items():
+        tensors = layers.of(part)
+        # Layers that another factor has already counted are skipped.
+        if tensors and not tensors.keys() <= seen:
+            new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
+            counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
+            seen |= new.keys()
+    ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return {rank: times for rank, times in ordered if 0 < rank < 2**31}
+
+
+def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
+    """The alpha of the first layer of the common rank: it is near the front, so it has probably been read already."""
+    alphas = layers.of("alpha")
+    if not alphas:
+        return None
+    parts = [layers.of(part) for part, axis in _RANK_AXES.items() if axis == 0]
+    of_rank = (
+        layer for layer in alphas if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
+    )
+    layer = next(of_rank, next(iter(alphas)))
+    return layer, alphas[layer]
+
+
 def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rule | None) -> What:
     """Most tensors of a LoRA are layers; merged checkpoints may contain a few of them too."""
     if layers.has("vision") and not layers.has("down", "up"):
@@ -237,15 +287,15 @@ class Layouts:
 
     def read(self, raw: bytes, size: int | None) -> tuple[Structure, Header]:
         """The structure and, of the header, all but the tensors. Raises what `parse` raises."""
-        table = table_of(raw)
+        metadata, text = table_of(raw)
         start = 8 + len(raw)
-        if table.metadata is None:
+        if metadata is None:
             header = parse(raw, size)
             return structure_of(header.tensors), header
-        key = hashlib.sha256(table.text).digest()
+        key = hashlib.sha256(text).digest()
         structure, extent = self._known.get(key, (None, 0))
         if structure is not None and size in (None, start + extent):
-            return structure, Header(tensors={}, metadata=table.metadata, data_start=start, size=size)
+            return structure, Header(tensors={}, metadata=metadata, data_start=start, size=size)
         header = parse(raw, size)
         structure = structure_of(header.tensors)
         while len(self._known) >= self._most:

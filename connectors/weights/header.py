@@ -30,7 +30,12 @@ DTYPE_BITS: Mapping[str, int] = {
     "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
     "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
 }  # fmt: skip
-# A dtype that is newer than the table is called like these.
+# How struct reads one number. BF16 is the upper half of an F32.
+SCALAR_FORMATS: Mapping[str, str] = {
+    "F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i", "I16": "<h", "I8": "<b", "U8": "<B", "U16": "<H",
+    "U32": "<I", "U64": "<Q",
+}  # fmt: skip
+# A dtype that is newer than the tables is called like these.
 _DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
 # How other files begin, blanks left out.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -196,26 +201,21 @@ def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
     return _metadata(value), end
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """`text` is the JSON from the end of the metadata on, which is None where it does not stand first."""
+def table_of(raw: bytes) -> tuple[Mapping[str, str] | None, bytes]:
+    """The metadata, and the JSON behind it, unread. What can't be parted has no metadata, and is for `parse` to judge.
 
-    text: bytes
-    metadata: Mapping[str, str] | None
-
-
-def table_of(raw: bytes) -> Table:
-    """The header in two parts, the second unread. What can't be parted has no metadata, and is for `parse` to judge."""
+    It can't be where the metadata does not stand first.
+    """
     if json_fields.overfull(raw):
-        return Table(text=raw, metadata=None)
+        return None, raw
     try:
         metadata, end = _leading_metadata(raw.decode("utf-8"))
     except (ValueError, RecursionError):
-        return Table(text=raw, metadata=None)
+        return None, raw
     if end == 0:
-        return Table(text=raw, metadata=None if b"__metadata__" in raw else {})
+        return None if b"__metadata__" in raw else {}, raw
     text = raw.decode("utf-8")[end:].encode()
-    return Table(text=text, metadata=None if b"__metadata__" in text else metadata)
+    return None if b"__metadata__" in text else metadata, text
 
 
 def _parse_strict(raw: bytes) -> _Parsed:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tarfile import BLOCKSIZE
 from typing import Any
@@ -79,7 +80,7 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
         with path.open("rb") as file:
             packed = is_tar(file.read(BLOCKSIZE))
             source = FileReader(file)
-            return _facts(TarMember(source) if packed else source, layouts)
+            return _facts(source, layouts, in_tar=packed)
     except OSError as error:
         raise HubUiError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -99,7 +100,7 @@ def inspect_url(url: str) -> Facts:
     headers = {"Authorization": f"Basic {b64encode(login).decode()}"} if parts.username else {}
     with file_http() as http:
         reader = HttpReader(http, RangedSource(address, headers=headers, retry=_RETRY))
-        return _facts(TarMember(reader) if is_tar(reader.read(0, FIRST_READ)) else reader)
+        return _facts(reader, in_tar=is_tar(reader.read(0, FIRST_READ)))
 
 
 def inspect_download(download: Download) -> Facts:
@@ -116,32 +117,24 @@ def inspect_download(download: Download) -> Facts:
         source.requests = 1 if download.source not in (None, download.url) else 0
     with file_http() as http:
         reader = HttpReader(http, source)
-        return _facts(TarMember(reader) if isinstance(download, HttpDownload) and download.in_tar else reader)
+        return _facts(reader, in_tar=isinstance(download, HttpDownload) and download.in_tar)
 
 
-def _facts(source: RangeReader, layouts: Layouts | None = None) -> Facts:
+def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool) -> Facts:
+    source = TarMember(reader) if in_tar else reader
     structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
-    found = lora_facts.from_structure(structure, header, SparingReader(source))
-    return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
+    found = lora_facts.from_structure(structure, header, partial(read_sparingly, source, reader))
+    return Facts(adapter=found, size=source.size, bytes_read=reader.bytes_read, requests=reader.requests)
 
 
-class SparingReader:
-    """A file whose header is known, for a few small reads more. What would cost too much, or fails, is b""."""
-
-    def __init__(self, source: RangeReader) -> None:
-        self._source = source
-
-    @property
-    def size(self) -> int | None:
-        return self._source.size
-
-    def read(self, start: int, stop: int) -> bytes:
-        if stop - start > _MAX_EXTRA_READ:
-            return b""
-        known = self._source.peek(start, stop)
-        if len(known) == stop - start or self._source.requests >= MOST_REQUESTS:
-            return known if len(known) == stop - start else b""
-        try:
-            return self._source.read(start, stop)
-        except HubUiError:
-            return b""
+def read_sparingly(source: RangeReader | TarMember, reader: RangeReader, start: int, stop: int) -> bytes:
+    """A few bytes more of a `source` whose header is known. What would cost its `reader` too much, or fails, is b""."""
+    if stop - start > _MAX_EXTRA_READ:
+        return b""
+    known = source.peek(start, stop)
+    if len(known) == stop - start or reader.requests >= MOST_REQUESTS:
+        return known if len(known) == stop - start else b""
+    try:
+        return source.read(start, stop)
+    except HubUiError:
+        return b""

@@ -12,7 +12,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from connectors.claims.wording import read_tables
+from connectors.claims import read_tables
 from connectors.weights.header import Tensor
 
 Part = Literal[

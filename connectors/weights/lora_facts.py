@@ -4,7 +4,9 @@ Sources of the rules: the code that writes such files (kohya-ss/sd-scripts, LyCO
 OneTrainer, musubi-tuner). What tensors show is believed over what metadata says (see training.py).
 """
 
-from collections.abc import Iterator, Mapping
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +14,12 @@ from connectors.claims.base_models import architecture_label, architecture_label
 from connectors.http.json_fields import autov3, text
 from connectors.record import SEVERAL, Claim, Value
 from connectors.weights import training_metadata
-from connectors.weights.algorithm import refine_algorithm, strength_of
-from connectors.weights.file_type import WORDS, Structure, What, structure_of
-from connectors.weights.header import Header, Readable
+from connectors.weights.file_type import WORDS, Alpha, Structure, What, structure_of
+from connectors.weights.header import SCALAR_FORMATS, Header, Tensor
 from connectors.weights.training_metadata import Metadata
 
+# The bytes of the file from one place up to another.
+ReadBytes = Callable[[int, int], bytes]
 _TENSORS = "tensor names and shapes"
 _JSON_FIELDS = (
     "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
@@ -83,12 +86,12 @@ class LoraFacts:
         }
 
 
-def read(header: Header, source: Readable | None = None) -> LoraFacts:
-    """The facts of one file. With `source`, one alpha tensor is read too: a header doesn't hold its value."""
-    return from_structure(structure_of(header.tensors), header, source)
+def read(header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
+    """The facts of one file. With `read_bytes`, one alpha tensor is read too: a header doesn't hold its value."""
+    return from_structure(structure_of(header.tensors), header, read_bytes)
 
 
-def from_structure(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
+def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
     """Combines a known structure with this file's metadata and alpha."""
     if structure.what != "lora":
         warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
@@ -99,7 +102,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
-    strength = strength_of(header, source, structure.alpha, rank)
+    strength = strength_of(header, read_bytes, structure.alpha, rank)
     words, words_where = training_metadata.words(metadata) or ((), "")
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
@@ -135,6 +138,67 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
         warnings=(*_warnings(structure, header, None if is_assumed else architecture), *strength.warnings),
         autov3=autov3(metadata.get("sshs_model_hash")),
     )
+
+
+def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
+    """Names LyCORIS's LoCon without convolutions, which adds norms, and DyLoRA, which can be cut to a lower rank."""
+    name = training_metadata.json_object(metadata, "ss_network_args").get("algo")
+    if name == "dylora" and algorithm == "locon":
+        return "lora"
+    return "locon" if norms and algorithm == "lora" and name == "locon" else algorithm
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EffectiveScale:
+    """`source` is where alpha was read; `scale` is None only where alpha exists but can't be read."""
+
+    alpha: float | None = None
+    source: str | None = None
+    scale: float | None = 1.0
+    warnings: tuple[str, ...] = ()
+
+
+def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
+    """Of a file whose alpha, a tensor of each layer whose value is in the body, was `stored`; or of its metadata's.
+
+    A layer without alpha has the scale 1. Raises what `read_bytes` raises.
+    """
+    alpha, where = training_metadata.alpha(header.metadata) or (None, None)
+    if stored is not None:
+        layer, tensor = stored
+        value = _read_scalar(header, tensor, read_bytes) if read_bytes is not None else None
+        if value is not None and value > 0:
+            where = f"tensor {layer}.alpha"[:200]
+            return EffectiveScale(alpha=value, source=where, scale=value / rank if rank else 1.0)
+        if rank is not None and alpha is None:
+            return EffectiveScale(
+                scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",)
+            )
+    scale = 1.0
+    # LoKr with two whole factors has no rank: its alpha is set so that the scale is 1, and metadata says nothing of it.
+    if alpha is not None and rank is not None:
+        if stored is not None:
+            scale = alpha / rank
+        elif where is not None and "lora_adapter_metadata" in where:
+            # Without alpha tensors only PEFT leaves its alpha to be applied: other tools have multiplied it in.
+            scale = alpha / (math.sqrt(rank) if training_metadata.is_rank_stabilised(header.metadata) else rank)
+    return EffectiveScale(alpha=alpha, source=where, scale=scale)
+
+
+def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float | None:
+    """The value of a tensor with one element; None where it can't be read or is no finite number."""
+    start, end = tensor.data_offsets
+    if math.prod(tensor.shape) != 1 or not 0 < end - start <= 8:
+        return None
+    data = read_bytes(header.data_start + start, header.data_start + end)
+    if tensor.dtype == "BF16" and len(data) == 2:
+        data, letter = b"\0\0" + data, "<f"
+    else:
+        letter = SCALAR_FORMATS.get(tensor.dtype, "")
+    if not letter or len(data) != struct.calcsize(letter):
+        return None
+    value = float(struct.unpack(letter, data)[0])
+    return value if math.isfinite(value) else None
 
 
 def _architecture(structure: Structure, metadata: Metadata) -> tuple[str | None, str, bool]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
+from connectors.claims import read_wording
 from connectors.claims.base_models import BASE_MODELS, TABLES, Network
 from connectors.weights.key_formats import Layers, Named, Part
 
@@ -177,16 +178,9 @@ class LayerShapes:
         return next((tensor.shape for tensor in tensors if tensor is not None and len(tensor.shape) >= 2), ())
 
 
-# Layers that read the hidden state.
-_INPUTS = (
-    "to_q,to_query,qkv,attn_q,q_proj,attn_wq,attn_w1q,to_qkv_mlp_proj,linear1,ff_net_0_proj,ff_linear_in,mlp_0,mlp_fc1,"
-    "ffn_0,ffn_net_0_proj,feed_forward_w1,feed_forward_linear_1,mlp_net_0_proj,img_qkv_proj"
-)
-# Layers that read the hidden state of a stream, in the original names of FLUX and its relatives.
-STREAM_INPUTS = (
-    "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
-    "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v"
-)
+_NAMES = read_wording("networks", "tensor_names.toml").words
+_INPUTS = ",".join(_NAMES["inputs"])
+STREAM_INPUTS = ",".join(_NAMES["stream_inputs"])
 _ATTENTION = STREAM_INPUTS + ",to_q,to_k,to_v,to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
 # Fewer blocks are a selection, or an example.
 _FEWEST = 4

@@ -1,9 +1,8 @@
 """Reads the .safetensors inside a plain tar (ustar, with GNU's and pax's long names); other members are skipped."""
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Protocol
 
 from connectors.errors import NotWeights
 from connectors.weights.header import FIRST_READ, RangeReader
@@ -25,21 +24,13 @@ class TarMember:
     def __init__(self, tar: RangeReader) -> None:
         """Raises NotWeights where there is none, and for what is no readable tar."""
         self._tar = tar
-        found = next((found for found in members(_Blocks(tar)) if is_weights(found[0])), None)
+        found = next((found for found in self._members() if is_weights(found[0])), None)
         if found is None:
             raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
         member, self.start = found
         self.size: int | None = member.size
         if tar.size is not None and self.start + member.size > tar.size:
             raise NotWeights("The archive breaks off in the middle of the LoRA. Get it again.")
-
-    @property
-    def bytes_read(self) -> int:
-        return self._tar.bytes_read
-
-    @property
-    def requests(self) -> int:
-        return self._tar.requests
 
     def read(self, start: int, stop: int) -> bytes:
         if start == 0:
@@ -55,10 +46,26 @@ class TarMember:
     def is_alone(self) -> bool:
         """Whether no other one follows, as far as a few small reads tell: the walk ends before it costs much."""
         try:
-            others = members(_Blocks(self._tar), self.start + _round_up(self.size or 0))
+            others = self._members(self.start + _round_up(self.size or 0))
             return not any(is_weights(member) for member, _ in others)
         except NotWeights:
             return True
+
+    def _members(self, at: int = 0) -> Iterator[tuple[tarfile.TarInfo, int]]:
+        """Read in pieces that are likely to hold the LoRA's own header too."""
+        hops = 0
+
+        def read(at: int, count: int) -> bytes:
+            nonlocal hops
+            data = self._tar.peek(at, at + count)
+            if len(data) < count:
+                hops += 1
+                if hops > _MAX_HOPS:
+                    raise NotWeights("The LoRA lies behind too many other files of the archive. It is not looked for.")
+                data = self._tar.read(at, at + max(count, FIRST_READ))[:count]
+            return data
+
+        return members(read, at)
 
 
 def is_tar(head: bytes) -> bool:
@@ -82,14 +89,12 @@ def is_weights(member: tarfile.TarInfo) -> bool:
     return True
 
 
-class Blocks(Protocol):
-    def read(self, at: int, count: int) -> bytes:
-        """The bytes there, fewer at the end."""
-        ...
+def members(
+    read: Callable[[int, int], bytes], at: int = 0, most: int = _MAX_HEADERS
+) -> Iterator[tuple[tarfile.TarInfo, int]]:
+    """Each member from `at` on, with the place where its bytes begin. `read` gives so many bytes from one place on.
 
-
-def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Each member from `at` on, with the place where its bytes begin. Blocks are read forwards.
+    It is called forwards, and gives fewer bytes at the end.
 
     Python's own tarfile reads long names and pax headers of any length, and releases before 3.11.10 take minutes for a
     pax header of 200 KB (CVE-2024-6232).
@@ -97,7 +102,7 @@ def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[t
     extended = dict[str, str]()
     for _ in range(most):
         try:
-            member = tarfile.TarInfo.frombuf(blocks.read(at, _BLOCK), "utf-8", "replace")
+            member = tarfile.TarInfo.frombuf(read(at, _BLOCK), "utf-8", "replace")
         except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
             return
         except tarfile.TarError as error:
@@ -108,7 +113,7 @@ def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[t
         if member.type in _LONG:
             if member.size > _MAX_LONG_NAME:
                 raise NotWeights("The archive's headers take more room than any real one's. It is not read further.")
-            extended |= _read_extended(member, blocks.read(at, member.size))
+            extended |= _read_extended(member, read(at, member.size))
             at += _round_up(member.size)
             continue
         member.name = extended.get("GNU.sparse.name") or extended.get("path") or member.name
@@ -147,28 +152,11 @@ def _round_up(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
 
 
-class _Blocks:
-    """The tar, read in pieces that are likely to hold the LoRA's own header too."""
-
-    def __init__(self, tar: RangeReader) -> None:
-        self._tar = tar
-        self._hops = 0
-
-    def read(self, at: int, count: int) -> bytes:
-        data = self._tar.peek(at, at + count)
-        if len(data) < count:
-            self._hops += 1
-            if self._hops > _MAX_HOPS:
-                raise NotWeights("The LoRA lies behind too many other files of the archive. It is not looked for.")
-            data = self._tar.read(at, at + max(count, FIRST_READ))[:count]
-        return data
-
-
 def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The bytes of a plain tar's only .safetensors. Raises NotWeights for none, a second one, or a broken tar."""
     stream = _Chunks(chunks)
     found = False
-    for member, start in members(stream, most=_MAX_STREAMED):
+    for member, start in members(stream.read, most=_MAX_STREAMED):
         if not is_weights(member):
             continue
         if found:

@@ -17,9 +17,8 @@ from cachetools import LRUCache
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
-from connectors.filter import check_shown
 from connectors.query import Query
-from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, within
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode

@@ -10,8 +10,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from connectors.errors import HubUiError
-from connectors.filter import keep_permitted
-from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, keep_permitted
 from hub_ui.catalog.codec import decode, encode
 from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms

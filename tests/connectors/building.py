@@ -1,6 +1,9 @@
 """What the three hubs send, in the shapes of August 2026, one field at a time."""
 
+import copy
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelInfo
@@ -17,72 +20,37 @@ HASH = "dd66" * 16
 SHA = "AB" * 32
 
 
+# By what each is, with the fields that most tests leave as they are.
+_ANSWERS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def _answer(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return copy.deepcopy(_ANSWERS[name]) | fields
+
+
 def civitai_model(**fields: Any) -> dict[str, Any]:
-    return {
-        "id": 4128,
-        "name": "Saltmarsh Gouache",
-        "description": "<p>Wet paper.</p>",
-        "type": "LORA",
-        "nsfw": False,
-        "nsfwLevel": 1,
-        "tags": ["style", "gouache"],
-        "creator": {"username": "saltmarsh", "image": None},
-        "stats": {"downloadCount": 120, "thumbsUpCount": 12},
-        "modelVersions": [civitai_version()],
-        **fields,
-    }
+    return _answer("civitai model", {"modelVersions": [civitai_version()], **fields})
 
 
 def civitai_version(**fields: Any) -> dict[str, Any]:
-    return {
-        "id": 41280,
-        "name": "v1",
-        "baseModel": "Flux.1 D",
-        "publishedAt": "2026-08-01T10:00:00.123Z",
-        "trainedWords": ["sltmrsh gouache"],
-        "files": [civitai_file()],
-        "images": [civitai_image()],
-        **fields,
-    }
+    return _answer("civitai version", {"files": [civitai_file()], "images": [civitai_image()], **fields})
 
 
 def civitai_file(**fields: Any) -> dict[str, Any]:
-    return {
-        "id": 9001,
-        "name": "saltmarsh.safetensors",
-        "type": "Model",
-        "sizeKB": 18.5,
-        "metadata": {"format": "SafeTensor"},
-        "hashes": {"SHA256": SHA},
-        "primary": True,
-        **fields,
-    }
+    return _answer("civitai file", fields)
 
 
 def civitai_image(**fields: Any) -> dict[str, Any]:
-    return {"url": "https://image.civitai.com/x/original=true/1.jpeg", "nsfwLevel": 1, "type": "image", **fields}
+    return _answer("civitai image", fields)
 
 
 def civitai_alone(**fields: Any) -> dict[str, Any]:
     """The answer of /model-versions/:id."""
-    about = {"name": "Saltmarsh Gouache", "type": "LORA", "nsfw": False}
-    return {**civitai_version(), "modelId": 4128, "model": about, "usageControl": "Download", **fields}
+    return {**civitai_version(), **_answer("civitai version alone", fields)}
 
 
 def huggingface_item(**fields: Any) -> dict[str, Any]:
-    return {
-        "id": "sundayprint/risograph-weekend",
-        "sha": COMMIT,
-        "author": "sundayprint",
-        "downloads": 900,
-        "likes": 40,
-        "gated": False,
-        "lastModified": "2026-08-01T10:00:00.000Z",
-        "tags": ["lora", "style"],
-        "cardData": {"base_model": "black-forest-labs/FLUX.1-dev", "instance_prompt": "RSGRPH", "license": "mit"},
-        "siblings": [{"rfilename": "README.md"}, {"rfilename": "risograph.safetensors"}],
-        **fields,
-    }
+    return _answer("huggingface item", fields)
 
 
 FLUX_INPUTS = ("prompt", "model", "replicate_weights", "lora_scale", "extra_lora", "extra_lora_scale")
@@ -90,27 +58,12 @@ SDXL_INPUTS = ("prompt", "refine", "replicate_weights", "lora_scale")
 
 
 def replicate_model(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -> dict[str, Any]:
-    return {
-        "url": "https://replicate.com/pearlgrey/fog-harbour",
-        "owner": "pearlgrey",
-        "name": "fog-harbour",
-        "description": None,
-        "run_count": 77,
-        "cover_image_url": None,
-        "default_example": {"input": {"prompt": "a pier in the style of TOK"}, "output": None},
-        "latest_version": replicate_version(inputs=inputs),
-        **fields,
-    }
+    return _answer("replicate model", {"latest_version": replicate_version(inputs=inputs), **fields})
 
 
 def replicate_version(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -> dict[str, Any]:
     schemas: dict[str, Any] = {"Input": {"properties": {name: {"type": "string"} for name in inputs}}}
-    return {
-        "id": HASH,
-        "created_at": "2026-08-01T10:00:00.123456789Z",
-        "openapi_schema": {"components": {"schemas": schemas}},
-        **fields,
-    }
+    return _answer("replicate version", {"openapi_schema": {"components": {"schemas": schemas}}, **fields})
 
 
 def of_civitai(**fields: Any) -> Lora:

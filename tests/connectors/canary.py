@@ -6,6 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
+import httpx2
+
+from connectors.errors import HubUiError
+from connectors.http.errors import FAILURES
+
+# What a request raises that leads nowhere, whichever client makes it.
+REFUSED = (*FAILURES, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, HubUiError)
 _MARK = b"that is all"
 
 

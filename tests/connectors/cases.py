@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def read_cases(tests: str) -> dict[str, list[Any]]:
     """By what is read in them, which is also the name of the test."""
@@ -11,3 +13,8 @@ def read_cases(tests: str) -> dict[str, list[Any]]:
     file = path.with_name(f"{path.stem.removeprefix('test_')}.json")
     cases: dict[str, list[Any]] = json.loads(file.read_text(encoding="utf-8"))
     return cases
+
+
+def named(cases: list[Any]) -> list[Any]:
+    """Parameters of which the first is a sentence, the name of the case."""
+    return [pytest.param(*case[1:], id=case[0]) for case in cases]

@@ -3,8 +3,7 @@
 import re
 
 from connectors.claims.base_models import base_claims
-from connectors.connector import Download, HttpDownload
-from connectors.filter import filter_loras
+from connectors.connector import Download, HttpDownload, filter_loras
 from connectors.http.json_fields import Table, count, table, tables, text
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query

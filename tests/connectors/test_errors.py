@@ -14,16 +14,7 @@ def test_an_error_has_the_exit_code_of_the_contract(kind: str, code: int) -> Non
     assert getattr(errors, kind).exit_code == code
 
 
-@pytest.mark.parametrize(
-    ("word", "sentence"),
-    [
-        ("serach", " Did you mean “search”?"),
-        ("PUL", " Did you mean “pull”?"),
-        ("sho", " Did you mean “show”?"),
-        ("nothing-like-it", ""),
-        ("", ""),
-    ],
-)
+@pytest.mark.parametrize(("word", "sentence"), READ["a near name is suggested"])
 def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
     assert suggestion(word, ["search", "show", "pull", "sync"]) == sentence
 

@@ -6,6 +6,9 @@ from connectors.claims.resolve import flatten
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Version, WeightFile, distinct, highest, within
 from connectors.ref import Ref
 from tests.connectors.building import of_civitai
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 KEYS = [
     *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
@@ -57,13 +60,7 @@ def test_the_first_version_is_the_default() -> None:
     assert lora.version("7") is None
 
 
-@pytest.mark.parametrize(
-    ("level", "ceiling", "shown"),
-    [
-        *(("safe", "safe", True), ("soft", "safe", False), ("soft", "soft", True)),
-        *((None, "safe", False), (None, "soft", True)),
-    ],
-)
+@pytest.mark.parametrize(("level", "ceiling", "shown"), READ["a level fits under a ceiling or not"])
 def test_a_level_fits_under_a_ceiling_or_not(level: Nsfw | None, ceiling: Nsfw, shown: bool) -> None:
     assert within(level, ceiling) is shown
 

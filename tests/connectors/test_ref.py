@@ -8,32 +8,12 @@ from hypothesis import strategies as st
 from connectors.errors import BadRef
 from connectors.ref import Ref, is_bare, is_id, is_path, local_ref
 from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
-@pytest.mark.parametrize(
-    ("text", "printed"),
-    [
-        *WRITTEN,
-        ("civitai:@41280", "civitai:@41280"),
-        (f"HuggingFace:a/b@{COMMIT}#sub/x y.safetensors", f"huggingface:a/b@{COMMIT}#sub/x y.safetensors"),
-        (f"replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
-        (f"https://replicate.com/a/b:{HASH}", f"replicate:a/b@{HASH}"),
-        ("sdxl:lycoris:civitai:4128@41280", "civitai:4128@41280"),
-        ("URN:AIR:SDXL:LoRA:CivitAI:4128@41280", "civitai:4128@41280"),
-        (f"urn:air:flux1:lora:replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
-        ("https://huggingface.co/a/b/tree/refs/pr/3/folder", "huggingface:a/b@refs/pr/3"),
-        (
-            "https://huggingface.co/a/b/blob/feature%2fx/sub/f%2B.safetensors",
-            "huggingface:a/b@feature/x#sub/f+.safetensors",
-        ),
-        ("https://huggingface.co/a/b/resolve/main/sub%2Ff.safetensors", "huggingface:a/b@main#sub/f.safetensors"),
-        (f"https://huggingface.co/a/b/commit/{COMMIT}", f"huggingface:a/b@{COMMIT}"),
-        ("a/FLUX.1-dev", "huggingface:a/FLUX.1-dev"),
-        (f"local:My Robot v1.5 (old)@{HASH}", f"local:My Robot v1.5 (old)@{HASH}"),
-        ("local:ロボット", "local:ロボット"),
-        ("  civitai:4128\n", "civitai:4128"),
-    ],
-)
+@pytest.mark.parametrize(("text", "printed"), [*WRITTEN, *READ["everything people paste is read"]])
 def test_everything_people_paste_is_read(text: str, printed: str) -> None:
     ref = Ref.parse(text)
     assert str(ref) == printed
@@ -74,18 +54,7 @@ def test_a_refusal_shows_no_control_characters_and_no_novel() -> None:
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize(
-    ("text", "pinned"),
-    [
-        (f"hf:a/b@{COMMIT}", True),
-        ("hf:a/b@main", False),
-        ("hf:a/b@a1a1a1a", False),
-        ("hf:a/b", False),
-        ("civitai:1@2", True),
-        ("civitai:1", False),
-        (f"replicate:a/b@{HASH}", True),
-    ],
-)
+@pytest.mark.parametrize(("text", "pinned"), READ["only what can t change is pinned"])
 def test_only_what_can_t_change_is_pinned(text: str, pinned: bool) -> None:
     assert Ref.parse(text).is_pinned is pinned
 
@@ -133,15 +102,6 @@ def test_an_id_is_checked_before_it_becomes_a_ref(text: str, valid: bool) -> Non
     assert is_id("huggingface", text) is valid
 
 
-@pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("a/b", True),
-        (f"a/b@{COMMIT}", True),
-        ("hf:a/b", False),
-        ("civitai.com/models", False),
-        ("a/b.safetensors", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "bare"), READ["an owner and name without a hub can be told from a ref that names it"])
 def test_an_owner_and_name_without_a_hub_can_be_told_from_a_ref_that_names_it(text: str, bare: bool) -> None:
     assert is_bare(text) is bare

@@ -14,6 +14,9 @@ from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL, Hub, HubName, RefFormat, find_origin, origin_label, with_width
 from hub_ui.settings import from_environment
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 ROOT = Path(connectors.__file__).parents[1]
 STEPS = Path(connectors.__file__).with_name("ADDING_A_HUB.md").read_text(encoding="utf-8")
@@ -93,17 +96,7 @@ def test_this_computer_is_an_origin_and_no_hub() -> None:
 CDN = "https://image.civitai.com/account/uuid"
 
 
-@pytest.mark.parametrize(
-    ("url", "width", "asked"),
-    [
-        (f"{CDN}/original=true/139439234.jpeg", 450, f"{CDN}/width=450/139439234.jpeg"),
-        (f"{CDN}/width=450/692411.jpeg", 900, f"{CDN}/width=900/692411.jpeg"),
-        (f"{CDN}/width=450/692411.jpeg", None, f"{CDN}/original=true/692411.jpeg"),
-        (f"{CDN}/anim=false,width=450/a b.jpeg", 96, f"{CDN}/width=96/a b.jpeg"),
-        ("https://a.example/x.png", 450, "https://a.example/x.png"),
-        ("https://a.example/x.png?a=1/b=2/c", 450, "https://a.example/x.png?a=1/b=2/c"),
-    ],
-)
+@pytest.mark.parametrize(("url", "width", "asked"), READ["civitai is asked for the width of the place"])
 def test_civitai_is_asked_for_the_width_of_the_place(url: str, width: int | None, asked: str) -> None:
     assert with_width(url, "civitai", width) == asked
 

@@ -20,7 +20,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from connectors.weights.header import DTYPE_BITS
+from connectors.weights.header import DTYPE_BITS, SCALAR_FORMATS
 
 CHUNK = 256 * 1024
 
@@ -78,10 +78,7 @@ _FLOAT_BITS = {
     "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
     "F32": (0x81FFFFFF, 0x3C000000), "F64": (0x801FFFFFFFFFFFFF, 0x3F80000000000000),
 }  # fmt: skip
-_SCALAR_FORMATS = {
-    "F16": "<e", "F32": "<f", "F64": "<d", "I8": "<b", "U8": "<B", "I16": "<h", "U16": "<H", "I32": "<i", "U32": "<I",
-    "I64": "<q", "U64": "<Q", "BOOL": "<?",
-}  # fmt: skip
+_SCALAR_FORMATS = {**SCALAR_FORMATS, "BOOL": "<?"}
 # A multiple of every element size. Tensors repeat the pattern, which is as fast as copying memory.
 _PATTERN_BYTES = 128 * 1024
 
@@ -144,7 +141,9 @@ def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: byte
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
-        element = struct.pack(_SCALAR_FORMATS[dtype], value if dtype in {"F16", "F32", "F64"} else int(value))
+        element = struct.pack(
+            {**SCALAR_FORMATS, "BOOL": "<?"}[dtype], value if dtype in {"F16", "F32", "F64"} else int(value)
+        )
     return in_memory(element * math.prod(shape))
 
 

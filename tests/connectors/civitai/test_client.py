@@ -15,10 +15,14 @@ from connectors.errors import (
     Withheld,
 )
 from connectors.query import Query, Range
+from connectors.query_language import parse
 from connectors.record import Claim
 from connectors.ref import Ref
 from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
+from tests.connectors.cases import read_cases
 from tests.connectors.serving import Answer, Hub, said
+
+READ = read_cases(__file__)
 
 MODELS, MODEL, VERSION = "/api/v1/models", "/api/v1/models/4128", "/api/v1/model-versions/41280"
 DOWNLOAD = "/api/download/models/41280"
@@ -44,26 +48,9 @@ def test_the_three_types_are_asked_for_as_repeated_parameters(server: Hub) -> No
     assert asked["limit"] == ["100"]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        (Query(), {"nsfw": ["true"]}),
-        (Query(text="ink", nsfw="safe"), {"query": ["ink"]}),
-        (Query(sort="downloads", nsfw="safe"), {"sort": ["Most Downloaded"]}),
-        (Query(sort="likes", nsfw="safe"), {"sort": ["Most Liked"]}),
-        (Query(sort="newest", nsfw="safe"), {"sort": ["Newest"]}),
-        (Query(nsfw="safe"), {}),
-        (Query(kinds=("style",), nsfw="safe"), {"tag": ["style"]}),
-        (Query(kinds=("style", "tool"), nsfw="safe"), {}),
-        (Query(kinds=("concept",), nsfw="safe"), {}),
-        (Query(text="ink", phrases=("two words",), nsfw="safe"), {"query": ["ink two words"]}),
-        (Query(creators=("Ada",), kinds=("style",), tags=("ink",), nsfw="safe"), {"username": ["Ada"], "tag": ["ink"]}),
-        (Query(creators=("Ada", "Bob"), tags=("ink", "wash"), nsfw="safe"), {}),
-        (Query(excluded=(("text", "ink"), ("creator", "Ada")), licenses=("sell",), nsfw="safe"), {}),
-    ],
-)
-def test_a_query_becomes_parameters(server: Hub, query: Query, expected: dict[str, list[str]]) -> None:
-    _listing(server).search(query)
+@pytest.mark.parametrize(("query", "expected"), READ["a query becomes parameters"])
+def test_a_query_becomes_parameters(server: Hub, query: str, expected: dict[str, list[str]]) -> None:
+    _listing(server).search(parse(query))
     asked = server.asked[0].params
     assert {name: asked[name] for name in asked if name not in ("types", "limit")} == expected
 
@@ -94,15 +81,6 @@ def test_a_version_on_the_asked_base_comes_first(server: Hub) -> None:
     versions = [civitai_version(id=1), civitai_version(id=2, baseModel="Pony")]
     page = _listing(server, civitai_model(modelVersions=versions)).search(Query(bases=("sdxl",)))
     assert [version.ref.version for version in page.loras[0].versions] == ["2", "1"]
-
-
-def test_stronger_pictures_and_loras_stay_out_of_a_safe_search(server: Hub) -> None:
-    images = [civitai_image(nsfwLevel=1), civitai_image(nsfwLevel=0)]
-    shown = civitai_model(nsfwLevel=1, modelVersions=[civitai_version(images=images)])
-    strong = civitai_model(id=3, nsfwLevel=9, modelVersions=[civitai_version(id=3, images=images[:1])])
-    page = _listing(server, shown, civitai_model(id=2, nsfw=True), strong).search(Query(nsfw="safe"))
-    assert [lora.ref.id for lora in page.loras] == ["4128"]
-    assert [example.nsfw for example in page.loras[0].versions[0].examples] == ["safe"]
 
 
 def test_a_broken_model_does_not_cost_the_page(server: Hub) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from connectors.civitai import parse
-from connectors.civitai.parse import lora_params
+from connectors.civitai.parse import lora_availability, lora_params, version_availability
 from connectors.claims.resolve import flatten
 from tests.connectors.building import (
     NOW,
@@ -18,7 +18,7 @@ from tests.connectors.building import (
     of_civitai,
     of_version,
 )
-from tests.connectors.cases import read_cases
+from tests.connectors.cases import named, read_cases
 
 READ = read_cases(__file__)
 
@@ -56,73 +56,24 @@ def test_a_model_without_a_number_is_none(number: object) -> None:
     assert parse.lora(civitai_model(id=number), "https://civitai.com", NOW) is None
 
 
+@pytest.mark.parametrize(("fields", "version", "said"), named(READ["a model becomes what it and its version say"]))
+def test_a_model_becomes_what_it_and_its_version_say(
+    fields: dict[str, Any], version: dict[str, Any], said: dict[str, Any]
+) -> None:
+    makers = {"files": civitai_file, "images": civitai_image}
+    lists = {name: [makers[name](**each) for each in version[name]] for name in makers.keys() & version.keys()}
+    record = flatten(of_civitai(**fields, modelVersions=[civitai_version(**{**version, **lists})])).to_json()
+    assert {key: record[key] for key in said} == said
+
+
 @pytest.mark.parametrize(
-    ("kind", "algorithm"),
-    [("LORA", "lora"), ("LoCon", "locon"), ("DoRA", "dora")],
+    ("mode", "access", "where"),
+    [("Archived", "archived", ["mode"]), ("TakenDown", "removed", ["mode"]), (None, "open", [])],
 )
-def test_the_three_types_name_their_algorithm(kind: str, algorithm: str) -> None:
-    assert flatten(of_civitai(type=kind)).algorithm == algorithm
-
-
-def test_before_2024_people_favourited() -> None:
-    lora = of_civitai(stats={"downloadCount": 5, "favoriteCount": 3, "rating": 5})
-    assert (lora.downloads, lora.likes) == (5, 3)
-
-
-@pytest.mark.parametrize(("mode", "access"), [("Archived", "archived"), ("TakenDown", "removed"), (None, "open")])
-def test_the_mode_is_the_access(mode: str | None, access: str) -> None:
-    assert flatten(of_civitai(mode=mode)).access == access
-
-
-def test_only_weights_are_files() -> None:
-    files = [civitai_file(id=i, type=kind) for i, kind in enumerate(["Training Data", "Model", "VAE", "Config"])]
-    assert [file.ref.file for file in of_civitai(modelVersions=[civitai_version(files=files)]).versions[0].files] == [
-        "1"
-    ]
-
-
-def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
-    names = {1: "poses.zip", 2: "ink.safetensors"}
-    file = file_of(of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]))
-    assert (file.ref.file, file.name) == ("2", "ink.safetensors")
-
-
-def test_the_primary_file_leads_wherever_it_stands() -> None:
-    record = of_version(files=[civitai_file(id=1, primary=False), civitai_file(id=2, primary=True)])
-    assert str(record.ref) == "civitai:4128@41280#2"
-
-
-@pytest.mark.parametrize(("name", "stated", "form"), READ["the name tells a pickle whatever is stated"])
-def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
-    assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
-
-
-def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
-    assert file_of(of_version(files=[civitai_file(overrideName="ink_v2.safetensors")])).name == "ink_v2.safetensors"
-
-
-def test_a_file_name_names_no_folder() -> None:
-    assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
-
-
-def test_an_image_says_its_level_in_bits_or_in_a_word() -> None:
-    images = [civitai_image(nsfwLevel=2), civitai_image(nsfwLevel=None, nsfw="Mature")]
-    assert [image.nsfw for image in of_version(images=images).images] == ["soft", "mature"]
-
-
-def test_a_picture_keeps_plain_parameters_only() -> None:
-    meta = {
-        "prompt": "a pier",
-        "seed": 7,
-        "Model": "x",
-        "comfy": "{...}",
-        "resources": [{}],
-        "cfgScale": 3.5,
-        "on": True,
-    }
-    image = of_version(images=[civitai_image(meta=meta)]).images[0]
-    assert image.prompt == "a pier"
-    assert dict(image.params) == {"seed": 7, "Model": "x", "cfgScale": 3.5, "on": True}
+def test_the_mode_is_the_access(mode: str | None, access: str, where: list[str]) -> None:
+    lora = of_civitai(mode=mode)
+    assert flatten(lora).access == access
+    assert [claim.where for claim in lora.claims if claim.field == "access"] == where
 
 
 def test_access_and_level_are_claims_too() -> None:
@@ -132,22 +83,11 @@ def test_access_and_level_are_claims_too() -> None:
     assert said == [("generation-only", "modelVersions[0].usageControl")]
 
 
-def test_a_description_stands_in_for_missing_words() -> None:
-    about = "<p>Made in May.<br>Trigger words: fxx, hat</p><p>Weight: 0.7</p>"
-    record = flatten(of_civitai(description=about, modelVersions=[civitai_version(trainedWords=[])]))
-    assert (record.trigger_words, record.weight) == (("fxx", "hat"), 0.7)
-
-
 def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
     images = [civitai_image(meta={"prompt": "fox <lora:saltmarsh:0.6> <lora:other:1>"})]
     record = of_version(images=images)
     weights = [(claim.value, claim.source) for claim in record.claims if claim.field == "weight"]
     assert (record.weight, weights) == (0.6, [(0.6, "example")])
-
-
-def test_a_word_that_calls_itself_a_style_is_one() -> None:
-    version = civitai_version(trainedWords=["saltmarsh style"])
-    assert flatten(of_civitai(tags=[], name="Saltmarsh", modelVersions=[version])).kind == "style"
 
 
 def test_a_versions_own_answer_completes_the_listed_one() -> None:
@@ -233,3 +173,30 @@ def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[l
 def test_a_real_person_is_a_claim_where_the_hub_says_yes_or_no(value: object) -> None:
     claims = [claim.value for claim in of_civitai(poi=value).claims if claim.field == "real_person"]
     assert claims == ([value] if isinstance(value, bool) else [])
+
+
+@pytest.mark.parametrize(("version", "access"), READ["access has had many forms"])
+def test_access_has_had_many_forms(version: dict[str, Any], access: str) -> None:
+    assert version_availability(version, NOW).access == access
+
+
+@pytest.mark.parametrize(("until", "note"), READ["a note gives the time left"])
+def test_a_note_gives_the_time_left(until: str, note: str) -> None:
+    availability = version_availability({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
+    assert (availability.access, availability.note) == ("paid", note)
+
+
+@pytest.mark.parametrize(("version", "where"), READ["a claim names the field that says it"])
+def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: str) -> None:
+    availability = version_availability(version, NOW)
+    assert [(c.value, c.where) for c in availability.claims("v.")] == [(availability.access, where)]
+
+
+def test_what_nothing_says_is_no_claim() -> None:
+    assert version_availability({}, NOW).claims() == lora_availability({}).claims() == ()
+
+
+def test_a_mode_that_nobody_has_listed_is_told_as_it_is_written() -> None:
+    unknown = lora_availability({"mode": "Quarantined"})
+    note = "CivitAI gives its state as “Quarantined”, so it can't be downloaded."
+    assert (unknown.access, unknown.note) == ("archived", note)

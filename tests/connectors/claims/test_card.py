@@ -12,24 +12,14 @@ from tests.connectors.cases import read_cases
 READ = read_cases(__file__)
 
 
-@pytest.mark.parametrize(
-    ("text", "front", "body"),
-    [
-        ("---\nlicense: mit\n---\n# Title\n", {"license": "mit"}, "# Title\n"),
-        ("---\r\na: 1\r\n---\r\nText", {"a": 1}, "Text"),
-        # Rules further down are part of the text, and only blanks may stand before the first.
-        ("---\na: 1\n---\nText\n---\nb: 2\n---\n", {"a": 1}, "Text\n---\nb: 2\n---\n"),
-        *((f"{start}---\na: 1\n---\nText", {"a": 1}, "Text") for start in ("", "\n", "\ufeff", "\r\n")),
-        *((text, {}, text) for text in ("", "# Title\n", "---\n", "---\na: 1\n", "Text\n---\na: 1\n---\n")),
-    ],
-)
+@pytest.mark.parametrize(("text", "front", "body"), READ["a card is front matter and text"])
 def test_a_card_is_front_matter_and_text(text: str, front: dict[str, Any], body: str) -> None:
     found, rest = card.split_card(text)
     assert (dict(found), rest) == (front, body)
 
 
 @pytest.mark.parametrize(
-    "front", ["a: [", "- just\n- a list", "text", "a: 2024-13-45", "a: !!python/object:os.system x", "[" * 5000]
+    "front", ["a: [", "- just\n- a list", "text", "a: 2024-13-45", "a: !!python/object:os.system x", "[" * 1000]
 )
 def test_broken_or_hostile_front_matter_is_none(front: str) -> None:
     assert card.split_card(f"---\n{front}\n---\nText") == ({}, "Text")
@@ -62,7 +52,7 @@ Trigger words: `btt`, `sail`. Recommended strength: 0.5
 
 
 def test_a_section_that_names_one_file_is_about_that_file() -> None:
-    claims = split_by_file(SECTIONS, "card", ()).claims
+    claims = split_by_file(SECTIONS, "card", ())[0]
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "fox.safetensors": ("fxx",),
         "boat-v2.safetensors": ("btt", "sail"),
@@ -72,28 +62,19 @@ def test_a_section_that_names_one_file_is_about_that_file() -> None:
 
 
 def test_a_section_about_one_file_is_not_about_the_repo() -> None:
-    rest = split_by_file(SECTIONS, "card", ()).rest
+    rest = split_by_file(SECTIONS, "card", ())[1]
     assert "weight: 0.7" in rest
     assert "fxx" not in rest
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "## Usage\n\nTrigger word: `fxx`\nload fox.safetensors\n",
-        "## A\n\nTrigger word: `a1`\n\n## B\n\nTrigger word: `b1`\n",
-        "## All\n\nTrigger word: `fxx`: a.safetensors and b.safetensors\n",
-        "",
-    ],
-)
+@pytest.mark.parametrize("body", READ["a card about one lora is left whole"])
 def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
-    apart = split_by_file(body, "card", ())
-    assert (dict(apart.claims), apart.rest) == ({}, body)
+    assert split_by_file(body, "card", ()) == ({}, body)
 
 
 def test_a_title_may_be_the_files_name() -> None:
     body = "# Fox_one\nTrigger\n```bash\nfxx, hat\n```\n# Fox two\n- Trigger\n```\nfxy\n```\n"
-    claims = split_by_file(body, "card", ["fox-one.safetensors", "Fox_Two.safetensors"]).claims
+    claims = split_by_file(body, "card", ["fox-one.safetensors", "Fox_Two.safetensors"])[0]
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "fox-one.safetensors": ("fxx", "hat"),
         "fox_two.safetensors": ("fxy",),
@@ -102,7 +83,7 @@ def test_a_title_may_be_the_files_name() -> None:
 
 def test_a_space_in_a_link_is_a_space_in_the_name() -> None:
     body = "# A\nTrigger: `a1` [x](sub/my%20fox.safetensors)\n# B\nTrigger: `b1` [x](b.safetensors)\n"
-    assert set(split_by_file(body, "card", ()).claims) == {"my fox.safetensors", "b.safetensors"}
+    assert set(split_by_file(body, "card", ())[0]) == {"my fox.safetensors", "b.safetensors"}
 
 
 @pytest.mark.parametrize(("body", "files", "apart"), READ["parts with words of their own are several loras"])
@@ -113,7 +94,7 @@ def test_parts_with_words_of_their_own_are_several_loras(body: str, files: int, 
 def test_a_table_tells_files_apart() -> None:
     rows = "| `a.safetensors` | `a1`, hat | x |\n| b.safetensors | - | |\n| c.safetensors | c1 | |\n"
     table = f"| File | Trigger words | Note |\n|---|---|---|\n{rows}"
-    claims = split_by_file(table, "card", ()).claims
+    claims = split_by_file(table, "card", ())[0]
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "a.safetensors": ("a1", "hat"),
         "c.safetensors": ("c1",),
@@ -187,3 +168,47 @@ def test_a_claim_says_where_it_was_read() -> None:
 @pytest.mark.parametrize("body", ["base model: " * 15_000, "for " * 50_000, "weights for a" * 15_000, "a/" * 90_000])
 def test_a_card_made_to_be_slow_for_its_base_does_not_hang(body: str) -> None:
     base_model_claims({}, None, (), body)
+
+
+@pytest.mark.parametrize(("text", "scale"), READ["a text says the weight"])
+def test_a_text_says_the_weight(text: str, scale: float) -> None:
+    claims = card.scale_claims(text, "card")
+    assert [claim.value for claim in claims if claim.field == "weight"] == [scale]
+
+
+@pytest.mark.parametrize(("text", "ends"), READ["a range keeps both ends and starts at the low one"])
+def test_a_range_keeps_both_ends_and_starts_at_the_low_one(text: str, ends: list[float]) -> None:
+    said = {claim.field: claim.value for claim in card.scale_claims(text, "card")}
+    assert said == {"weight": ends[0], "weight_high": ends[1]}
+
+
+@pytest.mark.parametrize("text", READ["another number is no weight"])
+def test_another_number_is_no_weight(text: str) -> None:
+    assert card.scale_claims(text, "card") == ()
+
+
+@pytest.mark.parametrize(("written", "value"), READ["a lora tag tells the authors weight"])
+def test_a_lora_tag_tells_the_authors_weight(written: list[str], value: float | None) -> None:
+    claims = card.weight_claims(written, "trainedWords")
+    assert [claim.value for claim in claims] == ([value] if value is not None else [])
+
+
+def test_most_of_the_authors_prompts_tell_the_weight() -> None:
+    prompts = ["a <lora:Fox:0.7>", "b <lora:fox:0.7>, <lora:other:1>", "c <lora:fox:1>", "d"]
+    claims = card.prompt_weight_claims(prompts, ["fox"], "images")
+    assert [(c.value, c.source, c.where) for c in claims] == [(0.7, "example", "images: 2 of 3 prompts")]
+
+
+def test_a_weight_below_0_in_most_prompts_recommends_nothing() -> None:
+    prompts = ["a <lora:fox:-0.81>", "b <lora:fox:-0.81>", "c <lora:fox:1>"]
+    assert card.prompt_weight_claims(prompts, ["fox"], "images") == ()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "text", ["<lora:" + "a" * 200_000, "<lora:" * 30_000, "recommended " * 16_000, "weight " * 25_000, "0.1 " * 50_000]
+)
+def test_a_text_made_to_be_slow_for_its_weight_does_not_hang(text: str) -> None:
+    card.weight_claims([text], "trainedWords")
+    card.scale_claims(text, "card")
+    card.prompt_weight_claims([text], ["a"], "images")

@@ -66,17 +66,6 @@ def test_an_address_names_its_licence(address: str, name: str) -> None:
     assert permissions_of(address) == permissions_of(name) is not None
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "other",
-        "unknown",
-        "my-own-licence",
-        "https://example.org/LICENSE",
-        "+" * 500,
-        "https://example.org/apache-2.0-noncommercial",
-    ],
-)
+@pytest.mark.parametrize("name", READ["a licence that is not known has no summary"])
 def test_a_licence_that_is_not_known_has_no_summary(name: str) -> None:
     assert permissions_of(name) is None

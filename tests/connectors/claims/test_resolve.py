@@ -18,14 +18,21 @@ from connectors.claims.resolve import (
 from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
 from connectors.ref import Ref
 from connectors.weights.lora_facts import LoraFacts, read
+from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import header
 from tests.connectors.weights.building import lora as lora_header
+
+READ = read_cases(__file__)
 
 REF = Ref.parse("civitai:1")
 
 
 def _claim(field: str, value: Value, source: Source = "hub") -> Claim:
     return Claim(field=field, value=value, source=source, where="there")
+
+
+def _lora(*claims: Claim, versions: tuple[Version, ...] = ()) -> Lora:
+    return Lora(ref=REF, title="x", url="https://example.org", versions=versions, claims=claims)
 
 
 def test_the_most_trusted_claim_is_believed() -> None:
@@ -53,7 +60,7 @@ def test_for_an_authors_intention_the_author_is_trusted_more_than_the_file(field
 def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
     file = WeightFile(ref=REF.at("2", "3"), name="x", claims=(_claim("rank", 16, "header"),))
     version = Version(ref=REF.at("2"), name="v", files=(file,), claims=(_claim("base_model", "pony"),))
-    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(version,), claims=(_claim("kind", "style"),))
+    lora = _lora(_claim("kind", "style"), versions=(version,))
     record = flatten(lora)
     assert (record.rank, record.base_model, record.kind) == (16, "pony", "style")
     assert [claim.field for claim in record.claims] == ["rank", "base_model", "kind", "base_license"]
@@ -61,7 +68,7 @@ def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
 
 def test_a_versions_access_counts_while_the_lora_itself_is_open() -> None:
     paid = Version(ref=REF.at("2"), name="v", access="paid")
-    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(paid,))
+    lora = _lora(versions=(paid,))
     assert flatten(lora).access == "paid"
 
 
@@ -72,7 +79,7 @@ def _lora_on(base: str) -> Lora:
     """Two files; what its hub says of the base stands at the version, as on CivitAI."""
     files = tuple(WeightFile(ref=REF.at("2", name), name=name) for name in ("a", "b"))
     version = Version(ref=REF.at("2"), name="v", files=files, claims=base_claims(base, "hub", "baseModel"))
-    return Lora(ref=REF, title="x", url="https://example.org", versions=(version,))
+    return _lora(versions=(version,))
 
 
 def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
@@ -99,7 +106,6 @@ def test_a_base_model_the_file_may_be_for_is_kept(base: str, id_: str) -> None:
     assert (record.base_model, record.conflicts) == (id_, ())
 
 
-ATTENTION = "transformer_blocks.0..18.attn.to_q 3072>3072,single_transformer_blocks.0..37.attn.to_q 3072>3072"
 # Attention alone: FLUX.1 and Chroma both have it, and most such files are for FLUX.1.
 USUALLY_FLUX = LoraFacts(
     what="lora",
@@ -110,26 +116,15 @@ USUALLY_FLUX = LoraFacts(
 @pytest.mark.parametrize("source", ["hub", "card", "tag"])
 def test_whoever_names_a_network_that_the_file_fits_decides(source: Source) -> None:
     claims = (*USUALLY_FLUX.claims, *base_claims("lodestones/Chroma1-HD", source, "base_model"))
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     assert (record.architecture, record.base_model, record.conflict_sentences) == ("chroma", "chroma", ())
 
 
-@pytest.mark.parametrize(
-    ("repo", "layers", "base"),
-    [
-        ("lodestones/Chroma1-HD", ATTENTION, "chroma"),
-        ("Qwen/Qwen-Image", "transformer_blocks.0..9.attn.to_q 3072>3072", "qwen-image"),
-        (
-            "Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
-            "transformer_blocks.0..19.attn1.to_q 2240>2240",
-            "sana-video",
-        ),
-    ],
-)
-def test_a_true_card_is_believed_where_the_layers_fit_other_networks_too(repo: str, layers: str, base: str) -> None:
+@pytest.mark.parametrize(("repo", "layers", "base"), READ["a true card is believed where other networks fit too"])
+def test_a_true_card_is_believed_where_other_networks_fit_too(repo: str, layers: str, base: str) -> None:
     facts = read(header(lora_header(layers, style="diffusers")))
     claims = (*base_claims(repo, "card", "card front matter: base_model"), *facts.claims)
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     assert (record.architecture, record.base_model, record.conflict_sentences) == (base, base, ())
 
 
@@ -197,7 +192,7 @@ def test_a_second_base_of_a_card_is_said_where_nothing_tells_which_one_it_is() -
 
 
 def base_license(*claims: Claim) -> tuple[Value, Source, str] | None:
-    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    record = flatten(_lora(*claims))
     found = best_claim(record.claims, "base_license")
     return (found.value, found.source, found.where) if found else None
 
@@ -212,24 +207,10 @@ def test_the_bases_licence_is_that_of_the_base_that_is_believed() -> None:
     assert base_license(_claim("architecture", "flux1", "header"), *hub, old) is None
 
 
-@pytest.mark.parametrize(
-    ("file", "hub_says", "told"),
-    [
-        ("pony", "SDXL Turbo", ("CivitAI says SDXL Turbo, the file says Pony.",)),
-        ("illustrious", "Pony", ("CivitAI says Pony, the file says Illustrious.",)),
-        ("flux.2-klein-9b", "Flux.2 D", ("CivitAI says Flux.2 D, the file says FLUX.2 Klein 9B.",)),
-        # What training scripts and authors write for every SDXL file, a variant of the same, a name nobody listed.
-        ("pony", "SDXL 1.0", ()),
-        ("sdxl-1.0", "Illustrious", ()),
-        ("flux.2-klein-9b-base", "Flux.2 Klein 9B", ()),
-        ("pony", "Brand New XL", ()),
-        ("noobai", "Illustrious", ()),
-        ("illustrious", "NoobAI", ()),
-    ],
-)
-def test_two_lineages_that_exclude_each_other_are_a_conflict(file: str, hub_says: str, told: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("file", "hub_says", "told"), READ["two lineages that exclude each other are a conflict"])
+def test_two_lineages_that_exclude_each_other_are_a_conflict(file: str, hub_says: str, told: list[str]) -> None:
     claims = [_claim("base_model", file, "header"), *base_claims(hub_says, "hub", "baseModel")]
-    assert sentences(claims, "civitai") == told
+    assert list(sentences(claims, "civitai")) == told
 
 
 def test_several_who_disagree_stand_in_one_sentence() -> None:
@@ -259,17 +240,7 @@ def version(ref: Ref, name: str, *files: str) -> Version:
     return Version(ref=ref, name=name, files=named)
 
 
-@pytest.mark.parametrize(
-    ("name", "noise"),
-    [
-        ("boats_high_noise.safetensors", "high"),
-        ("Boats-LowNoise-v2", "low"),
-        ("boats_low", "low"),
-        ("low poly boats", None),
-        ("high noise and low noise", None),
-        ("highlands", None),
-    ],
-)
+@pytest.mark.parametrize(("name", "noise"), READ["a name says which network it is for"])
 def test_a_name_says_which_network_it_is_for(name: str, noise: str | None) -> None:
     assert noise_of(name) == noise
 
@@ -294,14 +265,7 @@ def test_a_newer_pair_under_the_same_names_leaves_no_choice_to_make() -> None:
     assert other_half(boats, old.at("2", "boats_high_noise")) == old.at("2", "boats_low_noise")
 
 
-@pytest.mark.parametrize(
-    ("files", "architecture"),
-    [
-        (("boats_high_noise",), "wan"),
-        (("boats_high_noise", "boats_low_noise"), "sdxl"),
-        (("boats", "boats_low_noise"), "wan"),
-    ],
-)
+@pytest.mark.parametrize(("files", "architecture"), READ["anything else is whole by itself"])
 def test_anything_else_is_whole_by_itself(files: tuple[str, ...], architecture: str) -> None:
     boats = lora(REPO, version(REPO, "main", *files), architecture=architecture)
     assert other_half(boats, REPO.at(REPO.version, files[0])) is None

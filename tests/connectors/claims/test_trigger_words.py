@@ -28,18 +28,8 @@ def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], word
     assert _values(trigger_words.prompt_field_claims(written, "card")) == [tuple(words)]
 
 
-@pytest.mark.parametrize(("text", "words"), READ["a sentence names the words"])
-def test_a_sentence_names_the_words(text: str, words: list[str]) -> None:
-    assert card_claims(text, "card")[0].value == tuple(words)
-
-
-@pytest.mark.parametrize(("text", "words"), READ["a line names the words"])
-def test_a_line_names_the_words(text: str, words: list[str]) -> None:
-    assert card_claims(text, "card")[0].value == tuple(words)
-
-
-@pytest.mark.parametrize(("text", "words"), READ["a section names the words"])
-def test_a_section_names_the_words(text: str, words: list[str]) -> None:
+@pytest.mark.parametrize(("text", "words"), READ["a sentence, a line or a section names the words"])
+def test_a_sentence_a_line_or_a_section_names_the_words(text: str, words: list[str]) -> None:
     assert card_claims(text, "card")[0].value == tuple(words)
 
 

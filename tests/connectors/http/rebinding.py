@@ -13,9 +13,8 @@ from huggingface_hub import get_session
 from connectors.http.adapter import Destinations, file_http, restrict_requests
 from connectors.http.ranges import Range, RangedSource
 from connectors.registry import HUBS
-from tests.connectors.canary import running_canary
+from tests.connectors.canary import REFUSED, running_canary
 from tests.connectors.dns import changing_names
-from tests.connectors.http.refused import REFUSED
 from tests.connectors.private_network import ADDRESSES, METADATA, METADATA_6, PRIVATE, PUBLIC, PUBLIC_6
 
 # What a name leads to at each look-up.

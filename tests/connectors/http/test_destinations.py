@@ -25,9 +25,8 @@ from connectors.huggingface.client import HuggingFace
 from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from tests.connectors.canary import Canary
+from tests.connectors.canary import REFUSED, Canary
 from tests.connectors.cases import read_cases
-from tests.connectors.http.refused import REFUSED
 from tests.connectors.serving import Answer, Hub
 
 READ = read_cases(__file__)

@@ -122,19 +122,11 @@ def test_what_is_ours_already_stays() -> None:
     assert caught.value is ours
 
 
-@pytest.mark.parametrize(
-    ("body", "headers", "wait"),
-    [
-        (b'{"detail": "Request was throttled. Your rate limit resets in ~30s."}', {}, 30.0),
-        (b'{"detail": "resets in ~30s."}', {"Retry_After": "4"}, 4.0),
-        (b"{}", {"ratelimit_reset": "9"}, 9.0),
-        (b"<html>", {}, None),
-    ],
-)
-def test_how_long_to_wait_stands_in_the_header_or_in_the_words(
-    body: bytes, headers: dict[str, str], wait: float | None
+@pytest.mark.parametrize(("body", "headers", "wait"), READ["how long to wait is in the header or in the words"])
+def test_how_long_to_wait_is_in_the_header_or_in_the_words(
+    body: str, headers: dict[str, str], wait: float | None
 ) -> None:
-    error = refused("replicate", 429, body, **headers)
+    error = refused("replicate", 429, body.encode(), **headers)
     assert isinstance(error, RateLimited)
     assert error.retry_after == wait
 
@@ -154,15 +146,8 @@ def _headers(**headers: str) -> requests.Response:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b'{"error": "a"}', "a"),
-        (b'{"error": {"issues": []}}', ""),
-        (b'{"message": "m", "error": "e"}', "m"),
-        (b'{"title": "t", "detail": "d"}', "d"),
-        (b"[]", ""),
-        (b"<html>", ""),
-        (DEEP, ""),
-        (FULL, ""),
-        (LONG, ""),
+        *((body.encode(), text) for body, text in READ["an error body has many shapes"]),
+        *((body, "") for body in (DEEP, FULL, LONG)),
     ],
 )
 def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> None:

@@ -19,10 +19,9 @@ from huggingface_hub import get_session
 from connectors.errors import BadAnswer
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
-from tests.connectors.canary import Canary
+from tests.connectors.canary import REFUSED, Canary
 from tests.connectors.dns import ChangingNames, changing_names
 from tests.connectors.http.rebinding import CLIENTS, REBINDINGS
-from tests.connectors.http.refused import REFUSED
 from tests.connectors.private_network import PUBLIC, PUBLIC_6
 from tests.connectors.serving import Hub
 

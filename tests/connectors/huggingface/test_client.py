@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,26 +36,11 @@ def _holding(server: Hub, token: str | None = None, **fields: Any) -> HuggingFac
 def test_a_query_becomes_parameters(server: Hub) -> None:
     _listing(server).search(Query(text="ink", sort="newest", limit=500))
     asked = server.asked[0].params
-    assert (asked["filter"], asked["search"], asked["sort"], asked["limit"]) == (
-        ["lora"],
-        ["ink"],
-        ["lastModified"],
-        ["100"],
+    given = {name: asked[name] for name in ("filter", "search", "sort", "limit")}
+    assert given == {"filter": ["lora"], "search": ["ink"], "sort": ["lastModified"], "limit": ["100"]}
+    assert " ".join(asked["expand"]) == (
+        "author cardData downloads gated lastModified library_name likes pipeline_tag private sha siblings tags"
     )
-    assert asked["expand"] == [
-        "author",
-        "cardData",
-        "downloads",
-        "gated",
-        "lastModified",
-        "library_name",
-        "likes",
-        "pipeline_tag",
-        "private",
-        "sha",
-        "siblings",
-        "tags",
-    ]
 
 
 def test_a_creator_and_a_tag_become_parameters(server: Hub) -> None:
@@ -200,20 +186,29 @@ def test_a_wrong_type_in_a_listed_repo_is_an_absent_value(server: Hub, wrong: di
     assert lora.ref == REF
 
 
-@pytest.mark.parametrize("body", [b"[" * 50_000, b"[" * 1_000_001, b'{"id": ' + b"9" * 5_000 + b"}"])
-def test_json_made_to_break_readers_is_a_bad_answer(server: Hub, body: bytes) -> None:
-    server.answers.update({MODELS: Answer(body=body), MODEL: Answer(body=body)})
-    connector = HuggingFace(server.endpoint("huggingface"))
-    for call in (lambda: connector.search(Query()), lambda: connector.get(REF)):
+BREAKING = [Answer(body=body) for body in (b"[" * 50_000, b"[" * 1_000_001, b'{"id": ' + b"9" * 5_000 + b"}")]
+
+
+@pytest.mark.parametrize(
+    ("path", "call", "answers"),
+    [
+        (MODELS, lambda hub: hub.search(Query()), [*BREAKING, *map(said, ({}, None, 7, "text"))]),
+        (
+            MODEL,
+            lambda hub: hub.get(REF),
+            [*BREAKING, *map(said, ([], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}))],
+        ),
+        (f"{MODEL}/commits/main", lambda hub: hub.history(REF), [*BREAKING, *map(said, ({}, "x", None))]),
+    ],
+    ids=["search", "get", "history"],
+)
+def test_json_of_another_shape_or_made_to_break_readers_is_a_bad_answer(
+    server: Hub, path: str, call: Callable[[HuggingFace], object], answers: list[Answer]
+) -> None:
+    for answer in answers:
+        server.answers[path] = answer
         with pytest.raises(BadAnswer):
-            call()
-
-
-@pytest.mark.parametrize("body", [{}, None, 7, "text"])
-def test_a_page_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
-    server.answers[MODELS] = said(body)
-    with pytest.raises(BadAnswer):
-        HuggingFace(server.endpoint("huggingface")).search(Query())
+            call(HuggingFace(server.endpoint("huggingface")))
 
 
 def test_a_rate_limit_is_told_not_slept_through(server: Hub) -> None:
@@ -264,13 +259,6 @@ def test_a_refusal_is_one_of_ours(server: Hub, status: int, headers: dict[str, s
         assert (caught.value.name, caught.value.hub) == (error, "huggingface")
 
 
-@pytest.mark.parametrize("body", [[], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}])
-def test_a_repo_of_a_wrong_shape_is_a_bad_answer(server: Hub, body: object) -> None:
-    server.answers[MODEL] = said(body)
-    with pytest.raises(BadAnswer):
-        HuggingFace(server.endpoint("huggingface")).get(REF)
-
-
 def _with_commits(server: Hub, *items: object) -> HuggingFace:
     server.answers[f"{MODEL}/commits/main"] = said(list(items))
     return HuggingFace(server.endpoint("huggingface", None))
@@ -291,10 +279,3 @@ def test_what_is_no_commit_is_left_out_of_the_history(server: Hub) -> None:
     wrong: list[object] = [{"id": "main"}, {"title": "no id"}, {"id": 7}, "text", {"id": COMMIT, "title": []}]
     [version] = _with_commits(server, *wrong).history(REF)
     assert (version.ref, version.description, version.updated_at) == (REF.at(COMMIT), "", None)
-
-
-@pytest.mark.parametrize("body", [{}, "x", None])
-def test_a_history_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
-    server.answers[f"{MODEL}/commits/main"] = said(body)
-    with pytest.raises(BadAnswer):
-        HuggingFace(server.endpoint("huggingface", None)).history(REF)

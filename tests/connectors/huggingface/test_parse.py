@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from connectors.claims.resolve import flatten
-from tests.connectors.building import COMMIT, file_of, of_huggingface
-from tests.connectors.cases import read_cases
+from connectors.huggingface.parse import access_of
+from tests.connectors.building import COMMIT, of_huggingface
+from tests.connectors.cases import named, read_cases
 
 READ = read_cases(__file__)
 
@@ -24,25 +25,11 @@ def test_a_repo_becomes_a_complete_record() -> None:
     assert record["updated_at"] == "2026-08-01T10:00:00Z"
 
 
-def test_size_and_hash_come_from_the_large_file_store() -> None:
-    lfs = {"size": 77, "sha256": "ab" * 32, "pointerSize": 129}
-    lora = of_huggingface(siblings=[{"rfilename": "a.safetensors", "size": 77, "lfs": lfs}])
-    file = file_of(flatten(lora))
-    assert (file.size, file.sha256) == (77, "ab" * 32)
-
-
-@pytest.mark.parametrize(("names", "primary"), READ["the file meant by the repo alone"])
-def test_the_file_meant_by_the_repo_alone(names: list[str], primary: str) -> None:
-    assert file_of(flatten(of_huggingface(siblings=_files(*names)))).ref.file == primary
-
-
-def test_a_pickle_is_named_one() -> None:
-    assert file_of(flatten(of_huggingface(siblings=_files("lora.bin")))).format == "pickle"
-
-
-@pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
-def test_a_path_that_leads_out_of_a_folder_is_no_file(path: str) -> None:
-    assert flatten(of_huggingface(siblings=_files(path))).file is None
+@pytest.mark.parametrize(("fields", "said"), named(READ["a repo becomes what it and its card say"]))
+def test_a_repo_becomes_what_it_and_its_card_say(fields: dict[str, Any], said: dict[str, Any]) -> None:
+    lora = of_huggingface(**fields)
+    record = {**flatten(lora).to_json(), "description": lora.description}
+    assert {key: record[key] for key in said} == said
 
 
 def test_a_gated_repo_says_so_with_its_reason() -> None:
@@ -65,17 +52,6 @@ def test_widget_pictures_lie_at_the_same_commit() -> None:
     assert (second.url, second.prompt, second.video) == (f"{base}/c.mp4", None, True)
 
 
-def test_the_cards_text_adds_words_and_the_weight() -> None:
-    card = "---\nlicense: mit\n---\n# X\nYou should use `vltg` to trigger it. The recommended scale is `0.8`.\n"
-    record = flatten(of_huggingface(card, cardData={"license": "mit"}))
-    assert (record.trigger_words, record.weight) == (("vltg",), 0.8)
-
-
-def test_the_cards_own_front_matter_stands_in_for_the_hubs() -> None:
-    lora = of_huggingface("---\nbase_model: Qwen/Qwen-Image\n---\nText.\n", cardData=None)
-    assert (flatten(lora).base_model, lora.description) == ("qwen-image", "Text.")
-
-
 def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
     card = "# Two\n## fox\nKeyword: fxx\n[a](a.safetensors)\n## boat\nKeyword: btt\n[b](b.safetensors)\n"
     lora = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "sub/b.safetensors"))
@@ -84,40 +60,16 @@ def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
     assert words == {"a.safetensors": ("fxx",), "b.safetensors": ("btt",)}
 
 
-def test_words_of_several_loras_are_not_the_repos() -> None:
-    card = "# Two\n## fox\nTrigger word: `fxx`\n## boat\nTrigger word: `btt`\n"
-    both = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "b.safetensors"))
-    alone = of_huggingface(card, cardData={}, siblings=_files("a.safetensors"))
-    assert flatten(both).trigger_words == ()
-    assert flatten(alone).trigger_words == ("fxx", "btt")
-
-
-@pytest.mark.parametrize(("front", "words"), READ["the front matter holds words in several ways"])
-def test_the_front_matter_holds_words_in_several_ways(front: dict[str, Any], words: list[str]) -> None:
-    assert list(flatten(of_huggingface(cardData=front)).trigger_words) == words
-
-
 def test_widget_prompts_are_hints_only() -> None:
     widget = [{"text": f"vltg01 a {thing}"} for thing in ("boat", "fox", "pier")]
     claims = of_huggingface(cardData={"widget": widget}).claims
     assert [(c.value, c.source) for c in claims if c.field == "trigger_words"] == [(("vltg01",), "example")]
 
 
-def test_the_hubs_copy_of_the_widget_stands_in_for_the_cards() -> None:
-    widget = [{"text": "a boat", "output": {"url": "a.png"}}]
-    assert flatten(of_huggingface(cardData={}, widgetData=widget)).images[0].prompt == "a boat"
-
-
 def test_access_and_level_are_claims_too() -> None:
     lora = of_huggingface(gated="auto", id="a/nsfw-fox")
     said = {c.field: (c.value, c.where) for c in lora.claims if c.field in ("access", "nsfw")}
     assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
-
-
-@pytest.mark.parametrize("wrong", [None, "many", -3, [], {}])
-def test_a_wrong_count_is_unknown(wrong: object) -> None:
-    lora = of_huggingface(downloads=wrong, likes=wrong)
-    assert (lora.downloads, lora.likes) == (None, None)
 
 
 def test_a_repo_that_nothing_rates_has_no_level_and_a_prompt_may_give_it_one() -> None:
@@ -149,3 +101,20 @@ def test_a_lora_for_images_is_one_whatever_else_it_is_tagged(fields: dict[str, A
 def test_trigger_words_tell_that_it_is_for_grown_ups(key: str) -> None:
     lora = of_huggingface(cardData={key: "sex, missionary"})
     assert [c.where for c in lora.claims if c.field == "nsfw"] == [f"card front matter: {key}: sex"]
+
+
+@pytest.mark.parametrize(
+    ("gated", "disabled", "front", "access"),
+    [
+        (False, None, {}, "open"),
+        (None, None, {}, "open"),
+        ("auto", None, {}, "gated"),
+        ("manual", None, {}, "gated"),
+        (None, None, {"extra_gated_prompt": "Do you agree?"}, "gated"),
+        (False, None, {"extra_gated_prompt": "Do you agree?"}, "open"),
+        (None, None, {7: "x"}, "open"),
+        (False, True, {}, "removed"),
+    ],
+)
+def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
+    assert access_of(gated, disabled, front)[0] == access

@@ -9,7 +9,7 @@ from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Inputs, fill, inputs_of, runnable_of, runner, slot
 from hub_ui.demo.hubs.replicate_store import loads, official, problems
-from tests.connectors.cases import read_cases
+from tests.connectors.cases import named, read_cases
 
 READ = read_cases(__file__)
 
@@ -52,113 +52,17 @@ def test_a_version_without_a_schema_has_no_inputs(version: dict[str, Any]) -> No
     assert inputs_of(version) == {}
 
 
-def test_only_what_the_model_takes_is_sent() -> None:
-    assert _filled(_inputs(seed={"type": "integer"}), seed=7).values == {"prompt": "a pier", "seed": 7}
-
-
-def test_what_the_model_has_no_place_for_is_said() -> None:
-    wish = {
-        "negative": "fog",
-        "seed": 7,
-        "steps": 20,
-        "guidance": 3.5,
-        "width": 512,
-        "sampler": "Euler",
-        "control": "x",
-    }
-    filled = _filled(_inputs(), **wish)
-    assert filled.values == {"prompt": "a pier"}
-    assert len(filled.notes) == 7
-    assert "This model takes no negative prompt; it was left out." in filled.notes
-
-
-def test_numbers_are_brought_into_the_range_and_it_is_said() -> None:
-    scale = {"type": "number", "minimum": -1, "maximum": 3}
-    filled = _filled(_inputs(lora_scale=scale), scales=(4.0,))
-    assert filled.values["lora_scale"] == 3.0
-    assert filled.notes == ["This model takes -1 to 3 for lora_scale: 4 became 3."]
-
-
-def test_a_model_s_pictures_are_lossless_and_the_same_each_time() -> None:
-    inputs = _inputs(
-        num_outputs={"type": "integer"}, go_fast={"type": "boolean"}, output_format=_choice("output_format")
-    )
-    assert _filled(inputs).values == {"prompt": "a pier", "num_outputs": 1, "go_fast": False, "output_format": "png"}
-
-
-def test_nothing_weakens_the_safety_checker() -> None:
-    assert "disable_safety_checker" not in _filled(_inputs(disable_safety_checker={"type": "boolean"})).values
-
-
-@pytest.mark.parametrize(("name", "steps"), [("guidance_scale", "num_inference_steps"), ("guidance", "steps")])
-def test_guidance_and_steps_go_by_several_names(name: str, steps: str) -> None:
-    filled = _filled(_inputs(**{name: {"type": "number"}, steps: {"type": "integer"}}), guidance=2.5, steps=9)
-    assert filled.values == {"prompt": "a pier", name: 2.5, steps: 9}
-
-
-def test_the_fast_model_takes_four_steps_unless_asked_otherwise() -> None:
-    inputs = _inputs(model=_choice("model"), num_inference_steps={"type": "integer"})
-    assert _filled(inputs, schnell=True).values == {"prompt": "a pier", "model": "schnell", "num_inference_steps": 4}
-    assert _filled(inputs, schnell=True, steps=8).values["num_inference_steps"] == 8
-    assert "model" not in _filled(inputs).values
-
-
-SIDE = {"type": "integer", "minimum": 256, "maximum": 1440}
-CUSTOM = {"enum": ["1:1", "custom"]}
-
-
 @pytest.mark.parametrize(
-    ("properties", "sized"),
-    [
-        ({"width": SIDE, "height": SIDE}, {"width": 512, "height": 768}),
-        (
-            {"width": SIDE, "height": SIDE, "aspect_ratio": CUSTOM},
-            {"aspect_ratio": "custom", "width": 512, "height": 768},
-        ),
-        ({"width": SIDE, "height": SIDE, "aspect_ratio": _choice("aspect_ratio")}, {"aspect_ratio": "2:3"}),
-        ({"aspect_ratio": _choice("aspect_ratio")}, {"aspect_ratio": "2:3"}),
-        ({"image_size": {"enum": ["512x768"]}}, {"image_size": "512x768"}),
-        (
-            {"aspect_ratio": _choice("aspect_ratio"), "megapixels": {"enum": ["1", "0.25"]}},
-            {"aspect_ratio": "2:3", "megapixels": "0.25"},
-        ),
-        ({}, {}),
-    ],
+    ("inputs", "asked", "values", "notes"), named(READ["a request becomes inputs, and what is left out is said"])
 )
-def test_a_size_is_asked_for_in_the_model_s_way(properties: dict[str, Any], sized: dict[str, Any]) -> None:
-    filled = _filled(_inputs(**properties), width=519, height=768)
-    assert filled.values == {"prompt": "a pier", **sized}
-    assert bool(filled.notes) is ("width" not in sized and "image_size" not in sized)
-
-
-@pytest.mark.parametrize(
-    ("name", "choice"), [("Euler a", "K_EULER_ANCESTRAL"), ("DDIM", "DDIM"), ("K_EULER", "K_EULER")]
-)
-def test_a_sampler_is_found_by_the_name_people_know(name: str, choice: str) -> None:
-    inputs = _inputs(scheduler={"enum": ["DDIM", "K_EULER", "K_EULER_ANCESTRAL"]})
-    assert _filled(inputs, sampler=name).values["scheduler"] == choice
+def test_a_request_becomes_inputs_and_what_is_left_out_is_said(
+    inputs: dict[str, Any], asked: dict[str, Any], values: dict[str, Any], notes: list[str]
+) -> None:
+    filled = _filled(_inputs(**inputs), **asked)
+    assert (filled.values, filled.notes) == ({"prompt": "a pier", **values}, notes)
 
 
 WEIGHT = {"type": "number"}
-TEXT = {"type": "string"}
-
-
-def test_a_fine_tune_is_its_own_first_lora_and_takes_a_second() -> None:
-    inputs = _inputs(lora_scale=WEIGHT, replicate_weights=TEXT, extra_lora=TEXT, extra_lora_scale=WEIGHT)
-    filled = _filled(inputs, scales=(0.8, 0.4), slots=(SLOT,))
-    assert filled.values == {"prompt": "a pier", "lora_scale": 0.8, "extra_lora": SLOT, "extra_lora_scale": 0.4}
-
-
-def test_a_runner_is_given_the_lora() -> None:
-    inputs = _inputs(lora_weights=TEXT, lora_scale=WEIGHT, extra_lora=TEXT, extra_lora_scale=WEIGHT)
-    filled = _filled(inputs, own=False, scales=(0.8,), slots=(SLOT,))
-    assert filled.values == {"prompt": "a pier", "lora_weights": SLOT, "lora_scale": 0.8}
-
-
-def test_a_runner_may_take_lists() -> None:
-    inputs = _inputs(hf_loras={"type": "array"}, lora_scales={"type": "array"})
-    filled = _filled(inputs, own=False, scales=(0.8, 0.4), slots=(SLOT, SLOT))
-    assert filled.values == {"prompt": "a pier", "hf_loras": [SLOT, SLOT], "lora_scales": [0.8, 0.4]}
 
 
 @pytest.mark.parametrize(
@@ -170,12 +74,6 @@ def test_more_loras_than_the_model_has_places_for_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         _filled(_inputs(**properties), own=own, scales=(1.0, 1.0), slots=(SLOT, SLOT)[own:])
-
-
-def test_a_lora_whose_strength_can_t_be_chosen_is_said() -> None:
-    assert _filled(_inputs(), scales=(0.5,)).notes == [
-        "This model doesn't let one choose how strongly its LoRA acts: it is always whole."
-    ]
 
 
 EVERYTHING = {
@@ -237,7 +135,7 @@ def test_without_a_sound_example_nobody_knows_how_long_it_takes(example: Any) ->
     assert runnable_of(model(default_example=example), VERSION).seconds_for(20) is None
 
 
-COMMIT, HASH = "1ecd" * 10, "dd66" * 16
+COMMIT = "1ecd" * 10
 
 
 @pytest.mark.parametrize(("ref", "address"), READ["a lora is named so that the same file is loaded"])
@@ -270,26 +168,12 @@ def test_what_only_a_key_opens_is_refused_rather_than_the_key_sent(access: Acces
     assert caught.value.name == error
 
 
-@pytest.mark.parametrize(
-    ("base", "name"),
-    [
-        ("flux.1-dev", "black-forest-labs/flux-dev-lora"),
-        ("flux.1-schnell", "black-forest-labs/flux-schnell-lora"),
-        (None, "black-forest-labs/flux-dev-lora"),
-    ],
-)
+@pytest.mark.parametrize(("base", "name"), READ["flux loras have a runner"])
 def test_flux_loras_have_a_runner(base: str | None, name: str) -> None:
     assert runner("flux1", base) == name
 
 
-@pytest.mark.parametrize(
-    ("architecture", "base", "words"),
-    [
-        ("sdxl", "pony", "run LoRAs for FLUX.1"),
-        (None, None, "an unknown base model"),
-        ("flux1", "flux.1-kontext", "needs an image"),
-    ],
-)
+@pytest.mark.parametrize(("architecture", "base", "words"), READ["others have none"])
 def test_others_have_none(architecture: str | None, base: str | None, words: str) -> None:
     with pytest.raises(DoesNotFit, match=words):
         runner(architecture, base)

@@ -3,16 +3,14 @@ from typing import Any, get_args
 import pytest
 
 from connectors.claims.resolve import flatten
-from connectors.filter import filter_loras
+from connectors.connector import filter_loras
 from connectors.query import Query
 from connectors.record import Kind, Lora
 from connectors.replicate import parse
-from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
-from tests.connectors.cases import read_cases
+from tests.connectors.building import HASH, of_replicate, replicate_model, replicate_version
+from tests.connectors.cases import named, read_cases
 
 READ = read_cases(__file__)
-
-HUNYUAN_INPUTS = ("prompt", "lora_url", "lora_strength", "replicate_weights")
 
 
 def test_a_fine_tune_becomes_a_complete_record() -> None:
@@ -25,16 +23,10 @@ def test_a_fine_tune_becomes_a_complete_record() -> None:
     assert record["file"] == {"name": "fog-harbour.safetensors", "size": None, "sha256": None, "format": "safetensors"}
 
 
-@pytest.mark.parametrize(
-    ("inputs", "base"),
-    [(FLUX_INPUTS, "flux.1-dev"), (SDXL_INPUTS, "sdxl-1.0"), (HUNYUAN_INPUTS, "hunyuan-video")],
-)
-def test_the_inputs_tell_the_base_model(inputs: tuple[str, ...], base: str) -> None:
-    assert flatten(of_replicate(inputs=inputs)).base_model == base
-
-
-def test_what_only_the_inputs_say_was_written_by_nobody() -> None:
-    assert flatten(of_replicate()).raw_base_model is None
+@pytest.mark.parametrize(("fields", "said"), named(READ["a model becomes what it says"]))
+def test_a_model_becomes_what_it_says(fields: dict[str, Any], said: dict[str, Any]) -> None:
+    record = flatten(of_replicate(**fields)).to_json()
+    assert {key: record[key] for key in said} == said
 
 
 def test_a_choice_of_model_tells_the_base_model() -> None:
@@ -52,42 +44,6 @@ def test_weights_url_may_name_the_base_or_the_lora_itself() -> None:
     assert [c.value for c in own.claims if c.field == "weights_url"] == ["https://huggingface.co/pearlgrey/fog"]
 
 
-def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
-    assert flatten(of_replicate(inputs=("lora_weights",), description="flux schnell")).base_model == "flux.1-schnell"
-    assert flatten(of_replicate(inputs=SDXL_INPUTS, description="as good as flux")).base_model == "sdxl-1.0"
-
-
-@pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",)])
-def test_runners_have_a_kind_of_their_own_and_no_weights(inputs: tuple[str, ...]) -> None:
-    record = flatten(of_replicate(inputs=inputs))
-    assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
-
-
-@pytest.mark.parametrize(("inputs", "fields"), READ["what trains converts or is a base model for them is a runner"])
-def test_what_trains_converts_or_is_a_base_model_for_them_is_a_runner(
-    inputs: list[str], fields: dict[str, Any]
-) -> None:
-    record = flatten(of_replicate(inputs=tuple(inputs), **fields))
-    assert (record.kind, record.access) == ("runner", "generation-only")
-
-
-@pytest.mark.parametrize(
-    ("description", "prompt", "words"),
-    [
-        ("An SDXL fine-tune of fog", "a pier in the style of TOK", ("TOK",)),
-        (None, "a MATSNL65 man", ("MATSNL65",)),
-        ('FLUX fine-tuned on fog, use the term "FGHRBR"', "a pier", ("FGHRBR",)),
-    ],
-)
-def test_a_fine_tune_with_its_weights_built_in_keeps_its_kind_and_words(
-    description: str | None, prompt: str, words: tuple[str, ...]
-) -> None:
-    fields: dict[str, Any] = {"description": description, "default_example": {"input": {"prompt": prompt}}}
-    record = flatten(of_replicate(inputs=("prompt", "lora_scale"), **fields))
-    assert (record.trigger_words, record.access) == (words, "generation-only")
-    assert record.kind != "runner"
-
-
 def is_listed(lora: Lora) -> bool:
     """By asking for it or without."""
     return any(filter_loras([lora], query) for query in (Query(), Query(kinds=get_args(Kind))))
@@ -98,25 +54,6 @@ def test_a_base_model_that_kept_the_strength_of_another_program_is_no_fine_tune(
     assert not is_listed(of_replicate(inputs=("prompt", "lora_scale"), default_example=example))
 
 
-def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
-    record = flatten(of_replicate(inputs=SDXL_INPUTS, owner="stability-ai", name="sdxl"))
-    assert (record.access, record.file) == ("generation-only", None)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"github_url": "https://github.com/pearlgrey/cog-fog"},
-        {"name": "fog-trainer"},
-        {"default_example": {"input": {"prompt": "a TOK pier", "lora_weights": "fofr/flux-fog"}}},
-    ],
-)
-def test_a_program_with_a_fine_tunes_inputs_has_no_weights_and_no_words(fields: dict[str, Any]) -> None:
-    record = flatten(of_replicate(**fields))
-    assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
-    assert record.trigger_words == ()
-
-
 @pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
 def test_what_takes_no_lora_says_so(words: str) -> None:
     assert not is_listed(of_replicate(inputs=(), description=words))
@@ -125,14 +62,6 @@ def test_what_takes_no_lora_says_so(words: str) -> None:
 @pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",), ("prompt",), ("prompt", "top_p", "use_lora")])
 def test_the_word_alone_lists_nothing_whose_inputs_take_no_lora(inputs: tuple[str, ...]) -> None:
     assert not is_listed(of_replicate(inputs=inputs, description="fine-tuned with LoRA"))
-
-
-@pytest.mark.parametrize(
-    ("prompt", "kind"),
-    [("a koi in the style of TOK", "style"), ("a portrait of TOK", "character"), ("TOK, a koi", None)],
-)
-def test_the_example_hints_at_the_kind(prompt: str, kind: str | None) -> None:
-    assert flatten(of_replicate(default_example={"input": {"prompt": prompt}})).kind == kind
 
 
 def test_a_name_tells_that_it_is_for_grown_ups() -> None:
@@ -150,32 +79,6 @@ def test_an_examples_prompt_tells_it_too() -> None:
 @pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
 def test_without_any_inputs_the_word_decides(words: str, listed: bool) -> None:
     assert is_listed(of_replicate(inputs=(), description=words)) is listed
-
-
-def test_a_prompt_is_held_against_the_name_of_the_model() -> None:
-    example = {"input": {"prompt": "a face, including Yanisse face"}}
-    found = [flatten(of_replicate(name=name, default_example=example)).trigger_words for name in ("yanisse", "fog")]
-    assert found == [("Yanisse",), ()]
-
-
-def test_the_description_is_believed_before_the_prompt() -> None:
-    record = flatten(of_replicate(description='Flux lora, use the term "MNALSA" to trigger generation'))
-    assert record.trigger_words == ("MNALSA",)
-
-
-def test_the_examples_strength_is_the_weight() -> None:
-    assert flatten(of_replicate(default_example={"input": {"lora_scale": 0.9}})).weight == 0.9
-    assert flatten(of_replicate(default_example={"input": {"lora_strength": 0.8}})).weight == 0.8
-
-
-def test_the_examples_output_is_shown_with_its_parameters() -> None:
-    example = {"input": {"prompt": "a pier", "seed": 3}, "output": ["https://replicate.delivery/x/out-0.webp"]}
-    image = flatten(of_replicate(default_example=example)).images[0]
-    assert (image.url, image.prompt, dict(image.params)) == (
-        "https://replicate.delivery/x/out-0.webp",
-        "a pier",
-        {"seed": 3},
-    )
 
 
 def test_a_cover_is_shown_where_the_output_is_gone() -> None:

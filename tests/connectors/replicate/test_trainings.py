@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.claims.resolve import flatten
-from connectors.errors import HubUiError, KeyRequired, Paid, UsageError
+from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.http.session import Endpoint
 from connectors.replicate import parse
 from connectors.replicate.runs import (
@@ -24,7 +24,6 @@ from connectors.replicate.runs import (
     terms_of,
 )
 from tests.connectors.cases import read_cases
-from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 READ = read_cases(__file__)
@@ -117,12 +116,6 @@ def test_pictures_that_are_no_zip_fail_there(hubs: HubEndpoints) -> None:
 def test_another_s_place_is_refused(hubs: HubEndpoints) -> None:
     with pytest.raises(KeyRequired, match="You do not have permission to create a model for that owner"):
         start_training(_runs(hubs), _order(destination="stranger/fog"), _zip())
-
-
-def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="status", status=402, match="/trainings$", hub="replicate"))
-    with pytest.raises(Paid, match="wants credit"):
-        start_training(_runs(hubs), _order(), _zip())
 
 
 @pytest.mark.parametrize(("fields", "words"), READ["an order that can t be met is told first"])

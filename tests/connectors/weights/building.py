@@ -1,8 +1,10 @@
 """Headers of LoRA files, written by hand in the few words in which they differ."""
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from connectors.weights.header import DTYPE_BITS, Header, Tensor
@@ -10,28 +12,8 @@ from connectors.weights.header import DTYPE_BITS, Header, Tensor
 Shapes = Mapping[str, tuple[int, ...]]
 
 # What a trainer's names begin with, what stands between their words, the endings of both halves, and if alpha is kept.
-STYLES: Mapping[str, tuple[str, str, str, str, bool]] = {
-    "kohya": ("lora_unet_", "_", "lora_down.weight", "lora_up.weight", True),
-    "kohya-te": ("lora_te_", "_", "lora_down.weight", "lora_up.weight", True),
-    "kohya-te1": ("lora_te1_", "_", "lora_down.weight", "lora_up.weight", True),
-    "kohya-te2": ("lora_te2_", "_", "lora_down.weight", "lora_up.weight", True),
-    "kohya-te3": ("lora_te3_", "_", "lora_down.weight", "lora_up.weight", True),
-    "cascade": ("lora_prior_unet_", "_", "lora_down.weight", "lora_up.weight", True),
-    "hunyuan-i2v": ("Hunyuan_video_I2V_lora_", "_", "lora_down.weight", "lora_up.weight", True),
-    "onetrainer": ("lora_transformer_", "_", "lora_down.weight", "lora_up.weight", True),
-    "lycoris": ("lycoris_", "_", "lora_down.weight", "lora_up.weight", True),
-    "diffusers": ("transformer.", ".", "lora_A.weight", "lora_B.weight", False),
-    "unet": ("unet.", ".", "lora_A.weight", "lora_B.weight", False),
-    "encoder": ("text_encoder.", ".", "lora_A.weight", "lora_B.weight", False),
-    "encoder2": ("text_encoder_2.", ".", "lora_A.weight", "lora_B.weight", False),
-    "old": ("unet.", ".", "lora.down.weight", "lora.up.weight", False),
-    "ai-toolkit": ("diffusion_model.", ".", "lora_A.weight", "lora_B.weight", False),
-    "comfy": ("diffusion_model.", ".", "lora_down.weight", "lora_up.weight", True),
-    "peft": ("base_model.model.", ".", "lora_A.weight", "lora_B.weight", False),
-    "transformer-peft": ("transformer.base_model.model.", ".", "lora_A.weight", "lora_B.weight", False),
-    "bare": ("", ".", "lora_A.default.weight", "lora_B.default.weight", False),
-    "own": ("", ".", "lora_A.weight", "lora_B.weight", False),
-}
+with Path(__file__).with_name("styles.tsv").open(encoding="utf-8", newline="") as _file:
+    STYLES = {row["style"]: row for row in csv.DictReader(_file, delimiter="\t", quoting=csv.QUOTE_NONE)}
 
 
 def tensors(shapes: Shapes, dtype: str = "F16") -> dict[str, Tensor]:
@@ -54,14 +36,14 @@ def _length(shape: Iterable[int], dtype: str) -> int:
 
 def lora(layers: str, rank: int = 16, style: str = "kohya") -> dict[str, tuple[int, ...]]:
     """`layers` are "name in>out" or, for a convolution, "name in>out:kernel", joined by commas; 0..3 is four blocks."""
-    prefix, between, down, up, has_alpha = STYLES[style]
+    prefix, between, down, up, alpha = list(STYLES[style].values())[1:]
     shapes: dict[str, tuple[int, ...]] = {}
     for name, width, out, kernel in _layers(layers):
         layer = prefix + name.replace(".", between)
         square, flat = ((kernel, kernel), (1, 1)) if kernel else ((), ())
         shapes[f"{layer}.{down}"] = (rank, width, *square)
         shapes[f"{layer}.{up}"] = (out, rank, *flat)
-        if has_alpha:
+        if alpha:
             shapes[f"{layer}.alpha"] = ()
     return shapes
 

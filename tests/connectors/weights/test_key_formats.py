@@ -2,7 +2,7 @@ import pytest
 
 from connectors.weights.file_type import structure_of
 from connectors.weights.key_formats import Layers, name, sort
-from tests.connectors.cases import read_cases
+from tests.connectors.cases import named, read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
 
 READ = read_cases(__file__)
@@ -102,17 +102,15 @@ def test_an_ending_says_which_part_a_tensor_is(layer: str, ending: str, part: st
     assert placed(layer + ending) == {part: [layer]}
 
 
+@pytest.mark.parametrize(("names", "layers"), named(READ["names that belong together are placed together"]))
+def test_names_that_belong_together_are_placed_together(names: list[str], layers: dict[str, list[str]]) -> None:
+    assert placed(*names) == layers
+
+
 def test_the_streams_of_an_xlabs_block_are_two_layers() -> None:
     names = [f"double_blocks.0.processor.qkv_lora{stream}.down.weight" for stream in (1, 2)]
     found = sorted_(dict.fromkeys(names, (16, 3072)))
     assert (len(found.of("down")), list(found.styles)) == (2, ["xlabs"])
-
-
-def test_a_weight_beside_on_input_is_an_ia3_vector() -> None:
-    assert placed("lora_unet_ff.on_input", "lora_unet_ff.weight") == {
-        "on_input": ["lora_unet_ff"],
-        "ia3": ["lora_unet_ff"],
-    }
 
 
 @pytest.mark.parametrize(
@@ -127,31 +125,6 @@ def test_what_has_no_known_ending_belongs_to_no_layer(name: str) -> None:
 def test_what_comes_with_a_lora_is_counted_beside_it(name: str) -> None:
     found = sorted_({"mid.lora_A.weight": (4, 4), name: (4, 768)})
     assert (found.tensors, found.others, found.beside) == (1, (), 1)
-
-
-def test_parts_of_a_fused_layer_are_turned_as_layers_of_their_own() -> None:
-    names = [f"oft_unet_double_blocks_0_img_attn_qkv.oft_blocks.{number}" for number in range(3)]
-    assert placed(*names, "oft_unet_double_blocks_0_img_attn_qkv.alpha") == {
-        "oft": names,
-        "alpha": ["oft_unet_double_blocks_0_img_attn_qkv"],
-    }
-
-
-def test_the_halves_and_the_router_of_a_mixture_are_all_kept() -> None:
-    layer = "lora_unet_blocks_0_self_attn_q_proj"
-    ends = ("lora_ups.0.weight", "lora_ups.1.weight", "router.weight", "router.bias")
-    experts = [f"{layer}.{end}" for end in ends]
-    assert placed(f"{layer}.lora_down.weight", *experts) == {"down": [layer], "expert": experts}
-
-
-def test_a_kohya_file_may_hold_names_of_another_kind() -> None:
-    assert placed(
-        "lora_unet_mid.alpha", "transformer.blocks.0.lora_A.weight", "lora_te1.text_model.q.lora_B.weight"
-    ) == {
-        "alpha": ["lora_unet_mid"],
-        "down": ["transformer.blocks.0"],
-        "up": ["lora_te1.text_model.q"],
-    }
 
 
 def test_the_writers_hand_is_seen_in_the_endings() -> None:

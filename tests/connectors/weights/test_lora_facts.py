@@ -1,13 +1,19 @@
 import io
 import json
+import math
 import struct
+from typing import Any
 
 import pytest
 
 from connectors.record import Claim
-from connectors.weights.header import FileReader, read_header
-from connectors.weights.lora_facts import LoraFacts, read
-from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header
+from connectors.weights.file_type import structure_of
+from connectors.weights.header import FileReader, Header, Tensor, read_header
+from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, strength_of
+from tests.connectors.cases import read_cases
+from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header, tensors
+
+READ = read_cases(__file__)
 
 SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=16)
 FLUX = lora("single_blocks.0.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
@@ -27,25 +33,8 @@ def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
     raw = raw_header({**SDXL, "lora_unet_end.alpha": ()}, {"ss_sd_model_name": "290640.safetensors"})
     body = bytes(16 * 2048 * 2 + 640 * 16 * 2) + struct.pack("<e", 8) * 2
     source = FileReader(io.BytesIO(file_of(raw, body)))
-    found = read(read_header(source), source).to_json()
-    assert found == {
-        "is_lora": True,
-        "what": "lora",
-        "architecture": "sdxl",
-        "base_model": "pony",
-        "format": "kohya",
-        "algorithm": "lora",
-        "rank": 16,
-        "ranks": {"16": 1},
-        "alpha": 8.0,
-        "alpha_source": "tensor lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.alpha",
-        "scale": 0.5,
-        "text_encoder": False,
-        "control": False,
-        "tensors": 4,
-        "trigger_words": [],
-        "warnings": [],
-    }
+    found = read(read_header(source), source.read).to_json()
+    assert [found] == READ["a file is described in the words of the catalog"]
 
 
 def test_what_is_no_lora_has_its_kind_and_a_warning_alone() -> None:
@@ -89,18 +78,7 @@ def test_metadata_picks_among_the_networks_that_the_tensors_leave() -> None:
     assert (kontext.architecture, kontext.base_model) == ("flux1", "flux.1-kontext")
 
 
-@pytest.mark.parametrize(
-    ("metadata", "architecture"),
-    [
-        ({}, None),
-        ({"ss_base_model_version": "ltx2"}, "ltx-video-2"),
-        ({"modelspec.architecture": "ltxvideo-0.9.5/lora"}, "ltx-video"),
-        ({"ss_sd_model_name": "ltx-2-19b-dev.safetensors"}, "ltx-video-2"),
-        # Sizes that the tensors rule out.
-        ({"ss_base_model_version": "wan_2.2_14b"}, None),
-        ({"ss_base_model_version": "sd_1.5"}, None),
-    ],
-)
+@pytest.mark.parametrize(("metadata", "architecture"), READ["the metadata picks among layers that both ltx have"])
 def test_the_metadata_picks_among_layers_that_both_ltx_have(metadata: dict[str, str], architecture: str | None) -> None:
     attention = "transformer_blocks.0..47.attn1.to_q 4096>4096,transformer_blocks.0..47.attn2.to_k 4096>4096"
     assert adapter(lora(attention, style="ai-toolkit"), **metadata).architecture == architecture
@@ -161,15 +139,7 @@ def test_the_metadata_tells_ming_image_from_z_image(said: str, architecture: str
     assert [(claim.field, claim.source) for claim in found.claims[:1]] == [("architecture", "header")]
 
 
-@pytest.mark.parametrize(
-    ("said", "base"),
-    [
-        ("flux_2_dev", "flux.2-klein-9b"),
-        ("flux_2_klein_4b", "flux.2-klein-9b"),
-        ("flux_2_klein_9b", "flux.2-klein-9b"),
-        ("None", "flux.2-klein-9b"),
-    ],
-)
+@pytest.mark.parametrize(("said", "base"), READ["the width of a model is believed over its name"])
 def test_the_width_of_a_model_is_believed_over_its_name(said: str, base: str) -> None:
     assert adapter(KLEIN, ss_base_model_version=said).base_model == base
 
@@ -206,3 +176,128 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
 def test_the_hash_that_a_training_script_wrote_is_kept() -> None:
     assert adapter(KLEIN, sshs_model_hash="c0ffee" * 10 + "c0ff").autov3 == "c0ffeec0ffee"
     assert adapter(KLEIN).autov3 is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "norms", "arguments", "trained"),
+    READ["locon without convolutions is known by its norms"],
+)
+def test_locon_without_convolutions_is_known_by_its_norms(
+    algorithm: str | None, norms: bool, arguments: dict[str, str], trained: str | None
+) -> None:
+    assert refine_algorithm(algorithm, norms, {"ss_network_args": json.dumps(arguments)}) == trained
+
+
+LAYER = "lora_unet_single_blocks_0_linear1"
+LINEAR = lora("single_blocks.0.linear1 3072>21504", rank=16)
+PEFT = lora("single_transformer_blocks.0.attn.to_q 3072>3072", rank=16, style="diffusers")
+LOKR = {f"{LAYER}.lokr_w1": (16, 32), f"{LAYER}.lokr_w2": (1344, 96), f"{LAYER}.alpha": ()}
+UNKNOWN = EffectiveScale(scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",))
+
+
+def strength(
+    shapes: Shapes = LINEAR,
+    alpha: bytes | None = None,
+    dtype: str = "F32",
+    shape: tuple[int, ...] = (),
+    **metadata: str,
+) -> EffectiveScale:
+    """Of a file whose alpha tensor comes last and holds these bytes; without them nothing is read from it."""
+    found = tensors({name: size for name, size in shapes.items() if not name.endswith(".alpha")})
+    end, held = max(tensor.data_offsets[1] for tensor in found.values()), alpha or b""
+    if len(found) < len(shapes):
+        held = held or bytes(4)
+        found[f"{LAYER}.alpha"] = Tensor(dtype=dtype, shape=shape, data_offsets=(end, end + len(held)))
+    known = structure_of(found)
+    whole = Header(tensors=found, metadata=metadata, data_start=100)
+    reads = FileReader(io.BytesIO(bytes(100 + end) + held)).read if alpha is not None else None
+    return strength_of(whole, reads, known.alpha, next(iter(known.ranks), None))
+
+
+# Of a file with alpha tensors, one without, and LoKr of two whole factors, whose scale is 1 whatever its alpha is.
+WRITTEN = {"kohya": LINEAR, "PEFT": PEFT, "LoKr": LOKR}
+HUGE = struct.pack("<f", 1e10)
+NO_NUMBERS = ("None", "", "0", "-1", "nan", "inf", "1e999", "x")
+_KOHYA, _PEFT = "metadata: ss_network_alpha", "metadata: lora_adapter_metadata"
+
+
+@pytest.mark.parametrize(
+    ("written", "alpha", "metadata", "found"),
+    [
+        *(("kohya", None, {"ss_network_alpha": said}, None) for said in NO_NUMBERS),
+        *(("kohya", struct.pack("<f", no), {}, None) for no in (0.0, -0.0, -8.0, math.nan, math.inf, -math.inf)),
+        ("kohya", struct.pack("<f", -8), {"ss_network_alpha": "4"}, (4, _KOHYA, 0.25)),
+        # Without an alpha tensor it was multiplied in already, but by PEFT.
+        ("PEFT", None, {"ss_network_alpha": "8"}, (8, _KOHYA, 1.0)),
+        ("PEFT", None, {"transformer.r": 16, "transformer.lora_alpha": 32}, (32, f"{_PEFT} transformer.lora_alpha", 2)),
+        (
+            "PEFT", None, {"transformer.lora_alpha": 32, "transformer.use_rslora": True},
+            (32, f"{_PEFT} transformer.lora_alpha", 8),
+        ),
+        (
+            "PEFT", None, {"text_encoder.lora_alpha": 4, "transformer.lora_alpha": 32},
+            (32, f"{_PEFT} transformer.lora_alpha", 2),
+        ),
+        ("PEFT", None, {"text_encoder.lora_alpha": 4}, (4, f"{_PEFT} text_encoder.lora_alpha", 0.25)),
+        ("LoKr", HUGE, {}, (1e10, f"tensor {LAYER}.alpha", 1.0)),
+        ("LoKr", None, {}, (None, None, 1.0)),
+        ("LoKr", None, {"ss_network_alpha": "4"}, (4, _KOHYA, 1.0)),
+    ],
+)  # fmt: skip
+def test_alpha_and_scale_are_those_of_the_tensors_or_of_the_metadata(
+    written: str, alpha: bytes | None, metadata: dict[str, Any], found: tuple[float | None, str | None, float] | None
+) -> None:
+    """`found` are alpha, its source and the scale; None where there is an alpha that can't be read."""
+    said = metadata if "ss_network_alpha" in metadata else {"lora_adapter_metadata": json.dumps(metadata)}
+    read_as = strength(WRITTEN[written], alpha, **said)
+    assert read_as == (EffectiveScale(alpha=found[0], source=found[1], scale=found[2]) if found else UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data"),
+    [
+        ("F16", struct.pack("<e", 8)),
+        ("BF16", b"\x00\x41"),
+        ("F32", struct.pack("<f", 8)),
+        ("F64", struct.pack("<d", 8)),
+        ("I64", struct.pack("<q", 8)),
+        ("I32", struct.pack("<i", 8)),
+        ("I16", struct.pack("<h", 8)),
+        ("U8", b"\x08"),
+    ],
+)
+def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
+    assert strength(alpha=data, dtype=dtype) == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype", "shape"),
+    [
+        (struct.pack("<ff", 8, 8), "F32", (2,)),
+        (struct.pack("<fff", 8, 8, 8), "F32", (3,)),
+        (b"\x38", "F8_E4M3", ()),
+        (b"\x01", "BOOL", ()),
+        (b"\x00" * 8, "C64", ()),
+        (b"\x00" * 16, "F128", ()),
+    ],
+)
+def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape: tuple[int, ...]) -> None:
+    assert strength(alpha=data, dtype=dtype, shape=shape) == UNKNOWN
+
+
+def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
+    shapes = {
+        **lora("single_blocks.0.linear2 15360>3072", rank=64),
+        **lora("single_blocks.1..3.linear1 3072>9", rank=8),
+    }
+    found = structure_of(tensors(shapes)).alpha
+    assert found is not None
+    assert found[0] == "lora_unet_single_blocks_1_linear1"
+
+
+def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
+    shapes = {name.replace("single", "s" * 3000): shape for name, shape in LINEAR.items()}
+    known = structure_of(tensors(shapes))
+    source = FileReader(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
+    found = strength_of(header(shapes), source.read, known.alpha, 16)
+    assert (found.alpha, len(found.source or "")) == (8, 200)

@@ -151,7 +151,7 @@ def test_one_request_brings_small_members_and_the_whole_header() -> None:
     source = Counted(tar({"config.yaml": b"x" * 300, "captions/0.txt": b"y", "out/lora.safetensors": LORA}))
     member = TarMember(source)
     assert read_header(member).tensors["w"].shape == (64,)
-    assert (member.size, member.requests) == (len(LORA), 1)
+    assert (member.size, source.requests) == (len(LORA), 1)
 
 
 def test_the_member_is_read_as_a_file_of_its_own() -> None:

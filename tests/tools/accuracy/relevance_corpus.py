@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import ModelInfo
 
 from connectors.civitai import parse as civitai
-from connectors.filter import filter_loras
+from connectors.connector import filter_loras
 from connectors.huggingface import parse as huggingface
 from connectors.query import Query
 from connectors.record import Lora

@@ -11,9 +11,8 @@ from typing import Any
 from connectors.weights import header, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
 from tests.connectors.weights.building import Shapes, lora
-from tests.connectors.weights.test_algorithm import CASES
 from tests.connectors.weights.test_architectures import rows
-from tests.connectors.weights.test_file_type import LANGUAGE, NAMED, SHAPED
+from tests.connectors.weights.test_file_type import CASES, LANGUAGE, NAMED, SHAPED
 from tests.corpus import HEADERS
 from tests.tools.accuracy import sparse
 from tests.tools.fuzz.mutations import corrupted, damaged, respelled, written
@@ -82,7 +81,7 @@ class Damaged:
 def outcome(file: Damaged) -> None:
     """Reads it. Whatever but a HubUiError leaves here is a fault."""
     read = header.read_header(file)
-    found = lora_facts.read(read, file)
+    found = lora_facts.read(read, file.read)
     json.dumps(found.to_json(), allow_nan=False).encode()
 
 

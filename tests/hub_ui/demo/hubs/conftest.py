@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hub_ui.demo.hubs.folder import DataFolder, Origins
 from tests.contract.conftest import HERE
 from tests.contract.conftest import hubs as hubs
 from tests.contract.conftest import running as running
@@ -12,3 +13,8 @@ from tests.contract.conftest import running as running
 @pytest.fixture(scope="session")
 def data() -> Path:
     return HERE / "data"
+
+
+def folder(path: Path) -> DataFolder:
+    origins = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+    return DataFolder(path=path, origins=origins)

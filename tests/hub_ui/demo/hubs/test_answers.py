@@ -1,26 +1,14 @@
 import pytest
 
 from hub_ui.demo.hubs.answers import attachment, inline, page_of, parse_range
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        (None, None),
-        ("bytes=0-9", range(10)),
-        ("bytes=90-", range(90, 100)),
-        ("bytes=-5", range(95, 100)),
-        ("bytes=-500", range(100)),
-        ("bytes=0-1000", range(100)),
-        ("bytes=100-", range(0)),
-        ("bytes=5-2", range(0)),
-        ("bytes=-", None),
-        ("lines=0-9", None),
-        ("bytes=0-1,5-6", None),
-    ],
-)
-def test_a_range_header_means_these_bytes_of_a_hundred(header: str | None, expected: range | None) -> None:
-    assert parse_range(header, 100) == expected
+@pytest.mark.parametrize(("header", "ends"), READ["a range header means these bytes of a hundred"])
+def test_a_range_header_means_these_bytes_of_a_hundred(header: str | None, ends: list[int] | None) -> None:
+    assert parse_range(header, 100) == (range(*ends) if ends is not None else None)
 
 
 def test_a_file_name_is_sent_as_each_hub_writes_it() -> None:

@@ -6,7 +6,10 @@ import pytest
 import requests
 
 from hub_ui.demo.hubs.civitai_store import Model, image_level, relevance
+from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints
+
+READ = read_cases(__file__)
 
 
 def ask(hubs: HubEndpoints, path: str, **params: Any) -> requests.Response:
@@ -17,35 +20,24 @@ def ids(hubs: HubEndpoints, **params: Any) -> list[int]:
     return [model["id"] for model in ask(hubs, "models", **params).json()["items"]]
 
 
-def test_only_models_and_pictures_for_everybody_are_shown_unless_asked(hubs: HubEndpoints) -> None:
-    assert sorted(ids(hubs)) == [1001, 1003, 1004]
-    assert sorted(ids(hubs, nsfw="true")) == [1001, 1002, 1003, 1004]
+@pytest.mark.parametrize(("params", "found"), READ["a list has the models that fit its parameters"])
+def test_a_list_has_the_models_that_fit_its_parameters(
+    hubs: HubEndpoints, params: dict[str, Any], found: list[int]
+) -> None:
+    assert sorted(ids(hubs, **params)) == found
+
+
+def test_only_pictures_for_everybody_are_shown_unless_asked(hubs: HubEndpoints) -> None:
     (safe,), (every,) = (ask(hubs, "models", ids=1001, nsfw=nsfw).json()["items"] for nsfw in ("false", "true"))
     assert [len(model["modelVersions"][0]["images"]) for model in (safe, every)] == [1, 2]
+    assert ids(hubs, sort="Most Images", nsfw="true")[0] == 1001
 
 
-def test_types_are_repeated_and_a_comma_list_is_a_zod_error(hubs: HubEndpoints) -> None:
-    assert ids(hubs, nsfw="true", types=["LoCon", "DoRA"]) == [1002]
-    answer = ask(hubs, "models", types="LORA,LoCon")
-    assert answer.status_code == 400
-    assert answer.json()["error"]["issues"][0]["path"] == ["types"]
+def test_a_comma_list_of_types_is_a_zod_error(hubs: HubEndpoints) -> None:
+    assert ask(hubs, "models", types="LORA,LoCon").json()["error"]["issues"][0]["path"] == ["types"]
 
 
-def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndpoints) -> None:
-    assert ids(hubs, baseModels=["Pony", "SDXL 1.0"]) != []
-    assert ids(hubs, baseModels="Pony,SDXL 1.0") == []
-
-
-@pytest.mark.parametrize(
-    ("params", "status"),
-    [
-        ({"limit": 101}, 400),
-        ({"sort": "Best"}, 400),
-        ({"nsfw": "maybe"}, 400),
-        ({"cursor": "nonsense"}, 400),
-        ({"query": "red", "cursor": "a|b"}, 400),
-    ],
-)
+@pytest.mark.parametrize(("params", "status"), READ["a parameter that is a trap has its status"])
 def test_a_parameter_that_is_a_trap_has_its_status(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
     assert ask(hubs, "models", **params).status_code == status
 
@@ -64,12 +56,6 @@ def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> 
     assert (empty["items"], empty["metadata"]["nextCursor"]) == ([], "1")
 
 
-def test_users_tags_and_sorts_are_kept_apart(hubs: HubEndpoints) -> None:
-    assert ids(hubs, username="Maker", tag="Red") != []
-    assert ids(hubs, username="nobody") == []
-    assert ids(hubs, sort="Most Images", nsfw="true")[0] == 1001
-
-
 def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -> None:
     (listed,) = ask(hubs, "models", ids=1001).json()["items"]
     image = listed["modelVersions"][0]["images"][0]
@@ -80,21 +66,7 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
     assert "id" not in alone["images"][0]
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("models/0", 404),
-        ("models/x", 400),
-        ("models/3000000000", 400),
-        ("models/1004", 404),
-        ("models/1005", 404),
-        ("model-versions/1", 404),
-        ("model-versions/mini/2020", 404),
-        ("model-versions/by-hash/00", 404),
-        ("me", 401),
-        ("images?nsfw=maybe", 400),
-    ],
-)
+@pytest.mark.parametrize(("path", "status"), READ["what is not there or not an id has its status"])
 def test_what_is_not_there_or_not_an_id_has_its_status(hubs: HubEndpoints, path: str, status: int) -> None:
     assert ask(hubs, path).status_code == status
 
@@ -120,10 +92,6 @@ def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
     assert "page=2" in ask(hubs, "tags", limit=1).json()["metadata"]["nextPage"]
 
 
-LOGIN = "The creator of this asset requires you to be logged in to download it"
-DISABLED = "The creator of this asset has disabled downloads on this file"
-
-
 def download(hubs: HubEndpoints, path: str, token: str | None = None, **headers: str) -> requests.Response:
     sent = {"User-Agent": "loratool/1.0", **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     url = f"{hubs.civitai}/api/download/models/{path}"
@@ -137,27 +105,7 @@ def test_a_download_is_sent_on_to_a_signed_address(hubs: HubEndpoints) -> None:
     assert answer.headers["cache-control"] == "no-store, max-age=0"
 
 
-@pytest.mark.parametrize(
-    ("path", "token", "status", "body"),
-    [
-        ("2001?fileId=3002", None, 401, {"error": "Unauthorized", "message": LOGIN}),
-        ("2001?fileId=3002", "civ_other", 307, None),
-        ("2001?fileId=3002&token=civ_other", None, 307, None),
-        ("2002", None, 401, {"error": "Unauthorized", "message": LOGIN}),
-        ("2002", "civ_other", 403, "Early Access"),
-        ("2002", "civ_buyer", 307, None),
-        ("2001", "civ_wrong", 307, None),
-        ("2002", "civ_wrong", 401, {"error": "Unauthorized", "message": LOGIN}),
-        ("2003", "civ_buyer", 401, {"error": "Unauthorized", "message": DISABLED}),
-        ("2020", None, 410, None),
-        ("2030", None, 404, {"error": "File not found"}),
-        ("9999", None, 404, {"error": "File not found"}),
-        ("x", None, 400, None),
-        ("2001?fileId=1", None, 404, {"error": "File not found"}),
-        ("2001?type=Model&format=SafeTensor", None, 307, None),
-        ("2001?type=Model&format=SafeTensor&fp=bf16", None, 404, {"error": "File not found"}),
-    ],
-)
+@pytest.mark.parametrize(("path", "token", "status", "body"), READ["who asks for which file decides"])
 def test_who_asks_for_which_file_decides(
     hubs: HubEndpoints, path: str, token: str | None, status: int, body: Any
 ) -> None:
@@ -167,34 +115,14 @@ def test_who_asks_for_which_file_decides(
         assert answer.json()["error"] == body if isinstance(body, str) else answer.json() == body
 
 
-@pytest.mark.parametrize(
-    ("params", "expected"),
-    [
-        ({}, [4020, 4001]),
-        ({"nsfw": "Mature"}, [4020, 4001, 4002]),
-        ({"nsfw": "X"}, [4020, 4010, 4001, 4002]),
-        ({"modelVersionId": 2020}, [4020]),
-    ],
-)
+@pytest.mark.parametrize(("params", "expected"), READ["levels and filters choose the pictures"])
 def test_levels_and_filters_choose_the_pictures(
     hubs: HubEndpoints, params: dict[str, Any], expected: list[int]
 ) -> None:
     assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
 
 
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        ({"nsfwLevel": 4}, 4),
-        ({"nsfw": "None"}, 1),
-        ({"nsfw": "Soft"}, 2),
-        ({"nsfw": "X"}, 8),
-        ({"nsfw": False}, 1),
-        ({"nsfw": True}, 8),
-        ({}, 1),
-        ({"nsfw": "None", "nsfwLevel": 2}, 2),
-    ],
-)
+@pytest.mark.parametrize(("image", "expected"), READ["a level is read from every shape of the years"])
 def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], expected: int) -> None:
     assert image_level(image) == expected
 

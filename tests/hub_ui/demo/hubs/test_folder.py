@@ -3,13 +3,8 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.folder import DataFolder, DataFolderError, Origins, inside
-
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
-
-
-def folder(path: Path) -> DataFolder:
-    return DataFolder(path=path, origins=ORIGINS)
+from hub_ui.demo.hubs.folder import DataFolderError, inside
+from tests.hub_ui.demo.hubs.conftest import folder
 
 
 def test_an_empty_folder_has_nothing_and_lets_everybody_sign_in(tmp_path: Path) -> None:

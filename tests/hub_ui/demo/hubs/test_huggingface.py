@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import requests
 
+from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints
 
-MEMBER, STRANGER = {"Authorization": "Bearer hf_member"}, {"Authorization": "Bearer hf_stranger"}
+READ = read_cases(__file__)
 
 
 def ask(hubs: HubEndpoints, path: str, headers: dict[str, str] | None = None, **params: Any) -> requests.Response:
@@ -48,22 +49,7 @@ def test_a_small_file_is_sent_directly_under_its_git_name(hubs: HubEndpoints) ->
     assert "maker/red" in ask(hubs, "/maker/red").text
 
 
-@pytest.mark.parametrize(
-    ("path", "headers", "status", "code"),
-    [
-        ("/api/models/maker/nothing", {}, 401, "RepoNotFound"),
-        ("/api/models/maker/nothing", MEMBER, 404, "RepoNotFound"),
-        ("/api/models/maker/red/revision/nope", {}, 404, "RevisionNotFound"),
-        ("/maker/red/resolve/main/nope.bin", {}, 404, "EntryNotFound"),
-        ("/api/models/maker/red/tree/main/nope", {}, 404, "EntryNotFound"),
-        ("/maker/closed/resolve/main/lora.safetensors", {}, 401, "GatedRepo"),
-        ("/maker/closed/resolve/main/lora.safetensors", STRANGER, 403, "GatedRepo"),
-        ("/maker/closed/resolve/main/lora.safetensors", MEMBER, 302, None),
-        ("/maker/halted/resolve/main/lora.safetensors", MEMBER, 403, None),
-        ("/api/whoami-v2", {}, 401, None),
-        ("/api/models", {"Authorization": "Bearer hf_wrong"}, 401, None),
-    ],
-)
+@pytest.mark.parametrize(("path", "headers", "status", "code"), READ["a refusal has its status and code"])
 def test_a_refusal_has_its_status_and_code(
     hubs: HubEndpoints, path: str, headers: dict[str, str], status: int, code: str | None
 ) -> None:

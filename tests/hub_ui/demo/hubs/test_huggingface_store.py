@@ -6,7 +6,6 @@ import pytest
 from huggingface_hub.hf_api import ModelSort_T
 from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import (
     SORTS,
     Commit,
@@ -17,8 +16,11 @@ from hub_ui.demo.hubs.huggingface_store import (
     matches,
     sort_key,
 )
+from tests.connectors.cases import read_cases
+from tests.hub_ui.demo.hubs.conftest import folder
 
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+READ = read_cases(__file__)
+
 LFS = {"sha256": "ab" * 32, "size": 10, "pointerSize": 100}
 INFO = {
     "id": "o/n",
@@ -29,7 +31,7 @@ INFO = {
 
 
 def load(path: Path) -> HuggingFaceStore:
-    return load_huggingface(DataFolder(path=path, origins=ORIGINS))
+    return load_huggingface(folder(path))
 
 
 def test_a_recorded_model_keeps_its_commit_and_its_files_without_bytes(tmp_path: Path) -> None:
@@ -66,21 +68,7 @@ def repo(name: str, access: str | None = None, **info: object) -> Repo:
     return Repo(id=name, info={"tags": ["lora", "License:MIT"], **info}, commits=(COMMIT,), access=access)
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("filter=lora&filter=license:mit", True),
-        ("filter=lora,license:mit", True),
-        ("filter=lora&filter=flux", False),
-        ("search=NAME own", True),
-        ("search=lora", False),
-        ("author=Owner", True),
-        ("author=Own", False),
-        ("pipeline_tag=text-to-image", False),
-        ("gated=true", False),
-        ("gated=false", True),
-    ],
-)
+@pytest.mark.parametrize(("query", "expected"), READ["a query means a repository or not"])
 def test_a_query_means_a_repository_or_not(query: str, expected: bool) -> None:
     assert matches(repo("Owner/name"), QueryParams(query)) is expected
 

@@ -14,7 +14,10 @@ from PIL import Image
 from connectors.replicate.runs import TRAINER_VERSION
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.replicate_store import TRAINER, Runs, bars
+from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints, running_hubs
+
+READ = read_cases(__file__)
 
 RECORDED: Json = {"id": "old", "status": "processing", "created_at": "2024-01-01T00:00:00Z"}
 
@@ -218,16 +221,7 @@ def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, 
     assert (answer.status_code, answer.json()["title"]) == (422, "Input validation failed")
 
 
-@pytest.mark.parametrize(
-    ("model", "status"),
-    [
-        ({"owner": "local", "name": "new"}, 201),
-        ({"owner": "stranger", "name": "new"}, 403),
-        ({"owner": "maker", "name": "tuned"}, 409),
-        ({"owner": "local"}, 422),
-        ({"owner": "local", "name": "new", "latest_version": "x", "description": None}, 201),
-    ],
-)
+@pytest.mark.parametrize(("model", "status"), READ["a model is made for oneself and once"])
 def test_a_model_is_made_for_oneself_and_once(own: HubEndpoints, model: dict[str, str], status: int) -> None:
     answer = call(own, "POST", "models", json={"visibility": "private", "hardware": "gpu-t4", **model})
     assert answer.status_code == status

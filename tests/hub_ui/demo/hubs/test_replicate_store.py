@@ -6,7 +6,6 @@ import pytest
 
 from connectors.replicate.runs import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_store
-from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_store import (
     ReplicateStore,
     load_replicate,
@@ -15,14 +14,16 @@ from hub_ui.demo.hubs.replicate_store import (
     problems,
     read_inputs,
 )
+from tests.connectors.cases import read_cases
+from tests.hub_ui.demo.hubs.conftest import folder
 
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+READ = read_cases(__file__)
 
 
 def load(path: Path, **files: Any) -> ReplicateStore:
     for name, data in files.items():
         (path / f"{name}.json").write_text(json.dumps(data))
-    return load_replicate(DataFolder(path=path, origins=ORIGINS))
+    return load_replicate(folder(path))
 
 
 def model(version: str, **more: Any) -> dict[str, Any]:
@@ -40,21 +41,7 @@ def test_the_trainer_is_the_one_that_is_asked_for() -> None:
     assert official()[TRAINER]["latest_version"]["id"] == TRAINER_VERSION
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "maker/tuned",
-        "maker/tuned/" + "a" * 64,
-        "https://replicate.com/maker/tuned/versions/" + "a" * 64,
-        "huggingface.co/ada/ink",
-        "https://huggingface.co/ada/ink/ink.safetensors",
-        "https://huggingface.co/ada/ink/resolve/main/deep/ink.safetensors",
-        "https://civitai.com/models/1001/ink",
-        "https://civitai.com/api/download/models/2001?type=Model",
-        "https://replicate.delivery/x/trained_model.tar",
-        "data:application/x-tar;base64,AA==",
-    ],
-)
+@pytest.mark.parametrize("address", READ["a runner loads what it knows the form of"])
 def test_a_runner_loads_what_it_knows_the_form_of(address: str) -> None:
     assert loads(address)
 
@@ -81,24 +68,7 @@ SCHEMAS = {
 VERSION = {"openapi_schema": {"components": {"schemas": SCHEMAS}}}
 
 
-@pytest.mark.parametrize(
-    ("inputs", "text"),
-    [
-        ({}, None),
-        ({"steps": 50, "scale": 1, "fast": True, "ratio": "2:3", "unknown": 1}, None),
-        ({"steps": 51}, "Must be less than or equal to 50"),
-        ({"steps": 0}, "Must be greater than or equal to 1"),
-        ({"steps": 2.5}, "Invalid type. Expected: integer, given: number"),
-        ({"steps": "many"}, "Invalid type. Expected: integer, given: string"),
-        ({"steps": None}, "Invalid type. Expected: integer, given: null"),
-        ({"steps": 2.0, "seed": None}, None),
-        ({"scale": "1"}, "Invalid type. Expected: number, given: string"),
-        ({"scale": True}, "Invalid type. Expected: number, given: boolean"),
-        ({"fast": 1}, "Invalid type. Expected: boolean, given: integer"),
-        ({"ratio": "3:2"}, 'ratio must be one of the following: "1:1", "2:3"'),
-        ({"ratio": ["2:3"]}, "Invalid type. Expected: string, given: array"),
-    ],
-)
+@pytest.mark.parametrize(("inputs", "text"), READ["an input is held against its schema"])
 def test_an_input_is_held_against_its_schema(inputs: dict[str, Any], text: str | None) -> None:
     found = problems(VERSION, {"prompt": "x", **inputs})
     assert [words for _, words in found] == ([text] if text else [])

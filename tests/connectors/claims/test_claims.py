@@ -1,6 +1,6 @@
 """The patterns of wording.toml: texts become one, and parts stand in their places."""
 
-from connectors.claims.wording import read_wording
+from connectors.claims import read_wording
 
 
 def test_a_pattern_of_several_texts_with_parts_is_one() -> None:

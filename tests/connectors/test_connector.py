@@ -3,11 +3,15 @@ from typing import Any
 
 import pytest
 
+from connectors.connector import filter_loras, is_past
 from connectors.errors import Withheld
-from connectors.filter import check_shown, filter_loras, is_past, keep_permitted
-from connectors.query import Query, Range
-from connectors.record import Claim, Kind, Lora
+from connectors.query import Query
+from connectors.query_language import parse
+from connectors.record import Claim, Kind, Lora, check_shown, keep_permitted
 from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface, of_replicate
+from tests.connectors.cases import read_cases
+
+READ = read_cases(__file__)
 
 
 @pytest.mark.parametrize(
@@ -92,18 +96,8 @@ def test_of_a_minors_lora_no_image_above_soft_is_shown_whatever_the_hub_calls_th
     assert [example.nsfw for example in keep_permitted(lora).versions[0].examples] == ["safe", "soft"]
 
 
-@pytest.mark.parametrize(
-    ("query", "updates", "past"),
-    [
-        (Query(sort="newest", age=Range(most=86_400)), ["2020-01-02T00:00:00Z", None, "2020-01-01T00:00:00Z"], True),
-        (Query(sort="newest", age=Range(most=86_400)), ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"], False),
-        (Query(sort="newest", age=Range(most=86_400)), [None], False),
-        (Query(sort="newest", age=Range(least=86_400)), ["2020-01-01T00:00:00Z"], False),
-        (Query(sort="newest"), ["2020-01-01T00:00:00Z"], False),
-        (Query(sort="likes", age=Range(most=86_400)), ["2020-01-01T00:00:00Z"], False),
-    ],
-)
-def test_a_list_of_the_newest_has_nothing_more_once_a_whole_page_is_too_old(
-    query: Query, updates: list[str | None], past: bool
+@pytest.mark.parametrize(("query", "updates", "past"), READ["a list of the newest ends where a whole page is too old"])
+def test_a_list_of_the_newest_ends_where_a_whole_page_is_too_old(
+    query: str, updates: list[str | None], past: bool
 ) -> None:
-    assert is_past(query, updates) is past
+    assert is_past(parse(query), updates) is past
