@@ -209,6 +209,8 @@ def acts(browser: Browser, ours: Server, empty: Server, runs: int) -> Iterator[F
     plain.goto(empty.url)
     page.wait_for_selector(ours.sign)
     plain.wait_for_selector(empty.sign)
+    # On a busy computer the hubs take a while.
+    page.wait_for_selector("#hubs .dot.good >> nth=2", state="attached")
     page.wait_for_timeout(3000)
     work: list[float] = []
     for act in ACTS:
