@@ -66,16 +66,6 @@ def test_every_layer_is_placed_in_every_spelling(names: Names) -> None:
     assert found.missed == ()
 
 
-@pytest.mark.parametrize("spelled", range(len(SPELLINGS)))
-@pytest.mark.parametrize("names", ["flux1"], indirect=True)
-def test_every_layer_of_flux_is_placed_in_each_spelling(spelled: int, names: Names) -> None:
-    own = linears(names, "transformer")
-    write, ends = SPELLINGS[spelled]
-    layers = {write(module).replace("MAIN", "transformer"): matrix(shape) for module, shape in own.items()}
-    found = map_keys(file_of(layers, *ends), names)
-    assert [target.module for placed in found.layers for target in placed.targets] == list(own)
-
-
 @pytest.mark.parametrize("names", MODELS, indirect=True)
 def test_no_two_modules_differ_in_dots_alone(names: Names) -> None:
     for sizes in names.sizes.values():

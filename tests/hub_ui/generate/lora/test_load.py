@@ -122,9 +122,8 @@ def test_a_checkpoint_is_refused_before_its_gigabytes_are_read(tmp_path: Path) -
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_damaged_file_is_refused_in_words_or_read(tmp_path: Path, data: Any) -> None:
-    path = save_kohya(tmp_path / "a.safetensors")
-    raw = bytearray(path.read_bytes())
+def test_a_damaged_file_is_refused_in_words_or_read(kohya: Path, tmp_path: Path, data: Any) -> None:
+    raw, path = bytearray(kohya.read_bytes()), tmp_path / "damaged.safetensors"
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at : at + data.draw(st.integers(1, 8))] = data.draw(st.binary(max_size=8))
     path.write_bytes(raw)
@@ -229,6 +228,7 @@ def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None
     [
         ("mid_block.attentions.0.proj_in.oft_R.weight", (16, 6), "which of its rotations PEFT trained"),
         ("mid_block.resnets.0.conv1.ia3_l", (1, 64, 1, 1), "which side of a convolution"),
+        ("conv_in.ia3_l", (1, 4, 1, 1), ""),
         ("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.ia3_l", (64, 1), ""),
     ],
 )
