@@ -24,9 +24,8 @@ from connectors.ref import Ref
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken
-from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, SearchResult
+from hub_ui.catalog.search import Listing, Plan, SearchResult, plan
 from hub_ui.catalog.similar import Similar, is_about, model
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin

@@ -14,8 +14,8 @@ from typing import Literal
 
 from connectors.claims import base_models
 from connectors.record import Record
+from hub_ui.catalog.rings import is_around
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
-from hub_ui.catalog.spellings import is_around
 
 Reason = Literal["same subject", "same words", "same creator, newer"]
 

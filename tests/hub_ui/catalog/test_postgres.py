@@ -13,9 +13,9 @@ import pytest
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
-from hub_ui.catalog import dialects, snapshot
+from hub_ui.catalog import schema, snapshot
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.dialects import translate, without_password
+from hub_ui.catalog.schema import translate, without_password
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import lora, titles
 from tests.hub_ui.catalog.postgres_server import empty
@@ -110,7 +110,7 @@ def test_a_lost_server_is_a_message_and_then_forgotten(tmp_path: Path, address: 
 
 def test_who_waits_too_long_for_another_writer_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Store(address), Catalog(address, None)
-    monkeypatch.setattr(dialects, "_LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr(schema, "_LOCK_MILLISECONDS", 50)
     with one.writing(), pytest.raises(HubUiError, match="lock timeout"):
         other.put_state("cursor", "12")
     other.put_state("cursor", "13")

@@ -5,6 +5,7 @@ import pytest
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Nsfw
 from connectors.ref import Ref
+from hub_ui.catalog.search import Plan, order_key
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -130,3 +131,18 @@ def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
         opened.mark_removed(Ref.parse("civitai:1"))
         [record] = opened.search(Query(text="ink")).records
     assert record.access == "removed"
+
+
+def test_a_larger_number_comes_before_any_tie() -> None:
+    keys = [order_key(count, 28, tie) for count, tie in ((5, 0), (4, 2**64 - 1))]
+    assert keys == sorted(keys, reverse=True)
+
+
+def test_numbers_without_room_in_the_key_stand_with_the_largest_one() -> None:
+    assert order_key(2**28 - 1, 28, 0) == order_key(2**30, 28, 0) == 0xFFFFFFF << 36
+
+
+def test_only_the_conditions_in_use_are_named() -> None:
+    assert Plan().conditions() == frozenset()
+    marked = Plan(nsfw=0, wanted=(("installed", False), ("favorite", True)))
+    assert marked.conditions() == {"nsfw", "installed", "favorite"}
