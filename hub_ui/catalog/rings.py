@@ -8,8 +8,10 @@ how many LoRAs a word is, and a guess that is in none is left out.
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from string import ascii_lowercase
 
 from hub_ui.catalog.row import Terms, is_unspaced
@@ -181,25 +183,10 @@ def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
     return " ".join(words) if has_changed else ""
 
 
-# What people type around a name. It need not be there, but counts where it is.
-_AROUND_LATIN = (
-    "a an and by de des du el for from in la le les of on or the to von with "
-    "lora loras locon lycoris model models checkpoint safetensors version download style styles styled stil estilo"
-)
-_AROUND = frozenset((*_AROUND_LATIN.split(" "), "画风", "畫風", "风格", "風格", "画風", "模型", "スタイル", "モデル"))
+# What people type around a name, and how words are written otherwise.
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
+_AROUND = frozenset(WORDS["around"])
 _VERSION = re.compile(r"v\d{1,3}( \d{1,3})*|ver \d{1,3}( \d{1,3})*")
-
-# Ends of words in the singular and the plural. "" is any end.
-_ENDS = (("y", "ies"), ("f", "ves"), ("fe", "ves"), ("man", "men"), ("child", "children"), ("", "s"), ("", "es"))
-# British and American pieces of a word, and how many letters stand before them at least.
-_WRITTEN_ALIKE = (
-    ("our", "or", 3),
-    ("grey", "gray", 0),
-    ("ise", "ize", 3),
-    ("isa", "iza", 3),
-    ("tre", "ter", 3),
-    ("ogue", "og", 3),
-)
 _SHORTEST_STEM = 3
 # Two halves of a word are no less than this, but for numbers.
 _SHORTEST_HALF = 2
@@ -262,7 +249,7 @@ def _alike(word: str) -> Iterator[str]:
     if not word.isalpha() or not word.isascii():
         return
     written = [word]
-    for british, american, least in _WRITTEN_ALIKE:
+    for british, american, least in WORDS["written_alike"]:
         for old, new in ((british, american), (american, british)):
             at = word.find(old, least)
             written += [word[:at] + new + word[at + len(old) :]] if at >= 0 else []
@@ -272,7 +259,7 @@ def _alike(word: str) -> Iterator[str]:
 
 def _numbers(word: str) -> Iterator[str]:
     """In the plural, and in the singular."""
-    for one, many in _ENDS:
+    for one, many in WORDS["ends"]:
         if word.endswith(many) and not word.endswith("ss") and len(word) - len(many) + len(one) >= _SHORTEST_STEM:
             yield word[: len(word) - len(many)] + one
         if word.endswith(one) and len(word) >= _SHORTEST_STEM:
