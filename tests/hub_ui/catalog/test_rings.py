@@ -9,7 +9,7 @@ from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.rings import as_one, is_around, name_in, pieces, spellings, typos
 from hub_ui.catalog.search import RingStart
-from tests.hub_ui.catalog.builders import both, catalog, lora, titles
+from tests.hub_ui.catalog.builders import catalog, lora, titles
 
 
 def starts(of: Catalog, text: str, **fields: object) -> list[tuple[int, int, int, bool]]:
@@ -33,9 +33,9 @@ def starts(of: Catalog, text: str, **fields: object) -> list[tuple[int, int, int
     ],
 )
 def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title: str) -> None:
-    with both(tmp_path, lora(1, title=title), lora(2, title="Other")) as catalogs:
-        assert [titles(each, typed) for each in catalogs] == [[title], [title]]
-        [(start, held, asked, has_typos)] = starts(catalogs[0], typed)
+    with catalog(tmp_path, lora(1, title=title), lora(2, title="Other")) as opened:
+        assert titles(opened, typed) == [title]
+        [(start, held, asked, has_typos)] = starts(opened, typed)
         assert (start, held, has_typos) == (0, asked, False)
 
 
@@ -115,10 +115,9 @@ def test_counts_are_of_all_rings(tmp_path: Path) -> None:
 
 def test_pages_of_several_rings_join_without_gap_or_double(tmp_path: Path) -> None:
     loras = [lora(n, title=title) for n, title in enumerate(("Neon night", "Neon", "Neno night", "Night", "Neon x"), 1)]
-    with both(tmp_path, *loras) as catalogs:
-        for each in catalogs:
-            whole = titles(each, "neon night")
-            assert [titles(each, "neon night", offset=n, limit=1) for n in range(6)] == [[t] for t in whole] + [[]]
+    with catalog(tmp_path, *loras) as opened:
+        whole = titles(opened, "neon night")
+        assert [titles(opened, "neon night", offset=n, limit=1) for n in range(6)] == [[t] for t in whole] + [[]]
 
 
 def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -> None:
