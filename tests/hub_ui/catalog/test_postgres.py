@@ -1,8 +1,5 @@
 """A catalog in PostgreSQL: several processes, a server that goes away, addresses and passwords."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -20,23 +17,6 @@ from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import lora, titles
 from tests.hub_ui.catalog.postgres_server import empty
 
-# Adds one LoRA, and waits until it finds those of the three others.
-SHARE = """
-import sys, time
-from pathlib import Path
-from connectors.query import Query
-from hub_ui.catalog.catalog import Catalog
-from tests.hub_ui.catalog.builders import lora
-
-number = int(sys.argv[3])
-with Catalog.open(Path(sys.argv[1]), sys.argv[2]) as opened:
-    opened.add([lora(number)])
-    until = time.monotonic() + 120
-    while (found := opened.search(Query(text="ink")).total) < 4 and time.monotonic() < until:
-        time.sleep(0.02)
-    print(found)
-"""
-
 
 @pytest.fixture(name="address")
 def empty_database(postgres: str) -> str:
@@ -49,19 +29,12 @@ def sql(address: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def test_four_processes_find_what_each_has_added(tmp_path: Path, address: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", SHARE]
-    running = [
-        subprocess.Popen(
-            [*command, str(tmp_path / str(number) / "catalog.sqlite"), address, str(number)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        for number in (1, 2, 3, 4)
-    ]
-    said = [process.communicate(timeout=240) for process in running]
-    assert [(out.decode().strip(), errors.decode()) for out, errors in said] == [("4", "")] * 4
+def test_two_with_an_index_of_their_own_find_what_each_has_added(tmp_path: Path, address: str) -> None:
+    one, other = (Catalog.open(tmp_path / name / "catalog.sqlite", address) for name in ("one", "other"))
+    with one, other:
+        for number, writer, reader in ((1, one, other), (2, other, one), (3, one, other)):
+            writer.add([lora(number)])
+            assert len(titles(reader, "ink")) == number
 
 
 def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, address: str) -> None:

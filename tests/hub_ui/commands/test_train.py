@@ -70,18 +70,6 @@ def test_it_says_what_it_will_cost_and_asks(
     assert (code, ASKED[answer][1] in said) == (ASKED[answer][0], True)
 
 
-def test_where_nobody_can_be_asked_nothing_is_spent(hubs: HubEndpoints, line: Line, pictures: str) -> None:
-    code, said = line("train", pictures, *FOG)
-    assert (code, said["error"]) == (2, "UsageError")
-    assert said["message"] == "Training costs money. Add --yes to start it without being asked."
-
-
-def test_a_training_is_followed_by_its_id(hubs: HubEndpoints, line: Line, pictures: str) -> None:
-    _, first = line("train", pictures, *FOG, "--yes")
-    code, again = line("train", "--follow", first["id"])
-    assert (code, again) == (0, first)
-
-
 def test_a_training_is_cancelled_by_its_id(
     tmp_path: Path, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
