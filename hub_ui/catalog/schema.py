@@ -123,18 +123,10 @@ _LOG_PAGES = 8_000
 _LOCK_MILLISECONDS = 60_000
 
 
-class Cursor(Protocol):
-    @property
-    def description(self) -> Any: ...
-    def fetchone(self) -> Any: ...
-    def fetchall(self) -> list[Any]: ...
-    def __iter__(self) -> Iterator[Any]: ...
-
-
 class Connection(Protocol):
     """What sqlite3.Connection has."""
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
     def close(self) -> None: ...
 
@@ -255,9 +247,8 @@ class _PostgresConnection:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> Cursor:
-        cursor: Cursor = self._connection.execute(translate(sql), values or None)
-        return cursor
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        return self._connection.execute(translate(sql), values or None)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> object:
         with self._connection.cursor() as cursor:

@@ -255,7 +255,8 @@ class Listing:
     """The first cards of a list by their numbers; `total` counts all of it.
 
     `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
-    where a word is in no LoRA.
+    where a word is in no LoRA. Of a page there are the `records`, and in `seen`, when a hub last listed the one
+    that was not listed for longest.
     """
 
     # No two catalogs number their cards alike.
@@ -264,16 +265,7 @@ class Listing:
     facets: Facets
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchResult(Listing):
-    """One page of a list with its records.
-
-    `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
-    """
-
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = ()
     seen: str | None = None
 
 

@@ -270,7 +270,7 @@ class Store:
         found = self._found(sql, *values)
         return found[0][0] if found else None
 
-    def _found(self, sql: str, *values: Any) -> Sequence[Any]:
+    def _found(self, sql: str, *values: Any) -> Any:
         """All rows of a statement."""
         with self._reading() as connection:
             return connection.execute(sql, values).fetchall()
