@@ -140,17 +140,6 @@ def test_a_catalog_of_a_newer_hub_ui_is_left_alone(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*damaged*")) == []
 
 
-def test_a_locked_catalog_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = filled(tmp_path)
-    monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(HubUiError, match="locked"):
-        Catalog.open(path)
-    other.close()
-    assert list(tmp_path.glob("*damaged*")) == []
-
-
 def remove_folder(path: Path) -> None:
     shutil.rmtree(path.with_suffix(".index"))
 

@@ -207,15 +207,6 @@ def test_a_card_has_the_greatest_numbers() -> None:
     assert (row.refs, row.downloads, row.likes, row.names["tags"]) == (("civitai:1", "civitai:2"), 8, 10, ("pen",))
 
 
-def test_what_loses_its_file_leaves_the_card(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:1", A, tags=("pen",))) as opened:
-        changed = home("civitai:1", B, tags=("pen",))
-        opened.add([changed])
-        # The file has the same name, so its new hash replaces the old one.
-        assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
-        assert cards(opened, text="pen") == [["civitai:1"]]
-
-
 def test_the_same_title_by_the_same_creator_with_other_bytes_is_also_there(tmp_path: Path) -> None:
     here = home("hf:ada/ink", A, title="Ink Style", creator="Ada")
     there, other = home("civitai:1", B, title="ink style", creator="ada"), home("civitai:2", title="Ink Style")

@@ -6,7 +6,7 @@ from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Nsfw
 from connectors.ref import Ref
 from hub_ui.catalog.search import Plan, order_key
-from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
 
 @pytest.mark.parametrize("text", ["ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1"])
@@ -114,13 +114,6 @@ def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) ->
         [strict], [usual] = (opened.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
     assert [image.nsfw for image in strict.images] == ["safe"]
     assert [image.nsfw for image in usual.images] == [None, "safe"]
-
-
-def test_a_changed_lora_is_found_by_its_new_words_only(tmp_path: Path) -> None:
-    with both(tmp_path, lora(title="Before")) as catalogs:
-        titles(catalogs[0], "before")
-        catalogs[0].add([lora(title="After")])
-        assert [(titles(each, "before"), titles(each, "after")) for each in catalogs] == [([], ["After"])] * 2
 
 
 def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:

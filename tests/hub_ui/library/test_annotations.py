@@ -74,13 +74,6 @@ def test_many_are_changed_at_once_and_returned_as_they_were(store: Annotations) 
     assert [(str(one.ref), one.tags) for one in before] == [("civitai:1001", ("comic",)), ("huggingface:ada/boats", ())]
 
 
-def test_a_change_that_fails_for_one_changes_none(store: Annotations) -> None:
-    store.change(BOATS, note="kept")
-    with pytest.raises(UsageError):
-        store.edit([INK, BOATS], lambda one: replace(one, favorite=True, weight=9.0 if one.note else None))
-    assert store.all() == {BOATS: Annotation(ref=BOATS, note="kept")}
-
-
 def test_hostile_text_stays_as_it_is(store: Annotations, path: Path) -> None:
     store.change(INK, note=HOSTILE, tags=(HOSTILE[:40],), trigger_words=(HOSTILE,), base_model="<b>base</b>")
     store.close()
