@@ -151,12 +151,10 @@ def test_a_hub_that_is_waited_for_is_told() -> None:
     assert describe([hub], 1.0)[0].endswith("CivitAI asks to slow down.")
 
 
-def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     def press(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hub_ui.catalog.crawl.wait", press)
-    assert cli.main(["crawl", "--hub", "civitai"]) == cli.INTERRUPTED
-    assert "Stopped. The same command goes on from here." in capsys.readouterr().err
+    assert line.run("crawl", "--hub", "civitai") == cli.INTERRUPTED
+    assert "Stopped. The same command goes on from here." in line.err
