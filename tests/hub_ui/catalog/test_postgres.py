@@ -113,20 +113,6 @@ def test_a_database_that_is_no_catalog_is_left_alone(address: str, damage: str) 
         Store(address)
 
 
-def test_a_transaction_that_fails_changes_nothing(address: str) -> None:
-    store = Store(address)
-
-    def fail() -> None:
-        with store.writing() as writing:
-            writing.put_state("cursor", "12")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert store.state("cursor") is None
-    store.close()
-
-
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
