@@ -22,8 +22,8 @@ from connectors.record import Access, Lora, Record, Version, claims_to_json, exa
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.rings import name_in
 from hub_ui.catalog.search import RingStart
-from hub_ui.catalog.spellings import name_in
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services

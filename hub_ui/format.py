@@ -14,7 +14,7 @@ from connectors.query_fields import Field
 from connectors.query_language import Part
 from connectors.query_language import parts as query_parts
 from connectors.record import Record
-from connectors.registry import HUBS, origin_label
+from connectors.registry import origin_label
 from hub_ui.i18n import N_, N_plural, _, language, ngettext
 
 UNITS: Mapping[str, tuple[str, str]] = {
@@ -44,23 +44,6 @@ KIND_PLURALS: dict[str, str] = {
     "runner": N_("runners"),
 }
 _DANGER = N_("{hub}'s scan found danger in this file. If you trust it all the same: hub-ui pull {ref} --force")
-SOURCE_WORDS: dict[str, str] = {
-    "you": N_("you"),
-    "header": N_("the file itself"),
-    "card": N_("model card"),
-    "tag": N_("a tag"),
-    "size": N_("estimated"),
-    "example": N_("an example"),
-    "probably": N_("probably"),
-}
-ACCESS_FLAGS: dict[str, str] = {
-    "login": N_("needs a key"),
-    "gated": N_("gated"),
-    "paid": N_("early access"),
-    "generation-only": N_("hub only"),
-    "archived": N_("archived"),
-    "removed": N_("removed"),
-}
 LONGEST_TITLE = 300
 
 
@@ -134,14 +117,6 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
 def since(seconds: float | None) -> str:
     """A time in seconds since 1970 as "12 days ago"; empty for none."""
     return ago(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else ""
-
-
-def source(name: str, hub: str) -> str:
-    """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
-    if name == "hub":
-        return _(origin_label(hub))
-    word = HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name]
-    return _(word)
 
 
 def visible(text: str | None) -> str:

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,9 +23,8 @@ from connectors.ref import Ref
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken
-from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, SearchResult
+from hub_ui.catalog.search import Listing, Plan, plan
 from hub_ui.catalog.similar import Similar, is_about, model
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
@@ -177,7 +176,7 @@ class Catalog(Store):
         installed: Collection[Ref] = (),
         favorites: Collection[Ref] = (),
         now: datetime | None = None,
-    ) -> SearchResult:
+    ) -> Listing:
         """One page from `offset` on, without images above the query's level. A base filter picks each Record's file.
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
@@ -185,8 +184,7 @@ class Catalog(Store):
         wanted = plan(query, offset, installed=installed, favorites=favorites, now=now)
         found = self._ask(lambda index: index.find(self, wanted))
         cards, seen = self.cards(found.ids, query)
-        same = {each.name: getattr(found, each.name) for each in fields(Listing)}
-        return SearchResult(**same, records=tuple(cards.values()), seen=seen)
+        return replace(found, records=tuple(cards.values()), seen=seen)
 
     def listing(
         self,

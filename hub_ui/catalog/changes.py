@@ -12,8 +12,8 @@ from typing import TypeVar
 from connectors.errors import HubUiError
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, keep_permitted
 from hub_ui.catalog.codec import decode, encode
-from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
+from hub_ui.catalog.search import PLACES
 
 _T = TypeVar("_T")
 

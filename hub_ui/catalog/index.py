@@ -29,8 +29,7 @@ from cachetools import LRUCache
 from connectors.errors import HubUiError
 from hub_ui.catalog import index_facets, index_search
 from hub_ui.catalog.index_schema import FORMAT, document, schema
-from hub_ui.catalog.plan import Plan
-from hub_ui.catalog.search import Counts, Listing, facets
+from hub_ui.catalog.search import Counts, Listing, Plan, facets
 from hub_ui.catalog.similar import Model
 from hub_ui.catalog.store import Store
 

@@ -15,9 +15,8 @@ from cachetools import LRUCache, cached
 
 from hub_ui.catalog.index_schema import GROUPS, NAMES, PROFILE, STEPS, TEXTS
 from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_of, query_of, term
-from hub_ui.catalog.plan import FACETS, FILTERS, MOST_COUNTED, Condition, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
-from hub_ui.catalog.search import Counts, most_first
+from hub_ui.catalog.search import FACETS, FILTERS, MOST_COUNTED, Condition, Counts, Plan, most_first, number_of_name
 
 # Of a column: more than there are combinations of base models, and licence names.
 _MAX_BUCKETS = 10_000

@@ -13,9 +13,9 @@ import tantivy
 
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance, row
-from hub_ui.catalog.plan import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
 from hub_ui.catalog.row import NUMBERS, SEPARATOR, row_terms
 from hub_ui.catalog.schema import names_from, split
+from hub_ui.catalog.search import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
 # is rebuilt.

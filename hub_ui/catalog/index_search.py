@@ -1,6 +1,6 @@
 """A plan as queries of Tantivy.
 
-Order comes from order keys (see plan.py) in columns of the index. For relevance, few LoRAs are put in order here, by
+Order comes from order keys (see search.py) in columns of the index. For relevance, few LoRAs are put in order here, by
 all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
 is full: for a common word the first one fills it.
 """
@@ -18,9 +18,8 @@ from connectors.query import Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index_schema import FIELDS, FOUND, schema
-from hub_ui.catalog.plan import PLACES, Place, Plan, merit_of
 from hub_ui.catalog.rings import Ring, Rings, Unit
-from hub_ui.catalog.search import RingStart, most_first
+from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, merit_of, most_first
 from hub_ui.catalog.similar import Model, Reason, Trait, reason, worth
 
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.

@@ -26,8 +26,10 @@ evidence, places and levels can be changed at any time. Merits are stored, so a 
 parts of a score needs a migration (store.py) that computes rows anew.
 """
 
+import tomllib
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 MERIT_BITS = 20
 MOST_MERIT = (1 << MERIT_BITS) - 1
@@ -37,34 +39,11 @@ LEVELS = 1 << _LEVEL_BITS
 
 # Numbers of a hub, rising, and the thousandths of its LoRAs that have at most as many. Between two numbers the share
 # grows evenly; past the last it is the last one's.
-_Table = tuple[tuple[int, int], ...]
-
-# CivitAI counts downloads since the upload. Estimated: almost 35,000 LoRAs of people had 15 million (Hawkins, Russell
-# and Mittelstadt 2025, "Deepfakes on Demand", arXiv:2505.03859), 430 each on average, so that half have far fewer. The
-# recorded answers have 1,700 in the middle and 160,000 at most, but of LoRAs that others chose as examples.
-_CIVITAI: _Table = (
-    (0, 0), (20, 100), (60, 250), (150, 500), (450, 750), (1_300, 900), (2_500, 950), (10_000, 990), (60_000, 999),
-    (400_000, 1000),
-)  # fmt: skip
-# Hugging Face counts the last 30 days. Estimated: over 70 % of its models have no downloads, and 1 % has 99 % of them
-# (Osborne, Ding and Kirk 2024, "The AI Community Building the Future?", arXiv:2405.13058). No downloads are the middle
-# of those 70 %.
-_HUGGINGFACE: _Table = (
-    (0, 350), (1, 700), (10, 850), (100, 950), (1_000, 990), (20_000, 999), (200_000, 1000),
-)  # fmt: skip
-# Replicate counts runs since the upload. Counted in a list of its public models of November 2024
-# (github.com/zeke/all-the-public-replicate-models): the 562 whose name or description speaks of LoRA or fine-tuning.
-_REPLICATE: _Table = (
-    (0, 0), (35, 100), (100, 250), (330, 500), (1_600, 750), (16_000, 900), (80_000, 950), (1_800_000, 990),
-    (20_000_000, 1000),
-)  # fmt: skip
-_DOWNLOADS: Mapping[str, _Table] = {"civitai": _CIVITAI, "huggingface": _HUGGINGFACE, "replicate": _REPLICATE}
-# For a hub without a table: between those above.
-_GENERAL: _Table = (
-    (0, 0), (10, 150), (50, 350), (200, 600), (1_000, 850), (10_000, 970), (100_000, 995), (1_000_000, 1000),
-)  # fmt: skip
+_Table = Sequence[Sequence[int]]
+_DOWNLOADS: Mapping[str, _Table] = tomllib.loads(Path(__file__).with_name("popularity.toml").read_text("utf-8"))
+_GENERAL = _DOWNLOADS["another"]
 # CivitAI's recorded answers have a sixth as many likes as downloads.
-_LIKES: _Table = tuple((number // 6, share) for number, share in _GENERAL)
+_LIKES: _Table = [(number // 6, share) for number, share in _GENERAL]
 # For a LoRA that nothing is counted of.
 _UNKNOWN = 400
 

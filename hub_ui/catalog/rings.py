@@ -2,15 +2,24 @@
 
 The first ring has everything that was typed, as it is written or in another spelling of it. Where it finds few, a ring
 with one typo a word follows, then rings with a word fewer each. What is in no LoRA at all is left out first.
+
+Every other spelling, in the plural, in British or American, joined or split, with one typo, is a guess. `Known` says in
+how many LoRAs a word is, and a guess that is in none is left out.
 """
 
+import re
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from string import ascii_lowercase
 
-from hub_ui.catalog import spellings
 from hub_ui.catalog.row import Terms, is_unspaced
-from hub_ui.catalog.spellings import Known, Phrase
+from hub_ui.catalog.row import words as words_of
 
+Known = Callable[[str], int]
+# Words that stand side by side.
+Phrase = tuple[str, ...]
 # With fewer LoRAs than these, the next ring is asked too.
 FEW = 5
 # A ring that would find more asks for its rarer words alone.
@@ -116,12 +125,9 @@ def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
 
 def _units(terms: Terms, known: Known, begins: Known) -> tuple[Unit, ...]:
     """Words that were typed side by side are looked for as one word too."""
-    forms = [
-        [words] if place < terms.quoted else spellings.spellings(words, known)
-        for place, words in enumerate(terms.phrases)
-    ]
+    forms = [[words] if place < terms.quoted else spellings(words, known) for place, words in enumerate(terms.phrases)]
     for right in range(terms.quoted + 1, len(terms.phrases)):
-        one = spellings.as_one(terms.phrases[right - 1], terms.phrases[right], known)
+        one = as_one(terms.phrases[right - 1], terms.phrases[right], known)
         forms[right - 1] += one
         forms[right] += one
     last = len(terms.phrases) - 1
@@ -129,7 +135,7 @@ def _units(terms: Terms, known: Known, begins: Known) -> tuple[Unit, ...]:
         Unit(
             typed=words,
             forms=tuple(dict.fromkeys(forms[place])),
-            around=place >= terms.quoted and spellings.is_around(words),
+            around=place >= terms.quoted and is_around(words),
             quoted=place < terms.quoted,
             open_end=terms.open_end and place == last and bool(begins(words[0])),
         )
@@ -148,7 +154,7 @@ def _with_typos(units: Sequence[Unit], known: Known) -> Iterator[Unit]:
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
-        others = spellings.pieces(unit.typed) if is_run else spellings.typos(unit.typed, known)
+        others = pieces(unit.typed) if is_run else typos(unit.typed, known)
         yield replace(unit, typos=tuple(each for each in others if each not in unit.forms))
 
 
@@ -175,3 +181,128 @@ def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
         has_changed = has_changed or form is not None
         words += () if unit.quoted else form or unit.typed
     return " ".join(words) if has_changed else ""
+
+
+# What people type around a name, and how words are written otherwise.
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
+_AROUND = frozenset(WORDS["around"])
+_VERSION = re.compile(r"v\d{1,3}( \d{1,3})*|ver \d{1,3}( \d{1,3})*")
+_SHORTEST_STEM = 3
+# Two halves of a word are no less than this, but for numbers.
+_SHORTEST_HALF = 2
+# A word that so many LoRAs have is not looked for in parts.
+_MANY = 2_000
+_PARTS = re.compile(r"\d+|\D+")
+# A shorter word that is there is right as it is.
+_SHORTEST_WITH_TYPO = 5
+_MOST_TYPOS = 8
+_CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+
+
+def is_around(words: Phrase) -> bool:
+    """Whether people write it around a name, as "lora", "style" and "v2"."""
+    return "".join(words) in _AROUND or _VERSION.fullmatch(" ".join(words)) is not None
+
+
+def name_in(text: str) -> str:
+    """The text without the words around a name; all of it if there is nothing else."""
+    kept = [chunk for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
+    return " ".join(kept) or text
+
+
+def spellings(words: Phrase, known: Known) -> list[Phrase]:
+    """The words as they are written, then in other ways that mean the same."""
+    *first, last = words
+    alike = [(*first, each) for each in dict.fromkeys([last, *_alike(last)])]
+    one = ["".join(words)] if len(words) > 1 else []
+    halves = [] if first or known(last) > _MANY else list(_splits(last, known))
+    found = [*alike, *((each,) for each in one), *halves]
+    return [each for each in dict.fromkeys(found) if all(map(known, each))]
+
+
+def as_one(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
+    """Two things that were typed side by side, as one: "z image" as "zimage", "wan 2.2" as "wan2 2" and "wan22"."""
+    found = dict.fromkeys([(*left[:-1], left[-1] + right[0], *right[1:]), ("".join((*left, *right)),)])
+    return [each for each in found if all(map(known, each))]
+
+
+def typos(words: Phrase, known: Known) -> list[Phrase]:
+    """The words with one letter missing, added, changed or moved in one of them; the most frequent first."""
+    found: dict[Phrase, int] = {}
+    for place, word in enumerate(words):
+        for each in _typos(word, known):
+            found[(*words[:place], each, *words[place + 1 :])] = known(each)
+    if len(words) == 1 and not found:
+        found = dict.fromkeys(_halves_with_typo(words[0], known), 0)
+    return sorted(found, key=lambda each: (-found[each], each))[:_MOST_TYPOS]
+
+
+def pieces(characters: Phrase) -> list[Phrase]:
+    """Of a run of Han or kana: more than half of it, the longest first."""
+    size = len(characters)
+    lengths = range(size - 1, max(2, (size + 1) // 2) - 1, -1)
+    return [characters[at : at + length] for length in lengths for at in range(size - length + 1)]
+
+
+def _alike(word: str) -> Iterator[str]:
+    """Plurals and singulars of it and of its other spelling."""
+    if not word.isalpha() or not word.isascii():
+        return
+    written = [word]
+    for british, american, least in WORDS["written_alike"]:
+        for old, new in ((british, american), (american, british)):
+            at = word.find(old, least)
+            written += [word[:at] + new + word[at + len(old) :]] if at >= 0 else []
+    for each in written:
+        yield from (each, *_numbers(each))
+
+
+def _numbers(word: str) -> Iterator[str]:
+    """In the plural, and in the singular."""
+    for one, many in WORDS["ends"]:
+        if word.endswith(many) and not word.endswith("ss") and len(word) - len(many) + len(one) >= _SHORTEST_STEM:
+            yield word[: len(word) - len(many)] + one
+        if word.endswith(one) and len(word) >= _SHORTEST_STEM:
+            yield word[: len(word) - len(one)] + many
+
+
+def _splits(word: str, known: Known) -> Iterator[Phrase]:
+    """As two words, and between letters and digits as more: "wan22" is "wan 2 2" too."""
+    parts = tuple(_PARTS.findall(word))
+    if len(parts) > 1:
+        yield parts
+        yield tuple(piece for part in parts for piece in (part if part.isdigit() else (part,)))
+    for at in range(1, len(word)):
+        left, right = word[:at], word[at:]
+        if len(right) >= _SHORTEST_HALF and (at >= _SHORTEST_HALF or len(right) > 3) and known(left) and known(right):
+            yield left, right
+
+
+def _typos(word: str, known: Known) -> list[str]:
+    if len(word) < (_SHORTEST_WITH_TYPO if known(word) else _SHORTEST_STEM) or word.isdigit():
+        return []
+    stems = [word, *(each for each in _numbers(word) if len(each) < len(word) and word.isascii())]
+    changed = dict.fromkeys(each for stem in stems for each in _one_letter_off(stem))
+    return [each for each in changed if each != word and len(each) > 1 and known(each)]
+
+
+def _one_letter_off(word: str) -> Iterator[str]:
+    letters = ascii_lowercase if word.isascii() else _CYRILLIC if word[0] in _CYRILLIC else ""
+    for at in range(len(word) + 1):
+        left, right = word[:at], word[at:]
+        yield from (left + letter + right for letter in letters)
+        if right:
+            yield left + right[1:]
+            yield from (left + letter + right[1:] for letter in letters)
+        if len(right) > 1:
+            yield left + right[1] + right[0] + right[2:]
+
+
+def _halves_with_typo(word: str, known: Known) -> Iterator[Phrase]:
+    """Two words written as one, with a typo in one of them."""
+    for at in range(_SHORTEST_STEM, len(word) - _SHORTEST_STEM + 1):
+        left, right = word[:at], word[at:]
+        if known(left):
+            yield from ((left, each) for each in _typos(right, known))
+        if known(right):
+            yield from ((each, right) for each in _typos(left, known))

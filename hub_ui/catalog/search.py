@@ -1,16 +1,202 @@
-"""What a search answers, and what it asks of one row."""
+"""What a query asks of rows, in the rows' own values, and what a search answers.
+
+A plan is asked of the index, and by the library of its own rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from connectors.claims import base_models
+from connectors.query import BY_KEY, FIELDS, Query, Range, Sort
+from connectors.query_fields import Field
 from connectors.record import NSFW_LEVELS, Record
-from hub_ui.catalog.plan import FACETS, FILTERS, PLACES, Condition, Plan, measure
-from hub_ui.catalog.row import UNDER, Row, phrase, row_terms
+from connectors.ref import Ref
+from hub_ui.catalog.relevance import MERIT_BITS
+from hub_ui.catalog.rings import Rings
+from hub_ui.catalog.row import UNDER, Row, Terms, asked_term, filter_keys, phrase, row_ref, row_terms, terms, words
 from hub_ui.i18n import _
+
+# All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
+# ranges the names of their columns.
+Condition = str
+# The fields of the index: of filters by names, by their keys, and of numbers, by their columns. "newest" is the query's
+# age.
+FILTERS: Mapping[str, Field] = {field.key: field for field in FIELDS if field.form == "list"}
+MEASURES: Mapping[str, Field] = {field.columns[0].name: field for field in FIELDS if field.form == "range"}
+# What is counted, and the condition that its counts ignore.
+FACETS: Mapping[str, Condition] = {
+    **{column.name: key for key, field in FILTERS.items() if field.facet for column in field.columns},
+    "groups": "base",
+    **{name: name for name, field in MEASURES.items() if field.facet},
+    "levels": "nsfw",
+}
+# Of names without end, so many are counted.
+MOST_COUNTED = 20
+# Numbers beyond the last step of a histogram are counted together.
+_BEYOND = 2**36
+
+
+def measure(name: str, row: Row) -> int | None:
+    """The number of a row that a range is about."""
+    return row.numbers[name] if name in row.numbers else row.newest - 1 if row.newest else None
+
+
+def counted(name: str, row: Row) -> Iterable[str | int]:
+    """What a facet counts of a row."""
+    if name == "levels":
+        return (row.nsfw,)
+    if name in MEASURES:
+        number = measure(name, row)
+        return () if number is None else (number,)
+    return row.groups if name == "groups" else row.names[name]
+
+
+def step(name: str, number: int) -> int:
+    """The largest number of the step of a histogram that this one is in."""
+    facet = MEASURES[name].facet
+    return next((end for end in facet.steps if number <= end), _BEYOND) if facet else number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a LoRA's words may be to count: `fields` of its row, or with `is_whole` its title and nothing else."""
+
+    fields: tuple[str, ...]
+    open_end: bool = False
+    is_whole: bool = False
+
+
+# Each takes in all that the ones before it do. Their numbers are those of relevance.CLASSES.
+PLACES: tuple[Place, ...] = (
+    Place(fields=("whole",), is_whole=True),
+    Place(fields=("title",)),
+    Place(fields=("title", "words", "tag_words")),
+    Place(fields=("title", "words", "tag_words"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
+)
+
+# What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
+# with the largest one.
+ORDERS: Mapping[Sort, tuple[str, int]] = {
+    "relevance": ("merit", MERIT_BITS),
+    "downloads": ("downloads", 28),
+    "likes": ("likes", 28),
+    "newest": ("newest", 34),
+}
+_KEY_BITS = 64
+# No two of millions of names have the same number, and a float holds it.
+_NAME_BITS = 52
+
+
+def order_key(number: int, bits: int, tie: int) -> int:
+    """Largest first: the number to sort by, then as many bits of `tie` as there is room for."""
+    return min(number, (1 << bits) - 1) << (_KEY_BITS - bits) | tie >> bits
+
+
+def merit_of(key: int) -> int:
+    """The merit in an order key for relevance."""
+    return key >> (_KEY_BITS - MERIT_BITS)
+
+
+@lru_cache(maxsize=20_000)
+def number_of_name(name: str) -> int:
+    """What a name is counted by. It orders equally frequent ones."""
+    return tie(name) >> (_KEY_BITS - _NAME_BITS)
+
+
+def tie(text: str) -> int:
+    """Orders equals the same way in every catalog, whatever came first."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BITS // 8).digest())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`without` has phrases that must not be there. `filters` has the allowed terms of each filter in use,
+    `excluded` those that must not be there, `ranges` both ends of a measure. `marks` are the refs, as rows have them,
+    of filters by yes and no, `wanted` what is wanted of them. `rings` are what the index makes of the terms.
+    """
+
+    terms: Terms | None = None
+    rings: Rings | None = None
+    without: tuple[tuple[str, ...], ...] = ()
+    filters: tuple[tuple[str, frozenset[str]], ...] = ()
+    excluded: tuple[tuple[str, frozenset[str]], ...] = ()
+    ranges: tuple[tuple[str, Range], ...] = ()
+    marks: tuple[tuple[str, frozenset[str]], ...] = ()
+    wanted: tuple[tuple[str, bool], ...] = ()
+    nsfw: int = len(NSFW_LEVELS) - 1
+    sort: Sort = "relevance"
+    offset: int = 0
+    limit: int = 1
+
+    def conditions(self) -> frozenset[Condition]:
+        """Those in use that a facet may ignore."""
+        level = ["nsfw"] if self.nsfw < len(NSFW_LEVELS) - 1 else []
+        return frozenset([*(name for name, _ in (*self.filters, *self.ranges, *self.wanted)), *level])
+
+    def but(self, condition: Condition) -> Plan:
+        """Without this condition."""
+        return replace(
+            self,
+            filters=tuple(each for each in self.filters if each[0] != condition),
+            ranges=tuple(each for each in self.ranges if each[0] != condition),
+            wanted=tuple(each for each in self.wanted if each[0] != condition),
+            nsfw=len(NSFW_LEVELS) - 1 if condition == "nsfw" else self.nsfw,
+        )
+
+
+def plan(
+    query: Query,
+    offset: int = 0,
+    *,
+    installed: Collection[Ref] = (),
+    favorites: Collection[Ref] = (),
+    now: datetime | None = None,
+) -> Plan:
+    """`now` is what the query's age is counted from."""
+    marks = {"installed": installed, "favorite": favorites}
+    values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
+    ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
+    if query.age:
+        ranges["newest"] = _since(query.age, now or datetime.now(UTC))
+    # No LoRA, and found by asking for it alone.
+    excluded: dict[str, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
+    for key, value in query.excluded:
+        if key in values:
+            excluded.setdefault(key, []).append(value)
+    return Plan(
+        terms=terms(query.text, query.phrases),
+        without=tuple(found for key, value in query.excluded if key == "text" and (found := tuple(words(value)))),
+        filters=tuple((name, _allowed(name, some)) for name, some in values.items() if some),
+        excluded=tuple((name, _allowed(name, some)) for name, some in excluded.items()),
+        ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
+        marks=tuple((key, frozenset(row_ref(ref.hub, ref.id) for ref in refs)) for key, refs in marks.items()),
+        wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
+        nsfw=NSFW_LEVELS.index(query.nsfw),
+        sort=query.sort,
+        offset=max(0, offset),
+        limit=max(1, query.limit),
+    )
+
+
+def _allowed(key: str, values: Iterable[str]) -> frozenset[str]:
+    """The terms that answer a filter. A name that folds to nothing finds nothing."""
+    if key == "base":
+        return frozenset(filter_keys(tuple(values)))
+    return frozenset(filter(None, (asked_term(FILTERS[key], value) for value in values)))
+
+
+def _since(age: Range, now: datetime) -> Range:
+    seconds = int(now.timestamp())
+    least, most = (None if end is None else seconds - end for end in (age.most, age.least))
+    return Range(least=least, most=most)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +255,8 @@ class Listing:
     """The first cards of a list by their numbers; `total` counts all of it.
 
     `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
-    where a word is in no LoRA.
+    where a word is in no LoRA. Of a page there are the `records`, and in `seen`, when a hub last listed the one
+    that was not listed for longest.
     """
 
     # No two catalogs number their cards alike.
@@ -78,16 +265,7 @@ class Listing:
     facets: Facets
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchResult(Listing):
-    """One page of a list with its records.
-
-    `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
-    """
-
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = ()
     seen: str | None = None
 
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 from connectors.claims import base_models
 from connectors.record import Record
+from hub_ui.catalog.rings import WORDS, is_around
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
-from hub_ui.catalog.spellings import is_around
 
 Reason = Literal["same subject", "same words", "same creator, newer"]
 
@@ -27,16 +27,7 @@ _TELLING, _SUBJECT = 4, 5
 _MOST_TRAITS = 24
 _MOST_TAGS = 24
 _WEIGHTS = {"title": 4, "tag": 3}
-# Said of LoRAs of every kind; "lo" and "ra" are the parts of LoRA. Technical tags have a colon, or are made of these
-# and of base models.
-_GENERAL = frozenset(
-    (
-        "ai", "anime", "art", "artstyle", "at", "base", "character", "characters", "concept", "design", "diffusers",
-        "diffusion", "female", "general", "girl", "girls", "image", "images", "lo", "male", "man", "none", "original",
-        "peft", "people", "person", "photo", "photorealistic", "pose", "ra", "realistic", "safetensors", "sd", "sexy",
-        "small", "stable", "test", "text", "tool", "toolkit", "training", "tuning", "video", "woman", "women", "xl",
-    )
-)  # fmt: skip
+_GENERAL = frozenset(WORDS["general"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""The tables of the catalog and how they are read. No other module but writing.py and dialects.py has SQL.
+"""The tables of the catalog and how they are read. No other module but writing.py and schema.py has SQL.
 
 Every change of a LoRA gets the next number of `change`, so that the index can ask for what came after the last number
 it knows. Pages are read by that number or by id, each with its own statement: no long one keeps others from tidying.
@@ -18,10 +18,9 @@ from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.catalog import schema
 from hub_ui.catalog.changes import Stored
-from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, storable
-from hub_ui.catalog.schema import ROW, row_from
+from hub_ui.catalog.schema import ROW, Connection, dialect, row_from
 from hub_ui.catalog.writing import (
     STATE,
     Key,
@@ -271,7 +270,7 @@ class Store:
         found = self._found(sql, *values)
         return found[0][0] if found else None
 
-    def _found(self, sql: str, *values: Any) -> Sequence[Any]:
+    def _found(self, sql: str, *values: Any) -> Any:
         """All rows of a statement."""
         with self._reading() as connection:
             return connection.execute(sql, values).fetchall()

@@ -13,13 +13,12 @@ from hub_ui import services
 from hub_ui.commands import options
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
-from hub_ui.library.changes import Outcome
+from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
 from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.trash import Change
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes

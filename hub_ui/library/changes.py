@@ -2,7 +2,8 @@
 
 Whenever a change is ended, by `kill -9` or a power cut, nothing is lost. First its record is written (trash.py), then
 the lock file as a whole, then files are renamed. The next change, and each start, ends what was begun: if the lock file
-was written, the files follow it; else the record is dropped.
+was written, the files follow it; else the record is dropped. `plan_moves` says where a template for names would put
+files, and moves none.
 """
 
 import errno
@@ -11,18 +12,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
+from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
 from hub_ui.library.export import find_unchanged, relist
-from hub_ui.library.file_names import SUFFIX, files_beside, fold, free_path, is_safe_path
+from hub_ui.library.file_names import (
+    SUFFIX,
+    FileNameTemplate,
+    files_beside,
+    fold,
+    free_path,
+    is_safe_path,
+    name_notes,
+    target,
+)
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash
+from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash, in_order
 
+MoveState = Literal["moves", "stays", "fails"]
+TAKEN = N_("Another file has this name, so eight characters are added.")
 _Write = Callable[[Iterable[Entry]], None]
 _FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way back.")
 
@@ -43,6 +58,20 @@ class Outcome:
     failed: tuple[Failed, ...] = ()
     change: Change | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedMove:
+    """`place` is a path below the library folder; `notes` say why it is not quite what the template asks for."""
+
+    entry: Entry
+    place: str
+    notes: tuple[str, ...] = ()
+    error: HubUiError | None = None
+
+    @property
+    def state(self) -> MoveState:
+        return "fails" if self.error else "stays" if self.place == self.entry.file else "moves"
 
 
 class Changes:
@@ -258,7 +287,7 @@ class Changes:
             for file, name in files_beside(self._folder, moves)
         }
         change = self._trash.new("move", moved)
-        change = replace(change, renames=_in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
+        change = replace(change, renames=in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
         self._trash.with_room(lambda: self._trash.begin(change))
         try:
             self._trash.with_room(lambda: write(_with_files(entries.values(), moves)))
@@ -373,19 +402,49 @@ def _with_files(entries: Iterable[Entry], places: Mapping[str, str | None]) -> l
     return [replace(entry, file=places.get(entry.file) or entry.file) for entry in entries]
 
 
-def _in_order(moves: Mapping[str, str], trash: str) -> tuple[Rename, ...]:
-    """One rename a file; where another one still has its new path, two, by way of the trash.
+def plan_moves(
+    library: Library,
+    entries: Iterable[Entry],
+    find_record: Callable[[Entry], Record | None],
+    names: FileNameTemplate,
+) -> tuple[PlannedMove, ...]:
+    """One for each entry, in the order of their refs. `find_record` returns what the catalog knows of an entry."""
+    wanted = sorted(entries, key=lambda entry: str(entry.ref))
+    leaving = {fold(entry.file) for entry in wanted if library.path(entry).is_file()}
+    taken = {fold(entry.file) for entry in library.entries()} - leaving
 
-    Those out of the trash come last: then whether each was done can be told from what is there.
-    """
-    olds = {fold(old) for old in moves}
-    first: list[Rename] = []
-    second: list[Rename] = []
-    for number, (old, new) in enumerate(moves.items()):
-        if fold(new) in olds and fold(new) != fold(old):
-            between = f"{trash}/{number}{PurePosixPath(new).suffix}"
-            first.append((old, between))
-            second.append((between, new))
-        else:
-            first.append((old, new))
-    return (*first, *second)
+    def is_free(place: str) -> bool:
+        return fold(place) not in taken and (fold(place) in leaving or not os.path.lexists(library.folder / place))
+
+    found = []
+    for entry in wanted:
+        if fold(entry.file) not in leaving:
+            missing = NotFound(f"{entry.file} is missing. Bring it back with: hub-ui sync")
+            found.append(PlannedMove(entry=entry, place=entry.file, error=missing))
+            continue
+        record = _record(entry, find_record(entry))
+        name = record.file.name if record.file else PurePosixPath(entry.file).name
+        place = wish = target(record, entry.ref, name, names=names)
+        notes = name_notes(record, entry.ref, name, wish, names)
+        if not is_free(place):
+            place, notes = free_path(wish, entry.ref, [wish]), (*notes, TAKEN)
+        error = None if is_free(place) else UsageError(f"There is another file at {place}. Move it away first.")
+        found.append(PlannedMove(entry=entry, place=entry.file if error else place, notes=notes, error=error))
+        taken.add(fold(found[-1].place))
+    return tuple(found)
+
+
+def moves_of(planned: Iterable[PlannedMove]) -> Mapping[Entry, str]:
+    return {one.entry: one.place for one in planned if one.state == "moves"}
+
+
+def _record(entry: Entry, known: Record | None) -> Record:
+    """What the lock file says leads: a person may have changed it."""
+    owner = entry.ref.id.partition("/")[0] if entry.ref.hub in ("huggingface", "replicate") else None
+    record = known or flatten(Lora(ref=entry.ref, title=entry.title, url="", creator=owner))
+    return replace(
+        record,
+        title=entry.title or record.title,
+        base_model=entry.base_model or record.base_model,
+        architecture=entry.architecture or record.architecture,
+    )

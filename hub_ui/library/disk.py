@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import typer
 
 from connectors.errors import HubUiError
 from hub_ui.format import size as size_text
@@ -168,29 +169,7 @@ def disk_message(error: OSError, out: Path | None = None) -> HubUiError:
     )
 
 
-def command(
-    path: Path,
-    environ: Mapping[str, str],
-    platform: str = sys.platform,
-    which: Callable[[str], str | None] = shutil.which,
-) -> list[str] | None:
-    """None where there is no file manager to be opened: no screen, or none that we know of."""
-    if platform == "darwin":
-        return ["open", "-R", str(path)]
-    if platform == "win32":
-        return ["explorer", f"/select,{path}"]
-    opener = which("xdg-open")
-    has_screen = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-    return [opener, str(path.parent)] if opener and has_screen else None
-
-
-def reveal(path: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a file manager was asked to show it."""
-    wanted = command(path, environ)
-    if wanted is None:
-        return False
-    try:
-        subprocess.Popen(wanted, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except OSError:
-        return False
-    return True
+def reveal(path: Path, environ: Mapping[str, str]) -> None:
+    """Shows it in the file manager, where there is a screen."""
+    if sys.platform in ("darwin", "win32") or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        typer.launch(str(path), locate=True)

@@ -6,7 +6,7 @@ what is compared. A file without tensors has no weights that could be the same.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Literal
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from connectors.weights.header import header_length
-from hub_ui.library.disk import hash_of, visible_files
+from hub_ui.library.disk import visible_files
 from hub_ui.library.file_names import SUFFIX, fold
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -25,6 +25,7 @@ from hub_ui.library.outdated import version_number
 DuplicateKind = Literal["bytes", "weights", "versions"]
 _SAMPLES = 8
 _SAMPLE_BYTES = 4096
+Inode = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class DuplicateFile:
 
     file: str
     size: int
-    inode: tuple[int, int]
+    inode: Inode
     entry: Entry | None = None
 
 
@@ -62,11 +63,12 @@ def find_duplicates(
     `on_progress` gets how many files of how many have been compared.
     """
     files = _files(library)
-    of_bytes = list(_same_bytes(library.folder, files))
+    hashes = _hashes(library.folder, files, on_progress, is_cancelled)
+    of_bytes = _groups(files, lambda file: hashes.get(file.inode, (None, None))[0])
     # Of equal files, one is enough to compare with the others.
     spare = {file.file for group in of_bytes for file in group[1:]}
-    rest = [file for file in files if file.file not in spare]
-    of_weights = list(_same_weights(library.folder, rest, on_progress, is_cancelled))
+    rest = (file for file in files if file.file not in spare)
+    of_weights = _groups(rest, lambda file: hashes.get(file.inode, (None, None))[1])
     groups = [("bytes", group) for group in of_bytes]
     groups += [("weights", group) for group in of_weights]
     groups += [("versions", group) for group in _versions(files, other_half)]
@@ -89,52 +91,33 @@ def _files(library: Library) -> list[DuplicateFile]:
     return sorted(found, key=lambda file: (file.entry is None, file.file))
 
 
-def _same_bytes(folder: Path, files: Iterable[DuplicateFile]) -> Iterator[list[DuplicateFile]]:
-    digests: dict[tuple[int, int], str] = {}
-
-    def digest(file: DuplicateFile) -> str:
-        # The lock file may name other bytes than those that are there by now, so the file is read.
-        if file.inode not in digests:
-            digests[file.inode] = hash_of(folder / file.file).sha256
-        return digests[file.inode]
-
-    for same_size in _groups(files, lambda file: file.size):
-        for sampled in _groups(same_size, lambda file: _sample(folder, file)):
-            yield from _groups(sampled, digest)
-
-
-def _same_weights(
+def _hashes(
     folder: Path,
-    files: Iterable[DuplicateFile],
+    files: Sequence[DuplicateFile],
     on_progress: Callable[[int, int], None],
     is_cancelled: Callable[[], bool],
-) -> Iterator[list[DuplicateFile]]:
-    starts = {file.file: _tensors_start(folder / file.file) for file in files}
+) -> dict[Inode, tuple[str, str | None]]:
+    """The SHA-256 of each file that may be like another one, and of its tensors; None where it has none."""
+    starts = {file.inode: _tensors_start(folder / file.file) for file in files}
 
-    def tensors(file: DuplicateFile) -> int | None:
-        """Their bytes: None for what is no safetensors file, and for one without tensors."""
-        start = starts[file.file]
-        return None if start is None or start >= file.size else file.size - start
+    def start(file: DuplicateFile) -> int | None:
+        found = starts[file.inode]
+        return None if found is None or found >= file.size else found
 
-    sampled = [
-        group
-        for same_size in _groups(files, tensors)
-        for group in _groups(same_size, lambda file: _sample(folder, file, starts[file.file] or 0))
-    ]
-    total, done = sum(map(len, sampled)), 0
-
-    def digest(file: DuplicateFile) -> str | None:
-        nonlocal done
+    same_size = _groups(files, lambda file: (start(file) is None, file.size - (start(file) or 0)))
+    sampled = [some for group in same_size for some in _groups(group, lambda f: _sample(folder, f, start(f) or 0))]
+    likely = {file.inode: file for group in sampled for file in group}
+    found: dict[Inode, tuple[str, str | None]] = {}
+    for done, (inode, file) in enumerate(likely.items(), 1):
         if is_cancelled():
-            return None
-        done += 1
-        on_progress(done, total)
-        with (folder / file.file).open("rb") as data:
-            data.seek(starts[file.file] or 0)
-            return hashlib.file_digest(data, "sha256").hexdigest()
-
-    for group in sampled:
-        yield from _groups(group, digest)
+            break
+        # The lock file may name other bytes than those that are there by now, so the file is read.
+        with suppress(OSError), (folder / file.file).open("rb") as data:
+            whole, tensors = hashlib.file_digest(data, "sha256").hexdigest(), start(file)
+            data.seek(tensors or 0)
+            found[inode] = whole, None if tensors is None else hashlib.file_digest(data, "sha256").hexdigest()
+        on_progress(done, len(likely))
+    return found
 
 
 def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | None]) -> Iterator[list[DuplicateFile]]:

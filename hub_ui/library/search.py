@@ -17,9 +17,8 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.catalog import search
-from hub_ui.catalog.plan import FACETS, FILTERS, Condition, counted, plan
 from hub_ui.catalog.row import Row, fold_name
-from hub_ui.catalog.search import Counts, Facets
+from hub_ui.catalog.search import FACETS, FILTERS, Condition, Counts, Facets, counted, plan
 from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
 

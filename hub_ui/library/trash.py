@@ -20,6 +20,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation, normalize
 from hub_ui.library.disk import FULL, leads_inside, replace_file, stamp, sync_folders
+from hub_ui.library.file_names import fold
 from hub_ui.library.lockfile import Entry
 
 FOLDER = ".trash"
@@ -210,3 +211,21 @@ class Trash:
             change = change if change is not None and name.startswith(f"{change.id}.") else None
             self._known[name] = now, change
         return change
+
+
+def in_order(moves: Mapping[str, str], trash: str) -> tuple[Rename, ...]:
+    """One rename a file; where another one still has its new path, two, by way of the trash.
+
+    Those out of the trash come last: then whether each was done can be told from what is there.
+    """
+    olds = {fold(old) for old in moves}
+    first: list[Rename] = []
+    second: list[Rename] = []
+    for number, (old, new) in enumerate(moves.items()):
+        if fold(new) in olds and fold(new) != fold(old):
+            between = f"{trash}/{number}{PurePosixPath(new).suffix}"
+            first.append((old, between))
+            second.append((between, new))
+        else:
+            first.append((old, new))
+    return (*first, *second)

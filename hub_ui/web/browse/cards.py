@@ -21,6 +21,7 @@ from connectors.weights.file_type import What
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.services import Services
+from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.render import address
 
 
@@ -105,7 +106,7 @@ def flag(record: Record, what: What) -> Flag | None:
     if base:
         return Flag(text=_("file says {base}").format(base=base), tone="warn")
     if record.access != "open":
-        return Flag(text=_(format.ACCESS_FLAGS[record.access]), tone="dark")
+        return Flag(text=word("access", record.access), tone="dark")
     if is_marked(record.claims, "real_person"):
         return Flag(text=_("real person"), tone="dark")
     return Flag(text=_("mature"), tone="dark") if record.nsfw in ("mature", "explicit") else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from connectors.claims import base_models
 from connectors.claims.resolve import best_claim, contradicting, values_of
 from connectors.record import SEVERAL, Claim, Record
+from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
@@ -72,16 +73,23 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
     return Fact(
         name=_(name),
         value=text or claim_text(record, claim),
-        source=format.source(claim.source, record.hub),
+        source=source_word(claim.source, record.hub),
         where=format.visible(claim.where),
         term=term,
         others=tuple(dict.fromkeys(contradiction(record, other) for other in others)),
     )
 
 
+def source_word(name: str, hub: str) -> str:
+    """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
+    if name == "hub":
+        return _(origin_label(hub))
+    return _(HUBS[hub].description) if name == "card" and hub in HUBS else word("source", name)
+
+
 def contradiction(record: Record, claim: Claim) -> str:
     """The base in the words of its source: "SDXL 1.0" is what a person sees on the hub's page."""
-    source = format.source(claim.source, record.hub)
+    source = source_word(claim.source, record.hub)
     source = {"header": _("The file"), "card": _("the {source}").format(source=source)}.get(claim.source, source)
     raw = None
     if claim.field in ("architecture", "base_model"):
@@ -125,9 +133,7 @@ def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
 
 
 def _fact(name: str, value: str, term: str, where: str = HEADER) -> Fact:
-    # A name of its own: some versions of Babel take any text within `_()` for one to translate.
-    source = format.SOURCE_WORDS["header"]
-    return Fact(name=name, value=value, source=_(source), where=_(where), term=term)
+    return Fact(name=name, value=value, source=word("source", "header"), where=_(where), term=term)
 
 
 def ranks(counted: Mapping[int, int]) -> str:

@@ -28,6 +28,7 @@ from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
+from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
@@ -251,7 +252,7 @@ def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, li
     """What each source says, the file first: a heading, a note on it, and the facts. What the licence permits is said
     by chips (`permissions`). `read` says how much of the file was read.
     """
-    header, by_source = _(format.SOURCE_WORDS["header"]), dict[str, list[Fact]]()
+    header, by_source = word("source", "header"), dict[str, list[Fact]]()
     for fact in facts:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
             by_source.setdefault(fact.source, []).append(fact)
@@ -329,7 +330,7 @@ def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
 
 
 def home_text(record: Record) -> str:
-    access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
+    access = _("open to everyone") if record.access == "open" else word("access", record.access)
     return format.join(
         format.title(record.creator), format.base_label(record), access, downloads_text(record.downloads)
     )

@@ -134,12 +134,6 @@ def test_a_hub_that_asks_to_wait_is_asked_again(catalog: Catalog) -> None:
     assert hub.asked == ["page None", "page 2", "page 2"]
 
 
-def test_a_hub_that_asks_to_wait_for_too_long_is_an_error(catalog: Catalog) -> None:
-    hub = hub_with(1, 2, 3)
-    hub.failures = {1: RateLimited("Slow down.", hub="civitai", retry_after=3600)}
-    assert isinstance(crawl(catalog, hub).error, RateLimited)
-
-
 def test_a_cursor_is_kept_while_the_hub_does_not_answer_the_start_of_its_list_either(catalog: Catalog) -> None:
     hub = hub_with(1, 2, 3, 4, 5)
     crawl(catalog, hub, limit=2)

@@ -5,6 +5,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,22 +42,12 @@ def overwrite_the_middle(path: Path) -> None:
     path.write_bytes(data[:8_192] + b"\xa5" * (len(data) - 8_192))
 
 
-def drop_a_table(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE files")
-    connection.close()
+def run(statement: str, *values: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(statement, values)
 
-
-def rename_a_column(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("ALTER TABLE loras RENAME COLUMN document TO documents")
-    connection.close()
-
-
-def forget_its_name(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("DELETE FROM meta")
-    connection.close()
+    return change
 
 
 def add_and_search(opened: Catalog) -> None:
@@ -66,7 +57,15 @@ def add_and_search(opened: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [truncate, overwrite, overwrite_the_middle, drop_a_table, rename_a_column, forget_its_name]
+    "damage",
+    [
+        truncate,
+        overwrite,
+        overwrite_the_middle,
+        run("DROP TABLE files"),
+        run("ALTER TABLE loras RENAME COLUMN document TO documents"),
+        run("DELETE FROM meta"),
+    ],
 )
 def test_a_damaged_catalog_is_moved_aside(
     tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
@@ -86,7 +85,7 @@ def test_an_entry_that_cannot_be_read_costs_no_other_one(
     tmp_path: Path, document: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with catalog(tmp_path, lora(1), lora(2)) as opened:
-        spoil(tmp_path / "catalog.sqlite", document)
+        run("UPDATE loras SET document = ? WHERE hub_id = '1'", document)(tmp_path / "catalog.sqlite")
         assert titles(opened, "ink") == ["Ink 2"]
         opened.mark_removed(lora(1).ref)
         opened.add([lora(1)])
@@ -94,19 +93,12 @@ def test_an_entry_that_cannot_be_read_costs_no_other_one(
     assert "entry of" in caplog.text
 
 
-def spoil(path: Path, document: str) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("UPDATE loras SET document = ? WHERE hub_id = ?", (document, lora(1).ref.id))
-    connection.close()
-
-
 @pytest.mark.parametrize("folder", ["../../victim", "..", "/", "", "x" * 12, "../victim"])
 def test_an_edited_pointer_of_the_index_deletes_nothing(tmp_path: Path, folder: str) -> None:
     path = filled(tmp_path)
     victim = tmp_path / "victim"
     victim.mkdir()
-    pointer = path.with_suffix(".index") / "current.json"
-    pointer.write_text(json.dumps({**json.loads(pointer.read_text()), "folder": folder}))
+    repoint(folder=folder)(path)
     with catalog(tmp_path) as opened:
         assert titles(opened, "ink") == ["Ink 1"]
     assert victim.is_dir()
@@ -130,43 +122,13 @@ def test_damage_found_later_is_a_message(tmp_path: Path) -> None:
             add_and_search(opened)
 
 
-def test_a_catalog_of_a_newer_hub_ui_is_left_alone(tmp_path: Path) -> None:
-    path = filled(tmp_path)
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("INSERT INTO migrations VALUES ('_m999_later', '2030-01-01')")
-    connection.close()
-    with pytest.raises(HubUiError, match="newer hub-ui"):
-        Catalog.open(path)
-    assert list(tmp_path.glob("*damaged*")) == []
-
-
-def test_a_locked_catalog_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = filled(tmp_path)
-    monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(HubUiError, match="locked"):
-        Catalog.open(path)
-    other.close()
-    assert list(tmp_path.glob("*damaged*")) == []
-
-
-def remove_folder(path: Path) -> None:
-    shutil.rmtree(path.with_suffix(".index"))
-
-
-def remove_pointer(path: Path) -> None:
-    (path.with_suffix(".index") / "current.json").unlink()
-
-
-def break_pointer(path: Path) -> None:
-    (path.with_suffix(".index") / "current.json").write_text('{"format":')
+def pointer(of: Path) -> Path:
+    return of.with_suffix(".index") / "current.json"
 
 
 def repoint(**fields: object) -> Callable[[Path], None]:
     def change(path: Path) -> None:
-        pointer = path.with_suffix(".index") / "current.json"
-        pointer.write_text(json.dumps(json.loads(pointer.read_text()) | fields))
+        pointer(path).write_text(json.dumps(json.loads(pointer(path).read_text()) | fields))
 
     return change
 
@@ -186,9 +148,9 @@ def break_files(ending: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     "damage",
     [
-        remove_folder,
-        remove_pointer,
-        break_pointer,
+        lambda path: shutil.rmtree(path.with_suffix(".index")),
+        lambda path: pointer(path).unlink(),
+        lambda path: pointer(path).write_text('{"format":'),
         repoint(format=0),
         repoint(catalog="another"),
         repoint(change=10**9),
@@ -251,7 +213,7 @@ def test_while_another_process_writes_the_index_search_goes_on_with_what_it_has(
 
 def test_abandoned_subfolders_go_with_a_rebuild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path)
-    remove_pointer(path)
+    pointer(path).unlink()
     monkeypatch.setattr(index, "_ABANDONED_SECONDS", -1)
     with Catalog.open(path) as opened:
         titles(opened)

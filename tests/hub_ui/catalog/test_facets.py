@@ -1,13 +1,11 @@
 from pathlib import Path
 
-import pytest
-
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.search import BaseCount, Facets
-from tests.hub_ui.catalog.builders import both, claim, file, lora, version
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, version
 
 LORAS = (
     lora(1, base="Pony", claims=(claim("kind", "style"), claim("rank", 8), claim("license", "MIT"))),
@@ -18,15 +16,10 @@ LORAS = (
     lora(6, ref=Ref.parse("hf:ada/ink"), versions=()),
 )
 
-pytestmark = pytest.mark.usefixtures("either_database")
-
 
 def facets(path: Path, *loras: Lora, **fields: object) -> Facets:
-    """Of both ways of searching, which must agree."""
-    with both(path, *loras) as (indexed, scanned):
-        found = indexed.search(Query(**fields))  # type: ignore[arg-type]
-        assert scanned.search(Query(**fields)).facets == found.facets  # type: ignore[arg-type]
-        return found.facets
+    with catalog(path, *loras) as opened:
+        return opened.search(Query(**fields)).facets  # type: ignore[arg-type]
 
 
 def test_base_models_stand_under_their_architecture(tmp_path: Path) -> None:
@@ -76,7 +69,7 @@ def test_a_base_that_the_file_can_not_be_for_is_not_counted(tmp_path: Path) -> N
 def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
     header = (claim("architecture", "flux1", source="header"),)
     loras = (*LORAS, lora(7, base="Made up BASE", claims=header), lora(8, base="Wan Video"), lora(9, base="Pony"))
-    with both(tmp_path, *loras) as (indexed, _):
+    with catalog(tmp_path, *loras) as indexed:
         found = indexed.search(Query()).facets
         for base in found.bases:
             for choice in (base, *base.children):
@@ -85,5 +78,5 @@ def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
         assert {kind: _total(indexed, kinds=(kind,)) for kind in found.of("kind")} == found.of("kind")
 
 
-def _total(catalog: Catalog, **fields: object) -> int:
-    return catalog.search(Query(**fields)).total  # type: ignore[arg-type]
+def _total(of: Catalog, **fields: object) -> int:
+    return of.search(Query(**fields)).total  # type: ignore[arg-type]

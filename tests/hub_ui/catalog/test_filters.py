@@ -10,7 +10,7 @@ from connectors.query import Query, Range
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.search import Facets
-from tests.hub_ui.catalog.builders import both, claim, file, lora, version
+from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, version
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 86_400
@@ -53,13 +53,11 @@ LORAS = (
 
 
 def found(path: Path, *loras: Lora, refs: tuple[Ref, ...] = (), **fields: Any) -> list[str]:
-    """The titles that both ways of searching find."""
-    with both(path, *loras) as catalogs:
-        query = Query(**fields)
-        one, other = (each.search(query, installed=refs, now=NOW) for each in catalogs)
-        assert one == other
-        assert one.total == len(one.records)
-        return [record.title for record in one.records]
+    """The titles that are found."""
+    with catalog(path, *loras) as opened:
+        answer = opened.search(Query(**fields), installed=refs, now=NOW)
+        assert answer.total == len(answer.records)
+        return [record.title for record in answer.records]
 
 
 @pytest.mark.parametrize(
@@ -141,21 +139,17 @@ def test_installed_loras_are_told_apart(
 
 
 def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
-    with both(path, *LORAS) as catalogs:
-        query = Query(**fields)
-        one, other = (each.search(query, installed=refs).facets for each in catalogs)
-        assert one == other
-        return one
+    with catalog(path, *LORAS) as opened:
+        return opened.search(Query(**fields), installed=refs).facets
 
 
 def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
     refs = (Ref.parse("civitai:2"),)
-    with both(tmp_path, lora(1), lora(2), lora(3)) as catalogs:
-        for one in catalogs:
-            assert [r.title for r in one.search(Query(favorite=True), favorites=refs).records] == ["Ink 2"]
-            assert [r.title for r in one.search(Query(favorite=False), favorites=refs).records] == ["Ink 1", "Ink 3"]
-            assert one.search(Query(favorite=False), favorites=refs).facets.of("favorite") == {"yes": 1}
-            assert one.search(Query(favorite=True)).records == ()
+    with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
+        yes, no = (opened.search(Query(favorite=wanted), favorites=refs) for wanted in (True, False))
+        assert [record.title for record in (*yes.records, *no.records)] == ["Ink 2", "Ink 1", "Ink 3"]
+        assert no.facets.of("favorite") == {"yes": 1}
+        assert opened.search(Query(favorite=True)).records == ()
 
 
 @pytest.mark.parametrize(
@@ -181,10 +175,9 @@ def test_a_facet_ignores_its_own_filter(tmp_path: Path, fields: dict[str, Any], 
 
 def test_levels_above_the_ceiling_are_counted_and_not_shown(tmp_path: Path) -> None:
     loras = (lora(1, nsfw="soft"), lora(2, nsfw="explicit"), lora(3))
-    with both(tmp_path, *loras) as catalogs:
-        for each in catalogs:
-            answer = each.search(Query(nsfw="soft"))
-            assert (answer.total, answer.facets.of("levels")) == (2, {"soft": 2, "explicit": 1})
+    with catalog(tmp_path, *loras) as opened:
+        answer = opened.search(Query(nsfw="soft"))
+        assert (answer.total, answer.facets.of("levels")) == (2, {"soft": 2, "explicit": 1})
 
 
 def test_the_twenty_most_frequent_tags_are_counted(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
 from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.schema import row_from
-from tests.hub_ui.catalog.builders import both, catalog, lora
+from tests.hub_ui.catalog.builders import catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -182,10 +182,9 @@ def test_a_filter_by_hub_shows_the_home_there(tmp_path: Path) -> None:
 
 def test_a_card_is_found_by_what_any_home_says(tmp_path: Path) -> None:
     one, two = home("hf:ada/ink", A, tags=("pen",)), home("civitai:1", A, title="Penwork", creator="Grace")
-    with both(tmp_path, one, two) as catalogs:
-        for opened in catalogs:
-            found = [cards(opened, text=text) for text in ("pen", "penwork", "grace", "ink")]
-            assert found == [[["civitai:1", "huggingface:ada/ink"]]] * 4
+    with catalog(tmp_path, one, two) as opened:
+        found = [cards(opened, text=text) for text in ("pen", "penwork", "grace", "ink")]
+    assert found == [[["civitai:1", "huggingface:ada/ink"]]] * 4
 
 
 def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
@@ -206,15 +205,6 @@ def test_a_card_is_as_mature_as_its_strictest_home(tmp_path: Path) -> None:
 def test_a_card_has_the_greatest_numbers() -> None:
     row = card_row([row_of(lora(1, downloads=5, likes=9)), row_of(lora(2, downloads=7, tags=("pen",)))])
     assert (row.refs, row.downloads, row.likes, row.names["tags"]) == (("civitai:1", "civitai:2"), 8, 10, ("pen",))
-
-
-def test_what_loses_its_file_leaves_the_card(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:1", A, tags=("pen",))) as opened:
-        changed = home("civitai:1", B, tags=("pen",))
-        opened.add([changed])
-        # The file has the same name, so its new hash replaces the old one.
-        assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
-        assert cards(opened, text="pen") == [["civitai:1"]]
 
 
 def test_the_same_title_by_the_same_creator_with_other_bytes_is_also_there(tmp_path: Path) -> None:
@@ -296,7 +286,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
 
 # It opens catalogs of its own, each on SQLite.
 @pytest.mark.parametrize("either_database", ["sqlite"], indirect=True)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(SAID, min_size=len(NAMES), max_size=len(NAMES)),
     st.lists(SAID, min_size=3, max_size=3),
@@ -317,13 +307,3 @@ def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any]
         # All are open, and the names of hubs stand in the order of HUBS.
         rows = {row.refs: row for _, _, columns in opened.rows() if columns and (row := row_from(columns))}
         assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}
-
-
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_pages_of_any_size_give_the_same_rows(tmp_path: Path, step: int) -> None:
-    loras = [home("hf:ada/ink", A), home("civitai:1", A, tags=("pen",)), home("replicate:ada/ink", A, title="Pen")]
-    with catalog(tmp_path) as opened:
-        for start in range(0, 3, step):
-            opened.add(loras[start : start + step])
-        [record] = opened.search(Query(text="pen")).records
-    assert [str(record.ref.lora), *map(str, record.homes)] == ["civitai:1", "huggingface:ada/ink", "replicate:ada/ink"]

@@ -6,9 +6,9 @@ from connectors.query import Query
 from hub_ui.catalog.index import alike_together
 from hub_ui.catalog.index_schema import document, schema
 from hub_ui.catalog.index_search import with_rings
-from hub_ui.catalog.plan import plan
 from hub_ui.catalog.row import row_of
 from hub_ui.catalog.schema import columns_of
+from hub_ui.catalog.search import plan
 from tests.hub_ui.catalog.builders import lora
 
 

@@ -1,8 +1,5 @@
 """A catalog in PostgreSQL: several processes, a server that goes away, addresses and passwords."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,29 +10,12 @@ import pytest
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
-from hub_ui.catalog import dialects, snapshot
+from hub_ui.catalog import schema, snapshot
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.dialects import translate, without_password
+from hub_ui.catalog.schema import translate, without_password
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import lora, titles
 from tests.hub_ui.catalog.postgres_server import empty
-
-# Adds one LoRA, and waits until it finds those of the three others.
-SHARE = """
-import sys, time
-from pathlib import Path
-from connectors.query import Query
-from hub_ui.catalog.catalog import Catalog
-from tests.hub_ui.catalog.builders import lora
-
-number = int(sys.argv[3])
-with Catalog.open(Path(sys.argv[1]), sys.argv[2]) as opened:
-    opened.add([lora(number)])
-    until = time.monotonic() + 120
-    while (found := opened.search(Query(text="ink")).total) < 4 and time.monotonic() < until:
-        time.sleep(0.02)
-    print(found)
-"""
 
 
 @pytest.fixture(name="address")
@@ -49,19 +29,12 @@ def sql(address: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def test_four_processes_find_what_each_has_added(tmp_path: Path, address: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", SHARE]
-    running = [
-        subprocess.Popen(
-            [*command, str(tmp_path / str(number) / "catalog.sqlite"), address, str(number)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        for number in (1, 2, 3, 4)
-    ]
-    said = [process.communicate(timeout=240) for process in running]
-    assert [(out.decode().strip(), errors.decode()) for out, errors in said] == [("4", "")] * 4
+def test_two_with_an_index_of_their_own_find_what_each_has_added(tmp_path: Path, address: str) -> None:
+    one, other = (Catalog.open(tmp_path / name / "catalog.sqlite", address) for name in ("one", "other"))
+    with one, other:
+        for number, writer, reader in ((1, one, other), (2, other, one), (3, one, other)):
+            writer.add([lora(number)])
+            assert len(titles(reader, "ink")) == number
 
 
 def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, address: str) -> None:
@@ -110,7 +83,7 @@ def test_a_lost_server_is_a_message_and_then_forgotten(tmp_path: Path, address: 
 
 def test_who_waits_too_long_for_another_writer_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Store(address), Catalog(address, None)
-    monkeypatch.setattr(dialects, "_LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr(schema, "_LOCK_MILLISECONDS", 50)
     with one.writing(), pytest.raises(HubUiError, match="lock timeout"):
         other.put_state("cursor", "12")
     other.put_state("cursor", "13")
@@ -138,20 +111,6 @@ def test_a_database_that_is_no_catalog_is_left_alone(address: str, damage: str) 
     sql(address, damage)
     with pytest.raises(HubUiError, match="HUB_UI_DATABASE"):
         Store(address)
-
-
-def test_a_transaction_that_fails_changes_nothing(address: str) -> None:
-    store = Store(address)
-
-    def fail() -> None:
-        with store.writing() as writing:
-            writing.put_state("cursor", "12")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert store.state("cursor") is None
-    store.close()
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import pytest
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Nsfw
 from connectors.ref import Ref
-from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
-
-pytestmark = pytest.mark.usefixtures("either_database")
+from hub_ui.catalog.search import Plan, order_key
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
 
 @pytest.mark.parametrize("text", ["ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1"])
@@ -21,8 +20,8 @@ def test_every_text_of_a_lora_finds_it(tmp_path: Path, text: str) -> None:
         claims=(claim("trigger_words", ("sks style",)),),
         versions=(version_one,),
     )
-    with both(tmp_path, one) as catalogs:
-        assert [titles(each, text) for each in catalogs] == [["Ink"], ["Ink"]]
+    with catalog(tmp_path, one) as opened:
+        assert titles(opened, text) == ["Ink"]
 
 
 def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
@@ -35,8 +34,8 @@ def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
         lora(6, title="Pixel Art"),
     )
     expected = ["Pixel Art", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"]
-    with both(tmp_path, *loras) as catalogs:
-        assert [titles(each, "pixel art") for each in catalogs] == [expected, expected]
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, "pixel art") == expected
 
 
 def test_the_word_being_typed_is_found_by_its_beginning(tmp_path: Path) -> None:
@@ -45,8 +44,8 @@ def test_the_word_being_typed_is_found_by_its_beginning(tmp_path: Path) -> None:
 
 
 def test_part_of_a_japanese_title_is_found(tmp_path: Path) -> None:
-    with both(tmp_path, lora(1, title="水彩画風"), lora(2, title="画彩")) as catalogs:
-        assert [titles(each, "彩画") for each in catalogs] == [["水彩画風"], ["水彩画風"]]
+    with catalog(tmp_path, lora(1, title="水彩画風"), lora(2, title="画彩")) as opened:
+        assert titles(opened, "彩画") == ["水彩画風"]
 
 
 @pytest.mark.parametrize(
@@ -59,15 +58,15 @@ def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list
         lora(2, title="B", downloads=50, updated_at="not a date"),
         lora(3, title="C", likes=1, updated_at="2026-01-31T23:00:00-00:30"),
     )
-    with both(tmp_path, *loras) as catalogs:
-        assert [titles(each, sort=sort) for each in catalogs] == [expected, expected]
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, sort=sort) == expected
 
 
 @pytest.mark.parametrize("offset", [-5, 2, 10**15])
 def test_an_offset_out_of_range_gives_the_first_page_or_an_empty_one(tmp_path: Path, offset: int) -> None:
-    with both(tmp_path, lora(1), lora(2)) as catalogs:
-        found = [each.search(Query(), offset=offset) for each in catalogs]
-        assert [(len(each.records), each.total) for each in found] == [(2 if offset < 0 else 0, 2)] * 2
+    with catalog(tmp_path, lora(1), lora(2)) as opened:
+        found = opened.search(Query(), offset=offset)
+        assert (len(found.records), found.total) == (2 if offset < 0 else 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +89,8 @@ def test_bases_are_ids_architectures_or_names(tmp_path: Path, asked: tuple[str, 
         lora(3, title="C", base="My Own Base"),
         lora(4, title="D"),
     )
-    with both(tmp_path, *loras) as catalogs:
-        assert [titles(each, bases=asked) for each in catalogs] == [expected, expected]
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, bases=asked) == expected
 
 
 def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
@@ -103,26 +102,18 @@ def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
 
 def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:
     loras = [lora(n, title=str(level), nsfw=level) for n, level in enumerate((*NSFW_LEVELS, None), 1)]
-    with both(tmp_path, *loras) as catalogs:
+    with catalog(tmp_path, *loras) as opened:
         for ceiling, expected in zip(NSFW_LEVELS, (["safe"], ["safe", "soft", "None"]), strict=False):
-            assert [titles(each, nsfw=ceiling) for each in catalogs] == [expected, expected]
+            assert titles(opened, nsfw=ceiling) == expected
 
 
 def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) -> None:
     levels: tuple[Nsfw | None, ...] = (None, "safe")
     examples = tuple(Example(url=f"https://a.example/{n}.png", nsfw=level) for n, level in enumerate(levels))
-    with both(tmp_path, lora(nsfw="safe", versions=(version("civitai:1@1", examples=examples),))) as catalogs:
-        for each in catalogs:
-            [strict], [usual] = (each.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
-            assert [image.nsfw for image in strict.images] == ["safe"]
-            assert [image.nsfw for image in usual.images] == [None, "safe"]
-
-
-def test_a_changed_lora_is_found_by_its_new_words_only(tmp_path: Path) -> None:
-    with both(tmp_path, lora(title="Before")) as catalogs:
-        titles(catalogs[0], "before")
-        catalogs[0].add([lora(title="After")])
-        assert [(titles(each, "before"), titles(each, "after")) for each in catalogs] == [([], ["After"])] * 2
+    with catalog(tmp_path, lora(nsfw="safe", versions=(version("civitai:1@1", examples=examples),))) as opened:
+        [strict], [usual] = (opened.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
+    assert [image.nsfw for image in strict.images] == ["safe"]
+    assert [image.nsfw for image in usual.images] == [None, "safe"]
 
 
 def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
@@ -130,3 +121,18 @@ def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
         opened.mark_removed(Ref.parse("civitai:1"))
         [record] = opened.search(Query(text="ink")).records
     assert record.access == "removed"
+
+
+def test_a_larger_number_comes_before_any_tie() -> None:
+    keys = [order_key(count, 28, tie) for count, tie in ((5, 0), (4, 2**64 - 1))]
+    assert keys == sorted(keys, reverse=True)
+
+
+def test_numbers_without_room_in_the_key_stand_with_the_largest_one() -> None:
+    assert order_key(2**28 - 1, 28, 0) == order_key(2**30, 28, 0) == 0xFFFFFFF << 36
+
+
+def test_only_the_conditions_in_use_are_named() -> None:
+    assert Plan().conditions() == frozenset()
+    marked = Plan(nsfw=0, wanted=(("installed", False), ("favorite", True)))
+    assert marked.conditions() == {"nsfw", "installed", "favorite"}

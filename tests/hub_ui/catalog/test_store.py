@@ -68,10 +68,11 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
     connection.close()
 
 
-def test_a_transaction_that_fails_changes_nothing(opened: Store) -> None:
-    with pytest.raises(RuntimeError):
-        put(opened, 1, RuntimeError())
-    assert (opened.document(lora(1).ref), opened.change()) == (None, 0)
+def test_a_transaction_that_fails_changes_nothing(either_database: Path | str) -> None:
+    with closing(Store(either_database)) as opened:
+        with pytest.raises(RuntimeError):
+            put(opened, 1, RuntimeError())
+        assert (opened.document(lora(1).ref), opened.change()) == (None, 0)
 
 
 def test_changes_are_numbered_and_handed_out_from_any_of_them(opened: Store) -> None:

@@ -1,8 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import HubDown, HubUiError, KeyRequired, RateLimited
+from hub_ui import cli
 from hub_ui.catalog.crawl import Progress
 from hub_ui.commands.catalog import describe, exit_code, read_time
 from tests.faults import Fault
@@ -155,19 +151,10 @@ def test_a_hub_that_is_waited_for_is_told() -> None:
     assert describe([hub], 1.0)[0].endswith("CivitAI asks to slow down.")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT can't be sent to a single process there")
-def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(hubs: HubEndpoints, tmp_path: Path) -> None:
-    hubs.faults.add(Fault(kind="status", hub="civitai", status=429, retry_after=60, times=1))
-    # Who runs the tests in the background may have them ignore the signal, and children inherit that.
-    program = """import runpy, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-runpy.run_module("hub_ui", run_name="__main__", alter_sys=True)"""
-    command = [sys.executable, "-c", program, "crawl", "--hub", "civitai"]
-    environ = {**os.environ, "HUB_UI_HOME": str(tmp_path)}
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and hubs.faults.coming():
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
-    assert process.returncode == 130
-    assert "Stopped. The same command goes on from here." in err
+def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hub_ui.catalog.crawl.wait", press)
+    assert line.run("crawl", "--hub", "civitai") == cli.INTERRUPTED
+    assert "Stopped. The same command goes on from here." in line.err

@@ -173,6 +173,8 @@ def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
 ) -> None:
     dev = replace(base_models.choose_base("flux1", "flux.1-dev", None), revision=None)
     monkeypatch.setattr(base_models, "choose_base", lambda *_asked: dev)
+    # In the cache that all tests share, this file would count as a download of the base.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     data = copied(tmp_path / "data")
     (data / "hf_commits_maker__history.json").rename(data / "hf_commits_black-forest-labs__FLUX.1-dev.json")
     with answering(data, monkeypatch):

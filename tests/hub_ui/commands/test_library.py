@@ -9,7 +9,7 @@ from shutil import copytree
 import pytest
 
 from connectors.ref import Ref
-from hub_ui import cli, services, settings
+from hub_ui import services, settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.library import lockfile
 from tests.faults import Fault
@@ -19,15 +19,15 @@ from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, e
 
 
 def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = copied(tmp_path / "data")
     layer = "base_model.model.model.layers.0.self_attn.q_proj"
     tensors = {f"{layer}.lora_A.weight": ["F16", [4, 32]], f"{layer}.lora_B.weight": ["F16", [32, 4]]}
     edited(data / "files.json", "civitai", "3001", "safetensors", value={"tensors": tensors})
     with answering(data, monkeypatch):
-        assert cli.main(["pull", CIVITAI]) == 0
-        assert capsys.readouterr().err == (
+        assert line.run("pull", CIVITAI) == 0
+        assert line.err == (
             f"{CIVITAI}: This is no LoRA for images or videos: it is a LoRA for a language model. "
             "It is in the library, and can't be tried here.\n"
         )

@@ -1,7 +1,5 @@
 """hub-ui search, show and inspect on the local hubs, as a person calls them."""
 
-import json
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ from connectors.errors import HubDown
 from connectors.query import Query, Range
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui import cli
-from hub_ui.cli import main
 from hub_ui.commands.options import parse_source
 from hub_ui.commands.search import Search
 from hub_ui.library import lockfile
@@ -100,13 +96,11 @@ def test_a_line_stands_above_what_has_fewer_words(three: tuple[Hub, ...], line: 
     assert header.startswith("TITLE")
 
 
-def test_a_word_that_is_in_no_lora_is_corrected(
-    monkeypatch: pytest.MonkeyPatch, line: Line, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_word_that_is_in_no_lora_is_corrected(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     use(monkeypatch, two_of(Hub(name="civitai")))
     line("search", "wash")
-    main(["search", "wosh", "--offline"])
-    assert "Did you mean: wash" in capsys.readouterr().err
+    line.run("search", "wosh", "--offline")
+    assert "Did you mean: wash" in line.err
 
 
 @pytest.fixture
@@ -117,72 +111,59 @@ def hubs(running: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub
     running.faults.clear()
 
 
-@pytest.fixture
-def hub_ui(capsys: pytest.CaptureFixture[str]) -> Any:
-    def called(line: str) -> tuple[int, str, str]:
-        code = cli.main(shlex.split(line))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return called
-
-
 @pytest.mark.parametrize("hub", big_files.REFS)
-def test_a_ref_of_each_hub_gives_facts(hubs: HubEndpoints, hub_ui: Any, hub: str) -> None:
-    code, out, err = hub_ui(f"inspect {big_files.ref(hub, long=True)} --json")
-    facts = json.loads(out)
-    assert (code, err, " ".join(facts)) == (0, "", FACTS)
+def test_a_ref_of_each_hub_gives_facts(hubs: HubEndpoints, line: Line, hub: str) -> None:
+    code, facts = line("inspect", str(big_files.ref(hub, long=True)))
+    assert (code, line.err, " ".join(facts)) == (0, "", FACTS)
     assert (facts["rank"], facts["alpha"], facts["size"]) == (64, 32.0, 151_057_128)
     assert (facts["requests"], facts["bytes_read"] < 1_500_000) == (3, True)
 
 
-def test_several_are_a_list_where_a_failure_stands_in_its_place(
-    hubs: HubEndpoints, hub_ui: Any, tmp_path: Path
-) -> None:
+def test_several_are_a_list_where_a_failure_stands_in_its_place(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
     (tmp_path / "page.safetensors").write_bytes(b"<html>" * 5)
     (tmp_path / "lora.safetensors").write_bytes(LORA)
-    named = f"{tmp_path}/page.safetensors {hubs.huggingface}/ada/big/resolve/main/short.safetensors nix.safetensors"
-    code, out, err = hub_ui(f"inspect {named} {tmp_path}/lora.safetensors --json")
-    page, remote, missing, local = json.loads(out)
+    there = f"{hubs.huggingface}/ada/big/resolve/main/short.safetensors"
+    files = (f"{tmp_path}/page.safetensors", there, "nix.safetensors", f"{tmp_path}/lora.safetensors")
+    code, (page, remote, missing, local) = line("inspect", *files)
     assert code == 7
     assert (page["error"], missing["error"], missing.keys()) == ("NotWeights", "NotFound", {"error", "message"})
     assert (remote["requests"], remote["rank"], local["requests"], local["size"]) == (2, 64, 0, len(LORA))
-    assert "nix.safetensors: There is no file" in err
+    assert "nix.safetensors: There is no file" in line.err
 
 
-def test_one_that_fails_ends_with_its_code(hub_ui: Any, hubs: HubEndpoints) -> None:
+def test_one_that_fails_ends_with_its_code(line: Line, hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
-    code, out, err = hub_ui(f"inspect {big_files.ref('civitai')} --json")
-    assert (code, json.loads(out)["error"], err.count("whole files only")) == (5, "BadAnswer", 1)
+    code, told = line("inspect", str(big_files.ref("civitai")))
+    assert (code, told["error"], line.err.count("whole files only")) == (5, "BadAnswer", 1)
 
 
-def test_people_get_a_short_table(hubs: HubEndpoints, hub_ui: Any) -> None:
-    code, out, _ = hub_ui(f"inspect {big_files.ref('replicate')}")
+def test_people_get_a_short_table(hubs: HubEndpoints, line: Line) -> None:
+    code, out = line.words("inspect", str(big_files.ref("replicate")))
     lines = out.splitlines()
     assert (code, lines[1:3]) == (0, ["is             a LoRA", "architecture   sdxl"])
     assert "rank           64" in lines
     assert "read           98.3 kB in 2 requests" in lines
 
 
-def test_a_file_that_was_read_before_says_so(hubs: HubEndpoints, hub_ui: Any) -> None:
-    hub_ui(f"inspect {big_files.ref('civitai')}")
+def test_a_file_that_was_read_before_says_so(hubs: HubEndpoints, line: Line) -> None:
+    line.run("inspect", str(big_files.ref("civitai")))
     hubs.faults.add(Fault(kind="status", status=500))
-    assert "known from before" in hub_ui(f"inspect {big_files.ref('civitai')}")[1]
+    assert "known from before" in line.words("inspect", str(big_files.ref("civitai")))[1]
 
 
-def test_show_reads_the_header_and_names_the_conflict(hubs: HubEndpoints, hub_ui: Any) -> None:
-    shown = json.loads(hub_ui("show civitai:4128 --json")[1])
+def test_show_reads_the_header_and_names_the_conflict(hubs: HubEndpoints, line: Line) -> None:
+    _, shown = line("show", "civitai:4128")
     assert (shown["architecture"], shown["rank"], shown["alpha"], shown["algorithm"]) == ("sdxl", 64, 32.0, "lora")
     assert (shown["raw_base_model"], shown["conflicts"]) == ("Flux.1 D", ["architecture"])
     assert shown["conflict_sentences"] == ["CivitAI says Flux.1 D, the file is SDXL."]
     assert shown["claims"][0]["source"] == shown["versions"][0]["files"][0]["claims"][0]["source"] == "header"
 
 
-def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, hub_ui: Any) -> None:
+def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, line: Line) -> None:
     hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
-    code, out, err = hub_ui("show civitai:4128 --json")
-    assert (code, json.loads(out)["rank"], err.count("\n")) == (0, None, 1)
-    assert err.startswith("The file's own header is not among the facts: CivitAI sends whole files only")
+    code, shown = line("show", "civitai:4128")
+    assert (code, shown["rank"], line.err.count("\n")) == (0, None, 1)
+    assert line.err.startswith("The file's own header is not among the facts: CivitAI sends whole files only")
 
 
 @pytest.mark.parametrize(
@@ -203,15 +184,15 @@ def test_a_word_means_a_ref_an_address_or_a_path(text: str, kind: type) -> None:
     assert isinstance(parse_source(text), kind)
 
 
-@pytest.mark.parametrize("line", ["inspect nonsense", "inspect ftp://files.example/x", "inspect"])
-def test_a_word_that_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
-    assert hub_ui(line)[0] == 2
+@pytest.mark.parametrize("words", [["nonsense"], ["ftp://files.example/x"], []])
+def test_a_word_that_means_nothing_is_a_usage_error(line: Line, words: list[str]) -> None:
+    assert line.run("inspect", *words) == 2
 
 
-def test_an_assumption_is_printed_as_one(tmp_path: Path, hub_ui: Any) -> None:
+def test_an_assumption_is_printed_as_one(tmp_path: Path, line: Line) -> None:
     shapes = building.lora("transformer_blocks.0..18.ff_context.net.0.proj 3072>12288", rank=1, style="diffusers")
     raw, file = raw_header(shapes, {}), tmp_path / "fox.safetensors"
     end = max(tensor.data_offsets[1] for tensor in tensors(shapes).values())
     file.write_bytes(file_of(raw, end))
-    code, out, _ = hub_ui(f"inspect {file}")
+    code, out = line.words("inspect", str(file))
     assert (code, out.splitlines()[-1]) == (0, "! Probably FLUX.1: the tensors also fit Chroma or HunyuanVideo.")

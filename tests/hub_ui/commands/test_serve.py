@@ -14,8 +14,8 @@ from typing import IO
 
 import pytest
 
-from hub_ui import cli
 from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
+from tests.hub_ui.library.shared_hubs import Line
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "contract" / "data"
@@ -99,11 +99,11 @@ def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, mo
 
 
 @pytest.mark.parametrize("words", [["serve"], ["demo", "--no-browser"], ["hubs", "--data", str(DATA)]])
-def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], line: Line) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert cli.main([*words, "--port", str(port)]) == 1
-    said = capsys.readouterr().err
+        assert line.run(*words, "--port", str(port)) == 1
+    said = line.err
     assert said.startswith(f"hub-ui: Port {port} is in use by another program. Choose another one with --port")
     assert said.count("\n") == 1
 
@@ -116,11 +116,9 @@ def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], capsys: p
         (["hubs", "--data", "nowhere"], "hub-ui: --data nowhere: no such folder\n"),
     ],
 )
-def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(words) == 2
-    assert said in capsys.readouterr().err
+def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(words: list[str], said: str, line: Line) -> None:
+    assert line.run(*words) == 2
+    assert said in line.err
 
 
 @pytest.mark.cluster

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from hub_ui import cli
 from hub_ui.generate.base_models import PACKAGED
 from hub_ui.library import lockfile
 from tests.faults import Fault
@@ -37,11 +36,9 @@ def lock(line: Line, api: HfApi, tmp_path: Path) -> Path:
     return tmp_path / "loras" / "loras.lock"
 
 
-def test_a_new_space_is_made_and_its_address_is_printed(
-    api: HfApi, hubs: HubEndpoints, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["space", "push", name]) == 0
-    first, second, *_rest = capsys.readouterr().out.splitlines()
+def test_a_new_space_is_made_and_its_address_is_printed(api: HfApi, hubs: HubEndpoints, name: str, line: Line) -> None:
+    assert line.run("space", "push", name) == 0
+    first, second, *_rest = line.out.splitlines()
     assert first == f"{hubs.huggingface}/spaces/{name}"
     assert second.startswith("Made: ")
     assert second.endswith(", on zero-a10g.")
@@ -71,10 +68,10 @@ def test_files_that_are_gone_are_removed_and_so_are_their_variables(
 
 
 def test_loras_that_anyone_may_download_are_brought_along_at_their_commits(
-    api: HfApi, name: str, lock: Path, capsys: pytest.CaptureFixture[str]
+    api: HfApi, name: str, lock: Path, line: Line
 ) -> None:
-    assert cli.main(["space", "push", name, "--lock", str(lock)]) == 0
-    assert "not brought along, since not everyone may download them: maker/closed" in capsys.readouterr().err
+    assert line.run("space", "push", name, "--lock", str(lock)) == 0
+    assert "not brought along, since not everyone may download them: maker/closed" in line.err
     (red,) = [entry for entry in lockfile.loads(lock.read_text()) if entry.ref.id == "maker/red"]
     data = api.space_info(name).card_data
     assert data is not None
@@ -83,16 +80,15 @@ def test_loras_that_anyone_may_download_are_brought_along_at_their_commits(
 
 
 def test_a_secret_comes_from_the_environment_and_is_never_printed(
-    api: HfApi, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    api: HfApi, name: str, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
-    assert cli.main(["space", "push", name, "--secret", "CIVITAI_TOKEN"]) == 2
+    assert line.run("space", "push", name, "--secret", "CIVITAI_TOKEN") == 2
     monkeypatch.setenv("CIVITAI_TOKEN", "civ_secret")
-    assert cli.main(["space", "push", name, "--secret", "CIVITAI_TOKEN"]) == 0
+    assert line.run("space", "push", name, "--secret", "CIVITAI_TOKEN") == 0
     assert list(api.get_space_secrets(name)) == ["CIVITAI_TOKEN"]
-    shown = capsys.readouterr()
-    assert "Secrets: CIVITAI_TOKEN" in shown.out
-    assert "civ_secret" not in shown.out + shown.err
-    assert KEY not in shown.out + shown.err
+    assert "Secrets: CIVITAI_TOKEN" in line.out
+    assert "civ_secret" not in line.out + line.err
+    assert KEY not in line.out + line.err
 
 
 def test_hardware_is_changed_when_asked_and_left_alone_otherwise(api: HfApi, name: str, line: Line) -> None:

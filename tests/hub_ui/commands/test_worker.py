@@ -8,6 +8,7 @@ from connectors.errors import HubUiError
 from hub_ui import cli
 from hub_ui.cluster.node import NodeOptions
 from hub_ui.commands import worker
+from tests.hub_ui.library.shared_hubs import Line
 
 
 @pytest.mark.parametrize(
@@ -19,9 +20,9 @@ from hub_ui.commands import worker
         (["serve", "--workers", "10.0.0.5"], "10.0.0.5 is no address of workers. Write one such as 10.0.0.5:6379"),
     ],
 )
-def test_a_wrong_value_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments) == 2
-    assert said in capsys.readouterr().err
+def test_a_wrong_value_is_said(arguments: list[str], said: str, line: Line) -> None:
+    assert line.run(*arguments) == 2
+    assert said in line.err
 
 
 @pytest.mark.parametrize(("arguments", "host"), [([], "127.0.0.1"), (["--address", "10.0.0.5:6379"], None)])

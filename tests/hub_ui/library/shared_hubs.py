@@ -61,17 +61,23 @@ def answering(data: Path, monkeypatch: pytest.MonkeyPatch, *, run_seconds: float
 
 
 class Line:
-    """The command line: `line("verify")` gives the exit code and the JSON document."""
+    """The command line: `line("verify")` gives the exit code and the JSON document.
+
+    `out` and `err` are what was said last.
+    """
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
+        self.out = self.err = ""
 
     def __call__(self, *words: str) -> tuple[int, Any]:
-        self._capsys.readouterr()
-        code = cli.main([*words, "--json"])
-        return code, json.loads(self._capsys.readouterr().out)
+        return self.run(*words, "--json"), json.loads(self.out)
 
     def words(self, *words: str) -> tuple[int, str]:
+        return self.run(*words), self.out
+
+    def run(self, *words: str) -> int:
         self._capsys.readouterr()
-        code = cli.main(list(words))
-        return code, self._capsys.readouterr().out
+        code = cli.main(words)
+        self.out, self.err = self._capsys.readouterr()
+        return code

@@ -34,13 +34,6 @@ def test_titles_become_names(title: str, name: str) -> None:
     assert safe_name(title) == name
 
 
-@given(st.text(max_size=300))
-def test_any_title_gives_a_safe_path(title: str) -> None:
-    path = target(record(title=title, creator=title), INK, "x", ())
-    assert is_safe_path(path)
-    assert all(len(part.encode()) <= 255 for part in path.split("/"))
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -1,7 +1,7 @@
 import random
 import tomllib
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -100,25 +100,6 @@ by = "ada"
 one
 two\'\'\'
 """
-
-
-def test_unknown_keys_of_every_type_are_kept() -> None:
-    lock = read(INK + UNKNOWN)
-    expected: dict[str, Any] = {
-        "mood": "calm",
-        "score": 31,
-        "ratio": 1000.0,
-        "never": float("-inf"),
-        "good": True,
-        "seen": datetime(2026, 8, 20, 12, tzinfo=timezone(timedelta(hours=2))),
-        "local": datetime(2026, 8, 20, 12, 0, 0, 500_000),
-        "day": date(2026, 8, 20),
-        "hour": time(12, 30),
-        "words": ["a", ["b"], {"c": 1}],
-        "notes": {"by": "ada", "two words": "one\ntwo"},
-    }
-    assert lock.entries[0].extra == expected
-    assert read(write(lock)) == lock
 
 
 def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:

@@ -5,11 +5,10 @@ import pytest
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.changes import Changes
+from hub_ui.library.changes import TAKEN, Changes, PlannedMove, moves_of, plan_moves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.move_plan import TAKEN, PlannedMove, moves_of, plan_moves
 from tests.hub_ui.library.building import entry, put, record
 
 MIST = Ref.parse("civitai:7@8#9")

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,13 +147,6 @@ def test_another_file_of_the_same_repo_is_no_successor() -> None:
 HELD = entry(ref=MODEL.at("2001", "3001"), sha256=MINE, base_model="sdxl-1.0", architecture="sdxl")
 
 
-@pytest.fixture
-def rules(tmp_path: Path) -> Iterator[UpdateRules]:
-    made = UpdateRules(tmp_path / "update_rules.sqlite")
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize(
     ("text", "kind", "value"),
     [
@@ -177,17 +170,8 @@ def test_what_is_no_rule_is_refused(text: str, error: type[Exception]) -> None:
         parse_rule(text)
 
 
-def test_rules_are_kept_listed_and_lifted(rules: UpdateRules, tmp_path: Path) -> None:
-    assert (rules.all(), list(tmp_path.iterdir())) == ((), [])
-    for text in ("civitai:1001", "base:sdxl", "civitai:1001"):
-        rules.add(parse_rule(text))
-    other = UpdateRules(tmp_path / "update_rules.sqlite")
-    assert [str(rule) for rule in other.all()] == ["base:sdxl", "civitai:1001"]
-    other.close()
-    rules.lift(parse_rule("civitai:1001"))
-    assert [str(rule) for rule in rules.all()] == ["base:sdxl"]
-    with pytest.raises(NotFound, match="Updates of civitai:1001 are not ignored"):
-        rules.lift(parse_rule("civitai:1001"))
+def test_without_a_rule_there_is_no_file(tmp_path: Path) -> None:
+    assert (UpdateRules(tmp_path / "update_rules.sqlite").all(), list(tmp_path.iterdir())) == ((), [])
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,9 @@ def state(running: Queue, task: Task) -> str | None:
     return now.state if now else None
 
 
-def failed_so_often(running: Queue, task: Task, attempts: int) -> Task:
-    eventually(lambda: (now := running.task(task.id)) and now.attempts == attempts and now.not_before)
+def once(running: Queue, task: Task, holds: Callable[[Task], object]) -> Task:
+    """The task as soon as that holds."""
+    eventually(lambda: (now := running.task(task.id)) and holds(now))
     now = running.task(task.id)
     assert now is not None
     return now
@@ -84,9 +85,7 @@ def test_progress_has_a_speed_and_the_time_left(running: Queue, pulls: Pulls, cl
     eventually(lambda: not pulls.steps[A])
     clock.advance(1)
     pulls.steps[A].append(at(200, 1000))
-    eventually(lambda: (now := running.task(task.id)) and now.speed == 200.0)
-    now = running.task(task.id)
-    assert now is not None
+    now = once(running, task, lambda now: now.speed == 200.0)
     assert (now.done, now.total, now.seconds_left, now.fraction) == (200, 1000, 4.0, 0.2)
 
 
@@ -172,7 +171,7 @@ def test_waiting_for_a_cancelled_task_raises(running: Queue, pulls: Pulls) -> No
 def test_a_hub_that_is_down_is_tried_again_after_a_while(running: Queue, pulls: Pulls, clock: Moved) -> None:
     pulls.outcomes[A].append(DOWN)
     task = running.add(A)
-    now = failed_so_often(running, task, 1)
+    now = once(running, task, lambda now: now.attempts == 1 and now.not_before)
     assert (now.state, now.error) == ("waiting", Failure(name="HubDown", message=DOWN.message))
     assert now.not_before == clock.now() + 2.0
     clock.advance(2.5)
@@ -186,13 +185,10 @@ def test_a_failed_try_that_came_further_does_not_count(running: Queue, pulls: Pu
     pulls.outcomes[A].extend([DOWN, DOWN])
     pulls.steps[A].append(at(10))
     running.add(A)
-    eventually(lambda: (now := running.task(task.id)) and now.not_before)
+    once(running, task, lambda now: now.not_before)
     pulls.steps[A].append(at(20))
     clock.advance(10)
-    eventually(lambda: not pulls.outcomes[A] and (now := running.task(task.id)) and now.not_before)
-    now = running.task(task.id)
-    assert now is not None
-    assert now.attempts == 1
+    assert once(running, task, lambda now: not pulls.outcomes[A] and now.not_before).attempts == 1
 
 
 def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
@@ -203,7 +199,7 @@ def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
     limited, other, elsewhere = running.add(A), running.add(B), running.add(HF)
     running.pause(other.id)
     pulls.let(A, HF)
-    eventually(lambda: (now := running.task(limited.id)) and now.attempts == 1)
+    once(running, limited, lambda now: now.attempts == 1)
     running.resume(other.id)
     assert running.wait(elsewhere.id).state == "done"
     assert [task.not_before for task in running.tasks()][:2] == [clock.now() + 61.0] * 2
@@ -233,7 +229,7 @@ def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -
 def test_retry_ends_a_wait_for_the_next_try(running: Queue, pulls: Pulls) -> None:
     pulls.outcomes[A].append(RateLimited("Wait an hour.", hub="civitai", retry_after=3600))
     task = running.add(A)
-    eventually(lambda: (now := running.task(task.id)) and now.not_before)
+    once(running, task, lambda now: now.not_before)
     running.retry(task.id)
     assert running.wait(task.id).state == "done"
 
@@ -279,9 +275,9 @@ def test_a_hub_that_asked_for_time_is_given_it_after_a_restart_too(tmp_path: Pat
     pulls.outcomes[A].append(RateLimited("Wait.", hub="civitai", retry_after=60))
     with queue(tmp_path, pulls, clock=clock) as first:
         task = first.add(A)
-        failed_so_often(first, task, 1)
+        once(first, task, lambda now: now.attempts == 1 and now.not_before)
     with queue(tmp_path, pulls, clock=clock) as second:
-        eventually(lambda: (now := second.task(second.add(B).id)) and now.not_before == clock.now() + 61.0)
+        once(second, second.add(B), lambda now: now.not_before == clock.now() + 61.0)
         clock.advance(62)
         assert second.wait(task.id).state == "done"
 

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 
+from connectors.claims.resolve import flatten
 from connectors.record import Claim, Example, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
-from hub_ui.library.lockfile import Entry
+from hub_ui.library.lockfile import Entry, entry_about
 from hub_ui.services import Services
 
 BASES = (("sdxl-1.0", "sdxl"), ("pony", "sdxl"), ("illustrious", "sdxl"), ("flux.1-dev", "flux1"), ("sd-1.5", "sd1"))
@@ -71,17 +72,7 @@ def claims(number: int, base: str, architecture: str) -> Iterator[Claim]:
 
 
 def entry_of(lora: Lora) -> Entry:
-    number = int(lora.title[-5:])
-    file = lora.versions[0].files[0]
-    base, architecture = BASES[number % len(BASES)]
-    return Entry(
-        ref=file.ref,
-        title=lora.title,
-        file=f"{architecture}/{lora.creator}/{lora.title}.safetensors",
-        size=file.size or 0,
-        sha256=file.sha256 or "",
-        source=lora.url,
-        base_model=base,
-        architecture=architecture,
-        trigger_words=(f"trig{number}", "style of " + words_of(number)[0]),
-    )
+    record, file = flatten(lora), lora.versions[0].files[0]
+    path = f"{record.architecture}/{lora.creator}/{lora.title}.safetensors"
+    size, sha256 = file.size or 0, file.sha256 or ""
+    return entry_about(record, ref=file.ref, file=path, size=size, sha256=sha256, source=lora.url)

@@ -23,9 +23,9 @@ from connectors.query import Query, Range
 from connectors.record import Kind
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.index import Index
-from hub_ui.catalog.plan import plan
 from hub_ui.catalog.row import UNDER, row_of
 from hub_ui.catalog.schema import row_from
+from hub_ui.catalog.search import plan
 from hub_ui.catalog.store import Store
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 from tests.tools.benchmarks.fts5 import Fts5

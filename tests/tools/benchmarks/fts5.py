@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.query import Query
-from hub_ui.catalog.plan import step
 from hub_ui.catalog.row import Row
+from hub_ui.catalog.search import step
 
 _FACETS = ("hub", "base", "kind", "rank", "size_step", "license", "access", "nsfw", "creator")
 _SCORED = "bm25(texts, 10.0, 5.0, 3.0, 1.0) AS score"

@@ -1,23 +1,27 @@
 """What the tests of hub-ui try share."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from hub_ui import cli
+from tests.hub_ui.library.shared_hubs import Line
 
 REF = "civitai:1001"
 LORAS = Path(cli.__file__).parent / "demo" / "data" / "weights" / "loras"
 
 
-def generate(out: Path, base: str, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
-    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32", "--out", str(out)]
-    assert cli.main([*words, "--json", *more]) == 0
-    return json.loads(capsys.readouterr().out)
+def made(line: Line, *words: str) -> Any:
+    code, document = line("try", *words)
+    assert code == 0, document
+    return document
+
+
+def generate(out: Path, base: str, line: Line, *more: str) -> Any:
+    words = [REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32", "--out", str(out)]
+    return made(line, *words, *more)
 
 
 def is_same(one: Path, other: Path) -> bool:

@@ -23,7 +23,7 @@ from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from tests.connectors.weights.building import file_of, raw_header
-from tests.hub_ui.commands.try_.images import LORAS, REF, generate
+from tests.hub_ui.commands.try_.images import LORAS, REF, generate, made
 from tests.hub_ui.generate.building import save_kohya
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 from tests.hub_ui.stand_ins import Screen
@@ -31,8 +31,8 @@ from tests.hub_ui.stand_ins import Screen
 GIBIBYTE = 2**30
 
 
-def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    made = generate(tmp_path / "cat.png", base, capsys, "--seed", "7")
+def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, line: Line) -> None:
+    made = generate(tmp_path / "cat.png", base, line, "--seed", "7")
     assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.8}]
     assert (made["prompt"], made["seed"], made["steps"]) == ("ink, a cat", 7, 2)
     assert made["applied"] == made["total"] > 0
@@ -75,25 +75,20 @@ def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Lin
     )
 
 
-def test_the_time_it_takes_is_said_first_and_how_it_was_made_last(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_time_it_takes_is_said_first_and_how_it_was_made_last(tmp_path: Path, base: str, line: Line) -> None:
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32"]
-    assert cli.main([*words, "--out", str(tmp_path / "cat.png")]) == 0
-    told = capsys.readouterr()
-    lines = told.err.splitlines()
-    assert told.out == f"{tmp_path / 'cat.png'}\n"
+    assert line.run(*words, "--out", str(tmp_path / "cat.png")) == 0
+    lines = line.err.splitlines()
+    assert line.out == f"{tmp_path / 'cat.png'}\n"
     assert "for 1 image on this CPU" in lines[0]
     assert ", 2 steps, " in lines[-2]
     assert lines[-1].startswith("Ink: 72 of 72 tensors applied")
 
 
-def test_a_strip_is_one_labelled_image_and_its_cells(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_strip_is_one_labelled_image_and_its_cells(tmp_path: Path, base: str, line: Line) -> None:
     cells = tmp_path / "cells"
     made = generate(
-        tmp_path / "s.png", base, capsys, "--compare", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
+        tmp_path / "s.png", base, line, "--compare", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
     )  # fmt: skip
     assert (made["sheet"]["kind"], made["sheet"]["columns"]) == ("strip", ["0", "0.5", "1"])
     assert [cell["out"] for cell in made["sheet"]["cells"]] == [str(cells / f"0{i}.png") for i in (1, 2, 3)]
@@ -103,8 +98,8 @@ def test_a_strip_is_one_labelled_image_and_its_cells(
         assert (image.size, "<lora:ink:1>" in image.info["parameters"]) == ((32, 32), True)
 
 
-def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    made = generate(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
+def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, line: Line) -> None:
+    made = generate(tmp_path / "g.png", base, line, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
     assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
 
 
@@ -120,27 +115,25 @@ def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
     assert made["sheet"]["rows"] == ["a cat · seed 5", "a cat · seed 6"]
 
 
-def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["try", REF, "--prompt", "a cat", "--base", base, "--size", "32x32", "--estimate"]
-    assert cli.main([*words, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+def test_an_estimate_makes_nothing(tmp_path: Path, base: str, line: Line) -> None:
+    words = [REF, "--prompt", "a cat", "--base", base, "--size", "32x32", "--estimate"]
+    told = made(line, *words)
     assert (told["fetch"], told["place"], told["pictures"]) == (None, "local", 1)
     assert "for 1 image on this CPU" in told["estimate"]
-    assert cli.main(words) == 0
-    assert capsys.readouterr().out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
+    assert line.run("try", *words) == 0
+    assert line.out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
 
 
 def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
-    base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    base: str, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     def gated(*_: object) -> DownloadPlan:
         raise Gated("Agree to its licence first.", hub="huggingface")
 
     monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
-    assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
-    told = capsys.readouterr()
-    assert "for 1 image on this CPU" in told.out
-    assert told.err == "hub-ui: Agree to its licence first.\n"
+    assert line.run("try", REF, "--prompt", "a cat", "--base", base, "--estimate") == 3
+    assert "for 1 image on this CPU" in line.out
+    assert line.err == "hub-ui: Agree to its licence first.\n"
 
 
 @pytest.fixture
@@ -169,22 +162,22 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_gigabytes_are_fetched_only_when_a_person_agrees(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, base: str, line: Line, monkeypatch: pytest.MonkeyPatch,
     typed: str | None, more: list[str], told: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Screen(f"{typed}\n"))
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"), *more]
-    assert cli.main(words) == 1
-    question, said = "Download it now? [y/N] ", capsys.readouterr().err
+    assert line.run(*words) == 1
+    question, said = "Download it now? [y/N] ", line.err
     assert said.splitlines()[-1].removeprefix(question) == f"hub-ui: {told}"
     assert (question in said) is (typed is not None)
 
 
-def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, line: Line) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
-    made = generate(tmp_path / "a.png", base, capsys, "--control", str(tmp_path / "pose.png"))
+    made = generate(tmp_path / "a.png", base, line, "--control", str(tmp_path / "pose.png"))
     assert made["notes"] == ["No LoRA here is steered by an image, so the control image was not used."]
-    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
+    assert line.run("try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")) == 0
 
 
 @pytest.mark.parametrize(
@@ -196,11 +189,11 @@ def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, capsys
     ],
 )
 def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
-    tmp_path: Path, library: Path, capsys: pytest.CaptureFixture[str], data: bytes, code: int, said: str
+    tmp_path: Path, library: Path, line: Line, data: bytes, code: int, said: str
 ) -> None:
     (library / "tiny-shapes" / "ink.safetensors").write_bytes(data)
-    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == code
-    assert capsys.readouterr().err.startswith(f"hub-ui: {said}")
+    assert line.run("try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")) == code
+    assert line.err.startswith(f"hub-ui: {said}")
 
 
 def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,20 +218,18 @@ def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (seen, after, [*tmp_path.glob("*.png")]) == ([False, True], signal.default_int_handler, [])
 
 
-def test_a_name_says_which_file_it_becomes_and_a_comparison_is_a_png(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_says_which_file_it_becomes_and_a_comparison_is_a_png(tmp_path: Path, base: str, line: Line) -> None:
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--seed", "4"]
     out = tmp_path / "a.webp"
-    assert cli.main([*words, "--out", str(out)]) == 0
+    assert line.run(*words, "--out", str(out)) == 0
     with Image.open(out) as image:
         assert (image.format, png_metadata.read(out).seed) == ("WEBP", 4)
-    assert cli.main([*words, "--compare", "pair", "--out", str(out)]) == 2
-    assert "a comparison is saved as one PNG" in capsys.readouterr().err
+    assert line.run(*words, "--compare", "pair", "--out", str(out)) == 2
+    assert "a comparison is saved as one PNG" in line.err
 
 
 def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
-    tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     out, flush = tmp_path / "old.png", os.fsync
 
@@ -250,8 +241,8 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     monkeypatch.setattr(os, "fsync", full)
     out.write_bytes(b"old")
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]
-    assert cli.main([*words, "--out", str(out)]) == 1
-    last = capsys.readouterr().err.splitlines()[-1]
+    assert line.run(*words, "--out", str(out)) == 1
+    last = line.err.splitlines()[-1]
     assert last == (
         f"hub-ui: {out} can't be written: No space left on device. Images generated lately are in {home / 'pictures'}."
     )
@@ -260,12 +251,10 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
 
 
 @pytest.mark.usefixtures("hubs")
-def test_replicate_makes_it_with_the_price_first(
-    tmp_path: Path, line: Line, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_replicate_makes_it_with_the_price_first(tmp_path: Path, line: Line) -> None:
     words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--seed", "7"]
-    assert cli.main([*words, "--yes", "--out", str(tmp_path / "one.png")]) == 0
-    assert "$" in capsys.readouterr().err.splitlines()[0]
+    assert line.run(*words, "--yes", "--out", str(tmp_path / "one.png")) == 0
+    assert "$" in line.err.splitlines()[0]
     code, told = line(*words, "--estimate")
     assert (code, told["place"], told["fetch"]) == (0, "replicate", None)
     code, made = line("try", "--yes", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"))
@@ -281,12 +270,12 @@ def test_replicate_makes_it_with_the_price_first(
     ],
 )
 def test_nothing_is_spent_on_replicate_without_a_persons_word(
-    typed: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    typed: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Screen(f"{typed}\n"))
     words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--out", str(tmp_path / "one.png")]
-    assert cli.main(words) == 2
-    assert capsys.readouterr().err.endswith(f"hub-ui: {said}\n")
+    assert line.run(*words) == 2
+    assert line.err.endswith(f"hub-ui: {said}\n")
     assert not (tmp_path / "one.png").exists()
 
 
@@ -296,15 +285,9 @@ def _memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.commands.try_plan.total_memory", lambda: 64 * GIBIBYTE)
 
 
-def plan(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    assert cli.main(["try", "--plan", *words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "24GB", "--quality", "full"]) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines() == [
+def test_a_plan_for_a_card_says_how_the_base_runs_there(line: Line) -> None:
+    assert line.run("try", "--plan", "--base", "flux.1-dev", "--memory", "24GB", "--quality", "full") == 0
+    assert line.out.splitlines() == [
         "FLUX.1 dev on a GPU with 24 GB, 1024 x 1024, bfloat16: layer by layer.",
         "At most 2.2 GB of 25.0 GB of its memory, and 33.7 GB of the computer's own.",
         "  transformer         23.8 GB",
@@ -314,18 +297,17 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
         "  full    28 steps, 1024 x 1024, 2.2 GB, 33.7 GB to download",
         "  draft    8 steps, 768 x 768, 1.5 GB, 34.4 GB to download",
     ]
-    assert told.err.splitlines() == [
+    assert line.err.splitlines() == [
         "A GPU with 32 GB: FLUX.1 dev, part by part.",
         "A GPU with 48 GB: FLUX.1 dev, whole.",
     ]
 
 
-def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "12GB"]) == 0
-    told = capsys.readouterr()
-    assert told.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
-    assert "  full    28 steps, 1024 x 1024, 10.8 GB, 19.8 GB to download\n" in told.out
-    assert told.err.splitlines() == [
+def test_a_small_card_gets_a_precision_that_fits(line: Line) -> None:
+    assert line.run("try", "--plan", "--base", "flux.1-dev", "--memory", "12GB") == 0
+    assert line.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
+    assert "  full    28 steps, 1024 x 1024, 10.8 GB, 19.8 GB to download\n" in line.out
+    assert line.err.splitlines() == [
         "A GPU with 16 GB: FLUX.1 dev in Q8, part by part.",
         "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",
         "A GPU with 32 GB: FLUX.1 dev, part by part.",
@@ -333,27 +315,25 @@ def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_a_plan_has_room_for_the_files_of_the_loras(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], base: str
-) -> None:
+def test_a_plan_has_room_for_the_files_of_the_loras(tmp_path: Path, line: Line, base: str) -> None:
     peaks = []
     for inputs in (1_000, 4_000_000):
         path = tmp_path / f"{inputs}.safetensors"
         with path.open("wb") as file:
             file.write(head := file_of(raw_header({"lora_unet_mid_block_x.lora_down.weight": (16, inputs)})))
             file.truncate(len(head) + 2 * 16 * inputs)
-        peaks.append(plan(capsys, str(path), "--base", base)["peak"])
+        peaks.append(made(line, "--plan", str(path), "--base", base)["peak"])
     assert peaks[1] - peaks[0] > 128_000_000
 
 
 @pytest.mark.parametrize("words", [[], ["--base", "nothing-known"], ["--base", "sd-1.5", "--memory", "much"]])
-def test_a_plan_of_nothing_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", "--plan", *words]) == 2
+def test_a_plan_of_nothing_is_a_usage_error(words: list[str], line: Line) -> None:
+    assert line.run("try", "--plan", *words) == 2
 
 
-def test_memory_without_a_plan_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png"]) == 2
-    assert capsys.readouterr().err == "hub-ui: --memory goes with --plan.\n"
+def test_memory_without_a_plan_is_a_usage_error(line: Line) -> None:
+    assert line.run("try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png") == 2
+    assert line.err == "hub-ui: --memory goes with --plan.\n"
 
 
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
@@ -362,10 +342,10 @@ def test_memory_is_said_as_cards_are_sold(text: str) -> None:
 
 
 def test_a_sheet_that_is_known_to_take_over_a_minute_is_made_of_drafts(
-    tmp_path: Path, home: Path, base: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, home: Path, base: str, line: Line
 ) -> None:
     def made(*words: str) -> list[bool]:
-        return [generate(tmp_path / "a.png", base, capsys, "--seed", str(seed), *words)["draft"] for seed in (1, 2)]
+        return [generate(tmp_path / "a.png", base, line, "--seed", str(seed), *words)["draft"] for seed in (1, 2)]
 
     pair, timings = ("--compare", "pair"), home / "timings.json"
     assert made(*pair) == [False, False]

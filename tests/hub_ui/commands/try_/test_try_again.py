@@ -1,122 +1,103 @@
 """`hub-ui try --again`, with images of ours and of A1111."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from hub_ui import cli
 from hub_ui.images import png_metadata
-from tests.hub_ui.commands.try_.images import a1111, generate, is_same
+from tests.hub_ui.commands.try_.images import a1111, generate, is_same, made
 from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
 
+ONCE_MORE = ("--again", "one.png", "--out", "two.png")
 
-def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, line: Line) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
-    first = generate(tmp_path / "one.png", base, capsys, *more)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
-    second = json.loads(capsys.readouterr().out)
+    first = generate(Path("one.png"), base, line, *more)
+    second = made(line, *ONCE_MORE)
     for key in ("loras", "prompt", "sampler", "guidance", "seed"):
         assert first[key] == second[key]
     assert (first["sampler"], first["guidance"], first["prompt"]) == ("Euler", 3.0, "a cat")
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert is_same(Path("one.png"), Path("two.png"))
 
 
-def test_a_base_that_lies_elsewhere_by_now_is_named_anew(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    moved = tmp_path / "moved"
+def test_a_base_that_lies_elsewhere_by_now_is_named_anew(tmp_path: Path, base: str, line: Line) -> None:
+    moved = Path("moved")
     shutil.copytree(base, moved)
-    generate(tmp_path / "one.png", str(moved), capsys)
+    generate(Path("one.png"), str(moved), line)
     shutil.rmtree(moved)
-    words = ["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]
-    assert cli.main(words) == 1
-    capsys.readouterr()
-    assert cli.main([*words, "--base", base]) == 0
-    assert json.loads(capsys.readouterr().out)["notes"] == [f"It was made on {moved}, and this one on {base}."]
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert line.run("try", *ONCE_MORE) == 1
+    assert made(line, *ONCE_MORE, "--base", base)["notes"] == [f"It was made on {moved}, and this one on {base}."]
+    assert is_same(Path("one.png"), Path("two.png"))
 
 
-def test_a_changed_file_is_told_when_it_is_made_again(
-    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    generate(tmp_path / "one.png", base, capsys)
+def test_a_changed_file_is_told_when_it_is_made_again(tmp_path: Path, base: str, library: Path, line: Line) -> None:
+    generate(Path("one.png"), base, line)
     save_kohya(library / "tiny-shapes" / "ink.safetensors", seed=9)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    assert notes == [
+    assert made(line, *ONCE_MORE)["notes"] == [
         "“Ink” is not what the lock file pins: its bytes were changed on this disk. hub-ui sync brings the right ones "
         "back.",
         "“Ink” has other bytes today than when this image was made: expect other pixels.",
     ]
-    assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert not is_same(Path("one.png"), Path("two.png"))
 
 
-def test_a_base_with_other_bytes_is_told_when_it_is_made_again(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    copy = tmp_path / "base"
+def test_a_base_with_other_bytes_is_told_when_it_is_made_again(tmp_path: Path, base: str, line: Line) -> None:
+    copy = Path("base")
     shutil.copytree(base, copy)
-    generate(tmp_path / "one.png", str(copy), capsys)
+    generate(Path("one.png"), str(copy), line)
     shutil.rmtree(copy)
     save_base(copy, seed=1)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    assert notes == [f"{copy} has other bytes today than when this image was made: expect other pixels."]
-    assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert made(line, *ONCE_MORE)["notes"] == [
+        f"{copy} has other bytes today than when this image was made: expect other pixels."
+    ]
+    assert not is_same(Path("one.png"), Path("two.png"))
 
 
-def test_again_starts_from_the_image_beside_the_file(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.effect_noise((48, 32), 90).save(tmp_path / "start.png")
-    generate(tmp_path / "one.png", base, capsys, "--image", str(tmp_path / "start.png"), "--strength", "0.5")
-    words = ["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]
-    assert cli.main(words) == 0
+def test_again_starts_from_the_image_beside_the_file(tmp_path: Path, base: str, line: Line) -> None:
+    Image.effect_noise((48, 32), 90).save(Path("start.png"))
+    generate(Path("one.png"), base, line, "--image", "start.png", "--strength", "0.5")
     cut = "The image to start from was cut left and right to fit 32 x 32."
-    assert json.loads(capsys.readouterr().out)["notes"] == [cut]
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-    Image.effect_noise((48, 32), 90).save(tmp_path / "start.png")
-    assert cli.main(words) == 0
+    assert made(line, *ONCE_MORE)["notes"] == [cut]
+    assert is_same(Path("one.png"), Path("two.png"))
+    Image.effect_noise((48, 32), 90).save(Path("start.png"))
     told = "start.png is not the image that it started from then: its bytes are others."
-    assert json.loads(capsys.readouterr().out)["notes"] == [told, cut]
-    (tmp_path / "start.png").unlink()
-    assert cli.main(words) == 2
-    assert "one.png started from start.png, which does not lie beside it." in capsys.readouterr().out
+    assert made(line, *ONCE_MORE)["notes"] == [told, cut]
+    (Path("start.png")).unlink()
+    assert line.run("try", *ONCE_MORE) == 2
+    assert "one.png started from start.png, which does not lie beside it." in line.err
 
 
-def test_an_image_of_a1111_is_started_from_the_image_that_is_named(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.effect_noise((32, 32), 90).save(tmp_path / "start.png")
+def test_an_image_of_a1111_is_started_from_the_image_that_is_named(tmp_path: Path, base: str, line: Line) -> None:
+    Image.effect_noise((32, 32), 90).save(Path("start.png"))
     text = "a cat <lora:ink:0.5>\nSteps: 2, Seed: 5, Size: 32x32, Denoising strength: 0.5"
-    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
-    assert cli.main([*words, "--json"]) == 0
+    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--out", "b.png"]
     over = "Not taken over: the image it was generated over (denoising strength 0.5)."
-    assert over in json.loads(capsys.readouterr().out)["notes"]
-    assert cli.main([*words, "--json", "--image", str(tmp_path / "start.png")]) == 0
-    assert over not in json.loads(capsys.readouterr().out)["notes"]
-    started = png_metadata.read(tmp_path / "b.png").image
+    assert over in made(line, *words)["notes"]
+    assert over not in made(line, *words, "--image", "start.png")["notes"]
+    started = png_metadata.read(Path("b.png")).image
     assert started is not None
     assert started.strength == 0.5
 
 
-def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(tmp_path: Path, base: str, line: Line) -> None:
     text = (
         "a cat <lora:ink:0.5> <lora:nobody:1>\nNegative prompt: dull\n"
         "Steps: 2, Sampler: Euler a, CFG scale: 3, Seed: 5, Size: 32x32, Clip skip: 2"
     )
-    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
-    assert cli.main([*words, "--json"]) == 0
-    made = json.loads(capsys.readouterr().out)
-    assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.5}]
-    assert (made["prompt"], made["seed"], made["sampler"], made["guidance"]) == ("a cat", 5, "Euler a", 3.0)
-    assert made["notes"] == [
+    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--out", "b.png"]
+    found = made(line, *words)
+    assert found["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.5}]
+    assert (found["prompt"], found["seed"], found["sampler"], found["guidance"]) == ("a cat", 5, "Euler a", 3.0)
+    assert found["notes"] == [
         "Not taken over: clip skip 2.",
         "“nobody” could not be found here: it was left out.",
         "Another program made it, and its seeds stand for other noise: expect one like it, not the same.",
@@ -126,45 +107,37 @@ def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
 @pytest.mark.usefixtures("hubs")
 def test_civitais_own_list_names_a_lora_of_the_library(tmp_path: Path, base: str, line: Line) -> None:
     listed = '[{"type":"lora","weight":0.7,"modelVersionId":2001},{"type":"lora","weight":1,"modelVersionId":9}]'
-    path = a1111(tmp_path / "a.png", f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
+    path = a1111(Path("a.png"), f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
     code, told = line("try", "--again", str(path), "--base", base, "--estimate")
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.7}])
     assert "“9” could not be found here: it was left out." in told["notes"]
 
 
-def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = a1111(tmp_path / "a.png", "a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
-    assert cli.main(["try", "--again", str(path), "--out", str(tmp_path / "b.png")]) == 2
-    assert capsys.readouterr().err.strip() == (
-        "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
-        "of ours. Choose one: --base sdxl-1.0, for example."
+def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(tmp_path: Path, line: Line) -> None:
+    a1111(Path("one.png"), "a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
+    assert line.run("try", *ONCE_MORE) == 2
+    assert line.err.strip() == (
+        "hub-ui: None of the LoRAs that one.png names could be found here or by their hashes, and its base model is "
+        "none of ours. Choose one: --base sdxl-1.0, for example."
     )
 
 
-def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    first = generate(tmp_path / "one.png", base, capsys, "--size", "128x128", "--draft")
+def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, line: Line) -> None:
+    first = generate(Path("one.png"), base, line, "--size", "128x128", "--draft")
     assert (first["draft"], first["draft_files"], first["width"]) == (True, [], 96)
-    words = ["try", "--again", str(tmp_path / "one.png"), "--json", "--out"]
-    assert cli.main([*words, str(tmp_path / "two.png")]) == 0
-    assert json.loads(capsys.readouterr().out)["draft"] is True
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-    assert cli.main([*words, str(tmp_path / "three.png"), "--full"]) == 0
-    full = json.loads(capsys.readouterr().out)
-    assert (full["draft"], full["width"], full["notes"]) == (
-        False,
-        128,
-        ["It was made as a draft, and this one in full."],
-    )
+    assert made(line, *ONCE_MORE)["draft"] is True
+    assert is_same(Path("one.png"), Path("two.png"))
+    full = made(line, "--again", "one.png", "--out", "three.png", "--full")
+    assert (full["draft"], full["width"]) == (False, 128)
+    assert full["notes"] == ["It was made as a draft, and this one in full."]
 
 
 @pytest.mark.usefixtures("hubs")
 def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
     _, shown = line("show", "civitai:1002")
     text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
-    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--estimate"]
-    code, told = line(*words)
+    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--estimate"]
+    code, told = line("try", *words)
     # It is for another base, which proves that it was found.
     assert (code, told["error"]) == (1, "DoesNotFit")
     assert told["message"].startswith("The LoRA is for sdxl, but ")

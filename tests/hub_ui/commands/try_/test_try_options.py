@@ -28,12 +28,10 @@ def test_a_path_that_cannot_be_tried_is_told(name: str, code: int, said: str, tm
     assert said in told["message"]
 
 
-def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_that_name_is_told_before_anything_is_drawn(tmp_path: Path, line: Line) -> None:
     (tmp_path / "x.png").mkdir()
-    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == 2
-    assert capsys.readouterr().err == f"hub-ui: --out {tmp_path / 'x.png'}: this is a folder. Name a file.\n"
+    assert line.run("try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")) == 2
+    assert line.err == f"hub-ui: --out {tmp_path / 'x.png'}: this is a folder. Name a file.\n"
 
 
 @pytest.mark.parametrize(
@@ -78,9 +76,9 @@ def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:
 @pytest.mark.parametrize(
     "more", [["--guidance", "0"], ["--seed", "0"], ["--weight", "0"], ["--blocks", "ALL"], ["--no-trigger-words"]]
 )
-def test_what_goes_not_with_again_is_said(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
-    assert cli.main(["try", "--again", "x.png", "--out", "y.png", *more]) == 2
-    assert "leave them out" in capsys.readouterr().err
+def test_what_goes_not_with_again_is_said(line: Line, more: list[str]) -> None:
+    assert line.run("try", "--again", "x.png", "--out", "y.png", *more) == 2
+    assert "leave them out" in line.err
 
 
 def test_a_base_that_is_none_is_a_usage_error_before_anything_is_pulled(tmp_path: Path, line: Line) -> None:
@@ -90,11 +88,9 @@ def test_a_base_that_is_none_is_a_usage_error_before_anything_is_pulled(tmp_path
     assert said["message"].startswith("“sdx1” is no base model. Did you mean “sd1”, “sdxl” or “sdxl-1.0”?")
 
 
-def test_a_weight_far_from_usual_is_drawn_with_a_warning_above_it(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_weight_far_from_usual_is_drawn_with_a_warning_above_it(tmp_path: Path, base: str, line: Line) -> None:
     words = ["try", REF, "--prompt", "a boat", "--base", base, "--steps", "1", "--size", "64x64"]
-    assert cli.main([*words, "--weight", "99", "--out", str(tmp_path / "a.png")]) == 0
-    assert capsys.readouterr().err.startswith("Weight 99 is far from usual: 1 is the full effect")
-    assert cli.main([*words, "--weight", "2", "--out", str(tmp_path / "a.png")]) == 0
-    assert "far from usual" not in capsys.readouterr().err
+    assert line.run(*words, "--weight", "99", "--out", str(tmp_path / "a.png")) == 0
+    assert line.err.startswith("Weight 99 is far from usual: 1 is the full effect")
+    assert line.run(*words, "--weight", "2", "--out", str(tmp_path / "a.png")) == 0
+    assert "far from usual" not in line.err

@@ -13,11 +13,12 @@ from connectors.connector import HttpDownload
 from connectors.http import ranges
 from connectors.http.adapter import RetryPolicy
 from hub_ui.library.disk import Fetched
+from hub_ui.library.download import http
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server
-from tests.connectors.serving import Answer, Asked, Hub, Ranged, in_turn
+from tests.connectors.serving import Answer, Hub, Ranged, in_turn
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 
 FILE = weights(200_000, b"\x05")
@@ -46,6 +47,12 @@ def cut_short(hub: Hub, part: PartialFile, asked: HttpDownload) -> None:
 def file(hub: Hub) -> HttpDownload:
     hub.answers["/file"] = Ranged(body=FILE)
     return download(hub.url + "/file")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is so fast that it is left alone."""
+    monkeypatch.setattr(http, "_FAST_BYTES", 10**15)
 
 
 def test_a_cut_is_gone_on_from_with_if_range(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
@@ -125,24 +132,17 @@ def test_a_part_from_another_place_is_never_written(hub: Hub, tmp_path: Path, fi
         fetch(file, a_part(tmp_path), Meter(), options=QUICK)
 
 
+@pytest.mark.usefixtures("slow")
 def test_several_connections_bring_one_file(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
-    hub.answers["/file"] = Slowly(body=FILE)
     got = fetch(file, a_part(tmp_path), Meter(), options=WIDE)
     assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
     assert len(hub.asked) == 11
     assert a_part(tmp_path).path.read_bytes() == FILE
 
 
-class Slowly(Ranged):
-    """The first bytes come so late that one connection is not left alone."""
-
-    def __call__(self, asked: Asked) -> Answer:
-        is_first = asked.headers.get("Range", "").startswith("bytes=0-")
-        return replace(super().__call__(asked), late=3.0 if is_first else 0.0)
-
-
+@pytest.mark.usefixtures("slow")
 def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
-    hub.answers["/file"] = Slowly(body=FILE, cut=9_000, cuts=3)
+    hub.answers["/file"] = Ranged(body=FILE, cut=9_000, cuts=3)
     assert fetch(file, a_part(tmp_path), Meter(), options=WIDE).sha256 == sha256(FILE)
 
 
