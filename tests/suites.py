@@ -49,7 +49,7 @@ SUITES: dict[str, Suite] = {
         about="each file format on each architecture, and memory that runs out at each stage of each level",
         tests=("tests/hub_ui/generate",),
         covers=(_BASES, "hub_ui/generate", "hub_ui/library/export.py", "tests/hub_ui/generate"),
-        minutes=6,
+        minutes=8,
         in_ci="-m exact",
     ),
     "tools": Suite(

@@ -69,7 +69,7 @@ def test_a_changed_path_calls_for_the_suites_that_cover_it(path: str, names: lis
 
 def test_where_a_change_touches_everything_the_longest_suite_is_left_to_be_run_by_hand() -> None:
     assert within(MINUTES, SUITES) == (["cluster", "exact", "tools", "documentation", "fuzz", "journeys"], ["chaos"])
-    assert within(10, ["cluster", "exact", "journeys"]) == (["cluster", "exact"], ["journeys"])
+    assert within(12, ["cluster", "exact", "journeys"]) == (["cluster", "exact"], ["journeys"])
 
 
 def commit(folder: Path, name: str, date: str) -> str:
