@@ -33,7 +33,7 @@ class Suite:
 
 
 _BASES = "connectors/base_models.toml"
-_PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs.py", "hub_ui/web")
+_PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs", "hub_ui/web")
 _READERS = ("connectors/civitai", "connectors/huggingface", "connectors/replicate", "connectors/weights")
 
 # Those that find most in least time come first.

@@ -89,7 +89,7 @@ class Pages:
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
-            "scripted": request.headers.get("hx-request") == "true",
+            "by_htmx": request.headers.get("hx-request") == "true",
             "may_train": policy.allows("train"),
             "statuses": values.get("statuses")
             or [hub_status(self.services.lookup, connector.name) for connector in self.services.connectors],

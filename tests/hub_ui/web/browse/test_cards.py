@@ -83,7 +83,7 @@ def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
 
 
 def test_a_card_is_tried_with_one_click_or_says_why_not() -> None:
-    [button] = list_values(card()).select("button[form=begin]")
+    [button] = list_values(card()).select("button[form=try-card]")
     assert (button["name"], button["value"]) == ("lora", "civitai:1@10#100")
     assert (button.text, button["aria-label"]) == ("Try", "Try Ink 1")
     page = list_values(card(try_problem="This LoRA needs FLUX.1 dev."))
