@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.query import Query
@@ -22,9 +23,13 @@ VIDEO = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.m
 
 
 def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> Any:
-    values = {"view": view or View(), "open_prefix": "./?open=", "search_prefix": "./?q=", "page": 1}
-    now = Results(query=Query(), **fields)
-    return read(Renderer()("browse/cards", cards=[*enumerate(shown)], now=now, **values))
+    opened, now, render = (view or View()).open_lora, Results(query=Query(), **fields), Renderer()
+    values = {"open_prefix": "./?open=", "search_prefix": "./?q="}
+    html = [
+        Markup(render("browse/card", number=n, card=c, is_open=str(c.record.ref.lora) == opened, **values))
+        for n, c in enumerate(shown)
+    ]
+    return read(render("browse/cards", cards=[*enumerate(html)], now=now, page=1))
 
 
 def card(record: Record | None = None, *, held: bool = False, **fields: Any) -> cards.Card:
