@@ -1,5 +1,6 @@
 """What a card of the list shows, and what stands around the cards."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,9 @@ from connectors.ref import Ref
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.search import Results
-from hub_ui.web.layout.pages import HubStatus
+from hub_ui.web.layout.pages import STATIC, HubStatus
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.view import View
+from hub_ui.web.view import PAGE_SIZE, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.web.conftest import read
 
@@ -95,6 +96,12 @@ def test_a_card_is_tried_with_one_click_or_says_why_not() -> None:
     [said] = page.select(".try")
     assert (said.text, said["title"]) == ("Can’t be tried here", "This LoRA needs FLUX.1 dev.")
     assert page.select("form, button") == []
+
+
+def test_the_cards_of_a_page_fill_their_rows_in_every_window() -> None:
+    columns = re.findall("--columns: ([0-9]+)", (STATIC / "hub_ui.css").read_text())
+    assert columns == ["2", "3", "4", "6", "8", "12"]
+    assert {PAGE_SIZE % int(number) for number in columns} == {0}
 
 
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
