@@ -75,7 +75,7 @@ def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_fo
 def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
     ask = read(seen.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
     [targets] = [[each["hx-target"] for each in step.select("[hx-target]")] for step in parts(seen.get(f"/{ask}").text)]
-    assert targets == ["#next", "#hubs", "#hubs-list"]
+    assert targets == ["#next", "#hubs-menu"]
 
 
 def test_cards_are_the_same_in_every_list_but_without_javascript_their_links_keep_it(seen: TestClient) -> None:
