@@ -23,7 +23,7 @@ test("a click with a key opens a tab, not the panel", () => {
   for (const key of ["ctrlKey", "metaKey", "shiftKey"]) assert.equal(isPlain({ [key]: true }), false);
 });
 
-test("a panel lies over the list of the address, and takes the place of the one before", () => {
+test("a panel lies over a list, and takes the place of the one before", () => {
   assert.equal(withPanel("?q=ink&open=civitai%3A1", "open=civitai%3A2"), "?q=ink&open=civitai%3A2");
   assert.deepEqual([withPanel("", "open=civitai%3A2"), withPanel("?q=ink&open=civitai%3A1"), withPanel("?open=a%3A1")], [
     "?open=civitai%3A2", "?q=ink", "",

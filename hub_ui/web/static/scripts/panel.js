@@ -22,7 +22,7 @@ export const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.shi
 // htmx's own boost would go through hundreds of links. A card's is the same in every list, so that a morph leaves it.
 function follow(link) {
   const place = link.matches(".hit") ? link.closest(".card, tr") : null, card = place?.matches(".card") ? place : null;
-  const address = card ? withPanel(location.search, /open=.*/.exec(link.search)[0]) : link.getAttribute("href");
+  const address = card ? withPanel(card.closest("#cards").dataset.list, /open=.*/.exec(link.search)[0]) : link.getAttribute("href");
   htmx.ajax("GET", address, { source: link, push: "true" });
   mark(place);
   if (card) preview(card);

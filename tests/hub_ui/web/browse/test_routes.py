@@ -79,7 +79,8 @@ def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None
 
 
 def test_cards_are_the_same_in_every_list_but_without_javascript_their_links_keep_it(seen: TestClient) -> None:
-    [page, _answer] = part(seen, "/?q=ink&sort=newest")
+    page, _answer = part(seen, "/?q=ink&sort=newest")
+    assert page.select_one("#cards")["data-list"] == "?q=ink&sort=newest"
     assert page.select_one(".hit")["href"].startswith("./?open=civitai")
     whole = read(seen.get("/?q=ink&sort=newest").text)
     assert whole.select_one(".hit")["href"].startswith("./?q=ink&sort=newest&open=civitai")
