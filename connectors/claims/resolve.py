@@ -172,10 +172,9 @@ def with_own_claims(
 
     A base model that nobody has listed has no architecture, and the file's own stays.
     """
-    known = base_models.by_id(base_model) if base_model else None
     values: dict[str, Any] = {
         "base_model": base_model,
-        "architecture": known.architecture if known else None,
+        "architecture": base_models.architecture_of(base_model) if base_model else None,
         "trigger_words": trigger_words or None,
         "weight": weight,
     }
@@ -208,8 +207,7 @@ def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     def fits(claim: Claim) -> bool:
         if claim.field == "architecture":
             return claim.value in allowed
-        known = base_models.by_id(str(claim.value)) if claim.field == "base_model" else None
-        return known is None or known.architecture is None or known.architecture in allowed
+        return claim.field != "base_model" or base_models.architecture_of(str(claim.value)) in {None, *allowed}
 
     return tuple(filter(fits, claims))
 
