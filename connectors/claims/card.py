@@ -131,6 +131,7 @@ _LINE = _WORDING.patterns["line"]
 # Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
 _WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
 _SENTENCE = _WORDING.patterns["sentence"]
+_OF_ANOTHER = _WORDING.patterns["of_another"]
 # The introduction: further down, cards compare themselves with others.
 _INTRODUCTION = 3_000
 
@@ -181,12 +182,13 @@ def _own_name(repo: str) -> str:
 def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
     plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
     bases = (tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag))
+    sentences = _SENTENCE.finditer(body[:_INTRODUCTION])
     ways: tuple[tuple[Iterable[str], Source, str], ...] = (
         (bases, "tag", "tags: "),
         ((match["name"].strip() for match in _LINE.finditer(body)), "card", "card: base model "),
         ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
         ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
-        ((match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])), "card", "card: "),
+        ((match["name"] for match in sentences if not _OF_ANOTHER.search(body, 0, match.start())), "card", "card: "),
     )
     for names, source, where in ways:
         known = {found.id: name for name in names if (found := identify(name))}
