@@ -48,7 +48,7 @@ def split_card(card: str) -> tuple[Table, str]:
 
 def lines(text: str) -> str:
     """The text with its HTML turned into lines and Markdown, for reading facts from; never for showing."""
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("&nbsp;", " ").replace("\xa0", " ")
     for tag, plain in _TAGS:
         text = tag.sub(plain, text)
     return text

@@ -10,14 +10,15 @@ from connectors.record import Claim, Source
 
 _WORDING = read_wording("trigger_words")
 
-QUALITY = _WORDING.words["quality"]
+_QUALITY = _WORDING.words["quality"]
+COMMON = _QUALITY | _WORDING.words["common"]
 # <lora:name:0.8> is how web UIs load the file, and no word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
 _NEGATIVE = _WORDING.patterns["negative"]
 _AGE = _WORDING.patterns["age"]
-_LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
+_LABEL = _WORDING.patterns["label"]
 _REMARK = _WORDING.patterns["remark"]
 _NONE = _WORDING.patterns["none"]
 _QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
@@ -113,7 +114,7 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     claims, seen = list[Claim](), set[str]()
     for words, quote in _sentences(text):
         # Looser patterns match parts of what stricter ones have found.
-        if not (seen | QUALITY).issuperset(words):
+        if not (seen | _QUALITY).issuperset(words):
             claims += _claims(words, "card", f"{where}: {quote}")
             seen.update(words)
     return tuple(claims) or _claims(section_words(text), "card", f"{where}: ## Trigger words")
@@ -188,7 +189,7 @@ def _template(code: str) -> tuple[str, ...]:
     pieces = split(code)
     words = tuple(piece for piece in pieces if not _PLACEHOLDER.search(piece))
     # A template is an example prompt, whose words of quality are not about this LoRA.
-    return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in QUALITY)
+    return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in _QUALITY)
 
 
 _ACRONYMS = _WORDING.words["acronyms"]
@@ -208,7 +209,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
     words = tuple(
         phrase
         for phrase in split(prompts[0])
-        if phrase.casefold() not in QUALITY
+        if phrase.casefold() not in COMMON
         and len(phrase.split()) <= 4
         and all(phrase.casefold() in other for other in others)
     )
