@@ -144,10 +144,10 @@ def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str,
     names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
     where = "card front matter: base_model"
     of_front = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
-    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body):
-        return claims
     # The repo's own name, unless it is a base model itself. A mention is no raw name.
     named = None if identify(repo) else find_base_name(_own_name(repo))
+    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body, named[0] if named else None):
+        return claims
     return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
 
 
@@ -179,9 +179,11 @@ def _own_name(repo: str) -> str:
     return repo.rpartition("/")[2]
 
 
-def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Claim, ...]:
+    """A tag that the repo's name contradicts tells nothing: "flux" on "flux2-klein-9b-ink"."""
     plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
-    bases = (tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag))
+    bases = [tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag)]
+    bases = [named, *bases] if bases and named else bases
     sentences = _SENTENCE.finditer(body[:_INTRODUCTION])
     ways: tuple[tuple[Iterable[str], Source, str], ...] = (
         (bases, "tag", "tags: "),
