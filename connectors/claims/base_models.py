@@ -213,7 +213,8 @@ def identify(name: str) -> BaseModel | None:
     if len(name) > _LONGEST_NAME:
         return None
     found = _by_spelling().get(spelling_key(name))
-    if found is not None or "/" not in name:
+    # No repo's name is "Pony / Illustrious".
+    if found is not None or "/" not in name or "/ " in name:
         return found
     repo = name.rstrip("/").rpartition("/")[2]
     while (found := _by_spelling().get(spelling_key(repo))) is None:

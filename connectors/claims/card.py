@@ -176,7 +176,8 @@ def _without_raw(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
 
 
 def _own_name(repo: str) -> str:
-    return repo.rpartition("/")[2]
+    """Empty for several names with a slash between."""
+    return "" if "/ " in repo else repo.rpartition("/")[2]
 
 
 def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Claim, ...]:
