@@ -186,8 +186,8 @@ ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
     **{name: architecture.label for name, architecture in TABLES.architectures.items() if architecture.label},
 }
-# What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
-_NO_BASE = ("other", "unknown", "upscaler")
+# What CivitAI's authors choose when they don't know or it isn't listed, and tools write: no base model at all.
+_NO_BASE = ("other", "unknown", "upscaler", "undefined", "none", "null", "na")
 # Longer than any repo's name: removing the endings below one by one takes long on a hostile name.
 _LONGEST_NAME = 200
 # Endings of repos that copy the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
