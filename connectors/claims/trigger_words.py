@@ -11,7 +11,7 @@ from connectors.record import Claim, Source
 _WORDING = read_wording("trigger_words")
 
 _QUALITY = _WORDING.words["quality"]
-COMMON = _QUALITY | _WORDING.words["common"]
+_COMMON = _QUALITY | _WORDING.words["common"]
 # <lora:name:0.8> is how web UIs load the file, and no word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
@@ -209,9 +209,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
     words = tuple(
         phrase
         for phrase in split(prompts[0])
-        if phrase.casefold() not in COMMON
-        and len(phrase.split()) <= 4
-        and all(phrase.casefold() in other for other in others)
+        if not is_common(phrase) and len(phrase.split()) <= 4 and all(phrase.casefold() in other for other in others)
     )
     if not words:
         counts = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
@@ -226,7 +224,13 @@ def _words(prompt: str) -> list[str]:
 def _is_coined(word: str) -> bool:
     """Mixed letters and digits: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
     mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
-    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d", word)
+    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d|score_\d.*", word)
+
+
+def is_common(phrase: str) -> bool:
+    """Whether it is found in many prompts, or consists of such words: "photo of a woman"."""
+    folded = phrase.casefold()
+    return folded in _COMMON or _COMMON.issuperset(folded.split())
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:

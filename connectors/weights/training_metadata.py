@@ -133,7 +133,7 @@ def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
         phrase = repeats[1].strip() if repeats else ""
         # Of "1024x1024" and "train data 2" nothing is left.
         letters = re.findall(r"[^\W\d_]+", phrase.casefold())
-        if not set(letters) <= _PLAIN_FOLDERS and phrase.casefold() not in trigger_words.COMMON:
+        if not set(letters) <= _PLAIN_FOLDERS and not trigger_words.is_common(phrase):
             where = f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
             return (phrase.replace("_", " ") if " " not in phrase else phrase,), where
     for name, tags in frequencies.items():
@@ -141,7 +141,7 @@ def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
         images = number(folder.get("img_count")) if isinstance(folder, dict) else None
         if isinstance(tags, dict) and images:
             everywhere = [tag.strip() for tag, count in tags.items() if number(count) == images]
-            telling = tuple(tag for tag in everywhere if tag.casefold() not in trigger_words.COMMON)
+            telling = tuple(tag for tag in everywhere if not trigger_words.is_common(tag))
             if telling and len(everywhere) <= 3:
                 return telling, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
     return None
