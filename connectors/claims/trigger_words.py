@@ -95,7 +95,7 @@ _LINE = _WORDING.patterns["line"]
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
 _LABELLED = _WORDING.patterns["labelled"]
 _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
-_FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
+_FENCE = re.compile(r"```\w*[ \t]*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
 # A placeholder, or the label of something else: "Style: ink".
