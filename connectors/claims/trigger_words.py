@@ -103,7 +103,7 @@ _NO_PHRASE = re.compile(rf"{_PLACEHOLDER.pattern}|:\s")
 _TALK = _WORDING.words["talk"]
 _LONGEST_PHRASE = 7
 _NO_WORD = _WORDING.patterns["no_word"]
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+_BULLET = re.compile(r"^\s*(?:[-*•>]|\d{1,2}[.)])\s+")
 _MAX_SECTION = 4_000
 
 
@@ -126,7 +126,7 @@ def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from _matches(text, pattern)
     lines = list(_LINE.finditer(text))
     # After a label: the quoted words, or else plain words that are no sentence. Behind a bar is something else.
-    rows = (row.partition("|")[0] for line in lines for row in line["rest"].split("\n"))
+    rows = (_NEGATIVE.sub("", row.partition("|")[0]) for line in lines for row in line["rest"].split("\n"))
     if words := split(*(word for row in rows for word in _quotes(row) or _plain(_BULLET.sub("", row)))):
         yield words, " ".join(lines[0][0].split())[:80]
     for pattern in _SENTENCES[2:]:
