@@ -230,7 +230,7 @@ def _is_coined(word: str) -> bool:
 def is_common(phrase: str) -> bool:
     """Whether it is found in many prompts, or consists of such words: "photo of a woman"."""
     folded = phrase.casefold()
-    return folded in _COMMON or _COMMON.issuperset(folded.split())
+    return folded in _COMMON or set(folded.split()) <= _COMMON
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:
