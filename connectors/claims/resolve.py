@@ -197,7 +197,8 @@ def with_own_claims(
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Leaves out other architectures than the person says or the header proves, and base models on them."""
+    """Leaves out other architectures than the person says or the header proves, and base models on them; and a size that
+    the header proves where another source knows its variant, as "flux.2-klein-9b-base"."""
     trusted = [claim for claim in claims if claim.source in ("you", "header")]
     proof = _proof(trusted, "architecture") if trusted else None
     if proof is None:
@@ -209,7 +210,10 @@ def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
             return claim.value in allowed
         return claim.field != "base_model" or base_models.architecture_of(str(claim.value)) in {None, *allowed}
 
-    return tuple(filter(fits, claims))
+    fitting = tuple(filter(fits, claims))
+    bases = [str(claim.value) for claim in fitting if claim.field == "base_model"]
+    sizes = {size for size in bases if any(base.startswith(f"{size}-") for base in bases)}
+    return tuple(c for c in fitting if (c.field, c.source) != ("base_model", "header") or c.value not in sizes)
 
 
 def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None = None) -> Record:

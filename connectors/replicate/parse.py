@@ -262,11 +262,7 @@ def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
     shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
     for url in shown:
         prompt = text(given.get("prompt"), 20_000)
-        yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
+        yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_VIDEO.search(url) is not None)
     cover = address(model.data.get("cover_image_url"))
     if cover is not None and cover not in shown and _IMAGE.search(cover):
-        yield Example(url=cover, nsfw=level, video=_is_video(cover))
-
-
-def _is_video(url: str) -> bool:
-    return _VIDEO.search(url) is not None
+        yield Example(url=cover, nsfw=level, video=_VIDEO.search(cover) is not None)
