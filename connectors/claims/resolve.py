@@ -197,8 +197,8 @@ def with_own_claims(
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Leaves out other architectures than the person says or the header proves, and base models on them; and a size that
-    the header proves where another source knows its variant, as "flux.2-klein-9b-base"."""
+    """Leaves out other architectures than the person says or the header proves, and base models on them; of the header
+    a size too whose variant another source knows: "flux.2-klein-9b-base"."""
     trusted = [claim for claim in claims if claim.source in ("you", "header")]
     proof = _proof(trusted, "architecture") if trusted else None
     if proof is None:
