@@ -99,6 +99,8 @@ def test_what_is_gone_is_told(client: TestClient, address: str) -> None:
 def test_the_page_says_its_name_once_and_an_image_beyond_the_last_is_not_there(
     built: Services, client: TestClient
 ) -> None:
+    empty = read(client.get("/history").text)
+    assert (empty.select("#history"), "What you make stays here" in empty.main.text) == ([], True)
     kept = built.history.add(made())
     assert client.get(f"/history/image?id={kept.id}&cell=5").status_code == 404
     page = read(client.get("/history").text)
