@@ -183,7 +183,9 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         )
         raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
     # Views of one file share its memory; what was converted or cut has its own.
-    storages = [tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.tensors()]
+    storages = [
+        tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.factors.parts.values()
+    ]
     coverage = Coverage(
         title=adapter.title,
         applied=len(applied),
