@@ -9,7 +9,7 @@ files, and moves none.
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -43,19 +43,13 @@ _FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way ba
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
-    """What of a change could not be done."""
-
-    entry: Entry
-    error: HubUiError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """`done` are entries as they are now, of removed ones as they were. Without a `change` there is nothing to undo."""
+    """`done` are entries as they are now, of removed ones as they were; `failed` is what could not be done, and why.
+    Without a `change` there is nothing to undo.
+    """
 
     done: tuple[Entry, ...] = ()
-    failed: tuple[Failed, ...] = ()
+    failed: Mapping[Entry, HubUiError] = field(default_factory=dict)
     change: Change | None = None
     note: str = ""
 
@@ -140,7 +134,7 @@ class Changes:
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             refs = {entry.ref for entry in gone}
-            failed = tuple(Failed(entry=entry, error=_not_here(entry)) for entry in wanted if entry.ref not in refs)
+            failed = {entry: _not_here(entry) for entry in wanted if entry.ref not in refs}
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)
@@ -205,7 +199,7 @@ class Changes:
 
         def edit(now: Annotation) -> Annotation:
             before, after = pairs[now.ref]
-            names = [field.name for field in fields(Annotation)]
+            names = [each.name for each in fields(Annotation)]
             return replace(
                 now, **{name: getattr(before, name) for name in names if getattr(now, name) == getattr(after, name)}
             )
@@ -220,11 +214,11 @@ class Changes:
         taken = {fold(entry.file) for entry in entries.values()}
         sources = change.places()
         targets: dict[Entry, str] = {}
-        failed: list[Failed] = []
+        failed: dict[Entry, HubUiError] = {}
         for entry in change.entries:
             known, source = entries.get(entry.ref), sources.get(entry.file)
             if known is not None and self._library.path(known).exists():
-                failed.append(Failed(entry=entry, error=UsageError(f"{entry.ref} is in the library again already.")))
+                failed[entry] = UsageError(f"{entry.ref} is in the library again already.")
                 continue
             is_stranger = source is not None and self._is_there(source) and self._is_there(entry.file)
             is_taken = is_stranger or (known is None and fold(entry.file) in taken)
@@ -238,7 +232,7 @@ class Changes:
             source = sources.get(entry.file, "")
             if source in errors or (source and not self._is_there(place)):
                 reason = str(errors[source].strerror) if source in errors else "it is not in the trash any more"
-                failed.append(Failed(entry=entry, error=HubUiError(f"“{entry.title}” can't be put back: {reason}.")))
+                failed[entry] = HubUiError(f"“{entry.title}” can't be put back: {reason}.")
                 left += [entry] if self._is_there(source) else []
             else:
                 done.append(replace(entry, file=place))
@@ -250,7 +244,7 @@ class Changes:
             self._trash.shrink(replace(change, entries=tuple(left), renames=renames, size=size))
         else:
             self._trash.drop(change)
-        return Outcome(done=tuple(done), failed=tuple(failed))
+        return Outcome(done=tuple(done), failed=failed)
 
     def _move_back(self, change: Change, write: _Write) -> Outcome:
         now = {entry.ref: entry for entry in self._library.entries()}
@@ -268,20 +262,20 @@ class Changes:
 
     def _move(self, places: Mapping[Entry, str], write: _Write) -> Outcome:
         entries = {entry.ref: entry for entry in self._library.entries()}
-        failed: list[Failed] = []
+        failed: dict[Entry, HubUiError] = {}
         moves: dict[str, str] = {}
         leaving = {fold(entry.file) for entry in places}
         taken = {fold(entry.file) for entry in entries.values()} - leaving
         for entry, place in places.items():
             error = self._obstacle(entry, place, entries.get(entry.ref), taken, leaving)
             if error is not None:
-                failed.append(Failed(entry=entry, error=error))
+                failed[entry] = error
             elif place != entry.file:
                 moves[entry.file] = place
             taken.add(fold(place if error is None else entry.file))
         moved = tuple(entry for entry in places if entry.file in moves)
         if not moved:
-            return Outcome(failed=tuple(failed))
+            return Outcome(failed=failed)
         sidecars = {
             name: moves[file].removesuffix(SUFFIX) + name[len(file.removesuffix(SUFFIX)) :]
             for file, name in files_beside(self._folder, moves)
@@ -295,7 +289,7 @@ class Changes:
             self._trash.forget(change)
             raise
         done, errors = self._follow(change, write)
-        return Outcome(done=done, failed=(*failed, *errors), change=change)
+        return Outcome(done=done, failed={**failed, **errors}, change=change)
 
     def _obstacle(
         self, entry: Entry, place: str, known: Entry | None, taken: set[str], leaving: set[str]
@@ -314,7 +308,7 @@ class Changes:
 
     def _follow(
         self, change: Change, write: _Write, *, is_resumed: bool = False
-    ) -> tuple[tuple[Entry, ...], tuple[Failed, ...]]:
+    ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
         """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
         second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
         first = change.renames[: len(change.renames) - len(second)]
@@ -328,13 +322,13 @@ class Changes:
             # Wherever such a file is now, the lock file says so.
             write(_with_files(self._library.entries(), {places[old]: error.filename for old, error in errors.items()}))
         relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
-        failed = tuple(
-            Failed(entry=entry, error=HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}."))
+        failed: dict[Entry, HubUiError] = {
+            entry: HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}.")
             for entry in change.entries
             if entry.file in errors
-        )
+        }
         self._end(change, [self._folder / old for old in places])
-        moved = refs - {one.entry.ref for one in failed}
+        moved = refs - {entry.ref for entry in failed}
         return tuple(entry for entry in self._library.entries() if entry.ref in moved), failed
 
     def _rename(
