@@ -6,12 +6,11 @@ was written, the files follow it; else the record is dropped. `plan_moves` says 
 files, and moves none.
 """
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from connectors.claims.resolve import flatten
@@ -20,7 +19,7 @@ from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
-from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
+from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty
 from hub_ui.library.export import find_unchanged, relist
 from hub_ui.library.file_names import (
     SUFFIX,
@@ -34,7 +33,7 @@ from hub_ui.library.file_names import (
 )
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash, in_order
+from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Trash, in_order
 
 MoveState = Literal["moves", "stays", "fails"]
 TAKEN = N_("Another file has this name, so eight characters are added.")
@@ -157,8 +156,8 @@ class Changes:
                     drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
-            self._rename(renames)
-            self._end(change, files)
+            self._trash.rename(renames)
+            self._trash.end(change)
         return Outcome(done=gone, failed=failed, change=change)
 
     @disk_errors_as_messages()
@@ -190,7 +189,7 @@ class Changes:
         if change.annotations:
             with self._library.writer():
                 self._trash.begin(change)
-                self._end(change, [])
+                self._trash.end(change)
         return change
 
     def _annotate_back(self, change: Change) -> Outcome:
@@ -224,9 +223,9 @@ class Changes:
             is_taken = is_stranger or (known is None and fold(entry.file) in taken)
             targets[entry] = free_path(entry.file, entry.ref, [entry.file] if is_taken else [])
             taken.add(fold(targets[entry]))
-        errors = self._rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
+        errors = self._trash.rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
         weights = {entry.file for entry in change.entries}
-        stuck = self._rename([(new, old) for old, new in sources.items() if old not in weights])
+        stuck = self._trash.rename([(new, old) for old, new in sources.items() if old not in weights])
         done, left = [], []
         for entry, place in targets.items():
             source = sources.get(entry.file, "")
@@ -310,12 +309,7 @@ class Changes:
         self, change: Change, write: _Write, *, is_resumed: bool = False
     ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
         """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
-        second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
-        first = change.renames[: len(change.renames) - len(second)]
-        errors = {} if self._trash.is_second(change) else self._rename(first, is_resumed=is_resumed)
-        if second:
-            self._trash.begin_second(change)
-            errors |= self._rename(second, {new: old for old, new in first}, is_resumed=is_resumed)
+        errors = self._trash.rename_in_order(change, is_resumed=is_resumed)
         refs = {entry.ref for entry in change.entries}
         places = change.places()
         if errors:
@@ -327,37 +321,9 @@ class Changes:
             for entry in change.entries
             if entry.file in errors
         }
-        self._end(change, [self._folder / old for old in places])
+        self._trash.end(change)
         moved = refs - {entry.ref for entry in failed}
         return tuple(entry for entry in self._library.entries() if entry.ref in moved), failed
-
-    def _rename(
-        self, renames: Iterable[Rename], origins: Mapping[str, str] | None = None, *, is_resumed: bool = False
-    ) -> dict[str, OSError]:
-        """Returns what failed, by the path that the file had at first. An error's `filename` is where it is now.
-
-        `origins` are first paths by present ones, where they differ. `is_resumed`: where there is something at the new
-        path already, the step was done before.
-        """
-        errors: dict[str, OSError] = {}
-        folders: set[Path] = set()
-        for old, new in renames:
-            source, target = self._folder / old, self._folder / new
-            if not os.path.lexists(source):
-                continue
-            try:
-                if os.path.lexists(target) and not source.samefile(target):
-                    if is_resumed:
-                        continue
-                    raise FileExistsError(errno.EEXIST, "there is another file at its place")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.rename(source, target)
-                folders |= {source.parent, target.parent}
-            except OSError as error:
-                error.filename = old
-                errors[(origins or {}).get(old, old)] = error
-        sync_folders(folders)
-        return errors
 
     def _finish(self, write: _Write) -> None:
         """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
@@ -370,18 +336,11 @@ class Changes:
             elif change.kind == "remove" and (
                 len(here) < len(change.entries) or any(map(self._is_there, places.values()))
             ):
-                self._rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
-                self._end(change, [self._folder / old for old in places])
+                self._trash.rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
+                self._trash.end(change)
             else:
                 # The lock file was not written yet: nothing has happened.
                 self._trash.forget(change)
-
-    def _end(self, change: Change, left: Iterable[Path]) -> None:
-        """`left` are paths whose folders may be empty by now."""
-        for parent in {path.parent for path in left}:
-            drop_empty(parent, self._folder)
-        self._trash.end(change)
-        self._trash.trim()
 
     def _is_there(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)
