@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from connectors.errors import AccessError, NeedsFetching, NetworkError, NoBase, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.generate.base_models import precision, repo_layout
-from hub_ui.generate.base_models.download import DownloadPlan, LocalBase, Source, plan_part
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_part
+from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
 from hub_ui.generate.base_models.table import Draft, PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
 from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
