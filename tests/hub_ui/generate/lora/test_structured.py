@@ -194,7 +194,7 @@ MODULES: dict[str, Any] = {
 
 def live(inside: tuple[int, ...], **fields: Any) -> Patch:
     scale = fields.pop("scale", 0.5)
-    parts = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), **fields}
+    parts: dict[Any, Any] = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), **fields}
     return Patch(algorithm=LOW_RANK, factors=Factors(parts=parts, keys={}, scale=scale))
 
 
