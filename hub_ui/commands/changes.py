@@ -73,7 +73,7 @@ class Move(options.LibraryOptions):
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
             if outcome.change is not None:
                 terminal.note("hub-ui: move them back with hub-ui undo")
-        return options.worst_exit_code([*errors, *(one.error for one in plan), *(one.error for one in outcome.failed)])
+        return options.worst_exit_code([*errors, *(one.error for one in plan), *outcome.failed.values()])
 
     def _undo(self, built: Services, terminal: Terminal) -> int:
         if self.refs or self.names or self.dry_run:
@@ -83,7 +83,7 @@ class Move(options.LibraryOptions):
             raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
         outcome = built.changes.undo(last.id)
         print_outcome(built.library, outcome, "Moved back", terminal)
-        return options.worst_exit_code(failed.error for failed in outcome.failed)
+        return options.worst_exit_code(outcome.failed.values())
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -124,7 +124,7 @@ class Undo(options.LibraryOptions):
             change = changes.find(self.id)
             outcome = changes.undo(change.id)
             print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
-        return options.worst_exit_code(failed.error for failed in outcome.failed)
+        return options.worst_exit_code(outcome.failed.values())
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
@@ -137,13 +137,13 @@ def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Termi
     document = {
         "change": outcome.change.id if outcome.change else None,
         "done": [options.entry_json(library, entry) for entry in outcome.done],
-        "failed": [{"ref": str(one.entry.ref), **options.error_json(one.error)} for one in outcome.failed],
+        "failed": [{"ref": str(entry.ref), **options.error_json(error)} for entry, error in outcome.failed.items()],
     }
 
     def print_lines() -> None:
         terminal.lines(f"{what}: {entry.title}  {entry.file}" for entry in outcome.done)
-        for failed in outcome.failed:
-            terminal.note(f"{failed.entry.ref}: {failed.error.message}")
+        for entry, error in outcome.failed.items():
+            terminal.note(f"{entry.ref}: {error.message}")
 
     terminal.show(document, print_lines)
 

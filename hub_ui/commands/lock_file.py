@@ -90,8 +90,7 @@ class Remove(options.LibraryOptions):
         found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
         changes = Changes(library, Annotations(self.settings().annotations))
         outcome = changes.remove(found, keep_files=self.keep_file)
-        errors = {failed.entry: failed.error for failed in outcome.failed}
-        results = [e if isinstance(e, HubUiError) else errors.get(e, e) for e in entries]
+        results = [e if isinstance(e, HubUiError) else outcome.failed.get(e, e) for e in entries]
         done = {"removed": True, "change": outcome.change.id if outcome.change else None}
         what = "Forgotten, its file kept" if self.keep_file else "Removed"
         lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]

@@ -11,6 +11,7 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.batch import Call, OutputChecks, attention_of, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
@@ -253,7 +254,7 @@ class Engine:
             requested=requested,
             plan=plan,
             revision=fetched.revision,
-            sha256=download.base_sha256(fetched),
+            sha256=fetched.sha256(),
             pipe=pipe,
             manager=AdapterManager(pipe, plan.spec.architecture, self._lora_cache, plan.device.name),
             placement=placement,
@@ -289,9 +290,7 @@ class Engine:
             check_compiler(device.kind)
         return make_plan(request, spec, device, ram, self._timings, draft)
 
-    def _fetch(
-        self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks
-    ) -> download.LocalBase:
+    def _fetch(self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
         download.check_download(plan, request.may_fetch, may_complete=request.may_complete)
         done, total = 0, plan.missing
 

@@ -6,12 +6,11 @@ was written, the files follow it; else the record is dropped. `plan_moves` says 
 files, and moves none.
 """
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from connectors.claims.resolve import flatten
@@ -20,7 +19,7 @@ from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
-from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
+from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty
 from hub_ui.library.export import find_unchanged, relist
 from hub_ui.library.file_names import (
     SUFFIX,
@@ -34,7 +33,7 @@ from hub_ui.library.file_names import (
 )
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash, in_order
+from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Trash, in_order
 
 MoveState = Literal["moves", "stays", "fails"]
 TAKEN = N_("Another file has this name, so eight characters are added.")
@@ -43,19 +42,13 @@ _FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way ba
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
-    """What of a change could not be done."""
-
-    entry: Entry
-    error: HubUiError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """`done` are entries as they are now, of removed ones as they were. Without a `change` there is nothing to undo."""
+    """`done` are entries as they are now, of removed ones as they were; `failed` is what could not be done, and why.
+    Without a `change` there is nothing to undo.
+    """
 
     done: tuple[Entry, ...] = ()
-    failed: tuple[Failed, ...] = ()
+    failed: Mapping[Entry, HubUiError] = field(default_factory=dict)
     change: Change | None = None
     note: str = ""
 
@@ -140,7 +133,7 @@ class Changes:
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             refs = {entry.ref for entry in gone}
-            failed = tuple(Failed(entry=entry, error=_not_here(entry)) for entry in wanted if entry.ref not in refs)
+            failed = {entry: _not_here(entry) for entry in wanted if entry.ref not in refs}
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)
@@ -163,8 +156,8 @@ class Changes:
                     drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
-            self._rename(renames)
-            self._end(change, files)
+            self._trash.rename(renames)
+            self._trash.end(change)
         return Outcome(done=gone, failed=failed, change=change)
 
     @disk_errors_as_messages()
@@ -196,7 +189,7 @@ class Changes:
         if change.annotations:
             with self._library.writer():
                 self._trash.begin(change)
-                self._end(change, [])
+                self._trash.end(change)
         return change
 
     def _annotate_back(self, change: Change) -> Outcome:
@@ -205,7 +198,7 @@ class Changes:
 
         def edit(now: Annotation) -> Annotation:
             before, after = pairs[now.ref]
-            names = [field.name for field in fields(Annotation)]
+            names = [each.name for each in fields(Annotation)]
             return replace(
                 now, **{name: getattr(before, name) for name in names if getattr(now, name) == getattr(after, name)}
             )
@@ -220,25 +213,25 @@ class Changes:
         taken = {fold(entry.file) for entry in entries.values()}
         sources = change.places()
         targets: dict[Entry, str] = {}
-        failed: list[Failed] = []
+        failed: dict[Entry, HubUiError] = {}
         for entry in change.entries:
             known, source = entries.get(entry.ref), sources.get(entry.file)
             if known is not None and self._library.path(known).exists():
-                failed.append(Failed(entry=entry, error=UsageError(f"{entry.ref} is in the library again already.")))
+                failed[entry] = UsageError(f"{entry.ref} is in the library again already.")
                 continue
             is_stranger = source is not None and self._is_there(source) and self._is_there(entry.file)
             is_taken = is_stranger or (known is None and fold(entry.file) in taken)
             targets[entry] = free_path(entry.file, entry.ref, [entry.file] if is_taken else [])
             taken.add(fold(targets[entry]))
-        errors = self._rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
+        errors = self._trash.rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
         weights = {entry.file for entry in change.entries}
-        stuck = self._rename([(new, old) for old, new in sources.items() if old not in weights])
+        stuck = self._trash.rename([(new, old) for old, new in sources.items() if old not in weights])
         done, left = [], []
         for entry, place in targets.items():
             source = sources.get(entry.file, "")
             if source in errors or (source and not self._is_there(place)):
                 reason = str(errors[source].strerror) if source in errors else "it is not in the trash any more"
-                failed.append(Failed(entry=entry, error=HubUiError(f"“{entry.title}” can't be put back: {reason}.")))
+                failed[entry] = HubUiError(f"“{entry.title}” can't be put back: {reason}.")
                 left += [entry] if self._is_there(source) else []
             else:
                 done.append(replace(entry, file=place))
@@ -250,7 +243,7 @@ class Changes:
             self._trash.shrink(replace(change, entries=tuple(left), renames=renames, size=size))
         else:
             self._trash.drop(change)
-        return Outcome(done=tuple(done), failed=tuple(failed))
+        return Outcome(done=tuple(done), failed=failed)
 
     def _move_back(self, change: Change, write: _Write) -> Outcome:
         now = {entry.ref: entry for entry in self._library.entries()}
@@ -268,20 +261,20 @@ class Changes:
 
     def _move(self, places: Mapping[Entry, str], write: _Write) -> Outcome:
         entries = {entry.ref: entry for entry in self._library.entries()}
-        failed: list[Failed] = []
+        failed: dict[Entry, HubUiError] = {}
         moves: dict[str, str] = {}
         leaving = {fold(entry.file) for entry in places}
         taken = {fold(entry.file) for entry in entries.values()} - leaving
         for entry, place in places.items():
             error = self._obstacle(entry, place, entries.get(entry.ref), taken, leaving)
             if error is not None:
-                failed.append(Failed(entry=entry, error=error))
+                failed[entry] = error
             elif place != entry.file:
                 moves[entry.file] = place
             taken.add(fold(place if error is None else entry.file))
         moved = tuple(entry for entry in places if entry.file in moves)
         if not moved:
-            return Outcome(failed=tuple(failed))
+            return Outcome(failed=failed)
         sidecars = {
             name: moves[file].removesuffix(SUFFIX) + name[len(file.removesuffix(SUFFIX)) :]
             for file, name in files_beside(self._folder, moves)
@@ -295,7 +288,7 @@ class Changes:
             self._trash.forget(change)
             raise
         done, errors = self._follow(change, write)
-        return Outcome(done=done, failed=(*failed, *errors), change=change)
+        return Outcome(done=done, failed={**failed, **errors}, change=change)
 
     def _obstacle(
         self, entry: Entry, place: str, known: Entry | None, taken: set[str], leaving: set[str]
@@ -314,56 +307,23 @@ class Changes:
 
     def _follow(
         self, change: Change, write: _Write, *, is_resumed: bool = False
-    ) -> tuple[tuple[Entry, ...], tuple[Failed, ...]]:
+    ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
         """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
-        second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
-        first = change.renames[: len(change.renames) - len(second)]
-        errors = {} if self._trash.is_second(change) else self._rename(first, is_resumed=is_resumed)
-        if second:
-            self._trash.begin_second(change)
-            errors |= self._rename(second, {new: old for old, new in first}, is_resumed=is_resumed)
+        errors = self._trash.rename_in_order(change, is_resumed=is_resumed)
         refs = {entry.ref for entry in change.entries}
         places = change.places()
         if errors:
             # Wherever such a file is now, the lock file says so.
             write(_with_files(self._library.entries(), {places[old]: error.filename for old, error in errors.items()}))
         relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
-        failed = tuple(
-            Failed(entry=entry, error=HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}."))
+        failed: dict[Entry, HubUiError] = {
+            entry: HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}.")
             for entry in change.entries
             if entry.file in errors
-        )
-        self._end(change, [self._folder / old for old in places])
-        moved = refs - {one.entry.ref for one in failed}
+        }
+        self._trash.end(change)
+        moved = refs - {entry.ref for entry in failed}
         return tuple(entry for entry in self._library.entries() if entry.ref in moved), failed
-
-    def _rename(
-        self, renames: Iterable[Rename], origins: Mapping[str, str] | None = None, *, is_resumed: bool = False
-    ) -> dict[str, OSError]:
-        """Returns what failed, by the path that the file had at first. An error's `filename` is where it is now.
-
-        `origins` are first paths by present ones, where they differ. `is_resumed`: where there is something at the new
-        path already, the step was done before.
-        """
-        errors: dict[str, OSError] = {}
-        folders: set[Path] = set()
-        for old, new in renames:
-            source, target = self._folder / old, self._folder / new
-            if not os.path.lexists(source):
-                continue
-            try:
-                if os.path.lexists(target) and not source.samefile(target):
-                    if is_resumed:
-                        continue
-                    raise FileExistsError(errno.EEXIST, "there is another file at its place")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.rename(source, target)
-                folders |= {source.parent, target.parent}
-            except OSError as error:
-                error.filename = old
-                errors[(origins or {}).get(old, old)] = error
-        sync_folders(folders)
-        return errors
 
     def _finish(self, write: _Write) -> None:
         """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
@@ -376,18 +336,11 @@ class Changes:
             elif change.kind == "remove" and (
                 len(here) < len(change.entries) or any(map(self._is_there, places.values()))
             ):
-                self._rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
-                self._end(change, [self._folder / old for old in places])
+                self._trash.rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
+                self._trash.end(change)
             else:
                 # The lock file was not written yet: nothing has happened.
                 self._trash.forget(change)
-
-    def _end(self, change: Change, left: Iterable[Path]) -> None:
-        """`left` are paths whose folders may be empty by now."""
-        for parent in {path.parent for path in left}:
-            drop_empty(parent, self._folder)
-        self._trash.end(change)
-        self._trash.trim()
 
     def _is_there(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)

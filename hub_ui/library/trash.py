@@ -5,9 +5,10 @@ and `ID.second.begun.json` from when files leave the trash again on their way to
 Removed files lie in `ID/`, so neither removing nor undoing needs room on the disk.
 """
 
+import errno
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation, normalize
-from hub_ui.library.disk import FULL, leads_inside, replace_file, stamp, sync_folders
+from hub_ui.library.disk import FULL, drop_empty, leads_inside, replace_file, stamp, sync_folders
 from hub_ui.library.file_names import fold
 from hub_ui.library.lockfile import Entry
 
@@ -135,20 +136,58 @@ class Trash:
         (self._trash / change.id).mkdir(parents=True, exist_ok=True)
         replace_file(self._record(change.id, _BEGUN), change.encode())
 
-    def begin_second(self, change: Change) -> None:
-        if not self.is_second(change):
-            os.replace(self._record(change.id, _BEGUN), self._record(change.id, _SECOND))
-            sync_folders([self._trash])
-
-    def is_second(self, change: Change) -> bool:
+    def _is_second(self, change: Change) -> bool:
         return self._record(change.id, _SECOND).exists()
 
+    def rename(
+        self, renames: Iterable[Rename], origins: Mapping[str, str] | None = None, *, is_resumed: bool = False
+    ) -> dict[str, OSError]:
+        """Moves files of the library. Returns what failed, by the path that the file had at first. An error's
+        `filename` is where it is now.
+
+        `origins` are first paths by present ones, where they differ. `is_resumed`: where there is something at the new
+        path already, the step was done before.
+        """
+        errors: dict[str, OSError] = {}
+        folders: set[Path] = set()
+        for old, new in renames:
+            source, target = self._folder / old, self._folder / new
+            if not os.path.lexists(source):
+                continue
+            try:
+                if os.path.lexists(target) and not source.samefile(target):
+                    if is_resumed:
+                        continue
+                    raise FileExistsError(errno.EEXIST, "there is another file at its place")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(source, target)
+                folders |= {source.parent, target.parent}
+            except OSError as error:
+                error.filename = old
+                errors[(origins or {}).get(old, old)] = error
+        sync_folders(folders)
+        return errors
+
+    def rename_in_order(self, change: Change, *, is_resumed: bool = False) -> dict[str, OSError]:
+        """The renames that `in_order` made, those out of the trash once all others are done."""
+        second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
+        first = change.renames[: len(change.renames) - len(second)]
+        errors = {} if self._is_second(change) else self.rename(first, is_resumed=is_resumed)
+        if second and not self._is_second(change):
+            os.replace(self._record(change.id, _BEGUN), self._record(change.id, _SECOND))
+            sync_folders([self._trash])
+        return errors | self.rename(second, {new: old for old, new in first}, is_resumed=is_resumed)
+
     def end(self, change: Change) -> None:
+        """Once its files are where they belong. Folders that they have left empty go."""
+        for parent in {(self._folder / old).parent for old in change.places()}:
+            drop_empty(parent, self._folder)
         with suppress(OSError):
             (self._trash / change.id).rmdir()
-        suffix = _SECOND if self.is_second(change) else _BEGUN
+        suffix = _SECOND if self._is_second(change) else _BEGUN
         os.replace(self._record(change.id, suffix), self._record(change.id, _DONE))
         sync_folders([self._trash])
+        self._trim()
 
     def forget(self, change: Change) -> None:
         """Drops the record alone."""
@@ -181,7 +220,7 @@ class Trash:
                     raise
                 self.drop(oldest)
 
-    def trim(self) -> None:
+    def _trim(self) -> None:
         oldest = (self._now() - timedelta(days=KEPT_DAYS)).isoformat()
         size = 0
         for number, change in enumerate(self.changes()):

@@ -3,12 +3,10 @@
 import errno
 import glob
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +22,7 @@ from connectors.registry import HubName
 from hub_ui.format import size
 from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
 from hub_ui.generate.base_models.precision import NETWORKS, precise_label
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
 from hub_ui.i18n import _
 
 # Bytes that are downloaded without confirmation: a few seconds on a usual connection.
@@ -119,46 +117,6 @@ class DownloadPlan:
     @property
     def gated(self) -> bool:
         return any(piece.gated for piece in self.repos)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LocalBase:
-    """`parts` are folders of parts outside `folder`, by name; weights in `checkpoint` replace those of some parts, and
-    those in `beside` of further networks.
-    """
-
-    folder: Path
-    revision: str | None = None
-    parts: Mapping[str, Path] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    beside: Mapping[str, Path] = field(default_factory=dict)
-
-
-# What a pipeline is read from.
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_FILES_OF_A_BASE = (".safetensors", ".gguf", ".json", ".txt", ".model")
-
-
-def base_sha256(base: LocalBase) -> str | None:
-    """The SHA-256 of what no commit pins: all files of one's own folder, and a checkpoint. None for a base of a hub."""
-    files = (
-        []
-        if base.revision
-        else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE and file.is_file()]
-    )
-    if base.checkpoint:
-        files += [base.checkpoint, *base.beside.values()]
-    names = [file.relative_to(base.folder) if file.is_relative_to(base.folder) else Path(file.name) for file in files]
-    lines = sorted(f"{name.as_posix()} {_file_sha256(file)}" for name, file in zip(names, files, strict=True))
-    return sha256("\n".join(lines).encode()).hexdigest() if lines else None
-
-
-def _file_sha256(file: Path) -> str:
-    # Files of Hugging Face's cache are called so.
-    if _SHA256.fullmatch(file.resolve().name):
-        return file.resolve().name
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()
 
 
 def is_on_disk(choice: PipelineSpec, source: Source) -> bool:

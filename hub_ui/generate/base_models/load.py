@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from connectors.errors import AccessError, NeedsFetching, NetworkError, NoBase, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.generate.base_models import precision, repo_layout
-from hub_ui.generate.base_models.download import DownloadPlan, LocalBase, Source, plan_part
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_part
+from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
 from hub_ui.generate.base_models.table import Draft, PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
 from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
@@ -63,8 +63,7 @@ def load_single_file(
             text = _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.")
             raise NoBase(text.format(name=path.name, name2=part))
         if path.suffix.lower() == ".gguf":
-            dtype = next(value for key, value in options.items() if key.endswith("dtype"))
-            rest[part] = precision.read_gguf(network, path, folder, part, dtype, options)
+            rest[part] = precision.read_gguf(network, path, folder, part, options)
         else:
             rest[part] = network.from_single_file(str(path), config=str(folder), subfolder=part, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
@@ -72,10 +71,7 @@ def load_single_file(
 
 def _load_part(part: repo_layout.Part, folder: Path, options: Mapping[str, Any]) -> Any:
     more: dict[str, Any] = {"variant": part.variant} if part.variant else {}
-    # transformers renamed the option before diffusers did.
-    dtype_option = {"dtype": "dtype", "torch_dtype": "dtype"} if part.library == "transformers" else {}
-    more |= {dtype_option.get(name, name): value for name, value in options.items() if name != "local_files_only"}
-    return _part_class(part).from_pretrained(str(folder), local_files_only=True, use_safetensors=True, **more)
+    return _part_class(part).from_pretrained(str(folder), use_safetensors=True, **more, **options)
 
 
 def _part_class(part: repo_layout.Part) -> Any:
@@ -168,14 +164,11 @@ def _build(
     device: Device,
     settle: precision.Settle,
 ) -> Any:
-    import diffusers
     import torch
     import transformers
 
-    # `torch_dtype` was renamed, and warns since.
-    major, minor = diffusers.__version__.split(".")[:2]
-    dtype, name = getattr(torch, device.dtype), "dtype" if (int(major), int(minor)) >= (0, 42) else "torch_dtype"
-    options: dict[str, Any] = {name: dtype, "local_files_only": True}
+    dtype = getattr(torch, device.dtype)
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
     variant = {"variant": index.variant} if index.variant else {}
     if choice.is_modular:
         return _build_modular(kind, choice, fetched, {**options, **variant})
@@ -188,8 +181,7 @@ def _build(
             **({"dtype": dtype, "use_safetensors": True} if has_weights else {}),
         )
     if choice.decodes_in_float32 and "vae" in index.parts:
-        in_float32 = {**options, name: torch.float32}
-        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", in_float32)
+        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", {**options, "dtype": torch.float32})
     parts = _quantised_parts(choice, fetched, index, device, parts, options, settle)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
         return load_single_file(kind, choice, fetched, index, fetched.checkpoint, parts, options)

@@ -159,8 +159,8 @@ def keep(_layer: nn.Module) -> None:
     """Leaves it in the computer's memory."""
 
 
-def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, options: Mapping[str, Any]) -> Any:
-    """A network of class `kind` that unpacks weights to `dtype` in each call. The base in `folder` has its settings."""
+def read_gguf(kind: Any, file: Path, folder: Path, part: str, options: Mapping[str, Any]) -> Any:
+    """A network of class `kind` that unpacks weights in each call. The base in `folder` has its settings."""
     from diffusers import GGUFQuantizationConfig
 
     try:
@@ -169,6 +169,7 @@ def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, option
     except HubUiError as error:
         raise ValueError(error.message) from error
     config: Any = GGUFQuantizationConfig
+    dtype = options["dtype"]
     network = kind.from_single_file(
         str(file), config=str(folder), subfolder=part, quantization_config=config(compute_dtype=dtype), **options
     )

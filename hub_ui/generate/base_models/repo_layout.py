@@ -5,8 +5,9 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import file_digest, sha256
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from shutil import disk_usage
@@ -67,6 +68,43 @@ class RepoCache:
     def free(self) -> int:
         """Free bytes on the disk that downloads go to."""
         return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What a pipeline is read from.
+_FILES_OF_A_BASE = (".safetensors", ".gguf", ".json", ".txt", ".model")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalBase:
+    """Where a base is on this disk. `parts` are folders of parts outside `folder`, by name; weights in `checkpoint`
+    replace those of some parts, and those in `beside` of further networks.
+    """
+
+    folder: Path
+    revision: str | None = None
+    parts: Mapping[str, Path] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
+
+    def sha256(self) -> str | None:
+        """Of what no commit pins: all files of one's own folder, and a checkpoint. None for a base of a hub."""
+        found = () if self.revision else self.folder.rglob("*")
+        files = [file for file in found if file.suffix in _FILES_OF_A_BASE and file.is_file()]
+        files += [self.checkpoint, *self.beside.values()] if self.checkpoint else []
+        lines = (f"{self._name(file)} {_sha256_of(file)}" for file in files)
+        return sha256("\n".join(sorted(lines)).encode()).hexdigest() if files else None
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.folder).as_posix() if file.is_relative_to(self.folder) else file.name
+
+
+def _sha256_of(file: Path) -> str:
+    # Files of Hugging Face's cache are called so.
+    if _SHA256.fullmatch(file.resolve().name):
+        return file.resolve().name
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
 
 
 def count_parameters(folder: Path, *parts: str) -> int:

@@ -318,14 +318,16 @@ def dora_epsilon(factors: Factors) -> float:
     return _TINY if is_peft(factors.keys, "magnitude") else _EPSILON
 
 
+# A LoRA that is no DoRA, of a module that factors can be added to (see patch.py).
+LOW_RANK = "low rank"
 DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {
-    "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "oft of PEFT": oft_of_peft,
-    "boft": boft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
+    LOW_RANK: lora, "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "boft": boft,
+    "oft of PEFT": oft_of_peft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
 }  # fmt: skip
 
 
 # Formulas in which an output's new weights depend on no other output's; OFT's depend on those of the same block.
-_BY_ROWS = ("lora", "loha", "lokr", "glora", "diff", "norm", "set", "oft of PEFT", "boft of PEFT")
+_BY_ROWS = (LOW_RANK, "lora", "loha", "lokr", "glora", "diff", "norm", "set", "oft of PEFT", "boft of PEFT")
 
 
 def rows_together(algorithm: str, factors: Factors) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import PreviewError
-from hub_ui.generate.lora.patch import LowRankPatch, rank_of
+from hub_ui.generate.lora.patch import Patch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -116,7 +116,7 @@ def _put(found: RowsByModule, modules: Iterable[nn.Module], rows: TokenRows) -> 
 
 
 # A patch and the position of its LoRA among the weights.
-IndexedPatch = tuple[int, LowRankPatch]
+IndexedPatch = tuple[int, Patch]
 
 
 class NotPerRow(PreviewError):
@@ -142,12 +142,12 @@ class AdapterWeights:
 
 
 def attach(module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights) -> RemovableHandle:
-    factors = [(index, patch) for index, patch in patches if patch.down is not None]
+    factors = [(index, patch) for index, patch in patches if patch.factors.has("down")]
     # Those with a core last: the factors of the others are concatenated.
-    factors.sort(key=lambda pair: pair[1].mid is not None)
+    factors.sort(key=lambda pair: pair[1].factors.has("mid"))
     hook = Hook(
         factors=tuple(factors),
-        shifts=tuple((index, patch) for index, patch in patches if patch.shift is not None),
+        shifts=tuple((index, patch) for index, patch in patches if patch.factors.has("diff_b")),
         weights=weights,
         channels_second=by_channels(module),
     )
@@ -218,8 +218,9 @@ class Hook:
 
     def _move(self, x: Tensor) -> None:
         """Moves the first factors, in the type that the module computes in."""
-        downs = [live.down.to(x.device, x.dtype) for _, live in self.factors if live.down is not None]
-        mids = [live.mid.to(x.device, x.dtype) for _, live in self.factors if live.mid is not None]
+        factors = [live.factors for _, live in self.factors]
+        downs = [each.parts["down"].to(x.device, x.dtype) for each in factors]
+        mids = [each.parts["mid"].to(x.device, x.dtype) for each in factors if each.has("mid")]
         plain = len(downs) - len(mids)
         self._downs = [(_concatenate(downs[:plain], 0), None)] if plain else []
         self._downs += zip(downs[plain:], mids, strict=True)
@@ -234,12 +235,12 @@ class Hook:
         assert self._device_and_type is not None
         device, dtype = self._device_and_type
         self._by_batch.clear()
-        scales = [live.scale for _, live in self.factors for _ in range(rank_of(live))]
+        scales = [live.factors.scale for _, live in self.factors for _ in range(live.rank)]
         columns, self._shift, self._up = torch.tensor([scales], device=device, dtype=torch.float32), None, None
         if self.weights.rows is None:
             weights, self._shift = self._per_rank([self.weights.weights])
             columns = columns * weights
-        ups = [live.up.to(device) for _, live in self.factors if live.up is not None]
+        ups = [live.factors.parts["up"].to(device) for _, live in self.factors]
         self._up = (_concatenate(ups, 1).float() * columns).to(dtype) if ups else None
         self._version = self.weights.version
 
@@ -248,12 +249,12 @@ class Hook:
         import torch
 
         device, dtype = self._device_and_type or ("cpu", torch.float32)
-        values = [[row[index] for index, live in self.factors for _ in range(rank_of(live))] for row in rows]
+        values = [[row[index] for index, live in self.factors for _ in range(live.rank)] for row in rows]
         columns = torch.tensor(values, device=device, dtype=torch.float32)
         if not self.shifts:
             return columns, None
         weights = torch.tensor([[row[index] for index, _ in self.shifts] for row in rows], device=device)
-        shifts = torch.stack([live.shift for _, live in self.shifts if live.shift is not None]).to(device)
+        shifts = torch.stack([live.factors.parts["diff_b"] for _, live in self.shifts]).to(device)
         return columns, (weights @ shifts).to(dtype)
 
     def _add(self, inner: Tensor, up: Tensor, y: Tensor) -> Tensor:

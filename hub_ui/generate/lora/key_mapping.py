@@ -42,7 +42,7 @@ def map_keys(shapes: Mapping[str, modules.Shape], names: Names, *, low_noise: bo
     """
     layers, missed = modules.layers_of(shapes)
     numbered = _targets_by_number(layers, shapes, names)
-    mapped: list[modules.MappedLayer] = []
+    mapped: list[modules.Layer] = []
     failures: dict[str, list[tuple[_NoTarget, modules.Layer]]] = {}
     for layer in layers:
         try:
@@ -55,9 +55,9 @@ def map_keys(shapes: Mapping[str, modules.Shape], names: Names, *, low_noise: bo
                 replace(target, component="transformer_2") if target.component == "transformer" else target
                 for target in targets
             )
-        mapped.append(modules.MappedLayer(layer=layer, targets=targets))
+        mapped.append(replace(layer, targets=targets))
     unique = _without_duplicates(mapped)
-    for layer in (each.layer for number, each in enumerate(mapped) if number not in unique):
+    for layer in (each for number, each in enumerate(mapped) if number not in unique):
         duplicate = _NoTarget("of layers that the file holds a second time", layer.name)
         failures.setdefault(duplicate.reason, []).append((duplicate, layer))
     for reason, those in failures.items():
@@ -68,15 +68,15 @@ def map_keys(shapes: Mapping[str, modules.Shape], names: Names, *, low_noise: bo
     return modules.KeyMapping(layers=tuple(unique[number] for number in sorted(unique)), missed=missed)
 
 
-def _without_duplicates(mapped: Sequence[modules.MappedLayer]) -> dict[int, modules.MappedLayer]:
+def _without_duplicates(mapped: Sequence[modules.Layer]) -> dict[int, modules.Layer]:
     """Layers by position, each target once: of a fused layer and its parts, the one with the fewest targets wins."""
     taken: set[tuple[str, str, str]] = set()
-    unique: dict[int, modules.MappedLayer] = {}
+    unique: dict[int, modules.Layer] = {}
     for number, each in sorted(enumerate(mapped), key=lambda pair: len(pair[1].targets)):
-        if each.layer.algorithm in _ADDITIVE:
+        if each.algorithm in _ADDITIVE:
             unique[number] = each
             continue
-        places = {(each.layer.algorithm, *target.key): target for target in each.targets}
+        places = {(each.algorithm, *target.key): target for target in each.targets}
         rest = tuple(target for place, target in places.items() if place not in taken)
         taken |= places.keys()
         if rest:

@@ -22,7 +22,7 @@ from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
-from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
+from hub_ui.generate.lora.modules import Layer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Patch, Unfit, configs_of, patches
 from hub_ui.generate.memory_plan import footprint
@@ -159,22 +159,22 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     for each in mapping.missed:
         missed[each.reason] += each.keys
     applied = set[str]()
-    for mapped in mapping.layers:
+    for layer in mapping.layers:
         try:
             # A layer takes effect on all of its targets or on none: half of a fused layer is another layer.
             new = []
-            for target in mapped.targets:
+            for target in layer.targets:
                 # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
                 params = param_handles(parts[target.component], target.module)
-                new.append((target, patches(mapped.layer, target, names.size(target), params, tensors, configs)))
+                new.append((target, patches(layer, target, names.size(target), params, tensors, configs)))
         except (Unfit, Inseparable) as error:
-            missed[str(error.args[0])] += mapped.layer.keys.values()
+            missed[str(error.args[0])] += layer.keys.values()
             continue
         for target, some in new:
             found[target.key] = (*found.get(target.key, ()), *some)
             if target.inputs is not None:
                 inputs[target.key] = target.inputs
-        applied |= set(mapped.layer.keys.values())
+        applied |= set(layer.keys.values())
     if not applied:
         reasons = "; ".join(f"{len(keys)} {reason}" for reason, keys in missed.items())
         text = _(
@@ -183,7 +183,9 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         )
         raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
     # Views of one file share its memory; what was converted or cut has its own.
-    storages = [tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.tensors()]
+    storages = [
+        tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.factors.parts.values()
+    ]
     coverage = Coverage(
         title=adapter.title,
         applied=len(applied),
@@ -205,12 +207,12 @@ _SIDE = (
 )
 
 
-def _remark(mapped: Iterable[MappedLayer], shapes: Mapping[str, Shape], names: Names) -> str:
+def _remark(layers: Iterable[Layer], shapes: Mapping[str, Shape], names: Names) -> str:
     """What the file leaves open, and what was taken."""
     remarks: dict[str, None] = {}
-    for each in mapped:
-        keys, target = each.layer.keys, names.size(each.targets[0])
-        if formula_of(each.layer.algorithm, keys) == "oft of PEFT":
+    for each in layers:
+        keys, target = each.keys, names.size(each.targets[0])
+        if formula_of(each.algorithm, keys) == "oft of PEFT":
             remarks[_ROTATION] = None
         if is_peft(keys, "ia3") and len(shapes[keys["ia3"]]) > 2 and target[0] == target[1]:
             remarks[_SIDE] = None

@@ -19,7 +19,7 @@ from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged, e
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
+from hub_ui.generate.lora.patch import Patch, takes_factors
 from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage
@@ -202,7 +202,7 @@ class AdapterManager:
                         raise DoesNotFit(text)
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
-                        if not isinstance(patch, LowRankPatch):
+                        if not patch.is_low_rank:
                             text = _(
                                 "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
                             )
@@ -227,7 +227,7 @@ class AdapterManager:
 
     def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
         """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
-        if isinstance(patch, LowRankPatch):
+        if patch.is_low_rank:
             return True
         shape, param = self._names.sizes[at[0]][at[1]], self._params(at)["weight"]
         if not takes_factors(param.module):
@@ -238,7 +238,7 @@ class AdapterManager:
         return self._is_quantised(at) and len(shape) == 2 and not is_peft(patch.factors.keys, "magnitude")
 
     def _has_to_hook(self, at: ModuleKey, patch: Patch) -> bool:
-        return isinstance(patch, LowRankPatch) and patch.shift is not None and "bias" not in self._params(at)
+        return patch.is_low_rank and patch.factors.has("diff_b") and "bias" not in self._params(at)
 
     def _hook(self, wanted: tuple[int, ...]) -> None:
         """Hooks for these adapters only: an adapter without weight costs nothing, and adds no rounding."""
@@ -253,12 +253,12 @@ class AdapterManager:
             ]
             param = self._params(at)["weight"]
             # These first: they look at the module's own outputs.
-            structured = [(number, patch) for number, patch in live if isinstance(patch, WeightPatch)]
+            structured = [(number, patch) for number, patch in live if not patch.is_low_rank]
             if structured:
                 read = dequantise if self._is_quantised(at) else partial(columns, param)
                 bias = self._params(at).get("bias")
                 self._hooks.append((at, attach_structured(param.module, structured, self._weights, read, bias)))
-            low_rank = [(number, patch) for number, patch in live if isinstance(patch, LowRankPatch)]
+            low_rank = [(number, patch) for number, patch in live if patch.is_low_rank]
             if low_rank:
                 self._hooks.append((at, attach(param.module, low_rank, self._weights)))
         self._hooked = wanted, self._merged

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
+from hub_ui.generate.lora.algorithms import rows_together
 from hub_ui.generate.lora.modules import ModuleKey, Shape, matrix
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Params, Patch, WeightPatch, rank_of
+from hub_ui.generate.lora.patch import Params, Patch
 from hub_ui.generate.lora.structured import cost_of, form_of
 from hub_ui.generate.memory import pinned_bytes
 from hub_ui.generate.memory_plan import MERGED_AT_MOST, MERGED_AT_ONCE, kind_of
@@ -127,7 +128,7 @@ def _copy_to_host(own: Tensor, *, pin: bool) -> Tensor:
 
 def _tiles(shape: tuple[int, ...], patches: Sequence[Patch]) -> Iterator[slice]:
     """Rows of a weight that are computed at once; all of them where a patch can't be taken apart."""
-    together = [patch.rows_together for patch in patches]
+    together = [rows_together(patch.algorithm, patch.factors) for patch in patches]
     if math.prod(shape) <= MERGED_AT_ONCE or None in together:
         yield slice(None)
         return
@@ -201,16 +202,16 @@ def _saves_time(change: ModuleChange, steps: float) -> bool:
     if steps == math.inf or len(change.shape) < 2:
         return True
     # A DoRA takes the norms of the whole weight either way.
-    if any(isinstance(patch, WeightPatch) and patch.factors.has("magnitude") for patch in change.patches):
+    if any(patch.factors.has("magnitude") for patch in change.patches):
         return True
-    merging = outputs * inputs * (sum(map(rank_of, change.patches)) + _WRITING)
+    merging = outputs * inputs * (sum(patch.rank for patch in change.patches) + _WRITING)
     adding = sum(_cost(patch, change.shape) for patch in change.patches)
     return merging <= adding * _TOKENS * steps
 
 
 def _cost(patch: Patch, shape: Shape) -> int:
     """Multiplications for each token, if it is added to outputs."""
-    if isinstance(patch, LowRankPatch):
-        return sum(matrix(shape)) * rank_of(patch)
+    if patch.is_low_rank:
+        return sum(matrix(shape)) * patch.rank
     form = form_of(patch, shape)
     return math.prod(shape) if form is None else cost_of(patch, form, shape)

@@ -28,13 +28,13 @@ ModuleKey = tuple[str, str]
 class Layer:
     """One layer of a file. `name` is the common prefix of its tensors, `keys` are their full names.
 
-    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set; `dora` if there is a magnitude.
+    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set. `targets` is what it patches of a model.
     """
 
     name: str
     algorithm: str
     keys: Mapping[Part, str]
-    dora: bool = False
+    targets: Targets = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,16 +61,10 @@ Targets = tuple[Target, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MappedLayer:
-    layer: Layer
-    targets: Targets
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class KeyMapping:
     """The layers of a file with their targets, and the tensors that have none, grouped by reason."""
 
-    layers: tuple[MappedLayer, ...]
+    layers: tuple[Layer, ...]
     missed: tuple[Missed, ...]
 
 
@@ -184,7 +178,7 @@ def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) ->
         alone = algorithm not in _VALUES or len(keys) == len(own) + len(shared)
         taken, shared = (shared, {}) if alone else ({}, shared)
         found = "boft" if algorithm == "oft" and len(shapes[own["oft"]]) == 4 else algorithm
-        yield Layer(name=name, algorithm=found, keys={**own, **taken}, dora="magnitude" in taken)
+        yield Layer(name=name, algorithm=found, keys={**own, **taken})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

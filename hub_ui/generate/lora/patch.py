@@ -1,8 +1,7 @@
 """What one module gains from one layer of a file.
 
-LowRankPatch   low-rank factors and a shift of the outputs, added while the module runs, with any weight for each row
-WeightPatch    everything else: a change of the module's weight, computed from the weight itself; structured.py adds
-               some of them to outputs as well
+That is low-rank factors and a shift of the outputs, added while the module runs, with any weight for each row; or a
+change of the module's weight, computed from the weight itself, which structured.py adds to outputs as well for some.
 
 The scale of a layer is alpha / rank. Where a file has its alpha:
 
@@ -20,15 +19,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.http.json_fields import number, table
 from connectors.weights.key_formats import Part
-from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is_peft, rows_together, rows_within
-from hub_ui.generate.lora.algorithms import rank_of as rank_of_factors
+from hub_ui.generate.lora.algorithms import LOW_RANK, Factors, cut, delta_of, ia3_bias, is_peft, rank_of, rows_within
 from hub_ui.generate.lora.modules import Layer, Target
 from hub_ui.generate.lora.parameters import ParamHandle
 
@@ -47,58 +45,22 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LowRankPatch:
-    """At weight 1: `scale` * `up` @ `mid` @ `down` of the inputs, plus `shift`.
-
-    `down` is [rank, inputs, window], `mid` [rank, rank, window], `up` [outputs, rank], `shift` [outputs].
+class Patch:
+    """A layer of low rank has `down` [rank, inputs, window], `mid` [rank, rank, window] and `up` [outputs, rank] in its
+    `factors`, and a shift of the outputs [outputs] in `diff_b`, which may be all that it has.
     """
-
-    down: Tensor | None
-    up: Tensor | None
-    mid: Tensor | None = None
-    scale: float = 1.0
-    shift: Tensor | None = None
-
-    def delta(self, weight: Tensor, amount: float, rows: slice = _ALL) -> Tensor | None:
-        """What a weight gains, in float32; None for nothing. `weight` has the `rows` of the whole one."""
-        if self.down is None or self.up is None:
-            return None
-        parts: dict[Part, Tensor] = {"down": _float(self.down, weight), "up": _float(self.up[rows], weight)}
-        if self.mid is not None:
-            parts["mid"] = _float(self.mid, weight)
-        return delta_of("lora", Factors(parts=parts, keys={}, scale=self.scale * amount), weight)
-
-    def affects(self, name: str) -> bool:
-        """Whether it changes that parameter of a module, "weight" or "bias"."""
-        return self.down is not None if name == "weight" else self.shift is not None
-
-    @property
-    def rows_together(self) -> int | None:
-        """How many rows of a weight have to be computed together; None for all."""
-        return 1
-
-    def bias_delta(self, bias: Tensor | None, like: Tensor, amount: float) -> Tensor | None:
-        return None if self.shift is None else _float(self.shift, like) * amount
-
-    def tensors(self) -> Iterator[Tensor]:
-        yield from (value for value in (self.down, self.up, self.mid, self.shift) if value is not None)
-
-    def wider(self, inputs: int) -> LowRankPatch:
-        """The same patch for a module with more inputs, of which it ignores the new ones."""
-        import torch
-
-        if self.down is None or self.down.shape[1] == inputs:
-            return self
-        zeros = self.down.new_zeros(self.down.shape[0], inputs - self.down.shape[1])
-        return replace(self, down=torch.cat([self.down, zeros], 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightPatch:
-    """A layer whose new weight depends on the old one, or that is no product of small factors."""
 
     algorithm: str
     factors: Factors
+
+    @property
+    def is_low_rank(self) -> bool:
+        return self.algorithm == LOW_RANK
+
+    @property
+    def rank(self) -> int:
+        """0 for a shift alone, and for what is not of low rank."""
+        return self.factors.parts["up"].shape[1] if self.is_low_rank and self.factors.has("up") else 0
 
     def delta(self, weight: Tensor, amount: float, rows: slice = _ALL) -> Tensor | None:
         """What a weight gains, in float32; None for nothing. Linear in `amount`, except for a DoRA of PEFT.
@@ -110,7 +72,7 @@ class WeightPatch:
         factors = self._on(weight)
         if rows != _ALL:
             factors = replace(factors, rows=rows_within(factors.rows, rows))
-        if not is_peft(factors.keys, "magnitude"):
+        if not self.is_low_rank and not is_peft(factors.keys, "magnitude"):
             return delta_of(self.algorithm, factors, weight) * amount
         if amount == 0:
             return None
@@ -122,11 +84,6 @@ class WeightPatch:
             return self.factors.parts.keys() != {"diff_b"}
         return self.factors.has("diff_b") or self.algorithm == "ia3"
 
-    @property
-    def rows_together(self) -> int | None:
-        """How many rows of a weight have to be computed together; None for all."""
-        return rows_together(self.algorithm, self.factors)
-
     def bias_delta(self, bias: Tensor | None, like: Tensor, amount: float) -> Tensor | None:
         if self.factors.has("diff_b"):
             value = cut(_float(self.factors.parts["diff_b"], like), self.factors.rows)
@@ -134,26 +91,25 @@ class WeightPatch:
         gain = ia3_bias(self._on(like), bias) if self.algorithm == "ia3" and bias is not None else None
         return None if gain is None else gain * amount
 
-    def tensors(self) -> Iterator[Tensor]:
-        yield from self.factors.parts.values()
+    def wider(self, inputs: int) -> Patch:
+        """Of low rank, for a module with more inputs, of which it ignores the new ones."""
+        import torch
+
+        down = self.factors.parts.get("down")
+        if down is None or down.shape[1] == inputs:
+            return self
+        wide = torch.cat([down, down.new_zeros(len(down), inputs - down.shape[1])], 1)
+        return replace(self, factors=replace(self.factors, parts={**self.factors.parts, "down": wide}))
 
     def _on(self, like: Tensor) -> Factors:
         parts = {part: _float(value, like) for part, value in self.factors.parts.items()}
         return replace(self.factors, parts=parts)
 
 
-Patch = LowRankPatch | WeightPatch
-
-
 def _float(value: Tensor, like: Tensor) -> Tensor:
     import torch
 
     return value.to(like.device, torch.float32)
-
-
-def rank_of(patch: Patch) -> int:
-    """The rank of a LowRankPatch; 0 for a shift alone and for a WeightPatch."""
-    return patch.up.shape[1] if isinstance(patch, LowRankPatch) and patch.up is not None else 0
 
 
 def takes_factors(module: nn.Module) -> bool:
@@ -188,7 +144,7 @@ def patches(
             is_matrix = isinstance(weight.module, _matrix_modules())
             if weight.name != "weight" or not (is_matrix or len(own) == 1):
                 raise Unfit("of biases that modules of this model can't have")
-            found.append(LowRankPatch(down=None, up=None, shift=_shift(factors, shape)))
+            found.append(Patch(algorithm=LOW_RANK, factors=replace(factors, parts=_shift(factors, shape), rows=None)))
         return found
     except KeyError as error:
         raise Unfit("of layers that lack one of their factors") from error
@@ -218,11 +174,11 @@ def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], config
             raise Unfit("with an alpha that is more than one number")
         numbers[part] = float(tensor.reshape(()).item())
     alpha, on_input = numbers.get("alpha"), bool(numbers.get("on_input"))
-    scale = scale_of(configs, target, alpha, rank_of_factors(factors))
+    scale = scale_of(configs, target, alpha, rank_of(factors))
     return replace(factors, scale=scale, alpha=alpha, on_input=on_input)
 
 
-def _low_rank_patch(factors: Factors, shape: Shape) -> LowRankPatch:
+def _low_rank_patch(factors: Factors, shape: Shape) -> Patch:
     down, up, mid = factors.parts["down"], factors.cut(factors.flat("up")), factors.parts.get("mid")
     rank, window = down.shape[0], shape[2:]
     core = (rank, rank, *window) if mid is None else tuple(mid.shape)
@@ -233,25 +189,26 @@ def _low_rank_patch(factors: Factors, shape: Shape) -> LowRankPatch:
         or down.numel() != rank * math.prod(inside)
     ):
         raise Unfit(_SIZES)
-    return LowRankPatch(
-        down=down.reshape(rank, *inside), up=up, mid=mid, scale=factors.scale, shift=_shift(factors, shape)
-    )
+    parts: dict[Part, Tensor] = {"down": down.reshape(rank, *inside), "up": up, **_shift(factors, shape)}
+    if mid is not None:
+        parts["mid"] = mid
+    return Patch(algorithm=LOW_RANK, factors=replace(factors, parts=parts, rows=None))
 
 
-def _shift(factors: Factors, shape: Shape) -> Tensor | None:
+def _shift(factors: Factors, shape: Shape) -> dict[Part, Tensor]:
     """A bias that PEFT trains is scaled like its factors; a difference of the module's own bias is not scaled."""
     scales: tuple[tuple[Part, float], ...] = (("diff_b", 1.0), ("up_bias", factors.scale))
     shifts = [scale * factors.cut(factors.parts[part].float()) for part, scale in scales if part in factors.parts]
     if any(tuple(shift.shape) != (shape[0],) for shift in shifts):
         raise Unfit(_SIZES)
-    return sum(shifts[1:], shifts[0]) if shifts else None
+    return {"diff_b": sum(shifts[1:], shifts[0])} if shifts else {}
 
 
-def _weight_patch(algorithm: str, factors: Factors, shape: Shape) -> WeightPatch:
+def _weight_patch(algorithm: str, factors: Factors, shape: Shape) -> Patch:
     """Tries the formula on tensors without values first. Raises Unfit where the shapes don't match."""
     import torch
 
-    patch = WeightPatch(algorithm=algorithm, factors=factors)
+    patch = Patch(algorithm=algorithm, factors=factors)
     with torch.inference_mode(False), torch.no_grad():
         try:
             patch.delta(torch.empty(shape, device="meta"), 1.0)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hub_ui.generate.lora.algorithms import cut, dora_epsilon, is_peft, kronecker_factors, over_inputs
-from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product, times
+from hub_ui.generate.lora.hooks import AdapterWeights, IndexedPatch, batch_of, broadcast, by_channels, product, times
 from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
-from hub_ui.generate.lora.patch import WeightPatch
+from hub_ui.generate.lora.patch import Patch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 _COLUMNS = 512
 Form = Literal["kronecker", "hadamard", "dora"]
 Shape = tuple[int, ...]
-# A patch and the position of its LoRA among the weights.
-IndexedPatch = tuple[int, WeightPatch]
 
 
-def form_of(patch: WeightPatch, shape: Shape) -> Form | None:
+def form_of(patch: Patch, shape: Shape) -> Form | None:
     """How a patch is added to the outputs of a layer with such a weight; None where that takes a matrix as large."""
     factors = patch.factors
     if factors.has("magnitude"):
@@ -43,7 +41,7 @@ def form_of(patch: WeightPatch, shape: Shape) -> Form | None:
     return None
 
 
-def cost_of(patch: WeightPatch, form: Form, shape: Shape) -> int:
+def cost_of(patch: Patch, form: Form, shape: Shape) -> int:
     """Multiplications for each token."""
     outputs, inputs, parts = shape[0], math.prod(shape[1:]), patch.factors.parts
     if form == "dora":
@@ -55,7 +53,7 @@ def cost_of(patch: WeightPatch, form: Form, shape: Shape) -> int:
     return inputs * high + outputs * wide
 
 
-def _kronecker_inputs(patch: WeightPatch, shape: Shape) -> int | None:
+def _kronecker_inputs(patch: Patch, shape: Shape) -> int | None:
     """The inputs of the first factor; None where a convolution's inputs are not divided between both factors."""
     parts = patch.factors.parts
     wide = parts["lokr_w1"].shape[1] if "lokr_w1" in parts else parts["lokr_w1_b"].shape[1]
@@ -113,7 +111,7 @@ class StructuredHook:
         amounts = self._by_batch[index, batch]
         return amounts if tokens is None else amounts[tokens.rows.to(x.device)]
 
-    def _addition(self, patch: WeightPatch, module: Any, y: Tensor) -> _Addition:
+    def _addition(self, patch: Patch, module: Any, y: Tensor) -> _Addition:
         import torch
 
         parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
@@ -171,7 +169,7 @@ def dequantise(module: Any) -> Iterator[Tensor]:
         yield outputs
 
 
-def _kronecker(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
+def _kronecker(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
     """`first` [out1, in1], `second` [out2, in2, window]. `rows`: the outputs to keep."""
     first, second = kronecker_factors(patch.factors)
     second = second.reshape(len(second), -1, *shape[2:]).to(dtype)
@@ -194,7 +192,7 @@ def _kronecker(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bo
     return add
 
 
-def _hadamard(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
+def _hadamard(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
     factors = patch.factors
     ups = [factors.cut(factors.flat(part)) for part in ("hada_w1_a", "hada_w2_a")]
     downs = [factors.flat(part) for part in ("hada_w1_b", "hada_w2_b")]
@@ -211,7 +209,7 @@ def _hadamard(patch: WeightPatch, shape: Shape, dtype: Any, channels_second: boo
 
 
 def _dora(
-    patch: WeightPatch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, channels_second: bool
+    patch: Patch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, channels_second: bool
 ) -> _Addition:
     """`squares` are ||W||^2, 2 <W, D> and ||D||^2 of each output, from which the norm at any weight follows."""
     import torch
@@ -248,7 +246,7 @@ def _dora(
     return add
 
 
-def _matrix(patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Addition:
+def _matrix(patch: Patch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Addition:
     delta = patch.delta(weight, 1.0)
     shift = patch.bias_delta(None if bias is None else bias.to(weight), weight, 1.0)
     delta, shift = (None if each is None else each.to(dtype) for each in (delta, shift))

@@ -120,7 +120,7 @@ class Said:
 def after(outcome: Outcome, text: str) -> Said:
     """What a change did, with the way back."""
     text = format.sentences(text if outcome.done else "", outcome.note and _(outcome.note))
-    failures = tuple((format.title(one.entry.title), one.error.message) for one in outcome.failed)
+    failures = tuple((format.title(entry.title), error.message) for entry, error in outcome.failed.items())
     undo = outcome.change.id if outcome.change else ""
     return Said(text=text or _("Nothing was changed."), failures=failures, undo=undo)
 

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.memory import Device
 from hub_ui.generate.offload import Placement
 from tests.hub_ui.generate.real_pipelines import spec_of

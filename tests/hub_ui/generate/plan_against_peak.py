@@ -29,12 +29,12 @@ from hub_ui.generate.base_models.precision import (
     store_network,
     store_text_encoder,
 )
-from hub_ui.generate.lora.algorithms import Factors
+from hub_ui.generate.lora.algorithms import LOW_RANK, Factors
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle
-from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
+from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
@@ -149,11 +149,11 @@ def _patch(layer: nn.Linear, case: Case) -> Patch:
     up, down = torch.empty(layer.out_features, rank, **options), torch.empty(rank, layer.in_features, **options)
     parts: dict[Part, torch.Tensor] = {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
     if case.kind == "lora":
-        return LowRankPatch(down=down, up=up)
+        parts = {"down": down, "up": up}
     if case.kind == "dora":
         parts = {"down": down, "up": up, "magnitude": torch.empty(layer.out_features, 1, **options)}
-    algorithm = "loha" if case.kind == "loha" else "lora"
-    return WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys={}))
+    algorithm = {"lora": LOW_RANK, "loha": "loha", "dora": "lora"}[case.kind]
+    return Patch(algorithm=algorithm, factors=Factors(parts=parts, keys={}))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from diffusers import UniPCMultistepScheduler
 
-from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.plan import choose_spec
@@ -80,23 +79,6 @@ def test_a_base_from_a_hub_draws_and_is_pinned_in_the_report(online: Engine, lor
     assert report.base_sha256 is None
     fetched = [step for step in told if step.stage.startswith("Fetching")]
     assert fetched[-1].done == fetched[-1].total > 1_000_000
-
-
-def test_gigabytes_are_not_fetched_unasked(online: Engine, lora: Path) -> None:
-    with pytest.raises(NeedsFetching, match=r"2\.0 GB from maker/huge"):
-        one(online, lora, "maker/huge")
-
-
-def test_a_gated_base_and_one_of_another_architecture_are_told(online: Engine, lora: Path) -> None:
-    with pytest.raises(Gated, match="agree, and set HF_TOKEN"):
-        one(online, lora, "maker/gated")
-    with pytest.raises(DoesNotFit, match="maker/flux is flux1"):
-        one(online, lora, "maker/flux")
-
-
-def test_a_lora_given_as_the_base_is_told(online: Engine, lora: Path) -> None:
-    with pytest.raises(NoBase, match="is a LoRA: it changes a base model and is none itself"):
-        one(online, lora, str(lora))
 
 
 def test_a_checkpoint_on_this_disk_draws(

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hub_ui.generate.base_models import Checkpoint, choose_base
-from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device

@@ -14,9 +14,9 @@ from diffusers import ZImageTransformer2DModel
 from transformers import T5Config, T5EncoderModel
 
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision, store_network, store_text_encoder
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
 from hub_ui.generate.offload import Placement, free_parts, layer_mover, place, prepare

@@ -207,16 +207,6 @@ def test_the_base_beside_a_control_lora_is_the_base_alone(studio: Engine, tmp_pa
     assert apart(studio.generate(alone, comparison.single(alone)).images[0], without) == 0
 
 
-def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_path: Path) -> None:
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    job = GenerationRequest(
-        adapters=(), base=base, prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
-    )
-    assert studio.generate(job, comparison.single(job)).report.notes == (
-        "No LoRA here is steered by an image, so the control image was not used.",
-    )
-
-
 def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
     base = TINY["flux1 Kontext"].save(tmp_path / "base")

@@ -89,7 +89,7 @@ def test_what_is_here_again_is_not_put_back(library: Library, held: tuple[Entry,
     put(library, held[0].file, weights(fill=b"\x01"))
     library.lock.write_text(lockfile.dumps([held[0], held[2]]))
     back = changes.undo()
-    assert [one.error.message for one in back.failed] == ["civitai:1@10#100 is in the library again already."]
+    assert [error.message for error in back.failed.values()] == ["civitai:1@10#100 is in the library again already."]
     assert (back.done, library.entries()) == ((held[1],), held)
 
 
@@ -108,7 +108,9 @@ def test_a_file_that_left_the_trash_is_reported(library: Library, held: tuple[En
     for path in (library.folder / ".trash").rglob("*.safetensors"):
         path.unlink()
     back = changes.undo()
-    assert [one.error.message for one in back.failed] == ["“ink” can't be put back: it is not in the trash any more."]
+    assert [error.message for error in back.failed.values()] == [
+        "“ink” can't be put back: it is not in the trash any more."
+    ]
     assert changes.recent() == ()
 
 
@@ -167,7 +169,7 @@ def test_nothing_is_overwritten_by_a_move(library: Library, held: tuple[Entry, .
     outcome = changes_of(library).move(
         {held[0]: "sd1/taken.safetensors", held[1]: held[2].file, held[2]: "b.safetensors"}
     )
-    assert [one.error.message for one in outcome.failed] == [
+    assert [error.message for error in outcome.failed.values()] == [
         "There is another file at sd1/taken.safetensors. Choose another template, or move that file away."
     ]
     assert (library.folder / "sd1/taken.safetensors").read_bytes() == b"mine"
@@ -330,7 +332,9 @@ def test_a_file_that_cannot_be_renamed_stays_and_the_lock_says_where(
 ) -> None:
     (library.folder / "closed").mkdir(mode=0o500)
     outcome = changes_of(library).move({held[0]: "closed/ink.safetensors", held[1]: "open/mist.safetensors"})
-    assert [one.error.message for one in outcome.failed] == ["sd1/ink.safetensors can't be moved: Permission denied."]
+    assert [error.message for error in outcome.failed.values()] == [
+        "sd1/ink.safetensors can't be moved: Permission denied."
+    ]
     assert [one.file for one in library.entries()] == [
         "sd1/ink.safetensors", "open/mist.safetensors", "sd1/rust.safetensors",
     ]  # fmt: skip

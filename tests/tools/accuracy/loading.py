@@ -21,7 +21,7 @@ from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import find_candidates, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix
+from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, Shape, layers_of, matrix
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Unfit, configs_of, patches
 from hub_ui.generate.result import Missed
@@ -137,19 +137,19 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
     mapping = map_keys(shapes, network.names)
     placed, missed = [], list(mapping.missed)
     for each in mapping.layers:
-        if "on_input" in each.layer.keys:
+        if "on_input" in each.keys:
             # A value in the file says which side an IA3 scales; here only how many numbers it has can tell.
             outputs = sum(matrix(network.names.size(target))[0] for target in each.targets)
-            over_inputs = prod(shapes[each.layer.keys["ia3"]]) != outputs
-            tensors[each.layer.keys["on_input"]] = torch.tensor(float(over_inputs))
+            over_inputs = prod(shapes[each.keys["ia3"]]) != outputs
+            tensors[each.keys["on_input"]] = torch.tensor(float(over_inputs))
         try:
             for target in each.targets:
                 params = param_handles(network.parts[target.component], target.module)
                 shape = network.names.size(target)
-                patches(each.layer, target, shape, params, tensors, configs_of(metadata))
+                patches(each, target, shape, params, tensors, configs_of(metadata))
             placed.append(each)
         except (Unfit, Inseparable) as refused:
-            missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))
+            missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.keys.values())))
     return KeyMapping(layers=tuple(placed), missed=tuple(missed))
 
 
@@ -165,10 +165,7 @@ def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: 
             layers.setdefault(layer, {})[part] = key
     known = {layer for layer in layers if find_candidates(layer, network.names)[1]}
     return KeyMapping(
-        layers=tuple(
-            MappedLayer(layer=Layer(name=layer, algorithm="lora", keys=layers[layer]), targets=())
-            for layer in sorted(known)
-        ),
+        layers=tuple(Layer(name=layer, algorithm="lora", keys=layers[layer]) for layer in sorted(known)),
         missed=tuple(
             Missed(reason=f"of {layer}, which this base does not have", keys=tuple(keys.values()))
             for layer, keys in layers.items()
@@ -185,7 +182,7 @@ def _before(case: Mapping[str, Any]) -> Outcome:
 def _after(mapping: KeyMapping | None, tensors: int) -> Outcome:
     if mapping is None:
         return "refused"
-    placed = sum(len(each.layer.keys) for each in mapping.layers)
+    placed = sum(len(each.keys) for each in mapping.layers)
     missed = sum(len(each.keys) for each in mapping.missed)
     if placed + missed != tensors:
         return "silent"

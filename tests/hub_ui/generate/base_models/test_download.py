@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import DoesNotFit, Gated, HubDown, HubUiError, KeyRequired, NeedsFetching, NoBase
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, base_by_id, choose_base
+from hub_ui.generate.base_models import PipelineSpec, SharedComponent, base_by_id, choose_base
 from hub_ui.generate.base_models import download as base_models_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from tests.faulty_hubs import HubEndpoints, running_hubs
@@ -29,11 +29,10 @@ def data(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vae/config.json": {"path": "base/vae/config.json"},
         "vae/diffusion_pytorch_model.safetensors": {"path": "base/vae/diffusion_pytorch_model.safetensors"},
     }
-    network = {"fast_unet.safetensors": {"path": "base/unet/diffusion_pytorch_model.safetensors"}}
     packing = {"quantization_config": {"quant_method": "nunchaku_lite"}}
     packed = {"model_index.json": {"path": "base/model_index.json"}, "unet/config.json": text(packing)}
     folder = tmp_path_factory.mktemp("data") / "hub"
-    return save_hub(folder, Path(base), modular=modular, network=network, packed=packed)
+    return save_hub(folder, Path(base), modular=modular, packed=packed)
 
 
 @pytest.fixture(scope="module")
@@ -273,13 +272,3 @@ def test_parts_that_a_repo_leaves_out_are_borrowed(source: Source) -> None:
         plan_download(of("maker/tiny", assumed=False, shared_components=(llama,)), source), source, silently
     )
     assert all_of(fetched.parts["text_encoder_4"]) == ["config.json", "model.safetensors"]
-
-
-def test_a_network_of_another_repo_replaces_the_base_s_own(source: Source, offline: Source) -> None:
-    fast = Checkpoint(repo="maker/network", file="fast_unet.safetensors", brings=frozenset({"unet"}))
-    choice = of("maker/tiny", assumed=False, checkpoint=fast)
-    fetched = download(plan_download(choice, source), source, silently)
-    assert fetched.checkpoint is not None
-    assert fetched.checkpoint.name == "fast_unet.safetensors"
-    assert not (fetched.folder / WEIGHTS[1]).exists()
-    assert download(plan_download(choice, offline), offline, silently) == fetched

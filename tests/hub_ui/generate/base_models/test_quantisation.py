@@ -13,9 +13,10 @@ from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision
 from hub_ui.generate.base_models import download as of_download
-from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
+from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NetworkFiles
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache

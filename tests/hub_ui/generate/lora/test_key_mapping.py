@@ -281,5 +281,5 @@ SIZES = st.lists(st.integers(min_value=0, max_value=9), max_size=4).map(tuple)
 @given(st.dictionaries(st.tuples(st.sampled_from(LAYERS), st.sampled_from(ENDS)).map("".join), SIZES, max_size=12))
 def test_whatever_is_in_a_file_is_placed_or_missed(shapes: dict[str, Shape]) -> None:
     found = map_keys(shapes, SD1, "sd1")
-    keys = [key for each in found.layers for key in each.layer.keys.values()]
+    keys = [key for each in found.layers for key in each.keys.values()]
     assert sorted(keys + [key for each in found.missed for key in each.keys]) == sorted(shapes)

@@ -6,17 +6,17 @@ from torch import nn
 
 from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.lora.algorithms import Factors, Rows
+from hub_ui.generate.lora.algorithms import LOW_RANK, Factors, Rows
 from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
+from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.memory_plan import MERGED_AT_ONCE, footprint
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 
-def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> WeightPatch:
+def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> Patch:
     parts = {"diff": value} | ({} if bias is None else {"diff_b": bias})
-    return WeightPatch(algorithm="diff", factors=Factors(parts=parts, keys={}))  # type: ignore[arg-type]
+    return Patch(algorithm="diff", factors=Factors(parts=parts, keys={}))  # type: ignore[arg-type]
 
 
 def params(module: nn.Module) -> dict[str, ParamHandle]:
@@ -123,7 +123,7 @@ def test_a_large_weight_is_merged_some_rows_at_a_time(
     torch.manual_seed(0)
     algorithm, shapes = FORMULAS[name]
     parts = {part: torch.randn(shape) * 0.3 for part, shape in shapes.items()}
-    patch = WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys={}, rows=rows))
+    patch = Patch(algorithm=algorithm, factors=Factors(parts=parts, keys={}, rows=rows))
     module, kept = nn.Linear(8, 9 if rows else 12), Originals()
     own = module.weight.data
     expected = own + patch.delta(own, 0.7)  # type: ignore[operator]
@@ -136,7 +136,7 @@ def test_merging_a_dora_into_a_large_weight_takes_of_a_gpu_what_is_planned() -> 
     parts: dict[Part, torch.Tensor] = {
         "down": torch.zeros(16, 640, 3, 3), "up": torch.zeros(640, 16, 1, 1), "magnitude": torch.ones(640, 1, 1, 1),
     }  # fmt: skip
-    patch = WeightPatch(algorithm="lora", factors=Factors(parts=parts, keys={}))
+    patch = Patch(algorithm="lora", factors=Factors(parts=parts, keys={}))
     with simulated_cuda(Card()) as cuda, torch.no_grad():
         module = nn.Conv2d(640, 640, 3, bias=False, dtype=torch.float16).to("cuda:0")
         before = cuda.cards[0].used
@@ -173,7 +173,8 @@ def is_merged(change: ModuleChange, steps: int | None) -> bool:
 def lora(shape: tuple[int, ...], rank: int) -> ModuleChange:
     """In half precision."""
     down, up = torch.empty(rank, *shape[1:], device="meta"), torch.empty(shape[0], rank, device="meta")
-    return ModuleChange(shape=shape, itemsize=2, patches=[LowRankPatch(down=down, up=up)])
+    patch = Patch(algorithm=LOW_RANK, factors=Factors(parts={"down": down, "up": up}, keys={}))
+    return ModuleChange(shape=shape, itemsize=2, patches=[patch])
 
 
 def module_change(side: int) -> ModuleChange:
@@ -186,7 +187,7 @@ def test_a_lokr_of_unequal_factors_is_merged_sooner_than_one_of_equal_ones() -> 
             "lokr_w1": torch.empty(first, first, device="meta"),
             "lokr_w2": torch.empty(1024 // first, 1024 // first, device="meta"),
         }
-        patch = WeightPatch(algorithm="lokr", factors=Factors(parts=parts, keys={}))
+        patch = Patch(algorithm="lokr", factors=Factors(parts=parts, keys={}))
         return ModuleChange(shape=(1024, 1024), itemsize=2, patches=[patch])
 
     assert [is_merged(lokr(first), 1) for first in (2, 32)] == [True, False]

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from connectors.weights.key_formats import Part
-from hub_ui.generate.lora.algorithms import Factors
+from hub_ui.generate.lora.algorithms import LOW_RANK, Factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, attach, follow_tokens
 from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
+from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import CPU
@@ -44,14 +44,14 @@ CONV: dict[str, Made] = {
 }
 
 
-def patch(made: Made, peft: bool = False, **fields: Any) -> WeightPatch:
+def patch(made: Made, peft: bool = False, **fields: Any) -> Patch:
     algorithm, shapes = made
     parts = {part: torch.randn(shape) * 0.5 for part, shape in shapes.items()}
     keys: dict[Part, str] = {"magnitude": "a.lora_magnitude_vector"} if peft else {}
-    return WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys=keys, scale=0.5, **fields))
+    return Patch(algorithm=algorithm, factors=Factors(parts=parts, keys=keys, scale=0.5, **fields))
 
 
-def merged(module: Any, one: WeightPatch, weight: float, x: torch.Tensor) -> torch.Tensor:
+def merged(module: Any, one: Patch, weight: float, x: torch.Tensor) -> torch.Tensor:
     other = copy.deepcopy(module)
     delta = one.delta(module.weight.data, weight)
     other.weight.data += 0 if delta is None else delta
@@ -68,7 +68,7 @@ def bias_of(module: nn.Module) -> ParamHandle | None:
     return None if module.bias is None else ParamHandle(module=module, name="bias")
 
 
-def attached(module: Any, one: WeightPatch) -> AdapterWeights:
+def attached(module: Any, one: Patch) -> AdapterWeights:
     weights = AdapterWeights()
     weight = ParamHandle(module=module, name="weight")
     read = dequantise if is_quantised(weight.module) else partial(columns, weight)
@@ -76,7 +76,7 @@ def attached(module: Any, one: WeightPatch) -> AdapterWeights:
     return weights
 
 
-def check(module: Any, one: WeightPatch, x: torch.Tensor) -> None:
+def check(module: Any, one: Patch, x: torch.Tensor) -> None:
     assert form_of(one, tuple(module.weight.shape)) is not None
     wanted = {weight: merged(module, one, weight, x) for weight in (0.0, 1.0, -0.7)}
     weights = attached(module, one)
@@ -192,16 +192,17 @@ MODULES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def live(inside: tuple[int, ...], **fields: Any) -> LowRankPatch:
-    values = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), "scale": 0.5}
-    return LowRankPatch(**{**values, **fields})
+def live(inside: tuple[int, ...], **fields: Any) -> Patch:
+    scale = fields.pop("scale", 0.5)
+    parts: dict[Any, Any] = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), **fields}
+    return Patch(algorithm=LOW_RANK, factors=Factors(parts=parts, keys={}, scale=scale))
 
 
-def with_core(**fields: Any) -> LowRankPatch:
+def with_core(**fields: Any) -> Patch:
     return live((6, 1, 1), mid=torch.randn(2, 2, 3, 3), **fields)
 
 
-def merged_module(module: Any, patches: list[LowRankPatch], weights: list[float]) -> Any:
+def merged_module(module: Any, patches: list[Patch], weights: list[float]) -> Any:
     """The module with the patches in its weights."""
     other = copy.deepcopy(module)
     for patch, weight in zip(patches, weights, strict=True):
@@ -239,7 +240,7 @@ def test_patches_with_and_without_a_core_go_together() -> None:
 def test_rows_of_a_batch_are_as_one_by_one(kind: str, weights: Any, guided: bool, shifted: bool) -> None:
     make, inside, shape = MODULES[kind]
     module, x, dial = make(), torch.randn((4 if guided else 2), *shape[1:]), AdapterWeights()
-    shift = {"shift": torch.randn(9)} if shifted else {}
+    shift = {"diff_b": torch.randn(9)} if shifted else {}
     attach(module, [(0, live(inside, **shift)), (1, live(inside, scale=1.5))], dial)
     expected = []
     for number, row in enumerate(x):
@@ -289,7 +290,7 @@ def test_a_scale_too_large_for_half_precision_is_worked_into_the_factors(rows: A
 def test_a_shift_alone_is_added_to_norms_and_by_channel_where_channels_come_second() -> None:
     for module, x, axis in ((nn.LayerNorm(9), torch.randn(2, 4, 9), -1), (nn.GroupNorm(3, 9), torch.randn(2, 9, 4), 1)):
         own, shift, dial = run(module, x), torch.randn(9), AdapterWeights()
-        attach(module, [(0, LowRankPatch(down=None, up=None, shift=shift))], dial)
+        attach(module, [(0, Patch(algorithm=LOW_RANK, factors=Factors(parts={"diff_b": shift}, keys={})))], dial)
         dial.set([0.5])
         torch.testing.assert_close(run(module, x) - own, 0.5 * shift.view([9, 1] if axis == 1 else [9]).expand_as(own))
 
@@ -312,7 +313,8 @@ def test_a_device_keeps_each_factor_once() -> None:
     with simulated_cuda(Card()) as cuda, torch.no_grad():
         module, x = nn.Linear(1000, 2000, bias=False).to("cuda:0"), torch.zeros(1, 1000, device="cuda:0")
         before = cuda.cards[0].used
-        attach(module, [(0, LowRankPatch(down=torch.zeros(8, 1000), up=torch.zeros(2000, 8), scale=1.0))], dial)
+        factors = Factors(parts={"down": torch.zeros(8, 1000), "up": torch.zeros(2000, 8)}, keys={})
+        attach(module, [(0, Patch(algorithm=LOW_RANK, factors=factors))], dial)
         for weight in (0.5, 1.0):
             dial.set([weight])
             module(x)
