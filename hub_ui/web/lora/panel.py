@@ -1,6 +1,6 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,12 +28,12 @@ from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import word
+from hub_ui.web.layout.glossary import WORDS, word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import read_text
-from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
+from hub_ui.web.lora.fact_rows import Fact, rows
 from hub_ui.web.view import StackedLora, View
 
 MOST_NAMED = 4
@@ -164,11 +164,11 @@ class Panel:
             ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
-            "facts": (
-                *fact_groups(rows(record, facts), "" if state else read_text(facts)),
-                # They come last, and push nothing away that is being read.
-                *usage_group(used, missing, self.title_of, record.weight_text),
-            ),
+            "facts": list(fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "used": used,
+            "used_words": WORDS["used"],
+            "missing": missing,
+            "title_of": self.title_of,
             "usage_address": usage_address(record.ref, used),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
             "versions": detail.with_changes(lora, history, lambda known: lookup.with_header_facts(known)[0]),
@@ -228,14 +228,6 @@ def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     """What the file that `ref` names is known to prove."""
     file = detail.version_and_file(lora, ref)[1]
     return services.lookup.find_facts(file) if file else None
-
-
-def usage_group(
-    used: Sequence[Used], missing: str, title: Callable[[str], str], author: str
-) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What people use as a group of facts; `missing` says why it is not known. For the others see `usage_rows`."""
-    if used or missing:
-        yield _("What people use"), format.visible(missing) or usage_count(used), list(usage_rows(used, title, author))
 
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
