@@ -21,7 +21,6 @@ from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
-from hub_ui.library.download.progress import Progress
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
 from hub_ui.web.queue import use_request
 from hub_ui.web.try_page.form import (
@@ -267,33 +266,21 @@ class TryRoutes(Room):
         return self.step(state, step, filled)
 
     def step(self, state: PageState, step: Any, filled: Filled) -> dict[str, Any]:
-        """The stage at a step of its job, the last one too. `box` is the size that the images are shown at."""
+        """The stage at a step of its job, which is None before the first one. `box` is how large images are shown."""
         if isinstance(step, Failed):
             return failure(state, step.error)
         if isinstance(step, Stopped):
             return {"mode": "failed", "text": step.text}
         if isinstance(step, Result):
             return {"mode": "done", "r": step.showing(state.shown), "box": frame(step.width, step.height)}
-        text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
-        left, preview = (step.seconds_left, step.preview) if isinstance(step, Step) else (None, None)
+        preview = step.preview if isinstance(step, Step) else None
         return {
             "mode": "waiting",
-            "text": text,
-            "percent": None if fraction is None else 100 * fraction,
-            "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
+            "step": step,
+            "duration": format.duration,
             "look": "" if preview is None else data_url(preview),
             "box": frame(*(filled.settings.size or (512, 512))),
         }
-
-
-def progress_text(step: Progress | Step) -> tuple[str, float | None]:
-    """A line of text about a step, and its fraction from 0 to 1."""
-    if isinstance(step, Progress):
-        size = format.size(step.done)
-        if step.total:
-            size = _("{done} of {total}").format(done=size, total=format.size(step.total))
-        return _("Downloading: {progress}").format(progress=size), step.fraction
-    return step.stage, step.done / step.total if step.total else None
 
 
 def is_other_choice(row: TryField, state: PageState) -> bool:
