@@ -35,7 +35,6 @@ from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, ta
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
-from hub_ui.web.library.rows import LibraryItem
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit.routes import lock_file
@@ -177,7 +176,7 @@ class LibraryRoutes(Room):
             return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.all(view)
-        row = next((one for one in values["items"] if str(one.ref) == ref), None)
+        row = next((one for one in values["items"] if str(one["ref"]) == ref), None)
         return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=drawer_values(services))
 
     def reveal(self, request: Request, ref: Ref) -> None:
@@ -199,11 +198,7 @@ class LibraryRoutes(Room):
                 services.queue.add(one.ref, one.title)
             text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
             return self.answer_act(request, View(page="library"), Said(text=text))
-        imported = {
-            "text": text,
-            "found": wanted,
-            "new": new,
-        }
+        imported = {"text": text, "found": wanted, "new": new}
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
     def add_file(self, given: BinaryIO, name: str) -> Ref:
@@ -268,21 +263,26 @@ class LibraryRoutes(Room):
             "sentences": format.sentences,
         }
 
-    def item(self, row: LibraryRow) -> LibraryItem:
-        services, one = self.services, row.entry
-        record, results = rows.catalog_record(services, one.ref), self.checks.results
+    def item(self, row: LibraryRow) -> dict[str, Any]:
+        """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files: `half`
+        is the other one of a LoRA in two, for much noise and for little.
+        """
+        services, one, results = self.services, row.entry, self.checks.results
+        record = rows.catalog_record(services, one.ref)
         half = services.downloads.other_half(one.ref) if may_be_half(one) else None
         other = next((each for each in services.library.entries() if each.ref == half), None) if half else None
-        return LibraryItem(
-            row=row,
-            creator=format.title(record.creator) if record and record.creator else one.ref.id,
-            image=self.picture(row, record),
-            size=one.size + (other.size if other else 0),
-            checked=results.checked.get(one.ref),
-            status=results.statuses.get(one.ref),
-            half=half,
-            has_both=other is not None,
-        )
+        return {
+            "row": row,
+            "ref": one.ref,
+            "title": format.title(one.title) or one.file,
+            "creator": format.title(record.creator) if record and record.creator else one.ref.id,
+            "image": self.picture(row, record),
+            "size": one.size + (other.size if other else 0),
+            "checked": results.checked.get(one.ref),
+            "status": results.statuses.get(one.ref),
+            "half": half,
+            "has_both": other is not None,
+        }
 
     def picture(self, row: LibraryRow, record: Record | None) -> str:
         """The hub's, else the latest made with it, else the one beside its file; empty for none. Nothing mature."""
@@ -301,7 +301,7 @@ class LibraryRoutes(Room):
         item, file, weight = None, None, 1.0
         try:
             item = self.item(services.library_index.row(ref))
-            ref = item.ref
+            ref = item["ref"]
         except NotFound:
             try:
                 file = acts.waiting(services, ref)
@@ -313,7 +313,7 @@ class LibraryRoutes(Room):
             **self.shared(view),
             "close_address": replace(view, open="").link(),
             "item": item,
-            "conflicts": conflicts(services, item.row) if item else (),
+            "conflicts": conflicts(services, item["row"]) if item else (),
             "file": file,
             "ref": str(ref),
             "trouble": trouble,

@@ -1,7 +1,7 @@
-"""The library as a list: what is found, each row with its news, and the filters beside it."""
+"""The library as a list: what is found, and the filters beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from connectors.claims.resolve import record_of
 from connectors.errors import BadQuery, NotFound
@@ -14,9 +14,7 @@ from hub_ui.library import search
 from hub_ui.library.checks import CheckResults, file_count
 from hub_ui.library.collections import may_be_half, pair_up
 from hub_ui.library.index import LibraryRow
-from hub_ui.library.outdated import UpdateStatus
 from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
-from hub_ui.library.sync import FileCheck
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import Group, base_choices, choices_of, group_of
 from hub_ui.web.view import LibraryView
@@ -54,31 +52,6 @@ def catalog_record(services: Services, ref: Ref) -> Record | None:
         return record_of(lora, ref if lora.version(ref.version) is not None else ref.lora)
     except NotFound:
         return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryItem:
-    """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files.
-
-    `half` is the other file of a LoRA in two, for much noise and for little.
-    """
-
-    row: LibraryRow
-    creator: str
-    image: str
-    size: int
-    checked: FileCheck | None
-    status: UpdateStatus | None
-    half: Ref | None
-    has_both: bool
-
-    @property
-    def ref(self) -> Ref:
-        return self.row.entry.ref
-
-    @property
-    def title(self) -> str:
-        return format.title(self.row.entry.title) or self.row.entry.file
 
 
 def summary(rows: Sequence[LibraryRow]) -> str:
