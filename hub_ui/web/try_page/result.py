@@ -12,7 +12,6 @@ from pathlib import Path
 from PIL.Image import Image
 
 from connectors.errors import UsageError
-from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
@@ -45,8 +44,7 @@ class Result:
     `seconds` is the mean of those that were generated, None where all come from the cache. `sheet` is the address of
     the whole comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and
     `title` names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it;
-    `offered` are the weights of a row under a pair. `link` is an address with its settings, `link_note` what that
-    leaves out.
+    `offered` are the weights of a row under a pair. `view` is what the page said.
     """
 
     kind: ComparisonKind
@@ -68,8 +66,7 @@ class Result:
     fits: bool = False
     request: GenerationRequest | None = None
     offered: tuple[float, ...] = ()
-    link: str = ""
-    link_note: str = ""
+    view: View | None = None
 
     def showing(self, index: int | None) -> Result:
         """With another tile on the right of the slider."""
@@ -208,17 +205,6 @@ def with_weights(shown: Result, made: GenerationResult, images: GeneratedImages)
     added = result_of(made, images).tiles
     notes = tuple(note for note in made.report.notes if note not in shown.notes)
     return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
-
-
-def with_link(shown: Result, view: View) -> Result:
-    """An address with the settings of `view`, for others."""
-    shared = view.shareable()
-    lost = []
-    if len(shared.stack) < len(view.stack):
-        lost.append(_("The share link leaves out LoRAs that are files of this computer."))
-    if shared.settings.base != view.settings.base:
-        lost.append(_("The share link leaves out the base, which is a folder of this computer."))
-    return replace(shown, link=shared.to_address(), link_note=format.sentences(*lost))
 
 
 def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:

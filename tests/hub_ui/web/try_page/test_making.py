@@ -323,7 +323,7 @@ def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_fo
 
 
 def test_an_image_above_1_says_that_artifacts_are_likely_and_a_shared_link_has_no_job(site: TestClient) -> None:
-    share = shown_values(site, 0, 1, link="view=try&seed=5").select_one("[data-share]")
+    share = shown_values(site, 0, 1, view=read_address("seed=5").view).select_one("[data-share]")
     assert share is not None
     assert share["data-share"] == "?view=try&seed=5"
     stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
