@@ -110,38 +110,13 @@ def tile_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseField:
-    """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
+def fill(services: Services, state: PageState, *, asks: bool = False) -> dict[str, Any]:
+    """What the page shows of a form: its `settings`, where the address leads and then the base's defaults, its LoRAs,
+    the texts of its fields (empty for any other), and what can be chosen there.
 
-    id: str
-    choices: Sequence[tuple[str, str]] = ()
-    line: str = ""
-    is_problem: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filled:
-    """What the page shows of a form: its settings with the base's defaults, its LoRAs, the texts of its fields (empty
-    for any other), and what can be chosen there.
-
-    `usual` are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights;
-    `unseen`: whether a LoRA is known to its hub alone.
+    `asks`: whether hubs are asked for what was never seen; `unseen`: whether a LoRA is known to its hub alone. `usual`
+    are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights.
     """
-
-    settings: TrySettings
-    items: tuple[Mapping[str, Any], ...]
-    words: tuple[str, ...]
-    texts: Mapping[str, str]
-    base: BaseField
-    usual: tuple[float, ...]
-    range: tuple[float, float, int]
-    runs_there: bool
-    unseen: bool
-
-
-def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
-    """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
     view = state.view
     records = [services.lookup.find_record(ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, view.settings, records)
@@ -150,17 +125,17 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
         settings = replace(settings, prompt=suggest_prompt(records))
     usual = usual_weights(services, view)
     now = settings.weights or usual or (0.0, 1.0)
-    return Filled(
-        settings=settings,
-        items=tuple(stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)),
-        words=tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
-        texts=defaultdict(str, {**dict(settings.to_pairs()), **state.wrong}),
-        base=base_field(services, settings, records),
-        usual=usual,
-        range=(min(now), max(now), len(now)),
-        runs_there=bool(view.stack) and services.generation.runs_on_replicate(view.refs),
-        unseen=None in records,
-    )
+    return {
+        "settings": settings,
+        "stack": [stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)],
+        "words": tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
+        "texts": defaultdict(str, {**dict(settings.to_pairs()), **state.wrong}),
+        "base": base_field(services, settings, records),
+        "usual": usual,
+        "range": (min(now), max(now), len(now)),
+        "runs_there": bool(view.stack) and services.generation.runs_on_replicate(view.refs),
+        "unseen": None in records,
+    }
 
 
 def usual_weights(services: Services, view: View) -> tuple[float, ...]:
@@ -210,27 +185,29 @@ def stack_item(
     }
 
 
-def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> BaseField:
+def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> dict[str, Any]:
+    """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
+    none = {"id": settings.base, "choices": (), "line": "", "is_problem": False}
     first = next(filter(None, records), None)
     if first is None:
-        return BaseField(id=settings.base)
+        return none
     try:
         choice = choose_base(services, first, settings.base or None)
     except HubUiError as error:
         if compatibility_problem(services, first):
             # Which its row shows.
-            return BaseField(id=settings.base, line=_("No base model for this LoRA here"), is_problem=True)
-        others = choices(services, first.architecture)
-        return BaseField(id=settings.base, choices=others, line=error.message, is_problem=True)
+            return {**none, "line": _("No base model for this LoRA here"), "is_problem": True}
+        return {**none, "choices": choices(services, first.architecture), "line": error.message, "is_problem": True}
     # The size of a user's own base is unknown, and the packaged one is here.
     is_known = base_models.base_by_id(choice.id) is not None and choice.source != str(base_models.PACKAGED)
     disk = _("up to {n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
     offered = dict(choices(services, choice.architecture))
-    return BaseField(
-        id=choice.id,
-        choices=tuple({**offered, choice.id: offered.get(choice.id, choice.id)}.items()),
-        line=format.join(f"{choice.width} × {choice.height}", disk),
-    )
+    return {
+        "id": choice.id,
+        "choices": tuple({**offered, choice.id: offered.get(choice.id, choice.id)}.items()),
+        "line": format.join(f"{choice.width} × {choice.height}", disk),
+        "is_problem": False,
+    }
 
 
 def choices(services: Services, architecture: str | None) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """The addresses of the Compare page."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from hub_ui.web.try_page.form import (
     CHECKED,
     CONTROL_KINDS,
     Fields,
-    Filled,
     PageState,
     TryFields,
     apply_act,
@@ -127,7 +126,7 @@ class TryRoutes(Room):
             if "*" not in written and not fields.all("weight"):
                 view = view.with_weight(stacked.ref, services.generation.default_weight(Ref.parse(stacked.ref)))
         state = replace(state, view=view)
-        filled = fill(services, state, asks=True).settings
+        filled = fill(services, state, asks=True)["settings"]
         settings = replace(view.settings, prompt=filled.prompt, seed=filled.seed)
         return replace(state, view=replace(view, settings=settings))
 
@@ -206,14 +205,14 @@ class TryRoutes(Room):
         values = self.form_values(state, filled, waits=waits or self.knows_price)
         return {**values, **self.stage(state, filled), "history": self.history}
 
-    def form_values(self, state: PageState, filled: Filled, *, waits: bool) -> dict[str, Any]:
+    def form_values(self, state: PageState, filled: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
         estimate, is_problem = self.estimate(state) if waits else ("", False)
         return {
             "state": state,
             "view": state.view,
             "settings": state.settings,
             "filled": filled,
-            "texts": filled.texts,
+            "texts": filled["texts"],
             # Each field has a place for what is wrong with it, which is emptied again.
             "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
             "sections": SECTIONS,
@@ -257,7 +256,7 @@ class TryRoutes(Room):
             original=read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
         )
 
-    def stage(self, state: PageState, filled: Filled) -> dict[str, Any]:
+    def stage(self, state: PageState, filled: Mapping[str, Any]) -> dict[str, Any]:
         """What the job of the address has come to."""
         job = self.generator.jobs.find(state.job)
         if job is None or not is_about(job.subject.name, job.subject.refs, state.view):
@@ -265,7 +264,7 @@ class TryRoutes(Room):
         step = job.outcome if isinstance(job.outcome, Failed) else job.result or job.step
         return self.step(state, step, filled)
 
-    def step(self, state: PageState, step: Any, filled: Filled) -> dict[str, Any]:
+    def step(self, state: PageState, step: Any, filled: Mapping[str, Any]) -> dict[str, Any]:
         """The stage at a step of its job, which is None before the first one. `box` is how large images are shown."""
         if isinstance(step, Failed):
             return failure(state, step.error)
@@ -279,7 +278,7 @@ class TryRoutes(Room):
             "step": step,
             "duration": format.duration,
             "look": "" if preview is None else data_url(preview),
-            "box": frame(*(filled.settings.size or (512, 512))),
+            "box": frame(*(filled["settings"].size or (512, 512))),
         }
 
 
