@@ -82,7 +82,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
     images = GeneratedImages(folder=folder)
     files = UploadedFiles(folder=folder, pixels=limits.pixels)
-    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
+    uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
     compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import Depends
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
 from connectors.errors import HubUiError, UsageError
@@ -220,35 +221,26 @@ LARGEST_DICE = 2**32
 OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.of_base)
 
 
-@dataclass(frozen=True)
-class TryFields:
+class TryFields(ImmutableMultiDict[str, str]):
     """As the page's address names them. `weight` has one for each `lora`; `act` is what a button does.
 
     `filled`: they are of the page's form, so what is empty in them is meant. `was` is the base before a change, `fetch`
     what a download was agreed for.
     """
 
-    given: Mapping[str, Sequence[str]]
-
-    def one(self, name: str) -> str:
-        return self.all(name)[0] if self.all(name) else ""
-
-    def all(self, name: str) -> Sequence[str]:
-        return self.given.get(name, ())
-
     @property
     def has_new_base(self) -> bool:
-        return self.one("was") != self.one("on")
+        return self.get("was", "") != self.get("on", "")
 
     def state(self) -> PageState:
         """What the page's address says after this. Raises UsageError for a weight that is no number."""
-        left_out = ("view", "open", "lora", *(OF_THE_BASE if self.has_new_base and self.one("filled") else ()))
-        pairs = [("lora", self._with_weight(ref, at)) for at, ref in enumerate(self.all("lora"))]
-        pairs += [(name, text) for name, texts in self.given.items() for text in texts if name not in left_out and text]
+        left_out = ("view", "open", "lora", *(OF_THE_BASE if self.has_new_base and self.get("filled") else ()))
+        pairs = [("lora", self._with_weight(ref, at)) for at, ref in enumerate(self.getlist("lora"))]
+        pairs += [(name, text) for name, text in self.multi_items() if name not in left_out and text]
         return read_address(urlencode(pairs))
 
     def _with_weight(self, ref: str, at: int) -> str:
-        weights = self.all("weight")
+        weights = self.getlist("weight")
         if at >= len(weights):
             return ref
         try:
@@ -259,7 +251,7 @@ class TryFields:
 
 async def read_form(request: Request) -> TryFields:
     form = await request.form(max_files=0)
-    return TryFields({name: [str(value) for value in form.getlist(name)] for name in form})
+    return TryFields([(name, str(value)) for name, value in form.multi_items()])
 
 
 Fields = Annotated[TryFields, Depends(read_form)]
@@ -280,7 +272,7 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
             sheet = TrySettings.from_pairs({"sheet": [what]}).sheet
             return replace(state.with_settings(sheet=sheet, weights=()), shown=None, job="")
         case "range":
-            return state.with_settings(weights=weights_in(*map(fields.one, ("low", "high", "count"))))
+            return state.with_settings(weights=weights_in(*(fields.get(name, "") for name in ("low", "high", "count"))))
         case "dice":
             return state.with_settings(seed=random.randrange(LARGEST_DICE))
         case "tile":

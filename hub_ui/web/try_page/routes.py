@@ -103,9 +103,9 @@ class TryRoutes(Room):
     def make(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         try:
-            if not fields.one("filled"):
+            if not fields.get("filled"):
                 state = self.at_once(state, fields)
-            may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
+            may_fetch = bool(fields.get("fetch")) and fields.get("fetch") == download_subject(state.view)
             order = self.order(state, may_fetch=may_fetch)
             with use_request(request):
                 id_ = self.generator.start(order)
@@ -122,8 +122,8 @@ class TryRoutes(Room):
         services, view = self.services, state.view
         if view.settings.place == "local":
             check_bases(services, view.refs, view.settings.base)
-        for written, stacked in zip(fields.all("lora"), view.stack, strict=False):
-            if "*" not in written and not fields.all("weight"):
+        for written, stacked in zip(fields.getlist("lora"), view.stack, strict=False):
+            if "*" not in written and not fields.getlist("weight"):
                 view = view.with_weight(stacked.ref, services.generation.default_weight(Ref.parse(stacked.ref)))
         state = replace(state, view=view)
         filled = fill(services, state, asks=True)["settings"]
@@ -140,7 +140,7 @@ class TryRoutes(Room):
 
     def change(self, request: Request, fields: Fields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
-        act = fields.one("act")
+        act = fields.get("act", "")
         # What has changed is no longer the same image made again.
         state = replace(apply_act(fields.state(), act, fields), again="")
         name = act.partition(" ")[0]

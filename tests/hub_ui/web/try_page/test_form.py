@@ -21,7 +21,8 @@ TYPED: dict[str, Any] = {
 
 def fields_of(**changes: Any) -> TryFields:
     values = {**TYPED, **changes}
-    return TryFields({name: value if isinstance(value, list) else [value] for name, value in values.items()})
+    listed = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+    return TryFields([(name, each) for name, several in listed.items() for each in several])
 
 
 def typed(**changes: Any) -> PageState:
