@@ -173,8 +173,9 @@ class SecurityHeaders(RequestMiddleware):
 
 
 _LOG = logging.getLogger(__name__)
-# A part of a path that is a word of the program. Others may be somebody's file, or the id of their event.
-_WORD = re.compile(r"[a-z_-]{1,15}")
+# The first parts of a path, as far as they are words of the program. Others may be somebody's file, or the id of their
+# event.
+_WORDS = re.compile(r"(?:/[a-z_-]{1,15}(?=[/=]|\Z)){0,3}")
 
 
 @dataclass(frozen=True)
@@ -202,13 +203,5 @@ class RequestLog(RequestMiddleware):
 
 
 def visible_path(path: str) -> str:
-    """Its first parts, as far as they are words of the program."""
-    words: list[str] = []
-    for part in path.split("/")[1:4]:
-        word, sign, _ = part.partition("=")
-        if not _WORD.fullmatch(word):
-            break
-        words.append(word)
-        if sign:
-            break
-    return "/" + "/".join(words)
+    found = _WORDS.match(path)
+    return (found and found[0]) or "/"
