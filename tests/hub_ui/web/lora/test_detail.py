@@ -57,7 +57,7 @@ def test_no_kind_lets_a_script_through(kind: Literal["html", "markdown", "text"]
     assert [tag for tag in tags if "onerror" in tag or "onload" in tag or tag.startswith(("svg", "iframe"))] == []
 
 
-@pytest.mark.parametrize("piece", ["[", "![", "*a ", "<", "`", "> ", "[a](", "<b>", "&#", "- "])
+@pytest.mark.parametrize("piece", ["[", "*a ", "<", "`", "> ", "[a](", "<b>", "&#", "- "])
 def test_what_is_longer_than_anyone_reads_is_cut_off_with_a_word(piece: str) -> None:
     assert html(piece * 100_000).endswith("<p>There is more of it on the hub.</p>")
 
