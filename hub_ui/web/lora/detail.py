@@ -139,17 +139,6 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
     return version, (version.find_file(ref) or version.file) if version else None
 
 
-def read_text(facts: Facts | None) -> str:
-    if facts is None:
-        return ""
-    if not facts.bytes_read:
-        return _("its header alone, nothing downloaded")
-    read = format.size(facts.bytes_read)
-    if not facts.size:
-        return _("{read}, nothing downloaded").format(read=read)
-    return _("{read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
-
-
 def with_changes(
     lora: Lora, history: Sequence[Version] = (), read: Callable[[Record], Record] = lambda record: record
 ) -> list[tuple[Version, Record, Sequence[str]]]:

@@ -16,7 +16,7 @@ from connectors.errors import HubUiError, NotFound, Withheld
 from connectors.query_language import value_text
 from connectors.record import Lora, Nsfw, Record, Version, within
 from connectors.ref import LOCAL, Origin, Ref
-from connectors.registry import HUBS, origin_label
+from connectors.registry import HUBS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.compatibility import requirements
@@ -32,7 +32,6 @@ from hub_ui.web.layout.glossary import WORDS, word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows
 from hub_ui.web.view import StackedLora, View
 
@@ -152,7 +151,6 @@ class Panel:
             "record": record,
             "title": title(record),
             "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
-            "line": line(lora, record),
             "images": detail.gallery(record, view.query.nsfw),
             "offer": detail.offer(
                 record,
@@ -164,7 +162,8 @@ class Panel:
             ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
-            "facts": list(fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "facts": by_source(rows(record, facts)),
+            "read": None if state else facts,
             "used": used,
             "used_words": WORDS["used"],
             "missing": missing,
@@ -240,25 +239,15 @@ def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     return View(page="try", stack=(stacked,), settings=TrySettings(**settings)).link()
 
 
-def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What each source says, the file first: a heading, a note on it, and the facts. What the licence permits is said
-    by chips (`permissions`). `read` says how much of the file was read.
+def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
+    """What each source says; that of the file comes first, and has no name. What the licence permits is said by chips
+    (`permissions`).
     """
-    header, by_source = word("source", "header"), dict[str, list[Fact]]()
+    header, found = word("source", "header"), dict[str, list[Fact]]({"": []})
     for fact in facts:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
-            by_source.setdefault(fact.source, []).append(fact)
-    if header in by_source:
-        yield _("Read from the file"), read, by_source.pop(header)
-    for source, said in by_source.items():
-        yield _("According to {source}").format(source=source), "", said
-
-
-def line(lora: Lora, record: Record) -> str:
-    """Its hub, age and downloads."""
-    age = format.ago(record.updated_at)
-    updated = _("updated {age}").format(age=age) if age else ""
-    return format.join(origin_label(lora.hub), updated, downloads_text(lora.downloads))
+            found.setdefault("" if fact.source == header else fact.source, []).append(fact)
+    return found
 
 
 def downloads_text(number: int | None) -> str:
