@@ -250,10 +250,6 @@ def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
     return found
 
 
-def downloads_text(number: int | None) -> str:
-    return "" if number is None else _("{count} downloads").format(count=format.count(number))
-
-
 def search_link(key: str, value: str | None) -> tuple[str, str]:
     """The name of a creator or tag, and the search for everything with the same."""
     return format.title(value), f"{key}:{value_text(value or '')}"
@@ -289,14 +285,16 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it. `similar` ones are asked for once a person gets there.
+    creator. `similar` ones are asked for once a person gets there.
     """
     catalog = services.catalog
     homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
     also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
     return {
-        "homes": [(record, home_text(record)) for record in homes],
-        "also_on": [(record, home_text(record)) for record in also_on],
+        "homes": list(homes),
+        "also_on": list(also_on),
+        "base_label": format.base_label,
+        "access_words": WORDS["access"],
         "similar": None,
     }
 
@@ -308,13 +306,6 @@ def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
         similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
         return [(card(near.record, ceiling=ceiling), near.reason) for near in similar]
     return []
-
-
-def home_text(record: Record) -> str:
-    access = _("open to everyone") if record.access == "open" else word("access", record.access)
-    return format.join(
-        format.title(record.creator), format.base_label(record), access, downloads_text(record.downloads)
-    )
 
 
 def key_place(services: Services, hub: Origin) -> detail.Place | None:
