@@ -186,8 +186,8 @@ ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
     **{name: architecture.label for name, architecture in TABLES.architectures.items() if architecture.label},
 }
-# What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
-_NO_BASE = ("other", "unknown", "upscaler")
+# What CivitAI's authors choose when they don't know or it isn't listed, and tools write: no base model at all.
+_NO_BASE = ("other", "unknown", "upscaler", "undefined", "none", "null", "na")
 # Longer than any repo's name: removing the endings below one by one takes long on a hostile name.
 _LONGEST_NAME = 200
 # Endings of repos that copy the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
@@ -203,12 +203,18 @@ def by_id(model_id: str) -> BaseModel | None:
     return _BY_ID.get(model_id)
 
 
+def architecture_of(model_id: str) -> str | None:
+    known = by_id(model_id)
+    return known.architecture if known else None
+
+
 def identify(name: str) -> BaseModel | None:
     """The base model that a hub, card or person calls `name`; None for an unlisted name."""
     if len(name) > _LONGEST_NAME:
         return None
     found = _by_spelling().get(spelling_key(name))
-    if found is not None or "/" not in name:
+    # No repo's name is "Pony / Illustrious".
+    if found is not None or "/" not in name or "/ " in name:
         return found
     repo = name.rstrip("/").rpartition("/")[2]
     while (found := _by_spelling().get(spelling_key(repo))) is None:
@@ -313,8 +319,8 @@ def _by_spelling() -> Mapping[str, BaseModel]:
 # A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.
 # Authors number their own work as "v2", so a "v" is listed where the family writes it.
 _VERSION = re.compile(
-    r"[- _.]?(2[4-9](?:0[1-9]|1[0-2])|[a-uw-z]\d(?![a-z\d])|v?(?:0|[1-9]\d?)[._]\d{1,2}|v\d-\d|v?[1-9]\d?)"
-    r"(?![.,]?\d|[bkmpx](?![a-z])|px|[- _]?(?:bits?|steps?|epochs?)(?![a-z]))",
+    r"[- _.]?(2[4-9](?:0[1-9]|1[0-2])|[a-uw-z]\d(?![a-z\d])|v?(?:0|[1-9]\d?)[._]\d{1,2}|v?[1-9]-\d(?![a-z\d])"
+    r"|v?[1-9]\d?)(?![.,]?\d|[bkmpx](?![a-z])|px|[- _]?(?:bits?|steps?|epochs?)(?![a-z]))",
     re.IGNORECASE,
 )
 _LONGEST = 1_000

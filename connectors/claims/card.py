@@ -48,7 +48,7 @@ def split_card(card: str) -> tuple[Table, str]:
 
 def lines(text: str) -> str:
     """The text with its HTML turned into lines and Markdown, for reading facts from; never for showing."""
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("&nbsp;", " ").replace("\xa0", " ")
     for tag, plain in _TAGS:
         text = tag.sub(plain, text)
     return text
@@ -131,6 +131,7 @@ _LINE = _WORDING.patterns["line"]
 # Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
 _WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
 _SENTENCE = _WORDING.patterns["sentence"]
+_OF_ANOTHER = _WORDING.patterns["of_another"]
 # The introduction: further down, cards compare themselves with others.
 _INTRODUCTION = 3_000
 
@@ -143,10 +144,10 @@ def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str,
     names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
     where = "card front matter: base_model"
     of_front = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
-    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body):
-        return claims
     # The repo's own name, unless it is a base model itself. A mention is no raw name.
     named = None if identify(repo) else find_base_name(_own_name(repo))
+    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body, named[0] if named else None):
+        return claims
     return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
 
 
@@ -175,18 +176,22 @@ def _without_raw(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
 
 
 def _own_name(repo: str) -> str:
-    return repo.rpartition("/")[2]
+    """Empty for several names with a slash between."""
+    return "" if "/ " in repo else repo.rpartition("/")[2]
 
 
-def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Claim, ...]:
+    """A tag that the repo's name contradicts tells nothing: "flux" on "flux2-klein-9b-ink"."""
     plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
-    bases = (tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag))
+    bases = [tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag)]
+    bases = [named, *bases] if bases and named else bases
+    sentences = _SENTENCE.finditer(body[:_INTRODUCTION])
     ways: tuple[tuple[Iterable[str], Source, str], ...] = (
         (bases, "tag", "tags: "),
         ((match["name"].strip() for match in _LINE.finditer(body)), "card", "card: base model "),
         ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
         ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
-        ((match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])), "card", "card: "),
+        ((match["name"] for match in sentences if not _OF_ANOTHER.search(body, 0, match.start())), "card", "card: "),
     )
     for names, source, where in ways:
         known = {found.id: name for name in names if (found := identify(name))}

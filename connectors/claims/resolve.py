@@ -172,10 +172,9 @@ def with_own_claims(
 
     A base model that nobody has listed has no architecture, and the file's own stays.
     """
-    known = base_models.by_id(base_model) if base_model else None
     values: dict[str, Any] = {
         "base_model": base_model,
-        "architecture": known.architecture if known else None,
+        "architecture": base_models.architecture_of(base_model) if base_model else None,
         "trigger_words": trigger_words or None,
         "weight": weight,
     }
@@ -198,7 +197,8 @@ def with_own_claims(
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Leaves out other architectures than the person says or the header proves, and base models on them."""
+    """Leaves out other architectures than the person says or the header proves, and base models on them; of the header
+    a size too whose variant another source knows: "flux.2-klein-9b-base"."""
     trusted = [claim for claim in claims if claim.source in ("you", "header")]
     proof = _proof(trusted, "architecture") if trusted else None
     if proof is None:
@@ -208,10 +208,12 @@ def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     def fits(claim: Claim) -> bool:
         if claim.field == "architecture":
             return claim.value in allowed
-        known = base_models.by_id(str(claim.value)) if claim.field == "base_model" else None
-        return known is None or known.architecture is None or known.architecture in allowed
+        return claim.field != "base_model" or base_models.architecture_of(str(claim.value)) in {None, *allowed}
 
-    return tuple(filter(fits, claims))
+    fitting = tuple(filter(fits, claims))
+    bases = [str(claim.value) for claim in fitting if claim.field == "base_model"]
+    sizes = {size for size in bases if any(base.startswith(f"{size}-") for base in bases)}
+    return tuple(c for c in fitting if (c.field, c.source) != ("base_model", "header") or c.value not in sizes)
 
 
 def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None = None) -> Record:

@@ -10,14 +10,15 @@ from connectors.record import Claim, Source
 
 _WORDING = read_wording("trigger_words")
 
-QUALITY = _WORDING.words["quality"]
+_QUALITY = _WORDING.words["quality"]
+_COMMON = _QUALITY | _WORDING.words["common"]
 # <lora:name:0.8> is how web UIs load the file, and no word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
 _NEGATIVE = _WORDING.patterns["negative"]
 _AGE = _WORDING.patterns["age"]
-_LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
+_LABEL = _WORDING.patterns["label"]
 _REMARK = _WORDING.patterns["remark"]
 _NONE = _WORDING.patterns["none"]
 _QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
@@ -43,14 +44,9 @@ def clean(entries: Iterable[str]) -> tuple[str, ...]:
     return () if _NONE.fullmatch(pieces[0][:1000].strip()) else _distinct(pieces)
 
 
-def split(text: str) -> tuple[str, ...]:
-    """The words of one text that is a comma list."""
-    return _distinct(_pieces(_NEGATIVE.sub("", LORA_TAG.sub("", text))))
-
-
-def split_all(texts: Iterable[str]) -> tuple[str, ...]:
-    """The words of several comma lists, each word once."""
-    return _distinct(word for text in texts for word in split(text))
+def split(*texts: str) -> tuple[str, ...]:
+    """The words of comma lists, each word once."""
+    return _distinct(piece for text in texts for piece in _pieces(_NEGATIVE.sub("", LORA_TAG.sub("", text))))
 
 
 def _pieces(text: str) -> list[str]:
@@ -82,7 +78,7 @@ def civitai_claims(trained_words: Sequence[str], where: str) -> tuple[Claim, ...
 
 def prompt_field_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
     """`instance_prompt` (or `trigger`) of a card's front matter: a phrase, a comma list, or a list."""
-    return _claims(split_all(value), "card", where)
+    return _claims(split(*value), "card", where)
 
 
 def _claims(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, ...]:
@@ -99,12 +95,15 @@ _LINE = _WORDING.patterns["line"]
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
 _LABELLED = _WORDING.patterns["labelled"]
 _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
-_FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
+_FENCE = re.compile(r"```\w*[ \t]*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
+# A placeholder, or the label of something else: "Style: ink".
+_NO_PHRASE = re.compile(rf"{_PLACEHOLDER.pattern}|:\s")
 _TALK = _WORDING.words["talk"]
 _LONGEST_PHRASE = 7
-_NO_WORD = re.compile(r"[\d.\s,~-]*|.*\.(?:safetensors|ckpt|pt|png|jpe?g|webp|zip)|<.*", re.IGNORECASE | re.DOTALL)
+_NO_WORD = _WORDING.patterns["no_word"]
+_BULLET = re.compile(r"^\s*(?:[-*•>]|\d{1,2}[.)])\s+")
 _MAX_SECTION = 4_000
 
 
@@ -115,7 +114,7 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     claims, seen = list[Claim](), set[str]()
     for words, quote in _sentences(text):
         # Looser patterns match parts of what stricter ones have found.
-        if not seen.issuperset(words):
+        if not (seen | _QUALITY).issuperset(words):
             claims += _claims(words, "card", f"{where}: {quote}")
             seen.update(words)
     return tuple(claims) or _claims(section_words(text), "card", f"{where}: ## Trigger words")
@@ -126,9 +125,9 @@ def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     for pattern in _SENTENCES[:2]:
         yield from _matches(text, pattern)
     lines = list(_LINE.finditer(text))
-    # After a label: the quoted words, or else plain words that are no sentence.
-    rests = (line["rest"].partition("|")[0] if "|" in line[0][:12] else line["rest"] for line in lines)
-    if words := split_all(word for rest in rests for word in _quotes(rest) or _plain(rest)):
+    # After a label: the quoted words, or else plain words that are no sentence. Behind a bar is something else.
+    rows = (_NEGATIVE.sub("", row.partition("|")[0]) for line in lines for row in line["rest"].split("\n"))
+    if words := split(*(word for row in rows for word in _quotes(row) or _plain(_BULLET.sub("", row)))):
         yield words, " ".join(lines[0][0].split())[:80]
     for pattern in _SENTENCES[2:]:
         yield from _matches(text, pattern)
@@ -140,10 +139,10 @@ def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, .
     for groups in (match.groupdict() for match in matches):
         # Quoted and upper-case words are certain; a plain word may be part of a sentence about words.
         if "plain" not in groups:
-            found += _quotes(groups["words"]) or (groups["words"],)
+            found += _quotes(groups["words"]) if _QUOTE.search(groups["words"]) else (groups["words"],)
         elif not _PREDICATE.fullmatch(groups["plain"]):
             found += _plain(groups["plain"])
-    if words := split_all(found):
+    if words := split(*found):
         yield words, " ".join(matches[0][0].split())[:80]
 
 
@@ -164,9 +163,9 @@ def _quotes(text: str) -> tuple[str, ...]:
 
 def _plain(text: str) -> tuple[str, ...]:
     bare = re.sub(r"[*_`]{1,3}(?=\W|$)|(?<!\w)[*_`]{1,3}", "", text)
-    words = split(re.split(r"[.。!](?:\s|$)|\s[(（]", bare, maxsplit=1)[0])
+    words = split(re.split(r"[.。!](?:\s|$)|\s(?:[(（]|[-–—•·]\s)", bare, maxsplit=1)[0])
     first = (words[0].split() if words else [""])[0].casefold().strip(":,")
-    talk = first in _TALK or any(len(word.split()) > _LONGEST_PHRASE or _PLACEHOLDER.search(word) for word in words)
+    talk = first in _TALK or any(len(word.split()) > _LONGEST_PHRASE or _NO_PHRASE.search(word) for word in words)
     return () if talk else tuple(word for word in words if not _NO_WORD.fullmatch(word))
 
 
@@ -174,23 +173,23 @@ def section_words(text: str) -> tuple[str, ...]:
     """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
     heading = _HEADING.search(text)
     if heading is None:
-        return split_all(word for match in _LABELLED.finditer(text) for word in _template(match["code"]))
+        return split(*(word for match in _LABELLED.finditer(text) for word in _template(match["code"])))
     section = text[heading.end() : heading.end() + _MAX_SECTION]
     end = _NEXT_HEADING.search(section)
     section = section[: end.start()] if end else section
     if fence := _FENCE.search(section):
         return _template(fence["code"])
     lines = section.strip().splitlines()[:20]
-    return split_all(_quotes(section)) or split_all(
-        word for line in lines for word in _plain(line.strip().lstrip("-*•0123456789.) "))
-    )
+    if lines and _NONE.fullmatch(re.split(r"[.!](?:\s|$)", lines[0], maxsplit=1)[0].strip("*_ ")[:1000]):
+        return ()
+    return split(*(_quotes(section) or (word for line in lines for word in _plain(_BULLET.sub("", line)))))
 
 
 def _template(code: str) -> tuple[str, ...]:
     pieces = split(code)
     words = tuple(piece for piece in pieces if not _PLACEHOLDER.search(piece))
     # A template is an example prompt, whose words of quality are not about this LoRA.
-    return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in QUALITY)
+    return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in _QUALITY)
 
 
 _ACRONYMS = _WORDING.words["acronyms"]
@@ -210,9 +209,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
     words = tuple(
         phrase
         for phrase in split(prompts[0])
-        if phrase.casefold() not in QUALITY
-        and len(phrase.split()) <= 4
-        and all(phrase.casefold() in other for other in others)
+        if not is_common(phrase) and len(phrase.split()) <= 4 and all(phrase.casefold() in other for other in others)
     )
     if not words:
         counts = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
@@ -227,7 +224,13 @@ def _words(prompt: str) -> list[str]:
 def _is_coined(word: str) -> bool:
     """Mixed letters and digits: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
     mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
-    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d", word)
+    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d|score_\d.*", word)
+
+
+def is_common(phrase: str) -> bool:
+    """Whether it is found in many prompts, or consists of such words: "photo of a woman"."""
+    folded = phrase.casefold()
+    return folded in _COMMON or set(folded.split()) <= _COMMON
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from connectors.claims import kind, license, nsfw, read_tables, read_wording, trigger_words
-from connectors.claims.base_models import base_claims, by_id, find_base_name, identify
+from connectors.claims.base_models import architecture_of, base_claims, find_base_name, identify
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, address, count, number, table, text, texts, when, whole
@@ -248,15 +248,10 @@ def _base_claims(model: Model) -> Iterator[Claim]:
     signature = next((row["base"] for row in _TRAINERS if set(row["makes"]) <= set(model.inputs)), None)
     guesses: list[tuple[str, Source, str]] = [(signature, "hub", "inputs")] if signature else []
     # Words tell a lineage on the architecture that the inputs prove. They don't contradict the inputs.
-    if named and (signature is None or _architecture(named[0]) == _architecture(signature)):
+    if named and (signature is None or architecture_of(named[0]) == architecture_of(signature)):
         guesses.insert(0, (named[0], "tag", f"name and description: {named[1]}"))
     for base, source, where in guesses:
         yield from (claim for claim in base_claims(base, source, where) if claim.field != "raw_base_model")
-
-
-def _architecture(base_model: str) -> str | None:
-    known = by_id(base_model)
-    return known.architecture if known else None
 
 
 def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
@@ -267,11 +262,7 @@ def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
     shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
     for url in shown:
         prompt = text(given.get("prompt"), 20_000)
-        yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
+        yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_VIDEO.search(url) is not None)
     cover = address(model.data.get("cover_image_url"))
     if cover is not None and cover not in shown and _IMAGE.search(cover):
-        yield Example(url=cover, nsfw=level, video=_is_video(cover))
-
-
-def _is_video(url: str) -> bool:
-    return _VIDEO.search(url) is not None
+        yield Example(url=cover, nsfw=level, video=_VIDEO.search(cover) is not None)

@@ -55,9 +55,9 @@ def _any(*words: str) -> Fits:
     return lambda seen: any(map(seen.has, words))
 
 
-def _wide(width: int, last: str = "", words: str = "") -> Fits:
-    """Layers of this input width, whose names hold `words` and end in one of `last`."""
-    return lambda seen: width in seen.widths(words, last)
+def _wide(*widths: int, last: str = "", words: str = "") -> Fits:
+    """Layers of one of these input widths, whose names hold `words` and end in one of `last`."""
+    return lambda seen: not seen.widths(words, last).isdisjoint(widths)
 
 
 def _ends(container: str, last: str) -> Fits:
@@ -106,7 +106,7 @@ def _refiner(width: int) -> Fits:
 def _dit(width: int, attention: str) -> Fits:
     """Diffusers' `transformer_blocks` whose self-attention (attn or attn1) has this width."""
     ends = ",".join(f"{attention}_to_{part}" for part in ("q", "k", "v", "out_0"))
-    return _wide(width, ends, "transformer_blocks_")
+    return _wide(width, last=ends, words="transformer_blocks_")
 
 
 def _double_alone(width: int) -> Fits:
@@ -125,9 +125,9 @@ def _of_nucleus(seen: LayerShapes) -> bool:
 _TWO_STREAM_INPUTS = ",".join(_NAMES["two_stream_inputs"])
 
 
-def _two_streams(width: int) -> Fits:
-    """Attention of this width in both of two streams, one for the image and one for the text."""
-    return _all(_any("attn_add_", "ff_context_"), _wide(width, _TWO_STREAM_INPUTS))
+def _two_streams(*widths: int) -> Fits:
+    """Attention of one of these widths in both of two streams, one for the image and one for the text."""
+    return _all(_any("attn_add_", "ff_context_"), _wide(*widths, last=_TWO_STREAM_INPUTS))
 
 
 # FLUX.1 and the networks with its names in diffusers and its width. The MLPs of Ovis-Image are gated, so they are twice
@@ -175,12 +175,12 @@ def _layer_width(width: int) -> Fits:
     return lambda seen: width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
 
 
-def _cosmos(width: int) -> Fits:
-    """Only 2048 where no width shows."""
+def _cosmos(*wanted: int) -> Fits:
+    """One of these widths, and only 2048 where none shows."""
 
     def fits(seen: LayerShapes) -> bool:
         widths = seen.widths() & {2048, 4096, 5120}
-        return any(map(seen.has, _NAMES["cosmos"])) and width in (widths or {2048})
+        return any(map(seen.has, _NAMES["cosmos"])) and not (widths or {2048}).isdisjoint(wanted)
 
     return fits
 
@@ -262,10 +262,9 @@ RULES: tuple[Rule, ...] = (
     _rule("sd2", "#", _wide(1024)),
     # FLUX and its relatives: two streams in their original names.
     _rule("joy-image", _STREAMS, _any("_attn_img_attn_", "_attn_txt_attn_", "_img_mlp_net_", "_txt_mlp_net_")),
-    _rule("joy-image", _STREAMS, _all(_joy_attention, _wide(4096, STREAM_INPUTS))),
-    _rule("hunyuan-image", _STREAMS, _wide(3584, STREAM_INPUTS + _MODULATION_INPUTS)),
-    _rule("hunyuan-image", _STREAMS, _wide(3328, STREAM_INPUTS + _MODULATION_INPUTS)),
-    _rule("hunyuan-video-1.5", _STREAMS, _wide(2048, STREAM_INPUTS + _MODULATION_INPUTS)),
+    _rule("joy-image", _STREAMS, _all(_joy_attention, _wide(4096, last=STREAM_INPUTS))),
+    _rule("hunyuan-image", _STREAMS, _wide(3584, 3328, last=STREAM_INPUTS + _MODULATION_INPUTS)),
+    _rule("hunyuan-video-1.5", _STREAMS, _wide(2048, last=STREAM_INPUTS + _MODULATION_INPUTS)),
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
     # A fast HunyuanVideo was distilled in FLUX's names, and has a block more in each stream.
@@ -284,7 +283,7 @@ RULES: tuple[Rule, ...] = (
     _rule("qwen-image", _DIT, _QWEN),
     _rule("stable-audio-3", _DIT, _any("_cross_attn_to_kv", "_self_attn_to_qkv")),
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
-    _rule("minimax-h3", _DIT, _wide(5376, _TWO_STREAM_INPUTS)),
+    _rule("minimax-h3", _DIT, _wide(5376, last=_TWO_STREAM_INPUTS)),
     _rule("krea2", _DIT, _any("attn_to_gate")),
     _rule("motif-video", _DIT, _any("\ncontext_embedder_linear_")),
     _rule("bria-fibo", "single_transformer_blocks", _any("\ncaption_projection_")),
@@ -300,10 +299,8 @@ RULES: tuple[Rule, ...] = (
     # Mochi's text stream has this width too, beside an image stream of 3072.
     _rule("sd3", "transformer_blocks", _all(_two_streams(1536), _not(_wide(3072, words="transformer_blocks_")))),
     _rule("sd3", "transformer_blocks", _two_streams(2432)),
-    _rule("hunyuan-image", _DIT, _two_streams(3584)),
-    _rule("hunyuan-image", _DIT, _two_streams(3328)),
-    _rule("hunyuan-image", "single_transformer_blocks", _wide(3584, words="transformer_blocks_")),
-    _rule("hunyuan-image", "single_transformer_blocks", _wide(3328, words="transformer_blocks_")),
+    _rule("hunyuan-image", _DIT, _two_streams(3584, 3328)),
+    _rule("hunyuan-image", "single_transformer_blocks", _wide(3584, 3328, words="transformer_blocks_")),
     _rule("hunyuan-video-1.5", _DIT, _refiner(2048)),
     _rule("nucleus-image", _DIT, _all(_double_alone(2048), _of_nucleus)),
     _rule("hunyuan-video-1.5", _DIT, _all(_two_streams(2048), _any("attn_add_q", "attn_to_add_out", "ff_context_"))),
@@ -320,7 +317,7 @@ RULES: tuple[Rule, ...] = (
     _usually(
         _FLUXES,
         _DIT,
-        _all(_any("ff_context_"), _wide(3072, "attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj")),
+        _all(_any("ff_context_"), _wide(3072, last="attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj")),
     ),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
     _rule("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
@@ -333,7 +330,7 @@ RULES: tuple[Rule, ...] = (
     _rule("mochi", _DIT, _any("\ntime_embed_pooler_")),
     # Mochi's attention reads the text in a second stream, which is half as wide.
     _rule(
-        "mochi", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_"), _wide(1536, "add_q_proj,add_k_proj,add_v_proj"))
+        "mochi", _DIT, _all(_dit(3072, "attn1"), _wide(1536, last="attn1_add_q_proj,attn1_add_k_proj,attn1_add_v_proj"))
     ),
     _rule("easyanimate", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_", "_txt_ff_"))),
     _rule("cogvideox", _DIT, _only_self_attention(1920)),
@@ -350,7 +347,7 @@ RULES: tuple[Rule, ...] = (
     _rule("allegro", _DIT, _dit(2304, "attn1")),
     _rule("stable-audio", _DIT, _dit(1536, "attn1")),
     _rule("sana-video", _DIT, _any("ff_conv_temp")),
-    _rule("sana", _DIT, _all(_any("ff_conv_"), _wide(1152, "ff_conv_inverted,to_q,to_k,to_v"))),
+    _rule("sana", _DIT, _all(_any("ff_conv_"), _wide(1152, last="ff_conv_inverted,to_q,to_k,to_v"))),
     # SANA-Video has a fourth convolution over time.
     _rule("sana", _DIT, _all(_any("ff_conv_inverted"), _any("ff_conv_depth"), _any("ff_conv_point"))),
     _usually("sana sana-video", _DIT, _any("ff_conv_")),
@@ -371,7 +368,7 @@ RULES: tuple[Rule, ...] = (
     # `layers` and `blocks`: networks in their own names.
     _rule("ernie", "layers", lambda seen: seen.matches(r"\nlayers_\d+_self_attention_to_")),
     _rule("cosmos3", "layers", _any("_self_attn_add_", "_self_attn_to_add_out", "_mlp_moe_gen_")),
-    _rule("cosmos3", "layers", _wide(4096, "_self_attn_to_q,_self_attn_to_k,_self_attn_to_v,_self_attn_to_out")),
+    _rule("cosmos3", "layers", _wide(4096, last="_self_attn_to_q,_self_attn_to_k,_self_attn_to_v,_self_attn_to_out")),
     _rule("ace-step", "layers decoder_layers", _any("_cross_attn_to_", "_cross_attn_q_proj")),
     # Ming-Image was trained from Z-Image.
     _usually("z-image ming-image", _LAYERS, _layer_width(3840)),
@@ -383,12 +380,12 @@ RULES: tuple[Rule, ...] = (
     _rule("z-image lumina2", "noise_refiner context_refiner", lambda seen: not seen.widths(last="to_q,qkv")),
     _rule("anima", "llm_adapter_blocks"),
     _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),
-    _rule("krea2", "blocks", _wide(6144, "mlp_gate,mlp_up")),
+    _rule("krea2", "blocks", _wide(6144, last="mlp_gate,mlp_up")),
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", _wide(5376)),
     _rule("prx", "blocks", _any("_img_qkv_proj\n", "_txt_kv_proj\n")),
-    _rule("prx", "blocks", _wide(1792, "_attention_to_out_0")),
+    _rule("prx", "blocks", _wide(1792, last="_attention_to_out_0")),
     _rule("longcat-video", "blocks", _any("_cross_attn_q_linear", "_cross_attn_kv_linear")),
-    _rule("longcat-video", "blocks", _wide(4096, "_ffn_w1,_ffn_w3")),
+    _rule("longcat-video", "blocks", _wide(4096, last="_ffn_w1,_ffn_w3")),
     _rule("lingbot-video", "blocks", _all(_lingbot, _wide(2048))),
     _rule("f-lite", "blocks", _any("_cross_attn_context_kv")),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
@@ -396,8 +393,7 @@ RULES: tuple[Rule, ...] = (
     # NVIDIA's own code writes these names for Cosmos-Predict2, all other programs for Anima.
     _rule("anima cosmos", "blocks", _all(_cosmos(2048), _not(_by_trainer))),
     _rule("anima", "blocks", _cosmos(2048)),
-    _rule("cosmos", "blocks", _cosmos(5120)),
-    _rule("cosmos", "blocks", _cosmos(4096)),
+    _rule("cosmos", "blocks", _cosmos(5120, 4096)),
     # Wan-Animate 2 in diffusers' names.
     _rule("wan", "blocks", _all(_any("_self_attn_to_", "_cross_attn_to_"), _wide(5120))),
     _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _any(*_WAN)),

@@ -21,7 +21,7 @@ from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.
-_READ_AS = 3
+_READ_AS = 4
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
 _RETRY = RetryPolicy(tries=3, first=0.1)

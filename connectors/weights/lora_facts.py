@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.claims.base_models import architecture_label, architecture_labels
 from connectors.http.json_fields import autov3, text
-from connectors.record import SEVERAL, Claim, Value
+from connectors.record import SEVERAL, Claim, Source, Value
 from connectors.weights import training_metadata
 from connectors.weights.file_type import WORDS, Alpha, Structure, What, structure_of
 from connectors.weights.header import SCALAR_FORMATS, Header, Tensor
@@ -116,6 +116,7 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
         "weight": (training_metadata.default_weight(metadata), "metadata: modelspec.lora_default_weight"),
         "license": (text(metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
     }
+    assumed = {"architecture": (architecture if is_assumed else None, f"{_TENSORS}, which fit other architectures too")}
     return LoraFacts(
         what="lora",
         architecture=architecture,
@@ -134,7 +135,7 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
         tensors=structure.tensors,
         trigger_words=words,
         tags=_printable(training_metadata.tags(metadata)),
-        claims=(*_claims(values), *_assumption(architecture if is_assumed else None)),
+        claims=(*_claims(values, "header"), *_claims(assumed, "probably")),
         warnings=(*_warnings(structure, header, None if is_assumed else architecture), *strength.warnings),
         autov3=autov3(metadata.get("sshs_model_hash")),
     )
@@ -175,13 +176,12 @@ def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | No
                 scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",)
             )
     scale = 1.0
-    # LoKr with two whole factors has no rank: its alpha is set so that the scale is 1, and metadata says nothing of it.
-    if alpha is not None and rank is not None:
-        if stored is not None:
-            scale = alpha / rank
-        elif where is not None and "lora_adapter_metadata" in where:
-            # Without alpha tensors only PEFT leaves its alpha to be applied: other tools have multiplied it in.
-            scale = alpha / (math.sqrt(rank) if training_metadata.is_rank_stabilised(header.metadata) else rank)
+    # LoKr with two whole factors has no rank: its alpha tensor is set so that the scale is 1.
+    if alpha is not None and stored is not None:
+        scale = alpha / rank if rank is not None else 1.0
+    elif alpha is not None and where is not None and "lora_adapter_metadata" in where:
+        # Without alpha tensors only PEFT leaves its alpha to be applied: other tools have multiplied it in.
+        scale = alpha / (training_metadata.peft_divisor(header.metadata, rank) or alpha)
     return EffectiveScale(alpha=alpha, source=where, scale=scale)
 
 
@@ -219,18 +219,9 @@ def _base_model(structure: Structure, metadata: Metadata, architecture: str | No
     return structure.size, _TENSORS
 
 
-def _assumption(architecture: str | None) -> tuple[Claim, ...]:
-    where = f"{_TENSORS}, which fit other architectures too"
-    return (
-        ()
-        if architecture is None
-        else (Claim(field="architecture", value=architecture, source="probably", where=where),)
-    )
-
-
-def _claims(values: Mapping[str, tuple[Value, str]]) -> tuple[Claim, ...]:
+def _claims(values: Mapping[str, tuple[Value, str]], source: Source) -> tuple[Claim, ...]:
     return tuple(
-        Claim(field=field, value=value, source="header", where=text(where, 300) or _TENSORS)
+        Claim(field=field, value=value, source=source, where=text(where, 300) or _TENSORS)
         for field, (value, where) in values.items()
         if value not in (None, "", ())
     )

@@ -6,13 +6,14 @@ architecture that the tensors show, or pick among those they leave, but never co
 """
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.claims import trigger_words
-from connectors.claims.base_models import BASE_MODELS, TABLES, by_id, identify
+from connectors.claims import read_wording, trigger_words
+from connectors.claims.base_models import BASE_MODELS, TABLES, architecture_of, by_id, identify
 from connectors.http.json_fields import number
 
 # Values of ss_base_model_version that are no spelling of their base model.
@@ -56,10 +57,8 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _NOBODY = ("", "none", "null", "unknown")
 # Where diffusers writes PEFT's configuration.
 _PEFT = "lora_adapter_metadata"
-# Names of dataset folders that have no meaning.
-_PLAIN_FOLDERS = frozenset(
-    ("img", "image", "images", "data", "dataset", "train", "training", "pics", "pictures", "photos", "lora", "1", "new")
-)
+# What names of dataset folders are made of that have no meaning.
+_PLAIN_FOLDERS = read_wording("training_metadata").words["plain_folders"]
 
 
 def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
@@ -77,7 +76,7 @@ def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] 
     """The lineage, if the metadata names one on this architecture."""
     if architecture is None:
         return None
-    return next((pair for pair in base_models(metadata) if _architecture(pair[0]) == architecture), None)
+    return next((pair for pair in base_models(metadata) if architecture_of(pair[0]) == architecture), None)
 
 
 def is_telling(base: str, where: str) -> bool:
@@ -89,21 +88,16 @@ def is_telling(base: str, where: str) -> bool:
 def find_architecture(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
     """The one of the `architectures` that the metadata names, and where; a network's name precedes a checkpoint's."""
     ranked = sorted(base_models(metadata), key=lambda pair: "ss_base_model_version" not in pair[1])
-    named = ((_architecture(base), where) for base, where in ranked)
+    named = ((architecture_of(base), where) for base, where in ranked)
     return next(((name, where) for name, where in named if name is not None and name in architectures), None)
 
 
 def contradiction(metadata: Metadata, architecture: str) -> str | None:
     """Where the metadata names another architecture than the tensors show, though nowhere the right one."""
-    named = [(_architecture(base), where) for base, where in base_models(metadata)]
+    named = [(architecture_of(base), where) for base, where in base_models(metadata)]
     if not named or any(name in (architecture, None) for name, _ in named):
         return None
     return named[0][1]
-
-
-def _architecture(base: str) -> str | None:
-    found = by_id(base)
-    return found.architecture if found else None
 
 
 def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
@@ -137,16 +131,19 @@ def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     for name in (*folders, *frequencies):
         repeats = re.fullmatch(r"\d+_(.+)", name.strip())
         phrase = repeats[1].strip() if repeats else ""
-        if phrase and phrase.casefold() not in _PLAIN_FOLDERS:
+        # Of "1024x1024" and "train data 2" nothing is left.
+        letters = re.findall(r"[^\W\d_]+", phrase.casefold())
+        if not set(letters) <= _PLAIN_FOLDERS and not trigger_words.is_common(phrase):
             where = f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
             return (phrase.replace("_", " ") if " " not in phrase else phrase,), where
     for name, tags in frequencies.items():
         folder = folders.get(name)
         images = number(folder.get("img_count")) if isinstance(folder, dict) else None
         if isinstance(tags, dict) and images:
-            everywhere = tuple(tag.strip() for tag, count in tags.items() if number(count) == images)
-            if 0 < len(everywhere) <= 3:
-                return everywhere, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
+            everywhere = [tag.strip() for tag, count in tags.items() if number(count) == images]
+            telling = tuple(tag for tag in everywhere if not trigger_words.is_common(tag))
+            if telling and len(everywhere) <= 3:
+                return telling, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
     return None
 
 
@@ -167,17 +164,25 @@ def alpha(metadata: Metadata) -> tuple[float, str] | None:
         value = number(metadata.get(key))
         if value is not None and value > 0:
             return value, f"metadata: {key}"
-    # A text encoder has its own, which may be another.
+    # LoHa and LoKr call it `alpha`.
+    found, key = next(_peft(metadata, "lora_alpha"), None) or next(_peft(metadata, "alpha"), (None, ""))
+    return None if found is None else (found, f"metadata: {_PEFT} {key}")
+
+
+def peft_divisor(metadata: Metadata, rank: int | None) -> float | None:
+    """What PEFT divides alpha by: the rank, its setting where the factors have none, or with use_rslora its root."""
+    divisor = rank or next((found for found, _ in _peft(metadata, "r")), None)
+    settings = json_object(metadata, _PEFT).items()
+    is_root = any(key.endswith("use_rslora") and value is True for key, value in settings)
+    return math.sqrt(divisor) if divisor and is_root else divisor
+
+
+def _peft(metadata: Metadata, setting: str) -> Iterator[tuple[float, str]]:
+    """A setting's positive numbers, and the keys. A text encoder has its own, which may be another and comes last."""
     for key, value in sorted(json_object(metadata, _PEFT).items(), key=lambda item: item[0].startswith("text_encoder")):
-        found = number(value) if key.rpartition(".")[2] == "lora_alpha" else None
+        found = number(value) if key.rpartition(".")[2] == setting else None
         if found is not None and found > 0:
-            return found, f"metadata: {_PEFT} {key}"
-    return None
-
-
-def is_rank_stabilised(metadata: Metadata) -> bool:
-    """PEFT's use_rslora: the scale is alpha / sqrt(rank)."""
-    return any(key.endswith("use_rslora") and value is True for key, value in json_object(metadata, _PEFT).items())
+            yield found, key
 
 
 def default_weight(metadata: Metadata) -> float | None:

@@ -15,7 +15,7 @@ from hub_ui.i18n import _
 from hub_ui.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import HeaderReader
+from hub_ui.web.browse.cards import Cards, HeaderReader
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.health import HealthRoutes
@@ -83,6 +83,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     images = GeneratedImages(folder=folder)
     files = UploadedFiles(folder=folder, pixels=limits.pixels)
     uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
+    cards = Cards(services=services, render=pages.render)
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
     compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)
@@ -92,7 +93,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         "try": compare.answer,
     }
     rooms: tuple[Room, ...] = (
-        BrowseRoutes(pages=pages, panel=panel, reader=reader, news=news, others=others),
+        BrowseRoutes(pages=pages, panel=panel, cards=cards, reader=reader, news=news, others=others),
         news,
         LoraRoutes(pages=pages, panel=panel),
         library,

@@ -144,7 +144,7 @@ class View:
         pairs += [("lora", text) for text in self.stack_texts]
         # Elsewhere it would be in the links that people share.
         pairs += self.library.to_pairs() if self.page == "library" else []
-        return urlencode(pairs + self.settings.to_pairs())
+        return urlencode([*pairs, *_settings(self.settings)])
 
     def link(self, root: str = "./") -> str:
         """A relative address: a page may be served below another path."""
@@ -152,6 +152,8 @@ class View:
         return f"{root}?{query}" if query else root
 
     @staticmethod
+    # What a page shows is read again when it asks for the next one.
+    @lru_cache(maxsize=100)
     def from_address(query_string: str, usual: str | None = None) -> View:
         """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
         given: Mapping[str, Sequence[str]] = {}
@@ -221,6 +223,12 @@ class View:
 def _search_text(query: Query) -> str:
     excluded = tuple(each for each in query.excluded if each[0] == "text")
     return format(Query(text=query.text, phrases=query.phrases, excluded=excluded))
+
+
+# Nearly always the usual ones.
+@lru_cache(maxsize=100)
+def _settings(settings: TrySettings) -> Sequence[tuple[str, str]]:
+    return settings.to_pairs()
 
 
 @lru_cache(maxsize=1_000)

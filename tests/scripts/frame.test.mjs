@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { rowLength, stepped } from "../../hub_ui/web/static/scripts/keyboard.js";
 import { changesPage } from "../../hub_ui/web/static/scripts/navigation.js";
-import { isPlain } from "../../hub_ui/web/static/scripts/panel.js";
+import { isPlain, withPanel } from "../../hub_ui/web/static/scripts/panel.js";
 import { next } from "../../hub_ui/web/static/scripts/search_box.js";
 import { place } from "../../hub_ui/web/static/scripts/terms.js";
 
@@ -21,6 +21,13 @@ test("arrows go to the card beside, and to the one above or below", () => {
 test("a click with a key opens a tab, not the panel", () => {
   assert.equal(isPlain({}), true);
   for (const key of ["ctrlKey", "metaKey", "shiftKey"]) assert.equal(isPlain({ [key]: true }), false);
+});
+
+test("a panel lies over a list, and takes the place of the one before", () => {
+  assert.equal(withPanel("?q=ink&open=civitai%3A1", "open=civitai%3A2"), "?q=ink&open=civitai%3A2");
+  assert.deepEqual([withPanel("", "open=civitai%3A2"), withPanel("?q=ink&open=civitai%3A1"), withPanel("?open=a%3A1")], [
+    "?open=civitai%3A2", "?q=ink", "",
+  ]);
 });
 
 test("arrows go round the suggestions by way of none", () => {

@@ -11,7 +11,7 @@ from hub_ui.generate.result import Missed
 # What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
 _WRAPPERS = re.compile(
     r"^(?:lora_unet_unet_|lora_unet__?|lora_transformer_|lora_prior_unet_|oft_unet_|lycoris_|Hunyuan_video_I2V_lora_"
-    r"|base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|conditional_transformer\.|unet\.|model\.|net\.|module\."
+    r"|base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|conditional_transformer\.|unet\.|model\.|net\.|pipe\.dit\.|module\."
     r"|_orig_mod\.)+"
 )
 # Several encoders are numbered, by kohya from 1, or named.

@@ -252,7 +252,7 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
             shared = blocks[0] == 1 and blocks[1] > 0
             return Size(inputs=None if shared else blocks[0] * ((1 + isqrt(1 + 8 * blocks[1])) // 2))
         case "boft of PEFT":
-            outputs = parts["scale"][0] if "scale" in parts else None
+            outputs = prod(parts["scale"]) if "scale" in parts else None
             return Size(inputs=parts["oft"][-3] * parts["oft"][-1], outputs=outputs)
         case "glora":
             return Size(outputs=parts["b1"][0], inputs=prod(parts["b2"][1:]))

@@ -268,9 +268,10 @@ _LONGEST_PATTERN = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """PEFT's settings for one component of the pipeline. `patterns` of module names have an alpha of their own."""
+    """PEFT's settings for one component. `patterns` of modules have an alpha of their own; a `rank` of 0 is not set."""
 
     alpha: float
+    rank: float = 0.0
     patterns: Mapping[str, float] = field(default_factory=dict)
     rank_stabilised: bool = False
 
@@ -292,16 +293,15 @@ Configs = Mapping[str, Config]
 
 
 def scale_of(configs: Configs, target: Target, alpha: float | None, rank: int | None) -> float:
-    """`rank` is None where the algorithm has none, as a LoKr with two whole factors: then alpha means nothing."""
-    if rank is None:
-        return 1.0
+    """`rank` is None where the factors have none, as a LoKr with two whole ones: then only PEFT's settings tell it."""
     if alpha is not None:
         # kohya and LyCORIS take an alpha of 0 for the rank.
-        return alpha / rank if alpha else 1.0
+        return alpha / rank if alpha and rank else 1.0
     config = configs.get(target.component) or configs.get("")
-    if config is None:
+    divisor = rank or (config.rank if config else 0.0)
+    if config is None or divisor <= 0:
         return 1.0
-    return config.alpha_of(target.module) / (math.sqrt(rank) if config.rank_stabilised else rank)
+    return config.alpha_of(target.module) / (math.sqrt(divisor) if config.rank_stabilised else divisor)
 
 
 def configs_of(metadata: Mapping[str, str]) -> Configs:
@@ -326,6 +326,7 @@ def configs_of(metadata: Mapping[str, str]) -> Configs:
             patterns = {key: number(value) for key, value in table(fields.get("alpha_pattern")).items()}
             configs[component] = Config(
                 alpha=alpha,
+                rank=number(fields.get("r")) or 0.0,
                 patterns={key: found for key, found in patterns.items() if found is not None},
                 rank_stabilised=fields.get("use_rslora") is True,
             )

@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cachetools import TTLCache
+from markupsafe import Markup
 
 from connectors.claims import base_models
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
@@ -19,10 +21,15 @@ from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Origin, Ref
 from connectors.weights.file_type import What
 from hub_ui import format
-from hub_ui.i18n import _
+from hub_ui.compatibility import Requirements, requirements
+from hub_ui.hosting.visitor import current_visitor
+from hub_ui.i18n import _, language
 from hub_ui.services import Services
+from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.glossary import word
-from hub_ui.web.layout.render import address
+from hub_ui.web.layout.pages import prefix
+from hub_ui.web.layout.render import Renderer, address
+from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +117,81 @@ def flag(record: Record, what: What) -> Flag | None:
     if is_marked(record.claims, "real_person"):
         return Flag(text=_("real person"), tone="dark")
     return Flag(text=_("mature"), tone="dark") if record.nsfw in ("mature", "explicit") else None
+
+
+MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
+
+
+def _cache() -> TTLCache[Any, Any]:
+    return TTLCache(MOST_KEPT, KEPT_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cards:
+    """The cards of a list. What they say and their HTML, half of the work for a page, is kept until the catalog
+    changes.
+    """
+
+    services: Services
+    render: Renderer
+    _kept: TTLCache[Any, Card] = field(default_factory=_cache)
+    _html: TTLCache[Any, Markup] = field(default_factory=_cache)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def html(self, view: View, now: Results, *, is_whole: bool) -> list[tuple[int, Markup]]:
+        """Those that are there, each with its number.
+
+        In a part of the page their links are without the search, so that a morph leaves them as they are (panel.js); in
+        a whole one they work without JavaScript.
+        """
+        below = replace(view, open="") if is_whole else View(stack=view.stack)
+        searched = prefix(View(stack=view.stack).to_address(), "q")
+        values = {"open_prefix": prefix(below.to_address(), "open"), "search_prefix": searched}
+        is_kept, at, downloads = below == View(), self._at(now), self.services.downloads
+        # Only for these the library's thousands of entries are looked through.
+        owned = frozenset(entry.ref.lora for entry in downloads.entries())
+        shown = []
+        for number, card in self.of(now):
+            ref = card.record.ref
+            is_held, is_open = ref.lora in owned and downloads.holds(ref), str(ref.lora) == view.open_lora
+            key = (number, *at, is_held, is_open)
+            html = self._html.get(key) if is_kept else None
+            if html is None:
+                here = library_card(card) if is_held else card
+                html = Markup(self.render("browse/card", number=number, card=here, is_open=is_open, **values))
+                if is_kept:
+                    with self._lock:
+                        self._html[key] = html
+            shown.append((number, html))
+        return shown
+
+    def of(self, now: Results) -> Iterator[tuple[int, Card]]:
+        at = self._at(now)
+        with self._lock:
+            missing = [number for number in now.ids if (number, *at) not in self._kept]
+        records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
+        for number in now.ids:
+            shown = self._kept.get((number, *at))
+            if shown is None and number in records:
+                shown = self._read(records[number], now.query.nsfw)
+                with self._lock:
+                    self._kept[(number, *at)] = shown
+            if shown is not None:
+                yield number, shown
+
+    def _at(self, now: Results) -> tuple[Any, ...]:
+        """What decides what a card says."""
+        visitor = current_visitor()
+        # A visitor's own key may show more.
+        person = visitor.id if visitor is not None and visitor.keys else ""
+        return (self.services.catalog.change(), now.query.bases, now.query.nsfw, language().code, person)
+
+    def _read(self, record: Record, ceiling: Nsfw) -> Card:
+        known, facts = self.services.lookup.with_header_facts(record)
+        what = facts.adapter.what if facts else "lora"
+        needed = requirements(self.services, known) if what == "lora" else Requirements()
+        problem = needed.text if needed.closed else ""
+        return card(known, ceiling=ceiling, what=what, try_problem=problem, is_read=facts is not None)
 
 
 MOST_CARDS = 24

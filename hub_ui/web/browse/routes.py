@@ -5,7 +5,6 @@ Its parts are values for the templates: cards, filters, the query in words, and 
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,23 +14,21 @@ from urllib.parse import urlencode
 
 import fastapi
 from anyio import CapacityLimiter, to_thread
-from cachetools import TTLCache
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.errors import BadQuery, UsageError
 from connectors.query import BY_KEY, Query
-from connectors.record import Nsfw, Record, within
+from connectors.record import Nsfw, within
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import format, used_loras
 from hub_ui.catalog.search import Facets
-from hub_ui.compatibility import Requirements, requirements, to_download
+from hub_ui.compatibility import to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import _, language
+from hub_ui.i18n import _
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card
+from hub_ui.web.browse.cards import MOST_CARDS, Cards, HeaderReader, card
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
@@ -42,7 +39,6 @@ from hub_ui.web.layout.pages import (
     Shown,
     keep_choice,
     page_address,
-    prefix,
     source_of,
     target_of,
 )
@@ -51,7 +47,6 @@ from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000
-MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
 LONGEST_TEXT = 1000
 # A name that only the hubs know is asked of them before the page is answered.
 MOST_NAMES = 20
@@ -71,11 +66,10 @@ class BrowseRoutes(Room):
     """`others` answer the addresses of the other pages (`?view=NAME`), whole or the part that htmx asks for."""
 
     panel: Panel
+    cards: Cards
     reader: HeaderReader
     news: NewsRoutes
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
-    kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
-    lock: threading.Lock = field(default_factory=threading.Lock)
     limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_NAMES))
 
     def add_to(self, router: APIRouter) -> None:
@@ -158,7 +152,7 @@ class BrowseRoutes(Room):
         if page > 1:
             found = search.read_list(services, view.query, page * view.query.limit)
             now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
-        values = self.all(view, hold_few(now), asks=not ask)
+        values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
         panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
@@ -218,7 +212,7 @@ class BrowseRoutes(Room):
 
     def read_headers(self, view: View, now: Results) -> Iterator[str]:
         services = self.services
-        first = self.cards_of(replace(now, ids=now.ids[:MOST_CARDS]))
+        first = self.cards.of(replace(now, ids=now.ids[:MOST_CARDS]))
         records = [card.record for _number, card in first if not card.is_read]
         for _more in self.reader.read(records):
             now = search.refresh(services, now)
@@ -238,13 +232,20 @@ class BrowseRoutes(Room):
         return self.pages.streams.answer(step())
 
     def all(
-        self, view: View, now: Results, *, asks: bool = True, form: View | None = None, before: View | None = None
+        self,
+        view: View,
+        now: Results,
+        *,
+        asks: bool = True,
+        form: View | None = None,
+        before: View | None = None,
+        is_whole: bool = False,
     ) -> dict[str, Any]:
         """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, and `before` what the
         page shows until now, if not `view`.
         """
         around, asks = self.around(view, now, form or view, before or view), asks and bool(now.pending)
-        return {**around, **self.list_values(view, now), "asks": asks}
+        return {**around, **self.list_values(view, now, is_whole=is_whole), "asks": asks}
 
     def around(self, view: View, now: Results, form: View, before: View) -> dict[str, Any]:
         """What stands around the cards."""
@@ -292,55 +293,26 @@ class BrowseRoutes(Room):
         }
 
     def list_values(
-        self, view: View, now: Results, *, page: int = 1, shown: int = 0, after: int | None = None, cards: bool = True
+        self,
+        view: View,
+        now: Results,
+        *,
+        page: int = 1,
+        shown: int = 0,
+        after: int | None = None,
+        cards: bool = True,
+        is_whole: bool = False,
     ) -> dict[str, Any]:
         """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""
         return {
             "view": view,
-            "cards": self.cards(now) if cards else now.ids,
+            "cards": self.cards.html(view, now, is_whole=is_whole) if cards else now.ids,
             "page": page,
             "now": now,
-            "open_prefix": prefix(replace(view, open="").to_address(), "open"),
-            "search_prefix": prefix(View(stack=view.stack).to_address(), "q"),
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
         }
-
-    def cards(self, now: Results) -> list[tuple[int, Card]]:
-        """Those that are there, each with its number."""
-        downloads = self.services.downloads
-        # Only for these the library's thousands of entries are looked through.
-        owned = frozenset(entry.ref.lora for entry in downloads.entries())
-        return [
-            (number, library_card(card) if card.record.ref.lora in owned and downloads.holds(card.record.ref) else card)
-            for number, card in self.cards_of(now)
-        ]
-
-    def cards_of(self, now: Results) -> Iterator[tuple[int, Card]]:
-        """What the cards say, which takes most of a page's time, is kept until the catalog changes."""
-        visitor = current_visitor()
-        # A visitor's own key may show more.
-        person = visitor.id if visitor is not None and visitor.keys else ""
-        at = (self.services.catalog.change(), now.query.bases, now.query.nsfw, language().code, person)
-        with self.lock:
-            missing = [number for number in now.ids if (number, *at) not in self.kept]
-        records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
-        for number in now.ids:
-            shown = self.kept.get((number, *at))
-            if shown is None and number in records:
-                shown = self.read(records[number], now.query.nsfw)
-                with self.lock:
-                    self.kept[(number, *at)] = shown
-            if shown is not None:
-                yield number, shown
-
-    def read(self, record: Record, ceiling: Nsfw) -> Card:
-        known, facts = self.services.lookup.with_header_facts(record)
-        what = facts.adapter.what if facts else "lora"
-        needed = requirements(self.services, known) if what == "lora" else Requirements()
-        problem = needed.text if needed.closed else ""
-        return card(known, ceiling=ceiling, what=what, try_problem=problem, is_read=facts is not None)
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
         """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""

@@ -52,7 +52,7 @@ def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Halcyon 2", "meta-llama/Llama-3", "Qwen/Qwen3-0.6B", "/", "-", "someone/-fp8", "pixel-art-style"]
+    "name", ["", "FLUX.2 Klein", "meta-llama/Llama-3", "Qwen/Qwen3-0.6B", "/", "-", "someone/-fp8", "pixel-art-style"]
 )
 def test_an_unlisted_name_is_not_guessed(name: str) -> None:
     assert identify(name) is None

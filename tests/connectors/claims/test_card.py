@@ -145,13 +145,14 @@ def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str |
     assert _base(body=body) == base
 
 
-def test_a_repos_name_counts_last() -> None:
+def test_a_repos_name_counts_last_but_before_a_tag_that_it_contradicts() -> None:
     claims = base_model_claims({}, None, (), "", "a/fox-sdxl-lora")
     assert {(c.field, c.value, c.where) for c in claims} == {
         ("base_model", "sdxl-1.0", "repo name: sdxl"),
         ("architecture", "sdxl", "repo name: sdxl"),
     }
-    assert best(base_model_claims({}, None, ("flux",), "", "a/fox-sdxl-lora"), "base_model") == "flux.1-dev"
+    assert best(base_model_claims({}, None, ("flux",), "", "a/fox-flux2-klein-9b"), "base_model") == "flux.2-klein-9b"
+    assert best(base_model_claims({}, None, ("sdxl",), "for FLUX.1-dev", "a/fox-sd15"), "base_model") == "flux.1-dev"
     assert base_model_claims({}, None, (), "", "stabilityai/sdxl-turbo") == ()
 
 

@@ -106,6 +106,12 @@ def test_a_base_model_the_file_may_be_for_is_kept(base: str, id_: str) -> None:
     assert (record.base_model, record.conflicts) == (id_, ())
 
 
+def test_of_the_size_that_a_header_proves_the_hub_knows_the_variant() -> None:
+    proved = (_claim("architecture", "flux2", "header"), _claim("base_model", "flux.2-klein-9b", "header"))
+    record = flatten(with_header(_lora_on("Flux.2 Klein 9B-base"), REF, LoraFacts(what="lora", claims=proved)))
+    assert (record.base_model, record.conflicts) == ("flux.2-klein-9b-base", ())
+
+
 # Attention alone: FLUX.1 and Chroma both have it, and most such files are for FLUX.1.
 USUALLY_FLUX = LoraFacts(
     what="lora",

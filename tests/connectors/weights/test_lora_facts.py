@@ -214,8 +214,9 @@ def strength(
     return strength_of(whole, reads, known.alpha, next(iter(known.ranks), None))
 
 
-# Of a file with alpha tensors, one without, and LoKr of two whole factors, whose scale is 1 whatever its alpha is.
-WRITTEN = {"kohya": LINEAR, "PEFT": PEFT, "LoKr": LOKR}
+# Of a file with alpha tensors, one without, and LoKr of two whole factors, whose scale is 1 whatever its alpha is. PEFT
+# divides by the rank of its settings.
+WRITTEN = {"kohya": LINEAR, "PEFT": PEFT, "LoKr": LOKR, "PEFT LoKr": dict([*LOKR.items()][:2])}
 HUGE = struct.pack("<f", 1e10)
 NO_NUMBERS = ("None", "", "0", "-1", "nan", "inf", "1e999", "x")
 _KOHYA, _PEFT = "metadata: ss_network_alpha", "metadata: lora_adapter_metadata"
@@ -242,6 +243,8 @@ _KOHYA, _PEFT = "metadata: ss_network_alpha", "metadata: lora_adapter_metadata"
         ("LoKr", HUGE, {}, (1e10, f"tensor {LAYER}.alpha", 1.0)),
         ("LoKr", None, {}, (None, None, 1.0)),
         ("LoKr", None, {"ss_network_alpha": "4"}, (4, _KOHYA, 1.0)),
+        ("PEFT LoKr", None, {"unet.r": 4, "unet.alpha": 8}, (8, f"{_PEFT} unet.alpha", 2)),
+        ("PEFT LoKr", None, {"unet.alpha": 8}, (8, f"{_PEFT} unet.alpha", 1.0)),
     ],
 )  # fmt: skip
 def test_alpha_and_scale_are_those_of_the_tensors_or_of_the_metadata(

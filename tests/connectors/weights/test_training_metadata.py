@@ -150,7 +150,7 @@ def test_hostile_metadata_is_read_as_far_as_it_goes(name: str) -> None:
     training_metadata.words(metadata), training_metadata.tags(metadata), training_metadata.alpha(metadata)
     (
         training_metadata.json_object(metadata, "ss_network_args"),
-        training_metadata.is_rank_stabilised(metadata),
+        training_metadata.peft_divisor(metadata, None),
         training_metadata.default_weight(metadata),
     )
 

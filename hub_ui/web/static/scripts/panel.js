@@ -19,12 +19,13 @@ document.addEventListener("click", (event) => {
 // Others open a tab or a window.
 export const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.shiftKey;
 
-// Of a list with hundreds of links, where htmx's own boost takes longer than all else that the page does.
+// htmx's own boost would go through hundreds of links. A card's is the same in every list, so that a morph leaves it.
 function follow(link) {
-  htmx.ajax("GET", link.getAttribute("href"), { source: link, push: "true" });
-  const place = link.matches(".hit") ? link.closest(".card, tr") : null;
-  if (place) mark(place);
-  if (place?.matches(".card")) preview(place);
+  const place = link.matches(".hit") ? link.closest(".card, tr") : null, card = place?.matches(".card") ? place : null;
+  const address = card ? withPanel(card.closest("#cards").dataset.list, /open=.*/.exec(link.search)[0]) : link.getAttribute("href");
+  htmx.ajax("GET", address, { source: link, push: "true" });
+  mark(place);
+  if (card) preview(card);
 }
 
 // What the card shows stands in the panel until the server's answer is there.
@@ -47,25 +48,24 @@ export function closePanel() {
   endStreams("#panel [hx-get]");
   panel.replaceChildren();
   mark(null);
-  const address = withoutPanel(location.search);
+  const address = withPanel(location.search);
   // What is on its way closes the panel too, and has an address of its own.
   if (!isChanging && address !== location.search) pushAddress(address || location.pathname);
   if (!isChanging) resetFields();
   document.getElementById(panel.dataset.from)?.querySelector(".hit").focus();
 }
 
-// The address of the list below the panel.
-export function withoutPanel(search) {
-  const pairs = search.slice(1).split("&").filter((pair) => pair && !pair.startsWith("open="));
+// The address of the list with another panel over it, or with none.
+export function withPanel(search, open = "") {
+  const pairs = [...search.slice(1).split("&").filter((pair) => !pair.startsWith("open=")), open].filter(Boolean);
   return pairs.length ? `?${pairs.join("&")}` : "";
 }
 
 // The card or row that the panel is of, which closing it leads back to.
 function mark(place) {
   for (const hit of document.querySelectorAll(".hit[aria-current]")) hit.removeAttribute("aria-current");
-  if (!place) return;
-  document.getElementById("panel").dataset.from = place.id;
-  place.querySelector(".hit").setAttribute("aria-current", "true");
+  if (place) document.getElementById("panel").dataset.from = place.id;
+  place?.querySelector(".hit").setAttribute("aria-current", "true");
 }
 
 async function copy(button) {

@@ -35,8 +35,6 @@ INPUTS = {
 }
 LORA: dict[str, Any] = {"r": 4, "lora_alpha": 2, "target_modules": ["layer"], "init_lora_weights": False}
 LOHA: dict[str, Any] = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
-# Two whole factors have no rank in the file: alpha is r, as a trainer leaves it.
-LOKR: dict[str, Any] = LOHA | {"alpha": 4}
 BOFT: dict[str, Any] = {"target_modules": ["layer"], "boft_block_size": 4, "init_weights": False}
 
 
@@ -59,9 +57,9 @@ CASES = [
     ("linear", LoHaConfig(**LOHA)),
     ("conv", LoHaConfig(**LOHA)),
     ("conv", LoHaConfig(**LOHA, use_effective_conv2d=True)),
-    ("linear", LoKrConfig(**LOKR)),
-    ("linear", LoKrConfig(**LOKR, decompose_both=True, decompose_factor=4)),
-    ("conv", LoKrConfig(**LOKR)),
+    ("linear", LoKrConfig(**LOHA)),
+    ("linear", LoKrConfig(**LOHA, decompose_both=True, decompose_factor=4)),
+    ("conv", LoKrConfig(**LOHA)),
     ("conv", LoKrConfig(**{**LOHA, "r": 1}, use_effective_conv2d=True, decompose_factor=2)),
     ("linear", IA3Config(target_modules=["layer"], feedforward_modules=[], init_ia3_weights=False)),
     ("linear", IA3Config(target_modules=["layer"], feedforward_modules=["layer"], init_ia3_weights=False)),
@@ -72,6 +70,7 @@ CASES = [
     ("conv 1x1", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
     ("linear", BOFTConfig(**BOFT)),
     ("linear", BOFTConfig(**BOFT, boft_n_butterfly_factor=2)),
+    ("conv", BOFTConfig(**BOFT)),
 ]  # fmt: skip
 
 
@@ -84,7 +83,7 @@ def patch_of(wrapped: Any, config: Any, module: nn.Module) -> Patch:
     own = tuple(params["weight"].read().shape)
     assert (missed, size is not None and size.fits(own)) == ((), True)
     alpha = getattr(config, "lora_alpha", getattr(config, "alpha", None))
-    configs = {} if alpha is None else {"": Config(alpha=alpha)}
+    configs = {} if alpha is None else {"": Config(alpha=alpha, rank=config.r)}
     [patch] = patches(layer, Target(component="unet", module="layer"), own, params, tensors, configs)
     return patch
 

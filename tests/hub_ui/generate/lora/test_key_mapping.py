@@ -34,6 +34,7 @@ TWO_ENCODERS: Model = {
         "lora_unet_middle_block_1_proj_in",
         "lora_unet_mid_block_attentions_0_proj_in_",
         "unet._orig_mod.mid_block.attentions.0.proj_in",
+        "pipe.dit.mid_block.attentions.0.proj_in",
     ],
 )
 def test_a_layer_is_found_under_every_beginning(layer: str) -> None:

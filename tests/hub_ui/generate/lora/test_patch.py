@@ -85,8 +85,10 @@ def test_an_alpha_of_zero_stands_for_the_rank() -> None:
     assert scale({}, alpha=0.0) == 1.0
 
 
-def test_a_lokr_with_both_factors_whole_has_no_rank_and_its_alpha_means_nothing() -> None:
+def test_a_lokr_with_both_factors_whole_has_no_rank_but_in_pefts_settings_and_its_alpha_means_nothing() -> None:
     assert scale({}, alpha=1e10, rank=None) == 1.0
+    assert scale(written(r=4, alpha=8), rank=None) == 2.0
+    assert scale(written(r=-4, alpha=8, use_rslora=True), rank=None) == scale(written(alpha=8), rank=None) == 1.0
 
 
 def test_pefts_settings_count_where_there_is_no_tensor() -> None:

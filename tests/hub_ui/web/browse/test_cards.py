@@ -1,9 +1,11 @@
 """What a card of the list shows, and what stands around the cards."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.query import Query
@@ -12,9 +14,9 @@ from connectors.ref import Ref
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.search import Results
-from hub_ui.web.layout.pages import HubStatus
+from hub_ui.web.layout.pages import STATIC, HubStatus
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.view import View
+from hub_ui.web.view import PAGE_SIZE, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.web.conftest import read
 
@@ -22,9 +24,13 @@ VIDEO = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.m
 
 
 def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> Any:
-    values = {"view": view or View(), "open_prefix": "./?open=", "search_prefix": "./?q=", "page": 1}
-    now = Results(query=Query(), **fields)
-    return read(Renderer()("browse/cards", cards=[*enumerate(shown)], now=now, **values))
+    opened, now, render = (view or View()).open_lora, Results(query=Query(), **fields), Renderer()
+    values = {"open_prefix": "./?open=", "search_prefix": "./?q="}
+    html = [
+        Markup(render("browse/card", number=n, card=c, is_open=str(c.record.ref.lora) == opened, **values))
+        for n, c in enumerate(shown)
+    ]
+    return read(render("browse/cards", cards=[*enumerate(html)], now=now, page=1))
 
 
 def card(record: Record | None = None, *, held: bool = False, **fields: Any) -> cards.Card:
@@ -90,6 +96,12 @@ def test_a_card_is_tried_with_one_click_or_says_why_not() -> None:
     [said] = page.select(".try")
     assert (said.text, said["title"]) == ("Can’t be tried here", "This LoRA needs FLUX.1 dev.")
     assert page.select("form, button") == []
+
+
+def test_the_cards_of_a_page_fill_their_rows_in_every_window() -> None:
+    columns = re.findall("--columns: ([0-9]+)", (STATIC / "hub_ui.css").read_text())
+    assert columns == ["2", "3", "4", "6", "8", "12"]
+    assert {PAGE_SIZE % int(number) for number in columns} == {0}
 
 
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:

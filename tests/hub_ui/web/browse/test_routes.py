@@ -75,7 +75,15 @@ def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_fo
 def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
     ask = read(seen.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
     [targets] = [[each["hx-target"] for each in step.select("[hx-target]")] for step in parts(seen.get(f"/{ask}").text)]
-    assert targets == ["#next", "#hubs", "#hubs-list"]
+    assert targets == ["#next", "#hubs-menu"]
+
+
+def test_cards_are_the_same_in_every_list_but_without_javascript_their_links_keep_it(seen: TestClient) -> None:
+    page, _answer = part(seen, "/?q=ink&sort=newest")
+    assert page.select_one("#cards")["data-list"] == "?q=ink&sort=newest"
+    assert page.select_one(".hit")["href"].startswith("./?open=civitai")
+    whole = read(seen.get("/?q=ink&sort=newest").text)
+    assert whole.select_one(".hit")["href"].startswith("./?q=ink&sort=newest&open=civitai")
 
 
 def test_without_javascript_the_list_has_pages(client: TestClient, built: Services) -> None:

@@ -22,27 +22,27 @@ RENDER = Renderer()
 
 
 def rows(*statuses: HubStatus) -> list[str]:
-    page = read(RENDER("layout/hubs_list", statuses=statuses, address="q=ink"))
+    page = read(RENDER("layout/hubs", statuses=statuses, address="q=ink"))
     return [" ".join(row.text.split()) for row in page.select("li")]
 
 
 def test_a_hub_that_is_down_limited_or_in_need_of_a_key_says_so_with_the_reason_on_hover() -> None:
-    page = read(RENDER("layout/hubs_list", statuses=[header.error_status("civitai", HubDown("No."))], address=""))
-    assert [(span.text, span["title"]) for span in page.select("span")] == [("no answer", "No.")]
+    page = read(RENDER("layout/hubs", statuses=[header.error_status("civitai", HubDown("No."))], address=""))
+    assert [(span.text, span["title"]) for span in page.select("li span")] == [("no answer", "No.")]
     assert rows(header.error_status("civitai", RateLimited("Slow.", retry_after=30))) == [
         "CivitAI asks again in 30 s Ask again Slow."
     ]
-    page = read(RENDER("layout/hubs_list", statuses=[KEYLESS], address=""))
+    page = read(RENDER("layout/hubs", statuses=[KEYLESS], address=""))
     assert (page.a.text, page.a["href"]) == ("add a key", "settings#replicate")
-    assert page.select_one("span[title]")["title"] == "Add a key."
+    assert page.select_one("li span")["title"] == "Add a key."
 
 
 def test_the_pill_is_a_dot_a_hub_and_only_one_that_is_down_writes_its_name_into_the_header() -> None:
-    page = read(RENDER("layout/hubs", statuses=(GOOD, KEYLESS)))
-    assert [dot["class"] for dot in page.select(".dot")] == [["dot", "good"], ["dot", "key"]]
+    page = read(RENDER("layout/hubs", statuses=(GOOD, KEYLESS), address=""))
+    assert [dot["class"] for dot in page.select("#hubs .dot")] == [["dot", "good"], ["dot", "key"]]
     assert page.select(".word")[0].text == "2 hubs"
-    page = read(RENDER("layout/hubs", statuses=(GOOD, DOWN)))
-    assert page.select(".problem")[0].text == "CivitAI: no answer"
+    page = read(RENDER("layout/hubs", statuses=(GOOD, DOWN), address=""))
+    assert page.select("#hubs .problem")[0].text == "CivitAI: no answer"
 
 
 def test_the_list_says_hits_times_and_needs_and_of_one_that_is_down_since_when_and_why() -> None:
@@ -51,6 +51,6 @@ def test_the_list_says_hits_times_and_needs_and_of_one_that_is_down_since_when_a
     [row] = rows(DOWN)
     assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")
     assert row.endswith("CivitAI can't be reached.")
-    page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
+    page = read(RENDER("layout/hubs", statuses=(DOWN,), address="q=ink"))
     [form] = page.select("form[method=post][action='hubs/again']")
     assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}
