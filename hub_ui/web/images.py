@@ -92,6 +92,11 @@ class HubImages:
     def routes(self) -> list[BaseRoute]:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
+    def close(self) -> None:
+        """Fetches that wait for their turn are given up."""
+        for task in tuple(self._coming.values()):
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
         """Raises one of our errors for what can't be fetched, and for what is of another kind."""
         with file_http(only=self.destinations.get(hub, Destinations()), retry_reads=False) as http:

@@ -80,6 +80,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     destinations = services.settings.image_destinations
     hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
+    closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
     files = UploadedFiles(folder=folder, pixels=limits.pixels)
     uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
