@@ -174,8 +174,7 @@ def build_checks(services: Services, *, host: str, own: Collection[str], agents:
     checks = [
         Middleware(middleware.SecurityHeaders, frames=services.policy.frames),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
-        Middleware(middleware.RequestLog),
-        Middleware(middleware.RequestLanguage),
+        Middleware(middleware.RequestContext),
         Middleware(middleware.Refusals, render=Renderer()),
         # A hosted page answers to every name until its owner names some. A Space is a frame of Hugging Face's page:
         # which sites may have one, the headers say.

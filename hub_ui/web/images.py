@@ -9,11 +9,9 @@ import hmac
 import io
 import re
 import secrets
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,10 +82,9 @@ class HubImages:
     links: ImageLinks
     store: MediaStore
     destinations: Mapping[str, Destinations] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(HUB_IMAGES_AT_ONCE, "hub-image"))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    # By kind, hub and address: what is on its way, and for how many seconds a failure counts.
-    _coming: dict[tuple[str, str, str], Future[MediaFile]] = field(default_factory=dict)
+    _limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, HUB_IMAGES_AT_ONCE))
+    # By kind, address and hub: what is on its way, and for how many seconds a failure counts.
+    _coming: dict[tuple[str, str, str], asyncio.Task[MediaFile | None]] = field(default_factory=dict)
     _failed: TLRUCache[tuple[str, str, str], float] = field(
         default_factory=lambda: TLRUCache(_MOST_FAILURES, lambda _key, seconds, now: now + seconds, time.monotonic)
     )
@@ -96,7 +93,9 @@ class HubImages:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Fetches that wait for their turn are given up."""
+        for task in tuple(self._coming.values()):
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
         """Raises one of our errors for what can't be fetched, and for what is of another kind."""
@@ -116,41 +115,32 @@ class HubImages:
         signed = self.links.read(kind.path, request.query_params, "url", "hub")
         if signed is None:
             return Response(OLD_LINK, 403)
-        named = signed["url"], signed["hub"]
-        # Not in the pool: what is here must not wait behind slow hosts.
-        found = await to_thread.run_sync(self.store.get, named[0], kind.types)
-        coming = None if found else self._start(named, kind)
-        try:
-            if coming is not None:
-                # Another request may wait for the same fetch, so one that is given up does not end it.
-                found = await asyncio.shield(asyncio.wrap_future(coming))
-        except HubUiError:
-            return None
+        found = await to_thread.run_sync(self.store.get, signed["url"], kind.types)
+        if found is None:
+            found = await self._fetch_once((kind.path, signed["url"], signed["hub"]), kind)
         return file_response(request, found) if found is not None else None
 
-    def _start(self, named: tuple[str, str], kind: MediaKind) -> Future[MediaFile] | None:
-        """The fetch for all who ask for one address; None while a failure is fresh."""
-        key = (kind.path, *named)
-        with self._lock:
-            if key in self._failed:
-                return None
-            if key not in self._coming:
-                self._coming[key] = self._pool.submit(self._fetch_and_keep, key, kind)
-            return self._coming[key]
+    async def _fetch_once(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile | None:
+        """For all who ask for one address; None while a failure is fresh."""
+        if key in self._failed:
+            return None
+        if key not in self._coming:
+            self._coming[key] = asyncio.create_task(self._fetch_and_keep(key, kind))
+        # Another request may wait for the same fetch, so one that is given up does not end it.
+        return await asyncio.shield(self._coming[key])
 
-    def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile:
+    async def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile | None:
         _, url, hub = key
         try:
-            found = self.fetch(url, hub, kind)
-            self.store.put(url, found)
+            # What is here must not wait behind slow hosts.
+            found = await to_thread.run_sync(self.fetch, url, hub, kind, limiter=self._limiter)
+            await to_thread.run_sync(self.store.put, url, found)
             return found
         except HubUiError as error:
-            with self._lock:
-                self._failed[key] = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
-            raise
+            self._failed[key] = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
+            return None
         finally:
-            with self._lock:
-                self._coming.pop(key, None)
+            del self._coming[key]
 
 
 class TooLarge(ValueError):

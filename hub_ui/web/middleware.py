@@ -130,15 +130,6 @@ class Refusals(RequestMiddleware):
         return JSONResponse({"detail": refused.message}, refused.status)
 
 
-@dataclass(frozen=True)
-class RequestLanguage(RequestMiddleware):
-    """What is answered is in the language of its request."""
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with use_language(read_language(Headers(scope=scope))):
-            await self.app(scope, receive, send)
-
-
 # Of everything else, which is shown within the page or downloaded. A file that is opened by itself runs nothing.
 _REST = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'self'; frame-ancestors {frames}"
 _FEATURES = (
@@ -173,12 +164,15 @@ class SecurityHeaders(RequestMiddleware):
 
 
 _LOG = logging.getLogger(__name__)
-# A part of a path that is a word of the program. Others may be somebody's file, or the id of their event.
-_WORD = re.compile(r"[a-z_-]{1,15}")
+# The first parts of a path, as far as they are words of the program. Others may be somebody's file, or the id of their
+# event.
+_WORDS = re.compile(r"(?:/[a-z_-]{1,15}(?=[/=]|\Z)){0,3}")
 
 
 @dataclass(frozen=True)
-class RequestLog(RequestMiddleware):
+class RequestContext(RequestMiddleware):
+    """While a request is answered it has a number and the language of who sent it, and then a line in the log."""
+
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         number, start, status = new_request_id(), time.monotonic(), 0
         MutableHeaders(scope=scope)[REQUEST_ID_HEADER] = number
@@ -190,7 +184,7 @@ class RequestLog(RequestMiddleware):
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = number
             await send(message)
 
-        with use_request_id(number):
+        with use_request_id(number), use_language(read_language(Headers(scope=scope))):
             try:
                 await self.app(scope, receive, reply)
             finally:
@@ -202,13 +196,5 @@ class RequestLog(RequestMiddleware):
 
 
 def visible_path(path: str) -> str:
-    """Its first parts, as far as they are words of the program."""
-    words: list[str] = []
-    for part in path.split("/")[1:4]:
-        word, sign, _ = part.partition("=")
-        if not _WORD.fullmatch(word):
-            break
-        words.append(word)
-        if sign:
-            break
-    return "/" + "/".join(words)
+    found = _WORDS.match(path)
+    return (found and found[0]) or "/"

@@ -83,7 +83,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
     files = UploadedFiles(folder=folder, pixels=limits.pixels)
-    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
+    uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
     cards = Cards(services=services, render=pages.render)
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)

@@ -65,41 +65,37 @@ class Upload:
     received: int = 0
 
 
+@dataclass(kw_only=True, eq=False)
 class Uploads:
-    """What came in the last `keep_seconds`, after which files are deleted. Any thread may call any method."""
+    """What came in the last `keep_seconds`, after which files are deleted. Any thread may call any method.
 
-    def __init__(
-        self,
-        folder: Path,
-        limits: WebLimits,
-        spend: Callable[[int], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`spend` counts bytes for the present visitor, and raises one of our errors when they are too many."""
-        self._folder = folder
-        self._limits = limits
-        self._spend = spend
-        self._clock = clock
-        self._uploads: deque[Upload] = deque()
-        self._lock = threading.Lock()
+    `spend` counts bytes for the present visitor, and raises one of our errors when they are too many.
+    """
+
+    folder: Path
+    limits: WebLimits
+    spend: Callable[[int], None]
+    clock: Callable[[], float] = time.monotonic
+    _uploads: deque[Upload] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, announced: int | None) -> Upload:
         """Reserves room for a request's body. Raises Refused; None is a body that does not say how long it is."""
-        most = self._limits.upload_bytes + 1_000_000
+        most = self.limits.upload_bytes + 1_000_000
         if announced is not None and announced > most:
             raise Refused(_(TOO_LARGE), 413)
-        sweep(self._folder, time.time() - self._limits.keep_seconds)
+        sweep(self.folder, time.time() - self.limits.keep_seconds)
         promised = max(most if announced is None else announced, _LEAST_BYTES)
-        if self._folder.exists() and shutil.disk_usage(self._folder).free < promised + _SPARE_BYTES:
+        if self.folder.exists() and shutil.disk_usage(self.folder).free < promised + _SPARE_BYTES:
             raise Refused(_(_NO_ROOM), 507)
         with self._lock:
-            now = self._clock()
-            while self._uploads and now - self._uploads[0].began > self._limits.keep_seconds:
+            now = self.clock()
+            while self._uploads and now - self._uploads[0].began > self.limits.keep_seconds:
                 self._uploads.popleft()
-            if sum(upload.promised for upload in self._uploads) + promised > self._limits.uploads_bytes:
+            if sum(upload.promised for upload in self._uploads) + promised > self.limits.uploads_bytes:
                 raise Refused(_(_NO_ROOM), 507)
             try:
-                self._spend(promised)
+                self.spend(promised)
             except HubUiError as error:
                 raise Refused(error.message, 429) from error
             upload = Upload(began=now, promised=promised)

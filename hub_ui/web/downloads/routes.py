@@ -11,8 +11,7 @@ from fastapi.responses import RedirectResponse
 from connectors.errors import UsageError
 from hub_ui.i18n import _
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Room, is_part
-from hub_ui.web.streams import Signal
+from hub_ui.web.layout.pages import Room, Signal, is_part
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
 # Between two looks at the queue, and between two signs of life of a stream in which nothing changes.

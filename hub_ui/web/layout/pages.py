@@ -1,11 +1,12 @@
-"""How a page is answered: whole, or the part of it that htmx asks for.
+"""How a page is answered: whole, or the part of it that htmx asks for, or in parts that come as server-sent events.
 
 And what the header says of each hub, and the addresses that belong to no room: the hubs' menu, About, and the glossary.
 """
 
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial, wraps
@@ -13,10 +14,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec
 
+import anyio
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -32,7 +34,6 @@ from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
-from hub_ui.web.streams import Streams
 from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
 from hub_ui.web.visitors import cookie_of
 
@@ -58,6 +59,60 @@ Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 # Wherever the answer was asked for.
 TOAST = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
+# Each may wait for a hub in a thread of its own, which Starlette's pool of 40 could not give.
+MOST_STREAMS = 400
+_END = object()
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A step of a stream that is no HTML: htmx triggers the event `name` on the element that reads the stream."""
+
+    name: str
+
+
+class Streams:
+    """The open streams of a server, all in one event loop. htmx swaps each part as it arrives (its SSE extension)."""
+
+    def __init__(self, most: int = MOST_STREAMS) -> None:
+        self._limiter = CapacityLimiter(most)
+
+    def answer(self, parts: Iterator[str | Signal]) -> StreamingResponse:
+        """`parts` are HTML. It is closed in its own thread once nobody reads on, so that its work ends there."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._events(parts), media_type="text/event-stream", headers=headers)
+
+    async def _events(self, parts: Iterator[str | Signal]) -> AsyncIterator[str]:
+        left, part = threading.Event(), object()
+
+        def step() -> object:
+            part = next(parts, _END)
+            if left.is_set():
+                close(parts)
+            return part
+
+        try:
+            while (part := await to_thread.run_sync(step, limiter=self._limiter, abandon_on_cancel=True)) is not _END:
+                yield f"event: {part.name}\n\n" if isinstance(part, Signal) else event(str(part))
+        finally:
+            left.set()
+            # What has ended has nothing to close, and a thread for it would cost more than the answer.
+            if part is not _END:
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(close, parts)
+
+
+def close(parts: Iterator[str | Signal]) -> None:
+    """Ends a generator; one that is at work in another thread ends there."""
+    try:
+        getattr(parts, "close", lambda: None)()
+    except ValueError:  # "generator already executing"
+        return
+
+
+def event(html: str) -> str:
+    """One server-sent event. See https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+    return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)

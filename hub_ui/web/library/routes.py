@@ -6,7 +6,7 @@ Its parts are values for the templates.
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -35,7 +35,6 @@ from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, ta
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
-from hub_ui.web.library.rows import LibraryItem
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit.routes import lock_file
@@ -177,7 +176,7 @@ class LibraryRoutes(Room):
             return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.all(view)
-        row = next((one for one in values["items"] if str(one.ref) == ref), None)
+        row = next((one for one in values["items"] if str(one["ref"]) == ref), None)
         return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=drawer_values(services))
 
     def reveal(self, request: Request, ref: Ref) -> None:
@@ -199,11 +198,7 @@ class LibraryRoutes(Room):
                 services.queue.add(one.ref, one.title)
             text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
             return self.answer_act(request, View(page="library"), Said(text=text))
-        imported = {
-            "text": text,
-            "found": wanted,
-            "new": new,
-        }
+        imported = {"text": text, "found": wanted, "new": new}
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
     def add_file(self, given: BinaryIO, name: str) -> Ref:
@@ -225,20 +220,16 @@ class LibraryRoutes(Room):
         # An address may name a page that is not there any more.
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
-        coming = self.coming()
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
 
         def toggle(facet: str, value: str) -> str:
             return self.address(view, text=search.toggle(asked, facet, value).text)
 
         return {
-            "view": view,
-            "address": view.to_address(),
-            "services": services,
-            "ticked": (),
+            **self.shared(view),
             "count": len(library),
             "summary": rows.summary(library),
-            "items": [self.item(row, coming) for row in shown],
+            "items": [self.item(row) for row in shown],
             "found": len(found.rows),
             "number": number,
             "first": number * PAGE_SIZE + 1,
@@ -261,22 +252,37 @@ class LibraryRoutes(Room):
             "results": results,
         }
 
-    def coming(self) -> Collection[Ref]:
-        """What is being downloaded."""
-        return {task.ref for task in self.services.queue.tasks() if not task.rests}
+    def shared(self, view: View) -> dict[str, Any]:
+        """The values of the list and of an entry. `coming` is what is being downloaded."""
+        return {
+            "view": view,
+            "address": view.to_address(),
+            "services": self.services,
+            "ticked": (),
+            "coming": {task.ref for task in self.services.queue.tasks() if not task.rests},
+            "sentences": format.sentences,
+        }
 
-    def item(self, row: LibraryRow, coming: Collection[Ref]) -> LibraryItem:
-        services, one = self.services, row.entry
+    def item(self, row: LibraryRow) -> dict[str, Any]:
+        """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files: `half`
+        is the other one of a LoRA in two, for much noise and for little.
+        """
+        services, one, results = self.services, row.entry, self.checks.results
         record = rows.catalog_record(services, one.ref)
-        news = rows.notes(row, self.checks.results, coming, services.library.holds)
-        size = one.size
-        other_ref = services.downloads.other_half(one.ref) if may_be_half(one) else None
-        if other_ref is not None:
-            other = next((each for each in services.library.entries() if each.ref == other_ref), None)
-            news += (rows.half_note(other_ref, coming, is_here=other is not None),)
-            size += other.size if other else 0
-        creator = format.title(record.creator) if record and record.creator else one.ref.id
-        return LibraryItem(row=row, creator=creator, image=self.picture(row, record), notes=news, size=size)
+        half = services.downloads.other_half(one.ref) if may_be_half(one) else None
+        other = next((each for each in services.library.entries() if each.ref == half), None) if half else None
+        return {
+            "row": row,
+            "ref": one.ref,
+            "title": format.title(one.title) or one.file,
+            "creator": format.title(record.creator) if record and record.creator else one.ref.id,
+            "image": self.picture(row, record),
+            "size": one.size + (other.size if other else 0),
+            "checked": results.checked.get(one.ref),
+            "status": results.statuses.get(one.ref),
+            "half": half,
+            "has_both": other is not None,
+        }
 
     def picture(self, row: LibraryRow, record: Record | None) -> str:
         """The hub's, else the latest made with it, else the one beside its file; empty for none. Nothing mature."""
@@ -294,8 +300,8 @@ class LibraryRoutes(Room):
         services, ref = self.services, Ref.parse(view.open)
         item, file, weight = None, None, 1.0
         try:
-            item = self.item(services.library_index.row(ref), self.coming())
-            ref = item.ref
+            item = self.item(services.library_index.row(ref))
+            ref = item["ref"]
         except NotFound:
             try:
                 file = acts.waiting(services, ref)
@@ -304,13 +310,10 @@ class LibraryRoutes(Room):
         if item or file:
             weight = services.generation.default_weight(ref)
         return {
-            "view": view,
-            "address": view.to_address(),
-            "services": services,
-            "ticked": (),
+            **self.shared(view),
             "close_address": replace(view, open="").link(),
             "item": item,
-            "conflicts": conflicts(services, item.row) if item else (),
+            "conflicts": conflicts(services, item["row"]) if item else (),
             "file": file,
             "ref": str(ref),
             "trouble": trouble,

@@ -5,7 +5,7 @@ How each image was made is every setting that its hub knows, to read and to copy
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import urljoin
@@ -46,43 +46,33 @@ _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 MAX_VERSIONS = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """What may be done with a LoRA. `obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA."""
-
-    obstacle: str
-    caution: str
-    needs: Requirements
-    refused: bool
-    in_library: bool
-
-    @property
-    def try_problem(self) -> str:
-        """Why it can't be tried with one click; empty when it can."""
-        if self.refused or (self.obstacle and not self.in_library):
-            return self.obstacle
-        return self.needs.text if self.needs.closed else ""
-
-
 def offer(
     record: Record,
     version: Version | None,
-    facts: Facts | None = None,
+    facts: Facts | None,
+    needs: Requirements,
     *,
-    key_place: Place | None = "own",
-    needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
-    in_library: bool = False,
-) -> Offer:
-    """`key_place` is where a key for its hub goes, None where there is one."""
+    key_place: Place | None,
+    in_library: bool,
+) -> dict[str, Any]:
+    """What may be done with a LoRA. `obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA.
+    `try_problem` is why it can't be tried with one click, empty when it can.
+
+    `key_place` is where a key for its hub goes, None where there is one.
+    """
     obstacle, caution = obstacle_and_caution(record, version, key_place)
     no_lora = refusal(facts)
-    return Offer(
-        obstacle=no_lora or obstacle,
-        caution=caution,
-        needs=Requirements() if no_lora else needs(record),
-        refused=bool(no_lora),
-        in_library=in_library,
-    )
+    if no_lora:
+        obstacle, needs = no_lora, Requirements()
+    closed = needs.text if needs.closed else ""
+    return {
+        "obstacle": obstacle,
+        "caution": caution,
+        "needs": needs,
+        "refused": bool(no_lora),
+        "in_library": in_library,
+        "try_problem": obstacle if obstacle and (no_lora or not in_library) else closed,
+    }
 
 
 def obstacle_and_caution(record: Record, version: Version | None, key_place: Place | None) -> tuple[str, str]:
@@ -147,17 +137,6 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
     """The version and file of `ref`; the default version and its main file if they are missing."""
     version = lora.version(ref.version) or lora.version(None)
     return version, (version.find_file(ref) or version.file) if version else None
-
-
-def read_text(facts: Facts | None) -> str:
-    if facts is None:
-        return ""
-    if not facts.bytes_read:
-        return _("its header alone, nothing downloaded")
-    read = format.size(facts.bytes_read)
-    if not facts.size:
-        return _("{read}, nothing downloaded").format(read=read)
-    return _("{read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
 
 
 def with_changes(

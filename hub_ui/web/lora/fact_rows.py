@@ -1,6 +1,6 @@
 """The rows of "What it is": each value with its source, contradictions, and facts from the file."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.claims import base_models
@@ -11,7 +11,6 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
-from hub_ui.images.example_settings import Used
 from hub_ui.web.layout.glossary import WORDS, word
 
 MOST_RANKS = 4
@@ -33,7 +32,7 @@ FORMATS: Mapping[str, str] = {
 class Fact:
     """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them.
 
-    `term` is the word of the glossary that explains it. `links` stand for the value, each with what it searches.
+    `term` is the word of the glossary that explains it.
     """
 
     name: str
@@ -42,7 +41,6 @@ class Fact:
     where: str
     term: str = ""
     others: tuple[str, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
 
 
 def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
@@ -204,40 +202,3 @@ def _list(words: list[str]) -> str:
     shown = ", ".join(f"“{format.visible(word)[:LONGEST_WORD]}”" for word in words[:MOST_WORDS])
     left = len(words) - MOST_WORDS
     return _("{words} and {count} more").format(words=shown, count=left) if left > 0 else shown
-
-
-def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -> Iterator[Fact]:
-    """What people do with it: medians with where half of them lie, and choices with how many made them.
-
-    `title` is that of another LoRA, of which there is a name or a ref. `author` is the weight that its author advises.
-    """
-    for field, (name, term) in WORDS["used"].items():
-        found = [one for one in used if one.field == field]
-        if found:
-            texts = [usage_text(one, title) for one in found]
-            if field == "weight" and author:
-                texts.append(_("its author says {weight}").format(weight=author))
-            searches = [search_for(str(one.value)) for one in found] if field == "used_with" else []
-            value, links = format.join(*texts), tuple(zip(texts, searches, strict=False))
-            yield Fact(name=_(name), value=value, source="usage", where=usage_count(found), term=term, links=links)
-
-
-def usage_text(one: Used, title: Callable[[str], str]) -> str:
-    if one.low is not None and one.low < (one.high or 0):
-        span = _("half of them {low} to {high}").format(low=f"{one.low:g}", high=f"{one.high:g}")
-        return f"{one.value:g} ({span})"
-    if one.low is not None:
-        return f"{one.value:g}"
-    shown = {"base_model": base_models.label, "used_with": title}.get(one.field, str)
-    return f"{format.title(shown(str(one.value)))} ({round(100 * one.count / one.total)} %)"
-
-
-def search_for(name: str) -> str:
-    """What the search box opens a LoRA by: a ref as it is, or the name in a prompt."""
-    return name if ":" in name else f"<lora:{name}:1>"
-
-
-def usage_count(used: Sequence[Used]) -> str:
-    """Of how many images it is."""
-    total = max(one.total for one in used)
-    return ngettext("{count} image on the hub", "{count} images on the hub", total).format(count=total)

@@ -1,6 +1,6 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from connectors.errors import HubUiError, NotFound, Withheld
 from connectors.query_language import value_text
 from connectors.record import Lora, Nsfw, Record, Version, within
 from connectors.ref import LOCAL, Origin, Ref
-from connectors.registry import HUBS, origin_label
+from connectors.registry import HUBS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.compatibility import requirements
@@ -28,12 +28,11 @@ from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import word
+from hub_ui.web.layout.glossary import WORDS, word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import read_text
-from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
+from hub_ui.web.lora.fact_rows import Fact, rows
 from hub_ui.web.view import StackedLora, View
 
 MOST_NAMED = 4
@@ -152,23 +151,23 @@ class Panel:
             "record": record,
             "title": title(record),
             "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
-            "line": line(lora, record),
             "images": detail.gallery(record, view.query.nsfw),
             "offer": detail.offer(
                 record,
                 version,
                 facts,
+                requirements(self.services, record),
                 key_place=key_place(self.services, record.hub),
-                needs=partial(requirements, self.services),
                 in_library=self.services.downloads.holds(record.ref),
             ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
-            "facts": (
-                *fact_groups(rows(record, facts), "" if state else read_text(facts)),
-                # They come last, and push nothing away that is being read.
-                *usage_group(used, missing, self.title_of, record.weight_text),
-            ),
+            "facts": by_source(rows(record, facts)),
+            "read": None if state else facts,
+            "used": used,
+            "used_words": WORDS["used"],
+            "missing": missing,
+            "title_of": self.title_of,
             "usage_address": usage_address(record.ref, used),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
             "versions": detail.with_changes(lora, history, lambda known: lookup.with_header_facts(known)[0]),
@@ -230,14 +229,6 @@ def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     return services.lookup.find_facts(file) if file else None
 
 
-def usage_group(
-    used: Sequence[Used], missing: str, title: Callable[[str], str], author: str
-) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What people use as a group of facts; `missing` says why it is not known. For the others see `usage_rows`."""
-    if used or missing:
-        yield _("What people use"), format.visible(missing) or usage_count(used), list(usage_rows(used, title, author))
-
-
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     """The Compare page with what most people use; empty where that is not known."""
     if not used:
@@ -248,29 +239,15 @@ def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     return View(page="try", stack=(stacked,), settings=TrySettings(**settings)).link()
 
 
-def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What each source says, the file first: a heading, a note on it, and the facts. What the licence permits is said
-    by chips (`permissions`). `read` says how much of the file was read.
+def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
+    """What each source says; that of the file comes first, and has no name. What the licence permits is said by chips
+    (`permissions`).
     """
-    header, by_source = word("source", "header"), dict[str, list[Fact]]()
+    header, found = word("source", "header"), dict[str, list[Fact]]({"": []})
     for fact in facts:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
-            by_source.setdefault(fact.source, []).append(fact)
-    if header in by_source:
-        yield _("Read from the file"), read, by_source.pop(header)
-    for source, said in by_source.items():
-        yield _("According to {source}").format(source=source), "", said
-
-
-def line(lora: Lora, record: Record) -> str:
-    """Its hub, age and downloads."""
-    age = format.ago(record.updated_at)
-    updated = _("updated {age}").format(age=age) if age else ""
-    return format.join(origin_label(lora.hub), updated, downloads_text(lora.downloads))
-
-
-def downloads_text(number: int | None) -> str:
-    return "" if number is None else _("{count} downloads").format(count=format.count(number))
+            found.setdefault("" if fact.source == header else fact.source, []).append(fact)
+    return found
 
 
 def search_link(key: str, value: str | None) -> tuple[str, str]:
@@ -308,14 +285,16 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it. `similar` ones are asked for once a person gets there.
+    creator. `similar` ones are asked for once a person gets there.
     """
     catalog = services.catalog
     homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
     also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
     return {
-        "homes": [(record, home_text(record)) for record in homes],
-        "also_on": [(record, home_text(record)) for record in also_on],
+        "homes": list(homes),
+        "also_on": list(also_on),
+        "base_label": format.base_label,
+        "access_words": WORDS["access"],
         "similar": None,
     }
 
@@ -327,13 +306,6 @@ def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
         similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
         return [(card(near.record, ceiling=ceiling), near.reason) for near in similar]
     return []
-
-
-def home_text(record: Record) -> str:
-    access = _("open to everyone") if record.access == "open" else word("access", record.access)
-    return format.join(
-        format.title(record.creator), format.base_label(record), access, downloads_text(record.downloads)
-    )
 
 
 def key_place(services: Services, hub: Origin) -> detail.Place | None:

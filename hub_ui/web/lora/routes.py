@@ -16,7 +16,6 @@ from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
-from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
 from hub_ui.web.lora import detail
@@ -95,13 +94,13 @@ class LoraRoutes(Room):
         if at is None:
             raise NotFound(_(NO_IMAGE))
         example = shown[at][1]
-        needs, made_with = requirements(self.services, record), example_settings.settings(example)
+        needs, found = requirements(self.services, record), example_settings.settings(example)
         values: dict[str, Any] = {
             "index": index, "example": example, "ref": record.ref, "title": title(record), "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
             "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
-            "left_out": describe_example(made_with, version), "negative": made_with.negative,
-            "settings": list(detail.settings(example)), "loras": list(map(lora_text, made_with.loras)),
+            "found": found, "others": [format.visible(other.name)[:60] for other in found.others(version)[:MOST_NAMED]],
+            "settings": list(detail.settings(example)), "loras": list(map(lora_text, found.loras)),
             "problem": needs.text if needs.closed else "",
         }  # fmt: skip
         if target_of(request) == "lightbox":
@@ -136,11 +135,3 @@ def open_ref(view: View) -> Ref:
     if not view.open:
         raise UsageError(_("There is no LoRA at this address. Open one from the list."))
     return Ref.parse(view.open)
-
-
-def describe_example(found: ExampleSettings, version: Version | None) -> str:
-    """What is not taken over, and which other LoRAs the image was made with."""
-    others = found.others(version)
-    names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
-    made_with = _("It was made with other LoRAs too: {names}.").format(names=names) if others else ""
-    return format.sentences(found.sentence() or "", made_with)

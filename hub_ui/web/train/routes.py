@@ -233,5 +233,5 @@ def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
     closing.callback(trainer.close)
     folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
     limits = replace(pages.services.policy.limits, upload_bytes=MOST_UPLOADED)
-    uploads = Uploads(folder, limits, spend=lambda _bytes: None)
+    uploads = Uploads(folder=folder, limits=limits, spend=lambda _bytes: None)
     return TrainRoutes(pages=pages, trainer=trainer, jobs=jobs, uploads=uploads, folder=folder)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import Depends
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
 from connectors.errors import HubUiError, UsageError
@@ -110,38 +111,13 @@ def tile_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseField:
-    """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
+def fill(services: Services, state: PageState, *, asks: bool = False) -> dict[str, Any]:
+    """What the page shows of a form: its `settings`, where the address leads and then the base's defaults, its LoRAs,
+    the texts of its fields (empty for any other), and what can be chosen there.
 
-    id: str
-    choices: Sequence[tuple[str, str]] = ()
-    line: str = ""
-    is_problem: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filled:
-    """What the page shows of a form: its settings with the base's defaults, its LoRAs, the texts of its fields (empty
-    for any other), and what can be chosen there.
-
-    `usual` are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights;
-    `unseen`: whether a LoRA is known to its hub alone.
+    `asks`: whether hubs are asked for what was never seen; `unseen`: whether a LoRA is known to its hub alone. `usual`
+    are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights.
     """
-
-    settings: TrySettings
-    items: tuple[Mapping[str, Any], ...]
-    words: tuple[str, ...]
-    texts: Mapping[str, str]
-    base: BaseField
-    usual: tuple[float, ...]
-    range: tuple[float, float, int]
-    runs_there: bool
-    unseen: bool
-
-
-def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
-    """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
     view = state.view
     records = [services.lookup.find_record(ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, view.settings, records)
@@ -150,17 +126,17 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
         settings = replace(settings, prompt=suggest_prompt(records))
     usual = usual_weights(services, view)
     now = settings.weights or usual or (0.0, 1.0)
-    return Filled(
-        settings=settings,
-        items=tuple(stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)),
-        words=tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
-        texts=defaultdict(str, {**dict(settings.to_pairs()), **state.wrong}),
-        base=base_field(services, settings, records),
-        usual=usual,
-        range=(min(now), max(now), len(now)),
-        runs_there=bool(view.stack) and services.generation.runs_on_replicate(view.refs),
-        unseen=None in records,
-    )
+    return {
+        "settings": settings,
+        "stack": [stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)],
+        "words": tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
+        "texts": defaultdict(str, {**dict(settings.to_pairs()), **state.wrong}),
+        "base": base_field(services, settings, records),
+        "usual": usual,
+        "range": (min(now), max(now), len(now)),
+        "runs_there": bool(view.stack) and services.generation.runs_on_replicate(view.refs),
+        "unseen": None in records,
+    }
 
 
 def usual_weights(services: Services, view: View) -> tuple[float, ...]:
@@ -210,27 +186,29 @@ def stack_item(
     }
 
 
-def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> BaseField:
+def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> dict[str, Any]:
+    """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
+    none = {"id": settings.base, "choices": (), "line": "", "is_problem": False}
     first = next(filter(None, records), None)
     if first is None:
-        return BaseField(id=settings.base)
+        return none
     try:
         choice = choose_base(services, first, settings.base or None)
     except HubUiError as error:
         if compatibility_problem(services, first):
             # Which its row shows.
-            return BaseField(id=settings.base, line=_("No base model for this LoRA here"), is_problem=True)
-        others = choices(services, first.architecture)
-        return BaseField(id=settings.base, choices=others, line=error.message, is_problem=True)
+            return {**none, "line": _("No base model for this LoRA here"), "is_problem": True}
+        return {**none, "choices": choices(services, first.architecture), "line": error.message, "is_problem": True}
     # The size of a user's own base is unknown, and the packaged one is here.
     is_known = base_models.base_by_id(choice.id) is not None and choice.source != str(base_models.PACKAGED)
     disk = _("up to {n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
     offered = dict(choices(services, choice.architecture))
-    return BaseField(
-        id=choice.id,
-        choices=tuple({**offered, choice.id: offered.get(choice.id, choice.id)}.items()),
-        line=format.join(f"{choice.width} × {choice.height}", disk),
-    )
+    return {
+        "id": choice.id,
+        "choices": tuple({**offered, choice.id: offered.get(choice.id, choice.id)}.items()),
+        "line": format.join(f"{choice.width} × {choice.height}", disk),
+        "is_problem": False,
+    }
 
 
 def choices(services: Services, architecture: str | None) -> tuple[tuple[str, str], ...]:
@@ -243,35 +221,26 @@ LARGEST_DICE = 2**32
 OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.of_base)
 
 
-@dataclass(frozen=True)
-class TryFields:
+class TryFields(ImmutableMultiDict[str, str]):
     """As the page's address names them. `weight` has one for each `lora`; `act` is what a button does.
 
     `filled`: they are of the page's form, so what is empty in them is meant. `was` is the base before a change, `fetch`
     what a download was agreed for.
     """
 
-    given: Mapping[str, Sequence[str]]
-
-    def one(self, name: str) -> str:
-        return self.all(name)[0] if self.all(name) else ""
-
-    def all(self, name: str) -> Sequence[str]:
-        return self.given.get(name, ())
-
     @property
     def has_new_base(self) -> bool:
-        return self.one("was") != self.one("on")
+        return self.get("was", "") != self.get("on", "")
 
     def state(self) -> PageState:
         """What the page's address says after this. Raises UsageError for a weight that is no number."""
-        left_out = ("view", "open", "lora", *(OF_THE_BASE if self.has_new_base and self.one("filled") else ()))
-        pairs = [("lora", self._with_weight(ref, at)) for at, ref in enumerate(self.all("lora"))]
-        pairs += [(name, text) for name, texts in self.given.items() for text in texts if name not in left_out and text]
+        left_out = ("view", "open", "lora", *(OF_THE_BASE if self.has_new_base and self.get("filled") else ()))
+        pairs = [("lora", self._with_weight(ref, at)) for at, ref in enumerate(self.getlist("lora"))]
+        pairs += [(name, text) for name, text in self.multi_items() if name not in left_out and text]
         return read_address(urlencode(pairs))
 
     def _with_weight(self, ref: str, at: int) -> str:
-        weights = self.all("weight")
+        weights = self.getlist("weight")
         if at >= len(weights):
             return ref
         try:
@@ -282,7 +251,7 @@ class TryFields:
 
 async def read_form(request: Request) -> TryFields:
     form = await request.form(max_files=0)
-    return TryFields({name: [str(value) for value in form.getlist(name)] for name in form})
+    return TryFields([(name, str(value)) for name, value in form.multi_items()])
 
 
 Fields = Annotated[TryFields, Depends(read_form)]
@@ -303,7 +272,7 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
             sheet = TrySettings.from_pairs({"sheet": [what]}).sheet
             return replace(state.with_settings(sheet=sheet, weights=()), shown=None, job="")
         case "range":
-            return state.with_settings(weights=weights_in(*map(fields.one, ("low", "high", "count"))))
+            return state.with_settings(weights=weights_in(*(fields.get(name, "") for name in ("low", "high", "count"))))
         case "dice":
             return state.with_settings(seed=random.randrange(LARGEST_DICE))
         case "tile":

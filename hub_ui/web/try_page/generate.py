@@ -208,7 +208,7 @@ class Generator:
             shown = result.with_original(shown, original, made)
         if shown.request is not None and shown.kind == "pair":
             shown = replace(shown, offered=form.weights_under_pair(self.services, view, shown.varied))
-        return result.with_link(replace(shown, notes=(*aside, *shown.notes)), view)
+        return replace(shown, notes=(*aside, *shown.notes), view=view)
 
     def add_weights(self, shown: Result) -> str:
         """The id of the job that makes the weights that are missing under a pair."""

@@ -34,8 +34,6 @@ from hub_ui.web.view import View
 
 # Each may have a whole sheet in memory.
 MOST_OPEN = 2
-# Images of fewer pixels across, on the sheet, are shown larger.
-SMALL, SCALE = 400, 1.5
 CHOICES: tuple[Choice, ...] = (1, 2, 0)
 # An address of GeneratedImages, or the name of an upload.
 SheetName = Annotated[str, Query(max_length=200)]
@@ -62,8 +60,12 @@ class JudgedComparison:
         """Whether this server made it. An upload may show anything."""
         return "/" in self.name and not self.is_shared
 
+    @property
+    def written(self) -> str:
+        return judging.write_votes(self.votes)
+
     def address(self, votes: Sequence[Vote] | None = None, **more: object) -> str:
-        written = judging.write_votes(self.votes if votes is None else votes)
+        written = self.written if votes is None else judging.write_votes(votes)
         return urlencode({"sheet": self.name, "votes": written, **more})
 
     def next_pair(self) -> Pair:
@@ -122,7 +124,7 @@ class JudgeRoutes(Room):
 
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
         found, proof = self.open(sheet, votes), io.BytesIO()
-        png_metadata.add_votes(found.path, judging.write_votes(found.votes), ranking_lines(found), proof)
+        png_metadata.add_votes(found.path, found.written, ranking_lines(found), proof)
         headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="hub-ui-proof.png"'}
         return Response(proof.getvalue(), media_type="image/png", headers=headers)
 
@@ -137,7 +139,7 @@ class JudgeRoutes(Room):
             raise UsageError(text.format(names=names))
         self.services.quotas.spend("uploads", found.path.stat().st_size)
         path = self.images.new(is_shared=True) / "hub-ui-proof.png"
-        png_metadata.add_votes(found.path, judging.write_votes(found.votes), ranking_lines(found), path)
+        png_metadata.add_votes(found.path, found.written, ranking_lines(found), path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
     def judge_entry(self, id: Annotated[str, Query(max_length=40)]) -> Response:
@@ -174,30 +176,19 @@ class JudgeRoutes(Room):
         return folder / f"{number}.jpg"
 
     def values(self, sheet: JudgedComparison, *, blind: bool) -> dict[str, Any]:
-        votes, comparison = sheet.votes, sheet.comparison
-        values: dict[str, Any] = {
-            "sheet": sheet,
-            "votes": votes,
-            "text": judging.write_votes(votes),
-            "address": sheet.address(),
-            "tiles": sheet.tiles,
-            "pair": None,
-        }
+        values: dict[str, Any] = {"sheet": sheet, "address": sheet.address(), "pair": None}
         if blind:
             pair = sheet.next_pair()
-            choices = {choice: sheet.address((*votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
-            scale = SCALE if sheet.tiles.width < SMALL else 1
-            box = [round(scale * side) for side in (sheet.tiles.width, sheet.tiles.height)]
-            return {**values, "pair": pair, "choices": choices, "prompt": comparison.rows[pair.row], "box": box}
+            choices = {choice: sheet.address((*sheet.votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
+            return {**values, "pair": pair, "choices": choices}
         is_unchanged = (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes"
-        ranks, view = sheet.ranks() if votes else (), view_of(sheet.provenance)
+        ranks, view = sheet.ranks() if sheet.votes else (), view_of(sheet.provenance)
         in_full = replace(view, settings=replace(view.settings, drafts="never"))
         return {
             **values,
             "ranks": ranks,
-            "base": sheet.provenance.report.base if sheet.provenance.report else "",
+            "report": sheet.provenance.report,
             "is_unchanged": is_unchanged,
-            "measures": sheet.provenance.report and sheet.provenance.report.measures,
             "no_clip": no_clip() if self.services.policy.allows("fetch bases") else "",
             "others": self.others(sheet, ranks[0].column) if ranks else (),
             "again": view.to_address(),

@@ -12,12 +12,11 @@ from pathlib import Path
 from PIL.Image import Image
 
 from connectors.errors import UsageError
-from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import Coverage, GenerationResult, Missed, clip_suffixes
+from hub_ui.generate.result import GenerationReport, GenerationResult, clip_suffixes
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
@@ -42,25 +41,22 @@ class Tile:
 class Result:
     """The first tile is on the left of the slider, `right` numbers the other. A grid has `rows` and `columns`.
 
-    `proof` says how much of the files took effect, `whole` whether all did. `sheet` is the address of the whole
-    comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and `title`
-    names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it; `offered` are
-    the weights of a row under a pair. `link` is an address with its settings, `link_note` what that leaves out.
-    `is_draft`: they can be rendered in full.
+    `seconds` is the mean of those that were generated, None where all come from the cache. `sheet` is the address of
+    the whole comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and
+    `title` names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it;
+    `offered` are the weights of a row under a pair. `view` is what the page said.
     """
 
     kind: ComparisonKind
     tiles: tuple[Tile, ...]
     width: int
     height: int
-    proof: str
-    whole: bool
-    detail: str
+    report: GenerationReport
+    seconds: float | None = None
     refs: tuple[str, ...] = ()
     right: int = 1
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    missed: tuple[Missed, ...] = ()
     notes: tuple[str, ...] = ()
     control: str = ""
     sheet: str = ""
@@ -70,9 +66,7 @@ class Result:
     fits: bool = False
     request: GenerationRequest | None = None
     offered: tuple[float, ...] = ()
-    link: str = ""
-    link_note: str = ""
-    is_draft: bool = False
+    view: View | None = None
 
     def showing(self, index: int | None) -> Result:
         """With another tile on the right of the slider."""
@@ -104,8 +98,6 @@ class Result:
         return self.right_tile.weight if self.offered and self.right > 1 else None
 
 
-# More than that and the line under a sheet can't be read.
-MOST_NAMED = 2
 # The labels of comparisons (hub_ui/generate/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))
 WITH = (N_("without {loras}"), N_("with {loras}"))
@@ -154,6 +146,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     places = comparison.lora_slices(result.request)
     varied = comparison.find_swept_lora(result.request, result.comparison)
     is_pair = result.comparison.kind in ("pair", "one")
+    seconds = [one.seconds for one in result.images if one.seconds]
     return Result(
         kind=result.comparison.kind,
         refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
@@ -161,31 +154,18 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
         right=last,
         width=result.images[last].image.width,
         height=result.images[last].image.height,
-        proof=proof_of(report.coverage),
-        whole=all(coverage.whole for coverage in report.coverage),
-        detail=details(result),
+        report=replace(report, control=None),
+        seconds=sum(seconds) / len(seconds) if seconds else None,
         varied=varied,
         title=comparison.sweep_title(result.request, varied) if places else "",
         name=comparison.swept_name(result.request, varied) if places else "",
         rows=result.comparison.rows,
         columns=result.comparison.columns,
-        missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
         control=images.save(report.control) if report.control is not None else "",
         sheet=address(sheet) if len(files) > 1 else "",
-        is_draft=report.draft is not None,
         request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
     )
-
-
-def proof_of(coverages: Sequence[Coverage]) -> str:
-    """Of many LoRAs, only those that did not take effect whole are named."""
-    parts = [coverage for coverage in coverages if not coverage.whole]
-    if len(coverages) > MOST_NAMED:
-        if not parts:
-            return _("all tensors of {n} files applied").format(n=len(coverages))
-        return " · ".join(f"{coverage.title}: {coverage.sentence()}" for coverage in parts)
-    return " · ".join(coverage.sentence() for coverage in coverages) or _("no LoRA")
 
 
 def tiles_of(
@@ -227,17 +207,6 @@ def with_weights(shown: Result, made: GenerationResult, images: GeneratedImages)
     return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
 
 
-def with_link(shown: Result, view: View) -> Result:
-    """An address with the settings of `view`, for others."""
-    shared = view.shareable()
-    lost = []
-    if len(shared.stack) < len(view.stack):
-        lost.append(_("The share link leaves out LoRAs that are files of this computer."))
-    if shared.settings.base != view.settings.base:
-        lost.append(_("The share link leaves out the base, which is a folder of this computer."))
-    return replace(shown, link=shared.to_address(), link_note=format.sentences(*lost))
-
-
 def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
     """The original on the left of the one image that was made, and why they may differ."""
     # In the same comparison, nothing of it was generated alone.
@@ -254,15 +223,6 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
         shown, kind="one", tiles=(original.tile, again), right=1, fits=True, sheet="", request=None,
         notes=(*notes, *shown.notes),
     )  # fmt: skip
-
-
-def details(result: GenerationResult) -> str:
-    report, seconds = result.report, [picture.seconds for picture in result.images if picture.seconds]
-    each = _("from the cache")
-    if seconds:
-        each = _("{seconds} s an image").format(seconds=f"{sum(seconds) / len(seconds):.1f}")
-    seed = _("seed {seed}").format(seed=report.seed)
-    return f"· {format.join(each, seed, _('{base} on {device}').format(base=report.base, device=report.device))}"
 
 
 def data_url(image: Image) -> str:

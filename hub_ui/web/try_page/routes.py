@@ -1,7 +1,7 @@
 """The addresses of the Compare page."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,12 @@ from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
-from hub_ui.library.download.progress import Progress
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
 from hub_ui.web.queue import use_request
 from hub_ui.web.try_page.form import (
     CHECKED,
     CONTROL_KINDS,
     Fields,
-    Filled,
     PageState,
     TryFields,
     apply_act,
@@ -105,9 +103,9 @@ class TryRoutes(Room):
     def make(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         try:
-            if not fields.one("filled"):
+            if not fields.get("filled"):
                 state = self.at_once(state, fields)
-            may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
+            may_fetch = bool(fields.get("fetch")) and fields.get("fetch") == download_subject(state.view)
             order = self.order(state, may_fetch=may_fetch)
             with use_request(request):
                 id_ = self.generator.start(order)
@@ -124,11 +122,11 @@ class TryRoutes(Room):
         services, view = self.services, state.view
         if view.settings.place == "local":
             check_bases(services, view.refs, view.settings.base)
-        for written, stacked in zip(fields.all("lora"), view.stack, strict=False):
-            if "*" not in written and not fields.all("weight"):
+        for written, stacked in zip(fields.getlist("lora"), view.stack, strict=False):
+            if "*" not in written and not fields.getlist("weight"):
                 view = view.with_weight(stacked.ref, services.generation.default_weight(Ref.parse(stacked.ref)))
         state = replace(state, view=view)
-        filled = fill(services, state, asks=True).settings
+        filled = fill(services, state, asks=True)["settings"]
         settings = replace(view.settings, prompt=filled.prompt, seed=filled.seed)
         return replace(state, view=replace(view, settings=settings))
 
@@ -142,7 +140,7 @@ class TryRoutes(Room):
 
     def change(self, request: Request, fields: Fields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
-        act = fields.one("act")
+        act = fields.get("act", "")
         # What has changed is no longer the same image made again.
         state = replace(apply_act(fields.state(), act, fields), again="")
         name = act.partition(" ")[0]
@@ -207,14 +205,14 @@ class TryRoutes(Room):
         values = self.form_values(state, filled, waits=waits or self.knows_price)
         return {**values, **self.stage(state, filled), "history": self.history}
 
-    def form_values(self, state: PageState, filled: Filled, *, waits: bool) -> dict[str, Any]:
+    def form_values(self, state: PageState, filled: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
         estimate, is_problem = self.estimate(state) if waits else ("", False)
         return {
             "state": state,
             "view": state.view,
             "settings": state.settings,
             "filled": filled,
-            "texts": filled.texts,
+            "texts": filled["texts"],
             # Each field has a place for what is wrong with it, which is emptied again.
             "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
             "sections": SECTIONS,
@@ -258,7 +256,7 @@ class TryRoutes(Room):
             original=read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
         )
 
-    def stage(self, state: PageState, filled: Filled) -> dict[str, Any]:
+    def stage(self, state: PageState, filled: Mapping[str, Any]) -> dict[str, Any]:
         """What the job of the address has come to."""
         job = self.generator.jobs.find(state.job)
         if job is None or not is_about(job.subject.name, job.subject.refs, state.view):
@@ -266,34 +264,22 @@ class TryRoutes(Room):
         step = job.outcome if isinstance(job.outcome, Failed) else job.result or job.step
         return self.step(state, step, filled)
 
-    def step(self, state: PageState, step: Any, filled: Filled) -> dict[str, Any]:
-        """The stage at a step of its job, the last one too. `box` is the size that the images are shown at."""
+    def step(self, state: PageState, step: Any, filled: Mapping[str, Any]) -> dict[str, Any]:
+        """The stage at a step of its job, which is None before the first one. `box` is how large images are shown."""
         if isinstance(step, Failed):
             return failure(state, step.error)
         if isinstance(step, Stopped):
             return {"mode": "failed", "text": step.text}
         if isinstance(step, Result):
             return {"mode": "done", "r": step.showing(state.shown), "box": frame(step.width, step.height)}
-        text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
-        left, preview = (step.seconds_left, step.preview) if isinstance(step, Step) else (None, None)
+        preview = step.preview if isinstance(step, Step) else None
         return {
             "mode": "waiting",
-            "text": text,
-            "percent": None if fraction is None else 100 * fraction,
-            "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
+            "step": step,
+            "duration": format.duration,
             "look": "" if preview is None else data_url(preview),
-            "box": frame(*(filled.settings.size or (512, 512))),
+            "box": frame(*(filled["settings"].size or (512, 512))),
         }
-
-
-def progress_text(step: Progress | Step) -> tuple[str, float | None]:
-    """A line of text about a step, and its fraction from 0 to 1."""
-    if isinstance(step, Progress):
-        size = format.size(step.done)
-        if step.total:
-            size = _("{done} of {total}").format(done=size, total=format.size(step.total))
-        return _("Downloading: {progress}").format(progress=size), step.fraction
-    return step.stage, step.done / step.total if step.total else None
 
 
 def is_other_choice(row: TryField, state: PageState) -> bool:

@@ -66,15 +66,13 @@ def host(
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[HubImages]:
+def made(tmp_path: Path) -> HubImages:
     """Replicate is a hub on this network, CivitAI is not."""
     own = {
         "replicate": Destinations(own=frozenset({"127.0.0.1"})),
         "civitai": Destinations.of({"civitai": "https://civitai.com"}),
     }
-    created = HubImages(links=ImageLinks(), store=MediaStore(tmp_path / "kept", 1_000_000), destinations=own)
-    yield created
-    created.close()
+    return HubImages(links=ImageLinks(), store=MediaStore(tmp_path / "kept", 1_000_000), destinations=own)
 
 
 def answer(made: HubImages, link: str, **headers: str) -> Any:

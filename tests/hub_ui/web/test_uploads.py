@@ -42,7 +42,7 @@ LIMITS = replace(hosted_policy(Limits()).limits, upload_bytes=20 * MB, uploads_b
 
 
 def room(tmp_path: Path, clock: Clock | None = None) -> Uploads:
-    return Uploads(tmp_path / "none", LIMITS, lambda size: None, clock or Clock())
+    return Uploads(folder=tmp_path / "none", limits=LIMITS, spend=lambda size: None, clock=clock or Clock())
 
 
 def test_one_that_is_announced_as_too_large_is_refused_and_one_that_does_not_say_counts_as_the_longest(
@@ -79,7 +79,7 @@ def test_what_did_not_come_takes_no_room_and_too_many_of_one_visitor_are_refused
         raise UsageError("200 MB uploaded an hour a person. This one in 5 min.")
 
     with pytest.raises(Refused, match="uploaded an hour a person") as raised:
-        Uploads(tmp_path, LIMITS, spend).begin(1)
+        Uploads(folder=tmp_path, limits=LIMITS, spend=spend).begin(1)
     assert raised.value.status == 429
 
 

@@ -11,9 +11,8 @@ from hub_ui.library.queue_store import Failure, Task, TaskState
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.layout.pages import Pages
+from hub_ui.web.layout.pages import Pages, Signal
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.streams import Signal
 from tests.hub_ui.library.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
 

@@ -12,10 +12,8 @@ from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Claim, Example, Nsfw, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.images import example_settings
 from hub_ui.services import Services
 from hub_ui.web.lora import fact_rows
-from hub_ui.web.lora import routes as examples
 from hub_ui.web.lora.fact_rows import Fact
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -237,8 +235,7 @@ def test_an_example_gives_the_weights_of_the_loras_parts(built: Services, client
     assert (view.settings.clip_weights, view.settings.blocks) == ((0.5,), ("OUTALL",))
 
 
-def test_what_is_not_taken_over_is_said(built: Services) -> None:
-    described = example("cat", clipSkip=2)
-    found = example_settings.settings(described)
-    text = examples.describe_example(found, version(PICTURED, examples=(described,)))
-    assert text == "Not taken over: clip skip 2. It was made with other LoRAs too: x."
+def test_what_is_not_taken_over_is_said(built: Services, client: TestClient) -> None:
+    put(built, example("cat", clipSkip=2))
+    said = read(client.get(f"/lora-image?open={PICTURED}&index=0").text).select(".large .hint")
+    assert [hint.text for hint in said] == ["Not taken over: clip skip 2.", "It was made with other LoRAs too: x."]

@@ -18,7 +18,7 @@ from hub_ui.library import lockfile
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.lora.panel import Panel, home_text
+from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.library.building import entry
@@ -163,8 +163,8 @@ def with_related(built: Services, **fields: Any) -> Any:
 
 def test_other_homes_open_here_and_on_their_hub_if_its_address_is_one_of_the_web(built: Services) -> None:
     other = flatten(lora(2, creator="ada", downloads=1200))
-    home = (other, home_text(other))
-    page = with_related(built, homes=[home], also_on=[home])
+    gated = flatten(lora(2, base="Pony", access="gated"))
+    page = with_related(built, homes=[other], also_on=[gated])
     assert [h.text for h in page.select("h3") if h.text.startswith("Also")] == [
         "Also at the same LoRA",
         "Also on by the same creator, another file",
@@ -174,8 +174,9 @@ def test_other_homes_open_here_and_on_their_hub_if_its_address_is_one_of_the_web
         "CivitAI ada · open to everyone · 1.2k downloads",
         "./?open=civitai%3A2%4020%23200",
     )
+    assert section(page, "Also on").select_one("a").text == "CivitAI Pony · gated"
     assert (there["href"], there["rel"]) == ("https://civitai.com/models/2", ["noopener", "noreferrer", "nofollow"])
-    page = with_related(built, homes=[(flatten(lora(2, url="javascript:alert(1)")), "")])
+    page = with_related(built, homes=[flatten(lora(2, url="javascript:alert(1)"))])
     assert len(section(page, "Also at").select("a")) == 1
 
 

@@ -9,7 +9,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.services import Services
 from hub_ui.web.try_page import form
-from hub_ui.web.try_page.form import Filled, PageState, TryFields, apply_act, fill, read_address
+from hub_ui.web.try_page.form import PageState, TryFields, apply_act, fill, read_address
 from tests.hub_ui.catalog.builders import claim, lora, version
 from tests.hub_ui.web.conftest import read, with_settings
 
@@ -21,35 +21,36 @@ TYPED: dict[str, Any] = {
 
 def fields_of(**changes: Any) -> TryFields:
     values = {**TYPED, **changes}
-    return TryFields({name: value if isinstance(value, list) else [value] for name, value in values.items()})
+    listed = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+    return TryFields([(name, each) for name, several in listed.items() for each in several])
 
 
 def typed(**changes: Any) -> PageState:
     return fields_of(**changes).state()
 
 
-def filled(built: Services, address: str = "lora=civitai:2", *, asks: bool = True) -> Filled:
+def filled(built: Services, address: str = "lora=civitai:2", *, asks: bool = True) -> dict[str, Any]:
     return fill(built, read_address(address), asks=asks)
 
 
 def test_an_example_suggests_the_prompt_and_the_base_steps_and_size_but_what_the_address_asks_for_leads(
     built: Services,
 ) -> None:
-    assert filled(built).texts["prompt"] == "a cat"
+    assert filled(built)["texts"]["prompt"] == "a cat"
     shown = filled(built)
-    assert (shown.texts["steps"], shown.texts["size"], shown.texts["seed"]) == ("20", "128 × 128", "417")
-    assert (shown.base.id, shown.base.choices) == ("tiny-shapes", (("tiny-shapes", "Tiny Shapes"),))
-    texts = filled(built, "lora=civitai:2&prompt=a+dog&seed=3&steps=5&size=64").texts
+    assert (shown["texts"]["steps"], shown["texts"]["size"], shown["texts"]["seed"]) == ("20", "128 × 128", "417")
+    assert (shown["base"]["id"], shown["base"]["choices"]) == ("tiny-shapes", (("tiny-shapes", "Tiny Shapes"),))
+    texts = filled(built, "lora=civitai:2&prompt=a+dog&seed=3&steps=5&size=64")["texts"]
     assert [texts[name] for name in ("prompt", "seed", "steps", "size")] == ["a dog", "3", "5", "64 × 64"]
 
 
 def test_a_lora_that_can_not_be_drawn_here_or_beside_the_first_says_so_in_place(built: Services) -> None:
     shown = filled(built, "lora=civitai:1")
-    assert shown.items[0]["problem"].startswith("This LoRA needs FLUX.1 dev, and the demo brings only its tiny base.")
-    assert (shown.base.line, shown.base.is_problem) == ("No base model for this LoRA here", True)
-    assert (filled(built, asks=False).unseen, filled(built).unseen) == (True, False)
+    assert "needs FLUX.1 dev, and the demo brings only its tiny base." in shown["stack"][0]["problem"]
+    assert (shown["base"]["line"], shown["base"]["is_problem"]) == ("No base model for this LoRA here", True)
+    assert (filled(built, asks=False)["unseen"], filled(built)["unseen"]) == (True, False)
     shown = filled(with_settings(built, demo=False), "lora=civitai:2&lora=civitai:1")
-    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown.items[1]["problem"]
+    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown["stack"][1]["problem"]
 
 
 def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
@@ -58,28 +59,28 @@ def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
     )
     built.annotations.change(Ref.parse("civitai:2"), trigger_words=("own ink",), weight=0.4)
     shown = filled(built, asks=False)
-    assert (shown.words, shown.items[0]["line"].endswith("usually 0.4")) == (("own ink",), True)
+    assert (shown["words"], shown["stack"][0]["line"].endswith("usually 0.4")) == (("own ink",), True)
 
 
 def test_after_a_wrong_base_the_right_ones_are_offered_and_nothing_is_claimed_of_the_size_of_ones_own(
     built: Services,
 ) -> None:
     shown = filled(built, "lora=civitai:2&on=sdxl-1.0")
-    assert shown.base.choices == (("tiny-shapes", "Tiny Shapes"),)
-    assert "no part of it would fit" in shown.base.line
+    assert shown["base"]["choices"] == (("tiny-shapes", "Tiny Shapes"),)
+    assert "no part of it would fit" in shown["base"]["line"]
     shown = filled(built, "lora=civitai:2&on=maker/own")
-    assert ("GB" in shown.base.line, shown.base.choices[-1]) == (False, ("maker/own", "maker/own"))
+    assert ("GB" in shown["base"]["line"], shown["base"]["choices"][-1]) == (False, ("maker/own", "maker/own"))
 
 
 @pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
 def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
     shown = filled(with_settings(built, hosted=True), f"lora=civitai:2&on={base}")
-    assert "A shared page generates with the bases of its list." in shown.base.line
+    assert "A shared page generates with the bases of its list." in shown["base"]["line"]
 
 
 def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:
     built = with_settings(built, tokens={"replicate": "r8_x"})
-    assert [filled(built, f"lora=civitai:{n}").runs_there for n in (1, 2)] == [True, False]
+    assert [filled(built, f"lora=civitai:{n}")["runs_there"] for n in (1, 2)] == [True, False]
 
 
 def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
@@ -90,9 +91,9 @@ def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
 
 def test_a_sweep_suggests_weights_and_shows_their_range(built: Services) -> None:
     shown = filled(built, "lora=civitai:2&sheet=strip")
-    assert (shown.usual, shown.range) == ((0.0, 0.3, 0.6, 0.9, 1.2), (0.0, 1.2, 5))
-    assert filled(built, "lora=civitai:2&sheet=strip&weights=0,0.4,0.8").range == (0.0, 0.8, 3)
-    assert filled(built).usual == ()
+    assert (shown["usual"], shown["range"]) == ((0.0, 0.3, 0.6, 0.9, 1.2), (0.0, 1.2, 5))
+    assert filled(built, "lora=civitai:2&sheet=strip&weights=0,0.4,0.8")["range"] == (0.0, 0.8, 3)
+    assert filled(built)["usual"] == ()
 
 
 def test_the_form_becomes_the_address_with_the_search_of_the_other_page() -> None:

@@ -25,17 +25,16 @@ from hub_ui.web.try_page.generate import Generator, TryOrder
 from hub_ui.web.try_page.result import Result, Tile
 from hub_ui.web.try_page.routes import TryRoutes
 from tests.hub_ui.catalog.builders import lora
-from tests.hub_ui.generate.making import job
+from tests.hub_ui.generate.making import job, report
 from tests.hub_ui.library.queueing import Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, parts, read
 
 PAIR = JobSubject(name="pair", refs=("civitai:2",))
 PAGE = "/?view=try&lora=civitai:2"
 TILES = tuple(Tile(src=f"images/x/{n}.png", label=n, weight=w) for n, w in (("without", 0.0), ("with Ink", 1.0)))
-RESULT = Result(kind="pair", tiles=TILES, width=128, height=128, proof="96 of 96 tensors applied", whole=True,
-                detail="· seed 417", refs=("civitai:2",))  # fmt: skip
+RESULT = Result(kind="pair", tiles=TILES, width=128, height=128, report=report(), refs=("civitai:2",))
 SWEEP = Result(kind="strip", tiles=(*TILES, Tile(src="images/x/3.png", label="", weight=1.5)), width=128, height=128,
-               proof="", whole=True, detail="", refs=("civitai:2",), name="Ink")  # fmt: skip
+               report=report(), refs=("civitai:2",), name="Ink")  # fmt: skip
 NEED = NeedsFetching(
     "Two gigabytes.", label="SDXL 1.0", repo="a/b", bytes=2 * 10**9, present=0, free=7 * 10**10, license="", gated=False
 )
@@ -171,7 +170,8 @@ def test_a_field_that_is_wrong_and_a_lora_that_no_base_here_carries_are_told_and
 def test_a_result_is_in_the_page_as_it_is_served_at_most_three_times_its_size(site: TestClient) -> None:
     made = shown(site, finished(site))
     assert [image["alt"] for image in made.select("#pair img[src^=images]")] == ["without", "with Ink"]
-    assert "96 of 96 tensors applied" in made.select_one(".proof").text
+    proof = "2 of 3 tensors applied; 1 of text encoder 2 · from the cache · seed 7 · SD 1.5 on CPU"
+    assert proof in " ".join(made.select_one(".proof").text.split())
     assert made.select_one("[data-slide]") is not None
     assert "width='384' height='384'" in made.select_one(".spacer")["src"]
 
@@ -208,7 +208,7 @@ def test_further_weights_are_made_under_a_pair_that_has_its_request(site: TestCl
 
 def test_drafts_are_marked_and_a_click_renders_the_same_in_full(page: TestClient) -> None:
     order = TryOrder(view=read_address("view=try&lora=civitai:2&prompt=a+fox").view)
-    id_ = jobs(page).start(PAIR, lambda *_: replace(RESULT, is_draft=True), inputs=order)
+    id_ = jobs(page).start(PAIR, lambda *_: replace(RESULT, report=report(draft=())), inputs=order)
     eventually(lambda: jobs(page).find(id_).outcome)  # type: ignore[union-attr]
     stage = shown(page, id_).select_one("#stage")
     assert (stage.select_one(".chip.warn").text, stage.select_one("#in-full")["hx-post"]) == ("drafts", "try/full")
@@ -290,8 +290,8 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
     """The stage with such a result."""
     tiles = tuple(Tile(src=f"images/a/{w}.png", label=f"Ink {w:g}", weight=w) for w in weights)
     values: dict[str, Any] = {
-        "kind": "pair", "tiles": tiles, "width": 64, "height": 32, "proof": "", "whole": True, "detail": "",
-        "name": "Ink", "title": "Ink, with Paper 0.5", "refs": ("civitai:2",),
+        "kind": "pair", "tiles": tiles, "width": 64, "height": 32, "report": report(), "name": "Ink",
+        "title": "Ink, with Paper 0.5", "refs": ("civitai:2",),
     }  # fmt: skip
     result = Result(**{**values, **fields})
     return shown(client, finished(client, result, JobSubject(name=result.kind, refs=result.refs)), address)
@@ -323,7 +323,7 @@ def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_fo
 
 
 def test_an_image_above_1_says_that_artifacts_are_likely_and_a_shared_link_has_no_job(site: TestClient) -> None:
-    share = shown_values(site, 0, 1, link="view=try&seed=5").select_one("[data-share]")
+    share = shown_values(site, 0, 1, view=read_address("seed=5").view).select_one("[data-share]")
     assert share is not None
     assert share["data-share"] == "?view=try&seed=5"
     stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
