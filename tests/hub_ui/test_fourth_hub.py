@@ -68,10 +68,10 @@ def test_the_page_shows_its_card_its_filter_and_its_state_and_a_ref_that_names_n
     assert (answer.status_code, "examplehub:SLUG" in answer.text) == (422, True)
     last = parts(page.get("/ask?hub=examplehub").text)[-1]
     assert [(card.text, card["href"]) for card in last.select(".hit")] == [
-        ("Ink lines", f"./?hub=examplehub&open={quote(FILE, safe='')}")
+        ("Ink lines", f"./?open={quote(FILE, safe='')}")
     ]
     assert [mark.text for mark in last.select(".mark")] == ["EX"]
-    for place in ("#filters", "#line", "#hubs-list"):
+    for place in ("#filters", "#line", "#hubs-menu"):
         assert "Example Hub" in last.select(f"hx-partial[hx-target='{place}']")[0].text
 
 
