@@ -128,11 +128,11 @@ def figures(*, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds:
             hubs.faults.add(*faults)
             for number in numbers:
                 measures = asyncio.run(load(page, number, rest, seconds))
-                if errors := [*errors, *measures.errors]:
-                    raise AssertionError(f"{len(errors)} errors, the first: {errors[0]}")
                 for action, taken in sorted(measures.seconds.items()):
                     quick, slow = percentile(taken, 50), percentile(taken, 95)
                     print(f"{number} visitors{state}, {action}: {len(taken)}, p50 {quick:.2f} s, p95 {slow:.2f} s")
+                if errors := [*errors, *measures.errors]:
+                    raise AssertionError(f"{len(errors)} errors, the first: {errors[0]}")
                 for what in ("search", "filter"):
                     slow = percentile(measures.seconds[what] or [0.0], 95)
                     yield Figure(

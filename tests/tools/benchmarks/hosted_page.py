@@ -32,7 +32,8 @@ LIMITS = {
     "HUB_UI_LIMIT_QUEUE": "200", "HUB_UI_LIMIT_SEARCHES_PER_MINUTE": "10000",
 }  # fmt: skip
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
-SECONDS = 120.0
+# An image may wait for those of all others, on two cores for some minutes.
+SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
