@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.races import ROOMS, late_demo, played
+from tests.faults import Fault
 from tests.tools.benchmarks.made_up_loras import made_up_loras
 
 pytestmark = pytest.mark.browser
@@ -95,6 +96,18 @@ def test_the_cards_own_picture_and_title_are_in_the_panel_at_the_click(browse: P
     card.locator(".hit").click()
     assert title(browse) == card.locator(".hit").inner_text()
     assert browse.locator("#panel img").get_attribute("src") == card.locator("img").get_attribute("src")
+
+
+@pytest.mark.journeys
+def test_an_open_card_stays_marked_while_the_list_below_goes_on(page: Page, tmp_path: Path) -> None:
+    with whole_demo(tmp_path) as demo:
+        demo.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=4.0))
+        page.goto(demo.url)
+        page.locator("#cards .hit").first.click()
+        expect(page.locator("#panel .actions")).to_be_visible()
+        expect(page.locator("#hubs .dot.asked")).to_have_count(1)
+        expect(page.locator("#hubs .dot.good")).to_have_count(3)
+        expect(page.locator("#cards .hit").first).to_have_attribute("aria-current", "true")
 
 
 def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:

@@ -3,16 +3,12 @@
 import { endActs, endStreams, pushAddress, resetFields } from "./navigation.js";
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-links] a:not([hx-boost])");
-  if (link && isPlain(event)) {
-    event.preventDefault();
-    follow(link);
-  }
-  if (event.target.closest("[data-close]")) {
-    event.preventDefault();
-    closePanel();
-  }
-  const copied = event.target.closest("[data-copy], [data-share]");
+  const find = (selector) => event.target.closest(selector);
+  const link = isPlain(event) && find("[data-links] a:not([hx-boost])"), close = find("[data-close]");
+  if (link || close) event.preventDefault();
+  if (link) follow(link);
+  if (close) closePanel();
+  const copied = find("[data-copy], [data-share]");
   if (copied) copy(copied);
 });
 
@@ -79,4 +75,7 @@ async function copy(button) {
 
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "panel" && ctx.sourceElement.closest("#cards")) ctx.target.focus({ preventScroll: true });
+  // A list that goes on below the panel comes without the mark.
+  const from = document.querySelector("#panel:has(> .lora)")?.dataset.from, place = from && document.getElementById(from);
+  if (place) mark(place);
 });
