@@ -155,7 +155,8 @@ class Cards:
             ref = card.record.ref
             is_held, is_open = ref.lora in owned and downloads.holds(ref), str(ref.lora) == view.open_lora
             key = (number, *at, is_held, is_open)
-            html = self._html.get(key) if is_kept else None
+            with self._lock:
+                html = self._html.get(key) if is_kept else None
             if html is None:
                 here = library_card(card) if is_held else card
                 html = Markup(self.render("browse/card", number=number, card=here, is_open=is_open, **values))
@@ -168,10 +169,10 @@ class Cards:
     def of(self, now: Results) -> Iterator[tuple[int, Card]]:
         at = self._at(now)
         with self._lock:
-            missing = [number for number in now.ids if (number, *at) not in self._kept]
+            kept = {number: self._kept.get((number, *at)) for number in now.ids}
+        missing = [number for number, shown in kept.items() if shown is None]
         records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
-        for number in now.ids:
-            shown = self._kept.get((number, *at))
+        for number, shown in kept.items():
             if shown is None and number in records:
                 shown = self._read(records[number], now.query.nsfw)
                 with self._lock:
