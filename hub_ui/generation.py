@@ -152,6 +152,10 @@ class Generation:
         found = self.downloads.find_listed(ref) or known or self._lookup.find_record(ref)
         return found.weight if found else None
 
+    def highest_usual_weight(self, ref: Ref, known: Record | None = None) -> float:
+        """Above it, artifacts are likely."""
+        return max(1.0, self.recommended_weight(ref, known) or 1.0)
+
     def generate(
         self,
         request: GenerationRequest,

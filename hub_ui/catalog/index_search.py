@@ -14,12 +14,12 @@ from typing import Any, get_args
 import tantivy
 from tantivy import FieldType, Occur, Order
 
-from connectors.query import Range
+from connectors.query import BY_KEY, Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index_schema import FIELDS, FOUND, schema
 from hub_ui.catalog.rings import Ring, Rings, Unit
-from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, merit_of, most_first
+from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, filter_terms, merit_of, most_first
 from hub_ui.catalog.similar import Model, Reason, Trait, reason, worth
 
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.
@@ -254,14 +254,17 @@ def _scored(query: tantivy.Query, points: int) -> tantivy.Query:
 
 
 def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
-    """Names that begin with `prefix`, and how many LoRAs have each, most frequent first.
+    """Names that begin with `prefix`, and how many LoRAs a filter by each finds, most frequent first. A base model that
+    goes by several of them is named once, by its id.
 
     Names that are rarer than many others are left out.
     """
-    listed = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES)
+    listed, runner = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES), term("kind", "runner")
+    read = BY_KEY[field].read if field == "base" else str
     # The index lists names of LoRAs that have changed since, too.
-    runner, names = term("kind", "runner"), (name for name, _ in listed if not name.startswith("="))
-    counts = {name: number_of(searcher, all_of([term(field, name)], none=[runner])) for name in names}
+    names = dict.fromkeys(read(name) for name, _ in listed if not name.startswith("="))
+    asked = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
+    counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in asked.items()}
     return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:limit]
 
 

@@ -174,8 +174,8 @@ def plan(
     return Plan(
         terms=terms(query.text, query.phrases),
         without=tuple(found for key, value in query.excluded if key == "text" and (found := tuple(words(value)))),
-        filters=tuple((name, _allowed(name, some)) for name, some in values.items() if some),
-        excluded=tuple((name, _allowed(name, some)) for name, some in excluded.items()),
+        filters=tuple((name, filter_terms(name, some)) for name, some in values.items() if some),
+        excluded=tuple((name, filter_terms(name, some)) for name, some in excluded.items()),
         ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
         marks=tuple((key, frozenset(row_ref(ref.hub, ref.id) for ref in refs)) for key, refs in marks.items()),
         wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
@@ -186,7 +186,7 @@ def plan(
     )
 
 
-def _allowed(key: str, values: Iterable[str]) -> frozenset[str]:
+def filter_terms(key: str, values: Iterable[str]) -> frozenset[str]:
     """The terms that answer a filter. A name that folds to nothing finds nothing."""
     if key == "base":
         return frozenset(filter_keys(tuple(values)))

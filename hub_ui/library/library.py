@@ -274,6 +274,9 @@ class Library:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
+            # A link has the time of the file that it leads to, but a library says when a LoRA was added.
+            with suppress(OSError):
+                path.touch()
             entry = known or self._entry(download, about, path, fetched)
             if known is None:
                 self._write([*self.entries(), entry])

@@ -10,13 +10,15 @@ test("a button of the form is sent with the form's fields", () => {
   assert.equal(String(fieldsOf(form, { name: "seed", type: "text", value: "5" })), "lora=civitai%3A1&prompt=a+boat");
 });
 
-test("a weight is shown in two decimals, and above 1 as a warning", () => {
-  const shown = { classes: {} };
+test("a weight is shown in two decimals, and above the highest usual one as a warning", () => {
+  const shown = { classes: {}, dataset: { most: "1.2" } };
   shown.classList = { toggle: (name, on) => { shown.classes[name] = on; } };
   showWeight(shown, 0.7);
   assert.deepEqual([shown.textContent, shown.classes.high], ["0.70", false]);
   showWeight(shown, 1.2);
-  assert.deepEqual([shown.textContent, shown.classes.high], ["1.20", true]);
+  assert.deepEqual([shown.textContent, shown.classes.high], ["1.20", false]);
+  showWeight(shown, 1.25);
+  assert.equal(shown.classes.high, true);
 });
 
 test("what stands below the window is brought into view", () => {

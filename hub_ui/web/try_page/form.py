@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
+from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.generate import base_models
@@ -170,9 +171,9 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
 def stack_item(
     services: Services, ref: str, weight: float, record: Record | None, base: base_models.PipelineSpec | None
 ) -> Mapping[str, Any]:
-    """A LoRA of the form. `problem` says why it can't be used with the others."""
+    """A LoRA of the form. `problem` says why it can't be used with the others, `most` is the highest usual weight."""
     if record is None:
-        return {"ref": ref, "title": ref, "weight": weight, "line": "", "image": "", "problem": _(UNSEEN)}
+        return {"ref": ref, "title": ref, "weight": weight, "most": 1.0, "line": "", "image": "", "problem": _(UNSEEN)}
     cover = cards.cover(record, "soft")
     rank = _("rank {n}").format(n=record.rank) if record.rank else ""
     usual = _("usually {weight}").format(weight=record.weight_text) if record.weight else ""
@@ -180,6 +181,7 @@ def stack_item(
         "ref": ref,
         "title": format.visible(record.title),
         "weight": weight,
+        "most": services.generation.highest_usual_weight(Ref.parse(ref), record),
         "line": format.join(format.base_label(record), rank, usual),
         "image": cover.url if cover else "",
         "problem": compatibility_problem(services, record, base),

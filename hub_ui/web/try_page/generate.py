@@ -208,7 +208,8 @@ class Generator:
             shown = result.with_original(shown, original, made)
         if shown.request is not None and shown.kind == "pair":
             shown = replace(shown, offered=form.weights_under_pair(self.services, view, shown.varied))
-        return replace(shown, notes=(*aside, *shown.notes), view=view)
+        most = generation.highest_usual_weight(view.refs[shown.varied]) if view.refs else 1.0
+        return replace(shown, notes=(*aside, *shown.notes), most=most, view=view)
 
     def add_weights(self, shown: Result) -> str:
         """The id of the job that makes the weights that are missing under a pair."""

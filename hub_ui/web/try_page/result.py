@@ -44,7 +44,8 @@ class Result:
     `seconds` is the mean of those that were generated, None where all come from the cache. `sheet` is the address of
     the whole comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and
     `title` names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it;
-    `offered` are the weights of a row under a pair. `view` is what the page said.
+    `offered` are the weights of a row under a pair. Above `most`, those of the varied LoRA are unusual. `view` is what
+    the page said.
     """
 
     kind: ComparisonKind
@@ -66,6 +67,7 @@ class Result:
     fits: bool = False
     request: GenerationRequest | None = None
     offered: tuple[float, ...] = ()
+    most: float = 1.0
     view: View | None = None
 
     def showing(self, index: int | None) -> Result:

@@ -156,3 +156,14 @@ def test_a_value_is_completed_most_frequent_first(
     )
     with catalog(tmp_path, *loras) as opened:
         assert opened.complete_value(field, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"), [("sdxl", (("sdxl", 2), ("sdxl-1.0", 2))), ("stab", (("sdxl-1.0", 2),))]
+)
+def test_a_base_model_of_several_names_is_completed_once(
+    tmp_path: Path, prefix: str, expected: tuple[tuple[str, int], ...]
+) -> None:
+    loras = (lora(1, base="SDXL 1.0"), lora(2, base="stabilityai/stable-diffusion-xl-base-1.0"))
+    with catalog(tmp_path, *loras) as opened:
+        assert opened.complete_value("base", prefix) == expected

@@ -1,5 +1,6 @@
 """A process that is killed in the middle of a pull: the next one finds its way, and nothing stands in it."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -252,6 +253,12 @@ def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, 
     second = pull_file(library, replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
     assert len(hub.asked) == 1
+
+
+def test_a_linked_file_was_added_when_it_was_linked(library: Library, ink: HttpDownload) -> None:
+    os.utime(library.path(pull_file(library, ink, record())), (0, 0))
+    linked = pull_file(library, replace(ink, ref=OTHER), record(title="Twin"))
+    assert library.path(linked).stat().st_mtime > 0
 
 
 def test_bytes_that_turn_out_to_be_another_entrys_are_stored_once(

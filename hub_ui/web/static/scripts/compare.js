@@ -20,7 +20,7 @@ document.addEventListener("input", ({ target }) => {
 
 export function showWeight(output, weight) {
   output.textContent = weight.toFixed(2);
-  output.classList.toggle("high", weight > 1);
+  output.classList.toggle("high", weight > output.dataset.most);
 }
 
 // Another image under the line leaves the line where it was. What is made comes into view, once, where the form is above.
