@@ -145,12 +145,13 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
         return spec
     if architecture is None:
         text = _(
-            "Nothing says which base model this LoRA was made for. Choose one yourself (--base, for example sdxl-1.0)."
+            "Nothing says which base model this LoRA was made for. Choose one yourself, such as sdxl-1.0 (--base on the "
+            "command line)."
         )
         if base_model:
             text = _(
-                "This LoRA was made for “{base}”, which is none of the base models known here. Choose one yourself "
-                "(--base, for example sdxl-1.0)."
+                "This LoRA was made for “{base}”, which is none of the base models known here. Choose one yourself, "
+                "such as sdxl-1.0 (--base on the command line)."
             )
         raise NoBase(text.format(base=base_model))
     if own is not None and own.architecture == architecture:
