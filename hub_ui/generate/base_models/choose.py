@@ -145,8 +145,8 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
         return spec
     if architecture is None:
         text = _(
-            "Nothing says which base model this LoRA was made for. Choose one yourself, such as sdxl-1.0 (--base on the "
-            "command line)."
+            "Nothing says which base model this LoRA was made for. Choose one yourself, such as sdxl-1.0 (--base on "
+            "the command line)."
         )
         if base_model:
             text = _(
