@@ -133,7 +133,6 @@ class Plan:
     wanted: tuple[tuple[str, bool], ...] = ()
     nsfw: int = len(NSFW_LEVELS) - 1
     sort: Sort = "relevance"
-    offset: int = 0
     limit: int = 1
 
     def conditions(self) -> frozenset[Condition]:
@@ -154,7 +153,6 @@ class Plan:
 
 def plan(
     query: Query,
-    offset: int = 0,
     *,
     installed: Collection[Ref] = (),
     favorites: Collection[Ref] = (),
@@ -181,7 +179,6 @@ def plan(
         wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
-        offset=max(0, offset),
         limit=max(1, query.limit),
     )
 
@@ -269,16 +266,6 @@ class Listing:
     seen: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """`facets` counts each value. `keys` has each name a base filter could be; `groups` are the pairs of architecture
-    and base model.
-    """
-
-    total: int = 0
-    facets: Mapping[str, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
-
-
 def phrases(plan: Plan) -> list[str] | None:
     """What a row's text must hold, all of it; None when nothing can be found."""
     if plan.terms is None:
@@ -314,11 +301,13 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     return failed
 
 
-def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
-    """`spellings` returns how hubs write folded names that are in no table."""
-    found = dict(counts.facets)
+def facets(counts: Mapping[str, Mapping[Any, int]], spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
+    """`counts` count each value of facets: "keys" has each name a base filter could be, "groups" the pairs of
+    architecture and base model. `spellings` returns how hubs write folded names that are in no table.
+    """
+    found = dict(counts)
     bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
-    found["levels"] = {NSFW_LEVELS[level]: number for level, number in found["levels"].items()}
+    found["levels"] = {NSFW_LEVELS[level]: number for level, number in found.get("levels", {}).items()}
     kept = {name: {value: n for value, n in values.items() if n} for name, values in found.items()}
     return Facets(counts={name: values for name, values in kept.items() if values}, bases=bases)
 
