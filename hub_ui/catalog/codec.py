@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
-from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -17,15 +16,15 @@ VERSION = 1
 
 
 def encode(lora: Lora) -> str:
-    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included.
-
-    msgspec has no JSON for those two, so the slower library writes such a LoRA.
-    """
+    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included."""
     plain = {"v": VERSION, **_plain(lora)}
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     try:
-        return msgspec.json.encode(plain).decode()
-    except (UnicodeEncodeError, TypeError, OverflowError):
-        return json.dumps(plain, separators=(",", ":"), default=_infinite)
+        text.encode()
+    except UnicodeEncodeError:
+        # No database holds half of a character as it is.
+        return json.dumps(plain, separators=(",", ":"))
+    return text
 
 
 def decode(text: str) -> Lora:
@@ -72,36 +71,11 @@ def _plain_ref(ref: Ref) -> list[str | None]:
 
 
 def _plain_claims(claims: Iterable[Claim]) -> list[list[Any]]:
-    return [[claim.field, _number(claim.value), claim.source, claim.where] for claim in claims]
-
-
-def _plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _number(value) for key, value in params.items()}
+    return [[claim.field, claim.value, claim.source, claim.where] for claim in claims]
 
 
 def _plain_many(values: Iterable[Any]) -> list[dict[str, Any]]:
     return [_plain(value) for value in values]
-
-
-class _Infinite:
-    """A number that msgspec would write as null."""
-
-    def __init__(self, number: float) -> None:
-        self.number = number
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if isfinite(value) else _Infinite(value)
-    if isinstance(value, list | tuple):
-        return [_number(item) for item in value]
-    return _plain_params(value) if isinstance(value, Mapping) else value
-
-
-def _infinite(value: Any) -> float:
-    if isinstance(value, _Infinite):
-        return value.number
-    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def _from_json(kind: type, values: dict[str, Any]) -> Any:
@@ -142,7 +116,7 @@ _PARTS: Mapping[type, tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any
         ("claims", _plain_claims, _claims),
     ),
     WeightFile: (("ref", _plain_ref, _ref), ("claims", _plain_claims, _claims)),
-    Example: (("params", _plain_params, dict),),
+    Example: (("params", dict, dict),),
 }
 _NEVER = object()
 _FIELDS = {
