@@ -21,8 +21,7 @@ from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
 from hub_ui.catalog import index_facets
-from hub_ui.catalog.changes import change, pieces, read, rewrite
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
 from hub_ui.catalog.index import Index, State
 from hub_ui.catalog.index_facets import Found
 from hub_ui.catalog.index_search import page, values, with_rings

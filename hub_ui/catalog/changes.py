@@ -1,17 +1,21 @@
-"""What a hub's answer changes in the catalog: the LoRA as merged, and the words that it was found by.
+"""What a hub's answer changes in the catalog: the LoRA as merged, its document, and the words that it was found by.
 
-Two answers about one LoRA are merged, since a listing says less than a `get`, and they arrive in any order.
+Two answers about one LoRA are merged, since a listing says less than a `get`, and they arrive in any order. A document
+is a LoRA as JSON text.
 """
 
+import json
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from connectors.errors import HubUiError
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, keep_permitted
-from hub_ui.catalog.codec import decode, encode
+from connectors.ref import Ref
 from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
 from hub_ui.catalog.search import PLACES
 
@@ -138,7 +142,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A LoRA to be written: its `document` is it as text (see codec.py), `names` are spellings of its base models.
+    """A LoRA to be written: its `document` is it as text, `names` are spellings of its base models.
 
     `stored` is what is there of it already, and `known` the same as a LoRA, None where it can't be read.
     """
@@ -205,6 +209,96 @@ def pieces(text: str) -> tuple[str, ...]:
     """What a LoRA's texts must hold to be found by this text."""
     wanted = terms(text)
     return tuple(phrase(words) for words in wanted.phrases) if wanted else ()
+
+
+_VERSION = 1
+# Of each part of a LoRA, its fields and their defaults: those are not written.
+_FIELDS = {
+    kind: [(field.name, {} if field.name == "params" else field.default) for field in fields(kind)]
+    for kind in (Lora, Version, WeightFile, Example)
+}
+
+
+def encode(lora: Lora) -> str:
+    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included."""
+    plain = {"v": _VERSION, **_plain(lora)}
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # No database holds half of a character as it is.
+        return json.dumps(plain, separators=(",", ":"), default=_plain)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Ref):
+        # Not as text: a hub may put "#" or "@" where our own form has a meaning for it.
+        return [value.hub, value.id, value.version, value.file]
+    if isinstance(value, Claim):
+        return [value.field, value.value, value.source, value.where]
+    kept = {}
+    for name, default in _FIELDS[type(value)]:
+        item = getattr(value, name)
+        # 0, 0.0 and False are equal and not the same: only the very default is left out.
+        if item is not default and (item != default or type(item) is not type(default)):
+            kept[name] = item
+    return kept
+
+
+def decode(text: str) -> Lora:
+    """Raises HubUiError for text that is not ours, or that a newer hub-ui wrote."""
+    try:
+        values = read_json(text)
+        if values.pop("v") != _VERSION:
+            raise HubUiError("The catalog holds an entry of a newer hub-ui. Update hub-ui to read it.")
+        lora: Lora = _from_json(Lora, values)
+        return lora
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HubUiError(
+            f"An entry of the catalog can't be read ({error!r}). Open the LoRA on its hub again."
+        ) from error
+
+
+def read_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # Lone surrogates and infinite numbers, which msgspec can't read.
+        return json.loads(text)
+
+
+def _from_json(kind: type, values: dict[str, Any]) -> Any:
+    for name, read in _READERS[kind].items():
+        if name in values:
+            values[name] = read(values[name])
+    return kind(**values)
+
+
+def _many(kind: type) -> Callable[[Any], Any]:
+    return lambda items: tuple(_from_json(kind, item) for item in items)
+
+
+def _ref(parts: list[Any]) -> Ref:
+    hub, lora_id, version, file = parts
+    return Ref(hub=hub, id=lora_id, version=version, file=file)
+
+
+def _claims_of(items: list[list[Any]]) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(field=field, value=tuple(value) if isinstance(value, list) else value, source=source, where=where)
+        for field, value, source, where in items
+    )
+
+
+# How the fields of each part are read that are more than text and numbers.
+_READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
+    Lora: {"ref": _ref, "tags": tuple, "versions": _many(Version), "claims": _claims_of},
+    Version: {"ref": _ref, "files": _many(WeightFile), "examples": _many(Example), "claims": _claims_of},
+    WeightFile: {"ref": _ref, "claims": _claims_of},
+    Example: {},
+}
 
 
 def read(document: str) -> Lora | None:

@@ -10,8 +10,7 @@ from typing import Any
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.changes import Change, Stored, read
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import Change, Stored, decode, read
 from hub_ui.catalog.homes import Sharer, candidates, card, card_row, lead_order, page_of
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, Connection, columns_of, file_values

@@ -13,7 +13,7 @@ from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Example, Lora
 from connectors.ref import Ref
 from hub_ui.catalog import snapshot
-from hub_ui.catalog.codec import encode
+from hub_ui.catalog.changes import encode
 from hub_ui.catalog.snapshot import BATCH, Exported, Imported
 from tests.hub_ui.catalog.builders import lora, version
 
@@ -196,7 +196,7 @@ def test_a_large_snapshot_is_never_whole_in_memory(tmp_path: Path) -> None:
 import resource
 from pathlib import Path
 from hub_ui.catalog import snapshot
-from hub_ui.catalog.codec import encode
+from hub_ui.catalog.changes import encode
 from tests.hub_ui.catalog.builders import lora
 path = Path({str(tmp_path / "c.zst")!r})
 encode(lora(1))

@@ -13,8 +13,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog import store
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.changes import Change, change, rewrite
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import Change, change, decode, rewrite
 from hub_ui.catalog.store import Store
 from hub_ui.catalog.writing import key
 from tests.hub_ui.catalog.builders import file, lora, titles, version
