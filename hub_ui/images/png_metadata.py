@@ -33,7 +33,7 @@ from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext, load_json
-from hub_ui.images.provenance import Provenance, Tiles, from_json, library_versions, sha256_of, to_json
+from hub_ui.images.provenance import OF_LORA, Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"
 # The text chunk that most viewers and CivitAI show.
@@ -317,12 +317,9 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
         lora.ref: LoraInput(
             ref=lora.ref,
             path=Path(),
-            title=lora.title,
-            weight=lora.weight if lora.asked is None else lora.asked,
-            trigger_words=lora.trigger_words,
-            architecture=lora.architecture,
-            base_model=lora.base_model,
+            weight=lora.full_weight,
             sha256=lora.sha256,
+            **{name: getattr(lora, name) for name in OF_LORA},
         )
         for lora in first.loras
     }

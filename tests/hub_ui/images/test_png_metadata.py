@@ -218,7 +218,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         coverage["missed"][0],
     )
     assert [" ".join(part) for part in parts] == [
-        "version loras prompt typed typed_with_words emphasis negative seed steps guidance width height base sampler "
+        "version loras prompt typed typed_with_words emphasis negative sampler seed steps guidance width height base "
         "frames control image draft libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
