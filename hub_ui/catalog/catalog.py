@@ -237,11 +237,11 @@ class Catalog(Store):
         """
         row, level = row_of(self.lora(ref)), NSFW_LEVELS.index(nsfw)
         found = self._index.ask(self, lambda _, searcher: alike(searcher, row, limit=limit, nsfw=level))
-        cards, _ = self.cards([each.id for each in found], Query(nsfw=nsfw))
+        cards, _ = self.cards([number for number, *_ in found], Query(nsfw=nsfw))
         return tuple(
-            Similar(record=cards[each.id], score=each.score, reason=each.reason)
-            for each in found
-            if each.id in cards and (each.reason != "same subject" or is_about(row, cards[each.id].title))
+            Similar(record=cards[number], score=score, reason=reason)
+            for number, score, reason in found
+            if number in cards and (reason != "same subject" or is_about(row, cards[number].title))
         )
 
     def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:

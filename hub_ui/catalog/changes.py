@@ -16,8 +16,7 @@ import msgspec
 from connectors.errors import HubUiError
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, keep_permitted
 from connectors.ref import Ref
-from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
-from hub_ui.catalog.search import PLACES
+from hub_ui.catalog.row import TEXTS, Row, phrase, row_and_spellings, terms
 
 _T = TypeVar("_T")
 
@@ -186,7 +185,7 @@ def _change(lora: Lora, document: str, stored: Stored | None, known: Lora | None
     row, names = row_and_spellings(lora)
     before = split_found(stored.found) if stored else []
     if before or found_by:
-        texts = [getattr(row, name) for name in PLACES[-1].fields]
+        texts = [getattr(row, name) for name in TEXTS]
         missing = (piece for piece in (*before, *found_by) if not any(piece in text for text in texts))
         row = replace(row, found=join_found(missing))
     return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)

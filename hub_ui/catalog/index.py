@@ -43,14 +43,9 @@ from hub_ui.catalog.store import Store
 FORMAT = " ".join(("8", *FACETS, *FILTERS))
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
-# The field of words for the texts of a place. `own` has all but what a hub found it by, of rows that have that;
-# for the others `any` is the same.
-FIELDS: Mapping[tuple[str, ...], str] = {
-    ("title",): "title",
-    ("title", "words", "tag_words"): "short",
-    ("title", "words", "tag_words", "about"): "own",
-    ("title", "words", "tag_words", "about", "found"): "any",
-}
+# The fields of words. `short` has the title, the words and the tags, `any` all texts, and `own` all but what a hub
+# found it by, of rows that have that; for the others `any` is the same.
+FIELDS = ("title", "short", "own", "any")
 # In the field "has".
 FOUND = "found"
 # What is counted together: level, rank and kind.
@@ -78,7 +73,7 @@ _JSON = msgspec.json.Encoder()
 @cache
 def schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in FIELDS.values():
+    for name in FIELDS:
         builder.add_text_field(name, tokenizer_name="whitespace")
     for name in ("whole", "ref", "has", *FILTERS):
         is_stored = name in NAMES.values()

@@ -16,7 +16,7 @@ from tantivy import FieldType, Occur, Order
 from connectors.query import Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
-from hub_ui.catalog.index import FIELDS, FOUND, schema
+from hub_ui.catalog.index import FOUND, schema
 from hub_ui.catalog.rings import Ring, Rings, Unit
 from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, merit_of, most_first
 
@@ -234,9 +234,9 @@ def _words_query(plan: Plan, place: Place) -> tantivy.Query:
     """Of the first ring, its words in this place."""
     if plan.terms is None or plan.rings is None:
         return tantivy.Query.empty_query()
-    if place.is_whole:
+    if place.field == "whole":
         return term("whole", plan.terms.whole)
-    field, ring = FIELDS[place.fields], plan.rings.rings[0]
+    field, ring = place.field, plan.rings.rings[0]
     within = _ring_query(ring, field, open_end=place.open_end)
     if field == "own":
         anywhere = _ring_query(ring, "any", open_end=place.open_end)

@@ -19,7 +19,19 @@ from connectors.record import NSFW_LEVELS, Record
 from connectors.ref import Ref
 from hub_ui.catalog.relevance import MERIT_BITS
 from hub_ui.catalog.rings import Rings
-from hub_ui.catalog.row import UNDER, Row, Terms, asked_term, filter_keys, phrase, row_ref, row_terms, terms, words
+from hub_ui.catalog.row import (
+    TEXTS,
+    UNDER,
+    Row,
+    Terms,
+    asked_term,
+    filter_keys,
+    phrase,
+    row_ref,
+    row_terms,
+    terms,
+    words,
+)
 from hub_ui.i18n import _
 
 # All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
@@ -65,21 +77,16 @@ def step(name: str, number: int) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a LoRA's words may be to count: `fields` of its row, or with `is_whole` its title and nothing else."""
+    """Where a LoRA's words may be to count: a field of the index (see index.py)."""
 
-    fields: tuple[str, ...]
+    field: str
     open_end: bool = False
-    is_whole: bool = False
 
 
 # Each takes in all that the ones before it do. Their numbers are those of relevance.CLASSES.
 PLACES: tuple[Place, ...] = (
-    Place(fields=("whole",), is_whole=True),
-    Place(fields=("title",)),
-    Place(fields=("title", "words", "tag_words")),
-    Place(fields=("title", "words", "tag_words"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
+    *(Place(field=name) for name in ("whole", "title", "short")),
+    *(Place(field=name, open_end=True) for name in ("short", "own", "any")),
 )
 
 # What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
@@ -283,7 +290,7 @@ def is_excluded(row: Row, plan: Plan) -> bool:
     """Whether it has something that the query excludes."""
     if not plan.without and not plan.excluded:
         return False
-    texts = [getattr(row, name) for name in PLACES[-1].fields]
+    texts = [getattr(row, name) for name in TEXTS]
     return any(phrase(each) in text for each in plan.without for text in texts) or any(
         not unwanted.isdisjoint(row_terms(FILTERS[name], row.names)) for name, unwanted in plan.excluded
     )

@@ -50,21 +50,14 @@ class Similar:
     reason: Reason
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alike:
-    """The same of a card by its number. `order` is for those that share as much."""
+def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> list[tuple[int, float, Reason]]:
+    """The numbers of cards, the share of each and why it is similar, most alike first.
 
-    id: int
-    score: float
-    order: int
-    reason: Reason
-
-
-def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> tuple[Alike, ...]:
-    """Most alike first. A hit's score counts, in whole numbers, what it shares: see the constants."""
+    A hit's score counts, in whole numbers, what it shares: see the constants.
+    """
     shared, own = _shared(searcher, row)
     if not shared:
-        return ()
+        return []
     kinds, bases = row.names["kind"], [key for key in row.names["keys"] if key.startswith("=")]
     first = [scored(term("kind", name), 2) for name in kinds[:1]] + [
         scored(term("base", name), 1) for name in bases[:1]
@@ -76,10 +69,8 @@ def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> tup
     fits = [any_of_values("base", architectures)] if architectures else []
     query = tantivy.Query.boolean_query(
         [
-            *(
-                (Occur.Must, each)
-                for each in (any_of(shared), *(scored(each, 0) for each in (*fits, term("listed", nsfw))))
-            ),
+            (Occur.Must, any_of(shared)),
+            *((Occur.Must, scored(each, 0)) for each in (*fits, term("listed", nsfw))),
             *((Occur.Should, each) for each in first),
             *((Occur.MustNot, term(name, value)) for name, value in (("access", "removed"), ("kind", "runner"))),
             *((Occur.MustNot, term("ref", ref)) for ref in row.refs),
@@ -87,23 +78,25 @@ def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> tup
     )
     hits = searcher.search(query, _MOST_ALIKE, False).hits
     ids = searcher.fast_field_values("id", [address for _, address in hits])
-    found = (_likeness(int(id or 0), int(score), own) for (score, _), id in zip(hits, ids, strict=True))
-    best = sorted((each for each in found if each is not None), key=lambda each: (-each.score, -each.order, each.id))
-    return tuple(best[:limit])
+    found: list[tuple[float, int, int, Reason]] = []
+    for (score, _), number in zip(hits, ids, strict=True):
+        share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
+        if (why := _reason(int(score), share)) is not None:
+            # Kind and base are for those that share as much.
+            found.append((-share, -(int(score) % _POINT), int(number or 0), why))
+    return [(number, -share, why) for share, _, number, why in sorted(found)[:limit]]
 
 
-def _likeness(id: int, score: int, own: int) -> Alike | None:
+def _reason(score: int, share: float) -> Reason | None:
     """None for what is not similar."""
-    share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
     traits, subjects = score % _SUBJECT // _TRAIT, score % _NEWER // _SUBJECT
-    reason: Reason | None = None
     if score >= _NEWER and traits and share >= _LEAST_OF_CREATOR:
-        reason = "same creator, newer"
-    elif share >= LEAST and subjects:
-        reason = "same subject"
-    elif share >= LEAST and traits > 1:
-        reason = "same words"
-    return Alike(id=id, score=share, order=score % _POINT, reason=reason) if reason else None
+        return "same creator, newer"
+    if share < LEAST:
+        return None
+    if subjects:
+        return "same subject"
+    return "same words" if traits > 1 else None
 
 
 def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], int]:
