@@ -12,15 +12,13 @@ from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
-from hub_ui.catalog import schema
 from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, storable
-from hub_ui.catalog.schema import ROW, Connection, dialect, row_from
+from hub_ui.catalog.schema import ROW, Connection, catalog_id, dialect, row_from
 from hub_ui.catalog.writing import (
     STATE,
     Key,
@@ -31,24 +29,11 @@ from hub_ui.catalog.writing import (
     new_columns,
     stored,
 )
-from hub_ui.database import Migration, timestamp
+from hub_ui.database import timestamp
 
 _PAGE = 1_000
 # Beyond every id: after the last of a change.
 _LAST_ID = 2**62
-
-
-def _m004_levels(connection: Connection) -> None:
-    """All there is. It bears the name of the last of four steps that came to the same, before there was any release."""
-    tables = (schema.LORAS, schema.FILES, schema.LINKS, schema.META, schema.SPELLINGS, schema.FACTS)
-    indexes = (*schema.LORA_INDEXES, *schema.HASH_INDEXES, schema.VERSION_INDEX, schema.LINK_INDEX)
-    for statement in (*tables, *indexes):
-        connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
-
-
-# Only ever append.
-MIGRATIONS: list[Migration] = [_m004_levels]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,16 +78,13 @@ class Store:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._closed = False
-        self._writer = self._open()
-        self.catalog_id = _catalog_id(self._writer)
+        self._writer = self._dialect.open()
+        self.catalog_id = catalog_id(self._writer)
         with self._dialect.messages():
             is_behind = bool(new_columns(self._writer))
         if is_behind:
             with self.writing() as writing:
                 writing.add_columns()
-
-    def _open(self) -> Connection:
-        return self._dialect.open(MIGRATIONS, schema.COLUMNS, _catalog_id)
 
     def close(self) -> None:
         with self._lock:
@@ -294,12 +276,6 @@ class Store:
                 bytes=self._dialect.size(connection),
                 change=latest_change(connection),
             )
-
-
-def _catalog_id(connection: Connection) -> str:
-    """Raises ValueError for a catalog without one."""
-    [(catalog_id,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'").fetchall()
-    return str(catalog_id)
 
 
 def _homes(connection: Connection, leads: Sequence[int]) -> dict[int, tuple[Home, ...]]:
