@@ -67,11 +67,11 @@ def test_what_is_asked_for_is_found_best_first(tmp_path: Path, sentence: str) ->
         assert titles(opened, **asked) == expected
 
 
-@pytest.mark.parametrize("offset", [-5, 2, 10**15])
-def test_an_offset_out_of_range_gives_the_first_page_or_an_empty_one(tmp_path: Path, offset: int) -> None:
-    with catalog(tmp_path, lora(1), lora(2)) as opened:
-        found = opened.search(Query(), offset=offset)
-        assert (len(found.records), found.total) == (2 if offset < 0 else 0, 2)
+@pytest.mark.parametrize(("offset", "expected"), [(-5, [1, 2]), (1, [2, 3]), (2, [3]), (3, []), (10**15, [])])
+def test_a_page_begins_at_its_offset(tmp_path: Path, offset: int, expected: list[int]) -> None:
+    with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
+        found = opened.search(Query(limit=2), offset=offset)
+        assert ([record.title for record in found.records], found.total) == ([f"Ink {n}" for n in expected], 3)
 
 
 def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
