@@ -34,16 +34,9 @@ def merge(old: Lora, new: Lora) -> Lora:
     is_thinner = _detail(new) < _detail(old)
     return replace(
         new,
-        title=new.title or old.title,
-        url=new.url or old.url,
-        creator=new.creator or old.creator,
-        description=new.description or old.description,
-        description_format=new.description_format if new.description else old.description_format,
+        **_unsaid(old, new, "title", "url", "creator", "description", "downloads", "likes", "updated_at", "tags"),
+        description_format=(new if new.description else old).description_format,
         nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
-        downloads=old.downloads if new.downloads is None else new.downloads,
-        likes=old.likes if new.likes is None else new.likes,
-        updated_at=new.updated_at or old.updated_at,
-        tags=new.tags or old.tags,
         access=_access(old.access, new.access, is_thinner),
         versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
         claims=_claims(old.claims, new.claims),
@@ -52,20 +45,12 @@ def merge(old: Lora, new: Lora) -> Lora:
 
 def _version(old: Version, new: Version) -> Version:
     def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
-        return replace(
-            new,
-            size=old.size if new.size is None else new.size,
-            sha256=new.sha256 or old.sha256,
-            autov3=new.autov3 or old.autov3,
-            primary=new.primary or old.primary,
-            claims=_claims(old.claims, new.claims),
-        )
+        unsaid, claims = _unsaid(old, new, "size", "sha256", "autov3"), _claims(old.claims, new.claims)
+        return replace(new, **unsaid, primary=new.primary or old.primary, claims=claims)
 
     def merge_examples(old: Example, new: Example) -> Example:
-        nsfw = _nsfw(old.nsfw, new.nsfw, True)
-        width, height = (new.width, new.height) if new.width else (old.width, old.height)
-        prompt, params = new.prompt or old.prompt, new.params or old.params
-        return replace(new, prompt=prompt, params=params, nsfw=nsfw, width=width, height=height)
+        size: dict[str, Any] = {} if new.width else {"width": old.width, "height": old.height}
+        return replace(new, **_unsaid(old, new, "prompt", "params"), **size, nsfw=_nsfw(old.nsfw, new.nsfw, True))
 
     is_thinner = _version_detail(new) < _version_detail(old)
     old_files, examples = old.files, new.examples
@@ -76,15 +61,18 @@ def _version(old: Version, new: Version) -> Version:
         examples = _union(old.examples, examples, lambda example: example.url, merge_examples)
     return replace(
         new,
-        name=new.name or old.name,
-        description=new.description or old.description,
-        updated_at=new.updated_at or old.updated_at,
+        **_unsaid(old, new, "name", "description", "updated_at"),
         access=_access(old.access, new.access, is_thinner),
         access_note=new.access_note or (old.access_note if is_thinner else None),
         files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
         examples=examples,
         claims=_claims(old.claims, new.claims),
     )
+
+
+def _unsaid(old: Any, new: Any, *names: str) -> dict[str, Any]:
+    """What the old one says and the new one does not. A number that is 0 is said."""
+    return {name: getattr(old, name) for name in names if getattr(new, name) in (None, "", (), {})}
 
 
 def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
