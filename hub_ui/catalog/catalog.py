@@ -153,18 +153,9 @@ class Catalog(Store):
         found = filter(None, map(read, self.twins_of(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
 
-    def put_state(self, key: str, value: str) -> None:
-        with self.writing() as writing:
-            writing.put_state(key, value)
-
     def stats(self) -> CatalogStats:
         stats, indexed = super().stats(), self._index.change(self)
         return stats if indexed is None else replace(stats, index="current" if indexed == stats.change else "behind")
-
-    def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
-        """`ref` is the file that they were read from, where a hub has it."""
-        with self.writing() as writing:
-            writing.put_facts(sha256.lower(), facts_json)
 
     def search(
         self,

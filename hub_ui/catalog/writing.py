@@ -18,8 +18,6 @@ from hub_ui.database import placeholders, timestamp
 
 # Hub and id.
 Key = tuple[str, str]
-# Names in the table of single values, before the key of a state.
-STATE = "state:"
 # SQLite takes at least this many values in one statement.
 _MOST_VALUES = 900
 _WRITTEN = ("change", "seen", "twin", *ROW, "document")
@@ -169,19 +167,6 @@ class Writing:
         found = list(each(self._connection, "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN", ids))
         return {one: lead for one, lead, *_ in found}, {one: lead_order(*rest) for one, _, *rest in found}
 
-    def put_facts(self, sha256: str, facts: str) -> None:
-        self._connection.execute(
-            """INSERT INTO facts VALUES (?, ?, ?)
-               ON CONFLICT (sha256) DO UPDATE SET facts = excluded.facts, at = excluded.at""",
-            (storable(sha256), storable(facts), timestamp()),
-        )
-
-    def put_state(self, key: str, value: str) -> None:
-        self._connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (f"{STATE}{storable(key)}", storable(value)),
-        )
-
     def _next_number(self) -> int:
         """One for all of a transaction, taken when something really changes."""
         if not self._number:
@@ -281,15 +266,11 @@ class _Sharers:
 
 def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
     """What there is of these LoRAs."""
-    found: dict[Key, Stored] = {}
-    by_hub: dict[str, set[str]] = {}
-    for hub, hub_id in map(key, refs):
-        by_hub.setdefault(hub, set()).add(hub_id)
-    for hub, ids in by_hub.items():
-        sql = "SELECT hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
-        for hub_id, number, words, seen, document in each(connection, sql, ids, hub):
-            found[hub, hub_id] = Stored(id=number, found=words, seen=seen, document=document)
-    return found
+    sql = "SELECT hub, hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
+    return {
+        (hub, hub_id): Stored(id=number, found=words, seen=seen, document=document)
+        for hub, hub_id, number, words, seen, document in each_of(connection, sql, refs)
+    }
 
 
 def key(ref: Ref) -> Key:
@@ -303,6 +284,15 @@ def each(connection: Connection, sql: str, values: Iterable[object], *first: obj
     for start in range(0, len(listed), _MOST_VALUES):
         some = listed[start : start + _MOST_VALUES]
         yield from connection.execute(f"{sql} {placeholders(some)}", (*first, *some))
+
+
+def each_of(connection: Connection, sql: str, refs: Iterable[Ref], *first: object) -> Iterator[Any]:
+    """The rows of a statement that ends with "hub = ? AND hub_id IN" for these LoRAs; `first` stand before them."""
+    by_hub: dict[str, dict[str, None]] = {}
+    for hub, hub_id in map(key, refs):
+        by_hub.setdefault(hub, {})[hub_id] = None
+    for hub, ids in by_hub.items():
+        yield from each(connection, sql, ids, *first, hub)
 
 
 def new_columns(connection: Connection) -> list[str]:
