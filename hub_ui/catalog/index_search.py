@@ -5,7 +5,7 @@ all the evidence that there is for each. Of many the classes are asked one after
 is full: for a common word the first one fills it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, get_args
@@ -94,7 +94,7 @@ def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
     matches = (Occur.Must, scored(query_of(plan), 0))
     query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in places)])
     hits = searcher.search(query, _MOST_SORTED + 1, False).hits
-    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits, _level_worth)
+    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
 
 
 def _by_evidence(
@@ -108,7 +108,7 @@ def _by_evidence(
     parts = [(Occur.Must, scored(query_of(plan), 0)), (Occur.Should, _best_of(worth))]
     parts += [(Occur.Should, each) for each in _evidence(plan)]
     hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_OF_RINGS, False).hits
-    ids = _by_score(searcher, hits, _level_worth, _RING_WORTH)
+    ids = _by_score(searcher, hits)
     sizes = [0] * len(steps)
     for score, _ in hits:
         sizes[len(steps) - int(score) // _RING_WORTH] += 1
@@ -154,22 +154,13 @@ def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
 
 
-def _level_worth(key: int) -> int:
-    return relevance.level_worth(relevance.level(merit_of(key)))
-
-
-def _by_score(
-    searcher: tantivy.Searcher,
-    hits: Sequence[tuple[float, tantivy.DocAddress]],
-    more: Callable[[int], int],
-    step: int = 1,
-) -> tuple[int, ...]:
-    """Row ids by their score and `more` for the order key, equals by relevance. No `more` leads over a `step`."""
+def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
+    """Row ids by their score and the worth of their level, equals by relevance. No level leads over a ring."""
     found = [address for _, address in hits]
     keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
     ordered = sorted(
-        (-(int(score) // step), -score - more(key), -key, id)
+        (-(int(score) // _RING_WORTH), -score - relevance.level_worth(relevance.level(merit_of(key))), -key, id)
         for (score, _), key, id in zip(hits, keys, ids, strict=True)
     )
     return tuple(id for *_, id in ordered)

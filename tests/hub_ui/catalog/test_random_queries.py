@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from connectors.query import Query, Range, Sort
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog import index_search
+from hub_ui.catalog import index_search, rings
 from hub_ui.catalog.catalog import Catalog
 from tests.hub_ui.catalog.builders import DATABASES, both, claim, file, lora, version
 from tests.hub_ui.catalog.postgres_server import empty
@@ -133,12 +134,19 @@ def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(0, 300, 6))
-def test_many_hits_are_ordered_alike(catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_search, "_MOST_SORTED", 2)
-    draw = random.Random(seed)
-    query, offset = drawn_query(draw), draw.choice((0, 3, 7))
-    indexed, scanned = (each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs[:2])
-    assert indexed.records == scanned.records
+def test_many_hits_are_in_the_same_order_by_classes_and_by_their_scores(
+    catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rings, "MOST", 2)
+    monkeypatch.setattr(rings, "FEW", 1)
+    query = replace(drawn_query(random.Random(seed)), sort="relevance")
+    answers = []
+    for most in (2_000, 2):
+        monkeypatch.setattr(index_search, "_MOST_SORTED", most)
+        for each in catalogs[:2]:
+            each._listings.clear()
+            answers.append(each.listing(query, installed=INSTALLED, now=NOW).ids)
+    assert answers == [answers[0]] * 4
 
 
 @pytest.mark.parametrize("text", ["ink", "pix", "art pixel", ""])
