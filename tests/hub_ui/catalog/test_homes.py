@@ -190,7 +190,7 @@ def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
 
 
 def test_a_card_says_what_any_home_does_and_has_the_greatest_numbers() -> None:
-    homes = lora(1, downloads=5, likes=9, nsfw="explicit"), lora(2, downloads=7, tags=("pen",), description="A pen")
+    homes = lora(1, downloads=5, likes=9), lora(2, downloads=7, nsfw="explicit", tags=("pen",), description="A pen")
     row = card_row([row_of(each) for each in homes])
     assert (row.refs, row.downloads, row.likes, row.nsfw) == (("civitai:1", "civitai:2"), 8, 10, 3)
     assert (row.title, row.tag_words, row.about) == (" ink 1 | ink 2 ", " pen ", " a pen ")
