@@ -223,8 +223,8 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
 
 def _words_query(plan: Plan, place: Place) -> tantivy.Query:
     """Of the first ring, its words in this place."""
-    if plan.terms is None or plan.rings is None:
-        return tantivy.Query.empty_query()
+    assert plan.rings is not None
+    assert plan.terms is not None
     if place.field == "whole":
         return term("whole", plan.terms.whole)
     field, ring = place.field, plan.rings.rings[0]
