@@ -1,18 +1,18 @@
 """The catalog of every LoRA that the hubs have listed so far: added as hubs answer, found by ref or by search."""
 
 import hashlib
-import logging
-import shutil
+import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
+import tantivy
 from cachetools import LRUCache
 
 from connectors.claims.resolve import flatten
@@ -20,35 +20,36 @@ from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
-from hub_ui.catalog.changes import change, pieces, read, rewrite
-from hub_ui.catalog.codec import decode
-from hub_ui.catalog.index import Index, IndexBroken
+from hub_ui.catalog import index_facets
+from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
+from hub_ui.catalog.index import Index, State
+from hub_ui.catalog.index_facets import Found
+from hub_ui.catalog.index_search import page, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, Plan, plan
-from hub_ui.catalog.similar import Similar, is_about, model
+from hub_ui.catalog.search import Listing, Plan, facets, plan
+from hub_ui.catalog.similar import Similar, alike, is_about
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
 from hub_ui.database import timestamp
 
-_LOG = logging.getLogger(__name__)
-_T = TypeVar("_T")
 # LoRAs in one transaction: others wait for it, and all of it is in memory.
 _BATCH = 1_000
 _MOST_LISTINGS = 200
+_MOST_COUNTS = 128
 
 
 class Catalog(Store):
     """Any thread may call any method, and several processes may have the same file open."""
 
-    def __init__(self, database: Path | str, index: Index | None) -> None:
-        """Without an index one is made for as long as the catalog is open."""
+    def __init__(self, database: Path | str, folder: Path | None) -> None:
+        """`folder` is that of the search index, which is temporary without one."""
         super().__init__(database)
-        self._index = index
-        # Of an index that is kept nowhere else.
-        self._temporary: Path | None = None
-        # By the catalog's change: most people look at the same few lists.
-        self._listings: LRUCache[tuple[int, Plan], Listing] = LRUCache(_MOST_LISTINGS)
-        self._index_lock = threading.Lock()
+        self._index = Index(folder)
+        self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "search-index")
+        # By the index's state: most people look at the same few lists, and count the same for their pages.
+        self._listings: LRUCache[tuple[State, Plan], Listing] = LRUCache(_MOST_LISTINGS)
+        self._counts: LRUCache[tuple[State, Plan], tuple[int, Found]] = LRUCache(_MOST_COUNTS)
+        self._listed_lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, database: str = "") -> Self:
@@ -56,7 +57,7 @@ class Catalog(Store):
 
         Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened.
         """
-        return cls(database or path, Index(path.with_suffix(".index")))
+        return cls(database or path, path.with_suffix(".index"))
 
     def __enter__(self) -> Self:
         return self
@@ -69,10 +70,8 @@ class Catalog(Store):
     def close(self) -> None:
         # The store first: who still searches is told that the catalog is closed.
         super().close()
-        if self._index is not None:
-            self._index.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._index.close()
+        self._executor.shutdown()
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         """Returns how many were new or said something new. What was known stays where they say less (see merge).
@@ -154,19 +153,9 @@ class Catalog(Store):
         found = filter(None, map(read, self.twins_of(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
 
-    def put_state(self, key: str, value: str) -> None:
-        with self.writing() as writing:
-            writing.put_state(key, value)
-
     def stats(self) -> CatalogStats:
-        stats = super().stats()
-        indexed = self._index.change(self) if self._index else None
+        stats, indexed = super().stats(), self._index.change(self)
         return stats if indexed is None else replace(stats, index="current" if indexed == stats.change else "behind")
-
-    def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
-        """`ref` is the file that they were read from, where a hub has it."""
-        with self.writing() as writing:
-            writing.put_facts(sha256.lower(), facts_json)
 
     def search(
         self,
@@ -181,10 +170,12 @@ class Catalog(Store):
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
-        wanted = plan(query, offset, installed=installed, favorites=favorites, now=now)
-        found = self._ask(lambda index: index.find(self, wanted))
-        cards, seen = self.cards(found.ids, query)
-        return replace(found, records=tuple(cards.values()), seen=seen)
+        first, limit = max(0, offset), max(1, query.limit)
+        asked = replace(query, limit=first + limit)
+        found = self.listing(asked, installed=installed, favorites=favorites, now=now)
+        ids = found.ids[first:]
+        cards, seen = self.cards(ids, query)
+        return replace(found, ids=ids, records=tuple(cards.values()), seen=seen)
 
     def listing(
         self,
@@ -195,14 +186,29 @@ class Catalog(Store):
         now: datetime | None = None,
     ) -> Listing:
         """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
-        wanted = (self.change(), plan(query, installed=installed, favorites=favorites, now=now))
-        with self._index_lock:
-            known = self._listings.get(wanted)
-        if known is None:
-            known = self._ask(lambda index: index.find(self, wanted[1]))
-            with self._index_lock:
-                self._listings[wanted] = known
-        return known
+        wanted = plan(query, installed=installed, favorites=favorites, now=now)
+        return self._index.ask(self, lambda state, searcher: self._list(state, searcher, wanted))
+
+    def _list(self, state: State, searcher: tantivy.Searcher, wanted: Plan) -> Listing:
+        with self._listed_lock:
+            known = self._listings.get((state, wanted))
+        if known is not None:
+            return known
+        ringed = with_rings(searcher, wanted)
+        # Counts depend on no page and no order.
+        counted = (state, replace(ringed, sort="relevance", limit=1))
+        with self._listed_lock:
+            counts = self._counts.get(counted)
+        counting = None if counts else index_facets.start(searcher, ringed, self._executor)
+        ids, rings = page(searcher, ringed)
+        total, found = counts or (counting() if counting else (0, {}))
+        corrected = ringed.rings.corrected if ringed.rings else ""
+        shown = facets(found, self.spellings)
+        listing = Listing(ids=ids, total=total, facets=shown, rings=rings, corrected=corrected)
+        with self._listed_lock:
+            self._counts[counted] = total, found
+            self._listings[state, wanted] = listing
+        return listing
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
         """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.
@@ -220,40 +226,19 @@ class Catalog(Store):
 
         Raises NotFound.
         """
-        wanted, level = model(row_of(self.lora(ref))), NSFW_LEVELS.index(nsfw)
-        found = self._ask(lambda index: index.similar(self, wanted, limit=limit, nsfw=level))
-        if not found:
-            return ()
-        cards, _ = self.cards([each.id for each in found], Query(nsfw=nsfw))
+        row, level = row_of(self.lora(ref)), NSFW_LEVELS.index(nsfw)
+        found = self._index.ask(self, lambda _, searcher: alike(searcher, row, limit=limit, nsfw=level))
+        cards, _ = self.cards([number for number, *_ in found], Query(nsfw=nsfw))
         return tuple(
-            Similar(record=cards[each.id], score=each.score, reason=each.reason)
-            for each in found
-            if each.id in cards and (each.reason != "same subject" or is_about(wanted, cards[each.id].title))
+            Similar(record=cards[number], score=score, reason=reason)
+            for number, score, reason in found
+            if number in cards and (reason != "same subject" or is_about(row, cards[number].title))
         )
 
     def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
         start = fold_name(prefix)
-        return self._ask(lambda index: index.values(self, field, start, limit=limit))
-
-    def _ask(self, ask: Callable[[Index], _T]) -> _T:
-        """Where no index can be kept beside the catalog, it is in a folder of its own until the catalog is closed."""
-        broken = self._index
-        try:
-            if broken is not None:
-                return ask(broken)
-        except IndexBroken as error:
-            # Another thread may have made one meanwhile.
-            if self._temporary is not None and broken is self._index:
-                raise
-            _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", error)
-        with self._index_lock:
-            if self._temporary is None:
-                self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
-                self._index = Index(self._temporary)
-            index = self._index
-        assert index is not None
-        return ask(index)
+        return self._index.ask(self, lambda _, searcher: values(searcher, field, start, limit=limit))
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

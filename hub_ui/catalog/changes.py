@@ -1,19 +1,22 @@
-"""What a hub's answer changes in the catalog: the LoRA as merged, and the words that it was found by.
+"""What a hub's answer changes in the catalog: the LoRA as merged, its document, and the words that it was found by.
 
-Two answers about one LoRA are merged, since a listing says less than a `get`, and they arrive in any order.
+Two answers about one LoRA are merged, since a listing says less than a `get`, and they arrive in any order. A document
+is a LoRA as JSON text.
 """
 
+import json
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from connectors.errors import HubUiError
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, keep_permitted
-from hub_ui.catalog.codec import decode, encode
-from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
-from hub_ui.catalog.search import PLACES
+from connectors.ref import Ref
+from hub_ui.catalog.row import TEXTS, Row, phrase, row_and_spellings, terms
 
 _T = TypeVar("_T")
 
@@ -31,16 +34,9 @@ def merge(old: Lora, new: Lora) -> Lora:
     is_thinner = _detail(new) < _detail(old)
     return replace(
         new,
-        title=new.title or old.title,
-        url=new.url or old.url,
-        creator=new.creator or old.creator,
-        description=new.description or old.description,
-        description_format=new.description_format if new.description else old.description_format,
+        **_unsaid(old, new, "title", "url", "creator", "description", "downloads", "likes", "updated_at", "tags"),
+        description_format=(new if new.description else old).description_format,
         nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
-        downloads=old.downloads if new.downloads is None else new.downloads,
-        likes=old.likes if new.likes is None else new.likes,
-        updated_at=new.updated_at or old.updated_at,
-        tags=new.tags or old.tags,
         access=_access(old.access, new.access, is_thinner),
         versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
         claims=_claims(old.claims, new.claims),
@@ -49,20 +45,12 @@ def merge(old: Lora, new: Lora) -> Lora:
 
 def _version(old: Version, new: Version) -> Version:
     def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
-        return replace(
-            new,
-            size=old.size if new.size is None else new.size,
-            sha256=new.sha256 or old.sha256,
-            autov3=new.autov3 or old.autov3,
-            primary=new.primary or old.primary,
-            claims=_claims(old.claims, new.claims),
-        )
+        unsaid, claims = _unsaid(old, new, "size", "sha256", "autov3"), _claims(old.claims, new.claims)
+        return replace(new, **unsaid, primary=new.primary or old.primary, claims=claims)
 
     def merge_examples(old: Example, new: Example) -> Example:
-        nsfw = _nsfw(old.nsfw, new.nsfw, True)
-        width, height = (new.width, new.height) if new.width else (old.width, old.height)
-        prompt, params = new.prompt or old.prompt, new.params or old.params
-        return replace(new, prompt=prompt, params=params, nsfw=nsfw, width=width, height=height)
+        size: dict[str, Any] = {} if new.width else {"width": old.width, "height": old.height}
+        return replace(new, **_unsaid(old, new, "prompt", "params"), **size, nsfw=_nsfw(old.nsfw, new.nsfw, True))
 
     is_thinner = _version_detail(new) < _version_detail(old)
     old_files, examples = old.files, new.examples
@@ -73,15 +61,18 @@ def _version(old: Version, new: Version) -> Version:
         examples = _union(old.examples, examples, lambda example: example.url, merge_examples)
     return replace(
         new,
-        name=new.name or old.name,
-        description=new.description or old.description,
-        updated_at=new.updated_at or old.updated_at,
+        **_unsaid(old, new, "name", "description", "updated_at"),
         access=_access(old.access, new.access, is_thinner),
         access_note=new.access_note or (old.access_note if is_thinner else None),
         files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
         examples=examples,
         claims=_claims(old.claims, new.claims),
     )
+
+
+def _unsaid(old: Any, new: Any, *names: str) -> dict[str, Any]:
+    """What the old one says and the new one does not. A number that is 0 is said."""
+    return {name: getattr(old, name) for name in names if getattr(new, name) in (None, "", (), {})}
 
 
 def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
@@ -138,7 +129,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A LoRA to be written: its `document` is it as text (see codec.py), `names` are spellings of its base models.
+    """A LoRA to be written: its `document` is it as text, `names` are spellings of its base models.
 
     `stored` is what is there of it already, and `known` the same as a LoRA, None where it can't be read.
     """
@@ -182,7 +173,7 @@ def _change(lora: Lora, document: str, stored: Stored | None, known: Lora | None
     row, names = row_and_spellings(lora)
     before = split_found(stored.found) if stored else []
     if before or found_by:
-        texts = [getattr(row, name) for name in PLACES[-1].fields]
+        texts = [getattr(row, name) for name in TEXTS]
         missing = (piece for piece in (*before, *found_by) if not any(piece in text for text in texts))
         row = replace(row, found=join_found(missing))
     return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)
@@ -205,6 +196,96 @@ def pieces(text: str) -> tuple[str, ...]:
     """What a LoRA's texts must hold to be found by this text."""
     wanted = terms(text)
     return tuple(phrase(words) for words in wanted.phrases) if wanted else ()
+
+
+_VERSION = 1
+# Of each part of a LoRA, its fields and their defaults: those are not written.
+_FIELDS = {
+    kind: [(field.name, {} if field.name == "params" else field.default) for field in fields(kind)]
+    for kind in (Lora, Version, WeightFile, Example)
+}
+
+
+def encode(lora: Lora) -> str:
+    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included."""
+    plain = {"v": _VERSION, **_plain(lora)}
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # No database holds half of a character as it is.
+        return json.dumps(plain, separators=(",", ":"), default=_plain)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Ref):
+        # Not as text: a hub may put "#" or "@" where our own form has a meaning for it.
+        return [value.hub, value.id, value.version, value.file]
+    if isinstance(value, Claim):
+        return [value.field, value.value, value.source, value.where]
+    kept = {}
+    for name, default in _FIELDS[type(value)]:
+        item = getattr(value, name)
+        # 0, 0.0 and False are equal and not the same: only the very default is left out.
+        if item is not default and (item != default or type(item) is not type(default)):
+            kept[name] = item
+    return kept
+
+
+def decode(text: str) -> Lora:
+    """Raises HubUiError for text that is not ours, or that a newer hub-ui wrote."""
+    try:
+        values = read_json(text)
+        if values.pop("v") != _VERSION:
+            raise HubUiError("The catalog holds an entry of a newer hub-ui. Update hub-ui to read it.")
+        lora: Lora = _from_json(Lora, values)
+        return lora
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HubUiError(
+            f"An entry of the catalog can't be read ({error!r}). Open the LoRA on its hub again."
+        ) from error
+
+
+def read_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # Lone surrogates and infinite numbers, which msgspec can't read.
+        return json.loads(text)
+
+
+def _from_json(kind: type, values: dict[str, Any]) -> Any:
+    for name, read in _READERS[kind].items():
+        if name in values:
+            values[name] = read(values[name])
+    return kind(**values)
+
+
+def _many(kind: type) -> Callable[[Any], Any]:
+    return lambda items: tuple(_from_json(kind, item) for item in items)
+
+
+def _ref(parts: list[Any]) -> Ref:
+    hub, lora_id, version, file = parts
+    return Ref(hub=hub, id=lora_id, version=version, file=file)
+
+
+def _claims_of(items: list[list[Any]]) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(field=field, value=tuple(value) if isinstance(value, list) else value, source=source, where=where)
+        for field, value, source, where in items
+    )
+
+
+# How the fields of each part are read that are more than text and numbers.
+_READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
+    Lora: {"ref": _ref, "tags": tuple, "versions": _many(Version), "claims": _claims_of},
+    Version: {"ref": _ref, "files": _many(WeightFile), "examples": _many(Example), "claims": _claims_of},
+    WeightFile: {"ref": _ref, "claims": _claims_of},
+    Example: {},
+}
 
 
 def read(document: str) -> Lora | None:

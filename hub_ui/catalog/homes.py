@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 from connectors.errors import BadRef
 from connectors.query import FIELDS
@@ -25,7 +25,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.changes import join_found, split_found
-from hub_ui.catalog.row import Row
+from hub_ui.catalog.row import TEXTS, Row
 
 # Whose names a card has in each column of the filters.
 _MERGE = {column.name: column.merge for field in FIELDS for column in field.columns}
@@ -33,6 +33,8 @@ _HUB_ORDER = {name: place for place, name in enumerate(HUBS)}
 _PAGE = re.compile(r"\b(?:www\.)?civitai\.\w{2,6}/models/\d{1,12}", re.IGNORECASE)
 # A card is found by the words of so many of its homes; copies say the same, and there may be hundreds.
 _MOST_READ = 20
+# It is as popular, as new and as mature as any of them.
+_GREATEST = ("nsfw", "downloads", "likes", "newest", "merit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,25 +155,19 @@ def card_row(rows: Sequence[Row]) -> Row:
         lists = (row.names[name] for row in rows)
         return every(lists) if _MERGE[name] == "all" else next(filter(None, lists), ())
 
+    values: dict[str, Any] = {name: max(getattr(row, name) for row in rows) for name in _GREATEST}
+    values |= {name: _together(getattr(row, name) for row in read) for name in TEXTS}
+    values["found"] = join_found(piece for row in rows for piece in split_found(row.found))
     return replace(
         lead,
         refs=every(row.refs for row in rows),
-        nsfw=max(row.nsfw for row in rows),
         groups=every(row.groups for row in rows),
         names={name: together(name) for name in lead.names},
         numbers={
             name: next((row.numbers[name] for row in rows if row.numbers[name] is not None), None)
             for name in lead.numbers
         },
-        title=_together(row.title for row in read),
-        words=_together(row.words for row in read),
-        tag_words=_together(row.tag_words for row in read),
-        about=_together(row.about for row in read),
-        found=join_found(piece for row in rows for piece in split_found(row.found)),
-        downloads=max(row.downloads for row in rows),
-        likes=max(row.likes for row in rows),
-        newest=max(row.newest for row in rows),
-        merit=max(row.merit for row in rows),
+        **values,
     )
 
 

@@ -4,34 +4,136 @@ The folder holds one subfolder with the index proper, and `current.json`, which 
 catalog, and up to which change. A rebuild goes to a new subfolder and replaces `current.json` last, so a reader of
 another process never sees half an index, and whatever is wrong with the old one does not matter.
 
+In a document a field of words is one list of rows for each word, so texts that are looked through together are one
+field. A column is read for every hit, so values that are counted together are one text in one column.
+
 Tantivy raises ValueError for nearly everything, damage and a busy lock included.
 """
 
 import json
 import logging
-import os
 import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import msgspec
 import tantivy
-from cachetools import LRUCache
 
 from connectors.errors import HubUiError
-from hub_ui.catalog import index_facets, index_search
-from hub_ui.catalog.index_schema import FORMAT, document, schema
-from hub_ui.catalog.search import Counts, Listing, Plan, facets
-from hub_ui.catalog.similar import Model
+from connectors.record import NSFW_LEVELS
+from hub_ui.catalog import relevance
+from hub_ui.catalog.row import NAMES as ROW_NAMES
+from hub_ui.catalog.row import NUMBERS, SEPARATOR, row_terms
+from hub_ui.catalog.schema import names_from, split
+from hub_ui.catalog.search import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
 from hub_ui.catalog.store import Store
+
+# Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
+# is rebuilt.
+FORMAT = " ".join(("8", *FACETS, *FILTERS))
+# Between the keys and the groups of a row in their one column. No folded name holds it.
+GROUPS = "\x1d"
+# The fields of words. `short` has the title, the words and the tags, `any` all texts, and `own` all but what a hub
+# found it by, of rows that have that; for the others `any` is the same.
+FIELDS = ("title", "short", "own", "any")
+# In the field "has".
+FOUND = "found"
+# What is counted together: level, rank and kind.
+PROFILE = ("levels", "rank", "kind")
+# Columns of names without end, and the fields that have the names: too many LoRAs have a combination of their own, and
+# numbers are counted several times faster than names.
+NAMES = {f"{key}_number": key for key, field in FILTERS.items() if field.facet and field.facet.most}
+# The other columns that are counted, and the facets that they have: of texts, and of steps of numbers.
+TEXTS = {
+    f"all_{column.name}": column.name
+    for key, field in FILTERS.items()
+    if key not in NAMES.values()
+    for column in field.columns
+    if column.name in FACETS and column.name not in PROFILE
+}
+STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name not in PROFILE}
+# The columns with few values, whose filters many rows answer alike, and the others.
+_FEW_COLUMNS = (*TEXTS.values(), "kind")
+_MANY_COLUMNS = [name for name in ROW_NAMES if name not in _FEW_COLUMNS]
+_FEW = {key: field for key, field in FILTERS.items() if field.columns[0].name in _FEW_COLUMNS}
+_MANY = {key: field for key, field in FILTERS.items() if key not in _FEW}
+_JSON = msgspec.json.Encoder()
+
+
+@cache
+def schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for name in FIELDS:
+        builder.add_text_field(name, tokenizer_name="whitespace")
+    for name in ("whole", "ref", "has", *FILTERS):
+        is_stored = name in NAMES.values()
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=is_stored)
+    for name in NAMES:
+        builder.add_unsigned_field(name, indexed=True, fast=True)
+    for name in ("profile", *TEXTS):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    for name in ("level", "listed"):
+        builder.add_unsigned_field(name, indexed=True)
+    # Its terms are what a changed row is deleted by, and those of unsigned fields can't be named.
+    builder.add_integer_field("id", indexed=True, fast=True)
+    for name in (*STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
+        builder.add_unsigned_field(name, fast=True)
+    return builder.build()
+
+
+def document(row_id: int, columns: Mapping[str, Any]) -> str:
+    """As JSON. Numbers are one more than the row's: 0 stands for none, since a column with gaps is slower to count."""
+    own = (columns["title"], columns["words"], columns["tag_words"], columns["about"])
+    refs = split(columns["refs"])
+    values: dict[str, Any] = {
+        "id": row_id,
+        "whole": columns["whole"],
+        "title": own[0],
+        "short": own[:3],
+        "any": own,
+        "ref": refs,
+        "level": relevance.level(columns["merit"]),
+        "newest": columns["newest"],
+    }
+    if found := columns["found"].strip():
+        values |= {"own": own, "any": (*own, found), "has": FOUND}
+    names = {name: split(columns[name]) for name in _MANY_COLUMNS}
+    for key, field in _MANY.items():
+        values[key] = row_terms(field, names)
+    for column, key in NAMES.items():
+        values[column] = [number_of_name(each) for each in values[key]]
+    for name in NUMBERS:
+        values[name] = 0 if (number := columns[name]) is None else number + 1
+    for column, name in STEPS.items():
+        values[column] = step(name, number - 1) + 1 if (number := values[name]) else 0
+    last = tie(refs[0])
+    for sort, (name, bits) in ORDERS.items():
+        values[f"by_{sort}"] = order_key(columns[name], bits, last)
+    alike = _alike(columns["nsfw"], columns["rank"], columns["groups"], *[columns[name] for name in _FEW_COLUMNS])
+    return alike + _JSON.encode(values).decode()[1:]
+
+
+@lru_cache(maxsize=20_000)
+def _alike(nsfw: int, rank: int | None, groups: str, *columns: str | None) -> str:
+    """What many rows have alike: the beginning of a document."""
+    names = names_from(dict(zip(_FEW_COLUMNS, columns, strict=True)), _FEW_COLUMNS)
+    values: dict[str, Any] = {key: row_terms(field, names) for key, field in _FEW.items()}
+    values |= {column: SEPARATOR.join(names[name]) for column, name in TEXTS.items()}
+    values["all_keys"] = SEPARATOR.join((*names["keys"], GROUPS, *split(groups)))
+    values["profile"] = SEPARATOR.join((str(nsfw), "" if rank is None else str(rank), *(names["kind"][:1] or ("",))))
+    values["listed"] = list(range(nsfw, len(NSFW_LEVELS)))
+    return _JSON.encode(values).decode()[:-1] + ","
+
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -41,21 +143,15 @@ _BUSY_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
-_CPUS = os.cpu_count() or 1
 _HEAP_BYTES = 15_000_000
 # One thread is as fast as what hands it documents. Whenever this is full it writes a part of the index, and 8 alike are
 # merged, which takes an eighth of all the time: a million LoRAs are 7.
 _REBUILD_HEAP_BYTES = 240_000_000
 # The writer is kept for so long after its last use: another one couldn't be had while it merges parts of the index.
 _KEEP_SECONDS = 1.0
-_MOST_COUNTS = 128
 # Of so many rows, those with the same base, kind and level are written one after the other: filters skip all others at
 # once, which takes a third of the time.
 _TOGETHER = 2_000
-
-
-class IndexBroken(HubUiError):
-    """The index can't be read or written, and rebuilding it did not help."""
 
 
 class _IndexBusy(Exception):
@@ -63,7 +159,9 @@ class _IndexBusy(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Current:
+class State:
+    """Up to which change of which catalog the index in a subfolder has everything."""
+
     format: str
     catalog: str
     folder: str
@@ -73,58 +171,36 @@ class _Current:
 class Index:
     """All methods may be called from any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._pointer = folder / "current.json"
+    def __init__(self, folder: Path | None) -> None:
+        """Without a folder, or where none can be written, it is in a temporary one until it is closed."""
         self._lock = threading.Lock()
-        self._opened: tuple[_Current, tantivy.Index] | None = None
         self._tried = ""
-        self._writer: tuple[str, tantivy.IndexWriter] | None = None
         self._release = threading.Timer(0, self._release_writer)
-        self._executor = ThreadPoolExecutor(max(2, _CPUS), "search-index")
-        self._counts: LRUCache[tuple[_Current, Plan], Counts] = LRUCache(_MOST_COUNTS)
+        self._temporary: Path | None = None
+        self._begin(folder)
+
+    def _begin(self, folder: Path | None) -> None:
+        if folder is None:
+            folder = self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
+        self._folder, self._pointer = folder, folder / "current.json"
+        self._opened: tuple[State, tantivy.Index] | None = None
+        self._writer: tuple[str, tantivy.IndexWriter] | None = None
 
     def close(self) -> None:
-        """Waits for searches that are running, and for parts of the index that are being merged."""
+        """Waits for parts of the index that are being merged."""
         self._release.cancel()
         self._release_writer()
-        self._executor.shutdown()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def find(self, store: Store, plan: Plan) -> Listing:
-        """Sees everything that was added before the call, unless another process is writing it into the index just now.
-        Raises IndexBroken.
+    def ask(self, store: Store, question: Callable[[State, tantivy.Searcher], _T]) -> _T:
+        """The question sees everything that was added before, unless another process is writing it into the index just
+        now. Raises HubUiError.
         """
-
-        def find(current: _Current, searcher: tantivy.Searcher) -> Listing:
-            wanted = index_search.with_rings(searcher, plan)
-            # Counts depend on no page and no order.
-            key = (current, replace(wanted, sort="relevance", offset=0, limit=1))
-            with self._lock:
-                known = self._counts.get(key)
-            counting = None if known else index_facets.start(searcher, wanted, self._executor)
-            ids, rings = index_search.page(searcher, wanted)
-            counts = known or (counting() if counting else Counts())
-            with self._lock:
-                self._counts[key] = counts
-            corrected = wanted.rings.corrected if wanted.rings else ""
-            shown = facets(counts, store.spellings)
-            return Listing(ids=ids, total=counts.total, facets=shown, rings=rings, corrected=corrected)
-
-        return self._search(store, find)
-
-    def similar(self, store: Store, model: Model, *, limit: int, nsfw: int) -> tuple[index_search.Alike, ...]:
-        """Rows, most alike first. Raises as `find` does."""
-        return self._search(store, lambda _, searcher: index_search.similar(searcher, model, limit=limit, nsfw=nsfw))
-
-    def values(self, store: Store, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
-        """Names that begin with `prefix`, most frequent first. Raises as `find` does."""
-        return self._search(store, lambda _, searcher: index_search.values(searcher, field, prefix, limit=limit))
-
-    def _search(self, store: Store, search: Callable[[_Current, tantivy.Searcher], _T]) -> _T:
-        reason = ""
+        folder, reason = self._folder, ""
         for _ in range(_ATTEMPTS):
             try:
-                return search(*self._searcher(store))
+                return question(*self._searcher(store))
             except (ValueError, OSError) as error:
                 reason = str(error)
                 with self._lock, suppress(OSError, ValueError, KeyError, TypeError):
@@ -135,14 +211,22 @@ class Index:
                         _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
                         self._pointer.unlink()
                         shutil.rmtree(self._folder / self._tried, ignore_errors=True)
-        raise IndexBroken(f"The search index in {self._folder} can't be used ({reason}). Check that it can be written.")
+        message = f"The search index in {folder} can't be used ({reason}). Check that it can be written."
+        with self._lock:
+            # Another thread may have begun anew meanwhile.
+            if self._folder == folder:
+                if self._temporary is not None:
+                    raise HubUiError(message)
+                _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", message)
+                self._begin(None)
+        return self.ask(store, question)
 
     def change(self, store: Store) -> int | None:
         """Up to which change it has everything; None where there is none yet."""
         current = self._read_current(store)
         return current.change if current else None
 
-    def _searcher(self, store: Store) -> tuple[_Current, tantivy.Searcher]:
+    def _searcher(self, store: Store) -> tuple[State, tantivy.Searcher]:
         """Brings the index up to date if there is something new, one thread at a time."""
         with self._lock:
             current = self._read_current(store)
@@ -164,17 +248,17 @@ class Index:
             current, index = self._opened
             return current, index.searcher()
 
-    def _read_current(self, store: Store) -> _Current | None:
+    def _read_current(self, store: Store) -> State | None:
         """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
         try:
-            current = _Current(**json.loads(self._pointer.read_bytes()))
+            current = State(**json.loads(self._pointer.read_bytes()))
             # The folder is removed once it is damaged, so a name that leads elsewhere must never count.
             ours = _FOLDER.fullmatch(current.folder) and (current.format, current.catalog) == (FORMAT, store.catalog_id)
         except (OSError, ValueError, TypeError):
             return None
         return current if ours and current.change <= store.change() else None
 
-    def _catch_up(self, store: Store, current: _Current, index: tantivy.Index) -> _Current:
+    def _catch_up(self, store: Store, current: State, index: tantivy.Index) -> State:
         self._release.cancel()
         if self._writer is None or self._writer[0] != current.folder:
             self._writer = None
@@ -197,8 +281,8 @@ class Index:
         if kept is not None:
             kept[1].wait_merging_threads()
 
-    def _rebuild(self, store: Store) -> tuple[_Current, tantivy.Index]:
-        current = _Current(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
+    def _rebuild(self, store: Store) -> tuple[State, tantivy.Index]:
+        current = State(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
         target = self._folder / current.folder
         target.mkdir(parents=True)
         index = tantivy.Index(schema(), path=str(target))
@@ -217,10 +301,10 @@ class Index:
         self,
         writer: tantivy.IndexWriter,
         rows: Iterable[tuple[int, int, _Columns | None]],
-        current: _Current,
+        current: State,
         *,
         replaces: bool,
-    ) -> _Current:
+    ) -> State:
         change = current.change
         for row_id, latest, row in alike_together(rows):
             change = latest

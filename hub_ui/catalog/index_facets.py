@@ -13,10 +13,10 @@ from typing import Any
 import tantivy
 from cachetools import LRUCache, cached
 
-from hub_ui.catalog.index_schema import GROUPS, NAMES, PROFILE, STEPS, TEXTS
-from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_of, query_of, term
+from hub_ui.catalog.index import GROUPS, NAMES, PROFILE, STEPS, TEXTS
+from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_of, query_of, scored, term
 from hub_ui.catalog.row import SEPARATOR
-from hub_ui.catalog.search import FACETS, FILTERS, MOST_COUNTED, Condition, Counts, Plan, most_first, number_of_name
+from hub_ui.catalog.search import FACETS, FILTERS, MOST_COUNTED, Condition, Plan, most_first, number_of_name
 
 # Of a column: more than there are combinations of base models, and licence names.
 _MAX_BUCKETS = 10_000
@@ -28,7 +28,7 @@ _FAR = 8
 _MOST_NAMES = 20_000
 
 _Buckets = Sequence[Mapping[str, Any]]
-_Found = dict[str, dict[Any, int]]
+Found = dict[str, dict[Any, int]]
 # The facet of each column.
 _FACET_OF: Mapping[str, str] = {
     **TEXTS,
@@ -46,8 +46,8 @@ def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
     return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
 
 
-def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], Counts]:
-    """Begins to count; what is returned waits for the end."""
+def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], tuple[int, Found]]:
+    """Begins to count; what is returned waits for the end, and has the total and the count of each value of a facet."""
     used = plan.conditions()
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
@@ -63,24 +63,21 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
     marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
     marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
 
-    def counts() -> Counts:
-        total, facets = profile.result()
+    def counts() -> tuple[int, Found]:
+        total, found = profile.result()
         for done in passes:
-            facets |= done.result()
-        return Counts(
-            total=total,
-            facets={facet: most_first(facets.get(facet, {})) for facet in FACETS}
-            | {name: {"yes": number.result()} for name, number in marked.items()},
-        )
+            found |= done.result()
+        counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
+        return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
 
     return counts
 
 
-def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, _Found]:
+def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, Found]:
     """The total, and the facets of level, rank and kind."""
     kinds, ranks = dict(plan.filters).get("kind"), dict(plan.ranges).get("rank")
     total = 0
-    facets: _Found = {name: {} for name in PROFILE}
+    facets: Found = {name: {} for name in PROFILE}
     buckets = _terms(searcher, query_of(plan.but("kind").but("rank").but("nsfw")), ["profile"])["profile"]["buckets"]
     for bucket in buckets:
         level, rank, kind = bucket["key"].split(SEPARATOR, 2)
@@ -97,9 +94,9 @@ def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, _Found]:
     return total, facets
 
 
-def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> _Found:
+def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
     """All columns in one go over the rows."""
-    facets: _Found = {}
+    facets: Found = {}
     for column, found in _terms(searcher, query, columns).items():
         if column in NAMES:
             facet = _FACET_OF[column]
@@ -144,8 +141,7 @@ def _most(
 @cached(LRUCache(_MOST_NAMES), key=lambda searcher, column, number: (column, number), lock=Lock())
 def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
     """From one of the LoRAs that have it."""
-    any_of_it = tantivy.Query.const_score_query(term(column, number), 1.0)
-    [(_, address)] = searcher.search(any_of_it, 1, False).hits
+    [(_, address)] = searcher.search(scored(term(column, number), 1), 1, False).hits
     names = searcher.doc(address).get_all(NAMES[column])
     return next(str(name) for name in names if number_of_name(name) == number)
 

@@ -5,9 +5,8 @@ all the evidence that there is for each. Of many the classes are asked one after
 is full: for a common word the first one fills it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, get_args
 
@@ -17,15 +16,11 @@ from tantivy import FieldType, Occur, Order
 from connectors.query import BY_KEY, Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
-from hub_ui.catalog.index_schema import FIELDS, FOUND, schema
+from hub_ui.catalog.index import FOUND, schema
 from hub_ui.catalog.rings import Ring, Rings, Unit
 from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, filter_terms, merit_of, most_first
-from hub_ui.catalog.similar import Model, Reason, Trait, reason, worth
 
-# Similar ones that are put in order, and names that are counted before the most frequent are offered.
-_MOST_ALIKE = 500
-# The digits of a likeness: 24 bits are exact in a score. Kind and base, points, traits, subjects, newer by the creator.
-_POINT, _TRAIT, _SUBJECT, _NEWER = 1 << 2, 1 << 14, 1 << 18, 1 << 22
+# Names that are counted before the most frequent are offered.
 _MOST_NAMES = 64
 # What a page's order is made of here, not by the index: of one ring, and of several.
 _MOST_SORTED = 2_000
@@ -34,18 +29,6 @@ _MOST_OF_RINGS = 4 * rings.MOST
 _MANY = 2 * rings.MOST
 # More than any evidence is worth.
 _RING_WORTH = 1 << 15
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alike:
-    """A row and its likeness (see similar.Similar). `order` is for those that share as much."""
-
-    id: int
-    score: float
-    order: int
-    reason: Reason
-
-
 KINDS: tuple[str, ...] = get_args(Kind)
 # More than any number of a row.
 _MOST = 2**40
@@ -76,25 +59,23 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
 
 
 def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
-    """Row ids from the plan's offset on, best first, and where in the whole list each ring begins."""
+    """Row ids, best first, and where in the whole list each ring begins."""
+    # For each that it may find the index makes room.
+    limit = min(plan.limit, searcher.num_docs)
     if plan.rings is not None and plan.rings.is_few and plan.sort == "relevance":
         ids, starts = _by_evidence(searcher, plan, plan.rings)
-        return ids[plan.offset : plan.offset + plan.limit], starts
+        return ids[:limit], starts
     starts = tuple(_ring_start(plan, ring, 0) for ring in (plan.rings.rings if plan.rings else ()))
     found: list[tantivy.DocAddress] = []
-    skip = plan.offset
     for number, query in enumerate(_queries_in_order(plan)):
+        if len(found) >= limit:
+            break
         # A filter may leave few: to put those in order here takes less than asking all the classes. Of a common word
         # the whole titles and the titles have filled the page.
-        if number == 2 and skip + plan.limit > len(found) and (few := _few(searcher, plan)) is not None:
-            return few[plan.offset : plan.offset + plan.limit], starts
-        need = plan.limit - len(found)
-        # More to skip than there can be finds nothing; the index would make room for all of it.
-        if need <= 0 or skip >= searcher.num_docs:
-            break
-        hits = searcher.search(query, need, False, f"by_{plan.sort}", skip, Order.Desc).hits
+        if number == 2 and (few := _few(searcher, plan)) is not None:
+            return few[:limit], starts
+        hits = searcher.search(query, limit - len(found), False, f"by_{plan.sort}", 0, Order.Desc).hits
         found += (address for _, address in hits)
-        skip = 0 if hits or not skip else max(0, skip - number_of(searcher, query))
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
 
 
@@ -107,13 +88,13 @@ def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
     """All that a query with words finds in the order of classes; None for many. A score is the worth of a place."""
     worth = [relevance.place_worth(place) for place in range(len(PLACES))]
     places = [
-        tantivy.Query.const_score_query(_words_query(plan, place), float(more - less))
+        scored(_words_query(plan, place), more - less)
         for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
     ]
-    matches = (Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0))
+    matches = (Occur.Must, scored(query_of(plan), 0))
     query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in places)])
     hits = searcher.search(query, _MOST_SORTED + 1, False).hits
-    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits, _level_worth)
+    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
 
 
 def _by_evidence(
@@ -122,13 +103,12 @@ def _by_evidence(
     """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence."""
     steps = wanted.rings
     worth = [
-        tantivy.Query.const_score_query(_ring_query(ring, "any", open_end=True), float(_RING_WORTH * (len(steps) - n)))
-        for n, ring in enumerate(steps)
+        scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * (len(steps) - n)) for n, ring in enumerate(steps)
     ]
-    parts = [(Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0)), (Occur.Should, _best_of(worth))]
+    parts = [(Occur.Must, scored(query_of(plan), 0)), (Occur.Should, _best_of(worth))]
     parts += [(Occur.Should, each) for each in _evidence(plan)]
     hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_OF_RINGS, False).hits
-    ids = _by_score(searcher, hits, _level_worth, _RING_WORTH)
+    ids = _by_score(searcher, hits)
     sizes = [0] * len(steps)
     for score, _ in hits:
         sizes[len(steps) - int(score) // _RING_WORTH] += 1
@@ -145,16 +125,13 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
     around = [unit for unit in plan.rings.units if unit not in wanted]
     for unit in plan.rings.units:
         share = relevance.AROUND_SHARE / len(around) if unit in around else unit.rarity / total
-        yield _best_of([_score(query, points * share) for query, points in _places_of(unit)])
+        yield _best_of([scored(query, round(points * share * relevance.POINT)) for query, points in _places_of(unit)])
     title = [word for unit in wanted for word in unit.typed]
     whole = [" ".join((*title, *more)) for more in relevance.AFTER_TITLES]
-    yield _score(any_of_values("whole", [plan.terms.whole, *whole]), relevance.EVIDENCE["whole"])
+    points = relevance.EVIDENCE["whole"] * relevance.POINT
+    yield scored(any_of_values("whole", [plan.terms.whole, *whole]), points)
     if len(title) > 1:
-        yield _score(_phrase("title", title), relevance.EVIDENCE["side by side"])
-
-
-def _score(query: tantivy.Query, points: float) -> tantivy.Query:
-    return tantivy.Query.const_score_query(query, float(round(points * relevance.POINT)))
+        yield scored(phrase("title", title), relevance.EVIDENCE["side by side"] * relevance.POINT)
 
 
 def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
@@ -162,95 +139,31 @@ def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
     points = relevance.EVIDENCE
     without_found = [term("has", FOUND)]
     for form in (*unit.forms, *unit.typos):
-        yield _phrase("title", form), points["title"] if form == unit.typed else points["other spelling"]
-        yield _phrase("short", form), points["short"]
-        yield any_of([_phrase("own", form), all_of([_phrase("any", form)], none=without_found)]), points["about"]
+        yield phrase("title", form), points["title"] if form == unit.typed else points["other spelling"]
+        yield phrase("short", form), points["short"]
+        yield any_of([phrase("own", form), all_of([phrase("any", form)], none=without_found)]), points["about"]
     for kind in KINDS:
         if (kind,) in unit.forms:
             yield term("kind", kind), points["short"]
     if unit.open_end:
-        yield _phrase("title", unit.typed, open_end=True), points["title begins"]
-        yield _phrase("short", unit.typed, open_end=True), points["short begins"]
+        yield phrase("title", unit.typed, open_end=True), points["title begins"]
+        yield phrase("short", unit.typed, open_end=True), points["short begins"]
 
 
 def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
 
 
-def _level_worth(key: int) -> int:
-    return relevance.level_worth(relevance.level(merit_of(key)))
-
-
-def _by_score(
-    searcher: tantivy.Searcher,
-    hits: Sequence[tuple[float, tantivy.DocAddress]],
-    more: Callable[[int], int],
-    step: int = 1,
-) -> tuple[int, ...]:
-    """Row ids by their score and `more` for the order key, equals by relevance. No `more` leads over a `step`."""
+def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
+    """Row ids by their score and the worth of their level, equals by relevance. No level leads over a ring."""
     found = [address for _, address in hits]
     keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
     ordered = sorted(
-        (-(int(score) // step), -score - more(key), -key, id)
+        (-(int(score) // _RING_WORTH), -score - relevance.level_worth(relevance.level(merit_of(key))), -key, id)
         for (score, _), key, id in zip(hits, keys, ids, strict=True)
     )
     return tuple(id for *_, id in ordered)
-
-
-def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[Alike, ...]:
-    """Most alike first. A hit's score counts, in whole numbers, what it shares: see the constants."""
-    traits, own = worth(model, partial(_number_having, searcher), searcher.num_docs)
-    if not traits:
-        return ()
-    shared = [
-        _scored(_trait_query(trait), points * _POINT + _TRAIT + is_subject * _SUBJECT)
-        for trait, points, is_subject in traits
-    ]
-    first = [_scored(term("kind", model.kind), 2)] if model.kind else []
-    first += [_scored(term("base", name), 1) for name in model.bases[:1]]
-    if model.newest and model.creators:
-        newer = [any_of_values("creator", model.creators), _range("newest", Range(least=model.newest, most=None))]
-        first.append(_scored(all_of(newer), _NEWER))
-    fits = [any_of_values("base", model.architectures)] if model.architectures else []
-    conditions = [_scored(each, 0) for each in (*fits, term("listed", nsfw))]
-    query = tantivy.Query.boolean_query(
-        [
-            *((Occur.Must, each) for each in (any_of(shared), *conditions)),
-            *((Occur.Should, each) for each in first),
-            *((Occur.MustNot, term(name, value)) for name, value in (("access", "removed"), ("kind", "runner"))),
-            *((Occur.MustNot, term("ref", ref)) for ref in model.refs),
-        ]
-    )
-    hits = searcher.search(query, _MOST_ALIKE, False).hits
-    ids = searcher.fast_field_values("id", [address for _, address in hits])
-    found = (_alike(int(id or 0), int(score), own) for (score, _), id in zip(hits, ids, strict=True))
-    best = sorted((each for each in found if each is not None), key=lambda each: (-each.score, -each.order, each.id))
-    return tuple(best[:limit])
-
-
-def _alike(id: int, score: int, own: int) -> Alike | None:
-    share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
-    traits, subjects = score % _SUBJECT // _TRAIT, score % _NEWER // _SUBJECT
-    why = reason(share, subjects=subjects, traits=traits, is_newer=score >= _NEWER)
-    return Alike(id=id, score=share, order=score % _POINT, reason=why) if why else None
-
-
-def _number_having(searcher: tantivy.Searcher, trait: Trait) -> int:
-    """Of words side by side, how many have the rarest of them."""
-    number = min(searcher.doc_freq(trait.field, word) for word in trait.value)
-    return max(number, searcher.doc_freq("tag", trait.value[0])) if len(trait.value) == 1 else number
-
-
-def _trait_query(trait: Trait) -> tantivy.Query:
-    if trait.field == "tag":
-        return term("tag", trait.value[0])
-    in_title = _phrase("title", trait.value)
-    return any_of([in_title, term("tag", trait.value[0])]) if len(trait.value) == 1 else in_title
-
-
-def _scored(query: tantivy.Query, points: int) -> tantivy.Query:
-    return tantivy.Query.const_score_query(query, float(points))
 
 
 def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
@@ -300,24 +213,24 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     """All but the words."""
     # Not a set: its rows would all be looked up, though few may hold the words.
     queries = [any_of([term(name, value) for value in sorted(allowed)]) for name, allowed in plan.filters]
-    queries += [_range(name, range) for name, range in plan.ranges]
+    queries += [number_in(name, range) for name, range in plan.ranges]
     if plan.nsfw < len(NSFW_LEVELS) - 1:
         queries.append(term("listed", plan.nsfw))
     marks = dict(plan.marks)
     queries += [any_of_values("ref", marks[name]) for name, is_wanted in plan.wanted if is_wanted]
     unwanted = [term(name, value) for name, values in plan.excluded for value in sorted(values)]
-    unwanted += [_phrase("any", each) for each in plan.without]
+    unwanted += [phrase("any", each) for each in plan.without]
     unwanted += [any_of_values("ref", marks[name]) for name, is_wanted in plan.wanted if not is_wanted]
     return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 
 def _words_query(plan: Plan, place: Place) -> tantivy.Query:
     """Of the first ring, its words in this place."""
-    if plan.terms is None or plan.rings is None:
-        return tantivy.Query.empty_query()
-    if place.is_whole:
+    assert plan.rings is not None
+    assert plan.terms is not None
+    if place.field == "whole":
         return term("whole", plan.terms.whole)
-    field, ring = FIELDS[place.fields], plan.rings.rings[0]
+    field, ring = place.field, plan.rings.rings[0]
     within = _ring_query(ring, field, open_end=place.open_end)
     if field == "own":
         anywhere = _ring_query(ring, "any", open_end=place.open_end)
@@ -340,11 +253,11 @@ def _unit_query(unit: Unit, field: str, has_typos: bool, open_end: bool) -> tant
     open_end = unit.open_end and open_end
     forms = [*unit.forms, *(unit.typos if has_typos else ())]
     # The words that begin with it include it.
-    queries = [_phrase(field, form) for form in forms if not open_end or form != unit.typed]
-    return any_of([*queries, _phrase(field, unit.typed, open_end=True)] if open_end else queries)
+    queries = [phrase(field, form) for form in forms if not open_end or form != unit.typed]
+    return any_of([*queries, phrase(field, unit.typed, open_end=True)] if open_end else queries)
 
 
-def _phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
+def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
     if open_end:
         # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
         return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
@@ -353,13 +266,18 @@ def _phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tant
     return tantivy.Query.phrase_query(schema(), field, list(words))
 
 
-def _range(name: str, range: Range) -> tantivy.Query:
+def number_in(name: str, range: Range) -> tantivy.Query:
     """Columns hold one more than the number, and 0 for none."""
     least = max(range.least or 0, 0) + 1
     most = _MOST if range.most is None else min(range.most, _MOST) + 1
     if most < least:
         return tantivy.Query.empty_query()
     return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
+
+
+def scored(query: tantivy.Query, points: int) -> tantivy.Query:
+    """What it finds has so many points: in a score, 24 bits are exact."""
+    return tantivy.Query.const_score_query(query, float(points))
 
 
 def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:

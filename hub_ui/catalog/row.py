@@ -141,6 +141,8 @@ CEILINGS: Mapping[Nsfw | None, int] = {
     level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if within(level, ceiling))
     for level in (None, *NSFW_LEVELS)
 }
+# The texts of a row, most important first.
+TEXTS = ("title", "words", "tag_words", "about", "found")
 # The columns of the filters: of those by names, and of those by a number that only they have.
 NAMES: tuple[str, ...] = tuple(column.name for field in FIELDS if field.form == "list" for column in field.columns)
 _READ = [(field.form, column.name, column.read) for field in FIELDS for column in field.columns if column.read]

@@ -4,7 +4,7 @@ The SQL of the other modules is SQLite's; PostgreSQL gets it translated. Both le
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields
 from functools import cache
@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, get_origin
 from urllib.parse import unquote
+from uuid import uuid4
 
 from connectors.errors import HubUiError, UsageError
 from connectors.http.json_fields import is_of_nothing
@@ -29,7 +30,7 @@ FILTER_COLUMNS = {**dict.fromkeys(NAMES, "TEXT"), **dict.fromkeys(NUMBERS, "INTE
 
 # `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
 # `twin` is a number that LoRAs with the same creator and title share. What is long stands last: it slows down a scan.
-LORAS = f"""CREATE TABLE loras (
+_LORAS = f"""CREATE TABLE loras (
     id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
     first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
     refs TEXT NOT NULL, nsfw INTEGER NOT NULL, groups TEXT NOT NULL,
@@ -38,31 +39,48 @@ LORAS = f"""CREATE TABLE loras (
     about TEXT NOT NULL, found TEXT NOT NULL,
     downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL, merit INTEGER NOT NULL,
     document TEXT NOT NULL, UNIQUE (hub, hub_id))"""
-LORA_INDEXES = (
+_FILES = """CREATE TABLE files (
+    lora INTEGER NOT NULL, place INTEGER NOT NULL, hub TEXT NOT NULL, version TEXT, file TEXT,
+    name TEXT, size INTEGER, sha256 TEXT, autov3 TEXT, PRIMARY KEY (lora, place)) WITHOUT ROWID"""
+_STATEMENTS = (
+    _LORAS,
+    _FILES,
+    # Whose card links a page that it may be about (see homes.py).
+    "CREATE TABLE links (lora INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX loras_change ON loras (change, id)",
     "CREATE INDEX loras_seen ON loras (seen)",
     "CREATE INDEX loras_home ON loras (lead) WHERE lead != id",
     "CREATE INDEX loras_twin ON loras (twin) WHERE twin IS NOT NULL",
     "CREATE INDEX loras_removed ON loras (id) WHERE access = 'removed'",
-)
-FILES = """CREATE TABLE files (
-    lora INTEGER NOT NULL, place INTEGER NOT NULL, hub TEXT NOT NULL, version TEXT, file TEXT,
-    name TEXT, size INTEGER, sha256 TEXT, autov3 TEXT, PRIMARY KEY (lora, place)) WITHOUT ROWID"""
-HASH_INDEXES = (
     "CREATE INDEX files_sha256 ON files (sha256, hub) WHERE sha256 IS NOT NULL",
     "CREATE INDEX files_autov3 ON files (autov3, hub) WHERE autov3 IS NOT NULL",
+    "CREATE INDEX files_version ON files (hub, version)",
+    "CREATE INDEX links_page ON links (hub, hub_id)",
 )
-# Whose card links a page that it may be about (see homes.py).
-LINKS = """CREATE TABLE links (
-    lora INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL) WITHOUT ROWID"""
-LINK_INDEX = "CREATE INDEX links_page ON links (hub, hub_id)"
-VERSION_INDEX = "CREATE INDEX files_version ON files (hub, version)"
-META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
-SPELLINGS = "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID"
-FACTS = "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID"
 
+
+class Connection(Protocol):
+    """What sqlite3.Connection has."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any: ...
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
+    def close(self) -> None: ...
+
+
+def _m004_levels(connection: Connection) -> None:
+    """All there is. It bears the name of the last of four steps that came to the same, before there was any release."""
+    for statement in _STATEMENTS:
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
+
+
+# Only ever append.
+MIGRATIONS: list[Migration] = [_m004_levels]
 # What a file that is a catalog has. The columns of filters that are new come when it is opened.
-COLUMNS = {
+_COLUMNS = {
     "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *_FIXED),
     "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256", "autov3"),
     "links": ("lora", "hub", "hub_id"),
@@ -115,20 +133,18 @@ def file_values(lora: Lora) -> list[tuple[Any, ...]]:
     return found
 
 
-LABEL = "catalog"
+def catalog_id(connection: Connection) -> str:
+    """Raises ValueError for a catalog without one."""
+    [(found,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'").fetchall()
+    return str(found)
+
+
+_LABEL = "catalog"
 # Of pages in memory: files with the same hash are looked for all over the index.
 _CACHE_KILOBYTES = 32_000
 _LOG_PAGES = 8_000
 # How long a transaction waits for those of others.
 _LOCK_MILLISECONDS = 60_000
-
-
-class Connection(Protocol):
-    """What sqlite3.Connection has."""
-
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any: ...
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
-    def close(self) -> None: ...
 
 
 class Sqlite:
@@ -137,14 +153,9 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def open(
-        self,
-        migrations: Sequence[Migration],
-        tables: Mapping[str, Sequence[str]],
-        check: Callable[[Any], object],
-    ) -> Connection:
+    def open(self) -> Connection:
         """Creates what is missing (see database.open_database)."""
-        connection = open_database(self._path, LABEL, migrations, tables, check)
+        connection = open_database(self._path, _LABEL, MIGRATIONS, _COLUMNS, catalog_id)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
@@ -159,7 +170,7 @@ class Sqlite:
 
     def messages(self) -> AbstractContextManager[None]:
         """Turns the driver's errors into HubUiError."""
-        return errors_as_messages(self._path, LABEL)
+        return errors_as_messages(self._path, _LABEL)
 
     def is_open(self, connection: Any) -> bool:
         """Whether a connection that failed can be used again."""
@@ -188,21 +199,16 @@ class Postgres:
                 ".venv/bin/pip install '.[postgres]'"
             ) from error
 
-    def open(
-        self,
-        migrations: Sequence[Migration],
-        tables: Mapping[str, Sequence[str]],
-        check: Callable[[Any], object],
-    ) -> Connection:
+    def open(self) -> Connection:
         with self.messages(), ExitStack() as undo:
             connection = self.connect()
             undo.callback(connection.close)
             with self.transaction(connection):
-                run_migrations(connection, LABEL, migrations)
-            for table, columns in tables.items():
+                run_migrations(connection, _LABEL, MIGRATIONS)
+            for table, columns in _COLUMNS.items():
                 connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1")
             try:
-                check(connection)
+                catalog_id(connection)
             except ValueError as error:
                 raise HubUiError(f"The database of HUB_UI_DATABASE holds no catalog ({error}).") from error
             undo.pop_all()

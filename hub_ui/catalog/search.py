@@ -19,7 +19,19 @@ from connectors.record import NSFW_LEVELS, Record
 from connectors.ref import Ref
 from hub_ui.catalog.relevance import MERIT_BITS
 from hub_ui.catalog.rings import Rings
-from hub_ui.catalog.row import UNDER, Row, Terms, asked_term, filter_keys, phrase, row_ref, row_terms, terms, words
+from hub_ui.catalog.row import (
+    TEXTS,
+    UNDER,
+    Row,
+    Terms,
+    asked_term,
+    filter_keys,
+    phrase,
+    row_ref,
+    row_terms,
+    terms,
+    words,
+)
 from hub_ui.i18n import _
 
 # All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
@@ -65,21 +77,16 @@ def step(name: str, number: int) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a LoRA's words may be to count: `fields` of its row, or with `is_whole` its title and nothing else."""
+    """Where a LoRA's words may be to count: a field of the index (see index.py)."""
 
-    fields: tuple[str, ...]
+    field: str
     open_end: bool = False
-    is_whole: bool = False
 
 
 # Each takes in all that the ones before it do. Their numbers are those of relevance.CLASSES.
 PLACES: tuple[Place, ...] = (
-    Place(fields=("whole",), is_whole=True),
-    Place(fields=("title",)),
-    Place(fields=("title", "words", "tag_words")),
-    Place(fields=("title", "words", "tag_words"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
+    *(Place(field=name) for name in ("whole", "title", "short")),
+    *(Place(field=name, open_end=True) for name in ("short", "own", "any")),
 )
 
 # What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
@@ -133,7 +140,6 @@ class Plan:
     wanted: tuple[tuple[str, bool], ...] = ()
     nsfw: int = len(NSFW_LEVELS) - 1
     sort: Sort = "relevance"
-    offset: int = 0
     limit: int = 1
 
     def conditions(self) -> frozenset[Condition]:
@@ -154,7 +160,6 @@ class Plan:
 
 def plan(
     query: Query,
-    offset: int = 0,
     *,
     installed: Collection[Ref] = (),
     favorites: Collection[Ref] = (),
@@ -181,7 +186,6 @@ def plan(
         wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
-        offset=max(0, offset),
         limit=max(1, query.limit),
     )
 
@@ -269,16 +273,6 @@ class Listing:
     seen: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """`facets` counts each value. `keys` has each name a base filter could be; `groups` are the pairs of architecture
-    and base model.
-    """
-
-    total: int = 0
-    facets: Mapping[str, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
-
-
 def phrases(plan: Plan) -> list[str] | None:
     """What a row's text must hold, all of it; None when nothing can be found."""
     if plan.terms is None:
@@ -296,7 +290,7 @@ def is_excluded(row: Row, plan: Plan) -> bool:
     """Whether it has something that the query excludes."""
     if not plan.without and not plan.excluded:
         return False
-    texts = [getattr(row, name) for name in PLACES[-1].fields]
+    texts = [getattr(row, name) for name in TEXTS]
     return any(phrase(each) in text for each in plan.without for text in texts) or any(
         not unwanted.isdisjoint(row_terms(FILTERS[name], row.names)) for name, unwanted in plan.excluded
     )
@@ -314,11 +308,13 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     return failed
 
 
-def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
-    """`spellings` returns how hubs write folded names that are in no table."""
-    found = dict(counts.facets)
+def facets(counts: Mapping[str, Mapping[Any, int]], spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
+    """`counts` count each value of facets: "keys" has each name a base filter could be, "groups" the pairs of
+    architecture and base model. `spellings` returns how hubs write folded names that are in no table.
+    """
+    found = dict(counts)
     bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
-    found["levels"] = {NSFW_LEVELS[level]: number for level, number in found["levels"].items()}
+    found["levels"] = {NSFW_LEVELS[level]: number for level, number in found.get("levels", {}).items()}
     kept = {name: {value: n for value, n in values.items() if n} for name, values in found.items()}
     return Facets(counts={name: values for name, values in kept.items() if values}, bases=bases)
 

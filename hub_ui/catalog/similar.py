@@ -6,14 +6,19 @@ known of the first one is shared; below `LEAST` nothing is similar. The kind and
 first, and make nothing similar by themselves.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Literal
 
+import tantivy
+from tantivy import Occur
+
 from connectors.claims import base_models
+from connectors.query import Range
 from connectors.record import Record
+from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_in, phrase, scored, term
 from hub_ui.catalog.rings import WORDS, is_around
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 
@@ -23,32 +28,17 @@ LEAST = 0.22
 # Of a newer one by the same creator.
 _LEAST_OF_CREATOR = 0.15
 # What one in 16 has says little, and what one in 32 has is no subject.
-_TELLING, _SUBJECT = 4, 5
+_TELLING, _SUBJECT_RARITY = 4, 5
 _MOST_TRAITS = 24
 _MOST_TAGS = 24
 _WEIGHTS = {"title": 4, "tag": 3}
 _GENERAL = frozenset(WORDS["general"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trait:
-    """Words side by side in a title, or a tag that another LoRA may have. A title's single word is a tag too."""
-
-    field: Literal["title", "tag"]
-    value: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
-    """What a LoRA is compared by. `architectures` are base filters, of which one must fit."""
-
-    refs: tuple[str, ...]
-    architectures: tuple[str, ...]
-    traits: tuple[Trait, ...]
-    kind: str | None
-    bases: tuple[str, ...]
-    creators: tuple[str, ...]
-    newest: int
+# Those that are put in order.
+_MOST_ALIKE = 500
+# The digits of a score: kind and base, points, traits, subjects, newer by the creator.
+_POINT, _TRAIT, _SUBJECT, _NEWER = 1 << 2, 1 << 14, 1 << 18, 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,61 +50,98 @@ class Similar:
     reason: Reason
 
 
-def model(row: Row) -> Model:
-    subjects = dict.fromkeys(_subjects(row.title.split()))
-    tags = (tag for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag)
-    other = (tag for tag in tags if (tag,) not in subjects and _is_telling(tuple(words(tag))))
-    return Model(
-        refs=row.refs,
-        architectures=tuple(dict.fromkeys(group.partition(UNDER)[0] for group in row.groups)),
-        traits=(
-            *(Trait(field="title", value=value) for value in subjects),
-            *(Trait(field="tag", value=(tag,)) for tag in other),
-        )[:_MOST_TRAITS],
-        kind=next(iter(row.names["kind"]), None),
-        bases=tuple(key for key in row.names["keys"] if key.startswith("=")),
-        creators=row.names["creators"],
-        newest=row.newest,
-    )
+def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> list[tuple[int, float, Reason]]:
+    """The numbers of cards, the share of each and why it is similar, most alike first.
 
-
-def worth(model: Model, having: Callable[[Trait], int], total: int) -> tuple[list[tuple[Trait, int, bool]], int]:
-    """Traits that others have, with their points, and whether each is a subject; then the points of them all.
-
-    `having` is how many LoRAs have a trait. A tag that nobody else has is not expected of another one.
+    A hit's score counts, in whole numbers, what it shares: see the constants.
     """
-    counted = [(trait, number, rarity(number, total)) for trait in model.traits if (number := having(trait))]
-    # In few LoRAs nothing is rarer than what two have, and the index counts what they were before as well.
-    rarest = max(2, rarity(2, total) - 1)
-    # Half as rare as a word can be: "old" is rare in a million titles, and no subject.
-    least = min(max(_SUBJECT, total.bit_length() // 2), rarest)
-    traits = [
-        (trait, _WEIGHTS[trait.field] * rare, trait.field == "title" and rare >= least)
-        for trait, number, rare in counted
-        if number > 1 and rare >= min(_TELLING, rarest)
+    shared, own = _shared(searcher, row)
+    if not shared:
+        return []
+    kinds, bases = row.names["kind"], [key for key in row.names["keys"] if key.startswith("=")]
+    first = [scored(term("kind", name), 2) for name in kinds[:1]] + [
+        scored(term("base", name), 1) for name in bases[:1]
     ]
-    expected = (each for each in counted if each[0].field == "title" or each[1] > 1)
-    return traits, sum(_WEIGHTS[trait.field] * rare for trait, _, rare in expected)
+    if row.newest and row.names["creators"]:
+        by_creator = any_of_values("creator", row.names["creators"])
+        first.append(scored(all_of([by_creator, number_in("newest", Range(least=row.newest))]), _NEWER))
+    architectures = {group.partition(UNDER)[0] for group in row.groups}
+    fits = [any_of_values("base", architectures)] if architectures else []
+    query = tantivy.Query.boolean_query(
+        [
+            (Occur.Must, any_of(shared)),
+            *((Occur.Must, scored(each, 0)) for each in (*fits, term("listed", nsfw))),
+            *((Occur.Should, each) for each in first),
+            *((Occur.MustNot, term(name, value)) for name, value in (("access", "removed"), ("kind", "runner"))),
+            *((Occur.MustNot, term("ref", ref)) for ref in row.refs),
+        ]
+    )
+    hits = searcher.search(query, _MOST_ALIKE, False).hits
+    ids = searcher.fast_field_values("id", [address for _, address in hits])
+    found: list[tuple[float, int, int, Reason]] = []
+    for (score, _), number in zip(hits, ids, strict=True):
+        share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
+        if (why := _reason(int(score), share)) is not None:
+            # Kind and base are for those that share as much.
+            found.append((-share, -(int(score) % _POINT), int(number or 0), why))
+    return [(number, -share, why) for share, _, number, why in sorted(found)[:limit]]
 
 
-def reason(score: float, *, subjects: int, traits: int, is_newer: bool) -> Reason | None:
-    """Why a LoRA that shares so many is similar; None where it is not."""
-    if is_newer and traits and score >= _LEAST_OF_CREATOR:
+def _reason(score: int, share: float) -> Reason | None:
+    """None for what is not similar."""
+    traits, subjects = score % _SUBJECT // _TRAIT, score % _NEWER // _SUBJECT
+    if score >= _NEWER and traits and share >= _LEAST_OF_CREATOR:
         return "same creator, newer"
-    if score < LEAST:
+    if share < LEAST:
         return None
     if subjects:
         return "same subject"
     return "same words" if traits > 1 else None
 
 
-def is_about(model: Model, title: str) -> bool:
+def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], int]:
+    """What others may share with it, each with its points, and the points of all that it is known by.
+
+    A tag that nobody else has is not expected of another one.
+    """
+    total, own = searcher.num_docs, 0
+    # In few LoRAs nothing is rarer than what two have, and the index counts what they were before as well.
+    rarest = max(2, rarity(2, total) - 1)
+    # Half as rare as a word can be: "old" is rare in a million titles, and no subject.
+    least = min(max(_SUBJECT_RARITY, total.bit_length() // 2), rarest)
+    shared: list[tantivy.Query] = []
+    for field, value in _traits(row):
+        # Of words side by side, as many have them as have the rarest.
+        number = min(searcher.doc_freq(field, word) for word in value)
+        query = phrase(field, value)
+        if field == "title" and len(value) == 1:
+            # It may be a tag of others.
+            number = max(number, searcher.doc_freq("tag", value[0]))
+            query = any_of([query, term("tag", value[0])])
+        rare = rarity(number, total)
+        points = _WEIGHTS[field] * rare
+        own += points if field == "title" or number > 1 else 0
+        if number > 1 and rare >= min(_TELLING, rarest):
+            is_subject = field == "title" and rare >= least
+            shared.append(scored(query, points * _POINT + _TRAIT + is_subject * _SUBJECT))
+    return shared, own
+
+
+def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
+    """Words that stand side by side in its title, and tags that another LoRA may have, each with its field."""
+    subjects = dict.fromkeys(_subjects(row.title.split()))
+    tags = ((tag,) for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and _is_telling(tuple(words(tag))))
+    others = [("tag", tag) for tag in tags if tag not in subjects]
+    return [*(("title", value) for value in subjects), *others][:_MOST_TRAITS]
+
+
+def is_about(row: Row, title: str) -> bool:
     """Whether one word that both titles have is what the other one is about, and not one of many: "evil eye" is no eye.
 
     A title without any of the words has one as its tag.
     """
     other = set(_subjects(searchable_names(title).split()))
-    shared = other.intersection(trait.value for trait in model.traits)
+    shared = other.intersection(value for _, value in _traits(row))
     return len(shared) != 1 or len(other) <= 2
 
 

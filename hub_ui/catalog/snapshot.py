@@ -24,7 +24,7 @@ from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
-from hub_ui.catalog.codec import decode, read_json
+from hub_ui.catalog.changes import decode, read_json
 
 FORMAT = "hub-ui catalog"
 VERSION = 1

@@ -12,43 +12,21 @@ from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
-from hub_ui.catalog import schema
 from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, storable
-from hub_ui.catalog.schema import ROW, Connection, dialect, row_from
-from hub_ui.catalog.writing import (
-    STATE,
-    Key,
-    Writing,
-    each,
-    key,
-    latest_change,
-    new_columns,
-    stored,
-)
-from hub_ui.database import Migration, timestamp
+from hub_ui.catalog.schema import ROW, Connection, catalog_id, dialect, row_from
+from hub_ui.catalog.writing import Key, Writing, each, each_of, key, latest_change, new_columns, stored
+from hub_ui.database import timestamp
 
 _PAGE = 1_000
 # Beyond every id: after the last of a change.
 _LAST_ID = 2**62
-
-
-def _m004_levels(connection: Connection) -> None:
-    """All there is. It bears the name of the last of four steps that came to the same, before there was any release."""
-    tables = (schema.LORAS, schema.FILES, schema.LINKS, schema.META, schema.SPELLINGS, schema.FACTS)
-    indexes = (*schema.LORA_INDEXES, *schema.HASH_INDEXES, schema.VERSION_INDEX, schema.LINK_INDEX)
-    for statement in (*tables, *indexes):
-        connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
-
-
-# Only ever append.
-MIGRATIONS: list[Migration] = [_m004_levels]
+# Names in the table of single values, before the key of a state.
+_STATE = "state:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,16 +71,13 @@ class Store:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._closed = False
-        self._writer = self._open()
-        self.catalog_id = _catalog_id(self._writer)
+        self._writer = self._dialect.open()
+        self.catalog_id = catalog_id(self._writer)
         with self._dialect.messages():
             is_behind = bool(new_columns(self._writer))
         if is_behind:
             with self.writing() as writing:
                 writing.add_columns()
-
-    def _open(self) -> Connection:
-        return self._dialect.open(MIGRATIONS, schema.COLUMNS, _catalog_id)
 
     def close(self) -> None:
         with self._lock:
@@ -113,11 +88,16 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction: all of it or nothing."""
+        with self._transaction() as connection:
+            yield Writing(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self._lock, self._dialect.messages():
             self._check_open()
             try:
                 with self._dialect.transaction(self._writer):
-                    yield Writing(self._writer)
+                    yield self._writer
             finally:
                 if not self._dialect.is_open(self._writer):
                     self._forget_idle()
@@ -174,16 +154,12 @@ class Store:
 
     def rows_of(self, refs: Iterable[Ref], after: int = -1) -> Iterator[tuple[Ref, Row, bool]]:
         """Those of these LoRAs that were changed after the change `after`, with whether any of it was removed."""
-        by_hub: dict[str, list[Ref]] = {}
-        for ref in refs:
-            by_hub.setdefault(ref.hub, []).append(ref)
+        named = {key(ref): ref for ref in refs}
+        sql = f"""SELECT hub, hub_id, instr(document, '"removed"') > 0, {", ".join(ROW)} FROM loras
+                  WHERE change > ? AND hub = ? AND hub_id IN"""
         with self._reading() as connection:
-            for hub, some in by_hub.items():
-                sql = f"""SELECT hub_id, instr(document, '"removed"') > 0, {", ".join(ROW)} FROM loras
-                          WHERE hub = ? AND change > ? AND hub_id IN"""
-                named = {storable(ref.id): ref for ref in some}
-                for hub_id, removed, *values in each(connection, sql, named, hub, after):
-                    yield named[hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
+            for hub, hub_id, removed, *values in each_of(connection, sql, named.values(), after):
+                yield named[hub, hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
 
     def refs_on_card(self, ref: Ref) -> list[Ref]:
         """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
@@ -261,9 +237,21 @@ class Store:
     def facts(self, sha256: str) -> str | None:
         return self._value("SELECT facts FROM facts WHERE sha256 = ?", storable(sha256.lower()))
 
+    def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
+        """`ref` is the file that they were read from, where a hub has it."""
+        sql = """INSERT INTO facts VALUES (?, ?, ?)
+                 ON CONFLICT (sha256) DO UPDATE SET facts = excluded.facts, at = excluded.at"""
+        with self._transaction() as connection:
+            connection.execute(sql, (storable(sha256.lower()), storable(facts_json), timestamp()))
+
     def state(self, key: str) -> str | None:
         """A text that was put under this name, such as where a crawl goes on."""
-        return self._value("SELECT value FROM meta WHERE name = ?", storable(f"{STATE}{key}"))
+        return self._value("SELECT value FROM meta WHERE name = ?", storable(f"{_STATE}{key}"))
+
+    def put_state(self, key: str, value: str) -> None:
+        sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        with self._transaction() as connection:
+            connection.execute(sql, (f"{_STATE}{storable(key)}", storable(value)))
 
     def _value(self, sql: str, *values: str) -> str | None:
         """Of the first row found, None without one."""
@@ -294,12 +282,6 @@ class Store:
                 bytes=self._dialect.size(connection),
                 change=latest_change(connection),
             )
-
-
-def _catalog_id(connection: Connection) -> str:
-    """Raises ValueError for a catalog without one."""
-    [(catalog_id,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'").fetchall()
-    return str(catalog_id)
 
 
 def _homes(connection: Connection, leads: Sequence[int]) -> dict[int, tuple[Home, ...]]:

@@ -10,8 +10,7 @@ from typing import Any
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.changes import Change, Stored, read
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import Change, Stored, decode, read
 from hub_ui.catalog.homes import Sharer, candidates, card, card_row, lead_order, page_of
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, Connection, columns_of, file_values
@@ -19,8 +18,6 @@ from hub_ui.database import placeholders, timestamp
 
 # Hub and id.
 Key = tuple[str, str]
-# Names in the table of single values, before the key of a state.
-STATE = "state:"
 # SQLite takes at least this many values in one statement.
 _MOST_VALUES = 900
 _WRITTEN = ("change", "seen", "twin", *ROW, "document")
@@ -28,6 +25,10 @@ _INSERT = f"""INSERT INTO loras (id, hub, hub_id, lead, first_seen, {", ".join(_
               VALUES {placeholders(("id", "hub", "hub_id", "lead", "first_seen", *_WRITTEN))}"""
 _UPDATE = f"UPDATE loras SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
 _INSERT_FILE = f"INSERT INTO files VALUES {placeholders(range(9))}"
+# What a file is known by (see homes.py).
+_KNOWN_BY = """coalesce(sha256, (
+    SELECT CASE count(DISTINCT same.sha256) WHEN 0 THEN files.autov3 WHEN 1 THEN max(same.sha256) END
+    FROM files AS same WHERE same.autov3 = files.autov3))"""
 
 
 class Writing:
@@ -76,7 +77,8 @@ class Writing:
         self._connection.executemany(_INSERT, new)
         self._connection.executemany(_UPDATE, old)
         self._connection.executemany(_INSERT_FILE, files)
-        put_links(self._connection, refiled.items())
+        pages = [(one, page) for one, lora in refiled.items() if (page := page_of(lora)) is not None]
+        self._connection.executemany("INSERT INTO links VALUES (?, ?, ?)", [(one, *key(page)) for one, page in pages])
         # The first that was seen stays.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
@@ -165,19 +167,6 @@ class Writing:
         found = list(each(self._connection, "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN", ids))
         return {one: lead for one, lead, *_ in found}, {one: lead_order(*rest) for one, _, *rest in found}
 
-    def put_facts(self, sha256: str, facts: str) -> None:
-        self._connection.execute(
-            """INSERT INTO facts VALUES (?, ?, ?)
-               ON CONFLICT (sha256) DO UPDATE SET facts = excluded.facts, at = excluded.at""",
-            (storable(sha256), storable(facts), timestamp()),
-        )
-
-    def put_state(self, key: str, value: str) -> None:
-        self._connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (f"{STATE}{storable(key)}", storable(value)),
-        )
-
     def _next_number(self) -> int:
         """One for all of a transaction, taken when something really changes."""
         if not self._number:
@@ -194,8 +183,6 @@ class _Sharers:
         self._connection = connection
         self._loras: dict[int, Sharer] = {}
         self._holders: dict[str, frozenset[int]] = {}
-        # The SHA-256 of the files with an AutoV3.
-        self._sha256: dict[str, set[str]] = {}
 
     def __getitem__(self, number: int) -> Sharer:
         if number not in self._loras:
@@ -204,7 +191,7 @@ class _Sharers:
 
     def holders(self, file: str) -> frozenset[int]:
         if file not in self._holders:
-            self._load_holders([file])
+            self._load_holders({file})
         return self._holders[file]
 
     def near(self, ids: Iterable[int]) -> set[int]:
@@ -240,63 +227,38 @@ class _Sharers:
     def load(self, ids: Iterable[int]) -> None:
         """These, and who has their files."""
         new = {number for number in ids if number not in self._loras}
-        sql = "SELECT lora, hub, version, sha256, autov3 FROM files WHERE lora IN"
-        rows = list(each(self._connection, sql, new))
-        self._load_sha256(autov3 for *_, autov3 in rows)
+        versions: dict[int, dict[str | None, set[str]]] = {number: {} for number in new}
+        tensors: dict[int, set[str]] = {number: set() for number in new}
+        sql = f"SELECT lora, version, {_KNOWN_BY}, autov3 FROM files WHERE lora IN"
+        for number, version, file, autov3 in each(self._connection, sql, new):
+            versions[number].setdefault(version, set()).update([file] if file else [])
+            tensors[number].update([autov3] if autov3 else [])
         links = self.links(new)
-        own = self._own(new.intersection(end for pair in links for end in pair))
-        hubs, tensors = {number: hub for number, (hub, _) in own.items()}, dict[int, set[str]]()
-        versions: dict[int, dict[str | None, set[str]]] = {}
-        for number, hub, version, sha256, autov3 in rows:
-            hubs[number] = hub
-            if file := self._identity(sha256, autov3):
-                versions.setdefault(number, {}).setdefault(version, set()).add(file)
-            if autov3:
-                tensors.setdefault(number, set()).add(autov3)
-        for number in new:
+        linked = new.intersection(end for pair in links for end in pair)
+        # The row of a lead is that of its card, so what a LoRA is for is in its document alone.
+        documents = dict(each(self._connection, "SELECT id, document FROM loras WHERE id IN", linked))
+        for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", new):
+            lora = read(documents[number]) if number in documents else None
+            bases = (base.architecture for base, _, _ in bases_of(lora)) if lora else ()
             self._loras[number] = Sharer(
-                hub=hubs.get(number, ""),
-                versions=tuple(map(frozenset, versions.get(number, {}).values())),
-                tensors=frozenset(tensors.get(number, ())),
+                hub=hub,
+                versions=tuple(frozenset(files) for files in versions[number].values() if files),
+                tensors=frozenset(tensors[number]),
                 pages=frozenset(page for linker, page in links if linker == number),
                 linkers=frozenset(linker for linker, page in links if page == number),
-                architectures=own[number][1] if number in own else frozenset(),
+                architectures=frozenset(filter(None, bases)),
             )
         self._load_holders({file for number in new for file in self._loras[number].files})
-
-    def _own(self, ids: Collection[int]) -> dict[int, tuple[str, frozenset[str]]]:
-        """Hub and architectures; the row of a lead is that of its card, so they are in the document alone."""
-        found: dict[int, tuple[str, frozenset[str]]] = {}
-        for number, hub, document in each(self._connection, "SELECT id, hub, document FROM loras WHERE id IN", ids):
-            lora = read(document)
-            bases = (base.architecture for base, _, _ in bases_of(lora)) if lora else ()
-            found[number] = hub, frozenset(filter(None, bases))
-        return found
-
-    def _identity(self, sha256: str | None, autov3: str | None) -> str | None:
-        if sha256 or not autov3:
-            return sha256
-        others = self._sha256[autov3]
-        return autov3 if not others else next(iter(others)) if len(others) == 1 else None
-
-    def _load_sha256(self, tensors: Iterable[str | None]) -> None:
-        new = {one for one in tensors if one and one not in self._sha256}
-        self._sha256.update((one, set()) for one in new)
-        sql = "SELECT DISTINCT autov3, sha256 FROM files WHERE sha256 IS NOT NULL AND autov3 IN"
-        for autov3, sha256 in each(self._connection, sql, new):
-            self._sha256[autov3].add(sha256)
 
     def _load_holders(self, files: Iterable[str]) -> None:
         new = {file for file in files if file not in self._holders}
         found: dict[str, set[int]] = {file: set() for file in new}
         for file, number in each(self._connection, "SELECT sha256, lora FROM files WHERE sha256 IN", new):
             found[file].add(number)
-        tensors = [one for (one,) in each(self._connection, "SELECT DISTINCT autov3 FROM files WHERE sha256 IN", new)]
-        self._load_sha256(tensors)
-        sql = "SELECT autov3, lora FROM files WHERE sha256 IS NULL AND autov3 IN"
-        for autov3, number in each(self._connection, sql, new.union(filter(None, tensors))):
-            self._load_sha256([autov3])
-            file = self._identity(None, autov3)
+        sql = "SELECT DISTINCT autov3 FROM files WHERE autov3 IS NOT NULL AND sha256 IN"
+        tensors = {autov3 for (autov3,) in each(self._connection, sql, new)}
+        sql = f"SELECT {_KNOWN_BY}, lora FROM files WHERE sha256 IS NULL AND autov3 IN"
+        for file, number in each(self._connection, sql, new | tensors):
             if file in found:
                 found[file].add(number)
         self._holders.update((file, frozenset(numbers)) for file, numbers in found.items())
@@ -304,22 +266,11 @@ class _Sharers:
 
 def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
     """What there is of these LoRAs."""
-    found: dict[Key, Stored] = {}
-    by_hub: dict[str, set[str]] = {}
-    for hub, hub_id in map(key, refs):
-        by_hub.setdefault(hub, set()).add(hub_id)
-    for hub, ids in by_hub.items():
-        sql = "SELECT hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
-        for hub_id, number, words, seen, document in each(connection, sql, ids, hub):
-            found[hub, hub_id] = Stored(id=number, found=words, seen=seen, document=document)
-    return found
-
-
-def put_links(connection: Connection, loras: Iterable[tuple[int, Lora]]) -> None:
-    """The pages that the cards of these link; none of them has one yet."""
-    found = ((number, page_of(lora)) for number, lora in loras)
-    rows = [(number, *key(page)) for number, page in found if page is not None]
-    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", rows)
+    sql = "SELECT hub, hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
+    return {
+        (hub, hub_id): Stored(id=number, found=words, seen=seen, document=document)
+        for hub, hub_id, number, words, seen, document in each_of(connection, sql, refs)
+    }
 
 
 def key(ref: Ref) -> Key:
@@ -333,6 +284,15 @@ def each(connection: Connection, sql: str, values: Iterable[object], *first: obj
     for start in range(0, len(listed), _MOST_VALUES):
         some = listed[start : start + _MOST_VALUES]
         yield from connection.execute(f"{sql} {placeholders(some)}", (*first, *some))
+
+
+def each_of(connection: Connection, sql: str, refs: Iterable[Ref], *first: object) -> Iterator[Any]:
+    """The rows of a statement that ends with "hub = ? AND hub_id IN" for these LoRAs; `first` stand before them."""
+    by_hub: dict[str, dict[str, None]] = {}
+    for hub, hub_id in map(key, refs):
+        by_hub.setdefault(hub, {})[hub_id] = None
+    for hub, ids in by_hub.items():
+        yield from each(connection, sql, ids, *first, hub)
 
 
 def new_columns(connection: Connection) -> list[str]:

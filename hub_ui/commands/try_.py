@@ -233,10 +233,9 @@ def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     whole = io.BytesIO()
     png_metadata.save_whole(result, whole, suffix=out.suffix.lower())
     replace_file(out.resolve(), whole.getvalue())
-    hashes = png_metadata.lora_hashes(result) if cells else ()
     for i, cell in enumerate(cells):
         image = io.BytesIO()
-        png_metadata.save(result, i, image, hashes)
+        png_metadata.save(result, i, image)
         replace_file(cell.resolve(), image.getvalue())
 
 

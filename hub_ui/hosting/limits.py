@@ -11,7 +11,6 @@ import math
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -147,8 +146,9 @@ Use = Literal["searches", "opens", "bytes", "uploads", "images"]
 _IN_BYTES = ("bytes", "uploads")
 # People and addresses; those unused for longest are forgotten first.
 MOST_KEYS = 20_000
-# A window is counted in so many pieces, so that a person takes little memory, whatever they do.
+# The last minute or hour is counted in so many pieces of time, so that a person takes little memory, whatever they do.
 _PIECES = 30
+_Used = Mapping[int, int]
 
 
 class LimitReached(RateLimited):
@@ -210,38 +210,6 @@ DUPLICATE = N_("Duplicate this Space to have it for yourself.")
 OWN_COMPUTER = N_("Run hub-ui on your own computer to have it for yourself.")
 
 
-@dataclass
-class Window:
-    """What was used in the last so many seconds, by the piece of time in which it was."""
-
-    pieces: deque[tuple[int, int]] = field(default_factory=deque)
-    total: int = 0
-
-    def wait(self, amount: int, most: int, now: float, width: float) -> float:
-        """Seconds until `amount` more is at most `most`; 0 if it is now."""
-        piece = math.floor(now / width)
-        # One piece more than a window has: of the first one, only its end still counts.
-        while self.pieces and self.pieces[0][0] < piece - _PIECES:
-            self.total -= self.pieces.popleft()[1]
-        over = self.total + amount - most
-        if over <= 0:
-            return 0.0
-        for at, used in self.pieces:
-            over -= used
-            if over <= 0:
-                return max(0.0, (at + _PIECES + 1) * width - now)
-        return (_PIECES + 1) * width
-
-    def add(self, amount: int, now: float, width: float) -> None:
-        piece = math.floor(now / width)
-        if self.pieces and self.pieces[-1][0] >= piece:
-            at, used = self.pieces.pop()
-            self.pieces.append((at, used + amount))
-        else:
-            self.pieces.append((piece, amount))
-        self.total += amount
-
-
 class Quotas:
     """Any thread may call any method. On one's own computer, where nobody is a visitor, nothing is counted."""
 
@@ -258,7 +226,8 @@ class Quotas:
         self._limits = limits
         self._advice = advice
         self._clock = clock
-        self._windows: LRUCache[tuple[Use, str, str], Window] = LRUCache(MOST_KEYS)
+        # What was used in each piece of time.
+        self._used: LRUCache[tuple[Use, str, str], _Used] = LRUCache(MOST_KEYS)
         self._lock = threading.Lock()
 
     def spend(self, use: Use, amount: int = 1) -> None:
@@ -275,21 +244,19 @@ class Quotas:
             takes = takes.format(amount=_amount(use, amount))
             raise UsageError(self._sentence(rule.person, use, most, takes))
         with self._lock:
-            windows = {}
+            now_used = {}
             for kind, name, bound in self._keys(visitor, most):
-                key = (use, kind, name)
-                window = windows[key] = self._windows.get(key) or Window()
-                seconds = window.wait(amount, bound, now, width)
+                used = self._used.get((use, kind, name), {})
+                seconds = _wait(used, amount, bound, now, width)
                 if seconds > 0:
                     self._report(use)
                     words = rule.person if kind == "person" else rule.address
                     then = _("This one in {time}.") if use in _IN_BYTES else _("The next one in {time}.")
                     then = then.format(time=format.duration(_round_up(seconds)))
                     raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)
-            # What is refused is not kept, so that nobody's window is forgotten for it.
-            for key, window in windows.items():
-                window.add(amount, now, width)
-                self._windows[key] = window
+                now_used[use, kind, name] = _add(used, amount, now, width)
+            # What is refused is not kept, so that nobody is forgotten for it.
+            self._used.update(now_used)
 
     def _keys(self, visitor: Visitor, most: int) -> list[tuple[str, str, int]]:
         own = [("person", visitor.id, most)] if visitor.known or not visitor.address else []
@@ -298,6 +265,27 @@ class Quotas:
 
     def _sentence(self, words: tuple[str, str], use: Use, most: int, then: str) -> str:
         return format.sentences(ngettext(*words, most).format(most=_amount(use, most)), then, _(self._advice))
+
+
+def _wait(used: _Used, amount: int, most: int, now: float, width: float) -> float:
+    """Seconds until `amount` more is at most `most`; 0 if it is now."""
+    # One piece more than there are: of the first one, only its end still counts.
+    first = math.floor(now / width) - _PIECES
+    counted = sorted((at, number) for at, number in used.items() if at >= first)
+    over = sum(number for _, number in counted) + amount - most
+    if over <= 0:
+        return 0.0
+    for at, number in counted:
+        over -= number
+        if over <= 0:
+            return max(0.0, (at + _PIECES + 1) * width - now)
+    return (_PIECES + 1) * width
+
+
+def _add(used: _Used, amount: int, now: float, width: float) -> _Used:
+    """Without what does not count any more."""
+    piece = math.floor(now / width)
+    return {**{at: number for at, number in used.items() if at >= piece - _PIECES}, piece: used.get(piece, 0) + amount}
 
 
 def _amount(use: Use, amount: int) -> str:

@@ -113,7 +113,7 @@ class LoraCache:
         meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled, most=self.largest)
         size = self.largest if download.size is None else download.size
         self.check_size(size)
-        self._wait_for_others(key, meter, size)
+        self._wait_for_others(key, meter)
         try:
             sha256 = download.sha256 or self._refs().get(_digest(key))
             path = self.find(sha256, shared=shared) if sha256 else None
@@ -173,8 +173,8 @@ class LoraCache:
             raise UsageError(_("This is no hash of a file. Open the LoRA again."))
         return (self.folder if shared else self._own) / f"{sha256}.safetensors"
 
-    def _wait_for_others(self, key: str, meter: Meter, size: int) -> None:
-        """Until nobody else fetches the same; then `size` bytes count as coming."""
+    def _wait_for_others(self, key: str, meter: Meter) -> None:
+        """Until nobody else fetches the same."""
         with self._changed:
             while key in self._coming:
                 meter.check()

@@ -91,13 +91,12 @@ class History:
         """Saves the images of a comparison, and removes the oldest ones beyond the limit."""
         now = datetime.now(UTC)
         name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
-        hashes = png_metadata.lora_hashes(result)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for cell in range(len(result.images)):
                 path = self._folder / f"{name}-{cell + 1:02}.png"
                 part = path.with_suffix(".part")
-                png_metadata.save(result, cell, part, hashes)
+                png_metadata.save(result, cell, part)
                 part.replace(path)
             if result.report.control is not None:
                 result.report.control.save(self._control(name), format="PNG")

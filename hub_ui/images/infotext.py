@@ -16,10 +16,13 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from connectors.http.json_fields import number, table, tables
+from hub_ui.library.disk import stamp
 
 OTHER_PROGRAMS = tomllib.loads(Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8"))
 NEGATIVE = "Negative prompt:"
@@ -244,13 +247,20 @@ def _number(value: object) -> float | None:
 
 
 def autov3(path: Path) -> str | None:
-    """The first 12 digits of the SHA-256 of a safetensors file's tensors; None for any other file."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
-                return None
-            file.seek(8 + length)
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    except OSError:
-        return None
+    """The first 12 digits of the SHA-256 of a safetensors file's tensors; None for any other file.
+
+    It is read once, for as long as it stays the same.
+    """
+    with suppress(OSError):
+        return _autov3(path, stamp(path))
+    return None
+
+
+@lru_cache(maxsize=1_000)
+def _autov3(path: Path, _stamp: object) -> str | None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
+            return None
+        file.seek(8 + length)
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

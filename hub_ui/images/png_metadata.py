@@ -33,7 +33,7 @@ from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext, load_json
-from hub_ui.images.provenance import Provenance, Tiles, from_json, library_versions, sha256_of, to_json
+from hub_ui.images.provenance import OF_LORA, Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"
 # The text chunk that most viewers and CivitAI show.
@@ -51,19 +51,13 @@ _UNREADABLE = (
 )  # fmt: skip
 NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it was re-saved."
 
-Hashes = Sequence[str | None]
 
-
-def save(
-    result: GenerationResult, cell: int, path: Path | BinaryIO, hashes: Hashes | None = None, *, suffix: str = ".png"
-) -> None:
+def save(result: GenerationResult, cell: int, path: Path | BinaryIO, *, suffix: str = ".png") -> None:
     """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit, or a
     video as MP4, which all programs play. Raises UsageError for an MP4 of an image, and where PyAV is missing.
-
-    `hashes` is what `lora_hashes` returns, if it was called before.
     """
     picture = result.images[cell]
-    texts = _chunks(result, cell, hashes)
+    texts = _chunks(result, cell)
     how: dict[str, Any] = {"format": "PNG", "pnginfo": _info(texts)}
     if suffix == ".webp":
         how = {"format": "WEBP", "exif": _exif(texts), "quality": _WEBP_QUALITY}
@@ -78,10 +72,10 @@ def save(
     first.save(path, **how)
 
 
-def save_comparison(result: GenerationResult, path: Path | BinaryIO, hashes: Hashes | None = None) -> None:
+def save_comparison(result: GenerationResult, path: Path | BinaryIO) -> None:
     """Writes the contact sheet of a comparison, with everything to make all of it again."""
     image, tiles = contact_sheet.contact(result)
-    contact_sheet.save(image, path, _info(_chunks(result, None, hashes, tiles)))
+    contact_sheet.save(image, path, _info(_chunks(result, None, tiles)))
 
 
 def save_whole(result: GenerationResult, path: Path | BinaryIO, *, suffix: str = ".png") -> None:
@@ -106,19 +100,13 @@ def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path | Bina
     contact_sheet.save(contact_sheet.with_ranking(image, tiles, ranking), path, info)
 
 
-def lora_hashes(result: GenerationResult) -> list[str | None]:
-    """The hash by which A1111 knows each LoRA's file. Reads the files."""
-    return [a1111.autov3(adapter.path) for adapter in result.request.adapters]
-
-
-def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None) -> str:
+def infotext_of(result: GenerationResult, at: int) -> str:
     """The infotext of one image."""
-    if hashes is None:
-        hashes = lora_hashes(result)
     report, cell, adapters = result.report, result.comparison.cells[at], result.request.adapters
     weights = cell.weights
     names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in adapters]
     on = [i for i, weight in enumerate(weights) if weight]
+    hashes = [a1111.autov3(adapter.path) for adapter in adapters]
     # What was plain text has to be plain text to readers that know emphasis.
     prompt, negative = (
         text if result.request.emphasis else escape_prompt(text) for text in (cell.prompt, result.request.negative)
@@ -163,11 +151,9 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     )
 
 
-def _chunks(
-    result: GenerationResult, cell: int | None, hashes: Hashes | None, tiles: Tiles | None = None
-) -> dict[str, str]:
+def _chunks(result: GenerationResult, cell: int | None, tiles: Tiles | None = None) -> dict[str, str]:
     where = {"tiles": msgspec.to_builtins(tiles)} if tiles else {}
-    text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell, hashes)
+    text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell)
     # A command line can contain half a character, which can't be encoded.
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return {KEY: json.dumps({**to_json(result, cell), **where}), _INFOTEXT: whole}
@@ -317,12 +303,9 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
         lora.ref: LoraInput(
             ref=lora.ref,
             path=Path(),
-            title=lora.title,
-            weight=lora.weight if lora.asked is None else lora.asked,
-            trigger_words=lora.trigger_words,
-            architecture=lora.architecture,
-            base_model=lora.base_model,
+            weight=lora.full_weight,
             sha256=lora.sha256,
+            **{name: getattr(lora, name) for name in OF_LORA},
         )
         for lora in first.loras
     }

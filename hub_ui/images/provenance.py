@@ -17,6 +17,14 @@ from hub_ui.generate.result import GenerationReport, GenerationResult
 
 _VERSION = 2
 _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
+# What a request and an image have alike, what a LoRA has before and after, and what a report says once more.
+_REQUESTED = ("prompt", "negative", "seed", "base", "use_trigger_words", "emphasis", "sampler", "frames")
+OF_LORA = ("title", "trigger_words", "architecture", "base_model", "text_encoder_scale", "block_weights")
+_SHARED = ("seed", "steps", "guidance", "width", "height")
+_REPORT = (
+    "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
+    "precision", "base_sha256", "draft", "measures", "attention",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,20 +143,13 @@ class Provenance:
                 )
                 for lora in self.loras
             ),
-            prompt=self.prompt,
-            negative=self.negative,
-            seed=self.seed,
+            **{name: getattr(self, name) for name in _REQUESTED},
             steps=numbers.steps or None,
             guidance=None if unknown and not self.guidance else numbers.guidance,
             width=numbers.width,
             height=numbers.height,
             draft=self.draft is not None,
-            base=self.base,
             precision=self.report.precision if self.report and self.report.place == "local" else None,
-            use_trigger_words=self.use_trigger_words,
-            emphasis=self.emphasis,
-            sampler=self.sampler,
-            frames=self.frames,
             control=control,
             control_kind=self.control.kind if self.control else "canny",
             image=image,
@@ -183,16 +184,11 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "prompt": shown.prompt,
         "typed": request.prompt,
         "typed_with_words": request.use_trigger_words,
-        "emphasis": request.emphasis,
-        "negative": request.negative,
-        "seed": report.seed if cell is None or shown.seed is None else shown.seed,
-        "steps": report.steps,
-        "guidance": report.guidance,
-        "width": report.width,
-        "height": report.height,
+        **{name: getattr(request, name) for name in ("emphasis", "negative", "sampler")},
+        **{name: getattr(report, name) for name in _SHARED},
+        **({} if cell is None or shown.seed is None else {"seed": shown.seed}),
         # As used, not as requested: the default base may change with the next release.
         "base": report.base_id or request.base,
-        "sampler": request.sampler,
         "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "image": msgspec.to_builtins(start),
@@ -204,28 +200,15 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     }
 
 
-_REPORT = (
-    "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
-    "precision", "base_sha256", "draft", "measures", "attention",
-)  # fmt: skip
-# In a report, but written once only.
-_SHARED = ("seed", "steps", "guidance", "width", "height")
-
-
 def _lora_json(adapter: LoraInput, weight: float) -> dict[str, Any]:
     exists = adapter.path.is_file()
     lora = LoraProvenance(
         ref=adapter.ref,
         weight=weight,
         asked=adapter.weight,
-        title=adapter.title,
         sha256=adapter.sha256 or (sha256_of(adapter.path) if exists else None),
         size=adapter.path.stat().st_size if exists else None,
-        trigger_words=adapter.trigger_words,
-        architecture=adapter.architecture,
-        base_model=adapter.base_model,
-        text_encoder_scale=adapter.text_encoder_scale,
-        block_weights=adapter.block_weights,
+        **{name: getattr(adapter, name) for name in OF_LORA},
     )
     return {**msgspec.to_builtins(lora), "ref": str(lora.ref)}
 

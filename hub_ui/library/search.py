@@ -18,7 +18,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.catalog import search
 from hub_ui.catalog.row import Row, fold_name
-from hub_ui.catalog.search import FACETS, FILTERS, Condition, Counts, Facets, counted, plan
+from hub_ui.catalog.search import FACETS, FILTERS, Condition, Facets, counted, plan
 from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
 
@@ -231,15 +231,13 @@ def find(
     order = SORTS[sort]
     return Found(
         rows=tuple(sorted(hits, key=lambda row: (order(row, used), row.name, row.entry.ref))),
-        facets=_facets(counts, rows),
+        facets=search.facets(counts, lambda names: _written(names, rows)),
         marks=marks,
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
     )
 
 
-def _facets(counts: Mapping[str, Counter[Any]], rows: Sequence[LibraryRow]) -> Facets:
+def _written(names: Sequence[str], rows: Sequence[LibraryRow]) -> dict[str, str]:
+    """How base models that are in no table are written."""
     written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
-    counted: dict[Any, Mapping[Any, int]] = {**Counts().facets, **counts}
-    return search.facets(
-        Counts(facets=counted), lambda names: {name: format.visible(written.get(name, name)) for name in names}
-    )
+    return {name: format.visible(written.get(name, name)) for name in names}

@@ -135,16 +135,14 @@ def read_original(path: Path, src: str) -> Original:
 def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:
     """Every saved image has its provenance. `shown` is by default the last."""
     folder = images.new()
-    # Once for all images, because it reads each LoRA's whole file.
-    hashes = png_metadata.lora_hashes(result)
     report, last = result.report, len(result.images) - 1 if shown is None else shown
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
     for index, file in enumerate(files):
-        png_metadata.save(result, index, file, hashes)
+        png_metadata.save(result, index, file)
         for suffix in clip_suffixes() if result.images[index].frames else ():
-            png_metadata.save(result, index, file.with_suffix(suffix), hashes, suffix=suffix)
+            png_metadata.save(result, index, file.with_suffix(suffix), suffix=suffix)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
-    png_metadata.save_comparison(result, sheet, hashes)
+    png_metadata.save_comparison(result, sheet)
     places = comparison.lora_slices(result.request)
     varied = comparison.find_swept_lora(result.request, result.comparison)
     is_pair = result.comparison.kind in ("pair", "one")
@@ -152,7 +150,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     return Result(
         kind=result.comparison.kind,
         refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
-        tiles=tiles_of(result, files, hashes, places[varied] if places else range(0)),
+        tiles=tiles_of(result, files, places[varied] if places else range(0)),
         right=last,
         width=result.images[last].image.width,
         height=result.images[last].image.height,
@@ -170,9 +168,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     )
 
 
-def tiles_of(
-    result: GenerationResult, files: Sequence[Path], hashes: Sequence[str | None], varied: range
-) -> tuple[Tile, ...]:
+def tiles_of(result: GenerationResult, files: Sequence[Path], varied: range) -> tuple[Tile, ...]:
     """`varied` are the adapters of the varied LoRA."""
     own = [adapter.weight for adapter in result.request.adapters]
     tiles = []
@@ -184,7 +180,7 @@ def tiles_of(
                 src=address(file),
                 label=cell_label(result.comparison.kind, cell.label),
                 weight=cell.weights[varied.start] if is_of_one else None,
-                settings=png_metadata.infotext_of(result, index, hashes),
+                settings=png_metadata.infotext_of(result, index),
                 clips=tuple(address(clip) for clip in sorted(file.parent.glob(f"{file.stem}.*")) if clip != file),
             )
         )

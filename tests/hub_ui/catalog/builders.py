@@ -11,7 +11,6 @@ from connectors.query import Query
 from connectors.record import Claim, Lora, Value, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.index import Index
 
 # A test's folder -> the PostgreSQL database that its catalog is in. Other folders have SQLite files.
 DATABASES: dict[Path, str] = {}
@@ -64,7 +63,7 @@ def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
     """The same LoRAs searched by an index that follows them, and by one that is built of all."""
     with (
         opened(path) as one,
-        Catalog(DATABASES.get(path) or path / "catalog.sqlite", Index(path / "another.index")) as other,
+        Catalog(DATABASES.get(path) or path / "catalog.sqlite", path / "another.index") as other,
     ):
         one.add(loras)
         yield one, other

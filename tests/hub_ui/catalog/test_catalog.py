@@ -36,11 +36,6 @@ def test_adding_says_how_many_were_new_or_changed(tmp_path: Path) -> None:
         assert opened.add([lora(1), lora(2, likes=3), lora(3)]) == 2
 
 
-def test_the_time_of_an_answer_may_be_given(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        assert opened.add([lora()], at=datetime(2026, 1, 2, tzinfo=UTC)) == 1
-
-
 def test_a_file_is_found_by_its_ref(tmp_path: Path) -> None:
     files = (file("civitai:1@10#100"), file("civitai:1@10#101", name="big.safetensors", primary=True))
     with catalog(tmp_path, lora(versions=(version(files=files),))) as opened:
@@ -129,9 +124,3 @@ def test_a_listing_has_the_numbers_of_the_cards_and_its_own_total(tmp_path: Path
         listed = opened.search(Query(text="ink", limit=2)).records
         assert tuple(records[number] for number in found.ids) == listed
         assert opened.cards((10**6,), Query()) == ({}, None)
-
-
-def test_a_lora_leads_to_its_own_card_until_it_is_on_anothers(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1)) as opened:
-        (number,) = opened.listing(Query()).ids
-        assert (opened.leads([number]), opened.leads([])) == ({number: number}, {})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import BadAnswer, HubDown, HubUiError, RateLimited
+from connectors.errors import BadAnswer, HubDown, HubUiError
 from connectors.http.adapter import RetryPolicy
 from connectors.query import Page, Query
 from connectors.record import Lora
@@ -125,13 +125,6 @@ def test_a_hub_that_fails_keeps_its_place(catalog: Catalog) -> None:
     assert (first.error, first.complete, first.loras) == (DOWN, False, 2)
     assert crawl(catalog, hub).complete
     assert hub.asked == ["page None", "page 2", "page 2", "page 2", "page 2", "page 4"]
-
-
-def test_a_hub_that_asks_to_wait_is_asked_again(catalog: Catalog) -> None:
-    hub = hub_with(1, 2, 3)
-    hub.failures = {2: RateLimited("Slow down.", hub="civitai", retry_after=0.05)}
-    assert crawl(catalog, hub).complete
-    assert hub.asked == ["page None", "page 2", "page 2"]
 
 
 def test_a_cursor_is_kept_while_the_hub_does_not_answer_the_start_of_its_list_either(catalog: Catalog) -> None:

@@ -10,7 +10,7 @@ from connectors.query import Query, Range
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.search import Facets
-from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, version
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, version
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 86_400
@@ -181,16 +181,16 @@ def test_levels_above_the_ceiling_are_counted_and_not_shown(tmp_path: Path) -> N
 
 
 def test_the_twenty_most_frequent_tags_are_counted(tmp_path: Path) -> None:
-    loras = [lora(n, tags=("often", f"tag {n % 25:02}", f"own {n}")) for n in range(800)]
-    with both(tmp_path, *loras) as (indexed, scanned):
-        tags = indexed.search(Query()).facets.of("tags")
-        assert tags == scanned.search(Query()).facets.of("tags")
+    with catalog(tmp_path, *(lora(n, tags=("often", f"tag {n % 25:02}", f"own {n}")) for n in range(800))) as opened:
+        tags = opened.search(Query()).facets.of("tags")
         assert (len(tags), tags["often"], set(tags.values())) == (20, 800, {800, 32})
 
 
 @pytest.mark.parametrize("count", [10, 350])
-def test_of_equally_frequent_creators_the_same_ones_are_counted(tmp_path: Path, count: int) -> None:
-    with both(tmp_path, *(lora(n, creator=f"Creator {n}") for n in range(count))) as (indexed, scanned):
-        creators = indexed.search(Query()).facets.of("creators")
-        assert creators == scanned.search(Query()).facets.of("creators")
-        assert len(creators) == min(count, 20)
+def test_of_equally_frequent_creators_the_same_ones_are_counted_whatever_came_first(tmp_path: Path, count: int) -> None:
+    loras = [lora(n, creator=f"Creator {n}") for n in range(count)]
+    found = []
+    for order in (loras, loras[::-1]):
+        with catalog(tmp_path / order[0].title, *order) as opened:
+            found.append(opened.search(Query()).facets.of("creators"))
+    assert (found[0], len(found[0])) == (found[1], min(count, 20))

@@ -3,8 +3,7 @@
 import tantivy
 
 from connectors.query import Query
-from hub_ui.catalog.index import alike_together
-from hub_ui.catalog.index_schema import document, schema
+from hub_ui.catalog.index import alike_together, document, schema
 from hub_ui.catalog.index_search import with_rings
 from hub_ui.catalog.row import row_of
 from hub_ui.catalog.schema import columns_of

@@ -3,16 +3,17 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.query import Query, Range
+from connectors.query import Query, Range, Sort
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog import index_search
+from hub_ui.catalog import index_search, rings
 from hub_ui.catalog.catalog import Catalog
 from tests.hub_ui.catalog.builders import DATABASES, both, claim, file, lora, version
 from tests.hub_ui.catalog.postgres_server import empty
@@ -57,47 +58,42 @@ def drawn_lora(draw: random.Random, number: int) -> Lora:
     )
 
 
+EXCLUDED = (
+    *(("text", word) for word in (*WORDS, "pixel art")), ("tag", "ink"), ("creator", "ada"), ("hub", "replicate"),
+    ("base", "sdxl"), ("kind", "tool"), ("license", "sell"), ("access", "gated"), ("trigger", "any"),
+)  # fmt: skip
+# What a query may ask for, and how often it does.
+ASKED: dict[str, tuple[tuple[str, ...], float]] = {
+    "phrases": (("pixel art", "ink", "水彩", "art pixel"), 0.1),
+    "hubs": (HUBS, 0.2),
+    "bases": (("sdxl", "pony", "flux1", "MY base"), 0.2),
+    "kinds": (("style", "tool", "runner"), 0.2),
+    "creators": (("ADA", "bob", "cy  c", "nobody"), 0.1),
+    "tags": (WORDS, 0.1),
+    "licenses": (("sell", "merge", "MIT", "my own"), 0.15),
+    "access": (("open", "gated", "removed"), 0.1),
+    "triggers": (("any", "none", "ink", "pixelart"), 0.1),
+}
+RANGES = {"rank": (4, 8, 64), "size": (10**7, 10**8, 10**9), "age": (86_400, 10 * 86_400, 300 * 86_400)}
+
+
 def drawn_query(draw: random.Random) -> Query:
-    def some(values: tuple[str, ...], share: float) -> tuple[Any, ...]:
-        return tuple(draw.sample(values, draw.randint(1, 2))) if draw.random() < share else ()
-
-    def ends(values: tuple[int, ...]) -> Range | None:
-        least, most = draw.choice((None, *values)), draw.choice((None, *values))
-        return Range(least=least, most=most) if draw.random() < 0.15 else None
-
-    exclusions = tuple(
-        (
-            *(("text", word) for word in WORDS),
-            ("text", "pixel art"),
-            ("tag", "ink"),
-            ("creator", "ada"),
-            ("hub", "replicate"),
-            ("base", "sdxl"),
-            ("kind", "tool"),
-            ("license", "sell"),
-            ("access", "gated"),
-            ("trigger", "any"),
-        )
-    )
+    asked: dict[str, Any] = {
+        name: tuple(draw.sample(values, draw.randint(1, 2)))
+        for name, (values, share) in ASKED.items()
+        if draw.random() < share
+    }
+    for name, ends in RANGES.items():
+        if draw.random() < 0.15:
+            asked[name] = Range(least=draw.choice((None, *ends)), most=draw.choice((None, *ends)))
     return Query(
         text=" ".join(draw.choices(("pix", *WORDS), k=draw.choice((0, 0, 1, 1, 2)))),
-        phrases=some(("pixel art", "ink", "水彩", "art pixel"), 0.1),
-        excluded=tuple(draw.sample(exclusions, draw.choice((0, 0, 0, 1, 2)))),
-        hubs=some(HUBS, 0.2),
-        bases=some(("sdxl", "pony", "flux1", "MY base"), 0.2),
-        kinds=some(("style", "tool", "runner"), 0.2),
-        creators=some(("ADA", "bob", "cy  c", "nobody"), 0.1),
-        tags=some(WORDS, 0.1),
-        licenses=some(("sell", "merge", "MIT", "my own"), 0.15),
-        access=some(("open", "gated", "removed"), 0.1),
-        triggers=some(("any", "none", "ink", "pixelart"), 0.1),
-        rank=ends((4, 8, 64)),
-        size=ends((10**7, 10**8, 10**9)),
-        age=ends((86_400, 10 * 86_400, 300 * 86_400)),
+        excluded=tuple(draw.sample(EXCLUDED, draw.choice((0, 0, 0, 1, 2)))),
         installed=draw.choice((None, None, None, True, False)),
         sort=draw.choice(("relevance", "relevance", "downloads", "likes", "newest")),
         limit=draw.choice((1, 5, 200)),
         nsfw=draw.choice(("safe", "soft", "mature", "explicit")),
+        **asked,
     )
 
 
@@ -138,21 +134,25 @@ def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(0, 300, 6))
-def test_many_hits_are_ordered_alike(catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_search, "_MOST_SORTED", 2)
-    draw = random.Random(seed)
-    query, offset = drawn_query(draw), draw.choice((0, 3, 7))
-    indexed, scanned = (each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs[:2])
-    assert indexed.records == scanned.records
+def test_many_hits_are_in_the_same_order_by_classes_and_by_their_scores(
+    catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rings, "MOST", 2)
+    monkeypatch.setattr(rings, "FEW", 1)
+    query = replace(drawn_query(random.Random(seed)), sort="relevance")
+    answers = []
+    for most in (2_000, 2):
+        monkeypatch.setattr(index_search, "_MOST_SORTED", most)
+        for each in catalogs[:2]:
+            each._listings.clear()
+            answers.append(each.listing(query, installed=INSTALLED, now=NOW).ids)
+    assert answers == [answers[0]] * 4
 
 
-@pytest.mark.parametrize("seed", range(300, 320))
-def test_pages_are_one_long_list(catalogs: list[Catalog], seed: int) -> None:
-    draw = random.Random(seed)
-    query = Query(text=draw.choice(("ink", "pix", "art pixel", "")), sort=draw.choice(("relevance", "likes")))
+@pytest.mark.parametrize("text", ["ink", "pix", "art pixel", ""])
+@pytest.mark.parametrize("sort", ["relevance", "likes"])
+def test_a_page_is_a_part_of_one_long_list(catalogs: list[Catalog], text: str, sort: Sort) -> None:
     for each in catalogs[:2]:
-        [whole, *pages] = [
-            [record.ref for record in each.search(Query(text=query.text, sort=query.sort, limit=n), offset=o).records]
-            for n, o in ((500, 0), *((7, offset) for offset in range(0, 210, 7)))
-        ]
-        assert [ref for page in pages for ref in page] == whole
+        whole = each.listing(Query(text=text, sort=sort, limit=500)).ids
+        for end in range(7, 210, 7):
+            assert each.listing(Query(text=text, sort=sort, limit=end)).ids == whole[:end]

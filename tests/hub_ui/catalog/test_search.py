@@ -1,96 +1,77 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.query import Query
-from connectors.record import NSFW_LEVELS, Example, Nsfw
+from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
 from connectors.ref import Ref
 from hub_ui.catalog.search import Plan, order_key
 from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
-
-@pytest.mark.parametrize("text", ["ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1"])
-def test_every_text_of_a_lora_finds_it(tmp_path: Path, text: str) -> None:
-    version_one = version(base="Pony", files=(file(name="ink_v2.safetensors"),))
-    one = lora(
-        title="Ink",
-        creator="Ada",
-        description="<p>Fine lines</p>",
-        tags=("Watercolour",),
-        claims=(claim("trigger_words", ("sks style",)),),
-        versions=(version_one,),
-    )
-    with catalog(tmp_path, one) as opened:
-        assert titles(opened, text) == ["Ink"]
-
-
-def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
-    loras = (
-        lora(1, title="Something", description="pixel art", downloads=9_000),
-        lora(2, title="Other", tags=("pixel", "art"), downloads=800),
-        lora(3, title="Pixel artistry", downloads=70),
-        lora(4, title="My pixel art", downloads=6),
-        lora(5, title="The pixel art", downloads=50),
-        lora(6, title="Pixel Art"),
-    )
-    expected = ["Pixel Art", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"]
-    with catalog(tmp_path, *loras) as opened:
-        assert titles(opened, "pixel art") == expected
-
-
-def test_the_word_being_typed_is_found_by_its_beginning(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Watercolour"), lora(2, title="Underwater")) as opened:
-        assert titles(opened, "waterc") == ["Watercolour"]
-
-
-def test_part_of_a_japanese_title_is_found(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="水彩画風"), lora(2, title="画彩")) as opened:
-        assert titles(opened, "彩画") == ["水彩画風"]
-
-
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [("downloads", ["B", "A", "C"]), ("likes", ["C", "B", "A"]), ("newest", ["A", "C", "B"])],
+INK = lora(
+    1, title="Ink", creator="Ada", description="<p>Fine lines</p>", tags=("Watercolour",),
+    claims=(claim("trigger_words", ("sks style",)),),
+    versions=(version(base="Pony", files=(file(name="ink_v2.safetensors"),)),),
+)  # fmt: skip
+PLACES = (
+    lora(1, title="Something", description="pixel art", downloads=9_000),
+    lora(2, title="Other", tags=("pixel", "art"), downloads=800),
+    lora(3, title="Pixel artistry", downloads=70),
+    lora(4, title="My pixel art", downloads=6),
+    lora(5, title="The pixel art", downloads=50),
+    lora(6, title="Pixel Art"),
 )
-def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list[str]) -> None:
-    loras = (
-        lora(1, title="A", downloads=5, updated_at="2026-02-01T00:00:00Z"),
-        lora(2, title="B", downloads=50, updated_at="not a date"),
-        lora(3, title="C", likes=1, updated_at="2026-01-31T23:00:00-00:30"),
-    )
-    with catalog(tmp_path, *loras) as opened:
-        assert titles(opened, sort=sort) == expected
-
-
-@pytest.mark.parametrize("offset", [-5, 2, 10**15])
-def test_an_offset_out_of_range_gives_the_first_page_or_an_empty_one(tmp_path: Path, offset: int) -> None:
-    with catalog(tmp_path, lora(1), lora(2)) as opened:
-        found = opened.search(Query(), offset=offset)
-        assert (len(found.records), found.total) == (2 if offset < 0 else 0, 2)
-
-
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        (("sdxl",), ["A", "B"]),
-        (("pony",), ["A"]),
-        (("Pony",), ["A"]),
-        (("SDXL 1.0",), ["B"]),
-        (("stabilityai/stable-diffusion-xl-base-1.0",), ["B"]),
-        (("my own base",), ["C"]),
-        (("pony", "My Own Base"), ["A", "C"]),
-        (("flux1",), []),
-    ],
+NUMBERS = (
+    lora(1, title="A", downloads=5, updated_at="2026-02-01T00:00:00Z"),
+    lora(2, title="B", downloads=50, updated_at="not a date"),
+    lora(3, title="C", likes=1, updated_at="2026-01-31T23:00:00-00:30"),
 )
-def test_bases_are_ids_architectures_or_names(tmp_path: Path, asked: tuple[str, ...], expected: list[str]) -> None:
-    loras = (
-        lora(1, title="A", base="Pony"),
-        lora(2, title="B", base="SDXL 1.0"),
-        lora(3, title="C", base="My Own Base"),
-        lora(4, title="D"),
-    )
+BASES = [
+    lora(n, title=t, base=b) for n, t, b in ((1, "A", "Pony"), (2, "B", "SDXL 1.0"), (3, "C", "Mine"), (4, "D", None))
+]
+LEVELS = [lora(n, title=str(level), nsfw=level) for n, level in enumerate((*NSFW_LEVELS, None), 1)]
+# LoRAs, what is asked of them, and the titles that are found.
+FOUND: dict[str, tuple[Sequence[Lora], dict[str, Any], list[str]]] = {
+    **{f"every text of a LoRA finds it: {text}": ([INK], {"text": text}, ["Ink"])
+       for text in ("ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1")},
+    "the place of the words decides, then downloads": (
+        PLACES, {"text": "pixel art"},
+        ["Pixel Art", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"],
+    ),
+    "the word being typed is found by its beginning": (
+        [lora(1, title="Watercolour"), lora(2, title="Underwater")], {"text": "waterc"}, ["Watercolour"],
+    ),
+    "part of a Japanese title is found": (
+        [lora(1, title="水彩画風"), lora(2, title="画彩")], {"text": "彩画"}, ["水彩画風"],
+    ),
+    "downloads that are not known stand last": (NUMBERS, {"sort": "downloads"}, ["B", "A", "C"]),
+    "so do likes": (NUMBERS, {"sort": "likes"}, ["C", "B", "A"]),
+    "so do times": (NUMBERS, {"sort": "newest"}, ["A", "C", "B"]),
+    "a base is an architecture": (BASES, {"bases": ("sdxl",)}, ["A", "B"]),
+    "or an id": (BASES, {"bases": ("Pony",)}, ["A"]),
+    "or a hub's name": (BASES, {"bases": ("SDXL 1.0",)}, ["B"]),
+    "or a repo": (BASES, {"bases": ("stabilityai/stable-diffusion-xl-base-1.0",)}, ["B"]),
+    "or a name that nobody has listed": (BASES, {"bases": ("pony", "MINE")}, ["A", "C"]),
+    "another base has none": (BASES, {"bases": ("flux1",)}, []),
+    "safe is safe alone": (LEVELS, {"nsfw": "safe"}, ["safe"]),
+    "soft is what nobody rated, too": (LEVELS, {"nsfw": "soft"}, ["safe", "soft", "None"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", FOUND)
+def test_what_is_asked_for_is_found_best_first(tmp_path: Path, sentence: str) -> None:
+    loras, asked, expected = FOUND[sentence]
     with catalog(tmp_path, *loras) as opened:
-        assert titles(opened, bases=asked) == expected
+        assert titles(opened, **asked) == expected
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(-5, [1, 2]), (1, [2, 3]), (2, [3]), (3, []), (10**15, [])])
+def test_a_page_begins_at_its_offset(tmp_path: Path, offset: int, expected: list[int]) -> None:
+    with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
+        found = opened.search(Query(limit=2), offset=offset)
+        assert ([record.title for record in found.records], found.total) == ([f"Ink {n}" for n in expected], 3)
 
 
 def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
@@ -98,13 +79,6 @@ def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(versions=versions)) as opened:
         [record] = opened.search(Query(bases=("sdxl",))).records
     assert (str(record.ref), record.base_model) == ("civitai:1@11", "pony")
-
-
-def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:
-    loras = [lora(n, title=str(level), nsfw=level) for n, level in enumerate((*NSFW_LEVELS, None), 1)]
-    with catalog(tmp_path, *loras) as opened:
-        for ceiling, expected in zip(NSFW_LEVELS, (["safe"], ["safe", "soft", "None"]), strict=False):
-            assert titles(opened, nsfw=ceiling) == expected
 
 
 def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) -> None:
@@ -123,12 +97,8 @@ def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
     assert record.access == "removed"
 
 
-def test_a_larger_number_comes_before_any_tie() -> None:
-    keys = [order_key(count, 28, tie) for count, tie in ((5, 0), (4, 2**64 - 1))]
-    assert keys == sorted(keys, reverse=True)
-
-
-def test_numbers_without_room_in_the_key_stand_with_the_largest_one() -> None:
+def test_a_larger_number_comes_before_any_tie_and_one_without_room_stands_with_the_largest() -> None:
+    assert order_key(5, 28, 0) > order_key(4, 28, 2**64 - 1)
     assert order_key(2**28 - 1, 28, 0) == order_key(2**30, 28, 0) == 0xFFFFFFF << 36
 
 

@@ -1,6 +1,5 @@
 """LoRAs like another one, and what a filter is completed with."""
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from connectors.errors import NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, version
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, version
 
 # Enough others that a word, a tag or a kind is rare.
 OTHERS = tuple(lora(number, title=f"Other {number}", base="Pony", tags=("common",)) for number in range(100, 300))
@@ -114,25 +113,6 @@ def test_what_is_like_the_first(tmp_path: Path, sentence: str) -> None:
 def test_nothing_is_similar_to_what_is_not_in_the_catalog(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1)) as opened, pytest.raises(NotFound):
         opened.similar(Ref.parse("civitai:2"))
-
-
-def test_an_index_that_grew_and_one_that_is_built_of_all_agree(tmp_path: Path) -> None:
-    draw = random.Random(7)
-    words = ("ink", "pixel", "art", "night", "sea", "robot", "水彩")
-    loras = [
-        lora(
-            each,
-            title=f"{' '.join(draw.choices(words, k=2))} {each}",
-            base=draw.choice(("Pony", "SDXL 1.0", "Flux.1 D", None)),
-            tags=tuple(draw.choices(words, k=2)),
-            claims=(claim("kind", draw.choice(("style", "tool"))),),
-        )
-        for each in range(100)
-    ]
-    with both(tmp_path, *loras) as (grown, built):
-        for number in range(0, 100, 5):
-            found = similar(grown, number)
-            assert (found, len(found) <= 12) == (similar(built, number), True)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Example, Lora
 from connectors.ref import Ref
 from hub_ui.catalog import snapshot
-from hub_ui.catalog.codec import encode
-from hub_ui.catalog.snapshot import BATCH, Exported, Imported
+from hub_ui.catalog.changes import encode
+from hub_ui.catalog.snapshot import Exported, Imported
 from tests.hub_ui.catalog.builders import lora, version
 
 FIRST = {"format": "hub-ui catalog", "loras": 2, "version": 1}
@@ -71,11 +71,10 @@ def test_the_same_loras_are_the_same_bytes(tmp_path: Path) -> None:
     assert written(tmp_path / "1", one).read_bytes() == written(tmp_path / "2", two).read_bytes()
 
 
-def test_many_loras_come_in_batches(tmp_path: Path) -> None:
-    path = tmp_path / "c.zst"
-    snapshot.export((encode(lora(number)) for number in range(BATCH + 10)), path)
-    told, received = load(path)
-    assert (told.loras, len(received.times)) == (BATCH + 10, 2)
+def test_many_loras_come_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "BATCH", 50)
+    told, received = load(written(tmp_path / "c.zst", *(lora(number) for number in range(60))))
+    assert (told.loras, len(received.times)) == (60, 2)
 
 
 def test_what_is_known_is_as_old_as_the_newest_lora(tmp_path: Path) -> None:
@@ -111,14 +110,17 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: P
     )
 
 
-def test_a_file_that_is_cut_off_says_so_and_what_was_whole_stays(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_says_so_and_what_was_whole_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "BATCH", 500)
     path = tmp_path / "c.zst"
-    snapshot.export((encode(lora(number, description=f"{number * 7919**9} " * 9)) for number in range(BATCH * 3)), path)
+    snapshot.export((encode(lora(number, description=f"{number * 7919**9} " * 9)) for number in range(1_500)), path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     received = Received()
     with pytest.raises(BadSnapshot, match=r"a part of it is missing\. The [\d,]+ LoRAs before that are in the catalog"):
         snapshot.load(path, received.add, lambda _done, _total: None)
-    assert BATCH < len(received.loras) < BATCH * 3
+    assert 500 < len(received.loras) < 1_500
 
 
 def test_flipped_bits_are_seen(tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_a_large_snapshot_is_never_whole_in_memory(tmp_path: Path) -> None:
 import resource
 from pathlib import Path
 from hub_ui.catalog import snapshot
-from hub_ui.catalog.codec import encode
+from hub_ui.catalog.changes import encode
 from tests.hub_ui.catalog.builders import lora
 path = Path({str(tmp_path / "c.zst")!r})
 encode(lora(1))

@@ -11,10 +11,9 @@ import pytest
 
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog import store
+from hub_ui.catalog import schema, store
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.changes import Change, change, rewrite
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.changes import Change, change, decode, rewrite
 from hub_ui.catalog.store import Store
 from hub_ui.catalog.writing import key
 from tests.hub_ui.catalog.builders import file, lora, titles, version
@@ -49,10 +48,10 @@ def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch
     def _m999_later(connection: sqlite3.Connection) -> None:
         ran.append(connection.execute("SELECT name FROM migrations").fetchall())
 
-    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m999_later])
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, _m999_later])
     for _ in range(2):
         Store(tmp_path / "catalog.sqlite").close()
-    assert ran == [[(step.__name__,) for step in store.MIGRATIONS[:-1]]]
+    assert ran == [[(step.__name__,) for step in schema.MIGRATIONS[:-1]]]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +59,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
         connection.execute("CREATE TABLE half (a)")
         raise RuntimeError
 
-    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_broken])
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, _m002_broken])
     with pytest.raises(RuntimeError):
         Store(tmp_path / "catalog.sqlite")
     connection = sqlite3.connect(tmp_path / "catalog.sqlite")

@@ -10,7 +10,7 @@ from connectors.query import Query
 from connectors.ref import HubName, Ref
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.codec import encode
+from hub_ui.catalog.changes import encode
 from hub_ui.hosting.connector import VisitorCatalog, load_once
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.services import Services

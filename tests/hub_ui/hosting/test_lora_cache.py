@@ -51,6 +51,11 @@ def held(hub: Hub) -> Iterator[threading.Event]:
 
 
 @pytest.fixture
+def clock() -> Clock:
+    return Clock(time.time())
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
@@ -67,6 +72,12 @@ def found(hub: Hub, number: int, **fields: Any) -> HttpDownload:
     return HttpDownload(**{**values, **fields})
 
 
+def fetched(made: LoraCache, hub: Hub, number: int, *, shared: bool = True) -> Path:
+    path = made.find(made.fetch(found(hub, number), shared=shared).sha256, shared=shared)
+    assert path is not None
+    return path
+
+
 def kept(folder: Path) -> set[int]:
     """Which of FILES lie there."""
     names = {f"{sha256(data)}.safetensors": number for number, data in FILES.items()}
@@ -78,19 +89,12 @@ def all_bytes(folder: Path) -> int:
 
 
 def test_a_file_is_fetched_once_named_by_its_hash_and_no_other_to_the_engine_when_it_is_used_again(
-    hub: Hub, folder: Path
+    hub: Hub, folder: Path, clock: Clock
 ) -> None:
-    made = cache(folder)
-    first = made.fetch(found(hub, 1))
-    asked = len(hub.asked)
-    assert (made.fetch(found(hub, 1)), len(hub.asked)) == (first, asked)
-    path = made.find(first.sha256)
-    assert path is not None
-    assert (path.name, path.read_bytes()) == (f"{sha256(FILES[1])}.safetensors", FILES[1])
-    clock = Clock(time.time())
     made = cache(folder, clock=clock)
-    path = made.find(made.fetch(found(hub, 1)).sha256)
-    assert path is not None
+    path, asked = fetched(made, hub, 1), len(hub.asked)
+    assert (fetched(made, hub, 1), len(hub.asked)) == (path, asked)
+    assert (path.name, path.read_bytes()) == (f"{sha256(FILES[1])}.safetensors", FILES[1])
     before, clock.now = path.stat().st_mtime_ns, clock.now + HOUR
     assert (made.find(path.stem), path.stat().st_mtime_ns) == (path, before)
 
@@ -104,8 +108,7 @@ def test_a_file_of_unknown_hash_is_named_by_what_it_hashes_to_also_after_a_resta
     assert "civitai" not in (folder / "hashes.json").read_text()
 
 
-def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hub, folder: Path) -> None:
-    clock = Clock(time.time())
+def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hub, folder: Path, clock: Clock) -> None:
     made = cache(folder, clock=clock)
     for number in (1, 2, 3):
         made.fetch(found(hub, number))
@@ -116,8 +119,7 @@ def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hu
     assert kept(folder) == {1, 3, 4}
 
 
-def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path) -> None:
-    clock = Clock(time.time())
+def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path, clock: Clock) -> None:
     for number in (2, 1, 3):
         made = cache(folder, clock=clock)
         made.fetch(found(hub, number))
@@ -127,15 +129,9 @@ def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path) -> None:
     assert kept(folder) == {1, 3, 4}
 
 
-def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, folder: Path) -> None:
-    clock = Clock(time.time())
+def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, folder: Path, clock: Clock) -> None:
     made = cache(folder, clock=clock)
-    paths = []
-    for number in (1, 2, 3):
-        path = made.find(made.fetch(found(hub, number)).sha256)
-        assert path is not None
-        paths.append(path)
-    with made.hold(paths):
+    with made.hold([fetched(made, hub, number) for number in (1, 2, 3)]):
         clock.now += 10 * HOUR
         with pytest.raises(HubUiError, match="There is no room for another LoRA on this shared page just now"):
             made.fetch(found(hub, 4))
@@ -145,12 +141,9 @@ def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, fo
     assert len(kept(folder)) == 3
 
 
-def test_a_file_that_was_held_was_in_use_until_then(hub: Hub, folder: Path) -> None:
-    clock = Clock(time.time())
+def test_a_file_that_was_held_was_in_use_until_then(hub: Hub, folder: Path, clock: Clock) -> None:
     made = cache(folder, clock=clock)
-    path = made.find(made.fetch(found(hub, 1)).sha256)
-    assert path is not None
-    with made.hold([path]):
+    with made.hold([fetched(made, hub, 1)]):
         clock.now += HOUR
         made.fetch(found(hub, 2))
         made.fetch(found(hub, 3))
@@ -236,15 +229,15 @@ def test_nothing_is_left_of_what_was_stopped_nor_asked_for_before_the_first_byte
     assert all_bytes(folder) == 0
 
 
-def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(hub: Hub, folder: Path) -> None:
-    clock = Clock(time.time())
+def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(
+    hub: Hub, folder: Path, clock: Clock
+) -> None:
     made = cache(folder, clock=clock)
-    fetched = made.fetch(found(hub, 1), shared=False)
-    assert made.find(fetched.sha256) is None
-    assert made.find(fetched.sha256, shared=False) is not None
+    path = fetched(made, hub, 1, shared=False)
+    assert made.find(path.stem) is None
     clock.now += HOUR
     made.fetch(found(hub, 2))
-    assert made.find(fetched.sha256, shared=False) is None
+    assert made.find(path.stem, shared=False) is None
     made.fetch(found(hub, 3), shared=False)
     made.close()
     assert all_bytes(folder) == SIZE

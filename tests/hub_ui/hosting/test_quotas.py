@@ -122,12 +122,12 @@ def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(500):
         with use_visitor(Visitor(id=str(number))):
             counted.spend("images")
-    assert len(counted._windows) == 100
+    assert len(counted._used) == 100
     with use_visitor(Visitor(id="ada")):
         for _ in range(5_000):
             clock.now += 600
             counted.spend("images")
-    assert max(len(window.pieces) for window in counted._windows.values()) <= 32
+    assert max(map(len, counted._used.values())) <= 32
 
 
 @pytest.mark.parametrize("has_cookie", [True, False])

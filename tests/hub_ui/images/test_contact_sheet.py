@@ -39,7 +39,6 @@ def test_pictures_stand_in_their_rows_and_columns_and_labels_outside_of_them() -
     assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
     assert (green[0] > red[2], green[1] == red[1]) == (True, True)
     assert (blue[0] == red[0], blue[1] > red[3]) == (True, True)
-    paper = sheet_of(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
     left, top, _, bottom = area(paper, COLOURS[0])
     above, beside = (np.asarray(paper.crop(box)) for box in ((left, 0, left + 256, top), (0, top, left, bottom)))
     assert (above.min() < 60, beside.min() < 60) == (True, True)

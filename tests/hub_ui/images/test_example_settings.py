@@ -9,8 +9,7 @@ import pytest
 from connectors.civitai import parse
 from connectors.record import Claim, Example, Version, WeightFile
 from connectors.ref import Ref
-from hub_ui.images import infotext
-from hub_ui.images.example_settings import ExampleSettings, Used, is_of, of_text, settings, usage
+from hub_ui.images.example_settings import ExampleSettings, Used, is_of, settings, usage
 from hub_ui.images.infotext import UsedLora
 from tests.connectors.building import civitai_image
 from tests.corpus import RESPONSES, absence
@@ -119,14 +118,6 @@ def test_what_has_no_counterpart_is_named(params: dict[str, Any], said: str) -> 
 def test_what_says_nothing_sets_nothing(params: dict[str, Any]) -> None:
     found = of("a cat", **params)
     assert (found.seed, found.steps, found.guidance, found.sampler, found.loras) == (None, None, None, "", ())
-
-
-def test_a_text_of_a1111_gives_the_same() -> None:
-    text = "a cat <lora:ink:0.8>\nNegative prompt: dull\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 8x16"
-    assert of_text(infotext.read(text)) == ExampleSettings(
-        prompt="a cat", negative="dull", seed=5, steps=20, guidance=7.0, sampler="Euler a", size=(8, 16),
-        loras=(UsedLora(name="ink", weight=0.8),),
-    )  # fmt: skip
 
 
 def recorded() -> Iterator[tuple[Version, Example]]:

@@ -28,14 +28,6 @@ def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail_that_is_made_again
     assert history.entries()[0].thumbnail.is_file()
 
 
-def test_a_sheet_is_one_entry(tmp_path: Path) -> None:
-    asked = making.job()
-    history = History(tmp_path)
-    history.add(making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0))))
-    (kept,) = history.entries()
-    assert [path.name.removeprefix(kept.id) for path in kept.paths] == ["-01.png", "-02.png", "-03.png"]
-
-
 def test_the_newest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
     history = History(tmp_path)
     for stem in ("20260101-000000-000-aaaaaa", "20260101-000000-001-bbbbbb", "20251231-235959-999-cccccc"):
@@ -52,7 +44,11 @@ def test_a_sheet_comes_back_as_it_was_made(tmp_path: Path) -> None:
     )
     history = History(tmp_path)
     back = history.load(history.add(made).id)
-    assert (back.comparison, back.request.prompt) == (made.comparison, asked.prompt)
+    assert (back.comparison, back.request.prompt, back.request.use_trigger_words) == (
+        made.comparison,
+        asked.prompt,
+        True,
+    )
     assert back.report.control is not None
     for one, other in zip(back.images, made.images, strict=True):
         assert (np.asarray(one.image) == np.asarray(other.image)).all()
@@ -107,13 +103,6 @@ def test_half_a_sheet_and_a_damaged_picture_are_told(tmp_path: Path) -> None:
         history.load(kept.id)
 
 
-@pytest.mark.parametrize("name", ["../secret", "", "20260101-000000-000-aaaaaa", "*"])
-def test_a_name_that_is_none_of_ours_names_nothing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(NotFound):
-        History(tmp_path).load(name)
-    History(tmp_path).remove(name)
-
-
 def test_no_folder_yet_is_no_pictures_yet_and_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
     assert History(tmp_path / "none").entries() == []
     (tmp_path / "file").write_bytes(b"")
@@ -133,12 +122,14 @@ def test_what_was_removed_last_can_be_brought_back(tmp_path: Path) -> None:
     assert history.load(second.id).request.seed == 7
 
 
-@pytest.mark.parametrize("name", ["", "../../etc/passwd", "*", "20261124-223801-042-1a2b3c/.."])
-def test_names_that_are_none_remove_nothing(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "../secret", "*", "20260101-000000-000-aaaaaa", "20261124-223801-042-1a2b3c/.."])
+def test_names_that_are_none_of_ours_name_nothing(tmp_path: Path, name: str) -> None:
     history = History(tmp_path / "pictures")
     kept = history.add(making.made())
-    history.trash(name)
-    history.bring_back(name)
+    with pytest.raises(NotFound):
+        history.load(name)
+    for end in (history.remove, history.trash, history.bring_back):
+        end(name)
     assert [entry.id for entry in history.entries()] == [kept.id]
 
 

@@ -20,15 +20,6 @@ Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 9654000
 Model hash: 45dee52b, Model: "a, b", Lora hashes: "penink: 1861fe1b6fd4, add_detail: 7C6BAD76EB54", Version: v1.9.3"""
 
 
-def test_the_text_is_what_a1111_writes() -> None:
-    fields = {"Steps": "20", "CFG scale": "7", "Lora hashes": "ink: 0123456789ab", "Version": "hub-ui 0.1.0"}
-    text = infotext.write(Infotext(prompt="a cat <lora:ink:0.8>", negative="blurred", fields=fields))
-    assert text == (
-        "a cat <lora:ink:0.8>\nNegative prompt: blurred\n"
-        'Steps: 20, CFG scale: 7, Lora hashes: "ink: 0123456789ab", Version: hub-ui 0.1.0'
-    )
-
-
 def test_a_text_of_a1111_is_read_and_its_loras_have_weights_and_hashes() -> None:
     read = infotext.read(A1111)
     assert read.prompt == "girl with a beret, desert scene,\ndetailed <lora:penink:0.8> <lora:add_detail:-1>"

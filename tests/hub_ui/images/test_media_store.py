@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -79,36 +77,6 @@ def test_clearing_leaves_nothing_and_a_folder_that_cannot_be_written_costs_nothi
     store = MediaStore(tmp_path / "file", 1000)
     put(store, URL)
     assert (store.get(URL), store.size()) == (None, 0)
-
-
-ENDLESS = """
-import sys
-from pathlib import Path
-from hub_ui.images.media_store import MediaStore, media_file
-store, number = MediaStore(Path(sys.argv[1]), 20_000_000), 0
-while True:
-    store.put(f"{number % 50}", media_file(str(number).encode() * 100_000, "image/png"))
-    print(number, flush=True)
-    number += 1
-"""
-
-
-def test_a_process_killed_in_the_middle_leaves_nothing_half(tmp_path: Path) -> None:
-    """Two at once, killed while they write the same addresses."""
-    writers = [
-        subprocess.Popen([sys.executable, "-c", ENDLESS, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(2)
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        for _ in range(60):
-            writer.stdout.readline()
-    for writer in writers:
-        writer.kill()
-        writer.communicate()
-    store = MediaStore(tmp_path, 20_000_000)
-    found = [file for number in range(50) if (file := store.get(str(number)))]
-    assert found
-    assert all(file.data == file.data[: len(file.data) // 100_000] * 100_000 for file in found)
 
 
 def test_what_a_killed_process_left_behind_goes_in_time(store: MediaStore) -> None:

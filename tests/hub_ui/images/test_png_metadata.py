@@ -14,10 +14,10 @@ from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import base_models, comparison
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import GeneratedImage
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import Infotext
-from hub_ui.images.provenance import ControlProvenance, StartProvenance
+from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
 
@@ -35,13 +35,25 @@ def stamped(path: Path, **chunks: str) -> Path:
     return path
 
 
-def again(path: Path) -> GenerationRequest:
-    return png_metadata.read(path).job(lambda ref, weight: making.adapter(ref=ref, weight=weight))
+def kept(folder: Path, made: GenerationResult, cell: int = 0) -> Provenance:
+    """What the file of one image says of it."""
+    png_metadata.save(made, cell, folder / "a.png")
+    return png_metadata.read(folder / "a.png")
+
+
+def written(folder: Path, made: GenerationResult) -> dict[str, Any]:
+    png_metadata.save(made, 0, folder / "a.png")
+    with Image.open(folder / "a.png") as image:
+        found: dict[str, Any] = json.loads(image.info["hub-ui"])
+    return found
+
+
+def again(read: Provenance) -> GenerationRequest:
+    return read.job(lambda ref, weight: making.adapter(ref=ref, weight=weight))
 
 
 def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    assert again(tmp_path / "a.png") == making.job(
+    assert again(kept(tmp_path, making.made())) == making.job(
         prompt="sks style, a “cat” 猫", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5",
         use_trigger_words=False, precision="full",
     )  # fmt: skip
@@ -51,17 +63,15 @@ def test_an_image_from_a_seed_of_its_own_says_so_and_the_whole_comparison_its_fi
     without, with_lora = comparison.before_after(making.job()).cells
     pair = replace(comparison.before_after(making.job()), cells=(without, replace(with_lora, seed=9)))
     made = making.made(sheet=pair)
-    png_metadata.save(made, 1, tmp_path / "cell.png")
     png_metadata.save_comparison(made, tmp_path / "all.png")
-    assert (again(tmp_path / "cell.png").seed, again(tmp_path / "all.png").seed) == (9, 7)
+    assert (kept(tmp_path, made, 1).seed, png_metadata.read(tmp_path / "all.png").seed) == (9, 7)
     assert "Seed: 9," in png_metadata.infotext_of(made, 1)
 
 
 def test_the_weights_of_a_loras_parts_are_kept_and_in_its_tag(tmp_path: Path) -> None:
     parts = making.adapter(text_encoder_scale=0.5, block_weights=(1.0, *(0.5,) * 11))
     made = making.made(making.job(parts))
-    png_metadata.save(made, 0, tmp_path / "a.png")
-    assert again(tmp_path / "a.png").adapters == (parts,)
+    assert again(kept(tmp_path, made)).adapters == (parts,)
     prompt = png_metadata.infotext_of(made, 0).splitlines()[0]
     assert prompt.endswith(" <lora:ink:0.4:0.8:lbw=1,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5>")
 
@@ -69,9 +79,9 @@ def test_the_weights_of_a_loras_parts_are_kept_and_in_its_tag(tmp_path: Path) ->
 def test_the_image_that_was_started_from_is_named_without_its_folder(tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").write_bytes(b"x")
     asked = making.job(image=tmp_path / "cat.jpg", strength=0.4)
-    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
-    found = png_metadata.read(tmp_path / "a.png").image
-    assert found == StartProvenance(strength=0.4, name="cat.jpg", sha256=hashlib.sha256(b"x").hexdigest())
+    assert kept(tmp_path, making.made(asked)).image == StartProvenance(
+        strength=0.4, name="cat.jpg", sha256=hashlib.sha256(b"x").hexdigest()
+    )
     assert "Denoising strength: 0.4" in png_metadata.infotext_of(making.made(asked), 0)
 
 
@@ -81,38 +91,25 @@ def test_brackets_that_were_text_are_text_in_the_infotext_and_letters_that_no_fi
     asked = making.job(prompt="a cat (asleep)", negative="[dull]", emphasis=False, use_trigger_words=False)
     lines = png_metadata.infotext_of(making.made(asked), 0).splitlines()
     assert lines[:2] == [r"a cat \(asleep\) <lora:ink:0.8>", r"Negative prompt: \[dull\]"]
-    png_metadata.save(making.made(making.job(prompt="a \udcff cat", use_trigger_words=False)), 0, tmp_path / "a.png")
-    assert png_metadata.read(tmp_path / "a.png").prompt == "a \udcff cat"
-
-
-def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
-    asked = making.job(sampler="euler", guidance=4.0, use_trigger_words=False)
-    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
-    assert (read.sampler, read.typed, read.typed_with_words) == ("euler", "a “cat” 猫", False)
-    assert read.report == making.report()
-    assert read.libraries.keys() >= {"torch", "diffusers", "transformers"}
+    half = making.made(making.job(prompt="a \udcff cat", use_trigger_words=False))
+    assert kept(tmp_path, half).prompt == "a \udcff cat"
 
 
 def test_a_cell_says_its_own_weights_and_where_it_stood_and_a_sheet_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
-    png_metadata.save(making.made(asked, comparison.before_after(asked)), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
+    read = kept(tmp_path, making.made(asked, comparison.before_after(asked)))
     assert ([lora.weight for lora in read.loras], read.cell, read.whole_comparison) == ([0.0], 0, None)
     assert read.sheet == comparison.before_after(asked)
-    asked = making.job()
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
     png_metadata.save_comparison(made, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
-    assert read.whole_comparison == made.comparison
-    assert again(tmp_path / "a.png").width == 32
+    assert (read.whole_comparison, read.width) == (made.comparison, 32)
 
 
 def test_the_bytes_of_each_lora_are_named(tmp_path: Path) -> None:
     path = tmp_path / "ink.safetensors"
     save_file({"a": np.zeros(4, dtype=np.float32)}, path)
-    png_metadata.save(making.made(making.job(making.adapter(path=path))), 0, tmp_path / "a.png")
-    lora = png_metadata.read(tmp_path / "a.png").loras[0]
+    lora = kept(tmp_path, making.made(making.job(making.adapter(path=path)))).loras[0]
     assert (lora.sha256, lora.size) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
     assert (lora.title, lora.trigger_words, lora.architecture) == ("Ink", ("sks style",), "sd1")
 
@@ -144,8 +141,8 @@ def test_a_cell_without_loras_names_none_and_those_of_other_hubs_are_no_resource
 
 def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> None:
     made = making.made(report=making.report(place="replicate", steps=0, guidance=0.0, coverage=()))
-    png_metadata.save(made, 0, tmp_path / "a.png")
-    assert (again(tmp_path / "a.png").steps, again(tmp_path / "a.png").guidance) == (None, None)
+    request = again(kept(tmp_path, made))
+    assert (request.steps, request.guidance) == (None, None)
     assert "Steps" not in png_metadata.infotext_of(made, 0)
     assert "CFG" not in png_metadata.infotext_of(made, 0)
 
@@ -153,10 +150,9 @@ def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> No
 def test_a_clip_is_an_animated_png_that_is_read_back_and_runs_as_fast_as_its_base_says(tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
-    png_metadata.save(making.made(images=(film,)), 0, tmp_path / "a.png")
+    assert kept(tmp_path, making.made(images=(film,))).frames == 4
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
-    assert again(tmp_path / "a.png").frames == 4
     base = next(base for base in base_models.BASES if base.video)
     png_metadata.save(making.made(images=(film,), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
     assert base.video is not None
@@ -168,23 +164,18 @@ def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> Non
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     made = making.made(images=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
     png_metadata.save(made, 0, tmp_path / "a.webp", suffix=".webp")
-    png_metadata.save(made, 0, tmp_path / "a.png")
     with Image.open(tmp_path / "a.webp") as image:
         assert (image.format, getattr(image, "n_frames", 0)) == ("WEBP", 4)
         comment = image.getexif().get_ifd(0x8769)[0x9286]
-    assert png_metadata.read(tmp_path / "a.webp") == png_metadata.read(tmp_path / "a.png")
+    assert png_metadata.read(tmp_path / "a.webp") == kept(tmp_path, made)
     assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(made, 0)
 
 
 def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_path(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "pose.png")
-    png_metadata.save(
-        making.made(making.job(control=tmp_path / "pose.png", control_kind="depth")), 0, tmp_path / "a.png"
-    )
+    read = kept(tmp_path, making.made(making.job(control=tmp_path / "pose.png", control_kind="depth")))
     sha256 = hashlib.sha256((tmp_path / "pose.png").read_bytes()).hexdigest()
-    assert png_metadata.read(tmp_path / "a.png").control == ControlProvenance(
-        kind="depth", name="pose.png", sha256=sha256
-    )
+    assert read.control == ControlProvenance(kind="depth", name="pose.png", sha256=sha256)
     assert str(tmp_path).encode() not in (tmp_path / "a.png").read_bytes()
     text = png_metadata.infotext_of(
         making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0
@@ -193,8 +184,7 @@ def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_p
 
 
 def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
-    path = stamped(tmp_path / "a.png", hub_ui=json.dumps(V1))
-    assert again(path) == making.job(
+    assert again(png_metadata.read(stamped(tmp_path / "a.png", hub_ui=json.dumps(V1)))) == making.job(
         prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True,
         emphasis=False,
     )  # fmt: skip
@@ -202,9 +192,7 @@ def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
 
 def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "pose.png")
-    png_metadata.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as image:
-        whole = json.loads(image.info["hub-ui"])
+    whole = written(tmp_path, making.made(making.job(control=tmp_path / "pose.png")))
     sheet, report = whole["sheet"], whole["report"]
     coverage = report["coverage"][0]
     parts = (
@@ -218,7 +206,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         coverage["missed"][0],
     )
     assert [" ".join(part) for part in parts] == [
-        "version loras prompt typed typed_with_words emphasis negative seed steps guidance width height base sampler "
+        "version loras prompt typed typed_with_words emphasis negative sampler seed steps guidance width height base "
         "frames control image draft libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
@@ -232,11 +220,13 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
 
 
 def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
-    asked = making.job(sampler="euler", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
+    asked = making.job(
+        sampler="euler", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=False
+    )
     made = making.made(asked, comparison.before_after(asked))
-    for cell in range(2):
-        png_metadata.save(made, cell, tmp_path / f"{cell}.png")
-    back = png_metadata.restore([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.images)
+    read = [kept(tmp_path, made, cell) for cell in range(2)]
+    assert read[0].libraries.keys() >= {"torch", "diffusers", "transformers"}
+    back = png_metadata.restore(read, made.images)
     assert back is not None
     assert (back.comparison, back.report, back.images) == (made.comparison, made.report, made.images)
     assert back.request == replace(asked, adapters=(making.adapter(path=Path()),))
@@ -272,59 +262,33 @@ def test_a_graph_without_a_sampler_and_a_picture_that_says_nothing_are_told(tmp_
 
 
 def test_no_change_needs_no_words_but_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    assert png_metadata.differences(png_metadata.read(tmp_path / "a.png"), making.job(), making.report()) == ()
+    assert png_metadata.differences(kept(tmp_path, making.made()), making.job(), making.report()) == ()
     asked = making.job()
     together = making.report(rows=2, adapters="hooked")
-    png_metadata.save(making.made(asked, comparison.before_after(asked), report=together), 1, tmp_path / "a.png")
-    (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
+    read = kept(tmp_path, making.made(asked, comparison.before_after(asked), report=together), 1)
+    (note,) = png_metadata.differences(read, asked, making.report())
     assert note == "It was generated in one batch with others; alone, a pixel may differ by a shade."
 
 
-@pytest.mark.parametrize(
-    ("lora", "report", "libraries", "said"),
-    [
-        (
-            {"sha256": "b" * 64},
-            {},
-            {},
-            "“Ink” has other bytes today than when this image was made: expect other pixels.",
-        ),
-        (
-            {},
-            {"base_sha256": "d" * 64},
-            {},
-            "SD 1.5 has other bytes today than when this image was made: expect other ",
-        ),
-        (
-            {},
-            {"base_revision": "b" * 40},
-            {},
-            f"It was made with another revision of SD 1.5: {'a' * 40}; here is {'b' * 40}.",
-        ),
-        ({}, {}, {"torch": "1.0"}, "It was made with torch 1.0; here is torch "),
-        ({}, {"device": "A100"}, {}, "It was made on another device, CPU; pixels can differ a little on A100."),
-        (
-            {},
-            {"dtype": "bfloat16"},
-            {},
-            "It was computed in float32, and here in bfloat16: pixels can differ a little.",
-        ),
-        ({}, {"rows": 2}, {}, "Images generated at once: up to 1 then, 2 here; a pixel may differ by a shade."),
-        (
-            {},
-            {"adapters": "hooked"},
-            {},
-            "Its LoRAs were merged, and here they are hooked: pixels can differ a little.",
-        ),
-    ],
-)
-def test_what_changed_since_is_told(
-    tmp_path: Path, lora: dict[str, Any], report: dict[str, Any], libraries: dict[str, str], said: str
-) -> None:
-    asked = making.job(making.adapter(sha256="a" * 64))
-    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
+# What is another one than when the image was made, by where it stands, and what is said.
+CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
+    "“Ink” has other bytes today than when this image was made: expect other pixels.": ({"sha256": "b" * 64}, {}, {}),
+    "SD 1.5 has other bytes today than when this image was made: expect other ": ({}, {"base_sha256": "d" * 64}, {}),
+    f"It was made with another revision of SD 1.5: {'a' * 40}; here is {'b' * 40}.": (
+        {}, {"base_revision": "b" * 40}, {}
+    ),
+    "It was made with torch 1.0; here is torch ": ({}, {}, {"torch": "1.0"}),
+    "It was made on another device, CPU; pixels can differ a little on A100.": ({}, {"device": "A100"}, {}),
+    "It was computed in float32, and here in bfloat16: pixels can differ a little.": ({}, {"dtype": "bfloat16"}, {}),
+    "Images generated at once: up to 1 then, 2 here; a pixel may differ by a shade.": ({}, {"rows": 2}, {}),
+    "Its LoRAs were merged, and here they are hooked: pixels can differ a little.": ({}, {"adapters": "hooked"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", CHANGED)
+def test_what_changed_since_is_told(tmp_path: Path, said: str) -> None:
+    lora, report, libraries = CHANGED[said]
+    read = kept(tmp_path, making.made(making.job(making.adapter(sha256="a" * 64))))
     before = replace(read, libraries={**read.libraries, **libraries})
     now = making.job(making.adapter(**{"sha256": "a" * 64, **lora}))
     (note,) = png_metadata.differences(before, now, making.report(**report))
@@ -332,9 +296,7 @@ def test_what_changed_since_is_told(
 
 
 def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as image:
-        whole = json.loads(image.info[png_metadata.KEY])
+    whole = written(tmp_path, making.made())
     for name in ("dtype", "rows", "adapters"):
         del whole["report"][name]
     read = png_metadata.read(stamped(tmp_path / "b.png", hub_ui=json.dumps(whole)))
@@ -343,8 +305,7 @@ def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path
 
 
 def test_bytes_that_an_image_does_not_name_may_be_others(tmp_path: Path) -> None:
-    png_metadata.save(making.made(report=making.report(base_sha256=None)), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
+    read = kept(tmp_path, making.made(report=making.report(base_sha256=None)))
     now = making.job(making.adapter(sha256="a" * 64))
     assert png_metadata.differences(read, now, making.report()) == (
         "The image does not say which bytes “Ink” had when it was made; they may be others today.",
@@ -360,9 +321,7 @@ def test_bytes_that_an_image_does_not_name_may_be_others(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_a_damaged_stamp_of_ours_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as image:
-        whole = json.loads(image.info[png_metadata.KEY])
+    whole = written(tmp_path, making.made())
     path = stamped(tmp_path / "b.png", hub_ui=json.dumps({**whole, **change}))
     with pytest.raises(UsageError, match=r"What b\.png says about itself can't be read"):
         png_metadata.read(path)
