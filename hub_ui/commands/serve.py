@@ -21,7 +21,7 @@ from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.hosting.connector import load_once
 from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
-from hub_ui.settings.keys import Keys, KeyStore
+from hub_ui.settings.saved_settings import Keys
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
@@ -130,14 +130,14 @@ class Demo:
 
 def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
     # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
-    store = KeyStore(home / "keys.json", has_keyring=False)
-    store.put("replicate", _REPLICATE_KEY)
+    keys = Keys({}, home / "keys.json", has_keyring=False)
+    keys.put("replicate", _REPLICATE_KEY)
     return Settings(
         home=home,
         library=library,
         lock=library / "loras.lock",
         endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
-        tokens=Keys({}, store),
+        tokens=keys,
         demo=True,
         fixed=frozenset({"civitai", "huggingface", "replicate", "proxy", "library", "home"}),
     )
