@@ -14,7 +14,7 @@ from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, 
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue

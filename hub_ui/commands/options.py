@@ -24,7 +24,7 @@ from connectors.ref import Ref, is_bare
 from hub_ui import settings
 from hub_ui.format import size
 from hub_ui.generate.request import Step
-from hub_ui.library.download.progress import Progress
+from hub_ui.library.download import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings

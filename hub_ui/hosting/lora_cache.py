@@ -25,10 +25,10 @@ from connectors.errors import HubUiError, UsageError
 from connectors.http.ranges import Renew
 from hub_ui.i18n import N_, _
 from hub_ui.library.disk import Fetched, holds_bytes, move, replace_file
+from hub_ui.library.download import Meter, Progress
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
-from hub_ui.library.download.progress import Meter, Progress
 
 _LOG = logging.getLogger(__name__)
 # A file stays so long after its last use, since a generation with several LoRAs fetches one after the other.

@@ -17,10 +17,10 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
+from hub_ui.library.download import Meter, Progress
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
-from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
 

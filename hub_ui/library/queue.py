@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue_store import ANY, QueueLimits, QueueStore, SpeedMeter, Task, may_start, next_up, seconds_until
 

@@ -29,6 +29,7 @@ from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, 
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all
+from hub_ui.library.download import Meter, PullCancelled
 from hub_ui.library.download.partial_file import (
     PartialFile,
     check_file,
@@ -36,7 +37,6 @@ from hub_ui.library.download.partial_file import (
     check_start,
     hash_while_written,
 )
-from hub_ui.library.download.progress import Meter, PullCancelled
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024

@@ -35,6 +35,11 @@ def row(ref: Ref = A, **fields: Any) -> Task:
     return Task(**{"id": 1, "ref": ref, "title": "Ink lines", "state": "waiting", **fields})
 
 
+@pytest.mark.parametrize(("done", "total", "fraction"), [(1, 4, 0.25), (5, 4, 1.0), (1, None, None), (0, 0, None)])
+def test_a_fraction_needs_a_total(done: int, total: int | None, fraction: float | None) -> None:
+    assert row(done=done, total=total).fraction == fraction
+
+
 LATER = row(A, not_before=50.0)
 HELD = {"civitai": 50.0}
 
