@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import Order, Run, terms_of
+from connectors.replicate.runs import Order, Run, Runs, start_training, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
 from hub_ui.commands.try_options import ROWS, TryOptions, row_option
@@ -35,7 +35,7 @@ from hub_ui.images import png_metadata
 from hub_ui.library.disk import replace_file
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
-from hub_ui.training import Trainer, price, training_set
+from hub_ui.training import follow_training, price, training_set
 from hub_ui.used_loras import find_ref
 
 LARGEST_SEED = 2**32
@@ -289,14 +289,14 @@ class Train(options.JsonOption):
         if self.follow and self.cancel:
             raise UsageError("Either --follow or --cancel a training.")
         chosen = settings.from_environment(os.environ)
-        with services.build(chosen) as built, closing(Trainer(built)) as trainer:
+        with services.build(chosen) as built, closing(Runs(built.replicate)) as runs:
             if self.cancel:
-                run = trainer.cancel(self.cancel)
+                run = runs.cancel(runs.get("trainings", self.cancel))
                 said = f"Training {run.id}: {run.status}"
                 terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
                 return 0
-            run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
-            run, ref = trainer.follow(run, on_progress=options.progress_callback(terminal))
+            run = runs.get("trainings", self.follow) if self.follow else self._start(runs, terminal)
+            run, ref = follow_training(built, runs, run, options.progress_callback(terminal))
         terms = terms_of(run)
         document = {
             "id": run.id,
@@ -312,10 +312,10 @@ class Train(options.JsonOption):
             terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
         return 0
 
-    def _start(self, trainer: Trainer, terminal: Terminal) -> Run:
+    def _start(self, runs: Runs, terminal: Terminal) -> Run:
         if not (self.pictures and self.destination and self.trigger):
             raise UsageError("A folder or zip of pictures, --destination OWNER/NAME and --trigger WORD are needed.")
-        trainer.need_key()
+        runs.need_key("Training a LoRA")
         order = Order(destination=self.destination, trigger_word=self.trigger, rank=self.rank, steps=self.steps)
         order.check()
         pictures = training_set(self.pictures)
@@ -323,7 +323,7 @@ class Train(options.JsonOption):
             terminal.note(note)
         options.confirm_payment("Training", terminal, yes=self.yes)
         terminal.progress(f"Uploading {size(len(pictures.zipped), precise=True)}…")
-        run = trainer.start(order, pictures)
+        run = start_training(runs, order, pictures.zipped)
         terminal.note(f"Training {run.id} has begun. It goes on there whatever happens here:")
         terminal.note(f"  hub-ui train --follow {run.id}    hub-ui train --cancel {run.id}")
         return run
