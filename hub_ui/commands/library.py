@@ -16,6 +16,7 @@ from hub_ui.documents import other_half
 from hub_ui.format import plural, size
 from hub_ui.library import sync
 from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.download import Meter
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -81,7 +82,7 @@ class Sync(options.LibraryOptions):
                 connector=built.lookup.connector,
                 refs_of=built.catalog.by_sha256,
                 frozen=self.frozen,
-                on_progress=options.progress_callback(terminal),
+                meter=Meter(on_progress=options.progress_callback(terminal)),
                 explain=built.lookup.explain,
             )
             results = []

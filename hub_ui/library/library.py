@@ -17,7 +17,7 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
-from hub_ui.library.download import Meter, Progress
+from hub_ui.library.download import Meter
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
@@ -80,14 +80,7 @@ class Library:
         return self.folder / entry.file
 
     @disk.disk_errors_as_messages()
-    def pull(
-        self,
-        locate: Locate,
-        about: Record | Entry,
-        *,
-        on_progress: Callable[[Progress], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
-    ) -> Entry:
+    def pull(self, locate: Locate, about: Record | Entry, meter: Meter) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
         Bytes that are in the library already, under this ref or another, are not fetched again. Concurrent pulls of
@@ -99,7 +92,7 @@ class Library:
         download = locate()
         if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
-        meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled)
+        meter.at(0, download.size)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"

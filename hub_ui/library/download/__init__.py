@@ -29,14 +29,12 @@ class Meter:
     def __init__(
         self,
         *,
-        total: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
-        most: int | None = None,
     ) -> None:
-        """`most` bytes are let through: what a server says of its file's size need not be so."""
-        self.total = total
-        self.most = most
+        self.total: int | None = None
+        # So many bytes are let through: what a server says of its file's size need not be so.
+        self.most: int | None = None
         self._on_progress = on_progress
         self._is_cancelled = is_cancelled
         self._last = 0.0

@@ -315,7 +315,7 @@ _MOST_TRIES = 2
 
 def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: RetryPolicy | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
-    meter.total = download.size
+    meter.at(0, download.size)
     # Its warnings spell out signed addresses, which let their bearer in, and say nothing that our error does not.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     check_space(part.parent, download.size)

@@ -241,7 +241,8 @@ def test_one_that_asks_for_too_long_is_told(hub: Hub, tmp_path: Path, file: Http
 
 
 def test_more_bytes_than_are_let_through_end_a_pull() -> None:
-    meter = Meter(most=2_000_000)
+    meter = Meter()
+    meter.most = 2_000_000
     meter.add(2_000_000)
     with pytest.raises(errors.UsageError, match="more than 2 MB"):
         meter.add(1)
