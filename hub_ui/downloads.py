@@ -20,7 +20,7 @@ from hub_ui.library.identify import OwnFiles
 from hub_ui.library.library import Locate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue
-from hub_ui.library.queue_store import Task
+from hub_ui.library.queue_tasks import Task
 from hub_ui.library.sync import best_home, pull_from_mirror
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup

@@ -1,34 +1,11 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
 from connectors.ref import HubName, Ref
-from hub_ui.library.queue_store import QueueLimits, QueueStore, SpeedMeter, Task, next_up, seconds_until
+from hub_ui.library.queue_tasks import QueueLimits, SpeedMeter, Task, next_up, seconds_until
 from tests.hub_ui.library.queueing import HF, A, B, C, Moved
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "queue.sqlite"
-
-
-def test_adding_a_ref_that_failed_starts_it_afresh(path: Path) -> None:
-    store = QueueStore(path)
-    row = store.add("civitai:1", "Ink lines")
-    store.move(row.id, "failed", only_from=("waiting",), attempts=5, error_name="NotFound", error_message="Gone.")
-    again = store.add("civitai:1", "Ink lines")
-    assert (again.id, again.state, again.attempts, again.error) == (row.id, "waiting", 0, None)
-    store.close()
-
-
-def test_what_ran_waits_again(path: Path) -> None:
-    store = QueueStore(path)
-    store.move(store.add("civitai:1", "").id, "running", only_from=("waiting",))
-    store.waiting_again()
-    assert [row.state for row in store.tasks(("waiting",))] == ["waiting"]
-    store.close()
 
 
 def row(ref: Ref = A, **fields: Any) -> Task:
