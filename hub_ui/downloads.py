@@ -176,7 +176,10 @@ class Downloads:
     def _home(self, ref: Ref, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
         _, file = lora.resolve(pinned)
-        others = self.lookup.same_bytes(pinned, file.sha256 if file else None) if ref == ref.lora else ()
+        if ref != ref.lora or file is None or file.sha256 is None:
+            return pinned
+        homes = self._catalog.homes(pinned)
+        others = [same for same in self._catalog.by_sha256(file.sha256) if same.lora in homes and same.is_pinned]
         known, seconds = self._catalog.lora, self.lookup.seconds
         return best_home(pinned, others, known, self.settings.tokens, seconds) if others else pinned
 

@@ -149,8 +149,11 @@ class Lookup:
         return self.with_known_values(self.catalog.lora(ref))
 
     def with_known_values(self, lora: Lora) -> Lora:
-        """With what the headers of its files prove, and with what the person says of it."""
-        return self.with_own_values(self.with_known_headers(lora))
+        """With what the headers of its files prove, and what the person says of it (see library/annotations.py)."""
+        own, lora = self.annotations.get(lora.ref), self.with_known_headers(lora)
+        if not own.has_own_values:
+            return lora
+        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
 
     def fetch(self, ref: Ref, *, is_patient: bool = False) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error.
@@ -200,11 +203,6 @@ class Lookup:
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
         return record_of(self.get(ref), ref)
-
-    def same_bytes(self, pinned: Ref, sha256: str | None) -> tuple[Ref, ...]:
-        """The same file at the other homes of its card (see catalog/homes.py)."""
-        homes = self.catalog.homes(pinned) if sha256 else ()
-        return tuple(ref for ref in self.catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
     def find_record(self, ref: Ref, *, asks: bool = False) -> Record | None:
         """The same as remembered, or where it `asks`, of its hub; None for what was not found."""
@@ -288,13 +286,6 @@ class Lookup:
             if known is not None:
                 lora = with_header(lora, file.ref, known.adapter)
         return lora
-
-    def with_own_values(self, lora: Lora) -> Lora:
-        """With what the person says of it in place of its hub and its file (see library/annotations.py)."""
-        own = self.annotations.get(lora.ref)
-        if not own.has_own_values:
-            return lora
-        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
 
     def write_own_values(self, changed: Mapping[Ref, Collection[str]]) -> None:
         """Writes the `changed` fields into the lock file, which Try, exports and sidecars read."""

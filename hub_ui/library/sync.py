@@ -85,10 +85,8 @@ def pull_from_mirror(
     return None
 
 
-def explain(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> errors.HubUiError:
-    """The same error with the best next step added. `mirrors` are other refs of the same bytes."""
-    if not isinstance(error, errors.NotFound | errors.AccessError):
-        return error
+def explain(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> errors.HubUiError:
+    """The same refusal with the best next step added. `mirrors` are other refs of the same bytes."""
     step = _next_step(error, ref, known, mirrors)
     if not step:
         return error
@@ -99,12 +97,10 @@ def explain(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Ite
     return type(error)(f"{message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
 
 
-def _next_step(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> str:
+def _next_step(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> str:
     mirror = next((mirror for mirror in mirrors if (mirror.hub, mirror.id) != (ref.hub, ref.id)), None)
     if mirror is not None and (mirror.hub != ref.hub or not isinstance(error, errors.RegionBlocked)):
         return f"The same bytes are at {mirror}: hub-ui pull {mirror}"
-    if known is None:
-        return ""
     page = f"Its page: {known.url}"
     if not isinstance(error, errors.NotFound):
         return "" if "http" in error.message else page

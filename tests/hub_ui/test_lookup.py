@@ -53,6 +53,13 @@ def test_with_a_new_key_a_hub_is_asked_again(home: Path, monkeypatch: pytest.Mon
     assert hub.asked == ["search", "search"]
 
 
+def test_a_hub_that_is_down_needs_no_other_way(home: Path) -> None:
+    with services_on(home, Hub(name="civitai", loras=[lora()])) as built:
+        built.lookup.fetch(lora().ref)
+        down = HubDown("The hub can't be reached.", hub="civitai")
+        assert built.lookup.explain(down, lora().ref) is down
+
+
 @pytest.mark.usefixtures("new_answers")
 def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
