@@ -27,7 +27,8 @@ from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
 from hub_ui.images.example_settings import Used, usage
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles, entry_of, facts_of, local_entry
+from hub_ui.library.file_names import is_safe_path
+from hub_ui.library.identify import Digests, IdentifiedFile, Identifier, LocalFiles
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import explain, open_mirrors
@@ -256,7 +257,7 @@ class Lookup:
             known = self._find_facts(keys)
             if known is not None:
                 return known
-            entry = next((entry for entry in self.library.entries() if entry.ref == pinned), None)
+            entry = self.library.find(pinned)
             if entry is not None and self.library.path(entry).exists():
                 facts = inspect_path(self.library.path(entry))
             else:
@@ -368,10 +369,12 @@ class Lookup:
         raise NotFound("No hub here finds files by their hash.")
 
     def entry_of(self, found: IdentifiedFile, file: str) -> Entry | None:
-        """What the lock file says of an identified file at this path below the library; None for what is no LoRA."""
+        """Of a file at this path below the library; None for what is no LoRA, or no lock file may hold the name of."""
+        if not is_safe_path(file):
+            return None
         if found.state == "recognised" and found.ref is not None:
-            return entry_of(found, file, source_of(self.connector(found.ref.hub).locate(found.ref)))
-        return local_entry(found, file)
+            return found.entry(file, source_of(self.connector(found.ref.hub).locate(found.ref)))
+        return found.entry(file) if found.is_own_lora else None
 
     def identifier(
         self,
@@ -379,12 +382,20 @@ class Lookup:
         failure: Callable[[HubUiError], None] = lambda error: None,
     ) -> Identifier:
         """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
-        catalog = self.catalog
+
+        def inspect(path: Path, read: Digests) -> Facts:
+            """From the header, which is remembered under the file's bytes, wherever they lie."""
+            facts = self._find_facts([read.sha256])
+            if facts is None:
+                facts = inspect_path(path)
+                self.catalog.remember_facts(read.sha256, facts.encode())
+            return facts
+
         return Identifier(
             entries=self.library.entries(),
-            seen=catalog.by_sha256,
-            lora=catalog.lora,
-            inspect=lambda path, read: facts_of(path, read, catalog.facts, catalog.remember_facts),
+            seen=self.catalog.by_sha256,
+            lora=self.catalog.lora,
+            inspect=inspect,
             by_hash=by_hash,
             failure=failure,
         )

@@ -23,7 +23,7 @@ from hub_ui.generate import base_models
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
-from hub_ui.library.identify import IdentifiedFile, local_entry
+from hub_ui.library.identify import IdentifiedFile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -112,7 +112,7 @@ def _print_identified(
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
     elif not folder.is_relative_to(chosen.library) and any(
-        found.state == "recognised" or local_entry(found, found.path) is not None for found in results
+        found.state == "recognised" or found.is_own_lora for found in results
     ):
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 

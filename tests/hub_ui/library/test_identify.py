@@ -17,7 +17,6 @@ from hub_ui.library.identify import (
     Identifier,
     OwnFiles,
     digests,
-    entry_of,
     files_in,
 )
 from hub_ui.library.library import Library
@@ -156,11 +155,6 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     names = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
     assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
-
-
-def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
-    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
-    assert entry_of(found, "a:b.safetensors", "") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
