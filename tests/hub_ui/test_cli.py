@@ -135,30 +135,23 @@ def on_base(name: str) -> Lora:
     return lora(claims=(Claim(field="base_model", value=name, source="hub", where="baseModel"),))
 
 
-def test_a_base_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_base_or_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(
+    hubs: dict[str, Hub], said: Said
+) -> None:
     hubs["civitai"].loras = [on_base("Halcyon 2")]
+    hubs["huggingface"].loras = [lora(claims=(Claim(field="license", value="Own-1", source="card", where="x"),))]
     hub_ui("search Ink --json")
     assert hub_ui('search nowhere --base "halcyon 2"') == 0
+    assert hub_ui("search 'nowhere license:own-1'") == 0
+    assert hub_ui("search 'nowhere license:mit'") == 0
 
 
-def test_a_licence_that_nobody_has_is_answered_with_the_uses_that_one_can_allow(
+def test_a_licence_that_nobody_has_and_one_misspelled_base_of_several_are_told(
     hubs: dict[str, Hub], said: Said
 ) -> None:
     assert hub_ui("search 'Ink license:blah' --json") == 2
     uses = "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit."
     assert uses in said.both()[1]
-
-
-def test_a_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
-    hubs["huggingface"].loras = [lora(claims=(Claim(field="license", value="Own-1", source="card", where="x"),))]
-    hub_ui("search Ink --json")
-    assert hub_ui("search 'nowhere license:own-1'") == 0
-    assert hub_ui("search 'nowhere license:mit'") == 0
-
-
-def test_a_licence_to_leave_out_that_nobody_has_and_one_misspelled_base_of_several_are_told(
-    hubs: dict[str, Hub], said: Said
-) -> None:
     assert hub_ui("search --json -- 'Ink -license:blah'") == 0
     assert "“blah” is no licence known here" in said.both()[1]
     assert hub_ui("search Ink --base sdxl --base pny --json") == 0

@@ -64,23 +64,19 @@ def test_the_next_look_is_when_the_first_may_start() -> None:
     assert seconds_until([row(A)], {}, 50.0) is None
 
 
-def rate(*counts: tuple[int, int]) -> float:
+@pytest.mark.parametrize(
+    ("counts", "rate"),
+    [
+        pytest.param([(1_000_000, 1), (1_000_500, 0)], 500.0, id="bytes of an earlier try are no speed"),
+        pytest.param([(0, 1), (1000, 10)], 0.0, id="it falls while nothing comes"),
+        pytest.param([(5000, 1), (0, 1), (100, 1)], 50.0, id="a start from the front is no negative speed"),
+    ],
+)
+def test_a_speed_is_that_of_the_last_seconds(counts: list[tuple[int, int]], rate: float) -> None:
     """After these bytes, each of which is the last for so many seconds."""
     clock = Moved()
     pace = SpeedMeter(clock.now)
     for done, seconds in counts:
         pace.update(done)
         clock.advance(seconds)
-    return pace.rate() or 0.0
-
-
-def test_bytes_of_an_earlier_try_are_not_speed() -> None:
-    assert rate((1_000_000, 1), (1_000_500, 0)) == 500.0
-
-
-def test_a_speed_falls_while_nothing_comes() -> None:
-    assert rate((0, 1), (1000, 10)) == 0.0
-
-
-def test_a_start_from_the_front_is_no_negative_speed() -> None:
-    assert rate((5000, 1), (0, 1), (100, 1)) >= 0.0
+    assert pace.rate() == rate
