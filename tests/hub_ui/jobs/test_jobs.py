@@ -42,6 +42,11 @@ class Held:
                 raise UsageError("Stopped.")
         return RESULT
 
+    def poll(self) -> None:
+        """Lets it look once more whether it is to go on."""
+        looks = self.looks
+        eventually(lambda: self.cancelled or self.looks > looks + 1)
+
 
 @pytest.fixture
 def time() -> list[float]:
@@ -292,7 +297,7 @@ def test_who_follows_or_asks_where_it_is_keeps_it_alive(time: list[float]) -> No
     steps = follow(jobs, id_)
     for look in (lambda: next(steps), lambda: jobs.find(id_), lambda: next(steps)):
         time[0] += ABANDONED_SECONDS - 1
-        eventually(lambda looks=work.looks: work.cancelled or work.looks > looks + 1)
+        work.poll()
         look()
     work.go.set()
     assert list(steps)[-1] == RESULT
