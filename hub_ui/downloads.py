@@ -10,15 +10,17 @@ from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
+from connectors.connector import Download
 from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library import Locate
+from hub_ui.library.download import Meter, Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue
-from hub_ui.library.queue_store import Task
+from hub_ui.library.queue_tasks import Task
 from hub_ui.library.sync import best_home, pull_from_mirror
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
@@ -48,7 +50,7 @@ class Downloads:
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
         # Takes what Library.pull does.
-        self._fetch: Callable[..., Entry] = self._library.pull
+        self._fetch: Callable[[Locate, Record, Meter], Entry] = self._library.pull
         self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
@@ -120,15 +122,14 @@ class Downloads:
 
         With `force` also one in which the hub's scan found danger; Dangerous is raised for it else.
         """
-        entry = self._pull_file(ref, force, on_progress, is_cancelled)
+        meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
+        entry = self._pull_file(ref, force, meter)
         half = self.other_half(entry.ref)
         if half is not None:
-            self._pull_file(half, force, on_progress, is_cancelled)
+            self._pull_file(half, force, meter)
         return entry
 
-    def _pull_file(
-        self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
-    ) -> Entry:
+    def _pull_file(self, ref: Ref, force: bool, meter: Meter) -> Entry:
         """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
         if (installed := self._find_file(ref)) is not None:
             return installed
@@ -140,7 +141,7 @@ class Downloads:
             home = self._home(ref, pinned, lora)
             if home != pinned:
                 try:
-                    return self._pull_file(home, force, on_progress, is_cancelled)
+                    return self._pull_file(home, force, meter)
                 except PullCancelled:
                     raise
                 # What was asked for is still to be tried.
@@ -150,7 +151,7 @@ class Downloads:
             if entry is None:
                 record = record_of(self.lookup.with_known_values(lora), pinned)
                 locate = partial(self.lookup.connector(ref.hub).download, pinned, lora)
-                entry = self._fetch(locate, record, on_progress=on_progress, is_cancelled=is_cancelled)
+                entry = self._fetch(locate, record, meter)
                 self.lookup.metrics.count_download(pinned.hub, entry.size)
                 _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         except (NotFound, AccessError) as error:
@@ -175,7 +176,10 @@ class Downloads:
     def _home(self, ref: Ref, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
         _, file = lora.resolve(pinned)
-        others = self.lookup.same_bytes(pinned, file.sha256 if file else None) if ref == ref.lora else ()
+        if ref != ref.lora or file is None or file.sha256 is None:
+            return pinned
+        homes = self._catalog.homes(pinned)
+        others = [same for same in self._catalog.by_sha256(file.sha256) if same.lora in homes and same.is_pinned]
         known, seconds = self._catalog.lora, self.lookup.seconds
         return best_home(pinned, others, known, self.settings.tokens, seconds) if others else pinned
 
@@ -197,13 +201,12 @@ class Downloads:
             raise
         except (NotFound, AccessError):
             entry = self._library.find(ref)
-            if entry is None or not pull_from_mirror(
-                self._library,
-                entry,
-                self._catalog.by_sha256(entry.sha256),
-                lambda mirror: self.lookup.connector(mirror.hub).download(mirror),
-                on_progress=on_progress,
-                is_cancelled=is_cancelled,
-            ):
+            refs = self._catalog.by_sha256(entry.sha256) if entry is not None else ()
+
+            def download(mirror: Ref) -> Download:
+                return self.lookup.connector(mirror.hub).download(mirror)
+
+            meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
+            if entry is None or not pull_from_mirror(self._library, entry, refs, download, meter):
                 raise
             return entry

@@ -26,9 +26,10 @@ from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
 from hub_ui.images.example_settings import Used, usage
+from hub_ui.library import Library, source_of
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles, entry_of, facts_of, local_entry
-from hub_ui.library.library import Library, source_of
+from hub_ui.library.file_names import is_safe_path
+from hub_ui.library.identify import Digests, IdentifiedFile, Identifier, LocalFiles
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import explain, open_mirrors
 from hub_ui.metrics import Metrics
@@ -149,8 +150,11 @@ class Lookup:
         return self.with_known_values(self.catalog.lora(ref))
 
     def with_known_values(self, lora: Lora) -> Lora:
-        """With what the headers of its files prove, and with what the person says of it."""
-        return self.with_own_values(self.with_known_headers(lora))
+        """With what the headers of its files prove, and what the person says of it (see library/annotations.py)."""
+        own, lora = self.annotations.get(lora.ref), self.with_known_headers(lora)
+        if not own.has_own_values:
+            return lora
+        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
 
     def fetch(self, ref: Ref, *, is_patient: bool = False) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error.
@@ -200,11 +204,6 @@ class Lookup:
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
         return record_of(self.get(ref), ref)
-
-    def same_bytes(self, pinned: Ref, sha256: str | None) -> tuple[Ref, ...]:
-        """The same file at the other homes of its card (see catalog/homes.py)."""
-        homes = self.catalog.homes(pinned) if sha256 else ()
-        return tuple(ref for ref in self.catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
     def find_record(self, ref: Ref, *, asks: bool = False) -> Record | None:
         """The same as remembered, or where it `asks`, of its hub; None for what was not found."""
@@ -258,7 +257,7 @@ class Lookup:
             known = self._find_facts(keys)
             if known is not None:
                 return known
-            entry = next((entry for entry in self.library.entries() if entry.ref == pinned), None)
+            entry = self.library.find(pinned)
             if entry is not None and self.library.path(entry).exists():
                 facts = inspect_path(self.library.path(entry))
             else:
@@ -288,13 +287,6 @@ class Lookup:
             if known is not None:
                 lora = with_header(lora, file.ref, known.adapter)
         return lora
-
-    def with_own_values(self, lora: Lora) -> Lora:
-        """With what the person says of it in place of its hub and its file (see library/annotations.py)."""
-        own = self.annotations.get(lora.ref)
-        if not own.has_own_values:
-            return lora
-        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
 
     def write_own_values(self, changed: Mapping[Ref, Collection[str]]) -> None:
         """Writes the `changed` fields into the lock file, which Try, exports and sidecars read."""
@@ -377,10 +369,12 @@ class Lookup:
         raise NotFound("No hub here finds files by their hash.")
 
     def entry_of(self, found: IdentifiedFile, file: str) -> Entry | None:
-        """What the lock file says of an identified file at this path below the library; None for what is no LoRA."""
+        """Of a file at this path below the library; None for what is no LoRA, or no lock file may hold the name of."""
+        if not is_safe_path(file):
+            return None
         if found.state == "recognised" and found.ref is not None:
-            return entry_of(found, file, source_of(self.connector(found.ref.hub).locate(found.ref)))
-        return local_entry(found, file)
+            return found.entry(file, source_of(self.connector(found.ref.hub).locate(found.ref)))
+        return found.entry(file) if found.is_own_lora else None
 
     def identifier(
         self,
@@ -388,12 +382,20 @@ class Lookup:
         failure: Callable[[HubUiError], None] = lambda error: None,
     ) -> Identifier:
         """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
-        catalog = self.catalog
+
+        def inspect(path: Path, read: Digests) -> Facts:
+            """From the header, which is remembered under the file's bytes, wherever they lie."""
+            facts = self._find_facts([read.sha256])
+            if facts is None:
+                facts = inspect_path(path)
+                self.catalog.remember_facts(read.sha256, facts.encode())
+            return facts
+
         return Identifier(
             entries=self.library.entries(),
-            seen=catalog.by_sha256,
-            lora=catalog.lora,
-            inspect=lambda path, read: facts_of(path, read, catalog.facts, catalog.remember_facts),
+            seen=self.catalog.by_sha256,
+            lora=self.catalog.lora,
+            inspect=inspect,
             by_hash=by_hash,
             failure=failure,
         )

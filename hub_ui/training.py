@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, lora_of, start_training, terms_of
+from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, lora_of, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.i18n import _
@@ -217,41 +217,16 @@ def _is_litter(name: str) -> bool:
     return any(part in _LITTER or part.startswith("._") for part in PurePosixPath(name).parts)
 
 
-class Trainer:
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self._runs = Runs(services.replicate)
-
-    def need_key(self) -> None:
-        """Raises KeyRequired with what to do."""
-        self._runs.need_key("Training a LoRA")
-
-    def start(self, order: Order, images: TrainingSet) -> Run:
-        """Uploads the images and starts. From then on the training is paid for, whatever happens here."""
-        return start_training(self._runs, order, images.zipped)
-
-    def follow(self, run: Run, on_progress: Callable[[Step], None]) -> tuple[Run, Ref]:
-        """Waits until the training is over, and adds its LoRA to the catalog. Raises HubUiError if it made none."""
-        run = self._runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
-        lora = lora_of(run)
-        ref = lora.versions[0].ref
-        # The training itself knows what its owner wanted; what the hub says now is added where it answers.
-        self.services.catalog.add([lora])
-        with suppress(HubUiError):
-            self.services.lookup.get(ref)
-        return run, ref
-
-    def get(self, run_id: str) -> Run:
-        return self._runs.get("trainings", run_id)
-
-    def cancel(self, run_id: str) -> Run:
-        return self._runs.cancel(self.get(run_id))
-
-    def list_running(self) -> tuple[Run, ...]:
-        return list_running(self._runs)
-
-    def close(self) -> None:
-        self._runs.close()
+def follow_training(services: Services, runs: Runs, run: Run, on_progress: Callable[[Step], None]) -> tuple[Run, Ref]:
+    """Waits until the training is over, and adds its LoRA to the catalog. Raises HubUiError if it made none."""
+    run = runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
+    lora = lora_of(run)
+    ref = lora.versions[0].ref
+    # The training itself knows what its owner wanted; what the hub says now is added where it answers.
+    services.catalog.add([lora])
+    with suppress(HubUiError):
+        services.lookup.get(ref)
+    return run, ref
 
 
 def price(order: Order, images: TrainingSet) -> str:

@@ -11,8 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-# diffusers and transformers import most of these themselves, once a base model needs them; keys.py loads one by its
-# name.
+# diffusers and transformers import most of these themselves, once a base model needs them; saved_settings.py loads one
+# by its name.
 NEEDED_BY_OTHERS = {
     "ftfy": "prompts of Wan's pipelines",
     "gguf": "diffusers' reading of GGUF files",

@@ -1,1 +1,292 @@
-"""The commands by topic: each is a class whose fields are options, and whose `run(terminal)` returns the exit code."""
+"""The commands by topic: each is a class whose fields are options, and whose `run(terminal)` returns the exit code.
+
+What they share is here: options, parsers for their values, and what is asked and told while a command runs.
+"""
+
+# No postponed annotations: typer evaluates those of a base class in the subclass's module.
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from connectors.errors import BadRef, HubUiError, NotFound, UsageError
+from connectors.http import json_fields
+from connectors.ref import Ref, is_bare
+from hub_ui import settings
+from hub_ui.format import size
+from hub_ui.generate.request import Step
+from hub_ui.library import Library
+from hub_ui.library.download import Progress
+from hub_ui.library.lockfile import Entry
+from hub_ui.settings import Settings
+from hub_ui.terminal import Terminal, attributes
+
+N = TypeVar("N")
+T = TypeVar("T")
+_MEMORY = re.compile(r"(\d{1,4}(?:\.\d+)?)\s*(?:GB|GiB|G)?", re.IGNORECASE)
+ProgressCallback = Callable[[Progress | Step], None]
+_LARGEST_COUNT = 10_000
+
+
+def argument(metavar: str, help: str) -> ArgumentInfo:
+    info: ArgumentInfo = typer.Argument(metavar=metavar, help=help)
+    return info
+
+
+def option(
+    metavar: str | None,
+    help: str,
+    parser: Callable[[str], Any] | None = None,
+    panel: str | None = None,
+    names: Sequence[str] = (),
+) -> OptionInfo:
+    """`names` where it has others than the field's own."""
+    info: OptionInfo = typer.Option(*names, metavar=metavar, help=help, parser=parser, rich_help_panel=panel)
+    return info
+
+
+def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
+    """A flag without the --no-NAME that typer adds."""
+    info: OptionInfo = typer.Option(name, help=help, rich_help_panel=panel)
+    return info
+
+
+Json = Annotated[bool, flag("--json", "Print one JSON document on standard output.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOption:
+    """For every command that prints data. The terminal reads --json before typer does."""
+
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryOptions(JsonOption):
+    library: Annotated[Path | None, option("DIR", "The folder of LoRA files.")] = None
+    lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.")] = None
+
+    def settings(self) -> Settings:
+        """Raises NotFound without a lock file."""
+        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
+        check_lock(chosen.lock)
+        return chosen
+
+    def open_library(self) -> Library:
+        chosen = self.settings()
+        return Library(chosen.library, chosen.lock)
+
+
+def check_lock(lock: Path) -> None:
+    if not lock.exists():
+        raise NotFound(f"There is no lock file {lock}. Pull something first, or name another with --lock.")
+
+
+def entry_json(library: Library, entry: Entry) -> dict[str, Any]:
+    return {**attributes(entry, "ref", "title", "file"), "path": str(library.path(entry))}
+
+
+def error_json(error: HubUiError | None) -> dict[str, Any]:
+    return {} if error is None else {"error": error.name, "message": error.message}
+
+
+def count_states(states: Iterable[str]) -> str:
+    return ", ".join(f"{number:,} {state}" for state, number in Counter(states).items())
+
+
+def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -> list[T | HubUiError]:
+    """Prints each error and returns it instead of the result; the other actions still run."""
+    results: list[T | HubUiError] = []
+    for name in names:
+        try:
+            results.append(action(name))
+        except HubUiError as error:
+            terminal.note(f"{name}: {error.message}")
+            results.append(error)
+    return results
+
+
+def results_json(results: Sequence[T | HubUiError], to_json: Callable[[T], Any]) -> Any:
+    """One result is an object, several are a list."""
+    items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
+    return items[0] if len(items) == 1 else items
+
+
+def worst_exit_code(results: Iterable[object]) -> int:
+    """The highest exit code of the errors, so that wrong bytes take precedence."""
+    return max((result.exit_code for result in results if isinstance(result, HubUiError)), default=0)
+
+
+class Size(NamedTuple):
+    """In pixels."""
+
+    width: int
+    height: int
+
+
+class Weights(tuple[float, ...]):
+    """The weights in one option. Typer treats a plain tuple as several values."""
+
+
+def whole_number(least: int, most: int) -> Callable[[str | int], int]:
+    def parse(text: str | int) -> int:
+        text = str(text)
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise typer.BadParameter(f"{text[:40]!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def memory_size(text: str | int) -> int:
+    """Bytes of "12GB", as GPUs are sold: 12 * 2^30."""
+    match = _MEMORY.fullmatch(str(text).strip())
+    if match is None or float(match[1]) <= 0:
+        raise typer.BadParameter(f"{str(text)[:40]!r} is no size of memory, such as 12GB")
+    return round(float(match[1]) * 2**30)
+
+
+def number(text: str) -> float:
+    value = json_fields.number(text)
+    if value is None:
+        raise typer.BadParameter(f"{text[:40]!r} is no number, such as 0.8")
+    return value
+
+
+def weights(text: str) -> Weights:
+    try:
+        return Weights(number(part) for part in text.split(","))
+    except typer.BadParameter:
+        raise typer.BadParameter(f"{text[:40]!r} are no weights, such as 0,0.5,1") from None
+
+
+def image_size(text: str) -> Size:
+    width, cross, height = text.lower().partition("x")
+    if not cross:
+        raise typer.BadParameter(f"{text[:40]!r} is no size, such as 1024x768")
+    side = whole_number(16, 4096)
+    return Size(side(width), side(height))
+
+
+count = whole_number(1, 10_000)
+port = whole_number(0, 65_535)
+
+
+def parse_source(text: str, find: Callable[[str], Ref] = Ref.parse) -> Path | Ref | str:
+    """An existing file, what `find` finds, any other URL, or a file name, in this order. Raises BadRef otherwise."""
+    path = Path(text)
+    if os.path.exists(text):
+        _check_folder(text)
+        return path
+    try:
+        return find(text)
+    except (BadRef, NotFound):
+        if text.lower().startswith(("http://", "https://")):
+            return text
+        if "://" not in text and (path.suffix or "/" in text or os.sep in text):
+            return path
+        raise
+
+
+def parse_lora(text: str, find: Callable[[str], Ref]) -> Path | Ref:
+    """An existing file, or what `find` finds."""
+    source = parse_source(text, find)
+    if isinstance(source, str):
+        raise BadRef(f"{text} is no address of a LoRA's page. Download the file, and name it here.")
+    if isinstance(source, Path) and not source.is_file():
+        if source.is_dir():
+            raise UsageError(f"{text} is a folder. Name one of the .safetensors files in it.")
+        raise NotFound(f"There is no file {text} here. Check the name, or give a web address or HUB:ID.")
+    return source
+
+
+def parse_ref(text: str, find: Callable[[str], Ref] = Ref.parse) -> Ref:
+    """Raises BadRef for an existing path too, even if a repo has the same name."""
+    if not os.path.exists(text):
+        return find(text)
+    _check_folder(text)
+    raise BadRef(
+        f"{text} is on this computer, and a REF is wanted here. hub-ui inspect says what a file is, hub-ui try "
+        "generates with it, and hub-ui import enters the files of a folder into the library."
+    )
+
+
+def _check_folder(text: str) -> None:
+    if is_bare(text) and os.path.isdir(text):
+        raise BadRef(
+            f"{text} is a folder here. For the repo of that name on Hugging Face write huggingface:{text}; for a file "
+            "in the folder name the file."
+        )
+
+
+def can_answer(terminal: Terminal) -> bool:
+    """False with --json too, because then a program reads the output."""
+    return not terminal.json and sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(question: str, terminal: Terminal) -> bool:
+    terminal.clear_progress()
+    print(f"{question} [y/N] ", end="", file=terminal.err, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
+    """Raises UsageError unless the user agrees or has passed --yes."""
+    if yes:
+        return
+    if not can_answer(terminal):
+        raise UsageError(f"{what} costs money. Add --yes to start it without being asked.")
+    if not confirm("Start it?", terminal):
+        raise UsageError("Not started. Nothing was sent, and nothing is paid.")
+
+
+def progress_callback(terminal: Terminal) -> ProgressCallback:
+    def on_progress(now: Progress | Step) -> None:
+        terminal.progress(describe_progress(now), now.done / now.total if now.total else None)
+
+    return on_progress
+
+
+def describe_progress(now: Progress | Step) -> str:
+    if isinstance(now, Progress):
+        total = f" of {size(now.total, precise=True)}" if now.total else ""
+        return f"Downloading: {size(now.done, precise=True)}{total}"
+    if not now.total:
+        return f"{now.stage}…"
+    # Bytes, shown in larger units.
+    if now.total > _LARGEST_COUNT:
+        return f"{now.stage}: {now.done * 100 // now.total} %"
+    return f"{now.stage}: {now.done} of {now.total}"
+
+
+@contextmanager
+def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yields `is_cancelled` for threads, which Ctrl-C does not reach. The main thread is interrupted as usual."""
+    pressed = threading.Event()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    # If the program ignores SIGINT or has its own handler, keep that.
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -19,7 +19,7 @@ from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog as StoredCatalog
 from hub_ui.catalog.crawl import Crawl as CatalogCrawl
 from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
-from hub_ui.commands.options import JsonOption, argument, flag, option, whole_number
+from hub_ui.commands import JsonOption, argument, flag, option, whole_number
 from hub_ui.format import duration, join, plural, size
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes

@@ -9,15 +9,13 @@ import typer
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
-from hub_ui import services
-from hub_ui.commands import options
+from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
-from hub_ui.library import lockfile
+from hub_ui.library import Library, lockfile
 from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
 from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import Change
 from hub_ui.services import Services
@@ -28,14 +26,14 @@ _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move(options.LibraryOptions):
+class Move(commands.LibraryOptions):
     refs: Annotated[list[str] | None, typer.Argument(metavar="REF", help="LoRAs. Default: all.")] = None
     names: Annotated[
-        str | None, options.option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")
+        str | None, commands.option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")
     ] = None
-    dry_run: Annotated[bool, options.flag("--dry-run", "Only show what would be moved.")] = False
+    dry_run: Annotated[bool, commands.flag("--dry-run", "Only show what would be moved.")] = False
 
-    undo: Annotated[bool, options.flag("--undo", "Move the files of the last move back.")] = False
+    undo: Annotated[bool, commands.flag("--undo", "Move the files of the last move back.")] = False
 
     def run(self, terminal: Terminal) -> int:
         chosen = self.settings()
@@ -44,8 +42,8 @@ class Move(options.LibraryOptions):
             library = built.library
             if self.undo:
                 return self._undo(built, terminal)
-            refs = [options.parse_ref(text) for text in self.refs or ()]
-            wanted = options.try_each(refs, library.entry, terminal)
+            refs = [commands.parse_ref(text) for text in self.refs or ()]
+            wanted = commands.try_each(refs, library.entry, terminal)
             entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
 
             def find_record(entry: Entry) -> Record | None:
@@ -58,12 +56,12 @@ class Move(options.LibraryOptions):
                     {
                         **attributes(one.entry, "ref", "file"),
                         **attributes(one, "place", "state", "notes"),
-                        **options.error_json(one.error),
+                        **commands.error_json(one.error),
                     }
                     for one in plan
                 ]
                 terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
-                return options.worst_exit_code([*errors, *(one.error for one in plan)])
+                return commands.worst_exit_code([*errors, *(one.error for one in plan)])
             outcome = built.changes.move(moves_of(plan))
             for one in plan:
                 if one.error is not None:
@@ -73,7 +71,7 @@ class Move(options.LibraryOptions):
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
             if outcome.change is not None:
                 terminal.note("hub-ui: move them back with hub-ui undo")
-        return options.worst_exit_code([*errors, *(one.error for one in plan), *outcome.failed.values()])
+        return commands.worst_exit_code([*errors, *(one.error for one in plan), *outcome.failed.values()])
 
     def _undo(self, built: Services, terminal: Terminal) -> int:
         if self.refs or self.names or self.dry_run:
@@ -83,7 +81,7 @@ class Move(options.LibraryOptions):
             raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
         outcome = built.changes.undo(last.id)
         print_outcome(built.library, outcome, "Moved back", terminal)
-        return options.worst_exit_code(outcome.failed.values())
+        return commands.worst_exit_code(outcome.failed.values())
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -101,10 +99,10 @@ def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undo(options.LibraryOptions):
+class Undo(commands.LibraryOptions):
     id: Annotated[str, typer.Argument(metavar="ID", help="A change of --list. Default: the last one.")] = ""
-    list: Annotated[bool, options.flag("--list", "List the changes that can be undone.")] = False
-    empty: Annotated[bool, options.flag("--empty", "Delete all removed files for good.")] = False
+    list: Annotated[bool, commands.flag("--list", "List the changes that can be undone.")] = False
+    empty: Annotated[bool, commands.flag("--empty", "Delete all removed files for good.")] = False
 
     def run(self, terminal: Terminal) -> int:
         if (self.id != "") + self.list + self.empty > 1:
@@ -124,7 +122,7 @@ class Undo(options.LibraryOptions):
             change = changes.find(self.id)
             outcome = changes.undo(change.id)
             print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
-        return options.worst_exit_code(outcome.failed.values())
+        return commands.worst_exit_code(outcome.failed.values())
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
@@ -136,8 +134,8 @@ def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
 def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Terminal) -> None:
     document = {
         "change": outcome.change.id if outcome.change else None,
-        "done": [options.entry_json(library, entry) for entry in outcome.done],
-        "failed": [{"ref": str(entry.ref), **options.error_json(error)} for entry, error in outcome.failed.items()],
+        "done": [commands.entry_json(library, entry) for entry in outcome.done],
+        "failed": [{"ref": str(entry.ref), **commands.error_json(error)} for entry, error in outcome.failed.items()],
     }
 
     def print_lines() -> None:
@@ -149,13 +147,13 @@ def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Termi
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectionCommand(options.LibraryOptions):
+class CollectionCommand(commands.LibraryOptions):
     name: Annotated[str, typer.Argument(metavar="NAME", help="Default: list all collections.")] = ""
-    add: Annotated[list[str] | None, options.option("REF", "Add a LoRA of the library.")] = None
-    take_out: Annotated[list[str] | None, options.option("REF", "Take a LoRA out; it stays in the library.")] = None
-    export: Annotated[Path | None, options.option("FILE", "Write it as a lock file.")] = None
-    read: Annotated[Path | None, options.option("FILE", "Add what a lock file names.")] = None
-    delete: Annotated[bool, options.flag("--delete", "Delete the collection. Its LoRAs stay in the library.")] = False
+    add: Annotated[list[str] | None, commands.option("REF", "Add a LoRA of the library.")] = None
+    take_out: Annotated[list[str] | None, commands.option("REF", "Take a LoRA out; it stays in the library.")] = None
+    export: Annotated[Path | None, commands.option("FILE", "Write it as a lock file.")] = None
+    read: Annotated[Path | None, commands.option("FILE", "Add what a lock file names.")] = None
+    delete: Annotated[bool, commands.flag("--delete", "Delete the collection. Its LoRAs stay in the library.")] = False
 
     def run(self, terminal: Terminal) -> int:
         changes = (self.add, self.take_out, self.export, self.read, self.delete)
@@ -175,10 +173,10 @@ class CollectionCommand(options.LibraryOptions):
     def _change(self, built: Services) -> Collection:
         entries = built.library.entries()
         if self.add:
-            chosen = [built.library.entry(options.parse_ref(text)) for text in self.add]
+            chosen = [built.library.entry(commands.parse_ref(text)) for text in self.add]
             return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
         if self.take_out:
-            refs = [options.parse_ref(text) for text in self.take_out]
+            refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)

@@ -13,8 +13,8 @@ from types import FrameType
 from typing import Annotated
 
 from connectors.errors import HubUiError, UsageError
-from hub_ui.commands import options
-from hub_ui.commands.options import option
+from hub_ui import commands
+from hub_ui.commands import option
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.terminal import Terminal
@@ -27,7 +27,7 @@ _LAST_PORT = 65_535
 
 @dataclass(frozen=True, kw_only=True)
 class Hubs:
-    port: Annotated[int, option("P", "The first of four ports. Default: free ones.", options.port)] = 0
+    port: Annotated[int, option("P", "The first of four ports. Default: free ones.", commands.port)] = 0
     data: DataFolder = None
 
     def run(self, terminal: Terminal) -> int:

@@ -16,15 +16,13 @@ from jinja2 import Environment, StrictUndefined
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui import services, settings
-from hub_ui.commands import options
+from hub_ui import commands, services, settings
 from hub_ui.format import clean, plural
 from hub_ui.generate import base_models
-from hub_ui.library import export
+from hub_ui.library import Library, export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
-from hub_ui.library.identify import IdentifiedFile, local_entry
-from hub_ui.library.library import Library
+from hub_ui.library.identify import IdentifiedFile
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import Settings
@@ -35,9 +33,9 @@ _SCRIPT = "loras_diffusers.py"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(options.LibraryOptions):
-    folder: Annotated[Path, options.argument("DIR", "A folder of LoRA files; nothing is written into it.")]
-    offline: Annotated[bool, options.flag("--offline", "Ask no hub, look in what was seen before only.")] = False
+class Import(commands.LibraryOptions):
+    folder: Annotated[Path, commands.argument("DIR", "A folder of LoRA files; nothing is written into it.")]
+    offline: Annotated[bool, commands.flag("--offline", "Ask no hub, look in what was seen before only.")] = False
 
     def settings(self) -> Settings:
         """With a lock file but no library, the folder itself is the library."""
@@ -69,7 +67,7 @@ class Import(options.LibraryOptions):
             "files": [_file_json(found, added.get(found.path)) for found in results],
         }
         terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
-        return options.worst_exit_code(errors)
+        return commands.worst_exit_code(errors)
 
 
 def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
@@ -98,7 +96,7 @@ def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
         "facts": found.facts.to_json() if found.facts else None,
-        **options.error_json(found.error),
+        **commands.error_json(found.error),
     }
 
 
@@ -107,12 +105,12 @@ def _print_identified(
 ) -> None:
     rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
-    states = options.count_states(found.state for found in results) or "no weights"
+    states = commands.count_states(found.state for found in results) or "no weights"
     terminal.line(f"{plural(len(results), 'file')}: {states}.")
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
     elif not folder.is_relative_to(chosen.library) and any(
-        found.state == "recognised" or local_entry(found, found.path) is not None for found in results
+        found.state == "recognised" or found.is_own_lora for found in results
     ):
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 
@@ -132,14 +130,14 @@ def _description(found: IdentifiedFile, entry: Entry | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(options.LibraryOptions):
-    refs: Annotated[list[str] | None, options.argument("REF", "LoRAs of the library. Default: all of them.")] = None
-    tool: Annotated[Literal["a1111", "comfyui", "diffusers"], options.flag("--for", "The program that reads it.")]
-    out: Annotated[Path | None, options.option("DIR", "Default: beside the weight files.")] = None
-    force: Annotated[bool, options.flag("--force", "Overwrite files that hub-ui did not write.")] = False
+class Export(commands.LibraryOptions):
+    refs: Annotated[list[str] | None, commands.argument("REF", "LoRAs of the library. Default: all of them.")] = None
+    tool: Annotated[Literal["a1111", "comfyui", "diffusers"], commands.flag("--for", "The program that reads it.")]
+    out: Annotated[Path | None, commands.option("DIR", "Default: beside the weight files.")] = None
+    force: Annotated[bool, commands.flag("--force", "Overwrite files that hub-ui did not write.")] = False
 
     def run(self, terminal: Terminal) -> int:
-        refs = [options.parse_ref(text) for text in self.refs or ()]
+        refs = [commands.parse_ref(text) for text in self.refs or ()]
         with services.build(self.settings()) as built:
             library = built.library
             entries = [library.entry(ref) for ref in refs] or list(library.entries())

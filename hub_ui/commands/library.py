@@ -10,14 +10,13 @@ from connectors.claims.resolve import flatten
 from connectors.errors import NotFound, UsageError
 from connectors.record import Claim, Lora
 from connectors.ref import Ref
-from hub_ui import documents, services, settings
-from hub_ui.commands import options
+from hub_ui import commands, documents, services, settings
 from hub_ui.documents import other_half
 from hub_ui.format import plural, size
-from hub_ui.library import sync
+from hub_ui.library import Library, sync
 from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.download import Meter
 from hub_ui.library.duplicates import Duplicates, find_duplicates
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
 from hub_ui.services import Services
@@ -29,21 +28,21 @@ _NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pull(options.LibraryOptions):
-    refs: Annotated[list[str], options.argument("REF", "A web address, or HUB:ID.")]
+class Pull(commands.LibraryOptions):
+    refs: Annotated[list[str], commands.argument("REF", "A web address, or HUB:ID.")]
     names: Annotated[
         str | None,
-        options.option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}."),
+        commands.option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}."),
     ] = None
 
-    force: Annotated[bool, options.flag("--force", "Also a file in which the hub's scan found danger.")] = False
+    force: Annotated[bool, commands.flag("--force", "Also a file in which the hub's scan found danger.")] = False
 
     def run(self, terminal: Terminal) -> int:
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
         with services.build(chosen) as built:
 
             def pull(ref: Ref) -> Entry:
-                entry = built.downloads.pull(ref, force=self.force, on_progress=options.progress_callback(terminal))
+                entry = built.downloads.pull(ref, force=self.force, on_progress=commands.progress_callback(terminal))
                 if entry.ref.hub != ref.hub:
                     terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
                 facts = built.lookup.inspect(entry.ref).adapter
@@ -56,22 +55,23 @@ class Pull(options.LibraryOptions):
                     )
                 return entry
 
-            results = options.try_each(
-                [options.parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal
+            results = commands.try_each(
+                [commands.parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal
             )
             entries = [entry for entry in results if isinstance(entry, Entry)]
             both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
             paths = [str(built.library.path(entry)) for entry in dict.fromkeys(both)]
             terminal.show(
-                options.results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths)
+                commands.results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths)
             )
-        return options.worst_exit_code(results)
+        return commands.worst_exit_code(results)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sync(options.LibraryOptions):
+class Sync(commands.LibraryOptions):
     frozen: Annotated[
-        bool, options.flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here.")
+        bool,
+        commands.flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here."),
     ] = False
 
     def run(self, terminal: Terminal) -> int:
@@ -81,7 +81,7 @@ class Sync(options.LibraryOptions):
                 connector=built.lookup.connector,
                 refs_of=built.catalog.by_sha256,
                 frozen=self.frozen,
-                on_progress=options.progress_callback(terminal),
+                meter=Meter(on_progress=commands.progress_callback(terminal)),
                 explain=built.lookup.explain,
             )
             results = []
@@ -97,30 +97,30 @@ class Sync(options.LibraryOptions):
             "entries": [_sync_json(built.library, result) for result in results],
         }
         terminal.show(document, lambda: _print_sync(results, terminal))
-        return options.worst_exit_code(result.error for result in results)
+        return commands.worst_exit_code(result.error for result in results)
 
 
 def _sync_json(library: Library, result: sync.SyncResult) -> dict[str, Any]:
-    entry = {**options.entry_json(library, result.entry), "sha256": result.entry.sha256}
-    return {**entry, **attributes(result, "state", "source"), **options.error_json(result.error)}
+    entry = {**commands.entry_json(library, result.entry), "sha256": result.entry.sha256}
+    return {**entry, **attributes(result, "state", "source"), **commands.error_json(result.error)}
 
 
 def _print_sync(results: Sequence[sync.SyncResult], terminal: Terminal) -> None:
     rows = [(result.state, result.entry.title, result.entry.file) for result in results]
     terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
-    states = options.count_states(result.state for result in results) or "nothing to do"
+    states = commands.count_states(result.state for result in results) or "nothing to do"
     terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {states}.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outdated(options.LibraryOptions):
-    all: Annotated[bool, options.flag("--all", "Also show updates that a rule ignores.")] = False
+class Outdated(commands.LibraryOptions):
+    all: Annotated[bool, commands.flag("--all", "Also show updates that a rule ignores.")] = False
     ignore: Annotated[
         list[str] | None,
-        options.option("RULE", "Ignore a version (REF@VERSION), a LoRA (REF), or a base model (base:NAME)."),
+        commands.option("RULE", "Ignore a version (REF@VERSION), a LoRA (REF), or a base model (base:NAME)."),
     ] = None
-    lift: Annotated[list[str] | None, options.option("RULE", "Lift a rule.")] = None
-    rules: Annotated[bool, options.flag("--rules", "List the rules.")] = False
+    lift: Annotated[list[str] | None, commands.option("RULE", "Lift a rule.")] = None
+    rules: Annotated[bool, commands.flag("--rules", "List the rules.")] = False
 
     def run(self, terminal: Terminal) -> int:
         if self.rules + bool(self.ignore) + bool(self.lift) > 1:
@@ -138,20 +138,20 @@ class Outdated(options.LibraryOptions):
         names = ("state", "newest", "newest_name", "newest_at", "note", "rule")
         entries = [
             {
-                **options.entry_json(built.library, result.entry),
+                **commands.entry_json(built.library, result.entry),
                 **attributes(result, *names),
-                **options.error_json(result.error),
+                **commands.error_json(result.error),
             }
             for result in results
         ]
         terminal.show({"entries": entries}, lambda: self._print(results, terminal))
-        return options.worst_exit_code(result.error for result in results)
+        return commands.worst_exit_code(result.error for result in results)
 
     def _print(self, results: tuple[UpdateStatus, ...], terminal: Terminal) -> None:
         hidden = {"current"} if self.all else {"current", "ignored"}
         rows = [(r.state, r.entry.title, _describe_update(r)) for r in results if r.state not in hidden]
         terminal.table(("STATE", "TITLE", "ABOUT"), rows)
-        terminal.line(f"{plural(len(results), 'LoRA')}: {options.count_states(result.state for result in results)}.")
+        terminal.line(f"{plural(len(results), 'LoRA')}: {commands.count_states(result.state for result in results)}.")
         if not self.all and any(result.state == "ignored" for result in results):
             terminal.note("hub-ui: see what is ignored with hub-ui outdated --all")
         if any(result.state == "newer" for result in results):
@@ -191,7 +191,7 @@ def _describe_update(result: UpdateStatus) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DuplicatesCommand(options.LibraryOptions):
+class DuplicatesCommand(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
 
@@ -220,7 +220,7 @@ def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Licenses(options.LibraryOptions):
+class Licenses(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
 

@@ -7,18 +7,17 @@ from typing import Annotated, Any, get_args
 
 from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui.commands import options
+from hub_ui import commands
 from hub_ui.format import plural
-from hub_ui.library import sync
+from hub_ui.library import Library, sync
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Difference, Entry, difference, values
 from hub_ui.terminal import Terminal, attributes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(options.LibraryOptions):
+class Verify(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         library = self.open_library()
         total = len(library.entries())
@@ -43,7 +42,7 @@ class Verify(options.LibraryOptions):
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
-    entry = {**options.entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
+    entry = {**commands.entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
     return {**entry, "state": result.state, "found_size": result.size, "found_sha256": result.sha256}
 
 
@@ -64,10 +63,10 @@ def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], ter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove(options.LibraryOptions):
-    refs: Annotated[list[str], options.argument("REF", "A LoRA of the library.")]
-    keep_file: Annotated[bool, options.flag("--keep-file", "Remove it from the lock file only.")] = False
-    yes: Annotated[bool, options.flag("--yes", "Also remove files that no hub is known to have.")] = False
+class Remove(commands.LibraryOptions):
+    refs: Annotated[list[str], commands.argument("REF", "A LoRA of the library.")]
+    keep_file: Annotated[bool, commands.flag("--keep-file", "Remove it from the lock file only.")] = False
+    yes: Annotated[bool, commands.flag("--yes", "Also remove files that no hub is known to have.")] = False
 
     def run(self, terminal: Terminal) -> int:
         library = self.open_library()
@@ -86,7 +85,7 @@ class Remove(options.LibraryOptions):
                 )
             return entry
 
-        entries = options.try_each([options.parse_ref(text) for text in self.refs], find, terminal)
+        entries = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
         found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
         changes = Changes(library, Annotations(self.settings().annotations))
         outcome = changes.remove(found, keep_files=self.keep_file)
@@ -94,17 +93,17 @@ class Remove(options.LibraryOptions):
         done = {"removed": True, "change": outcome.change.id if outcome.change else None}
         what = "Forgotten, its file kept" if self.keep_file else "Removed"
         lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
-        document = options.results_json(results, lambda entry: {**options.entry_json(library, entry), **done})
+        document = commands.results_json(results, lambda entry: {**commands.entry_json(library, entry), **done})
         terminal.show(document, lambda: terminal.lines(lines))
         if outcome.note or outcome.change:
             terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
-        return options.worst_exit_code(results)
+        return commands.worst_exit_code(results)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diff(options.JsonOption):
-    old: Annotated[Path, options.argument("A", "A lock file, or a library folder.")]
-    new: Annotated[Path, options.argument("B", "Another.")]
+class Diff(commands.JsonOption):
+    old: Annotated[Path, commands.argument("A", "A lock file, or a library folder.")]
+    new: Annotated[Path, commands.argument("B", "Another.")]
 
     def run(self, terminal: Terminal) -> int:
         found = difference(_read_entries(self.old), _read_entries(self.new))
@@ -140,7 +139,7 @@ def _print_difference(found: Difference, terminal: Terminal) -> None:
 def _read_entries(path: Path) -> tuple[Entry, ...]:
     """Reads a lock file, or the one in a library folder."""
     lock = path / "loras.lock" if path.is_dir() else path
-    options.check_lock(lock)
+    commands.check_lock(lock)
     return Library(lock.parent, lock).entries()
 
 

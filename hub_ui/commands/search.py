@@ -21,10 +21,9 @@ from connectors.record import Lora, Record, distinct, is_marked
 from connectors.ref import Ref
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
-from hub_ui import documents, news, services, settings
+from hub_ui import commands, documents, news, services, settings
 from hub_ui.catalog import similar as similarity
-from hub_ui.commands import options
-from hub_ui.commands.options import (
+from hub_ui.commands import (
     JsonOption,
     argument,
     flag,
@@ -44,7 +43,7 @@ from hub_ui.used_loras import find_ref
 @dataclass(frozen=True, kw_only=True)
 class SearchCommand(JsonOption):
     text: Annotated[str, argument("TEXT", 'Words and filters such as "ink rank:>=16 -anime"; "" lists everything.')]
-    limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
+    limit: Annotated[int, option("N", "The number of results in all.", commands.count)] = 200
     offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
 
     @property
@@ -183,7 +182,7 @@ class News(JsonOption):
     text: Annotated[str, typer.Argument(metavar="TEXT", help="With --save: words and filters, as for search.")] = ""
     save: Annotated[str, option("NAME", "Save the search TEXT; from now on its news are told.")] = ""
     remove: Annotated[str, option("NAME", "Remove a saved search.")] = ""
-    limit: Annotated[int, option("N", "The number of results of each search.", options.count)] = 50
+    limit: Annotated[int, option("N", "The number of results of each search.", commands.count)] = 50
     offline: Annotated[bool, flag("--offline", "Ask no hub, and leave what is new as it is.")] = False
 
     def run(self, terminal: Terminal) -> int:
@@ -294,7 +293,7 @@ def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
 @dataclass(frozen=True, kw_only=True)
 class Similar(JsonOption):
     ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
-    limit: Annotated[int, option("N", "The number of results.", options.count)] = 12
+    limit: Annotated[int, option("N", "The number of results.", commands.count)] = 12
     nsfw: Annotated[
         str, option("LEVEL", "At most safe (rated so), soft (also what nobody rated), mature or explicit.")
     ] = "soft"

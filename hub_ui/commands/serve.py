@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Annotated
 
 from connectors.errors import UsageError
-from hub_ui import services, settings
+from hub_ui import commands, services, settings
 from hub_ui.app import serving
-from hub_ui.commands import options
+from hub_ui.commands import flag, option
 from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
-from hub_ui.commands.options import flag, option
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.hosting.connector import load_once
 from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
-from hub_ui.settings.keys import Keys, KeyStore
+from hub_ui.settings.saved_settings import Keys
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
 LogOption = Annotated[str | None, option("FORM", "How to log on standard error: text or json. Default: text.")]
-AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", options.port)]
+AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", commands.port)]
 WorkersOption = Annotated[
     str | None,
     option(
@@ -57,7 +56,7 @@ class Serve:
         chosen = replace(chosen, workers=self.workers or chosen.workers)
         host = self.host or ("0.0.0.0" if hosted else "127.0.0.1")
         # Where a Space's proxy expects the app.
-        of_space = options.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
+        of_space = commands.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
         port = of_space if self.port is None else self.port
         check_port(host, port)
         check_mcp(self.mcp)
@@ -130,14 +129,14 @@ class Demo:
 
 def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
     # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
-    store = KeyStore(home / "keys.json", has_keyring=False)
-    store.put("replicate", _REPLICATE_KEY)
+    keys = Keys({}, home / "keys.json", has_keyring=False)
+    keys.put("replicate", _REPLICATE_KEY)
     return Settings(
         home=home,
         library=library,
         lock=library / "loras.lock",
         endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
-        tokens=Keys({}, store),
+        tokens=keys,
         demo=True,
         fixed=frozenset({"civitai", "huggingface", "replicate", "proxy", "library", "home"}),
     )

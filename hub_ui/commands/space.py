@@ -14,7 +14,7 @@ from connectors.ref import LOCAL
 from connectors.registry import HUBS
 from hub_ui import settings
 from hub_ui.catalog import snapshot
-from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.commands import JsonOption, argument, flag, option
 from hub_ui.format import plural, size
 from hub_ui.generate.base_models import check_base_name, choose_base
 from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_download

@@ -13,9 +13,8 @@ from typing import Annotated, Any
 
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import Order, Run, terms_of
-from hub_ui import services, settings
-from hub_ui.commands import options
+from connectors.replicate.runs import Order, Run, Runs, start_training, terms_of
+from hub_ui import commands, services, settings
 from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
@@ -35,7 +34,7 @@ from hub_ui.images import png_metadata
 from hub_ui.library.disk import replace_file
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
-from hub_ui.training import Trainer, price, training_set
+from hub_ui.training import follow_training, price, training_set
 from hub_ui.used_loras import find_ref
 
 LARGEST_SEED = 2**32
@@ -51,7 +50,7 @@ class TryCommand(TryOptions):
                 self._print_memory_plan(built, terminal)
                 return 0
             if self.again:
-                plan = plan_again(built, self, self.again, options.progress_callback(terminal))
+                plan = plan_again(built, self, self.again, commands.progress_callback(terminal))
             else:
                 plan = self._plan(built, terminal)
             plan = replace(plan, request=replace(plan.request, compile=self.compile))
@@ -82,7 +81,7 @@ class TryCommand(TryOptions):
         return 0
 
     def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
-        loras = [options.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
+        loras = [commands.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         request = built.generation.plan(
             loras,
             (),
@@ -102,7 +101,7 @@ class TryCommand(TryOptions):
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         texts = [text for given in self.refs or () for text in (epochs(given) if self.compare == "loras" else [given])]
-        loras = [options.parse_lora(text, partial(find_ref, built)) for text in texts]
+        loras = [commands.parse_lora(text, partial(find_ref, built)) for text in texts]
         weights, prompts, aside = self.weight or [], self.prompt or [], tuple[str, ...]()
         fields: dict[str, Any] = {
             **self.rows(),
@@ -139,7 +138,7 @@ class TryCommand(TryOptions):
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         pulls = self.on == "local" and not (self.estimate and missing)
-        on_progress = options.progress_callback(terminal)
+        on_progress = commands.progress_callback(terminal)
         request = built.generation.request(loras, weights, pulls=pulls, on_progress=on_progress, **fields)
         made = comparison.make_comparison(
             self.compare or "one", request, prompts, self.weights_of or (), seeds=self.seeds or 1
@@ -211,9 +210,9 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
     with suppress(HubUiError):
         terminal.note(built.generation.estimate(plan.request, plan.comparison, place=plan.place))
     if plan.place == "replicate":
-        options.confirm_payment("Generating on Replicate", terminal, yes=yes)
-    with options.watch_ctrl_c() as is_cancelled:
-        callbacks = Callbacks(on_progress=options.progress_callback(terminal), is_cancelled=is_cancelled)
+        commands.confirm_payment("Generating on Replicate", terminal, yes=yes)
+    with commands.watch_ctrl_c() as is_cancelled:
+        callbacks = Callbacks(on_progress=commands.progress_callback(terminal), is_cancelled=is_cancelled)
 
         def generate(request: GenerationRequest) -> GenerationResult:
             return built.generation.generate(request, plan.comparison, callbacks, place=plan.place)
@@ -221,10 +220,10 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
         try:
             return generate(plan.request)
         except NeedsFetching as error:
-            if not options.can_answer(terminal):
+            if not commands.can_answer(terminal):
                 raise
             terminal.note(f"hub-ui: {error.message}")
-            if not options.confirm("Download it now?", terminal):
+            if not commands.confirm("Download it now?", terminal):
                 raise
             return generate(replace(plan.request, may_fetch=True))
 
@@ -268,19 +267,19 @@ def _print_result(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(options.JsonOption):
+class Train(commands.JsonOption):
     pictures: Annotated[
-        Path | None, options.argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")
+        Path | None, commands.argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")
     ] = None
     destination: Annotated[
-        str | None, options.option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
+        str | None, commands.option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
     ] = None
-    trigger: Annotated[str | None, options.option("WORD", "A word that is no real one; it will call the LoRA.")] = None
-    rank: Annotated[int, options.option("N", "1 to 128.", options.count)] = 16
-    steps: Annotated[int, options.option("N", "3 to 6000.", options.count)] = 1000
-    yes: Annotated[bool, options.flag("--yes", "Spend the money without being asked.")] = False
-    follow: Annotated[str | None, options.option("ID", "Go on with a training that was started before.")] = None
-    cancel: Annotated[str | None, options.option("ID", "Stop a training.")] = None
+    trigger: Annotated[str | None, commands.option("WORD", "A word that is no real one; it will call the LoRA.")] = None
+    rank: Annotated[int, commands.option("N", "1 to 128.", commands.count)] = 16
+    steps: Annotated[int, commands.option("N", "3 to 6000.", commands.count)] = 1000
+    yes: Annotated[bool, commands.flag("--yes", "Spend the money without being asked.")] = False
+    follow: Annotated[str | None, commands.option("ID", "Go on with a training that was started before.")] = None
+    cancel: Annotated[str | None, commands.option("ID", "Stop a training.")] = None
 
     def run(self, terminal: Terminal) -> int:
         if (self.follow or self.cancel) and (self.pictures or self.destination or self.trigger):
@@ -288,14 +287,14 @@ class Train(options.JsonOption):
         if self.follow and self.cancel:
             raise UsageError("Either --follow or --cancel a training.")
         chosen = settings.from_environment(os.environ)
-        with services.build(chosen) as built, closing(Trainer(built)) as trainer:
+        with services.build(chosen) as built, closing(Runs(built.replicate)) as runs:
             if self.cancel:
-                run = trainer.cancel(self.cancel)
+                run = runs.cancel(runs.get("trainings", self.cancel))
                 said = f"Training {run.id}: {run.status}"
                 terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
                 return 0
-            run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
-            run, ref = trainer.follow(run, on_progress=options.progress_callback(terminal))
+            run = runs.get("trainings", self.follow) if self.follow else self._start(runs, terminal)
+            run, ref = follow_training(built, runs, run, commands.progress_callback(terminal))
         terms = terms_of(run)
         document = {
             "id": run.id,
@@ -311,18 +310,18 @@ class Train(options.JsonOption):
             terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
         return 0
 
-    def _start(self, trainer: Trainer, terminal: Terminal) -> Run:
+    def _start(self, runs: Runs, terminal: Terminal) -> Run:
         if not (self.pictures and self.destination and self.trigger):
             raise UsageError("A folder or zip of pictures, --destination OWNER/NAME and --trigger WORD are needed.")
-        trainer.need_key()
+        runs.need_key("Training a LoRA")
         order = Order(destination=self.destination, trigger_word=self.trigger, rank=self.rank, steps=self.steps)
         order.check()
         pictures = training_set(self.pictures)
         for note in (*pictures.notes, price(order, pictures)):
             terminal.note(note)
-        options.confirm_payment("Training", terminal, yes=self.yes)
+        commands.confirm_payment("Training", terminal, yes=self.yes)
         terminal.progress(f"Uploading {size(len(pictures.zipped), precise=True)}…")
-        run = trainer.start(order, pictures)
+        run = start_training(runs, order, pictures.zipped)
         terminal.note(f"Training {run.id} has begun. It goes on there whatever happens here:")
         terminal.note(f"  hub-ui train --follow {run.id}    hub-ui train --cancel {run.id}")
         return run

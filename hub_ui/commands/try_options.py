@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from connectors.errors import UsageError
-from hub_ui.commands import options
-from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, flag, option
+from hub_ui import commands
+from hub_ui.commands import LibraryOptions, Size, Weights, argument, flag, option
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
@@ -23,7 +23,7 @@ _COMPARISON = "Comparisons"
 _CONTROL = "A control image"
 _START = "An image to start from"
 _PLACE = "Where it is generated"
-_SEED = options.whole_number(0, 2**63 - 1)
+_SEED = commands.whole_number(0, 2**63 - 1)
 _SHEETS = (
     "As one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and both; up to 32 "
     "LoRAs side by side, each alone; prompts x weights. Also called --sheet."
@@ -58,11 +58,11 @@ class TryOptions(LibraryOptions):
     ] = None
     weight: Annotated[
         list[float] | None,
-        option("W", "Strength, once a REF or once for all. Default: its author's, else 1.", options.number, _IMAGE),
+        option("W", "Strength, once a REF or once for all. Default: its author's, else 1.", commands.number, _IMAGE),
     ] = None
     clip_weight: Annotated[
         list[float] | None,
-        option("W", "Strength in the text encoders. Default: that of --weight.", options.number, _IMAGE),
+        option("W", "Strength in the text encoders. Default: that of --weight.", commands.number, _IMAGE),
     ] = None
     blocks: Annotated[
         list[str] | None,
@@ -77,12 +77,12 @@ class TryOptions(LibraryOptions):
     seed: Annotated[int | None, option("N", "The same number makes the same image. Default: any.", _SEED, _IMAGE)] = (
         None
     )
-    size: Annotated[Size | None, option("WxH", "In pixels, such as 1024x768.", options.image_size, _IMAGE)] = None
+    size: Annotated[Size | None, option("WxH", "In pixels, such as 1024x768.", commands.image_size, _IMAGE)] = None
     sampler: Annotated[str | None, option("NAME", 'As A1111 or ComfyUI call it: "DPM++ 2M Karras".', panel=_IMAGE)] = (
         None
     )
     frames: Annotated[
-        int | None, option("N", "The length of a video, on a base that makes videos.", options.count, _IMAGE)
+        int | None, option("N", "The length of a video, on a base that makes videos.", commands.count, _IMAGE)
     ] = None
 
     compare: Annotated[
@@ -91,10 +91,10 @@ class TryOptions(LibraryOptions):
     ] = None
     weights_of: Annotated[
         Weights | None,
-        option("W,W...", "Of a sweep, a grid, or each of several LoRAs.", options.weights, _COMPARISON),
+        option("W,W...", "Of a sweep, a grid, or each of several LoRAs.", commands.weights, _COMPARISON),
     ] = None
     seeds: Annotated[
-        int | None, option("N", "With --compare loras: each prompt from so many seeds.", options.count, _COMPARISON)
+        int | None, option("N", "With --compare loras: each prompt from so many seeds.", commands.count, _COMPARISON)
     ] = None
     cells: Annotated[Path | None, option("DIR", "Also write each image of the sheet there.", panel=_COMPARISON)] = None
 
@@ -111,7 +111,7 @@ class TryOptions(LibraryOptions):
     )
     strength: Annotated[
         float | None,
-        option("S", f"How much of it is drawn anew, up to 1. Default: {DEFAULT_STRENGTH:g}.", options.number, _START),
+        option("S", f"How much of it is drawn anew, up to 1. Default: {DEFAULT_STRENGTH:g}.", commands.number, _START),
     ] = None
 
     base: Annotated[
@@ -141,7 +141,7 @@ class TryOptions(LibraryOptions):
         bool, flag("--plan", "Say what the base takes of memory and how it runs there, and stop.", _PLACE)
     ] = False
     memory: Annotated[
-        int | None, option("N", "With --plan: a GPU with so much memory, such as 12GB.", options.memory_size, _PLACE)
+        int | None, option("N", "With --plan: a GPU with so much memory, such as 12GB.", commands.memory_size, _PLACE)
     ] = None
 
     def rows(self) -> dict[str, Any]:

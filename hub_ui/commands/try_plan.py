@@ -11,7 +11,7 @@ from typing import Any
 from connectors.errors import BadHeader, DoesNotFit, NotWeights, UsageError
 from connectors.ref import Ref
 from connectors.weights import inspect
-from hub_ui.commands.options import ProgressCallback
+from hub_ui.commands import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec

@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 
 from connectors.errors import HubUiError, UsageError
+from hub_ui import commands
 from hub_ui.cluster.node import NodeOptions, deploy, running_node
 from hub_ui.cluster.replica import ReplicaOptions
-from hub_ui.commands import options
+from hub_ui.commands import option
 from hub_ui.commands.hubs import check_port, stop_signals
-from hub_ui.commands.options import option
 from hub_ui.settings import check_workers
 from hub_ui.terminal import Terminal
 
 _REPLICAS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 _SECONDS_BETWEEN_LOOKS = 0.2
-_count = options.whole_number(1, 1024)
+_count = commands.whole_number(1, 1024)
 
 
 def replica_range(text: str) -> str:
@@ -37,7 +37,7 @@ class Worker:
     host: Annotated[
         str | None, option("H", "The address at which the others reach this computer. Default: 127.0.0.1.")
     ] = None
-    port: Annotated[int, option("P", "The port of a cluster that is started here.", options.port)] = 6379
+    port: Annotated[int, option("P", "The port of a cluster that is started here.", commands.port)] = 6379
     replicas: Annotated[
         str,
         option("N or N-M", "How many replicas the whole cluster has, or the fewest and the most.", replica_range),

@@ -21,15 +21,15 @@ from connectors.http.ranges import Range, RangedSource
 from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
+from hub_ui.downloads import Downloads, check_scan
 from hub_ui.hosting.connector import VisitorConnector, over_http, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
-from hub_ui.library import lockfile
+from hub_ui.library import Locate, lockfile, source_of
+from hub_ui.library.download import Meter
 from hub_ui.library.download.partial_file import check_start
 from hub_ui.library.file_names import free_path, target
-from hub_ui.library.library import Locate, source_of
 from hub_ui.library.lockfile import Entry, entry_about
 
 MOST_ENTRIES = 200
@@ -209,9 +209,7 @@ class VisitorDownloads(Downloads):
         found = self.find_installed(ref) if ref.is_pinned else None
         return found if found is not None and found.ref == ref else None
 
-    def _fetch_for_visitor(
-        self, locate: Locate, record: Record, *, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
-    ) -> Entry:
+    def _fetch_for_visitor(self, locate: Locate, record: Record, meter: Meter) -> Entry:
         """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from.
 
         A hub that does not answer has refused nobody: what it gave to anyone before comes from the cache then.
@@ -227,9 +225,8 @@ class VisitorDownloads(Downloads):
         with refusals_for_visitors(found.ref.hub):
             fetched = self.cache.fetch(
                 found,
+                meter,
                 shared=is_shared(right),
-                on_progress=on_progress,
-                is_cancelled=is_cancelled,
                 renew=lambda: over_http(locate()),
                 before=lambda size: self.lookup.quotas.spend("bytes", size),
             )

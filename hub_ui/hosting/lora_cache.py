@@ -25,10 +25,10 @@ from connectors.errors import HubUiError, UsageError
 from connectors.http.ranges import Renew
 from hub_ui.i18n import N_, _
 from hub_ui.library.disk import Fetched, holds_bytes, move, replace_file
+from hub_ui.library.download import Meter
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
-from hub_ui.library.download.progress import Meter, Progress
 
 _LOG = logging.getLogger(__name__)
 # A file stays so long after its last use, since a generation with several LoRAs fetches one after the other.
@@ -97,10 +97,9 @@ class LoraCache:
     def fetch(
         self,
         download: HttpDownload,
+        meter: Meter | None = None,
         *,
         shared: bool = True,
-        on_progress: Callable[[Progress], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
         renew: Renew | None = None,
         before: Callable[[int], None] = lambda size: None,
     ) -> Fetched:
@@ -110,7 +109,8 @@ class LoraCache:
         HubUiError while there is no room.
         """
         key = download.sha256 or str(download.ref)
-        meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled, most=self.largest)
+        meter = meter or Meter()
+        meter.most = self.largest
         size = self.largest if download.size is None else download.size
         self.check_size(size)
         self._wait_for_others(key, meter)

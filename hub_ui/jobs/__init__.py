@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,16 +63,25 @@ class JobSubject:
     waits_for: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobState:
-    """A job as it is now: its last step and that step's number, how it ended, and what it was started with."""
+@dataclass(kw_only=True, eq=False)
+class Job:
+    """Its last step and that step's number, how it ended, and what it was started with.
+
+    `person` and `address` say who started it (see hosting/visitor.py), `seen` is when somebody last looked.
+    """
 
     id: str
     subject: JobSubject
-    number: int
+    inputs: object
+    person: str
+    address: str
+    seen: float
+    number: int = 0
     step: Any = None
     outcome: Done | Failed | None = None
-    inputs: object = None
+    last_word: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def result(self) -> Any:
@@ -86,34 +96,13 @@ class JobState:
         error = self.outcome.error
         return error.message if isinstance(error, HubUiError) else _("It failed unexpectedly. The log has the details.")
 
-
-@dataclass(kw_only=True, eq=False)
-class _Job:
-    """`person` and `address` say who started it with `inputs` (see hosting/visitor.py).
-
-    `seen` is when somebody last looked, `step` the last of `count` steps.
-    """
-
-    id: str
-    person: str
-    address: str
-    inputs: object
-    subject: JobSubject
-    seen: float
-    step: Any = None
-    count: int = 0
-    outcome: Done | Failed | None = None
-    last_word: str = ""
-    stop: threading.Event = field(default_factory=threading.Event)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
     def put(self, step: Any, now: float) -> None:
         with self.changed:
             if isinstance(step, Done | Failed):
                 self.outcome, self.seen = step, now
             else:
                 self.step = step
-            self.count += 1
+            self.number += 1
             self.changed.notify_all()
 
 
@@ -141,7 +130,7 @@ class Jobs:
         self._at_address = max(own, min(own * people, most // 2))
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[str, _Job] = {}
+        self._kept: dict[str, Job] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self, subject: JobSubject, work: Work, *, inputs: object = None) -> str:
@@ -150,15 +139,11 @@ class Jobs:
         While the same person has one with equal `inputs` under way, it returns the id of that one and starts none.
         """
         self._check()
-        job = self._new(subject, inputs)
-
-        def is_cancelled() -> bool:
-            abandoned = self._hosted and self._clock() - job.seen > ABANDONED_SECONDS
-            return job.stop.is_set() or abandoned
-
-        def put(step: Any) -> None:
-            job.put(step, self._clock())
-
+        visitor = current_visitor()
+        job = Job(
+            id=secrets.token_urlsafe(24), inputs=inputs, subject=subject, seen=self._clock(),
+            person=visitor.person if visitor else "", address=visitor.address if visitor else "",
+        )  # fmt: skip
         with self._lock:
             self._prune()
             same = self._find_same(job)
@@ -167,27 +152,39 @@ class Jobs:
             self.check_room()
             self._kept[job.id] = job
         run = contextvars.copy_context().run
-        job_run = run_behind_the_page if self._hosted else run_to_end
-        thread = threading.Thread(target=run, args=(job_run, work, put, is_cancelled), daemon=True)
+        thread = threading.Thread(target=run, args=(self._run, job, work), daemon=True)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
             thread.start()
         return job.id
 
-    def _new(self, subject: JobSubject, inputs: object) -> _Job:
-        visitor = current_visitor()
-        return _Job(
-            id=secrets.token_urlsafe(24), inputs=inputs, subject=subject, seen=self._clock(),
-            person=visitor.person if visitor else "", address=visitor.address if visitor else "",
-        )  # fmt: skip
+    def _run(self, job: Job, work: Work) -> None:
+        """The work with its progress and at the end a Done or a Failed, in a thread of its own."""
 
-    def _find_same(self, job: _Job) -> _Job | None:
+        def is_cancelled() -> bool:
+            return job.stop.is_set() or (self._hosted and self._clock() - job.seen > ABANDONED_SECONDS)
+
+        def put(step: Any) -> None:
+            job.put(step, self._clock())
+
+        # An image on the CPU takes all of it for seconds, and the page shall answer meanwhile. Elsewhere a priority is
+        # of the whole process.
+        if self._hosted and sys.platform == "linux":
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HOSTED_PRIORITY)
+        try:
+            put(Done(result=work(put, is_cancelled)))
+        # Raised again for who follows, where it is shown or logged.
+        except BaseException as error:
+            put(Failed(error=error))
+
+    def _find_same(self, job: Job) -> Job | None:
         unfinished = (other for other in self._kept.values() if other.outcome is None and job.inputs is not None)
         mine = (job.person, job.subject.kind, job.inputs)
         return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
 
-    def all(self, kind: str) -> list[JobState]:
+    def all(self, kind: str) -> list[Job]:
         """Those that are kept and this person's, the last one first."""
         ids = [job.id for job in list(self._kept.values()) if job.subject.kind == kind]
         return [found for id_ in reversed(ids) if (found := self.find(id_)) is not None]
@@ -196,7 +193,7 @@ class Jobs:
         """How many are not done yet, of one kind or all."""
         return sum(job.subject.kind == kind or not kind for job in self._active())
 
-    def _active(self) -> list[_Job]:
+    def _active(self) -> list[Job]:
         return [job for job in list(self._kept.values()) if job.outcome is None]
 
     def check_room(self) -> None:
@@ -211,8 +208,8 @@ class Jobs:
             text = _("{most_running} others wait for their images here. Try again in a few minutes.")
             raise UsageError(text.format(most_running=self._most))
 
-    def find(self, id_: str) -> JobState | None:
-        """The job as it is now; None for an id that is not kept, or another person's. It counts as a look."""
+    def find(self, id_: str) -> Job | None:
+        """A copy of the job as it is now; None for an id that is not kept, or another person's. It counts as a look."""
         with self._lock:
             self._prune()
         job = self._get(id_)
@@ -221,9 +218,7 @@ class Jobs:
         with job.changed:
             if job.outcome is None:
                 job.seen = self._clock()
-            return JobState(
-                id=id_, subject=job.subject, number=job.count, step=job.step, outcome=job.outcome, inputs=job.inputs
-            )
+            return copy(job)
 
     def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
         """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.
@@ -233,16 +228,16 @@ class Jobs:
         # Found now, not at the first step: a job that is stopped until then still has its last word.
         return self._steps(self._get(id_), after, beat, raises)
 
-    def _steps(self, job: _Job | None, count: int, beat: float, raises: bool) -> Steps:
+    def _steps(self, job: Job | None, count: int, beat: float, raises: bool) -> Steps:
         while job is not None and not job.stop.is_set():
             if job.outcome is None:
                 job.seen = self._clock()
             with job.changed:
                 # A stop that came before this is told to nobody who waits afterwards.
-                if job.count <= count and job.outcome is None and not job.stop.is_set():
+                if job.number <= count and job.outcome is None and not job.stop.is_set():
                     job.changed.wait(beat)
-                step, outcome, new = job.step, job.outcome, job.count > count
-                count = max(count, job.count)
+                step, outcome, new = job.step, job.outcome, job.number > count
+                count = max(count, job.number)
             if job.stop.is_set():
                 break
             if outcome is None:
@@ -267,7 +262,7 @@ class Jobs:
             # Followers wait for a next step that does not come.
             job.changed.notify_all()
 
-    def _get(self, id_: str) -> _Job | None:
+    def _get(self, id_: str) -> Job | None:
         """An address with the id may be handed on: a visitor gets their own jobs alone."""
         with self._lock:
             job = self._kept.get(id_)
@@ -299,21 +294,3 @@ class Jobs:
         old = [job for job in ended if now - job.seen > KEPT_SECONDS]
         for job in {*old, *ended[:-MOST_KEPT]}:
             del self._kept[job.id]
-
-
-def run_behind_the_page(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
-    """In a thread of its own. An image on the CPU takes all of it for seconds, and the page shall answer meanwhile."""
-    # Elsewhere a priority is of the whole process.
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HOSTED_PRIORITY)
-    run_to_end(work, put, is_cancelled)
-
-
-def run_to_end(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
-    """Puts the work's progress, and at the end a Done or a Failed."""
-    try:
-        put(Done(result=work(put, is_cancelled)))
-    # Raised again for who follows, where it is shown or logged.
-    except BaseException as error:
-        put(Failed(error=error))

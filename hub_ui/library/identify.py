@@ -25,10 +25,10 @@ from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
 from connectors.registry import origin_label
 from connectors.weights.header import header_length
-from connectors.weights.inspect import Facts, decode_facts, inspect_path
+from connectors.weights.inspect import Facts, inspect_path
+from hub_ui.library import Library
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, visible_files
 from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import ABOUT, Entry
 
 FOLDER = ".own"
@@ -155,6 +155,26 @@ class IdentifiedFile:
     facts: Facts | None = None
     error: errors.HubUiError | None = None
 
+    @property
+    def is_own_lora(self) -> bool:
+        """Whether it is a LoRA that is no hub's file, or no longer: an edited copy."""
+        return self.state in ("unknown", "edited") and self.facts is not None and self.facts.adapter.is_lora
+
+    def entry(self, file: str, source: str = "") -> Entry:
+        """What is exactly a hub's has its ref; any other file one of its own name and bytes."""
+        stem, sha256 = PurePosixPath(file).stem, self.digests.sha256 if self.digests else ""
+        about = self.record or (self.facts.adapter if self.facts else None)
+        return Entry(
+            ref=self.ref if self.state == "recognised" and self.ref else local_ref(stem, sha256),
+            title=self.record.title if self.record else stem,
+            file=file,
+            size=self.digests.size if self.digests else 0,
+            sha256=sha256,
+            source=source,
+            # A header says nothing of weight and licence.
+            **{name: getattr(about, name) for name in ABOUT if hasattr(about, name)},
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identifier:
@@ -245,18 +265,6 @@ class Identifier:
         return replace(found, facts=facts, record=record)
 
 
-def facts_of(
-    path: Path, read: Digests, stored: Callable[[str], str | None], remember: Callable[[str, str], None]
-) -> Facts:
-    """From the header, which is remembered under the file's bytes, wherever they lie."""
-    text = stored(read.sha256)
-    known = decode_facts(text) if text else None
-    if known is None:
-        known = inspect_path(path)
-        remember(read.sha256, known.encode())
-    return known
-
-
 def files_in(folder: Path) -> list[Path]:
     """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
     found = (path for path in visible_files(folder) if path.name.lower().endswith((SUFFIX, *_OLDER)))
@@ -289,42 +297,10 @@ def digests(path: Path) -> Digests:
     return Digests(size=place, sha256=whole.hexdigest(), tensors=tensors.hexdigest())
 
 
-def entry_of(found: IdentifiedFile, file: str, source: str) -> Entry | None:
-    """The entry of a file that is exactly a hub's; None for any other, or a name that no lock file may hold."""
-    if found.state != "recognised" or found.record is None or found.ref is None or not is_safe_path(file):
-        return None
-    return _entry(found, file, found.ref, source)
-
-
-def local_entry(found: IdentifiedFile, file: str) -> Entry | None:
-    """The entry of a LoRA that is no hub's file, or no longer: an edited copy. None for what is no LoRA."""
-    if found.state not in ("unknown", "edited") or found.facts is None or found.digests is None:
-        return None
-    return _entry(found, file) if found.facts.adapter.is_lora and is_safe_path(file) else None
-
-
 def entry_of_file(found: IdentifiedFile, entries: Iterable[Entry]) -> Entry:
     """What an entry would say of a file that needs none because it is only tried."""
-    if found.state == "held" and (known := next((entry for entry in entries if entry.ref == found.ref), None)):
-        return known
-    return _entry(found, found.path, found.ref if found.state == "recognised" else None)
-
-
-def _entry(found: IdentifiedFile, file: str, ref: Ref | None = None, source: str = "") -> Entry:
-    """Without a ref of a hub, the entry has one of its own name and bytes."""
-    record, read, stem = found.record, found.digests, PurePosixPath(file).stem
-    about = record or (found.facts.adapter if found.facts else None)
-    sha256 = read.sha256 if read else ""
-    return Entry(
-        ref=ref or local_ref(stem, sha256),
-        title=record.title if record else stem,
-        file=file,
-        size=read.size if read else 0,
-        sha256=sha256,
-        source=source,
-        # A header says nothing of weight and licence.
-        **{name: getattr(about, name) for name in ABOUT if hasattr(about, name)},
-    )
+    known = (entry for entry in entries if found.state == "held" and entry.ref == found.ref)
+    return next(known, None) or found.entry(found.path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 Its tasks are in SQLite. Any process may add to it and read it; the one that holds the lock file beside it runs it, and
 when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
+
+Every change of a task is one statement that names the states it may start from, so two concurrent changes can't undo
+each other.
 """
 
 import logging
@@ -18,9 +21,22 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.database import LazyDatabase, placeholders
+from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue_store import ANY, QueueLimits, QueueStore, SpeedMeter, Task, may_start, next_up, seconds_until
+from hub_ui.library.queue_tasks import (
+    ANY,
+    COLUMNS,
+    MIGRATIONS,
+    QueueLimits,
+    SpeedMeter,
+    Task,
+    TaskState,
+    may_start,
+    next_up,
+    seconds_until,
+    task_of,
+)
 
 _LOG = logging.getLogger(__name__)
 # How often to look at what other processes wrote, and whether they still run.
@@ -31,6 +47,7 @@ _STOP_SECONDS = 5.0
 _MAX_DONE = 50
 _FAULT = "Something in hub-ui itself went wrong with this download. Try it again; what went wrong stands in the log."
 
+_FRESH: dict[str, Any] = {"error_name": None, "error_message": None, "attempts": 0, "not_before": 0.0, "best": 0}
 Report = Callable[[Progress], None]
 Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
 
@@ -60,7 +77,10 @@ class _ActiveDownload:
 
 
 class Queue:
-    """Any thread may call any method. Nothing is opened before the first call, nothing runs before `start`."""
+    """Any thread may call any method. Nothing is opened before the first call, nothing runs before `start`.
+
+    Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created.
+    """
 
     def __init__(
         self,
@@ -82,7 +102,7 @@ class Queue:
         self._jitter = jitter
         self._most_failed = most_failed
         self._changed = threading.Condition(threading.RLock())
-        self._store = QueueStore(path)
+        self._database = LazyDatabase(path, "list of downloads", MIGRATIONS, {"tasks": COLUMNS})
         self._active: dict[int, _ActiveDownload] = {}
         self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
@@ -118,12 +138,17 @@ class Queue:
         with self._changed:
             self._thread, self._stopping, self._holding = None, False, False
             if not self._active:
-                self._store.close()
+                self._database.close()
 
     def add(self, ref: Ref, title: str = "") -> Task:
         """A ref has one task: adding it again restarts one that is paused, failed or done."""
+        sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
+                  ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
+                  WHERE state NOT IN ('waiting', 'running')"""
         with self._changed:
-            task = self._store.add(str(ref), title or str(ref))
+            with self._database.change() as connection:
+                connection.execute(sql, (str(ref), title or str(ref), *_FRESH.values()))
+                [task] = self._find("ref = ?", str(ref))
             self._changed.notify_all()
             return self._now(task)
 
@@ -137,33 +162,31 @@ class Queue:
     def retry(self, id_: int) -> None:
         """At once, with all its tries."""
         with self._changed:
-            task = self._store.task(id_)
-            if task is not None:
+            for task in self._find("id = ?", id_):
                 self._holds.pop(task.ref.hub, None)
-        self._move(id_, "waiting", only_from=("failed", "waiting"), fresh=True)
+            self._move(id_, "waiting", only_from=("failed", "waiting"), **_FRESH)
 
     def cancel(self, id_: int) -> None:
         """Removes the task, and deletes its partial file."""
         with self._changed:
-            if not self._store.delete(id_, only_from=("done",)):
-                self._store.move(id_, "cancelled", only_from=ANY)
-            self._changed.notify_all()
+            self._execute("DELETE FROM tasks WHERE id = ? AND state = 'done'", id_)
+            self._move(id_, "cancelled", only_from=ANY)
 
     def clear(self) -> None:
         """Removes the tasks that are done."""
         with self._changed:
-            self._store.prune("done", 0)
+            self._prune("done", 0)
             self._changed.notify_all()
 
     def tasks(self) -> tuple[Task, ...]:
         """In the order in which they were first added."""
         with self._changed:
-            return tuple(self._now(task) for task in self._store.tasks() if task.state != "cancelled")
+            return tuple(map(self._now, self._find("state != 'cancelled'")))
 
     def task(self, id_: int) -> Task | None:
         with self._changed:
-            task = self._store.task(id_)
-            return None if task is None or task.state == "cancelled" else self._now(task)
+            found = self._find("id = ? AND state != 'cancelled'", id_)
+            return self._now(found[0]) if found else None
 
     def wait(self, id_: int, timeout: float | None = None) -> Task:
         """The task once it rests, or as it is after `timeout` seconds. Raises NotFound once it is cancelled."""
@@ -178,10 +201,34 @@ class Queue:
                     return task
                 self._clock.wait(self._changed, left)
 
-    def _move(self, id_: int, to: Any, *, only_from: Sequence[Any], **changes: Any) -> None:
+    def _find(self, condition: str, *values: Any) -> list[Task]:
+        """In the order in which they were first added."""
+        sql = f"SELECT {', '.join(COLUMNS)} FROM tasks WHERE {condition} ORDER BY id"
+        return [task_of(row) for row in self._execute(sql, *values)[0]]
+
+    def _move(self, id_: int, to: TaskState, *, only_from: Sequence[TaskState], **changes: Any) -> bool:
+        """False where the task is gone, or in another state by now."""
+        values = {"state": to, **changes}
+        sql = f"UPDATE tasks SET {_assignments(values)} WHERE id = ? AND state IN {placeholders(only_from)}"
         with self._changed:
-            self._store.move(id_, to, only_from=only_from, **changes)
+            _rows, count = self._execute(sql, *values.values(), id_, *only_from)
             self._changed.notify_all()
+        return count > 0
+
+    def _prune(self, state: TaskState, most: int) -> None:
+        """Deletes all in that state but the last `most`."""
+        sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
+                 (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
+        self._execute(sql, state, state, most)
+
+    def _note_progress(self, active: _ActiveDownload) -> None:
+        self._execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", active.done, active.total, active.task.id)
+
+    def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
+        """Runs one statement, a transaction of its own. Returns the rows it found and how many it changed."""
+        with self._database.use() as connection:
+            cursor = connection.execute(sql, values)
+            return cursor.fetchall(), cursor.rowcount
 
     def _now(self, task: Task) -> Task:
         """With what this process knows of it."""
@@ -217,8 +264,9 @@ class Queue:
             if not self._owner:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 ownership.acquire(timeout=0)
-                self._store.waiting_again()
-                for task in self._store.tasks(("waiting",)):
+                # The process that ran them has ended.
+                self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
+                for task in self._find("state = 'waiting'"):
                     if task.error is not None and task.error.name == RateLimited.__name__:
                         longest = self._clock.now() + self._limits.longest_asked
                         self._hold(task.ref.hub, min(task.not_before or 0.0, longest))
@@ -231,7 +279,7 @@ class Queue:
             return _ERROR_SECONDS
 
     def _start_next(self) -> float:
-        tasks = self._store.tasks(("waiting", "running", "cancelled"))
+        tasks = self._find("state IN ('waiting', 'running', 'cancelled')")
         running = {task.id for task in tasks if task.state == "running"}
         for active in self._active.values():
             if active.task.id not in running and not active.drop:
@@ -244,7 +292,7 @@ class Queue:
         waiting = [task for task in idle if task.state != "cancelled" and not self._holding]
         now, refs = self._clock.now(), {active.task.ref for active in self._active.values() if not active.drop}
         for task in next_up(waiting, refs, self._holds, now, self._limits):
-            if self._store.move(task.id, "running", only_from=("waiting", "running")):
+            if self._move(task.id, "running", only_from=("waiting", "running")):
                 self._launch(task)
         return min(_POLL_SECONDS, seconds_until(waiting, self._holds, now) or _POLL_SECONDS)
 
@@ -288,21 +336,21 @@ class Queue:
             active.saved = now
             # The download goes on even if its progress can't be saved now.
             with suppress(HubUiError):
-                self._store.progress(active.task.id, progress.done, progress.total)
+                self._note_progress(active)
 
     def _record(self, active: _ActiveDownload, outcome: Entry | HubUiError | None) -> None:
-        store, id_ = self._store, active.task.id
+        id_ = active.task.id
         if active.drop:
-            store.delete(id_, only_from=("cancelled",))
+            self._execute("DELETE FROM tasks WHERE id = ? AND state = 'cancelled'", id_)
         elif isinstance(outcome, Entry):
             # It is complete, even if someone paused it at the last moment.
-            whole = {"done": outcome.size, "total": outcome.size}
-            store.move(id_, "done", only_from=("running", "waiting", "paused"), fresh=True, **whole)
-            store.prune("done", _MAX_DONE)
+            whole = {**_FRESH, "done": outcome.size, "total": outcome.size}
+            self._move(id_, "done", only_from=("running", "waiting", "paused"), **whole)
+            self._prune("done", _MAX_DONE)
         elif isinstance(outcome, PullCancelled):
-            store.progress(id_, active.done, active.total)
+            self._note_progress(active)
             # Still "running": this process ends, and nobody paused it.
-            store.move(id_, "waiting", only_from=("running",))
+            self._move(id_, "waiting", only_from=("running",))
         else:
             self._record_failure(active, outcome or HubUiError(_FAULT))
 
@@ -312,7 +360,7 @@ class Queue:
         not_before = 0.0 if wait is None else self._clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
             self._hold(active.task.ref.hub, not_before)
-        self._store.move(
+        self._move(
             active.task.id,
             "failed" if wait is None else "waiting",
             only_from=("running",),
@@ -324,8 +372,12 @@ class Queue:
             done=active.done,
             total=active.total,
         )
-        self._store.prune("failed", self._most_failed)
+        self._prune("failed", self._most_failed)
 
     def _hold(self, hub: Origin, until: float) -> None:
         """A rate limit holds back all downloads from that hub."""
         self._holds[hub] = max(until, self._holds.get(hub, 0.0))
+
+
+def _assignments(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = ?" for name in changes)

@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from math import inf
 from pathlib import Path, PurePosixPath
@@ -19,13 +20,13 @@ from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, HubName
+from hub_ui.library import Library, source_of
 from hub_ui.library.disk import disk_message, hash_of, visible_files
+from hub_ui.library.download import Meter, PullCancelled
 from hub_ui.library.download.http import fetch
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
-from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import content_error, missing_error
-from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 
 
@@ -62,13 +63,7 @@ def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:
 
 
 def pull_from_mirror(
-    library: Library,
-    entry: Entry,
-    refs: Iterable[Ref],
-    download: Callable[[Ref], Download],
-    *,
-    on_progress: Callable[[Progress], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
+    library: Library, entry: Entry, refs: Iterable[Ref], download: Callable[[Ref], Download], meter: Meter
 ) -> Ref | None:
     """Fetches an entry's file from a mirror, and returns that mirror or None. Raises NetworkError or RateLimited."""
     failure: errors.HubUiError | None = None
@@ -78,7 +73,7 @@ def pull_from_mirror(
             return replace(download(mirror), ref=entry.ref)
 
         try:
-            library.pull(locate, entry, on_progress=on_progress, is_cancelled=is_cancelled)
+            library.pull(locate, entry, meter)
         except PullCancelled:
             raise
         except errors.HubUiError as error:
@@ -90,10 +85,8 @@ def pull_from_mirror(
     return None
 
 
-def explain(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> errors.HubUiError:
-    """The same error with the best next step added. `mirrors` are other refs of the same bytes."""
-    if not isinstance(error, errors.NotFound | errors.AccessError):
-        return error
+def explain(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> errors.HubUiError:
+    """The same refusal with the best next step added. `mirrors` are other refs of the same bytes."""
     step = _next_step(error, ref, known, mirrors)
     if not step:
         return error
@@ -104,12 +97,10 @@ def explain(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Ite
     return type(error)(f"{message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
 
 
-def _next_step(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> str:
+def _next_step(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> str:
     mirror = next((mirror for mirror in mirrors if (mirror.hub, mirror.id) != (ref.hub, ref.id)), None)
     if mirror is not None and (mirror.hub != ref.hub or not isinstance(error, errors.RegionBlocked)):
         return f"The same bytes are at {mirror}: hub-ui pull {mirror}"
-    if known is None:
-        return ""
     page = f"Its page: {known.url}"
     if not isinstance(error, errors.NotFound):
         return "" if "http" in error.message else page
@@ -223,7 +214,7 @@ class Sync:
     connector: Callable[[Origin], LoraSource]
     refs_of: Callable[[str], Iterable[Ref]]
     frozen: bool = False
-    on_progress: Callable[[Progress], None] | None = None
+    meter: Meter = field(default_factory=Meter)
     explain: Callable[[errors.HubUiError, Ref], errors.HubUiError] = lambda error, ref: error
 
     def run(self) -> Iterator[SyncResult]:
@@ -255,12 +246,11 @@ class Sync:
             return self.connector(ref.hub).download(ref)
 
         try:
-            self.library.pull(download, entry, on_progress=self.on_progress)
+            self.library.pull(download, entry, self.meter)
         except errors.Withheld:
             raise
         except (errors.NotFound, errors.AccessError):
-            refs = self.refs_of(entry.sha256)
-            source = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)
+            source = pull_from_mirror(self.library, entry, self.refs_of(entry.sha256), download, self.meter)
             if source is None:
                 raise
         # Including those of earlier runs that could not fetch the right file.
@@ -285,10 +275,8 @@ class Sync:
                 with TemporaryDirectory(prefix="hub-ui-") as name:
                     folder, purpose = Path(name), DownloadIdentity(ref=str(entry.ref), address=source_of(download))
                     part = PartialFile.open(folder, folder / "file.part", folder / "state.json", purpose)
-                    meter, options = Meter(on_progress=self.on_progress), self.library.options
-                    found = fetch(
-                        download, part, meter, renew=lambda: connector.download(entry.ref), options=options
-                    ).sha256
+                    renew, options = partial(connector.download, entry.ref), self.library.options
+                    found = fetch(download, part, self.meter, renew=renew, options=options).sha256
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
         except (errors.HubDown, errors.HubTimeout, errors.RateLimited) as error:

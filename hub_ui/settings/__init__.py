@@ -19,8 +19,7 @@ from hub_ui.hosting.visitor import VARIABLE, SharedKeys
 from hub_ui.i18n import N_, _, language
 from hub_ui.lifecycle import USUAL_SECONDS
 from hub_ui.settings import saved_settings
-from hub_ui.settings.keys import Keys, KeyStore, check_key
-from hub_ui.settings.saved_settings import is_address, names_proxy
+from hub_ui.settings.saved_settings import Keys, check_key, is_address, names_proxy
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
@@ -263,7 +262,7 @@ def from_environment(
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
     folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
-    keys = Keys(_environment_keys(environ), KeyStore(home / "keys.json"))
+    keys = Keys(_environment_keys(environ), home / "keys.json")
     megabytes = _number(environ, "HUB_UI_IMAGE_CACHE", "[0-9]{1,7}", "whole number of megabytes")
     seconds = _number(environ, "HUB_UI_STOP_SECONDS", "[0-9]{1,4}", "whole number up to 9999")
     return Settings(

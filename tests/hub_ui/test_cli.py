@@ -1,6 +1,3 @@
-from __future__ import annotations
-
-import json
 import os
 import re
 import shlex
@@ -15,11 +12,13 @@ import connectors
 from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.record import Claim, Lora
 from hub_ui import cli
+from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
 
 ROOT = Path(__file__).resolve().parents[2]
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
+NOTHING = "Nothing found{}. Fewer words or fewer filters find more.\n"
 
 
 @pytest.fixture
@@ -32,87 +31,54 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Hub]:
     return {str(name): hub for name, hub in made.items()}
 
 
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    return Said(capsys)
-
-
-class Said:
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def json(self) -> Any:
-        """Standard output as one document; standard error may hold anything."""
-        return json.loads(self._capsys.readouterr().out)
-
-    def both(self) -> tuple[str, str]:
-        captured = self._capsys.readouterr()
-        return captured.out, captured.err
-
-
-def hub_ui(line: str) -> int:
-    return cli.main(shlex.split(line))
-
-
-def test_search_gives_records_of_every_hub(hubs: dict[str, Hub], said: Said) -> None:
-    assert hub_ui("search Ink --json") == 0
-    answer = said.json()
+def test_search_gives_records_of_every_hub(hubs: dict[str, Hub], line: Line) -> None:
+    code, answer = line("search", "Ink")
     assert sorted(record["hub"] for record in answer["results"]) == ["civitai", "huggingface", "replicate"]
-    assert answer["results"][0]["trigger_words"] == ["inkstyle"]
-    assert answer["failures"] == []
+    assert (code, answer["results"][0]["trigger_words"], answer["failures"]) == (0, ["inkstyle"], [])
 
 
-def test_a_hub_that_is_down_costs_its_own_results_only(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_hub_that_is_down_costs_its_own_results_only(hubs: dict[str, Hub], line: Line) -> None:
     hubs["civitai"].error = DOWN
-    assert hub_ui("search Ink --json") == 0
-    answer = said.json()
-    assert [record["hub"] for record in answer["results"]] == ["huggingface", "replicate"]
+    code, answer = line("search", "Ink")
+    assert (code, [record["hub"] for record in answer["results"]]) == (0, ["huggingface", "replicate"])
     assert answer["failures"] == [
         {"hub": "civitai", "error": "HubDown", "message": "CivitAI can't be reached.", "retry_after": None}
     ]
+    assert (line.words("search", "Ink", "--hub", "civitai"), line.err) == ((5, ""), f"civitai: {DOWN.message}\n")
+    line.run("search", "nowhere")
+    assert line.err.endswith("\n" + NOTHING.format(" on the hubs that answered"))
 
 
 def test_a_missing_key_is_a_row_among_the_failures_and_no_error_unless_no_other_hub_is_asked(
-    hubs: dict[str, Hub], said: Said
+    hubs: dict[str, Hub], line: Line
 ) -> None:
     hubs["replicate"].error = NO_KEY
-    assert hub_ui("search Ink --json") == 0
-    assert [failure["error"] for failure in said.json()["failures"]] == ["KeyRequired"]
-    hubs["replicate"].error = NO_KEY
-    assert hub_ui("search Ink --hub replicate --json") == 3
+    code, answer = line("search", "Ink")
+    assert (code, [failure["error"] for failure in answer["failures"]]) == (0, ["KeyRequired"])
+    assert line.run("search", "Ink", "--hub", "replicate") == 3
 
 
 def test_a_search_that_excludes_every_hub_it_names_finds_nothing_and_a_hub_that_found_nothing_has_answered(
-    hubs: dict[str, Hub], said: Said
+    hubs: dict[str, Hub], line: Line
 ) -> None:
     hubs["civitai"].error = DOWN
-    assert hub_ui('search "hub:civitai -hub:civitai"') == 0
-    assert said.both() == ("", "Nothing found. Fewer words or fewer filters find more.\n")
+    assert (line.words("search", "hub:civitai -hub:civitai"), line.err) == ((0, ""), NOTHING.format(""))
     assert hubs["civitai"].asked == []
-    assert hub_ui("search nowhere --json") == 0
-    assert said.json()["results"] == []
+    code, answer = line("search", "nowhere")
+    assert (code, answer["results"]) == (0, [])
 
 
-def test_with_every_hub_down_search_ends_with_the_worst_of_them(hubs: dict[str, Hub], said: Said) -> None:
+def test_with_every_hub_down_search_ends_with_the_worst_of_them(hubs: dict[str, Hub], line: Line) -> None:
     hubs["civitai"].error = DOWN
     hubs["huggingface"].error = RateLimited("Slow down.", hub="huggingface", retry_after=30)
     hubs["replicate"].error = NO_KEY
-    assert hub_ui("search Ink --json") == 6
-    assert sorted(failure["error"] for failure in said.json()["failures"]) == ["HubDown", "KeyRequired", "RateLimited"]
-
-
-def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str, Hub], said: Said) -> None:
-    hubs["civitai"].error = DOWN
-    assert hub_ui("search Ink --hub civitai") == 5
-    assert said.both() == ("", "civitai: CivitAI can't be reached.\n")
-    hub_ui("search nowhere")
-    assert said.both()[1].endswith(
-        "\nNothing found on the hubs that answered. Fewer words or fewer filters find more.\n"
-    )
+    code, answer = line("search", "Ink")
+    told = sorted(failure["error"] for failure in answer["failures"])
+    assert (code, told) == (6, ["HubDown", "KeyRequired", "RateLimited"])
 
 
 @pytest.mark.parametrize(
-    ("line", "near"),
+    ("words", "near"),
     [
         ("serach Ink", "“search”"),
         ('search "Ink knd:style"', "“kind”"),
@@ -124,78 +90,67 @@ def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str,
     ],
 )
 def test_a_misspelled_name_is_answered_with_the_near_ones(
-    line: str, near: str, hubs: dict[str, Hub], said: Said
+    words: str, near: str, hubs: dict[str, Hub], line: Line
 ) -> None:
     hubs["replicate"].error = NO_KEY
-    assert hub_ui(line) == 2
-    assert f"Did you mean {near}?" in said.both()[1]
+    assert line.run(*shlex.split(words)) == 2
+    assert f"Did you mean {near}?" in line.err
 
 
 def on_base(name: str) -> Lora:
     return lora(claims=(Claim(field="base_model", value=name, source="hub", where="baseModel"),))
 
 
-def test_a_base_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
+def test_a_base_or_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(
+    hubs: dict[str, Hub], line: Line
+) -> None:
     hubs["civitai"].loras = [on_base("Halcyon 2")]
-    hub_ui("search Ink --json")
-    assert hub_ui('search nowhere --base "halcyon 2"') == 0
-
-
-def test_a_licence_that_nobody_has_is_answered_with_the_uses_that_one_can_allow(
-    hubs: dict[str, Hub], said: Said
-) -> None:
-    assert hub_ui("search 'Ink license:blah' --json") == 2
-    uses = "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit."
-    assert uses in said.both()[1]
-
-
-def test_a_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
     hubs["huggingface"].loras = [lora(claims=(Claim(field="license", value="Own-1", source="card", where="x"),))]
-    hub_ui("search Ink --json")
-    assert hub_ui("search 'nowhere license:own-1'") == 0
-    assert hub_ui("search 'nowhere license:mit'") == 0
+    line.run("search", "Ink")
+    assert line.run("search", "nowhere", "--base", "halcyon 2") == 0
+    assert line.run("search", "nowhere license:own-1") == 0
+    assert line.run("search", "nowhere license:mit") == 0
 
 
-def test_a_licence_to_leave_out_that_nobody_has_and_one_misspelled_base_of_several_are_told(
-    hubs: dict[str, Hub], said: Said
+def test_a_licence_that_nobody_has_and_one_misspelled_base_of_several_are_told(
+    hubs: dict[str, Hub], line: Line
 ) -> None:
-    assert hub_ui("search --json -- 'Ink -license:blah'") == 0
-    assert "“blah” is no licence known here" in said.both()[1]
-    assert hub_ui("search Ink --base sdxl --base pny --json") == 0
-    assert "“pny” is no base model known here" in said.both()[1]
+    assert line.run("search", "Ink license:blah") == 2
+    assert "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit." in line.err
+    assert line.run("search", "--", "Ink -license:blah") == 0
+    assert "“blah” is no licence known here" in line.err
+    assert line.run("search", "Ink", "--base", "sdxl", "--base", "pny") == 0
+    assert "“pny” is no base model known here" in line.err
 
 
 def test_search_prints_a_table_for_people_and_hostile_titles_reach_neither_it_nor_the_json_raw(
-    hubs: dict[str, Hub], said: Said
+    hubs: dict[str, Hub], line: Line
 ) -> None:
-    assert hub_ui("search Ink --hub civitai") == 0
-    assert said.both() == (
+    words = ("search", "Ink", "--hub", "civitai")
+    table = (
         "TITLE      BY   BASE MODEL  KIND  DOWNLOADS  REF\n"
-        "Ink lines  ada  sdxl              1,234      civitai:1001@2001#3001\n",
-        "",
+        "Ink lines  ada  sdxl              1,234      civitai:1001@2001#3001\n"
     )
+    assert (line.words(*words), line.err) == ((0, table), "")
     hubs["civitai"].loras = [lora(title="Ink \x1b[2J\u202elines\x07")]
-    hub_ui("search Ink --hub civitai")
-    assert "Ink [2Jlines" in said.both()[0]
-    hub_ui("search Ink --hub civitai --json")
-    assert said.both()[0].isascii()
+    assert "Ink [2Jlines" in line.words(*words)[1]
+    line(*words)
+    assert line.out.isascii()
 
 
 def test_show_gives_every_version_and_file_and_prints_the_facts_and_who_said_them(
-    hubs: dict[str, Hub], said: Said
+    hubs: dict[str, Hub], line: Line
 ) -> None:
-    assert hub_ui("show civitai:1001 --json") == 0
-    shown = said.json()
-    assert (shown["ref"], shown["title"]) == ("civitai:1001@2001#3001", "Ink lines")
+    code, shown = line("show", "civitai:1001")
+    assert (code, shown["ref"], shown["title"]) == (0, "civitai:1001@2001#3001", "Ink lines")
     assert [file["ref"] for version in shown["versions"] for file in version["files"]] == ["civitai:1001@2001#3001"]
-    assert hub_ui("show hf:ada/ink-lines") == 0
-    out = said.both()[0]
-    assert "trigger words  inkstyle\n" in out
-    assert "base_model = sdxl  (hub: baseModel)\n" in out
+    code, text = line.words("show", "hf:ada/ink-lines")
+    assert (code, "trigger words  inkstyle\n" in text) == (0, True)
+    assert "base_model = sdxl  (hub: baseModel)\n" in text
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("words", "message"),
     [
         ("pull", "Missing argument 'REF'. Try: hub-ui pull --help"),
         ("search a --limit many", "'many' is no whole number from 1 to 10000. Try: hub-ui search --help"),
@@ -203,46 +158,28 @@ def test_show_gives_every_version_and_file_and_prints_the_facts_and_who_said_the
         ("search a b", "Got unexpected extra argument(s) (b). Try: hub-ui search --help"),
         ("export --for gimp", "'gimp' is not one of 'a1111', 'comfyui', 'diffusers'. Try: hub-ui export --help"),
         ("--quick", "No such option: --quick. Try: hub-ui --help"),
+        ("", "Try: hub-ui --help"),
+        ("nonsense", "“nonsense” is no command. Try: hub-ui --help"),
+        ("search a --limit 0", "'0' is no whole number from 1 to 10000"),
+        ("search a --sort best", "no value for sort"),
+        ("serve --port 99999", "'99999' is no whole number from 0 to 65535"),
+        ("try", "A REF and a --prompt are needed"),
     ],
 )
-def test_a_typing_mistake_names_what_is_wrong(line: str, message: str, said: Said) -> None:
-    assert hub_ui(line) == 2
-    out, err = said.both()
-    assert message in (json.loads(out)["message"] if out else err)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "nonsense",
-        "search",
-        "search a --limit 0",
-        "search a --sort best",
-        "serve --port 99999",
-        "show",
-        "pull",
-        "try",
-    ],
-)
-def test_a_typing_mistake_ends_with_2_and_says_what_helps(line: str, said: Said) -> None:
-    assert hub_ui(line) == 2
-    out, err = said.both()
-    assert (out, err.startswith("hub-ui: ")) == ("", True)
-
-
-def test_a_typing_mistake_is_json_too_where_json_was_asked_for(said: Said) -> None:
-    assert hub_ui("search a --limit many --json") == 2
-    assert said.json()["error"] == "UsageError"
+def test_a_typing_mistake_names_what_is_wrong_also_as_json(words: str, message: str, line: Line) -> None:
+    assert line.words(*words.split()) == (2, "")
+    assert (line.err.startswith("hub-ui: "), message in line.err) == (True, True)
+    code, document = line(*words.split())
+    assert (code, document.keys()) == (2, {"error", "message"})
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubs: dict[str, Hub], said: Said
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubs: dict[str, Hub], line: Line
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "file" / "home"))
-    assert hub_ui("search a --json") == 1
-    assert said.json().keys() == {"error", "message"}
+    code, document = line("search", "a")
+    assert (code, document.keys()) == (1, {"error", "message"})
 
 
 def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -254,23 +191,17 @@ def test_help_names_every_command_and_each_has_its_options() -> None:
     done = process("--help")
     assert done.returncode == 0
     listed = re.findall(r"^│ ([a-z]+)  +[A-Z]", done.stdout, re.MULTILINE)
-    assert listed == list(cli.COMMANDS)
+    assert (listed, "<bool>" in done.stdout) == (list(cli.COMMANDS), False)
     for name in cli.COMMANDS:
         command = cli.load_command(name)
         assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve", "worker"))
 
 
-def test_help_of_a_command_lists_its_options() -> None:
+def test_help_of_a_command_lists_its_options_and_no_flag_looks_as_if_it_took_a_value() -> None:
     done = process("try", "--help")
     assert done.returncode == 0
     assert {"--out", "--compare", "--base", "--json"} <= set(re.findall(r"--[a-z-]+", done.stdout))
-    assert "\x1b" not in done.stdout
-
-
-@pytest.mark.parametrize("words", [(), ("export",)])
-def test_no_flag_looks_as_if_it_took_a_value(words: tuple[str, ...]) -> None:
-    listed = process(*words, "--help").stdout
-    assert ("--help" in listed, "<bool>" in listed) == (True, False)
+    assert ("\x1b" in done.stdout, "<bool>" in done.stdout) == (False, False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no bash")

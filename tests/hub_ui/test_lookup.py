@@ -13,6 +13,7 @@ from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName
 from hub_ui import services
+from hub_ui.library.identify import IdentifiedFile
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora, services_on
@@ -51,6 +52,20 @@ def test_with_a_new_key_a_hub_is_asked_again(home: Path, monkeypatch: pytest.Mon
         keys["civitai"] = "k" * 32
         [*built.lookup.search(Query())]
     assert hub.asked == ["search", "search"]
+
+
+def test_a_hub_that_is_down_needs_no_other_way(home: Path) -> None:
+    with services_on(home, Hub(name="civitai", loras=[lora()])) as built:
+        built.lookup.fetch(lora().ref)
+        down = HubDown("The hub can't be reached.", hub="civitai")
+        assert built.lookup.explain(down, lora().ref) is down
+
+
+def test_a_name_no_lock_file_may_hold_gets_no_entry(home: Path) -> None:
+    with services_on(home, Hub(name="civitai")) as built:
+        found = IdentifiedFile(path="ink.safetensors", state="recognised", ref=lora().versions[0].ref)
+        assert built.lookup.entry_of(found, "a:b.safetensors") is None
+        assert built.lookup.entry_of(found, "ink.safetensors") is not None
 
 
 @pytest.mark.usefixtures("new_answers")

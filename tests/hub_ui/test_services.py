@@ -15,8 +15,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.demo.hubs.folder import generate_safetensors
-from hub_ui.library import lockfile
-from hub_ui.library.library import Library
+from hub_ui.library import Library, lockfile
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -64,18 +63,14 @@ def test_open_asks_the_hub_and_remembers_and_an_unknown_lora_is_not_found_in_its
 
 
 @pytest.mark.parametrize("error", [DOWN, RateLimited("Slow down.", hub="civitai")])
-def test_while_the_hub_cannot_answer_open_gives_what_is_remembered(
+def test_while_the_hub_cannot_answer_open_gives_what_is_remembered_and_else_says_why(
     built: Services, hub: Hub, error: HubDown | RateLimited
 ) -> None:
     built.lookup.get(REF)
     hub.error = error
     assert built.lookup.get(REF).title == "Ink lines"
-
-
-def test_a_hub_that_is_down_is_told_where_nothing_is_remembered(built: Services, hub: Hub) -> None:
-    hub.error = DOWN
-    with pytest.raises(HubDown):
-        built.lookup.get(REF)
+    with pytest.raises(type(error)):
+        built.lookup.get(Ref.parse("civitai:77"))
 
 
 @pytest.mark.usefixtures("new_answers")
@@ -87,18 +82,12 @@ def test_a_missing_key_is_told_even_where_something_is_remembered(built: Service
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_a_lora_that_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
+@pytest.mark.parametrize("ref", [REF, FIRST])
+def test_a_lora_that_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub, ref: Ref) -> None:
     built.lookup.get(REF)
     hub.loras.clear()
-    assert built.lookup.get(REF).access == "removed"
+    assert built.lookup.get(ref).access == "removed"
     assert built.catalog.lora(REF).access == "removed"
-
-
-@pytest.mark.usefixtures("new_answers")
-def test_a_card_of_a_removed_lora_marks_the_whole_lora(built: Services, hub: Hub) -> None:
-    built.lookup.get(REF)
-    hub.loras.clear()
-    assert built.lookup.get(FIRST).access == "removed"
 
 
 def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
@@ -157,25 +146,24 @@ def held(built: Services, weight: float | None = None) -> Entry:
     return entry
 
 
-def test_a_lora_of_the_library_is_tried_without_asking_its_hub(built: Services, hub: Hub) -> None:
+def test_a_lora_of_the_library_is_tried_without_asking_its_hub_while_its_file_is_there(
+    built: Services, hub: Hub
+) -> None:
     entry = held(built)
     [adapter] = built.generation.inputs([REF], [0.5])
     assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
     assert (adapter.trigger_words, adapter.architecture) == (("inkstyle",), "sdxl")
     assert hub.asked == []
+    built.library.path(entry).unlink()
+    hub.error = DOWN
+    with pytest.raises(HubDown):
+        built.generation.inputs([REF])
 
 
 @pytest.mark.parametrize(("authors", "used"), [(0.7, 0.7), (0.0, 0.0), (None, 1.0)])
 def test_without_a_weight_the_authors_own_is_used(built: Services, authors: float | None, used: float) -> None:
     held(built, weight=authors)
     assert built.generation.inputs([REF])[0].weight == used
-
-
-def test_a_file_that_went_missing_is_pulled_again(built: Services, hub: Hub) -> None:
-    built.library.path(held(built)).unlink()
-    hub.error = DOWN
-    with pytest.raises(HubDown):
-        built.generation.inputs([REF])
 
 
 SHA = "ab" * 32
@@ -197,17 +185,15 @@ def server(hub: Hub) -> Iterator[Server]:
         yield answering
 
 
-def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, server: Server) -> None:
+def test_inspect_reads_a_header_once_and_the_lora_is_found_by_its_rank(
+    built: Services, hub: Hub, server: Server
+) -> None:
+    built.lookup.get(REF)
+    assert 4 not in built.catalog.search(Query()).facets.of("rank")
     first = built.lookup.inspect(REF)
     assert (first.adapter.rank, first.size, first.requests, first.bytes_read > 0) == (4, len(SMALL), 1, True)
     assert built.lookup.inspect(REF) == replace(first, requests=0, bytes_read=0)
     assert len(server.asked) == 1
-
-
-def test_a_file_is_found_by_the_rank_its_header_proves(built: Services, hub: Hub, server: Server) -> None:
-    built.lookup.get(REF)
-    assert 4 not in built.catalog.search(Query()).facets.of("rank")
-    built.lookup.inspect(FIRST)
     assert built.catalog.search(Query()).facets.of("rank")[4] == 1
 
 

@@ -29,6 +29,7 @@ from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, 
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all
+from hub_ui.library.download import Meter, PullCancelled
 from hub_ui.library.download.partial_file import (
     PartialFile,
     check_file,
@@ -36,7 +37,6 @@ from hub_ui.library.download.partial_file import (
     check_start,
     hash_while_written,
 )
-from hub_ui.library.download.progress import Meter, PullCancelled
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
@@ -315,7 +315,7 @@ _MOST_TRIES = 2
 
 def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: RetryPolicy | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
-    meter.total = download.size
+    meter.at(0, download.size)
     # Its warnings spell out signed addresses, which let their bearer in, and say nothing that our error does not.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     check_space(part.parent, download.size)

@@ -9,7 +9,7 @@ from connectors.errors import NotFound
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _
-from hub_ui.library.queue_store import Task
+from hub_ui.library.queue_tasks import Task
 from hub_ui.services import Services
 
 TRIES = 5

@@ -22,8 +22,7 @@ from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
 from hub_ui.services import Services
 from hub_ui.settings import Settings, saved_settings
-from hub_ui.settings.keys import KeyPlace, check_key, key_place, require_keys
-from hub_ui.settings.saved_settings import SavedSettings, hide_password
+from hub_ui.settings.saved_settings import KeyPlace, SavedSettings, check_key, hide_password, key_place, require_keys
 from hub_ui.web.browse.facets import level_words
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,

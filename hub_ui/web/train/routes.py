@@ -21,12 +21,12 @@ from starlette.datastructures import UploadFile
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import MOST_UPLOADED, Order, Run, terms_of
+from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, start_training, terms_of
 from hub_ui.generate.request import IsCancelled, Step
 from hub_ui.i18n import N_, _
 from hub_ui.jobs import Jobs, JobSubject, Stopped
 from hub_ui.settings import REFUSALS
-from hub_ui.training import Trainer, TrainingSet, price, training_set
+from hub_ui.training import TrainingSet, follow_training, price, training_set
 from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
 from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Uploads, plain_name
@@ -66,7 +66,7 @@ class TrainRoutes(Room):
     `folder` holds one packed zip a set of images, named by its id, which is a secret.
     """
 
-    trainer: Trainer
+    runs: Runs
     jobs: Jobs
     uploads: Uploads
     folder: Path
@@ -90,7 +90,7 @@ class TrainRoutes(Room):
         listed: dict[str, Any] = {"runs": [], "runs_problem": ""}
         own = {job.step.run for job in self.jobs.all(KIND) if job.step is not None}
         try:
-            listed["runs"] = [run for run in self.trainer.list_running() if run.id not in own]
+            listed["runs"] = [run for run in list_running(self.runs) if run.id not in own]
         except HubUiError as error:
             listed["runs_problem"] = error.message
         return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
@@ -119,7 +119,7 @@ class TrainRoutes(Room):
 
         def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
             on_progress(Progress(text=_("Uploading the images…")))
-            return self.wait(self.trainer.start(order, found), on_progress, is_cancelled)
+            return self.wait(start_training(self.runs, order, found.zipped), on_progress, is_cancelled)
 
         self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images, order))
         return self.answer(request)
@@ -127,7 +127,7 @@ class TrainRoutes(Room):
     def follow(self, request: Request, run: Text) -> Response:
         """One that was started elsewhere, or before this page was."""
         self.check()
-        found = self.trainer.get(run)
+        found = self.runs.get("trainings", run)
         subject = JobSubject(kind=KIND, name=terms_of(found).trigger_word or found.id)
         self.jobs.start(subject, partial(self.wait, found), inputs=found.id)
         return self.answer(request)
@@ -135,13 +135,13 @@ class TrainRoutes(Room):
     def cancel(self, request: Request, run: Text) -> Response:
         """One that nobody follows here."""
         self.check()
-        self.trainer.cancel(run)
+        self.runs.cancel(self.runs.get("trainings", run))
         return self.answer(request)
 
     def check(self) -> None:
         """Raises our errors where nothing can be trained."""
         self.services.policy.check("train")
-        self.trainer.need_key()
+        self.runs.need_key("Training a LoRA")
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
         """What would be sent and what it costs; nothing is sent yet."""
@@ -165,7 +165,7 @@ class TrainRoutes(Room):
             on_progress(Progress(text=step.stage, percent=percent, run=run.id))
 
         on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
-        return self.trainer.follow(run, tell)[1]
+        return follow_training(self.services, self.runs, run, tell)[1]
 
     def answer(self, request: Request) -> Response:
         if is_part(request):
@@ -194,7 +194,7 @@ class TrainRoutes(Room):
         """On Replicate, then here."""
         job = self.jobs.find(id_)
         if job is not None and job.step is not None and job.step.run:
-            self.trainer.cancel(job.step.run)
+            self.runs.cancel(self.runs.get("trainings", job.step.run))
         self.jobs.stop(id_, _(CANCELLED))
         return self.answer(request)
 
@@ -229,9 +229,9 @@ def find_images(folder: Path, id_: str) -> TrainingSet:
 
 def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
     """With a folder of its own, for the images that wait for their start."""
-    trainer = Trainer(pages.services)
-    closing.callback(trainer.close)
+    runs = Runs(pages.services.replicate)
+    closing.callback(runs.close)
     folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
     limits = replace(pages.services.policy.limits, upload_bytes=MOST_UPLOADED)
     uploads = Uploads(folder=folder, limits=limits, spend=lambda _bytes: None)
-    return TrainRoutes(pages=pages, trainer=trainer, jobs=jobs, uploads=uploads, folder=folder)
+    return TrainRoutes(pages=pages, runs=runs, jobs=jobs, uploads=uploads, folder=folder)

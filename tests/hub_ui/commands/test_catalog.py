@@ -51,9 +51,11 @@ def test_what_is_imported_is_found_offline(line: Line, new_home: NewHome, tmp_pa
     assert line("search", "", "--offline")[1]["results"] != []
 
 
-def test_a_person_reads_sentences(line: Line, new_home: NewHome, tmp_path: Path) -> None:
-    new_home("one")
-    line("crawl", "--hub", "civitai")
+def test_a_person_reads_a_table_of_a_crawl_and_sentences_on_the_catalog(line: Line, tmp_path: Path) -> None:
+    code, text = line.words("crawl", "--hub", "civitai")
+    assert (code, text.split()[:3]) == (0, ["HUB", "PAGES", "NEW"])
+    row = text.splitlines()[1].split()
+    assert (row[0], row[-1]) == ("CivitAI", "complete")
     path = tmp_path / "c.zst"
     assert "LoRAs in" in line.words("catalog", "export", str(path))[1]
     assert "0 of them new or changed" in line.words("catalog", "import", str(path))[1]
@@ -87,13 +89,6 @@ def test_a_crawl_gives_one_document_with_every_hub(line: Line) -> None:
     ]
     assert all(hub["new"] > 0 for hub in document["hubs"])
     assert document["stopped"] is False
-
-
-def test_a_person_reads_a_table(line: Line) -> None:
-    code, text = line.words("crawl", "--hub", "civitai")
-    assert (code, text.split()[:3]) == (0, ["HUB", "PAGES", "NEW"])
-    assert text.splitlines()[1].split()[0] == "CivitAI"
-    assert text.splitlines()[1].split()[-1] == "complete"
 
 
 def test_a_hub_that_fails_gives_the_exit_code_and_the_others_are_read(line: Line, hubs: HubEndpoints) -> None:
@@ -138,15 +133,12 @@ def test_the_exit_code_is_that_of_the_worst_failure(
     assert exit_code(hubs, chosen=chosen) == code
 
 
-def test_the_line_of_progress_has_counts_the_rate_and_the_time_left() -> None:
+def test_the_line_of_progress_has_counts_the_rate_the_time_left_and_what_is_waited_for() -> None:
     done = Progress(hub="replicate", label="Replicate", new=25, ended=True, fraction=1.0)
     half = Progress(hub="civitai", label="CivitAI", new=1000, unchanged=200, fraction=0.5, seconds=60.0)
     text, fraction = describe([half, done], 60.0)
     assert text == "CivitAI 1,200 · Replicate 25 · 20 LoRAs/s · about 1 min left"
     assert fraction == 0.5
-
-
-def test_a_hub_that_is_waited_for_is_told() -> None:
     hub = Progress(hub="civitai", label="CivitAI", waits="CivitAI asks to slow down.")
     assert describe([hub], 1.0)[0].endswith("CivitAI asks to slow down.")
 

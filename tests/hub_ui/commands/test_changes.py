@@ -15,6 +15,9 @@ def test_what_was_removed_comes_back(pulled: dict[str, Path], line: Line, folder
     code, document = line("undo")
     assert (code, [one["ref"] for one in document["done"]]) == (0, [CIVITAI, removed[1]["ref"]])
     assert ((folder / "loras.lock").read_text(), pulled["civitai"].exists()) == (before, True)
+    line.words("remove", CIVITAI)
+    assert "1 LoRA removed" in line.words("undo", "--list")[1]
+    assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
 
 
 def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line) -> None:
@@ -23,12 +26,6 @@ def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line)
     assert line("undo", "--empty") == (0, {"freed": size})
     assert line("undo")[0] == 4
     assert line("undo", "--empty", "--list")[0] == 2
-
-
-def test_undoing_is_told_in_words(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    line.words("remove", CIVITAI)
-    assert "1 LoRA removed" in line.words("undo", "--list")[1]
-    assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
 
 
 def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:

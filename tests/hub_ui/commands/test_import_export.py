@@ -67,6 +67,10 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert (entry.title, entry.trigger_words, entry.base_model) == ("Red Style", ("redstyle",), "sdxl-1.0")
     assert entry.source.endswith("/api/download/models/2001?fileId=3001")
     assert list(lock.parent.iterdir()) == [lock]
+    code, out = line.words("import", str(mine), "--lock", str(tmp_path / "loras.lock"))
+    assert code == 0
+    assert f"recognised  styles/red old name.safetensors  Red Style  {CIVITAI}  (catalog)\n" in out
+    assert out.endswith(f"1 entry added to {tmp_path / 'loras.lock'}.\n")
 
 
 def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
@@ -86,13 +90,6 @@ def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
     [entry] = lockfile.loads((tmp_path / "loras.lock").read_text())
     assert document["files"][0]["entry"] == str(entry.ref) == f"local:copy@{entry.sha256}"
     assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
-
-
-def test_people_get_a_table(mine: Path, line: Line, tmp_path: Path) -> None:
-    code, out = line.words("import", str(mine), "--lock", str(tmp_path / "loras.lock"))
-    assert code == 0
-    assert f"recognised  styles/red old name.safetensors  Red Style  {CIVITAI}  (SHA256)\n" in out
-    assert out.endswith(f"1 entry added to {tmp_path / 'loras.lock'}.\n")
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(line: Line, tmp_path: Path) -> None:
@@ -124,11 +121,16 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
-def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
+def test_someone_elses_notes_stay_unless_forced_and_nothing_is_written_for_a_missing_file(
+    red: Path, line: Line
+) -> None:
     red.with_suffix(".json").write_text("mine")
     assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
     assert red.with_suffix(".json").read_text() == "mine"
     assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
+    red.unlink()
+    code, document = line("export", "--for", "a1111")
+    assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
 
 
 def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
@@ -137,25 +139,11 @@ def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: Hub
     assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
 
 
-def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:
-    red.unlink()
-    code, document = line("export", "--for", "a1111")
-    assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
-
-
-def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, home: Path) -> None:
+def test_removing_a_lora_takes_what_was_written_for_it_but_for_what_someone_changed(red: Path, line: Line) -> None:
     line("export", "--for", "a1111")
     line("export", "--for", "comfyui")
-    assert line("remove", CIVITAI)[0] == 0
-    left = [path for path in (home / "loras").rglob("*.*n") if ".trash" not in path.parts]
-    assert left == [home / "loras" / ".hub-ui" / "exported.json"]
-    assert not red.parent.exists()
-
-
-def test_removing_a_lora_leaves_what_someone_changed(red: Path, line: Line) -> None:
-    line("export", "--for", "a1111")
     red.with_suffix(".json").write_text("mine")
-    line("remove", CIVITAI)
+    assert line("remove", CIVITAI)[0] == 0
     assert list(red.parent.iterdir()) == [red.with_suffix(".json")]
 
 

@@ -131,9 +131,6 @@ def test_licenses_tell_what_the_whole_set_permits(pulled: dict[str, Path], line:
     assert together == {
         "sell_images": "unknown", "run_as_service": "no", "sell": "no", "merge": "unknown", "no_credit": "no",
     }  # fmt: skip
-
-
-def test_licenses_print_a_sentence_a_question(pulled: dict[str, Path], line: Line) -> None:
     code, out = line.words("licenses")
     assert (code, "May you, with all 3 together:\n" in out) == (0, True)
     assert "  run it as a paid service  no: " in out

@@ -9,34 +9,27 @@ from tests.hub_ui.library.shared_hubs import CIVITAI, REPLICATE, Line
 
 def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     pulled["civitai"].unlink()
+    place = pulled["civitai"].relative_to(folder).as_posix()
+    table = f"STATE    FILE\nmissing  {place}\n2 files right, 1 wrong, 0 that no entry names.\n"
+    assert line.words("verify")[1] == table
     whole = pulled["replicate"].read_bytes()
     pulled["replicate"].write_bytes(whole[:-1] + b"\xff")
     (folder / "stranger.safetensors").write_bytes(b"?")
     code, document = line("verify")
     assert code == 7
-    assert document["missing"] == [pulled["civitai"].relative_to(folder).as_posix()]
+    assert document["missing"] == [place]
     assert document["changed"] == [pulled["replicate"].relative_to(folder).as_posix()]
     assert document["foreign"] == ["stranger.safetensors"]
 
 
-def test_verify_prints_a_table(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    pulled["civitai"].unlink()
-    _, out = line.words("verify")
-    place = pulled["civitai"].relative_to(folder).as_posix()
-    assert out == f"STATE    FILE\nmissing  {place}\n2 files right, 1 wrong, 0 that no entry names.\n"
-
-
-def test_remove_forgets_the_lora_and_its_file(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+def test_remove_forgets_the_lora_and_its_file_which_may_be_kept(
+    pulled: dict[str, Path], line: Line, folder: Path
+) -> None:
     code, document = line("remove", "civitai:1001")
-    assert (code, document["ref"], document["removed"]) == (0, CIVITAI, True)
-    assert not pulled["civitai"].exists()
-    assert len(lockfile.loads((folder / "loras.lock").read_text())) == 2
-
-
-def test_remove_may_keep_the_file(pulled: dict[str, Path], line: Line) -> None:
+    assert (code, document["ref"], document["removed"], pulled["civitai"].exists()) == (0, CIVITAI, True, False)
     assert line("remove", REPLICATE, "--keep-file")[0] == 0
-    assert pulled["replicate"].exists()
-    assert line("verify")[1]["foreign"] != []
+    assert (pulled["replicate"].exists(), line("verify")[1]["foreign"] != []) == (True, True)
+    assert len(lockfile.loads((folder / "loras.lock").read_text())) == 1
 
 
 def test_removing_what_is_not_there_costs_nothing_else(pulled: dict[str, Path], line: Line) -> None:

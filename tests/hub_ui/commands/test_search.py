@@ -11,7 +11,7 @@ from connectors.errors import HubDown
 from connectors.query import Query, Range
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui.commands.options import parse_source
+from hub_ui.commands import parse_source
 from hub_ui.commands.search import Search
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry

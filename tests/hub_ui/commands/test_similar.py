@@ -17,16 +17,12 @@ def fill(home: Path) -> None:
         pass
 
 
-def test_similar_loras_of_the_catalog_are_records(line: Line, home: Path) -> None:
+def test_similar_loras_of_the_catalog_are_records_or_a_table(line: Line, home: Path) -> None:
     fill(home)
     code, document = line("similar", "civitai:11")
     assert code == 0
     found = {(record["title"], record["score"], record["reason"]) for record in document["results"]}
     assert found == {("Ink wash 12", 1.0, "same subject"), ("Ink wash 13", 1.0, "same subject")}
-
-
-def test_a_person_reads_a_table(line: Line, home: Path) -> None:
-    fill(home)
     code, text = line.words("similar", "civitai:11")
     assert (code, text.split()[0], "Ink wash 13" in text) == (0, "TITLE", True)
 

@@ -16,7 +16,7 @@ from connectors.connector import HttpDownload
 from connectors.errors import HubUiError, IntegrityError, UsageError
 from connectors.ref import Ref
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.library.download.progress import PullCancelled
+from hub_ui.library.download import Meter, PullCancelled
 from tests.clock import Clock
 from tests.connectors import serving
 from tests.connectors.serving import Answer, Asked, Hub
@@ -225,7 +225,7 @@ def test_nothing_is_left_of_what_was_stopped_nor_asked_for_before_the_first_byte
         made.fetch(found(hub, 1), before=refuse)
     assert hub.asked == []
     with pytest.raises(PullCancelled):
-        made.fetch(found(hub, 1), is_cancelled=lambda: True)
+        made.fetch(found(hub, 1), Meter(is_cancelled=lambda: True))
     assert all_bytes(folder) == 0
 
 

@@ -1,17 +1,16 @@
 """One small file on each of the three local hubs, and a library that pulls it the way the app does."""
 
 import hashlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import connectors
 from connectors.connector import Connector, pin
 from connectors.ref import HubName, Ref
+from hub_ui.library import Library
+from hub_ui.library.download import Meter
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import read_state
-from hub_ui.library.download.progress import Progress
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, record
@@ -48,19 +47,12 @@ def partial_bytes(library: Library) -> int:
     return sum(stop - start for state in states if state for start, stop in state.spans)
 
 
-def pull(
-    hubs: HubEndpoints,
-    hub: HubName,
-    library: Library,
-    *,
-    on_progress: Callable[[Progress], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-) -> Entry:
+def pull(hubs: HubEndpoints, hub: HubName, library: Library, meter: Meter | None = None) -> Entry:
     connector = connector_of(hubs, hub)
     pinned = pin(connector, Ref.parse(REFS[hub]))
     about = record(ref=pinned, hub=hub, creator="maker")
     locate = partial(connector.download, pinned)
-    return library.pull(locate, about, on_progress=on_progress, is_cancelled=is_cancelled)
+    return library.pull(locate, about, meter or Meter())
 
 
 def weights_in(library: Library) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.ref import Ref
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Clock, Queue, Report
 from tests.hub_ui.library.building import entry
@@ -89,7 +89,7 @@ class Pulls:
 
 
 def at(done: int, total: int | None = 100) -> Progress:
-    return Progress(done=done, total=total, seconds=0.0)
+    return Progress(done=done, total=total)
 
 
 def eventually(true: Callable[[], Any]) -> None:

@@ -10,6 +10,7 @@ from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.record import Lora
 from connectors.ref import Ref, local_ref
 from connectors.weights.inspect import Facts, inspect_path
+from hub_ui.library import Library
 from hub_ui.library.identify import (
     KEPT_SECONDS,
     Digests,
@@ -17,10 +18,8 @@ from hub_ui.library.identify import (
     Identifier,
     OwnFiles,
     digests,
-    entry_of,
     files_in,
 )
-from hub_ui.library.library import Library
 from hub_ui.library.sync import foreign
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import lora
@@ -156,11 +155,6 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     names = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
     assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
-
-
-def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
-    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
-    assert entry_of(found, "a:b.safetensors", "") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -59,16 +59,10 @@ def test_values_are_plain_json() -> None:
 OTHER_LOCK = Ref.parse("civitai:7@8#9")
 
 
-def test_new_entries_and_known_ones_are_distinguished() -> None:
-    found = merge([entry()], [entry(), entry(ref=OTHER_LOCK, file="sd1/bo/Other.safetensors")])
-    assert [(one.entry.ref, one.state) for one in found] == [(INK, "here"), (OTHER_LOCK, "new")]
-
-
-def test_the_same_ref_with_other_bytes_differs_and_ours_is_kept() -> None:
-    [found] = merge([entry()], [entry(sha256="b" * 64)])
-    assert (found.state, found.entry.sha256) == ("differs", "a" * 64)
-
-
-def test_a_file_name_that_is_taken_here_is_changed() -> None:
-    [found] = merge([entry()], [entry(ref=OTHER_LOCK, file="SD1/ada/Ink lines-2001.safetensors")])
-    assert found.entry.file == "SD1/ada/Ink lines-2001-b01dde3c.safetensors"
+def test_of_two_locks_ours_is_kept_and_what_is_new_gets_a_file_name_that_is_free() -> None:
+    other = entry(ref=OTHER_LOCK, file="SD1/ada/Ink lines-2001.safetensors")
+    here, new = merge([entry()], [entry(), other])
+    assert (here.entry.ref, here.state, new.entry.ref, new.state) == (INK, "here", OTHER_LOCK, "new")
+    assert new.entry.file == "SD1/ada/Ink lines-2001-b01dde3c.safetensors"
+    [differs] = merge([entry()], [entry(sha256="b" * 64)])
+    assert (differs.state, differs.entry.sha256) == ("differs", "a" * 64)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked
+from connectors.errors import Gated, HubUiError, NotFound, RegionBlocked
 from connectors.ref import Ref
 from hub_ui.library.sync import best_home, explain
 from tests.hub_ui.stand_ins import lora, version
@@ -64,12 +64,6 @@ def test_a_gate_names_the_page_where_access_is_asked() -> None:
     assert advice(
         Gated("Ask for it on the LoRA's own page.", hub="civitai"), url="https://civitai.com/models/1001"
     ) == ("Ask for it on the LoRA's own page. Its page: https://civitai.com/models/1001")
-
-
-def test_what_passes_needs_no_other_way() -> None:
-    down = HubDown("The hub can't be reached.", hub="civitai")
-    assert explain(down, REF, lora(), [MIRROR]) is down
-    assert explain(GONE, REF, None, []) is GONE
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue, Report
-from hub_ui.library.queue_store import Failure, QueueLimits, Task
+from hub_ui.library.queue_tasks import Failure, QueueLimits, Task
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.queueing import HF, A, B, C, D, Moved, Pulls, at, eventually, queue
 
@@ -224,6 +224,14 @@ def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -
     running.wait(task.id)
     running.retry(task.id)
     assert running.wait(task.id).state == "done"
+
+
+def test_adding_one_that_failed_starts_it_afresh(running: Queue, pulls: Pulls) -> None:
+    pulls.outcomes[A].append(NotFound("It is gone."))
+    failed = running.wait(running.add(A, "Ink lines").id)
+    pulls.held.set()
+    again = running.add(A)
+    assert (failed.attempts, again.id, again.attempts, again.error) == (1, failed.id, 0, None)
 
 
 def test_retry_ends_a_wait_for_the_next_try(running: Queue, pulls: Pulls) -> None:

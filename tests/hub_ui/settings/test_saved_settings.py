@@ -1,12 +1,23 @@
+"""Settings that were saved; keys with keyring's own interface and a real file behind it, and without a keyring."""
+
+import json
 import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends import null
+from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from connectors.errors import UsageError
+from connectors.errors import HubUiError, UsageError
 from hub_ui.settings import from_environment, saved_settings
-from hub_ui.settings.saved_settings import SavedSettings, hide_password, use_proxy
+from hub_ui.settings.saved_settings import Keys, SavedSettings, hide_password, use_proxy
 
 PROXY = "http://ada:secret@10.0.0.1:3128"
 
@@ -78,3 +89,141 @@ def test_a_proxy_counts_while_the_app_runs_and_never_for_this_computer(monkeypat
 def test_the_page_shows_an_address_without_its_password() -> None:
     assert hide_password(PROXY) == "http://10.0.0.1:3128"
     assert hide_password("http://10.0.0.1:3128") == "http://10.0.0.1:3128"
+
+
+KEY = "hf_0123456789"
+
+
+class FileKeyring(KeyringBackend):
+    """A system's keyring, as far as hub-ui can tell."""
+
+    priority = 1.0
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.file = file
+        self.is_locked = False
+
+    def entries(self) -> dict[str, str]:
+        if self.is_locked:
+            raise KeyringLocked("locked")
+        return dict(json.loads(self.file.read_text())) if self.file.exists() else {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.entries().get(f"{service}/{username}")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.file.write_text(json.dumps({**self.entries(), f"{service}/{username}": password}))
+
+    def delete_password(self, service: str, username: str) -> None:
+        entries = self.entries()
+        if f"{service}/{username}" not in entries:
+            raise PasswordDeleteError("not there")
+        del entries[f"{service}/{username}"]
+        self.file.write_text(json.dumps(entries))
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[FileKeyring]:
+    before = keyring.get_keyring()
+    backend = FileKeyring(tmp_path / "system.json")
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def keys(home: Path) -> Keys:
+    return Keys({}, home / "keys.json")
+
+
+def files(home: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in home.rglob("*") if path.is_file()}
+
+
+def test_a_key_goes_into_the_keyring_and_the_file_says_only_that_it_is_there(
+    keys: Keys, system: FileKeyring, home: Path
+) -> None:
+    keys.put("huggingface", f" {KEY}\n")
+    assert (keys["huggingface"], keys.place("huggingface")) == (KEY, "keyring")
+    assert files(home) == {"keys.json": '{"huggingface": null}'}
+    assert system.entries() == {"hub-ui/huggingface": KEY}
+    keys.put("huggingface", KEY)
+    assert dict(Keys({}, home / "keys.json")) == {"huggingface": KEY}
+
+
+def test_a_key_that_another_process_keeps_counts_at_once(keys: Keys, home: Path) -> None:
+    assert dict(keys) == {}
+    Keys({}, home / "keys.json", has_keyring=False).put("civitai", "civ_1")
+    assert dict(keys) == {"civitai": "civ_1"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the mode of a file means nothing here")
+def test_without_a_keyring_a_file_for_its_owner_alone_has_it(home: Path) -> None:
+    keys = Keys({}, home / "keys.json", has_keyring=False)
+    keys.put("civitai", "civ_1")
+    assert (keys["civitai"], keys.place("civitai"), list(keys), len(keys)) == ("civ_1", "file", ["civitai"], 1)
+    assert stat.S_IMODE((home / "keys.json").stat().st_mode) == 0o600
+    assert list(files(home)) == ["keys.json"]
+
+
+def test_a_keyring_that_keeps_nothing_is_none(keys: Keys, system: FileKeyring) -> None:
+    keyring.set_keyring(null.Keyring())  # type: ignore[no-untyped-call]
+    keys.put("civitai", "civ_1")
+    assert (keys["civitai"], keys.place("civitai")) == ("civ_1", "file")
+
+
+def test_a_locked_keyring_gives_no_key_and_takes_none(keys: Keys, system: FileKeyring, home: Path) -> None:
+    keys.put("civitai", "civ_1")
+    system.is_locked = True
+    again = Keys({}, home / "keys.json")
+    assert (dict(again), again.place("civitai")) == ({}, "keyring")
+    again.put("civitai", "civ_2")
+    assert (again["civitai"], again.place("civitai")) == ("civ_2", "file")
+
+
+@pytest.mark.parametrize("has_keyring", [True, False])
+def test_a_key_that_is_removed_is_nowhere(system: FileKeyring, home: Path, has_keyring: bool) -> None:
+    keys = Keys({}, home / "keys.json", has_keyring=has_keyring)
+    keys.put("replicate", "r8_1")
+    keys.remove("replicate")
+    assert (dict(keys), keys.place("replicate"), system.entries()) == ({}, None, {})
+    assert files(home) == {"keys.json": "{}"}
+
+
+def test_the_environments_key_comes_first_and_is_not_replaced(home: Path) -> None:
+    keys = Keys({"civitai": "civ_env"}, home / "keys.json", has_keyring=False)
+    with pytest.raises(UsageError, match="CIVITAI_TOKEN is set, and comes first"):
+        keys.put("civitai", "civ_1")
+    assert (keys["civitai"], keys.place("civitai"), files(home) if home.exists() else {}) == ("civ_env", "given", {})
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a b", "schlüssel", "a\x00", "k" * 1001])
+def test_what_can_be_no_key_is_refused_unseen(keys: Keys, text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        keys.put("civitai", text)
+    assert not text.strip() or text not in raised.value.message
+
+
+def test_a_key_that_can_not_be_kept_is_in_no_message(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file in the place of the folder")
+    keys = Keys({}, tmp_path / "home" / "keys.json", has_keyring=False)
+    with pytest.raises(HubUiError) as raised:
+        keys.put("civitai", KEY)
+    assert KEY not in repr(raised.value) + str(raised.value.__cause__) + repr(keys)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"civitai": 7}', '{"nobody": "x"}'])
+def test_a_damaged_file_is_as_if_there_were_none(keys: Keys, home: Path, text: str) -> None:
+    home.mkdir()
+    (home / "keys.json").write_text(text)
+    assert dict(keys) == {}
+
+
+def test_the_keyring_is_loaded_only_where_it_has_something(home: Path) -> None:
+    """Its import takes a third of a second, which every command would pay."""
+    code = (
+        "import os, sys; from hub_ui import settings; "
+        "assert dict(settings.from_environment(os.environ).tokens) == {}; assert 'keyring' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "HUB_UI_HOME": str(home)})

@@ -13,7 +13,9 @@ from hub_ui.library import lockfile
 from hub_ui.library.disk import stamp
 from hub_ui.library.download.partial_file import PartState, part_of, read_state
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue_store import QueueStore, Task
+from hub_ui.library.queue import Queue
+from hub_ui.library.queue_tasks import Task
+from tests.hub_ui.library.queueing import Pulls
 from tests.tools.chaos.wanted import Wanted
 
 Stamp = tuple[int, int, int]
@@ -79,9 +81,9 @@ class Home:
         """Of the queue: each ref once, none failed, and whatever is done is in the library."""
         if not self.queue.exists():
             return ()
-        store = QueueStore(self.queue)
-        rows = store.tasks()
-        store.close()
+        queue = Queue(self.queue, Pulls())
+        rows = queue.tasks()
+        queue.stop()
         twice = [ref for ref, count in Counter(row.ref for row in rows).items() if count > 1]
         wrong = [row for row in rows if row.state not in ("waiting", "running", "done")]
         entries = self.entries()

@@ -8,8 +8,8 @@ import pytest
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
-from hub_ui.library.queue_store import QueueStore
 from tests.hub_ui.library.building import entry
+from tests.hub_ui.library.queueing import Pulls, queue
 from tests.tools.chaos.__main__ import Stage, stage
 from tests.tools.chaos.home import Broken, Home
 from tests.tools.chaos.wanted import Wanted
@@ -44,10 +44,8 @@ def home(tmp_path: Path) -> Home:
     known = entry(ref=REF, file="ink.safetensors", size=content.size, sha256=content.sha256)
     (path / "loras" / "loras.lock").write_text(lockfile.dumps([known]))
     wanted = Wanted(ref=REF, hub="civitai", place="/301/", size=content.size, sha256=content.sha256, rate=None)
-    store = QueueStore(path / "queue.sqlite")
-    row = store.add(str(REF), "Ink")
-    store.move(row.id, "done", only_from=["waiting"], done=content.size, total=content.size)
-    store.close()
+    with queue(path, Pulls()) as running:
+        running.wait(running.add(REF, "Ink").id)
     return Home(path=path, wanted=[wanted])
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
-from hub_ui.commands.options import memory_size
+from hub_ui.commands import memory_size
 from hub_ui.generate.base_models.download import DownloadPlan
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui.library.queue_store import Failure, Task, TaskState
+from hub_ui.library.queue_tasks import Failure, Task, TaskState
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.downloads.routes import DownloadRoutes

@@ -18,7 +18,7 @@ from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
 from hub_ui.settings import saved_settings
-from hub_ui.settings.keys import Keys, KeyStore
+from hub_ui.settings.saved_settings import Keys
 from tests.hub_ui.hosting.private_data import ADA, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
@@ -30,7 +30,7 @@ KEY = "civ_buyer"
 @pytest.fixture(scope="module")
 def on_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("keys")
-    keys = Keys({"replicate": "r8_env"}, KeyStore(home / "keys.json", has_keyring=False))
+    keys = Keys({"replicate": "r8_env"}, home / "keys.json", has_keyring=False)
     with running_hubs(CONTRACT) as hubs, services_of(hubs, home, tokens=keys) as built:
         yield built
 

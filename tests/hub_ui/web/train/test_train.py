@@ -4,7 +4,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -18,10 +18,10 @@ from starlette.testclient import TestClient
 
 from connectors.claims.resolve import record_of
 from connectors.ref import Ref
+from connectors.replicate.runs import Runs, list_running
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs import Jobs, Stopped
 from hub_ui.services import Services
-from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.train.routes import build_train
 from tests.hub_ui.library.shared_hubs import CONTRACT
@@ -47,9 +47,9 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture
 def lasting(slow: Services) -> Iterator[Services]:
     yield slow
-    trainer = Trainer(slow)
-    for run in trainer.list_running():
-        trainer.cancel(run.id)
+    with closing(Runs(slow.replicate)) as runs:
+        for run in list_running(runs):
+            runs.cancel(run)
 
 
 @contextmanager

@@ -1,38 +1,20 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
 from connectors.ref import HubName, Ref
-from hub_ui.library.queue_store import QueueLimits, QueueStore, SpeedMeter, Task, next_up, seconds_until
+from hub_ui.library.queue_tasks import QueueLimits, SpeedMeter, Task, next_up, seconds_until
 from tests.hub_ui.library.queueing import HF, A, B, C, Moved
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "queue.sqlite"
-
-
-def test_adding_a_ref_that_failed_starts_it_afresh(path: Path) -> None:
-    store = QueueStore(path)
-    row = store.add("civitai:1", "Ink lines")
-    store.move(row.id, "failed", only_from=("waiting",), attempts=5, error_name="NotFound", error_message="Gone.")
-    again = store.add("civitai:1", "Ink lines")
-    assert (again.id, again.state, again.attempts, again.error) == (row.id, "waiting", 0, None)
-    store.close()
-
-
-def test_what_ran_waits_again(path: Path) -> None:
-    store = QueueStore(path)
-    store.move(store.add("civitai:1", "").id, "running", only_from=("waiting",))
-    store.waiting_again()
-    assert [row.state for row in store.tasks(("waiting",))] == ["waiting"]
-    store.close()
 
 
 def row(ref: Ref = A, **fields: Any) -> Task:
     return Task(**{"id": 1, "ref": ref, "title": "Ink lines", "state": "waiting", **fields})
+
+
+@pytest.mark.parametrize(("done", "total", "fraction"), [(1, 4, 0.25), (5, 4, 1.0), (1, None, None), (0, 0, None)])
+def test_a_fraction_needs_a_total(done: int, total: int | None, fraction: float | None) -> None:
+    assert row(done=done, total=total).fraction == fraction
 
 
 LATER = row(A, not_before=50.0)
@@ -82,23 +64,19 @@ def test_the_next_look_is_when_the_first_may_start() -> None:
     assert seconds_until([row(A)], {}, 50.0) is None
 
 
-def rate(*counts: tuple[int, int]) -> float:
+@pytest.mark.parametrize(
+    ("counts", "rate"),
+    [
+        pytest.param([(1_000_000, 1), (1_000_500, 0)], 500.0, id="bytes of an earlier try are no speed"),
+        pytest.param([(0, 1), (1000, 10)], 0.0, id="it falls while nothing comes"),
+        pytest.param([(5000, 1), (0, 1), (100, 1)], 50.0, id="a start from the front is no negative speed"),
+    ],
+)
+def test_a_speed_is_that_of_the_last_seconds(counts: list[tuple[int, int]], rate: float) -> None:
     """After these bytes, each of which is the last for so many seconds."""
     clock = Moved()
     pace = SpeedMeter(clock.now)
     for done, seconds in counts:
         pace.update(done)
         clock.advance(seconds)
-    return pace.rate() or 0.0
-
-
-def test_bytes_of_an_earlier_try_are_not_speed() -> None:
-    assert rate((1_000_000, 1), (1_000_500, 0)) == 500.0
-
-
-def test_a_speed_falls_while_nothing_comes() -> None:
-    assert rate((0, 1), (1000, 10)) == 0.0
-
-
-def test_a_start_from_the_front_is_no_negative_speed() -> None:
-    assert rate((5000, 1), (0, 1), (100, 1)) >= 0.0
+    assert pace.rate() == rate

@@ -1,4 +1,4 @@
-from hub_ui.commands.options import describe_progress
+from hub_ui.commands import describe_progress
 from hub_ui.generate.request import Step
 
 

@@ -1,21 +1,14 @@
-"""The queue's SQLite file with its tasks, and the rules for what starts next, when to retry and how fast a download is.
-
-Several processes may have it open. Every change is one statement that names the states it may start from, so two
-concurrent changes can't undo each other.
-"""
+"""A task of the queue and its row in SQLite; what starts next, when to retry, and how fast a download is."""
 
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from connectors.errors import HubUiError, NetworkError, RateLimited
 from connectors.ref import Origin, Ref
-from hub_ui.database import LazyDatabase, placeholders
 
-_LABEL = "list of downloads"
 # "cancelled": its partial file has not been deleted yet.
 TaskState = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
 ANY: tuple[TaskState, ...] = get_args(TaskState)
@@ -58,11 +51,9 @@ class Task:
         return min(1.0, self.done / self.total) if self.total else None
 
 
-_COLUMNS = (
+COLUMNS = (
     "id", "ref", "title", "state", "done", "total", "best", "error_name", "error_message", "attempts", "not_before",
 )  # fmt: skip
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
-_FRESH: dict[str, Any] = {"error_name": None, "error_message": None, "attempts": 0, "not_before": 0.0, "best": 0}
 
 
 def _m001_initial(connection: sqlite3.Connection) -> None:
@@ -80,78 +71,12 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
 MIGRATIONS = [_m001_initial]
 
 
-class QueueStore:
-    """Any thread may call any method. Nothing is opened before the first call.
-
-    Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"tasks": _COLUMNS})
-
-    def close(self) -> None:
-        self._database.close()
-
-    def add(self, ref: str, title: str) -> Task:
-        """A ref has one row: adding it again restarts it unless it waits or runs."""
-        sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
-                  ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
-                  WHERE state NOT IN ('waiting', 'running')"""
-        with self._database.change() as connection:
-            connection.execute(sql, (ref, title, *_FRESH.values()))
-            [values] = connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
-        return _task(values)
-
-    def tasks(self, states: Sequence[TaskState] = ANY) -> tuple[Task, ...]:
-        """In the order in which they were first added."""
-        found, _ = self._execute(f"{_SELECT} WHERE state IN {placeholders(states)} ORDER BY id", *states)
-        return tuple(map(_task, found))
-
-    def task(self, id_: int) -> Task | None:
-        found, _ = self._execute(f"{_SELECT} WHERE id = ?", id_)
-        return _task(found[0]) if found else None
-
-    def move(
-        self, id_: int, to: TaskState, *, only_from: Sequence[TaskState], fresh: bool = False, **changes: Any
-    ) -> bool:
-        """False where the row is gone, or in another state by now. `fresh` forgets earlier failures."""
-        values = {"state": to, **(_FRESH if fresh else {}), **changes}
-        sql = f"UPDATE tasks SET {_assignments(values)} WHERE id = ? AND state IN {placeholders(only_from)}"
-        return self._execute(sql, *values.values(), id_, *only_from)[1] > 0
-
-    def progress(self, id_: int, done: int, total: int | None) -> None:
-        self._execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", done, total, id_)
-
-    def waiting_again(self) -> None:
-        """After the process that ran them has ended."""
-        self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
-
-    def delete(self, id_: int, *, only_from: Sequence[TaskState]) -> bool:
-        sql = f"DELETE FROM tasks WHERE id = ? AND state IN {placeholders(only_from)}"
-        return self._execute(sql, id_, *only_from)[1] > 0
-
-    def prune(self, state: TaskState, most: int) -> None:
-        """Deletes all in that state but the last `most`."""
-        sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
-                 (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
-        self._execute(sql, state, state, most)
-
-    def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
-        """Runs one statement, a transaction of its own. Returns the rows it found and how many it changed."""
-        with self._database.use() as connection:
-            cursor = connection.execute(sql, values)
-            return cursor.fetchall(), cursor.rowcount
-
-
-def _task(values: Sequence[Any]) -> Task:
-    row = dict(zip(_COLUMNS, values, strict=True))
-    name, message = row.pop("error_name"), row.pop("error_message")
+def task_of(row: Sequence[Any]) -> Task:
+    """Of the values of COLUMNS."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    name, message = values.pop("error_name"), values.pop("error_message")
     error = None if name is None or message is None else Failure(name=name, message=message)
-    return Task(**{**row, "ref": Ref.parse(row["ref"]), "not_before": row["not_before"] or None}, error=error)
-
-
-def _assignments(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = ?" for name in changes)
+    return Task(**{**values, "ref": Ref.parse(values["ref"]), "not_before": values["not_before"] or None}, error=error)
 
 
 # Averaged over a shorter time, the speed jumps; over a longer one, it is late to show a change.
