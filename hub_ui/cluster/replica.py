@@ -17,10 +17,9 @@ from typing import Any, TypeAlias
 from cachetools import LRUCache
 
 from connectors.errors import HubUiError, WrongHash
-from hub_ui.generate.backend import Event, EventStream
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, Event, EventStream
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
 from hub_ui.settings import from_environment
