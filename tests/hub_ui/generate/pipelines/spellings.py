@@ -6,6 +6,7 @@ Written from the models' original code, and from nothing of the product's.
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,13 @@ def _layers(table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     base, _, part = table.partition(".")
     values = _FILE[base][part]
     for name in values:
-        found = values[name] if isinstance(values, dict) else name
-        yield name, (found,) if isinstance(found, str) else tuple(found)
+        names, found = _expand(name), _expand(values[name] if isinstance(values, dict) else name)
+        each = len(found) // len(names)
+        yield from ((name, found[at * each : (at + 1) * each]) for at, name in enumerate(names))
+
+
+def _expand(name: str) -> tuple[str, ...]:
+    return tuple(map("".join, product(*(words.split(",") for words in re.split("[{}]", name)))))
 
 
 def original(prefix: str, *tables: str, between: str = ".") -> Spelling:
@@ -142,8 +148,8 @@ def original(prefix: str, *tables: str, between: str = ".") -> Spelling:
                 swapped=swapped(pipe, found[0]),
             )
             for pattern, into in layers(*tables).items()
-            for i in (range(8) if "{i}" in pattern else range(1))
-            for name, found in [(pattern.format(i=i), tuple(module.format(i=i) for module in into))]
+            for i in ("01234567" if "#" in pattern else "0")
+            for name, found in [(pattern.replace("#", i), tuple(module.replace("#", i) for module in into))]
             if set(found) <= there
         ]  # fmt: skip
 
