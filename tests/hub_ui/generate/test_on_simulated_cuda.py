@@ -42,7 +42,7 @@ from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.rows import file
 from tests.hub_ui.generate.pipelines.short_form import only
-from tests.hub_ui.generate.pipelines.spellings import dotted
+from tests.hub_ui.generate.pipelines.spellings import own
 from tests.hub_ui.generate.second_gpu import GIGABYTE, SHEETS, Sheet, draw, engine, of, second_gpu
 from tests.hub_ui.generate.simulated_cuda import Card, SimulatedCuda, simulated_cuda
 
@@ -246,7 +246,7 @@ def cancel(studio: Engine, last: int, **fields: Any) -> None:
 
 
 SECOND = Device(label="card", kind="cuda", dtype="float32", index=1)
-BLOCKS = file(dotted("transformer", "transformer.", r"attn\.to_[qkv]$|ff\.net\.2"), PEFT)
+BLOCKS = file(own("transformer", "transformer.", r"attn\.to_[qkv]$|ff\.net\.2"), PEFT)
 # Of GGUF files "BF16" is the type of what is not packed.
 PRECISIONS = ("full", "gguf-q8_0", "gguf-q4_0", "gguf-q8_0 with BF16", "fp8")
 

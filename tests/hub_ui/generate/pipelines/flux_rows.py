@@ -30,38 +30,38 @@ from tests.hub_ui.generate.pipelines.rows import (
     parts,
     rows,
 )
-from tests.hub_ui.generate.pipelines.spellings import dotted, of_clip, original, underscored
+from tests.hub_ui.generate.pipelines.spellings import layers, of_clip, original, own
 
 
 def _kohya_flux(base: str) -> tuple[Row, ...]:
-    whole = original("lora_unet_", "flux1.blocks", "flux1.linear1", between="_")
+    whole = original("lora_unet_", layers("flux1.blocks", "flux1.linear1"))
     return rows(
         base,
-        ("kohya without linear1", file(original("lora_unet_", "flux1.blocks", between="_"), KOHYA, varied)),
+        ("kohya without linear1", file(original("lora_unet_", layers("flux1.blocks")), KOHYA, varied)),
         ("kohya", file(whole, KOHYA, varied), REAL_SIZE),
     )
 
 
 FLUX_NAMES = ("flux1.blocks", "flux1.linear1")
 FLUX_TEXT = parts(
-    file(original("lora_unet_", "flux1.blocks", between="_"), KOHYA), file(of_clip("text_encoder", "lora_te1_"), KOHYA)
+    file(original("lora_unet_", layers("flux1.blocks")), KOHYA), file(of_clip("text_encoder", "lora_te1_"), KOHYA)
 )
 COMFY_TEXT = parts(
-    file(original("diffusion_model.", "flux1.blocks"), KOHYA),
-    file(of_clip("text_encoder", "text_encoders.clip_l.transformer.", "."), KOHYA),
+    file(original("diffusion_model.", layers("flux1.blocks")), KOHYA),
+    file(of_clip("text_encoder", "text_encoders.clip_l.transformer."), KOHYA),
 )
-COMFY_T5 = parts(COMFY_TEXT, file(dotted("text_encoder_2", "text_encoders.t5xxl.transformer.", T5), KOHYA))
-FLUX_T5 = parts(FLUX_TEXT, file(underscored("text_encoder_2", "lora_te3_", T5), KOHYA))
-ONETRAINER = file(underscored("transformer", "lora_transformer_", r"^(?!.*norm).*blocks.*attn"), KOHYA)
+COMFY_T5 = parts(COMFY_TEXT, file(own("text_encoder_2", "text_encoders.t5xxl.transformer.", T5), KOHYA))
+FLUX_T5 = parts(FLUX_TEXT, file(own("text_encoder_2", "lora_te3_", T5), KOHYA))
+ONETRAINER = file(own("transformer", "lora_transformer_", r"^(?!.*norm).*blocks.*attn"), KOHYA)
 ONETRAINER_ALL = parts(
-    file(underscored("transformer", "lora_transformer_", BLOCKS), KOHYA),
+    file(own("transformer", "lora_transformer_", BLOCKS), KOHYA),
     file(of_clip("text_encoder", "lora_te1_"), KOHYA),
-    file(underscored("text_encoder_2", "lora_te2_", T5), KOHYA),
+    file(own("text_encoder_2", "lora_te2_", T5), KOHYA),
 )
-OUTSIDE = file(original("lora_unet_", "flux1.outside", between="_"), KOHYA, varied)
-OWN_NAMES = dotted("transformer", "transformer.", BLOCKS)
+OUTSIDE = file(original("lora_unet_", layers("flux1.outside")), KOHYA, varied)
+OWN_NAMES = own("transformer", "transformer.", BLOCKS)
 STABILISED = described(file(OWN_NAMES, PEFT), "transformer", rank_stabilised=True)
-FAL = file(original("base_model.model.", *FLUX_NAMES, "flux1.outside"), PEFT)
+FAL = file(original("base_model.model.", layers(*FLUX_NAMES, "flux1.outside")), PEFT)
 NO_T5 = "diffusers reads no LoRA for T5"
 FLUXES = (
     *dit_rows("flux1 dev"),
@@ -71,8 +71,8 @@ FLUXES = (
         ("kohya with CLIP", FLUX_TEXT),
         ("kohya with CLIP and T5", FLUX_T5, NO_T5),
         ("kohya, layers outside of blocks", OUTSIDE, "diffusers drops them, and the last layers' alpha"),
-        ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES), PEFT), SILENT),
-        ("ComfyUI with kohya's endings", file(original("diffusion_model.", "flux1.blocks"), KOHYA_BARE)),
+        ("ai-toolkit", file(original("diffusion_model.", layers(*FLUX_NAMES)), PEFT), SILENT),
+        ("ComfyUI with kohya's endings", file(original("diffusion_model.", layers("flux1.blocks")), KOHYA_BARE)),
         ("ComfyUI with CLIP", COMFY_TEXT),
         ("ComfyUI with CLIP and T5", COMFY_T5, NO_T5),
         ("diffusers with kohya's endings", file(OWN_NAMES, KOHYA_BARE)),
@@ -81,12 +81,12 @@ FLUXES = (
             "diffusers with ranks and alphas in patterns",
             lambda pipe, seed: patterned(pipe, OWN_NAMES(pipe), "transformer", seed),
         ),
-        ("XLabs", file(original("", "xlabs.blocks"), XLABS)),
-        ("XLabs with single blocks", file(original("", "xlabs.blocks", "xlabs.single"), XLABS)),
+        ("XLabs", file(original("", layers("xlabs.blocks")), XLABS)),
+        ("XLabs with single blocks", file(original("", layers("xlabs.blocks", "xlabs.single")), XLABS)),
         ("OneTrainer", ONETRAINER),
         ("OneTrainer with text encoders", ONETRAINER_ALL, REFUSED),
         ("diffusers with alpha", file(OWN_NAMES, PEFT_ALPHA, varied)),
-        ("diffusers, every layer", file(dotted("transformer", "transformer."), PEFT)),
+        ("diffusers, every layer", file(own("transformer", "transformer."), PEFT)),
     ),
     *dit_rows("flux1 schnell")[:1],
     *_kohya_flux("flux1 schnell"),
@@ -95,7 +95,10 @@ FLUXES = (
     *rows("flux1 Kontext", ("fal", FAL, REAL_SIZE)),
     *dit_rows("chroma"),
     *_kohya_flux("chroma"),
-    *rows("chroma", ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, "chroma.outside"), PEFT), SILENT)),
+    *rows(
+        "chroma",
+        ("ai-toolkit", file(original("diffusion_model.", layers(*FLUX_NAMES, "chroma.outside")), PEFT), SILENT),
+    ),
 )
 
 
@@ -127,10 +130,10 @@ def widen(pipe: Any) -> Any:
 
 def control_of_diffusers(wide: Any, seed: int) -> File:
     """As diffusers' script trains it. `wide` has the widened first layer."""
-    return file(dotted("transformer", "transformer.", r"^x_embedder|attn|ff\."), PEFT)(wide, seed)
+    return file(own("transformer", "transformer.", r"^x_embedder|attn|ff\."), PEFT)(wide, seed)
 
 
 def control_of_bfl(wide: Any, seed: int) -> File:
     """As Black Forest Labs have published theirs: biases, and norms that take the place of the base's."""
-    layers = file(original("", *FLUX_NAMES, "flux1.outside"), PEFT_BIAS)(wide, seed)
-    return together(layers, replacing(wide, "transformer", _norms(), seed))
+    whole = file(original("", layers(*FLUX_NAMES, "flux1.outside")), PEFT_BIAS)(wide, seed)
+    return together(whole, replacing(wide, "transformer", _norms(), seed))

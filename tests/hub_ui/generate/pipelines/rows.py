@@ -17,7 +17,7 @@ from tests.hub_ui.generate.pipelines.files import (
     with_metadata,
 )
 from tests.hub_ui.generate.pipelines.frame import Base, File
-from tests.hub_ui.generate.pipelines.spellings import Spelling, dotted, underscored
+from tests.hub_ui.generate.pipelines.spellings import Spelling, own
 
 Make = Callable[[Any, int], File]
 
@@ -66,12 +66,12 @@ REAL_SIZE = "diffusers' converter has the real network's sizes written into it"
 
 def dit_rows(base: str) -> tuple[Row, ...]:
     """What diffusers' own training scripts write, and the same names in other frames."""
-    peft = file(dotted("transformer", "transformer.", BLOCKS), PEFT)
+    peft = file(own("transformer", "transformer.", BLOCKS), PEFT)
     return rows(
         base,
         ("diffusers", peft),
         ("diffusers with metadata", described(peft, "transformer")),
-        ("peft", file(dotted("transformer", "base_model.model.", BLOCKS), PEFT), REFUSED),
-        ("bare names", file(dotted("transformer", "", BLOCKS), PEFT_DEFAULT), SILENT),
-        ("lycoris names", file(underscored("transformer", "lycoris_", BLOCKS), KOHYA), SILENT),
+        ("peft", file(own("transformer", "base_model.model.", BLOCKS), PEFT), REFUSED),
+        ("bare names", file(own("transformer", "", BLOCKS), PEFT_DEFAULT), SILENT),
+        ("lycoris names", file(own("transformer", "lycoris_", BLOCKS), KOHYA), SILENT),
     )

@@ -15,7 +15,6 @@ from tests.hub_ui.generate.pipelines.files import (
     PEFT_DEFAULT,
     Deltas,
     Endings,
-    Spelled,
     low_rank,
     same,
     varied,
@@ -23,7 +22,7 @@ from tests.hub_ui.generate.pipelines.files import (
 )
 from tests.hub_ui.generate.pipelines.frame import File
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Make, Row, described, file
-from tests.hub_ui.generate.pipelines.spellings import Names, Spelling
+from tests.hub_ui.generate.pipelines.spellings import Names, original
 
 # By name: what is before a layer's name, with underscores in it where this ends in one; and its endings, or what a
 # layer is by LyCORIS.
@@ -57,36 +56,22 @@ def own_names(names: Names) -> Names:
     return {module: (module,) for modules in names.values() for module in modules}
 
 
-def in_frame(
-    frame: str, names: Names, *, within: str = "", component: str = "transformer", swapped: bool = False
-) -> Make:
+def in_frame(frame: str, names: Names, *, within: str = "", component: str = "transformer") -> Make:
     """`within` are more words before the names. "metadata": as diffusers saves now, alpha stands in the header."""
     if frame == "metadata":
         return described(in_frame("diffusers", names), "transformer")
     prefix, kind = FRAMES[frame]
-    spelling = _spelled(names, prefix, within, component, swapped)
+    spelling = original(prefix, {within + name: modules for name, modules in names.items()}, component)
     if isinstance(kind, Endings):
         # Ranks and alphas differ from layer to layer where the format can say so.
         return file(spelling, kind, varied if kind.alpha else same(4, 2.0))
     return lambda pipe, seed: lycoris(pipe, spelling(pipe), LYCORIS[kind], seed, factor=1.5)
 
 
-def _spelled(names: Names, prefix: str, within: str, component: str, swapped: bool) -> Spelling:
-    between = "_" if prefix.endswith("_") else "."
-    return lambda pipe: [
-        Spelled(
-            name=prefix + (within + name).replace(".", between), component=component, modules=modules, swapped=swapped
-        )
-        for name, modules in names.items()
-    ]
-
-
-def frames(
-    base: str, names: Names, read: str = "", unread: str = "", label: str = "", *, swapped: bool = False
-) -> tuple[Row, ...]:
+def frames(base: str, names: Names, read: str = "", unread: str = "", label: str = "") -> tuple[Row, ...]:
     """A row for each frame that diffusers reads, and for each that it does not read all of."""
     return tuple(
-        Row(base=TINY[base], name=f"{label} {frame}".strip(), make=in_frame(frame, names, swapped=swapped), alone=alone)
+        Row(base=TINY[base], name=f"{label} {frame}".strip(), make=in_frame(frame, names), alone=alone)
         for some, alone in ((read, None), (unread, UNREAD))
         for frame in some.split()
     )
@@ -96,7 +81,7 @@ def dora(frame: str, names: Names) -> Make:
     """Factors and a magnitude for each output, as PEFT writes them."""
 
     def write(pipe: Any, seed: int) -> File:
-        layers = _spelled(names, FRAMES[frame][0], "", "transformer", False)(pipe)
+        layers = original(FRAMES[frame][0], names)(pipe)
         plain = low_rank(pipe, layers, PEFT, seed=seed)
         magnitudes = {}
         for layer in layers:

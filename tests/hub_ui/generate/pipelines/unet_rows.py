@@ -14,7 +14,7 @@ from tests.hub_ui.generate.pipelines.files import (
     varied,
 )
 from tests.hub_ui.generate.pipelines.rows import REFUSED, SILENT, Row, described, file, parts, rows
-from tests.hub_ui.generate.pipelines.spellings import dotted, of_clip, processors, sai, underscored
+from tests.hub_ui.generate.pipelines.spellings import of_clip, own, processors, sai
 
 ATTENTION = r"attentions"
 # SDXL has many layers; a part of them is enough where another row has all.
@@ -24,8 +24,8 @@ ONE_ALPHA = "diffusers gives a UNet's attention the file's commonest alpha, sinc
 
 
 def _unet_rows(base: str, wanted: str = ATTENTION) -> tuple[Row, ...]:
-    peft, kohya = file(dotted("unet", "unet.", wanted), PEFT), underscored("unet", "lora_unet_", wanted)
-    with_convolutions = underscored("unet", "lora_unet_", r"attentions|resnets|samplers")
+    peft, kohya = file(own("unet", "unet.", wanted), PEFT), own("unet", "lora_unet_", wanted)
+    with_convolutions = own("unet", "lora_unet_", r"attentions|resnets|samplers")
     return rows(
         base,
         ("kohya", file(kohya, KOHYA, resized)),
@@ -33,26 +33,24 @@ def _unet_rows(base: str, wanted: str = ATTENTION) -> tuple[Row, ...]:
         ("kohya with several alphas", file(kohya, KOHYA, varied), ONE_ALPHA),
         ("diffusers", peft),
         ("diffusers with metadata", described(peft, "unet")),
-        ("diffusers of 2023", file(dotted("unet", "unet.", r"attn[12]\."), OLD)),
+        ("diffusers of 2023", file(own("unet", "unet.", r"attn[12]\."), OLD)),
         ("attention processors", file(processors("unet."), PROCESSOR)),
         ("attention processors without unet", file(processors(""), PROCESSOR), SILENT),
-        ("peft", file(dotted("unet", "base_model.model.", wanted), PEFT), SILENT),
-        ("bare names", file(dotted("unet", "", wanted), PEFT_DEFAULT), SILENT),
+        ("peft", file(own("unet", "base_model.model.", wanted), PEFT), SILENT),
+        ("bare names", file(own("unet", "", wanted), PEFT_DEFAULT), SILENT),
     )
 
 
 # Where the text encoders are in question, a few layers of the network will do.
 MIDDLE = r"mid_block.*attn"
-SD_TEXT = parts(
-    file(underscored("unet", "lora_unet_", MIDDLE), KOHYA), file(of_clip("text_encoder", "lora_te_"), KOHYA)
-)
+SD_TEXT = parts(file(own("unet", "lora_unet_", MIDDLE), KOHYA), file(of_clip("text_encoder", "lora_te_"), KOHYA))
 SD_TEXT_PEFT = parts(
-    file(dotted("unet", "unet.", MIDDLE), PEFT),
-    file(of_clip("text_encoder", "text_encoder.", "."), PEFT),
+    file(own("unet", "unet.", MIDDLE), PEFT),
+    file(of_clip("text_encoder", "text_encoder."), PEFT),
 )
 SD_TEXT_OLD = parts(
-    file(dotted("unet", "unet.", MIDDLE), OLD),
-    file(of_clip("text_encoder", "text_encoder.", "."), OLD_TEXT),
+    file(own("unet", "unet.", MIDDLE), OLD),
+    file(of_clip("text_encoder", "text_encoder."), OLD_TEXT),
 )
 SDXL_TEXT = parts(
     file(sai(wanted=MIDDLE), KOHYA),
@@ -60,14 +58,14 @@ SDXL_TEXT = parts(
     file(of_clip("text_encoder_2", "lora_te2_"), KOHYA),
 )
 SDXL_TEXT_METADATA = parts(
-    described(file(dotted("unet", "unet.", MIDDLE), PEFT), "unet"),
-    described(file(of_clip("text_encoder", "text_encoder.", "."), PEFT), "text_encoder"),
-    described(file(of_clip("text_encoder_2", "text_encoder_2.", "."), PEFT), "text_encoder_2"),
+    described(file(own("unet", "unet.", MIDDLE), PEFT), "unet"),
+    described(file(of_clip("text_encoder", "text_encoder."), PEFT), "text_encoder"),
+    described(file(of_clip("text_encoder_2", "text_encoder_2."), PEFT), "text_encoder_2"),
 )
 SDXL_TEXT_PEFT = parts(
-    file(dotted("unet", "unet.", MIDDLE), PEFT),
-    file(of_clip("text_encoder", "text_encoder.", "."), PEFT),
-    file(of_clip("text_encoder_2", "text_encoder_2.", "."), PEFT),
+    file(own("unet", "unet.", MIDDLE), PEFT),
+    file(of_clip("text_encoder", "text_encoder."), PEFT),
+    file(of_clip("text_encoder_2", "text_encoder_2."), PEFT),
 )
 
 UNETS = (
@@ -90,14 +88,14 @@ UNETS = (
         ("diffusers with text encoders and metadata", SDXL_TEXT_METADATA),
         (
             "diffusers with ranks and alphas in patterns",
-            lambda pipe, seed: patterned(pipe, dotted("unet", "unet.", DEEP)(pipe), "unet", seed),
+            lambda pipe, seed: patterned(pipe, own("unet", "unet.", DEEP)(pipe), "unet", seed),
         ),
-        ("ai-toolkit", file(sai("diffusion_model.", DEEP, between="."), KOHYA), SILENT),
+        ("ai-toolkit", file(sai("diffusion_model.", DEEP), KOHYA), SILENT),
     ),
     *rows(
         "kolors",
         ("kohya", file(sai(), KOHYA, resized), REFUSED),
-        ("kohya in diffusers' names", file(underscored("unet", "lora_unet_", ATTENTION), KOHYA, resized)),
-        ("diffusers", file(dotted("unet", "unet.", ATTENTION), PEFT)),
+        ("kohya in diffusers' names", file(own("unet", "lora_unet_", ATTENTION), KOHYA, resized)),
+        ("diffusers", file(own("unet", "unet.", ATTENTION), PEFT)),
     ),
 )
