@@ -19,7 +19,6 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.pipelines import transformer_rows
-from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
@@ -35,14 +34,20 @@ from tests.hub_ui.generate.pipelines.bench import (
     with_adapters,
     written,
 )
-from tests.hub_ui.generate.pipelines.dit_rows import OTHERS, SD3S
-from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_bfl, control_of_diffusers, widen
+from tests.hub_ui.generate.pipelines.format_rows import (
+    ALGORITHMS,
+    FLUXES,
+    OTHERS,
+    SD3S,
+    UNETS,
+    control_of_bfl,
+    control_of_diffusers,
+    widen,
+)
 from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
-from tests.hub_ui.generate.pipelines.rows import Make, Row
+from tests.hub_ui.generate.pipelines.rows import Make, Row, in_frame
 from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import in_frame
-from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
 FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *transformer_rows.ROWS)
 ROWS = (*FORMATS, *ALGORITHMS)

@@ -8,7 +8,7 @@ import torch
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import dit_rows, flux_rows, transformer_rows
+from tests.hub_ui.generate.pipelines import format_rows, transformer_rows
 from tests.hub_ui.generate.pipelines.frame import draw, load
 from tests.hub_ui.generate.pipelines.rows import Row
 
@@ -17,7 +17,7 @@ MARKED = (
     "FluxPipeline", "ChromaPipeline", "Flux2Pipeline", "Flux2KleinPipeline", "QwenImagePipeline", "CogView4Pipeline",
     "WanPipeline", "LTXPipeline", "HunyuanVideoPipeline",
 )  # fmt: skip
-ALL = [*flux_rows.FLUXES, *dit_rows.OTHERS, *transformer_rows.ROWS]
+ALL = [*format_rows.FLUXES, *format_rows.OTHERS, *transformer_rows.ROWS]
 ROWS = list({row.base.pipeline: row for row in reversed(ALL) if row.base.pipeline in MARKED}.values())
 
 

@@ -17,9 +17,9 @@ from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
+from tests.hub_ui.generate.pipelines.rows import in_frame
 from tests.hub_ui.generate.pipelines.short_form import every_third
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import in_frame
 
 FAMILIES = [TINY[name] for name in ("sdxl", "sd3", "flux1 dev", "chroma", "qwen_image", "z_image")]
 

@@ -39,7 +39,7 @@ from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
 from tests.hub_ui.generate.pipelines import frame, packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
+from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.rows import file
 from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.pipelines.spellings import own

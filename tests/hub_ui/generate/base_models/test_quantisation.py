@@ -26,7 +26,7 @@ from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
+from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.short_form import only

@@ -1,9 +1,18 @@
 """Formats of the models of after FLUX.1, of images and of videos."""
 
 from tests.hub_ui.generate.pipelines.bases import TINY
-from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
+from tests.hub_ui.generate.pipelines.rows import (
+    UNREAD,
+    Row,
+    differences,
+    dora,
+    frames,
+    in_frame,
+    own_names,
+    parts,
+    rows,
+)
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import differences, dora, frames, in_frame, own_names
 
 FLUX_2, FLUX_2_BLOCKS = layers("flux2.original", "flux2.around"), own_names(layers("flux2.original"))
 FLUX_2_SINGLE = {name: modules for name, modules in layers("flux2.original").items() if len(modules) == 1}
