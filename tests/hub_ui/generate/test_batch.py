@@ -22,8 +22,7 @@ from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.previews import HostCopy
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.images import png_metadata
-from tests.hub_ui.generate.building import adapter, drawn, load_base, save_kohya
-from tests.hub_ui.generate.comparing import one, pair, same, single
+from tests.hub_ui.generate.building import adapter, drawn, load_base, one, pair, same, save_kohya, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 
 

@@ -16,8 +16,7 @@ from hub_ui.generate.memory_plan import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
-from tests.hub_ui.generate.comparing import alike, apart, one, pair, same, single
+from tests.hub_ui.generate.building import adapter, alike, apart, job, one, pair, same, save_kohya, save_peft, single
 
 
 def test_without_is_the_picture_of_the_base_alone(studio: Engine, base: str, kohya: Path) -> None:

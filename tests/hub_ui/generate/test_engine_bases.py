@@ -28,8 +28,7 @@ from hub_ui.images import png_metadata
 from hub_ui.images.contact_sheet import contact
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
-from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.comparing import alike, single
+from tests.hub_ui.generate.building import adapter, alike, job, save_kohya, single
 from tests.hub_ui.generate.original import save_checkpoint
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.second_gpu import second_gpu

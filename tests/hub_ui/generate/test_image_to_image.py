@@ -13,8 +13,7 @@ from hub_ui.generate.base_models import BASES
 from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, Step
-from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same, single
+from tests.hub_ui.generate.building import adapter, alike, apart, job, one, pair, pixels, same, save_kohya, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.rows import in_frame

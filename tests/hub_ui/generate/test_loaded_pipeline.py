@@ -17,8 +17,7 @@ from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job, save_kohya, save_lokr
-from tests.hub_ui.generate.comparing import alike, one, pair, same, single, strip
+from tests.hub_ui.generate.building import adapter, alike, job, one, pair, same, save_kohya, save_lokr, single, strip
 from tests.hub_ui.generate.pipelines.short_form import only
 
 

@@ -20,8 +20,7 @@ from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images.history import UnfinishedComparison
 from tests.hub_ui.generate import building, making
-from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
-from tests.hub_ui.generate.comparing import alike, one, same
+from tests.hub_ui.generate.building import adapter, alike, job, one, same, save_kohya, save_peft
 from tests.hub_ui.generate.pipelines import tokens
 from tests.hub_ui.generate.test_comparison import lora
 

@@ -34,8 +34,7 @@ from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import resolve_request
-from tests.hub_ui.generate.building import CPU, adapter, job, save_kohya
-from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
+from tests.hub_ui.generate.building import CPU, adapter, alike, apart, job, one, pair, same, save_kohya
 from tests.hub_ui.generate.pipelines import frame, packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT

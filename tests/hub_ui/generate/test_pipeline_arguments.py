@@ -14,8 +14,7 @@ from hub_ui.generate.pipeline_arguments import call_arguments, output_images, un
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.comparing import apart
+from tests.hub_ui.generate.building import adapter, apart
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.format_rows import FLUXES, OTHERS, UNETS, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, load
