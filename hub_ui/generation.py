@@ -1,11 +1,12 @@
 """Generation: from refs or files with weights to images, on this computer or on Replicate."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.connector import pin
 from connectors.errors import HubUiError, NeedsFetching
@@ -13,7 +14,6 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate import lora_axis
-from hub_ui.generate.backend import Backend
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.estimate import Estimate, format_duration
@@ -43,6 +43,75 @@ from hub_ui.settings import Policy
 _LOG = logging.getLogger(__name__)
 # A sheet that takes longer in full is made of drafts, unless somebody chose.
 _LONGEST_IN_FULL = 60
+
+
+class HasSentence(Protocol):
+    """An estimate: how long it takes, or what it costs."""
+
+    @property
+    def sentence(self) -> str: ...
+
+
+class Backend(Protocol):
+    """Generates comparisons. Its callers are threads, several at once."""
+
+    @property
+    def loaded_base(self) -> PipelineSpec | None:
+        """The base that is ready, where there is one for all requests."""
+
+    def prepare(self) -> None:
+        """What can be done before the first request, when the page starts."""
+
+    def generate(
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
+    ) -> GenerationResult:
+        """The images of all cells. Raises GenerationCancelled soon after `callbacks` say so."""
+
+    def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
+        """Without generating anything."""
+
+    def close(self) -> None:
+        """Frees what it holds."""
+
+
+class DeferredBackend:
+    """A backend that is built with its first use: what it imports takes long, and most commands need none of it."""
+
+    def __init__(self, build: Callable[[], Backend]) -> None:
+        self._build = build
+        self._built: Backend | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def backend(self) -> Backend:
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    @property
+    def loaded_base(self) -> PipelineSpec | None:
+        return None if self._built is None else self._built.loaded_base
+
+    @property
+    def is_built(self) -> bool:
+        """Whether what it imports is here."""
+        return self._built is not None
+
+    def prepare(self) -> None:
+        self.backend.prepare()
+
+    def generate(
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
+    ) -> GenerationResult:
+        return self.backend.generate(request, comparison, callbacks)
+
+    def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
+        return self.backend.estimate(request, comparison)
+
+    def close(self) -> None:
+        if self._built is not None:
+            self._built.close()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -16,12 +16,11 @@ from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads
-from hub_ui.generate.backend import Backend, DeferredBackend
 from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.estimate import TIMINGS
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generation import Generation
+from hub_ui.generation import Backend, DeferredBackend, Generation
 from hub_ui.hosting.connector import VisitorCatalog, VisitorConnector
 from hub_ui.hosting.downloads import SessionLibraries, VisitorDownloads, read_shared_lock
 from hub_ui.hosting.limits import DUPLICATE, OWN_COMPUTER, PREFIX, Quotas

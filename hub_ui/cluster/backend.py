@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.errors import HubUiError, PreviewError, RateLimited
 from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
-from hub_ui.cluster.replica import Hashes, Placement, SharedFile, WorkOrder
+from hub_ui.cluster.replica import Placement, SharedFile, WorkOrder, hash_of
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
@@ -45,7 +45,6 @@ class ClusterBackend:
     def __init__(self, address: str, *, on_placed: Callable[[Placement], None] | None = None) -> None:
         self._address = address
         self._on_placed = on_placed or (lambda _placement: None)
-        self._hashes = Hashes()
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._connected: Any = None
@@ -152,7 +151,7 @@ class ClusterBackend:
 
     def _hash(self, path: Path, known: str | None) -> str:
         try:
-            return known.lower() if known else self._hashes.of(path)
+            return known.lower() if known else hash_of(path)
         except OSError as error:
             raise HubUiError(
                 _("{name} can't be read: {reason}. Choose another file.").format(

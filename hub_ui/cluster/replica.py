@@ -7,20 +7,18 @@ import asyncio
 import hashlib
 import os
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cachetools import LRUCache
-
 from connectors.errors import HubUiError, WrongHash
-from hub_ui.generate.backend import Event, EventStream
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, Event, EventStream
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
 from hub_ui.settings import from_environment
@@ -40,25 +38,16 @@ class SharedFile:
     node: str
 
 
-class Hashes:
-    """SHA-256 of files, each read once until it changes."""
+def hash_of(path: Path) -> str:
+    """The SHA-256 of a file, which is read once until it changes. Raises OSError for one that can't be read."""
+    stat = path.stat()
+    return _hash(path, stat.st_mtime_ns, stat.st_size)
 
-    def __init__(self) -> None:
-        self._known: LRUCache[tuple[Path, int, int], str] = LRUCache(_MOST_HASHES)
-        self._lock = threading.Lock()
 
-    def of(self, path: Path) -> str:
-        """Raises OSError for a file that can't be read."""
-        stat = path.stat()
-        key = path, stat.st_mtime_ns, stat.st_size
-        with self._lock:
-            known = self._known.get(key)
-        if known is None:
-            with path.open("rb") as file:
-                known = hashlib.file_digest(file, "sha256").hexdigest()
-            with self._lock:
-                self._known[key] = known
-        return known
+@lru_cache(_MOST_HASHES)
+def _hash(path: Path, _changed: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FileStore:
@@ -67,7 +56,6 @@ class FileStore:
     def __init__(self, folder: Path, budget: int) -> None:
         self._folder = folder
         self._budget = budget
-        self._hashes = Hashes()
 
     def find(self, file: SharedFile, read: Callable[[SharedFile], Iterable[bytes]]) -> Path:
         """Where the file is on this computer. `read` fetches what is not here. Raises WrongHash for other bytes."""
@@ -101,7 +89,7 @@ class FileStore:
     def _is_same(self, file: SharedFile) -> bool:
         """Whether the path leads to the same bytes here: on one computer, or in a folder that both have."""
         try:
-            return self._hashes.of(file.path) == file.sha256
+            return hash_of(file.path) == file.sha256
         except OSError:
             return False
 
@@ -188,13 +176,6 @@ class Placement:
 Answer: TypeAlias = Placement | Event
 
 
-@dataclass(kw_only=True, slots=True)
-class _HeldLoras:
-    """LoRAs whose files are on this computer. The engine keeps their weights in memory."""
-
-    uses: int = 0
-
-
 class Replica:
     """Made by Ray Serve, in a process of its own. Its settings and keys are those of the worker's environment."""
 
@@ -208,8 +189,9 @@ class Replica:
         self._store = FileStore(settings.home / "worker-files", _STORE_BYTES)
         self._name = serve.get_replica_context().replica_tag
 
-        async def hold(_model_id: str) -> _HeldLoras:
-            return _HeldLoras()
+        async def hold(_model_id: str) -> Iterator[int]:
+            """Counts the requests for LoRAs whose files are here. The engine keeps their weights in memory."""
+            return count()
 
         # Serve sends a request to a replica that holds what it is for.
         self._hold = serve.multiplexed(max_num_models_per_replica=held)(hold)
@@ -222,8 +204,8 @@ class Replica:
         except HubUiError as error:
             yield error
             return
-        held.uses += 1
-        yield Placement(model_id=order.model_id, replica=self._name, pid=os.getpid(), was_held=held.uses > 1)
+        was_held = next(held) > 0
+        yield Placement(model_id=order.model_id, replica=self._name, pid=os.getpid(), was_held=was_held)
         stream = EventStream(self._engine, request, order.comparison, language=order.language)
         try:
             while (event := await asyncio.to_thread(stream.next)) is not None:

@@ -16,7 +16,6 @@
     previews.py          rough images at each step
     prompt_weights.py    emphasis and long prompts, and their embeddings
     caches.py            what need not be computed twice
-    backend.py           one interface for all places that generate, and the events that come from elsewhere
     replicate.py         the same requests on Replicate, and for how much
     zero_gpu.py          the same requests on ZeroGPU of Hugging Face Spaces
 

@@ -3,10 +3,14 @@
 import threading
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeAlias
 
+from connectors.errors import HubUiError
 from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
@@ -26,10 +30,11 @@ from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
-from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker, Step
 from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
-from hub_ui.i18n import _
+from hub_ui.i18n import _, use_language
+from hub_ui.locales import get_language
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
@@ -321,3 +326,42 @@ def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:
     control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
     start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
     return *base, plan.settings, cell.prompt, cell.seed, loras, control, start
+
+
+# What an engine in another process sends back. All of it can be pickled.
+Event: TypeAlias = Step | GenerationResult | HubUiError
+
+
+class EventStream:
+    """A generation in a thread of its own, as a stream of events: steps, and at last the result or one of our errors.
+
+    `language` is the code of who reads the steps and notes.
+    """
+
+    def __init__(self, engine: Engine, request: GenerationRequest, comparison: Comparison, *, language: str) -> None:
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._cancelled = threading.Event()
+
+        def work() -> None:
+            try:
+                with use_language(get_language(language)):
+                    callbacks = Callbacks(on_progress=self._events.put, is_cancelled=self._cancelled.is_set)
+                    self._events.put(engine.generate(request, comparison, callbacks))
+            except HubUiError as error:
+                self._events.put(error)
+
+        self._pool = ThreadPoolExecutor(1)
+        self._future = self._pool.submit(work)
+        self._future.add_done_callback(lambda _done: self._events.put(None))
+
+    def next(self) -> Event | None:
+        """Waits for the next event; None after the last. What nobody foresaw is raised."""
+        event = self._events.get()
+        if event is None:
+            self._future.result()
+        return event
+
+    def close(self, *, wait: bool) -> None:
+        """Cancels what still runs, which ends at its next step."""
+        self._cancelled.set()
+        self._pool.shutdown(wait=wait)

@@ -10,11 +10,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from connectors.errors import HubUiError, PreviewError
-from hub_ui.generate.backend import Event, EventStream, iterate_events, result_of
 from hub_ui.generate.base_models import BASES, PipelineSpec
 from hub_ui.generate.base_models.download import Source, is_on_disk
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, Event, EventStream
 from hub_ui.generate.estimate import Estimate
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
@@ -40,7 +39,12 @@ class ZeroGpuBackend:
         from spaces.zero.gradio import gr  # type: ignore[import-untyped]
 
         def generate_on_gpu(request: GenerationRequest, comparison: Comparison, language: str) -> Iterator[Event]:
-            yield from iterate_events(EventStream(engine, request, comparison, language=language))
+            stream = EventStream(engine, request, comparison, language=language)
+            try:
+                yield from iter(stream.next, None)
+            finally:
+                # The GPU is given back once the generation has stopped.
+                stream.close(wait=True)
 
         self._engine = engine
         self._bases = bases
@@ -70,10 +74,17 @@ class ZeroGpuBackend:
         callbacks.report(_("Waiting for a GPU"))
         try:
             with closing(self._generate(request, comparison, language().code)) as events:
-                return result_of(events, callbacks)
+                for event in events:
+                    if isinstance(event, HubUiError):
+                        raise event
+                    if isinstance(event, GenerationResult):
+                        return event
+                    callbacks.on_progress(event)
+                    callbacks.raise_if_cancelled()
         except self._error as error:
             # Such as a quota that is used up. It is HTML where it has a link.
             raise PreviewError(str(getattr(error, "message", error))) from error
+        raise PreviewError(_("The generation ended without an image. Try again."))
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
         return self._engine.estimate(request, comparison)

@@ -19,8 +19,8 @@ from tests.browser import axe, places
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.pipelines.rows import in_frame
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import in_frame
 
 pytestmark = pytest.mark.browser
 ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"

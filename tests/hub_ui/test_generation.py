@@ -1,7 +1,10 @@
 """What a visitor of a hosted page can't have fetched: a base, and the rest of one. And where a comparison goes on."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.estimate import Estimate
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
+from hub_ui.generation import DeferredBackend
 from hub_ui.settings import from_environment
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.base_hub import save_hub
@@ -113,3 +117,22 @@ def test_a_sheet_that_was_begun_in_full_goes_on_in_full(home: Path) -> None:
             built.generation.generate(asked, sheet)
         place.most = 9
         assert built.generation.generate(asked, sheet).request.draft is False
+
+
+def test_where_images_are_made_is_built_once_and_with_its_first_use_alone() -> None:
+    built, barrier = list[Any](), Barrier(8)
+
+    def build() -> Any:
+        built.append(Place(most=1))
+        return built[-1]
+
+    def use(_number: int) -> Any:
+        barrier.wait()
+        return deferred.backend
+
+    deferred = DeferredBackend(build)
+    deferred.close()
+    assert (deferred.loaded_base, built) == (None, [])
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(use, range(8))) == set(built)
+    assert len(built) == 1

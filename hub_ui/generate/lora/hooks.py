@@ -1,4 +1,5 @@
-"""Low-rank patches added to a module's outputs: y + weight * (up(down(x)) + shift), by one hook for all LoRAs.
+"""Patches added to a module's outputs by one hook for all LoRAs: first those of structured.py, then all of low rank,
+y + weight * (up(down(x)) + shift).
 
 A hook tells the rows of a batch apart. Everywhere else the first axis of an input is the batch, but in the modules
 whose inputs are the tokens of all images, one after another: there, each token is known by the image it is of.
@@ -9,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.errors import PreviewError
+from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import Patch
+from hub_ui.generate.lora.structured import Addition, Read, addition_of, broadcast, product, times
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -141,14 +144,20 @@ class AdapterWeights:
         self.version += 1
 
 
-def attach(module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights) -> RemovableHandle:
-    factors = [(index, patch) for index, patch in patches if patch.factors.has("down")]
+def attach(
+    module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights, read: Read, bias: ParamHandle | None
+) -> RemovableHandle:
+    low_rank = [(index, patch) for index, patch in patches if patch.is_low_rank]
+    factors = [(index, patch) for index, patch in low_rank if patch.factors.has("down")]
     # Those with a core last: the factors of the others are concatenated.
     factors.sort(key=lambda pair: pair[1].factors.has("mid"))
     hook = Hook(
+        structured=tuple((index, patch) for index, patch in patches if not patch.is_low_rank),
         factors=tuple(factors),
-        shifts=tuple((index, patch) for index, patch in patches if patch.factors.has("diff_b")),
+        shifts=tuple((index, patch) for index, patch in low_rank if patch.factors.has("diff_b")),
         weights=weights,
+        read=read,
+        bias=bias,
         channels_second=by_channels(module),
     )
     return module.register_forward_hook(hook, with_kwargs=True)
@@ -172,59 +181,91 @@ def batch_of(weights: AdapterWeights, module: nn.Module, x: Tensor) -> tuple[int
     return batch, tokens
 
 
+class _RowWeights(NamedTuple):
+    """One row for each of a batch, or one for all: the weight of every rank [rows, ranks] in float32, unless it is in
+    the last factors; the sum of the shifts [rows, outputs]; and the weight of each structured patch [rows].
+    """
+
+    ranks: Tensor | None
+    shift: Tensor | None
+    amounts: tuple[Tensor, ...]
+
+
 @dataclass(kw_only=True)
 class Hook:
     """The tensors on the module's device are kept until its device or type changes: offloading moves modules.
 
-    `channels_second`: the channels of the outputs are axis 1, not the last one. `_downs` are the products to take one
-    after the other, the first of which is for all patches without a core.
+    `read` gives the module's weight as matrices of some of its inputs; it is called once, when the module first runs.
+    So is `bias` read: while hooks run, offloading may have emptied the module's own. `channels_second`: the channels of
+    the outputs are axis 1, not the last one. `_downs` are the products to take one after the other, the first of which
+    is for all patches without a core.
     """
 
+    structured: tuple[IndexedPatch, ...]
     factors: tuple[IndexedPatch, ...]
     shifts: tuple[IndexedPatch, ...]
     weights: AdapterWeights
+    read: Read
+    bias: ParamHandle | None
     channels_second: bool
-    _device_and_type: tuple[Any, Any] | None = None
+    _device_and_types: tuple[Any, Any, Any] | None = None
     _version: int = -1
+    _additions: list[Addition] = field(default_factory=list)
     _downs: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
     _up: Tensor | None = None
-    _shift: Tensor | None = None
-    _by_batch: dict[int, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
+    _by_batch: dict[int, _RowWeights] = field(default_factory=dict)
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], y: Tensor) -> Tensor:
         inputs: Tensor = args[0] if args else next(iter(kwargs.values()))
         # Where the module is offloaded, only the module itself has its first inputs on the right device.
         x = inputs.to(y.device)
-        if self._device_and_type != (x.device, x.dtype):
-            self._move(x)
+        if self._device_and_types != (y.device, x.dtype, y.dtype):
+            self._move(module, x, y)
         if self._version != self.weights.version:
             self._apply_weights()
-        row_weights, shift, rows = None, self._shift, self.weights.rows
-        if rows is not None:
-            batch, tokens = batch_of(self.weights, module, x)
-            if batch not in self._by_batch:
-                self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
-            row_weights, shift = self._by_batch[batch]
-            if tokens is not None:
-                at = tokens.rows.to(x.device)
-                row_weights, shift = row_weights[at], None if shift is None else shift[at]
+        (ranks, shift, amounts), own = self._weights_of(module, x), y
+        for addition, amount in zip(self._additions, amounts, strict=True):
+            # Of the module's own outputs, whatever others have added.
+            y = y + addition(module, x.to(y.dtype), own, amount)
         if self._up is not None:
             products = [product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
             inner = _concatenate(products, 1 if self.channels_second else -1)
-            if row_weights is not None:
-                inner = inner * broadcast(row_weights, inner, self.channels_second)
+            if ranks is not None:
+                inner = inner * broadcast(ranks, inner, self.channels_second)
             y = self._add(inner.to(y.dtype), self._up.to(y.dtype), y)
         return y if shift is None else y.add_(broadcast(shift, y, self.channels_second))
 
-    def _move(self, x: Tensor) -> None:
-        """Moves the first factors, in the type that the module computes in."""
+    def _weights_of(self, module: Any, x: Tensor) -> _RowWeights:
+        rows = self.weights.rows
+        if rows is None:
+            return self._by_batch[1]
+        batch, tokens = batch_of(self.weights, module, x)
+        if batch not in self._by_batch:
+            # A copy to a GPU waits for it, so that it is made once and not for each call.
+            self._by_batch[batch] = self._per_row([*rows] * (batch // len(rows)))
+        found = self._by_batch[batch]
+        if tokens is None:
+            return found
+        at = tokens.rows.to(x.device)
+        ranks, shift = (None if each is None else each[at] for each in (found.ranks, found.shift))
+        return _RowWeights(ranks, shift, tuple(each[at] for each in found.amounts))
+
+    def _move(self, module: Any, x: Tensor, y: Tensor) -> None:
+        """Moves the first factors, in the type that the module computes in, and reads what additions need."""
+        import torch
+
         factors = [live.factors for _, live in self.factors]
         downs = [each.parts["down"].to(x.device, x.dtype) for each in factors]
         mids = [each.parts["mid"].to(x.device, x.dtype) for each in factors if each.has("mid")]
         plain = len(downs) - len(mids)
         self._downs = [(_concatenate(downs[:plain], 0), None)] if plain else []
         self._downs += zip(downs[plain:], mids, strict=True)
-        self._device_and_type, self._version = (x.device, x.dtype), -1
+        with torch.inference_mode(False), torch.no_grad():
+            self._additions = [
+                addition_of(patch, module, self.read, self.bias, y, self.channels_second)
+                for _, patch in self.structured
+            ]
+        self._device_and_types, self._version = (x.device, x.dtype, y.dtype), -1
 
     def _apply_weights(self) -> None:
         """Multiplies the last factors by the weights and the files' own scales once, not again for every token. They
@@ -232,30 +273,35 @@ class Hook:
         """
         import torch
 
-        assert self._device_and_type is not None
-        device, dtype = self._device_and_type
+        assert self._device_and_types is not None
+        device, dtype, _ = self._device_and_types
         self._by_batch.clear()
         scales = [live.factors.scale for _, live in self.factors for _ in range(live.rank)]
-        columns, self._shift, self._up = torch.tensor([scales], device=device, dtype=torch.float32), None, None
+        columns, self._up = torch.tensor([scales], device=device, dtype=torch.float32), None
         if self.weights.rows is None:
-            weights, self._shift = self._per_rank([self.weights.weights])
-            columns = columns * weights
+            own = self._per_row([self.weights.weights])
+            assert own.ranks is not None
+            columns, self._by_batch[1] = columns * own.ranks, own._replace(ranks=None)
         ups = [live.factors.parts["up"].to(device) for _, live in self.factors]
         self._up = (_concatenate(ups, 1).float() * columns).to(dtype) if ups else None
         self._version = self.weights.version
 
-    def _per_rank(self, rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor | None]:
-        """The weight of every rank, [rows, ranks] in float32, and the sum of the shifts, [rows, outputs]."""
+    def _per_row(self, rows: Sequence[Sequence[float]]) -> _RowWeights:
         import torch
 
-        device, dtype = self._device_and_type or ("cpu", torch.float32)
-        values = [[row[index] for index, live in self.factors for _ in range(live.rank)] for row in rows]
-        columns = torch.tensor(values, device=device, dtype=torch.float32)
-        if not self.shifts:
-            return columns, None
-        weights = torch.tensor([[row[index] for index, _ in self.shifts] for row in rows], device=device)
-        shifts = torch.stack([live.factors.parts["diff_b"] for _, live in self.shifts]).to(device)
-        return columns, (weights @ shifts).to(dtype)
+        assert self._device_and_types is not None
+        device, dtype, _ = self._device_and_types
+        ranks = [[row[index] for index, live in self.factors for _ in range(live.rank)] for row in rows]
+        shift = None
+        if self.shifts:
+            weights = torch.tensor([[row[index] for index, _ in self.shifts] for row in rows], device=device)
+            shifts = torch.stack([live.factors.parts["diff_b"] for _, live in self.shifts]).to(device)
+            shift = (weights @ shifts).to(dtype)
+        return _RowWeights(
+            ranks=torch.tensor(ranks, device=device, dtype=torch.float32),
+            shift=shift,
+            amounts=tuple(torch.tensor([row[index] for row in rows], device=device) for index, _ in self.structured),
+        )
 
     def _add(self, inner: Tensor, up: Tensor, y: Tensor) -> Tensor:
         """y + up(inner), in place where the memory of y allows it: y is a new tensor, and the largest one here."""
@@ -266,33 +312,6 @@ class Hook:
         else:
             y.view(-1, y.shape[-1]).addmm_(inner.reshape(-1, inner.shape[-1]), up.t())
         return y
-
-
-def broadcast(rows: Tensor, value: Tensor, channels_second: bool) -> Tensor:
-    """[rows, channels] in a shape that multiplies or adds to `value`; so are rows with all of its axes."""
-    if rows.dim() == value.dim():
-        return rows
-    between = (1,) * (value.dim() - 2)
-    return rows.view(len(rows), -1, *between) if channels_second else rows.view(len(rows), *between, -1)
-
-
-def product(module: Any, x: Tensor, down: Tensor, mid: Tensor | None, channels_second: bool) -> Tensor:
-    """Convolutions use the module's own stride and padding, in whichever of the two factors has its window."""
-    import torch
-
-    if not channels_second:
-        return torch.nn.functional.linear(x, down)
-    if mid is not None:
-        x, down = torch.einsum("ri,bi...->br...", down.flatten(1), x), mid
-    product: Tensor = module._conv_forward(x, down, None)
-    return product
-
-
-def times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:
-    """The outputs of a last factor."""
-    import torch
-
-    return torch.einsum("or,br...->bo...", up, inner) if channels_second else inner @ up.t()
 
 
 def _concatenate(values: Sequence[Tensor], axis: int) -> Tensor:

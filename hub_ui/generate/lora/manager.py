@@ -20,7 +20,7 @@ from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import Patch, takes_factors
-from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
+from hub_ui.generate.lora.structured import columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage
 from hub_ui.i18n import _
@@ -251,16 +251,11 @@ class AdapterManager:
                 for number, patch in patches
                 if number in wanted and (at not in self._merged or self._has_to_hook(at, patch))
             ]
-            param = self._params(at)["weight"]
-            # These first: they look at the module's own outputs.
-            structured = [(number, patch) for number, patch in live if not patch.is_low_rank]
-            if structured:
-                read = dequantise if self._is_quantised(at) else partial(columns, param)
-                bias = self._params(at).get("bias")
-                self._hooks.append((at, attach_structured(param.module, structured, self._weights, read, bias)))
-            low_rank = [(number, patch) for number, patch in live if patch.is_low_rank]
-            if low_rank:
-                self._hooks.append((at, attach(param.module, low_rank, self._weights)))
+            if live:
+                params = self._params(at)
+                read = dequantise if self._is_quantised(at) else partial(columns, params["weight"])
+                hook = attach(params["weight"].module, live, self._weights, read, params.get("bias"))
+                self._hooks.append((at, hook))
         self._hooked = wanted, self._merged
 
     def _remove_hooks(self) -> None:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hub_ui.generate.lora.algorithms import cut, dora_epsilon, is_peft, kronecker_factors, over_inputs
-from hub_ui.generate.lora.hooks import AdapterWeights, IndexedPatch, batch_of, broadcast, by_channels, product, times
 from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
 from hub_ui.generate.lora.patch import Patch
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.utils.hooks import RemovableHandle
+    from torch import Tensor
 
 # Inputs of a layer whose weights are read at once: a whole weight in float32 may be the largest tensor there is.
 _COLUMNS = 512
@@ -61,87 +59,31 @@ def _kronecker_inputs(patch: Patch, shape: Shape) -> int | None:
 
 
 # Module, its inputs `x` and outputs `y`, and `amounts`, one weight for each row -> what `y` gains, in its type.
-_Addition = Callable[[Any, "Tensor", "Tensor", "Tensor"], "Tensor"]
+Addition = Callable[[Any, "Tensor", "Tensor", "Tensor"], "Tensor"]
+# Of a module: its weight as matrices of some of its inputs.
+Read = Callable[[Any], Iterable["Tensor"]]
 
 
-@dataclass(kw_only=True)
-class StructuredHook:
-    """`read` gives the module's weight as matrices of some of its inputs; it is called once, when the module first
-    runs. So is `bias` read: while hooks run, offloading may have emptied the module's own.
-    """
+def addition_of(
+    patch: Patch, module: Any, read: Read, bias: ParamHandle | None, y: Tensor, channels_second: bool
+) -> Addition:
+    """`y` is any output of the module, whose device and type are meant."""
+    import torch
 
-    patches: tuple[IndexedPatch, ...]
-    weights: AdapterWeights
-    read: Callable[[Any], Iterable[Tensor]]
-    bias: ParamHandle | None
-    channels_second: bool
-    _device_and_type: tuple[Any, Any] | None = None
-    _additions: list[tuple[int, _Addition]] = field(default_factory=list)
-    _version: int = -1
-    _by_batch: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-
-    def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], y: Tensor) -> Tensor:
-        import torch
-
-        inputs: Tensor = args[0] if args else next(iter(kwargs.values()))
-        x = inputs.to(y.device, y.dtype)
-        if self._device_and_type != (y.device, y.dtype):
-            with torch.inference_mode(False), torch.no_grad():
-                self._additions = [(index, self._addition(patch, module, y)) for index, patch in self.patches]
-            self._device_and_type, self._version = (y.device, y.dtype), -1
-        if self._version != self.weights.version:
-            self._by_batch.clear()
-            self._version = self.weights.version
-        result = y
-        for index, addition in self._additions:
-            # Of the module's own outputs, whatever others have added.
-            result = result + addition(module, x, y, self._amounts(index, module, x))
-        return result
-
-    def _amounts(self, index: int, module: Any, x: Tensor) -> Tensor:
-        """One weight for each row, or for all."""
-        import torch
-
-        rows = self.weights.rows
-        batch, tokens = (1, None) if rows is None else batch_of(self.weights, module, x)
-        if (index, batch) not in self._by_batch:
-            # A copy to a GPU waits for it, so that it is made once and not for each call.
-            weights = [self.weights.weights] if rows is None else [*rows] * (batch // len(rows))
-            self._by_batch[index, batch] = torch.tensor([row[index] for row in weights], device=x.device)
-        amounts = self._by_batch[index, batch]
-        return amounts if tokens is None else amounts[tokens.rows.to(x.device)]
-
-    def _addition(self, patch: Patch, module: Any, y: Tensor) -> _Addition:
-        import torch
-
-        parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
-        patch = replace(patch, factors=replace(patch.factors, parts=parts))
-        shape = tuple(module.weight.shape) if self.channels_second else (module.out_features, module.in_features)
-        form = form_of(patch, shape)
-        if form == "kronecker":
-            return _kronecker(patch, shape, y.dtype, self.channels_second)
-        if form == "hadamard":
-            return _hadamard(patch, shape, y.dtype, self.channels_second)
-        # No variable keeps a piece while the next one is read.
-        pieces = map(lambda piece: piece.to(y.device, torch.float32), self.read(module))
-        bias = None if self.bias is None else self.bias.read().to(y.device)
-        if form == "dora":
-            return _dora(patch, pieces, shape, bias, y.dtype, self.channels_second)
-        return _matrix(patch, torch.cat(list(pieces), 1), bias, y.dtype)
-
-
-def attach_structured(
-    module: nn.Module,
-    patches: Sequence[IndexedPatch],
-    weights: AdapterWeights,
-    read: Callable[[Any], Iterable[Tensor]],
-    bias: ParamHandle | None,
-) -> RemovableHandle:
-    """To be attached before hooks that change outputs in place."""
-    hook = StructuredHook(
-        patches=tuple(patches), weights=weights, read=read, bias=bias, channels_second=by_channels(module)
-    )
-    return module.register_forward_hook(hook, with_kwargs=True)
+    parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
+    patch = replace(patch, factors=replace(patch.factors, parts=parts))
+    shape = tuple(module.weight.shape) if channels_second else (module.out_features, module.in_features)
+    form = form_of(patch, shape)
+    if form == "kronecker":
+        return _kronecker(patch, shape, y.dtype, channels_second)
+    if form == "hadamard":
+        return _hadamard(patch, shape, y.dtype, channels_second)
+    # No variable keeps a piece while the next one is read.
+    pieces = map(lambda piece: piece.to(y.device, torch.float32), read(module))
+    own = None if bias is None else bias.read().to(y.device)
+    if form == "dora":
+        return _dora(patch, pieces, shape, own, y.dtype, channels_second)
+    return _matrix(patch, torch.cat(list(pieces), 1), own, y.dtype)
 
 
 def columns(param: ParamHandle, _module: Any) -> Sequence[Tensor]:
@@ -169,7 +111,7 @@ def dequantise(module: Any) -> Iterator[Tensor]:
         yield outputs
 
 
-def _kronecker(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
+def _kronecker(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> Addition:
     """`first` [out1, in1], `second` [out2, in2, window]. `rows`: the outputs to keep."""
     first, second = kronecker_factors(patch.factors)
     second = second.reshape(len(second), -1, *shape[2:]).to(dtype)
@@ -192,7 +134,7 @@ def _kronecker(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) ->
     return add
 
 
-def _hadamard(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> _Addition:
+def _hadamard(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> Addition:
     factors = patch.factors
     ups = [factors.cut(factors.flat(part)) for part in ("hada_w1_a", "hada_w2_a")]
     downs = [factors.flat(part) for part in ("hada_w1_b", "hada_w2_b")]
@@ -210,7 +152,7 @@ def _hadamard(patch: Patch, shape: Shape, dtype: Any, channels_second: bool) -> 
 
 def _dora(
     patch: Patch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, channels_second: bool
-) -> _Addition:
+) -> Addition:
     """`squares` are ||W||^2, 2 <W, D> and ||D||^2 of each output, from which the norm at any weight follows."""
     import torch
 
@@ -246,7 +188,7 @@ def _dora(
     return add
 
 
-def _matrix(patch: Patch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Addition:
+def _matrix(patch: Patch, weight: Tensor, bias: Tensor | None, dtype: Any) -> Addition:
     delta = patch.delta(weight, 1.0)
     shift = patch.bias_delta(None if bias is None else bias.to(weight), weight, 1.0)
     delta, shift = (None if each is None else each.to(dtype) for each in (delta, shift))
@@ -259,3 +201,30 @@ def _matrix(patch: Patch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _A
         return (added * broadcast(amounts[..., None], y, False)).to(y.dtype)
 
     return add
+
+
+def broadcast(rows: Tensor, value: Tensor, channels_second: bool) -> Tensor:
+    """[rows, channels] in a shape that multiplies or adds to `value`; so are rows with all of its axes."""
+    if rows.dim() == value.dim():
+        return rows
+    between = (1,) * (value.dim() - 2)
+    return rows.view(len(rows), -1, *between) if channels_second else rows.view(len(rows), *between, -1)
+
+
+def product(module: Any, x: Tensor, down: Tensor, mid: Tensor | None, channels_second: bool) -> Tensor:
+    """Convolutions use the module's own stride and padding, in whichever of the two factors has its window."""
+    import torch
+
+    if not channels_second:
+        return torch.nn.functional.linear(x, down)
+    if mid is not None:
+        x, down = torch.einsum("ri,bi...->br...", down.flatten(1), x), mid
+    product: Tensor = module._conv_forward(x, down, None)
+    return product
+
+
+def times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:
+    """The outputs of a last factor."""
+    import torch
+
+    return torch.einsum("or,br...->bo...", up, inner) if channels_second else inner @ up.t()

@@ -16,9 +16,9 @@ from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
+from hub_ui.generation import DeferredBackend
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address

@@ -1,17 +1,22 @@
-"""A real Stable Diffusion pipeline of a few hundred kilobytes with random weights, and LoRAs that fit it."""
+"""A real Stable Diffusion pipeline of a few hundred kilobytes with random weights, its LoRAs, and runs of an engine."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from connectors.ref import Ref
+from hub_ui.generate import comparison
+from hub_ui.generate.engine import Engine
 from hub_ui.generate.memory import Device
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.pipelines.bases import part
 
@@ -146,3 +151,43 @@ def job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
 def settings(width: int = 512, height: int = 512, **fields: Any) -> ResolvedRequest:
     values: dict[str, Any] = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5}
     return ResolvedRequest(width=width, height=height, **{**values, **fields})
+
+
+def single(
+    studio: Engine, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
+) -> GenerationResult:
+    asked = job(*adapters, **fields)
+    return studio.generate(asked, comparison.single(asked), callbacks)
+
+
+def one(studio: Engine, *adapters: LoraInput, **fields: Any) -> GeneratedImage:
+    return single(studio, *adapters, **fields).images[0]
+
+
+def pair(studio: Engine, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any) -> GenerationResult:
+    asked = job(*adapters, **fields)
+    return studio.generate(asked, comparison.before_after(asked), callbacks)
+
+
+def strip(
+    studio: Engine, *adapters: LoraInput, weights: tuple[float, ...] = comparison.DEFAULT_SWEEP, **fields: Any
+) -> GenerationResult:
+    asked = job(*adapters, **fields)
+    return studio.generate(asked, comparison.weight_sweep(asked, weights))
+
+
+def pixels(picture: GeneratedImage) -> NDArray[np.int64]:
+    return np.asarray(picture.image, dtype=np.int64)
+
+
+def same(one: GeneratedImage, other: GeneratedImage) -> bool:
+    return bool((pixels(one) == pixels(other)).all())
+
+
+def alike(one: GeneratedImage, other: GeneratedImage) -> bool:
+    """Rows of a batch are summed up in another order than an image alone: a shade of one colour at most."""
+    return int(np.abs(pixels(one) - pixels(other)).max()) <= 1
+
+
+def apart(one: GeneratedImage, other: GeneratedImage) -> float:
+    return float(np.abs(pixels(one) - pixels(other)).mean())

@@ -4,6 +4,7 @@ For networks as small as those of building.py: two blocks with one residual laye
 """
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from tests.hub_ui.generate.pipelines.spellings import original_name
+from hub_ui.generate.lora.module_names import originals
 
 # What tells Stable Diffusion 1 from the others: the width of its text encoder.
 TEXT_WIDTH = 768
@@ -55,15 +56,17 @@ def save_checkpoint(folder: Path, path: Path, parts: tuple[str, ...] = ("unet", 
     pipe = loaded.from_pretrained(folder)
     tensors: dict[str, torch.Tensor] = {}
     for part in parts:
-        renamed = {"unet": _unet, "vae": _vae, "text_encoder": _text}[part]
-        tensors |= {renamed(name): tensor for name, tensor in getattr(pipe, part).state_dict().items()}
+        values = getattr(pipe, part).state_dict()
+        renamed = {"unet": _unet(values), "vae": _vae, "text_encoder": _text}[part]
+        tensors |= {renamed(name): tensor for name, tensor in values.items()}
     save_file({name: _shaped(name, tensor) for name, tensor in tensors.items()}, path)
     return path
 
 
-def _unet(name: str) -> str:
-    module, _, kind = name.rpartition(".")
-    return f"model.diffusion_model.{original_name(module, layers=1)}.{kind}"
+def _unet(names: Iterable[str]) -> Callable[[str], str]:
+    parts = {name: name.rpartition(".") for name in names}
+    own = {module: original for original, module in originals(module for module, _, _ in parts.values())}
+    return lambda name: f"model.diffusion_model.{own[parts[name][0]]}.{parts[name][2]}"
 
 
 def _vae(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Compiled networks. The backend hands back what torch traced, so that no compiler is needed and nothing is rounded."""
+"""One call of a pipeline: its checks, compiled networks, and attention that another backend of diffusers computes."""
 
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -8,28 +8,22 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from connectors.errors import PreviewError
-from hub_ui.generate.batch import (
-    ADDED,
-    COMPILED,
-    OFFLOADED,
-    OutputChecks,
-    check_compiler,
-    compiled_network,
-    plan_calls,
-)
+from hub_ui.generate.batch import ADDED, COMPILED, OFFLOADED, OutputChecks, check_compiler, compiled_network, plan_calls
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.previews import HostCopy
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
-from tests.hub_ui.generate.building import adapter, drawn, load_base, save_kohya
-from tests.hub_ui.generate.comparing import one, pair, same, single
+from hub_ui.images import png_metadata
+from tests.hub_ui.generate.building import adapter, drawn, load_base, one, pair, same, save_kohya, single
+from tests.hub_ui.generate.pipelines.bases import TINY
 
 
 def offloaded(studio: Engine) -> Any:
@@ -282,3 +276,47 @@ def test_cuda_needs_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
     check_compiler("cpu")
     with pytest.raises(PreviewError, match="needs Triton for this GPU"):
         check_compiler("cuda")
+
+
+@pytest.fixture
+def flux(tmp_path: Path) -> str:
+    """A base of whose network diffusers dispatches the attention."""
+    return str(TINY["flux1 dev"].save(tmp_path / "flux"))
+
+
+def choose(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As DIFFUSERS_ATTN_BACKEND does, before diffusers is imported."""
+    monkeypatch.setattr(_AttentionBackendRegistry, "_active_backend", AttentionBackendName(backend))
+
+
+def test_another_backend_is_said_in_the_image_and_where_it_is_made_again(
+    studio: Engine, flux: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = single(studio, base=flux, steps=1)
+    choose("_native_math", monkeypatch)
+    other = single(studio, base=flux, steps=1)
+    png_metadata.save(other, 0, tmp_path / "a.png")
+    found = png_metadata.read(tmp_path / "a.png")
+    assert (own.report.attention, other.report.attention) == ("", "_native_math")
+    assert "Attention: _native_math" in png_metadata.infotext_of(other, 0)
+    said = "Its attention was computed by _native_math, and here by torch: pixels can differ."
+    assert said in png_metadata.differences(found, own.request, own.report)
+
+
+def test_a_backend_that_is_not_here_is_replaced_by_torch_s_own(
+    studio: Engine, flux: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = one(studio, base=flux, steps=1)
+    studio.close()
+    choose("xformers", monkeypatch)
+    made = single(studio, base=flux, steps=1)
+    assert same(made.images[0], own)
+    assert made.report.attention == ""
+    assert [note for note in made.report.notes if note.startswith("Attention by “xformers” failed here (")]
+
+
+def test_a_network_that_knows_torch_s_own_alone_says_nothing(
+    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose("_native_math", monkeypatch)
+    assert single(studio, base=base).report.attention == ""

@@ -1,5 +1,6 @@
 """The same request gives the same bytes, the first time as later. Pipelines leave hooks and caches behind."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -8,22 +9,23 @@ import torch
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import dit_rows, flux_rows, transformer_rows
+from tests.hub_ui.generate.pipelines import format_rows, transformer_rows
 from tests.hub_ui.generate.pipelines.frame import draw, load
 from tests.hub_ui.generate.pipelines.rows import Row
+from tests.hub_ui.generate.pipelines.short_form import every_third
 
 # These mark their network in the first call, for caches of diffusers that are off.
 MARKED = (
     "FluxPipeline", "ChromaPipeline", "Flux2Pipeline", "Flux2KleinPipeline", "QwenImagePipeline", "CogView4Pipeline",
     "WanPipeline", "LTXPipeline", "HunyuanVideoPipeline",
 )  # fmt: skip
-ALL = [*flux_rows.FLUXES, *dit_rows.OTHERS, *transformer_rows.ROWS]
+ALL = [*format_rows.FLUXES, *format_rows.OTHERS, *transformer_rows.ROWS]
 ROWS = list({row.base.pipeline: row for row in reversed(ALL) if row.base.pipeline in MARKED}.values())
+CASES = list(product(ROWS, (torch.float32, torch.bfloat16)))
 
 
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.base.pipeline)
+@pytest.mark.parametrize(("row", "dtype"), every_third(CASES, 0), ids=str)
 def test_the_second_and_third_image_are_the_first_one(row: Row, dtype: torch.dtype, tmp_path: Path) -> None:
     pipe = load(row.base, row.base.save(tmp_path / "base")).to(dtype)
     manager = AdapterManager(pipe, row.base.architecture, LoraCache(2**28))

@@ -13,13 +13,12 @@ from hub_ui.generate.base_models import BASES
 from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, Step
-from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.comparing import alike, apart, one, pair, pixels, same, single
+from tests.hub_ui.generate.building import adapter, alike, apart, job, one, pair, pixels, same, save_kohya, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
+from tests.hub_ui.generate.pipelines.rows import in_frame
 from tests.hub_ui.generate.pipelines.short_form import every_third
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import in_frame
 
 FAMILIES = [TINY[name] for name in ("sdxl", "sd3", "flux1 dev", "chroma", "qwen_image", "z_image")]
 

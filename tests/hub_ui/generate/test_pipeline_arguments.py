@@ -14,16 +14,13 @@ from hub_ui.generate.pipeline_arguments import call_arguments, output_images, un
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.comparing import apart
+from tests.hub_ui.generate.building import adapter, apart
 from tests.hub_ui.generate.pipelines.bases import TINY
-from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
-from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers, widen
+from tests.hub_ui.generate.pipelines.format_rows import FLUXES, OTHERS, UNETS, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.rows import Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
 from tests.hub_ui.generate.pipelines.transformer_rows import ROWS as TRANSFORMERS
-from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
 SETTINGS = ResolvedRequest(negative="", seed=1, steps=2, guidance=4.0, width=32, height=48)
 

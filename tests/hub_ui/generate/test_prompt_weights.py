@@ -26,8 +26,7 @@ from hub_ui.generate.prompt_weights import (
     truncation_notes,
     without_weights,
 )
-from tests.hub_ui.generate.building import adapter, job, save_kohya, settings
-from tests.hub_ui.generate.comparing import alike, apart, one, same
+from tests.hub_ui.generate.building import adapter, alike, apart, job, one, same, save_kohya, settings
 from tests.hub_ui.generate.pipelines.bases import TINY
 
 

@@ -1,7 +1,6 @@
-"""The simulated devices behave as CUDA's do, as far as they go."""
+"""Where the simulated devices have to behave as CUDA's do, and no test of the product would fail if they did not."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -15,28 +14,11 @@ def cuda() -> Iterator[SimulatedCuda]:
         yield cuda
 
 
-def test_a_tensor_knows_its_device_and_so_do_its_views_and_results(cuda: SimulatedCuda) -> None:
-    tensor = torch.arange(6.0).to("cuda:1")
-    assert [str(each.device) for each in (tensor, tensor[:2], tensor.view(2, 3).t(), tensor + 1, tensor.sum())] == [
-        "cuda:1"
-    ] * 5
-    assert (tensor.is_cuda, tensor.get_device(), tensor.cpu().is_cuda, str(tensor.cpu().device)) == (
-        True, 1, False, "cpu",
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(("one", "other"), [("cuda:0", "cuda:1"), ("cpu", "cuda:1")])
 def test_an_operation_on_two_devices_raises(cuda: SimulatedCuda, one: str, other: str) -> None:
     first, second = torch.ones(2, device=one), torch.ones(2, device=other)
     with pytest.raises(RuntimeError, match=f"same device, but found {one} and {other} in add"):
         first + second
-
-
-def test_a_single_number_an_index_and_a_copy_may_be_on_the_cpu(cuda: SimulatedCuda) -> None:
-    there = torch.zeros(3, device="cuda:1")
-    there.copy_(torch.tensor([1.0, 2.0, 3.0]))
-    chosen = there[torch.tensor([2, 0])] * torch.tensor(2.0)
-    assert (str(chosen.device), chosen.tolist()) == ("cuda:1", [6.0, 2.0])
 
 
 def test_bytes_are_counted_while_a_tensor_lives(cuda: SimulatedCuda) -> None:
@@ -48,16 +30,6 @@ def test_bytes_are_counted_while_a_tensor_lives(cuda: SimulatedCuda) -> None:
     assert (cuda.cards[1].used, cuda.cards[1].peak) == (40, 60)
     del view
     assert (cuda.cards[1].used, cuda.cards[0].peak) == (0, 0)
-
-
-def test_a_module_takes_its_bytes_along(cuda: SimulatedCuda) -> None:
-    layer = torch.nn.Linear(3, 5)
-    layer.to("cuda:0")
-    assert (str(layer.weight.device), cuda.cards[0].used) == ("cuda:0", 4 * (15 + 5))
-    layer.to(device="cuda:1", dtype=torch.float16)
-    assert [card.used for card in cuda.cards] == [0, 2 * (15 + 5)]
-    layer.to("cpu")
-    assert [card.used for card in cuda.cards] == [0, 0]
 
 
 def test_more_than_a_device_has_raises_and_takes_nothing(cuda: SimulatedCuda) -> None:
@@ -99,24 +71,3 @@ def test_memory_is_pinned_on_the_cpu_alone(cuda: SimulatedCuda) -> None:
     ]  # fmt: skip
     with pytest.raises(RuntimeError, match="only dense CPU tensors can be pinned"):
         torch.ones(2, device="cuda:1").pin_memory()
-
-
-def test_each_device_has_its_own_capability(cuda: SimulatedCuda) -> None:
-    assert not torch.cuda.is_bf16_supported(including_emulation=False)
-    with torch.cuda.device(1):
-        assert torch.cuda.is_bf16_supported(including_emulation=False)
-    assert torch.cuda.current_device() == 0
-
-
-def test_streams_are_those_of_the_current_device_unless_another_is_named(cuda: SimulatedCuda) -> None:
-    make: Any = torch.cuda.Stream
-    first, second = make(), make(device="cuda:1")
-    with torch.cuda.stream(second):
-        assert (torch.cuda.current_device(), str(torch.cuda.current_stream().device)) == (1, "cuda:1")
-    assert (str(first.device), torch.cuda.current_device(), cuda.queued) == ("cuda:0", 0, {0, 1})
-
-
-def test_afterwards_torch_is_as_it_was() -> None:
-    with simulated_cuda(Card()):
-        tensor = torch.ones(2, device="cuda:0")
-    assert (str(tensor.device), torch.cuda.is_available()) == ("cpu", False)

@@ -13,9 +13,8 @@ import pytest
 
 from connectors.errors import NoBase
 from hub_ui.generate import comparison
-from hub_ui.generate.backend import EventStream, iterate_events
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, EventStream
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
 from tests.architecture.sources import ROOT, imports, read_sources
@@ -76,7 +75,7 @@ def test_images_equal_those_of_the_engine_alone(backend: ZeroGpuBackend, tmp_pat
 
 def test_what_goes_to_the_gpu_and_comes_back_can_be_pickled(studio: Engine) -> None:
     asked = pickle.loads(pickle.dumps((REQUEST, comparison.single(REQUEST))))
-    events = pickle.loads(pickle.dumps(list(iterate_events(EventStream(studio, *asked, language="ja")))))
+    events = pickle.loads(pickle.dumps(list(iter(EventStream(studio, *asked, language="ja").next, None))))
     assert events[-1].request == REQUEST
     assert any(isinstance(event, Step) and event.stage == "生成中" for event in events[:-1])
 

@@ -13,13 +13,10 @@ from typing import Any
 import torch
 
 from hub_ui.generate.lora.load import LoraCache
-from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
 from tests.hub_ui.generate.pipelines.bench import Tiny, Weights, by_arithmetic, by_diffusers, by_manager
-from tests.hub_ui.generate.pipelines.dit_rows import OTHERS, SD3S
-from tests.hub_ui.generate.pipelines.flux_rows import FLUXES
+from tests.hub_ui.generate.pipelines.format_rows import ALGORITHMS, FLUXES, OTHERS, SD3S, UNETS
 from tests.hub_ui.generate.pipelines.frame import Base, File, draw, load
 from tests.hub_ui.generate.pipelines.rows import Row
-from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 from tests.tools.gpu.card import Card, full_precision, moved
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 

@@ -34,7 +34,7 @@ def find_tests(root: Path, path: str, most: int) -> tuple[str, ...]:
 
 
 def _is_mirror(test: PurePosixPath, folder: PurePosixPath, stem: str) -> bool:
-    """test_engine.py and test_engine_turns.py mirror engine.py, and so does what is in the folder engine/."""
+    """test_engine.py and test_engine_bases.py mirror engine.py, and so does what is in the folder engine/."""
     is_named = test.stem == f"test_{stem}" or test.stem.startswith(f"test_{stem}_")
     return test.parent == folder / stem or (test.parent == folder and is_named)
 

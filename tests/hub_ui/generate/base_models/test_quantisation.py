@@ -26,11 +26,11 @@ from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers, widen
+from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.short_form import only
-from tests.hub_ui.generate.pipelines.spellings import dotted
+from tests.hub_ui.generate.pipelines.spellings import own
 
 FLUX = TINY["flux1 dev"]
 
@@ -151,8 +151,8 @@ def test_small_text_encoders_stay_as_they_are(base: Path) -> None:
     assert {value.dtype for value in load_in("fp8", base).text_encoder_2.parameters()} == {torch.float32}
 
 
-BLOCKS = file(dotted("transformer", "transformer.", r"^(single_)?transformer_blocks"), PEFT)
-LAYERS_OF_T5 = file(dotted("text_encoder_2", "text_encoder_2.", r"SelfAttention|DenseReluDense"), PEFT)
+BLOCKS = file(own("transformer", "transformer.", r"^(single_)?transformer_blocks"), PEFT)
+LAYERS_OF_T5 = file(own("text_encoder_2", "text_encoder_2.", r"SelfAttention|DenseReluDense"), PEFT)
 
 
 def with_lora(pipe: Any, path: Path) -> AdapterManager:

@@ -1,10 +1,15 @@
-"""Small models and files by their names, for the tests of names."""
+"""Small models and files by their names, for the tests of names; and patches of one layer."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
 
 from hub_ui.generate.lora import key_mapping
+from hub_ui.generate.lora.algorithms import Factors, Rows
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import KeyMapping, Model, Shape
+from hub_ui.generate.lora.patch import Patch
 
 OUTPUTS, INPUTS, RANK = 8, 4, 2
 Files = dict[str, Shape]
@@ -44,3 +49,8 @@ def modules(mapping: KeyMapping) -> list[str]:
 
 def reasons(mapping: KeyMapping) -> dict[str, int]:
     return {missed.reason: len(missed.keys) for missed in mapping.missed}
+
+
+def patch(algorithm: str, rows: Rows | None = None, **parts: Tensor) -> Patch:
+    named: Any = parts
+    return Patch(algorithm=algorithm, factors=Factors(parts=named, keys={}, rows=rows))

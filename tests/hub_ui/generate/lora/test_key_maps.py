@@ -1,6 +1,6 @@
 """Names that no converter of diffusers knows, as a network's own code or a trainer has them.
 
-The others are held against the converters in test_key_maps_converters.py.
+The others are held against the converters in test_key_maps_real.py.
 """
 
 import pytest

@@ -1,13 +1,176 @@
-"""Names on the real networks, built without weights: every layer, in every spelling that trainers write."""
+"""The tables against diffusers' own converters of whole checkpoints: every row of every layer lands where they put it.
+
+A checkpoint is made in the original names, in which each row is its own number. What diffusers makes of it has to be
+what the table says, row by row. And names on the real networks, built without weights: every layer, in every spelling
+that trainers write.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub_ui.generate.lora.key_mapping import map_keys
-from hub_ui.generate.lora.module_names import TABLES, UNETS, Names, flat, names_of
+from hub_ui.generate.lora.module_names import (
+    TABLES,
+    UNETS,
+    Entry,
+    Names,
+    expand_rows,
+    flat,
+    modules_of,
+    names_of,
+    originals,
+)
 from hub_ui.generate.lora.modules import Shape, matrix
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONVERTERS: Mapping[str, str] = {
+    "flux1": "convert_flux_transformer_checkpoint_to_diffusers",
+    "chroma": "convert_chroma_transformer_checkpoint_to_diffusers",
+    "flux2 klein 4b": "convert_flux2_transformer_checkpoint_to_diffusers",
+    "flux3": "convert_flux3_transformer_checkpoint_to_diffusers",
+    "flux3 klein": "convert_flux3_transformer_checkpoint_to_diffusers",
+    "sd3 medium": "convert_sd3_transformer_checkpoint_to_diffusers",
+    "sd3 large": "convert_sd3_transformer_checkpoint_to_diffusers",
+    "auraflow": "convert_auraflow_transformer_checkpoint_to_diffusers",
+    "mochi": "convert_mochi_transformer_checkpoint_to_diffusers",
+    "hunyuan-video": "convert_hunyuan_video_transformer_to_diffusers",
+    "lumina2": "convert_lumina2_to_diffusers",
+    "z-image": "convert_z_image_transformer_checkpoint_to_diffusers",
+    "sana 1.6b": "convert_sana_transformer_to_diffusers",
+    "wan i2v": "convert_wan_transformer_to_diffusers",
+    "ltx-video": "convert_ltx_transformer_checkpoint_to_diffusers",
+    "ltx-video-2": "convert_ltx2_transformer_to_diffusers",
+    "anima": "convert_cosmos_transformer_checkpoint_to_diffusers",
+    "krea2": "convert_krea2_transformer_checkpoint_to_diffusers",
+    "qwen-image-2": "convert_qwen_image21_transformer_checkpoint_to_diffusers",
+    "minimax-h3": "convert_minimax_h3_transformer_checkpoint_to_diffusers",
+}
+# These networks call a norm's weight its scale.
+_SCALES = ("query_norm", "key_norm", "qnorm", "knorm", "prenorm", "postnorm", "last.norm", "txtmlp.0")
+
+
+class Checkpoint(dict[str, "Tensor"]):
+    """It has whatever a converter asks for beyond the layers that are looked at."""
+
+    def pop(self, key: str, default: Any = None) -> Any:
+        import torch
+
+        return super().pop(key, torch.zeros(6, 1) if default is None else default)
+
+
+def official(entries: list[tuple[str, Entry]]) -> dict[str, Entry]:
+    """The first row for each module; those after it are other spellings of the same."""
+    found: dict[str, Entry] = {}
+    seen: set[str] = set()
+    for original, entry in entries:
+        if not seen & set(entry.modules):
+            found[original] = entry
+            seen |= set(entry.modules)
+    return found
+
+
+def converted(name: str, convert: Callable[..., Any], checkpoint: Checkpoint) -> Mapping[str, Any]:
+    result: Mapping[str, Any] = convert(checkpoint, config={}) if name == "minimax-h3" else convert(checkpoint)
+    return result
+
+
+@pytest.mark.parametrize("name", CONVERTERS)
+def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
+    import torch
+    from diffusers.loaders import single_file_utils
+
+    model = built(name)
+    sizes = modules_of(model["transformer"])
+    names = names_of(model, architecture_of(name))
+    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
+    checkpoint, expected, start = Checkpoint(), dict[str, "Tensor"](), 0
+    for original, entry in official(rows).items():
+        height = sum(sizes[module][0] for module in entry.modules)
+        weight = torch.arange(start, start + height)[:, None]
+        start += height
+        scale = original.endswith(_SCALES) and name.split()[0] in ("flux1", "chroma", "flux2", "flux3", "krea2")
+        checkpoint[original + (".scale" if scale else ".weight")] = weight
+        checkpoint[original + ".bias"] = weight
+        for target in names.network[flat(original)]:
+            expected[target.module] = torch.cat([weight[a:b] for a, b in target.rows or ((0, height),)])
+    for module in sizes.keys() - expected.keys():
+        checkpoint.setdefault(f"{module}.weight", torch.zeros(sizes[module][0], 1))
+    found = converted(name, getattr(single_file_utils, CONVERTERS[name]), checkpoint)
+    wrong = [module for module, weight in expected.items() if not _is(found, module, weight)]
+    assert wrong == []
+    assert len(expected) > 30
+
+
+def _is(found: Mapping[str, Any], module: str, weight: Tensor) -> bool:
+    import torch
+
+    value = found.get(f"{module}.weight", found.get(module))
+    return value is not None and value.numel() == weight.numel() and torch.equal(value.reshape(weight.shape), weight)
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+def test_a_unet_s_layers_land_where_diffusers_puts_them(name: str) -> None:
+    import torch
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+
+    sizes: Mapping[str, Shape] = modules_of(built(name)["unet"])
+    pairs = {module: original for original, module in originals(sizes)}
+    assert sizes.keys() == pairs.keys()
+    checkpoint = {
+        f"model.diffusion_model.{original}.{part}": torch.tensor([number])
+        for number, original in enumerate(pairs.values())
+        for part in ("weight", "bias")
+    }
+    addition = "text_time" if name == "sdxl" else None
+    config = {"layers_per_block": 2, "addition_embed_type": addition}
+    found: Mapping[str, Tensor] = convert_ldm_unet_checkpoint(checkpoint, config)  # type: ignore[no-untyped-call]
+    assert {module: int(found[f"{module}.weight"]) for module in pairs} == {
+        module: number for number, module in enumerate(pairs)
+    }
+
+
+LORA_CONVERTERS = {
+    "flux3 klein": ("_convert_non_diffusers_flux3_lora_to_diffusers", 318),
+    "ideogram4": ("_convert_non_diffusers_ideogram4_lora_to_diffusers", 204),
+    "ltx-video-2 2.3": ("_convert_non_diffusers_ltx2_lora_to_diffusers", 1950),
+}
+
+
+@pytest.mark.parametrize("name", LORA_CONVERTERS)
+def test_every_layer_of_a_lora_goes_where_diffusers_puts_it(name: str) -> None:
+    """Of those that diffusers' converter of LoRAs reads, in the original's names."""
+    import torch
+    from diffusers.loaders import lora_conversion_utils
+
+    model, (converter, count) = built(name), LORA_CONVERTERS[name]
+    names, sizes = names_of(model, architecture_of(name)), modules_of(model["transformer"])
+    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
+    renamed = {module for _, entry in rows for module in entry.modules}
+    layers = {original: entry.modules for original, entry in rows}
+    layers |= {module: (module,) for module in sizes if module not in renamed}
+    agreed = 0
+    for layer, modules in layers.items():
+        down = torch.empty(4, *sizes[modules[0]][1:], device="meta")
+        up = torch.empty(sum(sizes[module][0] for module in modules), 4, device="meta")
+        file = {f"diffusion_model.{layer}.lora_A.weight": down, f"diffusion_model.{layer}.lora_B.weight": up}
+        mapping = map_keys({key: tuple(tensor.shape) for key, tensor in file.items()}, names)
+        ours = {target.module for placed in mapping.layers for target in placed.targets}
+        with suppress(ValueError):
+            found = getattr(lora_conversion_utils, converter)(dict(file))
+            theirs = {key.removeprefix("transformer.").rpartition(".lora_")[0] for key in found}
+            if down.dim() == 2 and theirs <= sizes.keys():
+                assert ours == theirs, layer
+                agreed += 1
+    assert agreed == count
+
 
 RANK = 4
 

@@ -4,19 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.lora.algorithms import LOW_RANK, Factors, Rows
+from hub_ui.generate.lora.algorithms import LOW_RANK, Rows
 from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.memory_plan import MERGED_AT_ONCE, footprint
+from tests.hub_ui.generate.lora.naming import patch
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 
-def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> Patch:
-    parts = {"diff": value} | ({} if bias is None else {"diff_b": bias})
-    return Patch(algorithm="diff", factors=Factors(parts=parts, keys={}))  # type: ignore[arg-type]
+def change(value: torch.Tensor, **bias: torch.Tensor) -> Patch:
+    return patch("diff", diff=value, **bias)
 
 
 def params(module: nn.Module) -> dict[str, ParamHandle]:
@@ -26,7 +25,7 @@ def params(module: nn.Module) -> dict[str, ParamHandle]:
 def test_weights_and_biases_gain_and_are_restored_bit_for_bit() -> None:
     module, kept = nn.Linear(3, 2), Originals()
     own, parameter = {name: value.clone() for name, value in module.state_dict().items()}, module.weight
-    kept.merge(params(module), [(change(torch.ones(2, 3), torch.ones(2)), 0.5)])
+    kept.merge(params(module), [(change(torch.ones(2, 3), diff_b=torch.ones(2)), 0.5)])
     torch.testing.assert_close(module.weight.data, own["weight"] + 0.5)
     torch.testing.assert_close(module.bias.data, own["bias"] + 0.5)
     kept.restore_all()
@@ -86,10 +85,10 @@ def test_sums_are_taken_in_full_precision_and_rounded_once() -> None:
 
 
 def test_the_same_again_is_not_computed_again() -> None:
-    module, kept, patch = nn.Linear(3, 2), Originals(), change(torch.ones(2, 3))
-    kept.merge(params(module), [(patch, 1.0)])
+    module, kept, one = nn.Linear(3, 2), Originals(), change(torch.ones(2, 3))
+    kept.merge(params(module), [(one, 1.0)])
     before = module.weight.data_ptr()
-    kept.merge(params(module), [(patch, 1.0)])
+    kept.merge(params(module), [(one, 1.0)])
     assert module.weight.data_ptr() == before
 
 
@@ -100,7 +99,7 @@ def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later(
     assert not module.weight.data.is_inference()
 
 
-FORMULAS: dict[str, tuple[str, dict[Part, tuple[int, ...]]]] = {
+FORMULAS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "lora": ("lora", {"up": (12, 2), "down": (2, 8)}),
     "loha": ("loha", {"hada_w1_a": (12, 2), "hada_w1_b": (2, 8), "hada_w2_a": (12, 2), "hada_w2_b": (2, 8)}),
     "lokr": ("lokr", {"lokr_w1": (3, 2), "lokr_w2": (4, 4)}),
@@ -122,25 +121,22 @@ def test_a_large_weight_is_merged_some_rows_at_a_time(
         rows = None  # they change the outputs of a fused layer together
     torch.manual_seed(0)
     algorithm, shapes = FORMULAS[name]
-    parts = {part: torch.randn(shape) * 0.3 for part, shape in shapes.items()}
-    patch = Patch(algorithm=algorithm, factors=Factors(parts=parts, keys={}, rows=rows))
+    one = patch(algorithm, rows, **{part: torch.randn(shape) * 0.3 for part, shape in shapes.items()})
     module, kept = nn.Linear(8, 9 if rows else 12), Originals()
     own = module.weight.data
-    expected = own + patch.delta(own, 0.7)  # type: ignore[operator]
+    expected = own + one.delta(own, 0.7)  # type: ignore[operator]
     monkeypatch.setattr("hub_ui.generate.lora.merge.MERGED_AT_ONCE", 5 * 8)
-    kept.merge(params(module), [(patch, 0.7)])
+    kept.merge(params(module), [(one, 0.7)])
     torch.testing.assert_close(module.weight.data, expected, atol=1e-6, rtol=1e-5)
 
 
 def test_merging_a_dora_into_a_large_weight_takes_of_a_gpu_what_is_planned() -> None:
-    parts: dict[Part, torch.Tensor] = {
-        "down": torch.zeros(16, 640, 3, 3), "up": torch.zeros(640, 16, 1, 1), "magnitude": torch.ones(640, 1, 1, 1),
-    }  # fmt: skip
-    patch = Patch(algorithm="lora", factors=Factors(parts=parts, keys={}))
+    down, up, magnitude = torch.zeros(16, 640, 3, 3), torch.zeros(640, 16, 1, 1), torch.ones(640, 1, 1, 1)
+    dora = patch("lora", down=down, up=up, magnitude=magnitude)
     with simulated_cuda(Card()) as cuda, torch.no_grad():
         module = nn.Conv2d(640, 640, 3, bias=False, dtype=torch.float16).to("cuda:0")
         before = cuda.cards[0].used
-        Originals("cuda:0").merge(params(module), [(patch, 1.0)])
+        Originals("cuda:0").merge(params(module), [(dora, 1.0)])
     planned = footprint(choose_base("sdxl", None, None), "float16").merging / MERGED_AT_ONCE * module.weight.numel()
     assert cuda.cards[0].peak - before == pytest.approx(planned, rel=0.05)
 
@@ -173,8 +169,7 @@ def is_merged(change: ModuleChange, steps: int | None) -> bool:
 def lora(shape: tuple[int, ...], rank: int) -> ModuleChange:
     """In half precision."""
     down, up = torch.empty(rank, *shape[1:], device="meta"), torch.empty(shape[0], rank, device="meta")
-    patch = Patch(algorithm=LOW_RANK, factors=Factors(parts={"down": down, "up": up}, keys={}))
-    return ModuleChange(shape=shape, itemsize=2, patches=[patch])
+    return ModuleChange(shape=shape, itemsize=2, patches=[patch(LOW_RANK, down=down, up=up)])
 
 
 def module_change(side: int) -> ModuleChange:
@@ -183,12 +178,8 @@ def module_change(side: int) -> ModuleChange:
 
 def test_a_lokr_of_unequal_factors_is_merged_sooner_than_one_of_equal_ones() -> None:
     def lokr(first: int) -> ModuleChange:
-        parts: dict[Part, torch.Tensor] = {
-            "lokr_w1": torch.empty(first, first, device="meta"),
-            "lokr_w2": torch.empty(1024 // first, 1024 // first, device="meta"),
-        }
-        patch = Patch(algorithm="lokr", factors=Factors(parts=parts, keys={}))
-        return ModuleChange(shape=(1024, 1024), itemsize=2, patches=[patch])
+        one, other = (torch.empty(side, side, device="meta") for side in (first, 1024 // first))
+        return ModuleChange(shape=(1024, 1024), itemsize=2, patches=[patch("lokr", lokr_w1=one, lokr_w2=other)])
 
     assert [is_merged(lokr(first), 1) for first in (2, 32)] == [True, False]
 

@@ -11,10 +11,10 @@ from diffusers.hooks.group_offloading import ModuleGroup, apply_group_offloading
 from gguf import GGMLQuantizationType
 from torch import nn
 
-from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.lora.parameters import compute_dtype, is_quantised, logical_shape, param_handles
 from hub_ui.generate.lora.patch import Patch
+from tests.hub_ui.generate.lora.naming import patch
 
 CPU = torch.device("cpu")
 
@@ -46,15 +46,14 @@ def test_weights_that_accelerate_keeps_elsewhere_are_changed_and_restored_there(
     holder, kept, x = nn.Sequential(nn.Linear(3, 2)), Originals(), torch.randn(1, 3)
     own = holder(x)
     cpu_offload(holder, execution_device=torch.device("cpu"))
-    patch = Patch(algorithm="diff", factors=Factors(parts={"diff": torch.ones(2, 3)}, keys={}))
-    kept.merge(param_handles(holder, "0"), [(patch, 1.0)])
+    kept.merge(param_handles(holder, "0"), [(ones(2, 3), 1.0)])
     torch.testing.assert_close(holder(x), own + x.sum())
     kept.restore_all()
     assert torch.equal(holder(x), own)
 
 
 def ones(outputs: int, inputs: int) -> Patch:
-    return Patch(algorithm="diff", factors=Factors(parts={"diff": torch.ones(outputs, inputs)}, keys={}))
+    return patch("diff", diff=torch.ones(outputs, inputs))
 
 
 class Blocks(nn.Module):

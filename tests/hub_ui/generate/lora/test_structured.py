@@ -22,7 +22,7 @@ from hub_ui.generate.lora.algorithms import LOW_RANK, Factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, attach, follow_tokens
 from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import Patch
-from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
+from hub_ui.generate.lora.structured import columns, dequantise, form_of
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -68,11 +68,11 @@ def bias_of(module: nn.Module) -> ParamHandle | None:
     return None if module.bias is None else ParamHandle(module=module, name="bias")
 
 
-def attached(module: Any, one: Patch) -> AdapterWeights:
+def attached(module: Any, *patches: Patch) -> AdapterWeights:
     weights = AdapterWeights()
     weight = ParamHandle(module=module, name="weight")
     read = dequantise if is_quantised(weight.module) else partial(columns, weight)
-    attach_structured(module, [(0, one)], weights, read, bias_of(module))
+    attach(module, list(enumerate(patches)), weights, read, bias_of(module))
     return weights
 
 
@@ -170,7 +170,7 @@ def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None
     pipe = SimpleNamespace(components={"unet": part}, to=part.to)
     place(pipe, CPU, Placement(level="disk_offload"))
     own, weights = param_handles(part, "0"), AdapterWeights()
-    attach_structured(part[0], [(0, one)], weights, partial(columns, own["weight"]), own["bias"])
+    attach(part[0], [(0, one)], weights, partial(columns, own["weight"]), own["bias"])
     weights.set([0.7])
     torch.testing.assert_close(run(part, x), expected, atol=1e-5, rtol=1e-4)
 
@@ -214,19 +214,17 @@ def merged_module(module: Any, patches: list[Patch], weights: list[float]) -> An
 @pytest.mark.parametrize("weights", [[1.0, 0.3], [-0.7, 1.5]])
 def test_adding_gives_what_merging_gives(kind: str, weights: list[float]) -> None:
     make, inside, shape = MODULES[kind]
-    module, x, patches, dial = make(), torch.randn(shape), [live(inside), live(inside, scale=2.0)], AdapterWeights()
+    module, x, patches = make(), torch.randn(shape), [live(inside), live(inside, scale=2.0)]
     expected = run(merged_module(module, patches, weights), x)
-    attach(module, list(enumerate(patches)), dial)
-    dial.set(weights)
+    attached(module, *patches).set(weights)
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_patches_with_and_without_a_core_go_together() -> None:
-    module, x, dial = nn.Conv2d(6, 9, 3, padding=1), torch.randn(2, 6, 8, 8), AdapterWeights()
+    module, x = nn.Conv2d(6, 9, 3, padding=1), torch.randn(2, 6, 8, 8)
     patches = [with_core(), live((6, 3, 3)), with_core()]
     expected = run(merged_module(module, patches, [1.0, 0.5, -1.0]), x)
-    attach(module, list(enumerate(patches)), dial)
-    dial.set([1.0, 0.5, -1.0])
+    attached(module, *patches).set([1.0, 0.5, -1.0])
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -239,9 +237,9 @@ def test_patches_with_and_without_a_core_go_together() -> None:
 )
 def test_rows_of_a_batch_are_as_one_by_one(kind: str, weights: Any, guided: bool, shifted: bool) -> None:
     make, inside, shape = MODULES[kind]
-    module, x, dial = make(), torch.randn((4 if guided else 2), *shape[1:]), AdapterWeights()
+    module, x = make(), torch.randn((4 if guided else 2), *shape[1:])
     shift = {"diff_b": torch.randn(9)} if shifted else {}
-    attach(module, [(0, live(inside, **shift)), (1, live(inside, scale=1.5))], dial)
+    dial = attached(module, live(inside, **shift), live(inside, scale=1.5))
     expected = []
     for number, row in enumerate(x):
         dial.set(weights[number % 2])
@@ -251,17 +249,15 @@ def test_rows_of_a_batch_are_as_one_by_one(kind: str, weights: Any, guided: bool
 
 
 def test_a_batch_that_is_no_multiple_of_the_rows_is_refused() -> None:
-    module, dial = nn.Linear(6, 9), AdapterWeights()
-    attach(module, [(0, live((6,)))], dial)
-    dial.set([1.0], [[0.0], [1.0]])
+    module = nn.Linear(6, 9)
+    attached(module, live((6,))).set([1.0], [[0.0], [1.0]])
     with pytest.raises(NotPerRow, match="one by one"):
         run(module, torch.randn(3, 6))
 
 
 def test_a_weight_that_changes_takes_effect_at_the_next_call() -> None:
-    module, dial, x = nn.Linear(6, 9), AdapterWeights(), torch.randn(2, 6)
-    own = run(module, x)
-    attach(module, [(0, live((6,)))], dial)
+    module, x = nn.Linear(6, 9), torch.randn(2, 6)
+    own, dial = run(module, x), attached(module, live((6,)))
     dial.set([1.0])
     once = run(module, x) - own
     dial.set([2.0])
@@ -269,9 +265,8 @@ def test_a_weight_that_changes_takes_effect_at_the_next_call() -> None:
 
 
 def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
-    module, dial, x = nn.Linear(6, 9).to(torch.bfloat16), AdapterWeights(), torch.randn(2, 6).to(torch.bfloat16)
-    attach(module, [(0, live((6,)))], dial)
-    dial.set([1.0])
+    module, x = nn.Linear(6, 9).to(torch.bfloat16), torch.randn(2, 6).to(torch.bfloat16)
+    attached(module, live((6,))).set([1.0])
     assert run(module, x).dtype == torch.bfloat16
     module.float()
     assert run(module, x.float()).dtype == torch.float32
@@ -279,19 +274,17 @@ def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
 
 @pytest.mark.parametrize("rows", [None, [[1.0], [1.0]]])
 def test_a_scale_too_large_for_half_precision_is_worked_into_the_factors(rows: Any) -> None:
-    module, dial, x = nn.Linear(6, 9).half(), AdapterWeights(), torch.randn(2, 6).half()
+    module, x = nn.Linear(6, 9).half(), torch.randn(2, 6).half()
     own, patch = run(module, x), live((6,), up=torch.randn(9, 2) * 1e-6, scale=1e6)
-    attach(module, [(0, patch)], dial)
-    dial.set([1.0], rows)
+    attached(module, patch).set([1.0], rows)
     added = x.float() @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
     torch.testing.assert_close(run(module, x).float(), own.float() + added, atol=2e-2, rtol=1e-2)
 
 
 def test_a_shift_alone_is_added_to_norms_and_by_channel_where_channels_come_second() -> None:
     for module, x, axis in ((nn.LayerNorm(9), torch.randn(2, 4, 9), -1), (nn.GroupNorm(3, 9), torch.randn(2, 9, 4), 1)):
-        own, shift, dial = run(module, x), torch.randn(9), AdapterWeights()
-        attach(module, [(0, Patch(algorithm=LOW_RANK, factors=Factors(parts={"diff_b": shift}, keys={})))], dial)
-        dial.set([0.5])
+        own, shift = run(module, x), torch.randn(9)
+        attached(module, Patch(algorithm=LOW_RANK, factors=Factors(parts={"diff_b": shift}, keys={}))).set([0.5])
         torch.testing.assert_close(run(module, x) - own, 0.5 * shift.view([9, 1] if axis == 1 else [9]).expand_as(own))
 
 
@@ -300,21 +293,19 @@ def test_outputs_that_are_not_in_one_piece_are_added_to_as_well() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return super().forward(x).transpose(0, 1).contiguous().transpose(0, 1)
 
-    module, dial, x, patch = Turned(6, 9), AdapterWeights(), torch.randn(3, 5, 6), live((6,))
+    module, x, patch = Turned(6, 9), torch.randn(3, 5, 6), live((6,))
     own = run(module, x)
-    attach(module, [(0, patch)], dial)
-    dial.set([1.0])
+    attached(module, patch).set([1.0])
     added = x @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
     torch.testing.assert_close(run(module, x), own + added, atol=1e-5, rtol=1e-5)
 
 
 def test_a_device_keeps_each_factor_once() -> None:
-    dial = AdapterWeights()
     with simulated_cuda(Card()) as cuda, torch.no_grad():
         module, x = nn.Linear(1000, 2000, bias=False).to("cuda:0"), torch.zeros(1, 1000, device="cuda:0")
         before = cuda.cards[0].used
         factors = Factors(parts={"down": torch.zeros(8, 1000), "up": torch.zeros(2000, 8)}, keys={})
-        attach(module, [(0, Patch(algorithm=LOW_RANK, factors=factors))], dial)
+        dial = attached(module, Patch(algorithm=LOW_RANK, factors=factors))
         for weight in (0.5, 1.0):
             dial.set([weight])
             module(x)

@@ -5,6 +5,7 @@ It is worked out here by index arithmetic (einsum).
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -120,56 +121,36 @@ def tucker(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
     return {**parts, ".alpha": torch.tensor(ALPHA)}, weight + product
 
 
-def dora(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    """LyCORIS' default: a length for each output."""
+def dora(weight: Tensor, noise: Noise, axis: int = 0) -> tuple[dict[str, Tensor], Tensor]:
+    """A length for each output, LyCORIS' default, or for each input (axis 1), which is OneTrainer's."""
     parts, moved = locon(weight, noise)
-    lengths = moved.flatten(1).norm(dim=1).view(-1, *(1,) * (weight.dim() - 1))
-    magnitude = weight.flatten(1).norm(dim=1).view_as(lengths) * (1 + 0.2 * noise(*lengths.shape))
-    return {**parts, ".dora_scale": magnitude}, moved / lengths * magnitude
-
-
-def dora_by_input(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    """OneTrainer's default: a length for each input."""
-    parts, moved = locon(weight, noise)
-    lengths = moved.transpose(0, 1).flatten(1).norm(dim=1).view(1, -1, *(1,) * (weight.dim() - 2))
-    own = weight.transpose(0, 1).flatten(1).norm(dim=1).view_as(lengths)
+    others = tuple(at for at in range(weight.dim()) if at != axis)
+    lengths = torch.linalg.vector_norm(moved, dim=others, keepdim=True)
+    own = torch.linalg.vector_norm(weight, dim=others, keepdim=True)
     magnitude = own * (1 + 0.2 * noise(*lengths.shape))
     return {**parts, ".dora_scale": magnitude}, moved / lengths * magnitude
 
 
-def oft(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    """Rotations of four neighbouring outputs each, from any matrix by Cayley's formula; not held back (alpha 0)."""
+def oft(weight: Tensor, noise: Noise, alpha: float = 0.0) -> tuple[dict[str, Tensor], Tensor]:
+    """Rotations of four neighbouring outputs each, from any matrix by Cayley's formula.
+
+    alpha times the outputs is the longest that the skew matrices may be, all blocks together; 0 holds nothing back.
+    """
     blocks = noise(weight.shape[0] // 4, 4, 4, size=0.2)
     skew, one = blocks - blocks.mT, torch.eye(4)
-    turns = (one + skew) @ torch.linalg.inv(one - skew)
-    turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
-    return {".oft_blocks": blocks, ".alpha": torch.tensor(0.0)}, turned.reshape(weight.shape)
-
-
-def oft_held_back(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    """alpha times the outputs is the longest that the skew matrices may be, all blocks together."""
-    alpha, blocks = 0.1, noise(weight.shape[0] // 4, 4, 4, size=0.2)
-    skew, one = blocks - blocks.mT, torch.eye(4)
-    skew = skew * min(1.0, alpha * weight.shape[0] / float(skew.norm()))
+    skew = skew * (min(1.0, alpha * weight.shape[0] / float(skew.norm())) if alpha else 1.0)
     turns = (one + skew) @ torch.linalg.inv(one - skew)
     turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
     return {".oft_blocks": blocks, ".alpha": torch.tensor(alpha)}, turned.reshape(weight.shape)
 
 
-def ia3(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    out = weight.shape[0]
-    gain = noise(out, size=0.3)
-    shape = (1, out, *(1,) * (weight.dim() - 2)) if weight.dim() > 2 else (out,)
-    becomes = weight * (1 + gain).view(-1, *(1,) * (weight.dim() - 1))
-    return {".weight": gain.view(shape), ".on_input": torch.tensor(0)}, becomes
-
-
-def ia3_on_input(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
-    inside = weight.shape[1]
-    gain = noise(inside, size=0.3)
-    shape = (1, inside, *(1,) * (weight.dim() - 2)) if weight.dim() > 2 else (inside,)
-    becomes = weight * (1 + gain).view(1, -1, *(1,) * (weight.dim() - 2))
-    return {".weight": gain.view(shape), ".on_input": torch.tensor(1)}, becomes
+def ia3(weight: Tensor, noise: Noise, axis: int = 0) -> tuple[dict[str, Tensor], Tensor]:
+    """A gain for each output, or for each input (axis 1)."""
+    size, window = weight.shape[axis], (1,) * (weight.dim() - 2)
+    gain = noise(size, size=0.3)
+    becomes = weight * (1 + gain).view(*(1,) * axis, -1, *(1,) * (1 - axis), *window)
+    shape = (1, size, *window) if window else (size,)
+    return {".weight": gain.view(shape), ".on_input": torch.tensor(axis)}, becomes
 
 
 def full(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
@@ -192,6 +173,6 @@ def glora(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
 LYCORIS: Mapping[str, Algorithm] = {
     "LoHa": loha, "LoHa with a core": loha_tucker, "LoKr": lokr, "LoKr whole": lokr_whole,
     "LoKr with a core": lokr_tucker, "LoCon": locon, "LoCon with a core": tucker, "DoRA": dora,
-    "DoRA by input": dora_by_input, "OFT": oft, "OFT held back": oft_held_back, "IA3": ia3,
-    "IA3 on inputs": ia3_on_input, "full": full, "GLoRA": glora,
+    "DoRA by input": partial(dora, axis=1), "OFT": oft, "OFT held back": partial(oft, alpha=0.1), "IA3": ia3,
+    "IA3 on inputs": partial(ia3, axis=1), "full": full, "GLoRA": glora,
 }  # fmt: skip

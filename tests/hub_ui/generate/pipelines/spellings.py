@@ -1,16 +1,19 @@
 """What trainers call the layers of a model: from the real module names of a tiny pipeline to the names of a file.
 
-Written from the models' original code, and from nothing of the product's.
+Written from the models' original code, and from nothing of the product's, but for Stability's names of a UNet: those of
+the product are held against diffusers' in lora/test_key_maps_real.py.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hub_ui.generate.lora.module_names import originals
 from tests.hub_ui.generate.pipelines.files import Spelled
 
 Spelling = Callable[[Any], list[Spelled]]
@@ -25,30 +28,27 @@ def modules(pipe: Any, component: str, wanted: str = "") -> list[str]:
     ]
 
 
-def renamed(
-    component: str, prefix: str, rename: Callable[[Any, str], str], wanted: str = "", between: str = "."
-) -> Spelling:
+def joined(prefix: str, name: str) -> str:
+    """A prefix that ends in an underscore is of a trainer that writes no dots."""
+    return prefix + (name.replace(".", "_") if prefix.endswith("_") else name)
+
+
+def renamed(component: str, prefix: str, rename: Callable[[Any, str], str], wanted: str = "") -> Spelling:
     """`rename` makes of the pipeline and a module's name there the trainer's name, with dots."""
     return lambda pipe: [
-        Spelled(name=prefix + rename(pipe, name).replace(".", between), component=component, modules=(name,))
+        Spelled(name=joined(prefix, rename(pipe, name)), component=component, modules=(name,))
         for name in modules(pipe, component, wanted)
     ]
 
 
-def dotted(component: str, prefix: str, wanted: str = "") -> Spelling:
+def own(component: str, prefix: str, wanted: str = "") -> Spelling:
     """A trainer that works on diffusers' or transformers' own networks and keeps their names."""
     return renamed(component, prefix, lambda _, name: name, wanted)
 
 
-def underscored(component: str, prefix: str, wanted: str = "") -> Spelling:
-    return renamed(component, prefix, lambda _, name: name, wanted, "_")
-
-
-def of_clip(component: str, prefix: str, between: str = "_") -> Spelling:
+def of_clip(component: str, prefix: str) -> Spelling:
     """Trainers know a CLIP text model by the name it had in transformers before 5: with text_model in front."""
-    return renamed(
-        component, prefix, lambda _, name: f"text_model.{name.removeprefix('text_model.')}", "layers", between
-    )
+    return renamed(component, prefix, lambda _, name: f"text_model.{name.removeprefix('text_model.')}", "layers")
 
 
 def processors(prefix: str) -> Spelling:
@@ -61,56 +61,13 @@ def processors(prefix: str) -> Spelling:
     return renamed("unet", prefix, rename, r"attn[12]\.")
 
 
-def sai(prefix: str = "lora_unet_", wanted: str = r"attentions", between: str = "_") -> Spelling:
+def sai(prefix: str = "lora_unet_", wanted: str = r"attentions") -> Spelling:
     """Stability's own names of a UNet, which kohya's scripts train SDXL by: blocks counted through."""
 
     def rename(pipe: Any, name: str) -> str:
-        return original_name(name, pipe.unet.config.layers_per_block)
+        return next(original for original, module in originals(modules(pipe, "unet")) if module == name)
 
-    return renamed("unet", prefix, rename, wanted, between)
-
-
-RESNET = {
-    "norm1": "in_layers.0",
-    "conv1": "in_layers.2",
-    "norm2": "out_layers.0",
-    "conv2": "out_layers.3",
-    "time_emb_proj": "emb_layers.1",
-    "conv_shortcut": "skip_connection",
-}
-OUTSIDE = {
-    "conv_in": "input_blocks.0.0",
-    "conv_norm_out": "out.0",
-    "conv_out": "out.2",
-    "time_embedding.linear_1": "time_embed.0",
-    "time_embedding.linear_2": "time_embed.2",
-    "add_embedding.linear_1": "label_emb.0.0",
-    "add_embedding.linear_2": "label_emb.0.2",
-}
-
-
-def original_name(name: str, layers: int) -> str:
-    """A UNet's module in Stability's code. `layers`: how many residual layers a block of it has."""
-    if name in OUTSIDE:
-        return OUTSIDE[name]
-    part = name.split(".")
-    if part[0] == "mid_block":
-        at = {"resnets.0": 0, "attentions.0": 1, "resnets.1": 2}[".".join(part[1:3])]
-        return f"middle_block.{at}.{_inside(part[1], part[3:])}"
-    block, kind, layer = int(part[1]), part[2], int(part[3])
-    if part[0] == "down_blocks":
-        at = 1 + block * (layers + 1) + (layers if kind == "downsamplers" else layer)
-        inner = {"resnets": "0", "attentions": "1", "downsamplers": "0.op"}[kind]
-        return f"input_blocks.{at}.{inner}" + ("" if kind == "downsamplers" else "." + _inside(kind, part[4:]))
-    at = block * (layers + 1) + (layers if kind == "upsamplers" else layer)
-    # An upsampler comes after the attention, where there is one: SDXL's two outer levels have it.
-    inner = {"resnets": "0", "attentions": "1", "upsamplers": "2.conv"}[kind]
-    return f"output_blocks.{at}.{inner}" + ("" if kind == "upsamplers" else "." + _inside(kind, part[4:]))
-
-
-def _inside(kind: str, rest: Sequence[str]) -> str:
-    name = ".".join(rest)
-    return RESNET[name] if kind == "resnets" else name
+    return renamed("unet", prefix, rename, wanted)
 
 
 # A layer's name in a file, and the modules whose outputs it holds, one after the other.
@@ -127,30 +84,35 @@ def _layers(table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     base, _, part = table.partition(".")
     values = _FILE[base][part]
     for name in values:
-        found = values[name] if isinstance(values, dict) else name
-        yield name, (found,) if isinstance(found, str) else tuple(found)
+        names, found = _expand(name), _expand(values[name] if isinstance(values, dict) else name)
+        each = len(found) // len(names)
+        yield from ((name, found[at * each : (at + 1) * each]) for at, name in enumerate(names))
 
 
-def original(prefix: str, *tables: str, between: str = ".") -> Spelling:
-    """Names of the network's first code, by tables of layers.toml. A layer that the tiny network lacks is left out."""
+def _expand(name: str) -> tuple[str, ...]:
+    return tuple(map("".join, product(*(words.split(",") for words in re.split("[{}]", name)))))
+
+
+def original(prefix: str, names: Names, component: str = "transformer") -> Spelling:
+    """Names of the network's first code, as in layers.toml. A block that the tiny network lacks is left out."""
 
     def spell(pipe: Any) -> list[Spelled]:
-        there = set(modules(pipe, "transformer"))
+        there = set(modules(pipe, component))
         return [
             Spelled(
-                name=prefix + name.replace(".", between), component="transformer", modules=found,
-                swapped=swapped(pipe, found[0]),
+                name=joined(prefix, name), component=component, modules=found,
+                swapped=name not in found and is_swapped(pipe, found[0]),
             )
-            for pattern, into in layers(*tables).items()
-            for i in (range(8) if "{i}" in pattern else range(1))
-            for name, found in [(pattern.format(i=i), tuple(module.format(i=i) for module in into))]
-            if set(found) <= there
+            for pattern, into in names.items()
+            for i in ("01234567" if "#" in pattern else "0")
+            for name, found in [(pattern.replace("#", i), tuple(module.replace("#", i) for module in into))]
+            if name == pattern or set(found) <= there
         ]  # fmt: skip
 
     return spell
 
 
-def swapped(pipe: Any, module: str) -> bool:
+def is_swapped(pipe: Any, module: str) -> bool:
     """A last norm's linear layer makes scale and shift in diffusers, shift and scale in the originals.
 
     In SD3 the text's norm of the last block is such a one too.

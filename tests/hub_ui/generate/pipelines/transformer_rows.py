@@ -1,9 +1,18 @@
 """Formats of the models of after FLUX.1, of images and of videos."""
 
 from tests.hub_ui.generate.pipelines.bases import TINY
-from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
+from tests.hub_ui.generate.pipelines.rows import (
+    UNREAD,
+    Row,
+    differences,
+    dora,
+    frames,
+    in_frame,
+    own_names,
+    parts,
+    rows,
+)
 from tests.hub_ui.generate.pipelines.spellings import layers
-from tests.hub_ui.generate.pipelines.trained import differences, dora, frames, in_frame, own_names
 
 FLUX_2, FLUX_2_BLOCKS = layers("flux2.original", "flux2.around"), own_names(layers("flux2.original"))
 FLUX_2_SINGLE = {name: modules for name, modules in layers("flux2.original").items() if len(modules) == 1}
@@ -35,7 +44,7 @@ ROWS = (
     *frames("flux2_klein", FLUX_2_SINGLE, "lokr lokr-whole", "lokr-kohya"),
     *frames("flux2_klein", FLUX_2_FUSED, "", "lokr", "fused"),
     *frames("flux2_klein", FLUX_2_CONVERTED, "", "comfy", "converted"),
-    *frames("flux2_klein", layers("flux2.last"), "", "comfy", "last", swapped=True),
+    *frames("flux2_klein", layers("flux2.last"), "", "comfy", "last"),
     *frames("flux2_dev", FLUX_2_BLOCKS, "diffusers"),
     *frames("flux2_dev", layers("flux2.original"), "kohya"),
     *frames("flux2_dev", {**FLUX_2, **layers("flux2.modulation", "flux2.guidance")}, "comfy"),
@@ -93,7 +102,7 @@ ROWS = (
     *frames("hunyuan_video", layers("hunyuan_video.blocks"), "diffusers metadata", "kohya"),
     *frames("hunyuan_video", HUNYUAN, "comfy diffusers", "tencent", "original"),
     *frames("hunyuan_video", HUNYUAN_WHOLE, "", "comfy kohya", "whole"),
-    *frames("hunyuan_video", layers("hunyuan_video.last"), "", "comfy", "last", swapped=True),
+    *frames("hunyuan_video", layers("hunyuan_video.last"), "", "comfy", "last"),
     # diffusers has no loader for these two.
     *frames("hunyuan_image", layers("hunyuan_guided.blocks", "hunyuan_guided.single"), "", "diffusers"),
     *frames("hunyuan_video_15", layers("hunyuan_guided.blocks"), "", "diffusers"),
