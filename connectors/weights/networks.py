@@ -6,7 +6,7 @@ another one, maybe a newer one unknown here.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from connectors.claims import read_wording
@@ -124,10 +124,6 @@ class LayerShapes:
         layers = ((plain, ups[layer].shape) for plain, layer in self._named.model.items() if layer in ups)
         return {shape[0] for plain, shape in layers if shape and plain.endswith(ends)}
 
-    def ends(self, container: str, last: str) -> bool:
-        """Whether a layer in `container` has a name that ends so."""
-        return any(plain.endswith(last) and plain.startswith(container) for plain in self._named.model)
-
     def encoder_widths(self, words: str = "") -> set[int]:
         widths = set()
         for plain, layer in self._named.encoders.items():
@@ -140,9 +136,6 @@ class LayerShapes:
                 if width is not None:
                     widths.add(width)
         return widths
-
-    def encoders_have(self, words: str) -> bool:
-        return any(words in plain for plain in self._named.encoders)
 
     def encoders_begin(self, words: str) -> bool:
         """Whether the name of a text encoder's layer in the file begins with `words`."""
@@ -242,20 +235,11 @@ def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
     return sizes[max(widths)] if widths else None
 
 
-# The first blocks of a U-Net: diffusers' names, then those of the original code.
-CONTAINERS = (
-    "down_blocks up_blocks mid_block_attentions mid_block_resnets mid_block input_blocks middle_block output_blocks"
-)
 _KEYS_VALUES = "attn2_to_k,attn2_to_v"
 _QUERIES = "attn1_to_q,attn1_to_k,attn1_to_v,attn1_to_out_0,attn2_to_q,ff_net_0_proj"
 # Hidden widths of the three levels of Stable Diffusion, and text embeddings that its networks read.
 _LEVELS = {320, 640, 1280}
 _TEXTS = {768, 1024, 2048}
-
-
-def reads(width: int) -> Callable[[LayerShapes], bool]:
-    """Cross-attention to a text embedding of this width."""
-    return lambda seen: width in seen.widths(last=_KEYS_VALUES)
 
 
 def is_cascade(seen: LayerShapes) -> bool:
