@@ -82,83 +82,6 @@ def _is_by_trainer(seen: LayerShapes) -> bool:
     return not seen.formats.isdisjoint(("kohya", "ai-toolkit", "lycoris", "onetrainer"))
 
 
-def is_flux2(seen: LayerShapes) -> bool:
-    """Hidden 6144 (dev), 4096 (klein 9b), 3072 (klein 4b, as FLUX.1, but its MLPs differ)."""
-    if seen.widths(last=STREAM_INPUTS) & {4096, 6144}:
-        return True
-    inner = seen.widths("single_blocks", "linear2") or seen.widths(last="img_mlp_2,txt_mlp_2")
-    if inner:
-        return bool(inner & {9216, 16384, 18432, 24576}) or 12288 in seen.widths("single_blocks", "linear2")
-    return bool(
-        seen.outputs("linear1") & {27648, 36864, 55296}
-        or seen.outputs("img_attn_qkv,txt_attn_qkv") & {12288, 18432}
-        or seen.outputs("img_attn_proj,txt_attn_proj") & {4096, 6144}
-        or seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864}
-        or seen.widths(last="txt_in") & {7680, 15360}
-        or (seen.last("double_blocks") == 4 and seen.last("single_blocks") == 19)
-    )
-
-
-def has_joy_attention(seen: LayerShapes) -> bool:
-    """JoyAI-Image joins by "_" what FLUX.2 joins by ".", and has five times as many double blocks."""
-    return seen.writes(".img_attn_", ".txt_attn_") or (
-        seen.last("double_blocks") >= 8 and not seen.blocks("single_blocks")
-    )
-
-
-def is_deeper_than_flux(seen: LayerShapes) -> bool:
-    return seen.last("double_blocks") >= 19 or seen.last("single_blocks") >= 38
-
-
-def is_nucleus(seen: LayerShapes) -> bool:
-    """No queries of its own for the text, and fewer heads for keys, or all 24 blocks."""
-    if any(map(seen.has, ("attn_add_q", "attn_to_add_out", "ff_context_"))):
-        return False
-    keys = seen.outputs("attn_to_k,attn_to_v,attn_add_k_proj,attn_add_v_proj")
-    return min(keys, default=2048) < 2048 or seen.blocks("transformer_blocks") == set(range(24))
-
-
-def gates_no_mlp(seen: LayerShapes) -> bool:
-    return 9216 not in seen.outputs("ff_net_0_proj")
-
-
-def shows_no_attention(seen: LayerShapes) -> bool:
-    return not seen.widths(last="to_q,qkv")
-
-
-def has_lingbots_names(seen: LayerShapes) -> bool:
-    return seen.matches(r"\nblocks_\d+_(?:attn_to_(?:q|k|v|out)|ffn_(?:shared_experts_)?(?:gate|up)_proj)\n")
-
-
-def is_hunyuan_dit(seen: LayerShapes) -> bool:
-    return 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")
-
-
-def is_small_cosmos(seen: LayerShapes) -> bool:
-    """As wide as the smallest of Cosmos, or no width shows."""
-    return 2048 in seen.widths() or seen.widths().isdisjoint((4096, 5120))
-
-
-def is_all_of_qwen3_vl(seen: LayerShapes) -> bool:
-    """All layers of Qwen3-VL 8B: a LoRA for it, or for HiDream-O1, which has the same layers."""
-    containers = ("language_model_layers", "model_language_model_layers")
-    return frozenset[int]().union(*map(seen.blocks, containers)) == set(range(36)) and 4096 in seen.widths(
-        "language_model_layers", "_q_proj,_k_proj,_v_proj,_gate_proj"
-    )
-
-
-def is_sd1s_encoder(seen: LayerShapes) -> bool:
-    return seen.encoders_begin("lora_te_text_model_encoder") and 768 in seen.encoder_widths()
-
-
-_FUNCTIONS = {
-    function.__name__: function
-    for function in (
-        networks.is_cascade, networks.is_foreign, networks.is_cut, networks.is_deep, networks.is_sd1, networks.is_sd2,
-        networks.is_shallow, is_flux2, has_joy_attention, is_deeper_than_flux, is_nucleus, gates_no_mlp,
-        shows_no_attention, has_lingbots_names, is_hunyuan_dit, is_small_cosmos, is_all_of_qwen3_vl, is_sd1s_encoder,
-    )
-}  # fmt: skip
 _FILE = read_tables("architectures.toml")
 _LAYERS: Mapping[str, Mapping[str, str]] = {
     kind: {**names, "last": names.get("last", "").replace("stream_inputs", STREAM_INPUTS)}
@@ -173,7 +96,7 @@ def _read_rule(row: Mapping[str, Any]) -> Rule:
     architectures = _names(row["is"], "networks")
     usual = architectures[0] if row.get("usual") else None
     full = {**row, **words, **containers, "is": architectures, "usual": usual}
-    return msgspec.convert(full, Rule, dec_hook=lambda _kind, name: _FUNCTIONS[name])
+    return msgspec.convert(full, Rule, dec_hook=lambda _kind, name: getattr(networks, name))
 
 
 def _names(text: str, lists: str) -> list[str]:

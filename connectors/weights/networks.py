@@ -1,4 +1,4 @@
-"""What a file's layers say about the size of its network, and rules about U-Nets.
+"""What a file's layers say about the size of its network, and what rules of connectors/architectures.toml ask of them.
 
 The published sizes are in connectors/base_models.toml. A file with a network's layer names but not its size is for
 another one, maybe a newer one unknown here.
@@ -242,22 +242,14 @@ _LEVELS = {320, 640, 1280}
 _TEXTS = {768, 1024, 2048}
 
 
-def is_cascade(seen: LayerShapes) -> bool:
-    """Stable Cascade numbers all layers of a block in one row, as Würstchen before it does, which is narrower."""
+def is_wide_cascade(seen: LayerShapes) -> bool:
+    """Würstchen, which came before Stable Cascade, is narrower."""
     widths = seen.widths(last="to_q,to_k,channelwise_0,in_proj")
-    if seen.has("_attentions_") or (widths and widths.isdisjoint((1536, 2048))):
-        return False
-    return any(map(seen.has, ("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper")))
+    return not widths or not widths.isdisjoint((1536, 2048))
 
 
-def is_foreign(seen: LayerShapes) -> bool:
-    """A U-Net that is not Stable Diffusion's: DeepFloyd IF, Kandinsky, the SDXL refiner, upscalers, video models."""
-    # Attention without a transformer around it, and layers over time.
-    if seen.matches(r"_attentions_\d+_(?!transformer_blocks_|temporal_|proj_|norm|time_)"):
-        return True
-    if any(map(seen.has, ("_temp_attentions_", "_temp_convs_", "_resnets_in_", "_resnets_out_", "_pointwise"))):
-        return True
-    # All widths that show are Stable Diffusion's. OFT shows outputs instead of inputs.
+def is_of_other_widths(seen: LayerShapes) -> bool:
+    """Whether some width that shows is not Stable Diffusion's. OFT shows outputs instead of inputs."""
     return not seen.is_oft and not (
         seen.widths("transformer_blocks_", _QUERIES) <= _LEVELS
         and seen.widths(last=_KEYS_VALUES) <= _TEXTS
@@ -277,15 +269,8 @@ def _after_the_middle(seen: LayerShapes) -> set[int]:
     return set().union(*(seen.widths(place, "attn1_to_q,attn1_to_k,attn1_to_v") for place in places))
 
 
-def is_deep(seen: LayerShapes) -> bool:
-    """SDXL alone stacks several transformer blocks, has none at full size, and comes with a second, wider encoder."""
-    return (
-        seen.matches(r"_attentions_\d+_transformer_blocks_[1-9]|_block[s_\d]*_1_transformer_blocks_[1-9]")
-        or seen.matches(r"\nup_blocks_0_attentions_\d+_(?:transformer_blocks|proj_)")
-        or seen.matches(r"\noutput_blocks_[0-2]_1_transformer")
-        or 640 in _after_the_middle(seen)
-        or 1280 in seen.encoder_widths("2_text_model_encoder")
-    )
+def is_halved_after_the_middle(seen: LayerShapes) -> bool:
+    return 640 in _after_the_middle(seen)
 
 
 def is_shallow(seen: LayerShapes) -> bool:
@@ -305,3 +290,72 @@ def is_sd1(seen: LayerShapes) -> bool:
 def is_sd2(seen: LayerShapes) -> bool:
     linear = bool(seen.widths(last="proj_in")) and not seen.is_convolution("proj_in")
     return is_shallow(seen) and (1024 in seen.encoder_widths() or linear)
+
+
+def is_flux2(seen: LayerShapes) -> bool:
+    """Hidden 6144 (dev), 4096 (klein 9b), 3072 (klein 4b, as FLUX.1, but its MLPs differ)."""
+    if seen.widths(last=STREAM_INPUTS) & {4096, 6144}:
+        return True
+    inner = seen.widths("single_blocks", "linear2") or seen.widths(last="img_mlp_2,txt_mlp_2")
+    if inner:
+        return bool(inner & {9216, 16384, 18432, 24576}) or 12288 in seen.widths("single_blocks", "linear2")
+    return bool(
+        seen.outputs("linear1") & {27648, 36864, 55296}
+        or seen.outputs("img_attn_qkv,txt_attn_qkv") & {12288, 18432}
+        or seen.outputs("img_attn_proj,txt_attn_proj") & {4096, 6144}
+        or seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864}
+        or seen.widths(last="txt_in") & {7680, 15360}
+        or (seen.last("double_blocks") == 4 and seen.last("single_blocks") == 19)
+    )
+
+
+def has_joy_attention(seen: LayerShapes) -> bool:
+    """JoyAI-Image joins by "_" what FLUX.2 joins by ".", and has five times as many double blocks."""
+    return seen.writes(".img_attn_", ".txt_attn_") or (
+        seen.last("double_blocks") >= 8 and not seen.blocks("single_blocks")
+    )
+
+
+def is_deeper_than_flux(seen: LayerShapes) -> bool:
+    return seen.last("double_blocks") >= 19 or seen.last("single_blocks") >= 38
+
+
+def is_nucleus(seen: LayerShapes) -> bool:
+    """No queries of its own for the text, and fewer heads for keys, or all 24 blocks."""
+    if any(map(seen.has, ("attn_add_q", "attn_to_add_out", "ff_context_"))):
+        return False
+    keys = seen.outputs("attn_to_k,attn_to_v,attn_add_k_proj,attn_add_v_proj")
+    return min(keys, default=2048) < 2048 or seen.blocks("transformer_blocks") == set(range(24))
+
+
+def gates_no_mlp(seen: LayerShapes) -> bool:
+    return 9216 not in seen.outputs("ff_net_0_proj")
+
+
+def shows_no_attention(seen: LayerShapes) -> bool:
+    return not seen.widths(last="to_q,qkv")
+
+
+def has_lingbots_names(seen: LayerShapes) -> bool:
+    return seen.matches(r"\nblocks_\d+_(?:attn_to_(?:q|k|v|out)|ffn_(?:shared_experts_)?(?:gate|up)_proj)\n")
+
+
+def is_hunyuan_dit(seen: LayerShapes) -> bool:
+    return 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")
+
+
+def is_small_cosmos(seen: LayerShapes) -> bool:
+    """As wide as the smallest of Cosmos, or no width shows."""
+    return 2048 in seen.widths() or seen.widths().isdisjoint((4096, 5120))
+
+
+def is_all_of_qwen3_vl(seen: LayerShapes) -> bool:
+    """All layers of Qwen3-VL 8B: a LoRA for it, or for HiDream-O1, which has the same layers."""
+    containers = ("language_model_layers", "model_language_model_layers")
+    return frozenset[int]().union(*map(seen.blocks, containers)) == set(range(36)) and 4096 in seen.widths(
+        "language_model_layers", "_q_proj,_k_proj,_v_proj,_gate_proj"
+    )
+
+
+def is_sd1s_encoder(seen: LayerShapes) -> bool:
+    return seen.encoders_begin("lora_te_text_model_encoder") and 768 in seen.encoder_widths()
