@@ -22,6 +22,7 @@ from packaging.version import Version
 
 import connectors
 import hub_ui
+from connectors.claims.card import split_card
 from connectors.errors import KeyRequired, UsageError
 from connectors.http.errors import REFUSALS, huggingface_error, map_huggingface_errors
 from hub_ui.library.lockfile import Entry
@@ -46,8 +47,6 @@ _NOT_PUSHED = (
     "hub_ui/demo/data/weights/loras",
     "hub_ui/demo/data/weights/pictures/",
 )
-# The hub takes at most 60 characters.
-_DESCRIPTION = "Search LoRAs on three hubs and try them on the spot"
 # Of ZeroGPU, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
 ZERO_GPU_TORCH = ("2.11.0", "2.10.0", "2.9.1", "2.8.0")
 # Each torch has a torchvision of its own, which pip finds; and ZeroGPU has its own version of spaces.
@@ -99,28 +98,17 @@ def card(content: SpaceContent) -> str:
 
     Source: hub-docs, docs/hub/spaces-config-reference.md. Spaces runs Python 3.10 where nothing is said.
     """
+    settings, text = split_card(_HERE.joinpath("card.md").read_text(encoding="utf-8"))
     data = {
+        **settings,
         "title": content.title,
-        "emoji": "🧩",
-        "colorFrom": "indigo",
-        "colorTo": "pink",
-        "sdk": "gradio",
         "sdk_version": content.gradio,
-        "python_version": "3.12",
-        "app_file": APP,
-        "short_description": _DESCRIPTION,
-        "license": "apache-2.0",
-        "tags": ["hub-ui", "lora", "text-to-image"],
-        "hf_oauth": True,
-        "hf_oauth_scopes": ["gated-repos"],
         "suggested_hardware": content.hardware,
-        "startup_duration_timeout": "1h",
         **({"models": list(content.models)} if content.models else {}),
         **({"preload_from_hub": list(content.preload)} if content.preload else {}),
     }
     front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
-    text = _HERE.joinpath("card.md").read_text(encoding="utf-8")
-    return f"---\n{front}---\n\n{text.format(title=content.title, version=content.version)}"
+    return f"---\n{front}---\n{text.format(title=content.title, version=content.version)}"
 
 
 def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
