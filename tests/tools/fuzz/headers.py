@@ -26,6 +26,9 @@ PREFIXES = (
     *(prefix.text for prefix in key_formats.PREFIXES), "lllite_unet_", "controlnet_", "ip_adapter.", "unet:0",
     "first_stage_model.", "bundle_emb.", "",
 )  # fmt: skip
+_WORDS = (
+    "lora", "down", "up", "blocks", "attn", "unet", "te1", "_A", "_B", "weight", "alpha", "transformer", "0", "1", "19",
+)  # fmt: skip
 _DTYPES = ("F16", "BF16", "F32", "F8_E4M3", "F16")
 # As kohya, PEFT, ai-toolkit, OneTrainer and others write it.
 _METADATA: tuple[Mapping[str, str], ...] = (
@@ -187,7 +190,7 @@ def _has_place(value: Any) -> bool:
 
 def _renamed(draw: Random, document: Mapping[str, Any]) -> dict[str, Any]:
     """The same change to every tensor, or to one in three: it still looks like what somebody's trainer could write."""
-    change = draw.choice(_NAME_CHANGES)(draw)
+    change = _name_change(draw)
     share = draw.choice((1.0, 1.0, 0.3))
     return {
         name if name == "__metadata__" or draw.random() > share else change(name): _reshaped(draw, entry, name)
@@ -195,30 +198,17 @@ def _renamed(draw: Random, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _suffix_changed(draw: Random) -> Callable[[str], str]:
-    suffix = draw.choice(SUFFIXES)
-    return lambda name: name.partition(".")[0] + suffix if name.count(".") < 3 else name.rpartition(".")[0] + suffix
-
-
-def _prefix_changed(draw: Random) -> Callable[[str], str]:
-    prefix, strip = draw.choice(PREFIXES), draw.random() < 0.5
-    return lambda name: prefix + (name.partition(".")[2] if strip else name)
-
-
-def _word_changed(draw: Random) -> Callable[[str], str]:
-    words = (
-        "lora", "down", "up", "blocks", "attn", "unet", "te1", "_A", "_B", "weight", "alpha",
-        "transformer", "0", "1", "19",
-    )  # fmt: skip
-    one, other = draw.choice(words), draw.choice((*words, "", "é", "9" * 30))
-    return lambda name: name.replace(one, other)
-
-
-def _letters_changed(draw: Random) -> Callable[[str], str]:
-    return lambda name: respelled(draw, name)[:3_000]
-
-
-_NAME_CHANGES = (_suffix_changed, _prefix_changed, _word_changed, _letters_changed)
+def _name_change(draw: Random) -> Callable[[str], str]:
+    """Another suffix, another prefix, another word, or other letters."""
+    suffix, prefix, strip = draw.choice(SUFFIXES), draw.choice(PREFIXES), draw.random() < 0.5
+    one, other = draw.choice(_WORDS), draw.choice((*_WORDS, "", "é", "9" * 30))
+    changes: tuple[Callable[[str], str], ...] = (
+        lambda name: (name.partition(".")[0] if name.count(".") < 3 else name.rpartition(".")[0]) + suffix,
+        lambda name: prefix + (name.partition(".")[2] if strip else name),
+        lambda name: name.replace(one, other),
+        lambda name: respelled(draw, name)[:3_000],
+    )
+    return draw.choice(changes)
 
 
 def _reshaped(draw: Random, entry: Any, name: str) -> Any:
