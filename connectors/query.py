@@ -1,7 +1,6 @@
 """Query: a search over all hubs, each filter of which is one row. Page: one hub's answer to it.
 
-All that there is of a filter is made from its row (query_fields.py). `python -m connectors.query` prints the table of
-docs/query-language.md.
+All that there is of a filter is made from its row (query_fields.py).
 """
 
 from collections.abc import Iterator
@@ -364,19 +363,3 @@ def _fields() -> Iterator[Field]:
 
 FIELDS: tuple[Field, ...] = tuple(_fields())
 BY_KEY = {name: field for field in FIELDS for name in (field.key, *field.also)}
-
-
-def table() -> str:
-    """That of docs/query-language.md."""
-    lines = []
-    for each in FIELDS:
-        values = ", ".join(f"`{choice}`" for choice in each.choices())
-        if each.is_open:
-            # Too many to list, or names of any kind.
-            values = f"{values}, or another" if 0 < len(each.choices()) < 10 else ""
-        lines.append(f"| `{each.key}` | {each.meaning} | {values} | `{each.key}:{each.example}` |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table())

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.claims import read_tables, read_wording
-from connectors.weights.architectures import Rule, rule_for
+from connectors.weights.architectures import Rule, rule_for, size_of
 from connectors.weights.header import Header, Tensor, parse, table_of
-from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
-from connectors.weights.networks import LayerShapes, size_of
+from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort
 
 What = Literal[
     "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",

@@ -22,8 +22,9 @@ from packaging.version import Version
 
 import connectors
 import hub_ui
-from connectors.errors import AccessError, HubUiError, KeyRequired, Paid, UsageError
-from connectors.http.errors import huggingface_error, map_huggingface_errors
+from connectors.claims.card import split_card
+from connectors.errors import KeyRequired, UsageError
+from connectors.http.errors import REFUSALS, huggingface_error, map_huggingface_errors
 from hub_ui.library.lockfile import Entry
 
 APP = "app.py"
@@ -46,8 +47,6 @@ _NOT_PUSHED = (
     "hub_ui/demo/data/weights/loras",
     "hub_ui/demo/data/weights/pictures/",
 )
-# The hub takes at most 60 characters.
-_DESCRIPTION = "Search LoRAs on three hubs and try them on the spot"
 # Of ZeroGPU, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
 ZERO_GPU_TORCH = ("2.11.0", "2.10.0", "2.9.1", "2.8.0")
 # Each torch has a torchvision of its own, which pip finds; and ZeroGPU has its own version of spaces.
@@ -99,28 +98,17 @@ def card(content: SpaceContent) -> str:
 
     Source: hub-docs, docs/hub/spaces-config-reference.md. Spaces runs Python 3.10 where nothing is said.
     """
+    settings, text = split_card(_HERE.joinpath("card.md").read_text(encoding="utf-8"))
     data = {
+        **settings,
         "title": content.title,
-        "emoji": "🧩",
-        "colorFrom": "indigo",
-        "colorTo": "pink",
-        "sdk": "gradio",
         "sdk_version": content.gradio,
-        "python_version": "3.12",
-        "app_file": APP,
-        "short_description": _DESCRIPTION,
-        "license": "apache-2.0",
-        "tags": ["hub-ui", "lora", "text-to-image"],
-        "hf_oauth": True,
-        "hf_oauth_scopes": ["gated-repos"],
         "suggested_hardware": content.hardware,
-        "startup_duration_timeout": "1h",
         **({"models": list(content.models)} if content.models else {}),
         **({"preload_from_hub": list(content.preload)} if content.preload else {}),
     }
     front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
-    text = _HERE.joinpath("card.md").read_text(encoding="utf-8")
-    return f"---\n{front}---\n\n{text.format(title=content.title, version=content.version)}"
+    return f"---\n{front}---\n{text.format(title=content.title, version=content.version)}"
 
 
 def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
@@ -190,7 +178,6 @@ def pin_requirements(
 
 # These go with the file that they name.
 _OF_FILES = ("HUB_UI_SHARED_LOCK", "HUB_UI_SNAPSHOT")
-_TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,8 +197,8 @@ def open_api(endpoint: str, token: str | None) -> HfApi:
     """Raises KeyRequired without a token."""
     if not token:
         raise KeyRequired(
-            f"A Space belongs to an account of Hugging Face. Make a key that may write at {_TOKENS_PAGE}, and set "
-            "HF_TOKEN to it.",
+            "A Space belongs to an account of Hugging Face. Make a key that may write at "
+            "https://huggingface.co/settings/tokens, and set HF_TOKEN to it.",
             hub="huggingface",
         )
     # huggingface_hub reports on its own, beside what the command prints.
@@ -327,35 +314,14 @@ def push_errors(api: HfApi, name: str) -> Iterator[None]:
         try:
             yield
         except HfHubHTTPError as error:
-            refusal = _refusal(error, name)
-            if refusal is None:
+            row = next((row for row in REFUSALS["huggingface_writing"] if row.matches(error.response, "")), None)
+            # The hub says 401 of a Space that it doesn't show, too.
+            if row is None or (row.error is KeyRequired and isinstance(error, RepositoryNotFoundError)):
                 raise
-            raise refusal from error
+            detail = " ".join(str(error.server_message or "").split())[:400]
+            raise row.error(row.message.format(what=name, detail=detail), hub="huggingface") from error
         except RuntimeError as error:
             # An upload that failed: the cause says why.
             if not isinstance(error.__cause__, Exception):
                 raise
             raise huggingface_error(error.__cause__, what, endpoint=str(api.endpoint)) from error
-
-
-def _refusal(error: HfHubHTTPError, name: str) -> HubUiError | None:
-    """What a status means for one who writes."""
-    status, detail = error.response.status_code, " ".join(str(error.server_message or "").split())[:400]
-    if status == 401 and not isinstance(error, RepositoryNotFoundError):
-        return KeyRequired(
-            f"Hugging Face does not know this key. Make another at {_TOKENS_PAGE}, and set HF_TOKEN to it.",
-            hub="huggingface",
-        )
-    if status == 402:
-        return Paid(f"Hugging Face wants a plan or credit for {name}: {detail}", hub="huggingface")
-    if status == 403:
-        return AccessError(
-            f"This key may not write to {name}: {detail}. Push under a name of its own account, or make a key with "
-            f"write access at {_TOKENS_PAGE}.",
-            hub="huggingface",
-        )
-    if status == 400:
-        return UsageError(f"Hugging Face does not take this: {detail}", hub="huggingface")
-    if status == 412:
-        return HubUiError(f"{name} was changed by somebody else in the meantime. Push again.", hub="huggingface")
-    return None

@@ -15,13 +15,19 @@ import pytest
 
 from connectors.http.errors import REFUSALS
 from connectors.query import FIELDS
-from connectors.query import table as table_of_filters
 from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 from tests.docs.pages import PAGES, ROOT, shell_blocks
-from tests.tools.base_tables.__main__ import limits_table, memory_table, table, table_of_files, table_of_substitutions
+from tests.tools.base_tables.__main__ import (
+    limits_table,
+    memory_table,
+    table,
+    table_of_files,
+    table_of_filters,
+    table_of_substitutions,
+)
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 ALL = "\n".join(TEXTS.values())
@@ -105,7 +111,6 @@ def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:
     assert table() in TEXTS["docs/base-models.md"]
     assert table_of_substitutions() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
-    """`python -m connectors.query` prints what belongs there."""
     assert table_of_filters() in TEXTS["docs/query-language.md"]
 
 

@@ -56,7 +56,7 @@ ASK = """
 import json, sqlite3, sys
 from dataclasses import replace
 from pathlib import Path
-from connectors.query import Query, table
+from connectors.query import Query
 from connectors.query_language import format, parse, parts
 from hub_ui import services
 from hub_ui.catalog.catalog import Catalog
@@ -71,6 +71,7 @@ from hub_ui.web.try_page.form import read_address
 from hub_ui.web.view import View
 from tests.hub_ui.generate import making
 from tests.hub_ui.web.conftest import open_client, read
+from tests.tools.base_tables.__main__ import table_of_filters
 
 folder = Path(sys.argv[1])
 path = folder / "catalog.sqlite"
@@ -90,7 +91,7 @@ a_filter = {
     "options": [param.opts for param in load_command("search").params if param.name == "loom"],
     "endpoint": [words(each.hint) for each in filter_arguments() if each.name == "looms"],
     "query": query_of("ink", {"loom": ["dobby"]}, limit=1).looms,
-    "table": [line for line in table().splitlines() if "loom" in line],
+    "table": [line for line in table_of_filters().splitlines() if "loom" in line],
 }
 settings = replace(from_environment({"HUB_UI_HOME": str(folder / "home")}), demo=True)
 with services.build(settings) as built, open_client(built, folder / "home") as client:

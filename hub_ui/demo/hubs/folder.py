@@ -141,9 +141,7 @@ def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: byte
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
-        element = struct.pack(
-            {**SCALAR_FORMATS, "BOOL": "<?"}[dtype], value if dtype in {"F16", "F32", "F64"} else int(value)
-        )
+        element = struct.pack(_SCALAR_FORMATS[dtype], value if dtype in {"F16", "F32", "F64"} else int(value))
     return in_memory(element * math.prod(shape))
 
 

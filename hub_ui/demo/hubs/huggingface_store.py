@@ -12,6 +12,7 @@ from huggingface_hub.utils.sha import git_hash
 from starlette.datastructures import QueryParams
 
 from connectors.claims.card import split_card
+from connectors.http.json_fields import texts
 from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, HubFile, Json, in_memory
 
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
@@ -20,31 +21,26 @@ _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 def hub_tags(data: Mapping[str, Any], files: Iterable[str]) -> list[str]:
     """In the Hub's order, with `base_model:X` and `base_model:adapter:X`. Source: hub-docs, docs/hub/model-cards.md."""
     formats = ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
-    tags = [*_texts(data.get("library_name")), *formats, *_texts(data.get("pipeline_tag"))]
-    tags += _texts(data.get("tags"))
-    bases = _texts(data.get("base_model"))
-    tags += [f"dataset:{name}" for name in _texts(data.get("datasets"))] + _texts(data.get("language"))
+    tags = [*texts(data.get("library_name")), *formats, *texts(data.get("pipeline_tag"))]
+    tags += texts(data.get("tags"))
+    bases = texts(data.get("base_model"))
+    tags += [*(f"dataset:{name}" for name in texts(data.get("datasets"))), *texts(data.get("language"))]
     tags += [f"base_model:{base}" for base in bases]
     tags += [f"base_model:{relation(data)}:{base}" for base in bases]
-    tags += [f"license:{name}" for name in _texts(data.get("license"))]
+    tags += [f"license:{name}" for name in texts(data.get("license"))]
     return list(dict.fromkeys([*tags, "region:us"]))
 
 
 def relation(data: Mapping[str, Any]) -> str:
     written = data.get("base_model_relation")
-    is_adapter = data.get("library_name") == "peft" or not _LORA_TAGS.isdisjoint(_texts(data.get("tags")))
+    is_adapter = data.get("library_name") == "peft" or not _LORA_TAGS.isdisjoint(texts(data.get("tags")))
     return str(written) if written else ("adapter" if is_adapter else "finetune")
 
 
 def base_models(data: Mapping[str, Any]) -> Json | None:
     """The field of `expand=baseModels`."""
-    bases = _texts(data.get("base_model"))
+    bases = texts(data.get("base_model"))
     return {"relation": relation(data), "models": [{"id": base} for base in bases]} if bases else None
-
-
-def _texts(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [str(each) for each in values if each is not None]
 
 
 CARD = "README.md"

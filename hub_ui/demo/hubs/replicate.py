@@ -164,16 +164,9 @@ class ReplicateHub:
         inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
         _check_inputs(problems(version, inputs))
-        given = read_inputs(version, inputs)
-        run = self.predictions.create(
-            model=model,
-            version=version_id,
-            inputs=inputs,
-            output=lambda run_id: self.outputs.picture(run_id, model, given),
-            finished="wait" in request.headers.get("prefer", ""),
-            error=self.outputs.failure(given),
-            logs=self.outputs.prediction_logs(given),
-        )
+        work = self.outputs.prediction(model, read_inputs(version, inputs))
+        waits = "wait" in request.headers.get("prefer", "")
+        run = self.predictions.create(model=model, version=version_id, inputs=inputs, work=work, finished=waits)
         return answers.json_answer(run, 201)
 
     async def create_training(self, request: Request) -> Response:
@@ -182,20 +175,13 @@ class ReplicateHub:
         destination = str(body.get("destination", ""))
         if destination not in self.store.models:
             raise _refusal(404, "The specified training destination does not exist")
-        version = self.store.version(trainer, request.path_params["version"])
+        version_id = request.path_params["version"]
+        version = self.store.version(trainer, version_id)
         if version is None:
             raise _refusal(422, "The specified version does not exist")
         _check_inputs(problems(version, inputs, "TrainingInput"))
-        given = read_inputs(version, inputs, "TrainingInput")
-        run = self.trainings.create(
-            model=trainer,
-            version=request.path_params["version"],
-            inputs=inputs,
-            output=lambda run_id: self.outputs.train(run_id, destination, version, given),
-            finished=False,
-            error=self.outputs.training_failure(given),
-            logs=self.outputs.training_logs(given),
-        )
+        work = self.outputs.training(destination, version, read_inputs(version, inputs, "TrainingInput"))
+        run = self.trainings.create(model=trainer, version=version_id, inputs=inputs, work=work)
         return answers.json_answer(run, 201)
 
     def weights(self, request: Request) -> Response:

@@ -177,13 +177,18 @@ _OVER = ("succeeded", "failed", "canceled", "aborted")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """`output` is called once, when the run succeeds; a cancelled run has no output."""
+class Work:
+    """What a run does: `output` is called once, when it succeeds; never if it is cancelled or fails with `error`."""
 
-    data: Json
     output: Callable[[str], object]
-    error: str | None
-    logs: Sequence[str]
+    error: str | None = None
+    logs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    data: Json
+    work: Work
     made: float
 
 
@@ -199,18 +204,8 @@ class Runs:
     working: dict[str, Run] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
-    def create(
-        self,
-        *,
-        model: str,
-        version: str,
-        inputs: Json,
-        output: Callable[[str], object],
-        finished: bool,
-        error: str | None = None,
-        logs: Sequence[str] = (),
-    ) -> Json:
-        """The run fails with `error`. A `finished` run ends at once, as for a client that waits."""
+    def create(self, *, model: str, version: str, inputs: Json, work: Work, finished: bool = False) -> Json:
+        """A `finished` run ends at once, as for a client that waits."""
         run_id = "".join(secrets.choice("abcdefghjkmnpqrstvwxyz0123456789") for _ in range(26))
         url = f"{self.origin}/v1/{self.kind}/{run_id}"
         urls = {"get": url, "cancel": f"{url}/cancel"}
@@ -231,7 +226,7 @@ class Runs:
         }
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
-            self.working[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
+            self.working[run_id] = Run(data=data, work=work, made=made)
         # Nobody waits for the others: their clients are told of the beginning, however long that took.
         return (self.get(run_id) or data) if finished else data
 
@@ -245,7 +240,7 @@ class Runs:
                 return run.data
             if worked >= 1:
                 return self._end(run)
-            logs = _join(run.logs[: int(len(run.logs) * worked)])
+            logs = _join(run.work.logs[: int(len(run.work.logs) * worked)])
             started = timestamp(run.made + self.seconds * _STARTING_FOR)
             return {**run.data, "status": "processing", "started_at": started, "logs": logs}
 
@@ -272,11 +267,11 @@ class Runs:
     def _end(self, run: Run) -> Json:
         times = {"started_at": timestamp(run.made), "completed_at": timestamp(run.made + self.seconds)}
         metrics = {"predict_time": self.seconds, "total_time": self.seconds}
-        end = {**run.data, "logs": _join(run.logs), **times, "metrics": metrics}
-        if run.error is not None:
-            end |= {"status": "failed", "error": run.error}
+        end = {**run.data, "logs": _join(run.work.logs), **times, "metrics": metrics}
+        if run.work.error is not None:
+            end |= {"status": "failed", "error": run.work.error}
         else:
-            end |= {"status": "succeeded", "output": run.output(run.data["id"])}
+            end |= {"status": "succeeded", "output": run.work.output(run.data["id"])}
         self.over[end["id"]] = end
         del self.working[end["id"]]
         return end
@@ -312,51 +307,45 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """The outputs, logs and errors of runs. An input of another type is ignored. `uploads` are files by their URL."""
+    """The work of runs. An input of another type is ignored. `uploads` are files by their URL."""
 
     store: ReplicateStore
     delivery: Delivery
     uploads: dict[str, bytes] = field(default_factory=dict)
 
-    def picture(self, run_id: str, model: str, inputs: Json) -> list[str]:
-        """The URLs of the images. Models without an `output_format` return PNG."""
+    def prediction(self, model: str, inputs: Json) -> Work:
+        """For an input that passed the schema. The output are the URLs of the images, PNG without `output_format`."""
+        unsafe = re.search(r"\bnsfw\b", _text(inputs, "prompt"), re.IGNORECASE)
+        error = _UNSAFE if unsafe and not inputs.get("disable_safety_checker") else None
+        if any(inputs.get(slot) and not loads(inputs[slot]) for slot in _SLOTS):
+            error = _UNREAD
+        logs = [f"Using seed: {inputs.get('seed', 0)}", *bars(int(_number(inputs, "num_inference_steps", 20)))]
+        return Work(output=lambda run_id: list(self._pictures(run_id, model, inputs)), error=error, logs=logs)
+
+    def _pictures(self, run_id: str, model: str, inputs: Json) -> Iterator[str]:
         form, prompt = _text(inputs, "output_format") or "png", _text(inputs, "prompt")
         lora = _text(inputs, "lora_weights") or _text(inputs, "hf_lora") or model
         strength = _number(inputs, "lora_scale", _number(inputs, "lora_strength", 1.0))
-        urls = []
         for number in range(min(int(_number(inputs, "num_outputs", 1)), _MOST_PICTURES)):
             seed = int(_number(inputs, "seed", 0)) + number if "seed" in inputs else None
             data = draw_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
-            urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", in_memory(data)))
-        return urls
+            yield self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", in_memory(data))
 
-    def failure(self, inputs: Json) -> str | None:
-        """The error of a run whose input passed the schema."""
-        if any(inputs.get(slot) and not loads(inputs[slot]) for slot in _SLOTS):
-            return _UNREAD
-        unsafe = re.search(r"\bnsfw\b", _text(inputs, "prompt"), re.IGNORECASE)
-        return _UNSAFE if unsafe and not inputs.get("disable_safety_checker") else None
-
-    def prediction_logs(self, inputs: Json) -> list[str]:
-        return [f"Using seed: {inputs.get('seed', 0)}", *bars(int(_number(inputs, "num_inference_steps", 20)))]
-
-    def training_failure(self, inputs: Json) -> str | None:
-        """Checks only uploaded files; other URLs are not requested."""
-        zipped = self.uploads.get(_text(inputs, "input_images"))
-        if zipped is None:
-            return None
-        try:
-            with zipfile.ZipFile(io.BytesIO(zipped)) as opened:
-                return None if opened.namelist() else "No images were found in input_images"
-        except zipfile.BadZipFile:
-            return "input_images must be a zip file"
-
-    def training_logs(self, inputs: Json) -> list[str]:
-        count = (self.uploads.get(_text(inputs, "input_images"), b"")).count(b"PK\x01\x02")
+    def training(self, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Work:
+        """Looks only into uploaded files; other URLs are not requested."""
+        zipped, error, count = self.uploads.get(_text(inputs, "input_images")), None, 0
+        if zipped is not None:
+            try:
+                with zipfile.ZipFile(io.BytesIO(zipped)) as opened:
+                    count = len(opened.namelist())
+                    error = None if count else "No images were found in input_images"
+            except zipfile.BadZipFile:
+                error = "input_images must be a zip file"
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(int(_number(inputs, "steps", 1000)), name="flux_train_replicate: ")]
+        logs = [*start, *bars(int(_number(inputs, "steps", 1000)), name="flux_train_replicate: ")]
+        return Work(output=lambda run_id: self._train(run_id, destination, trainer, inputs), error=error, logs=logs)
 
-    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
+    def _train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
         """Adds the destination's latest version, with weights of rank `lora_rank`."""
         rank = min(max(int(_number(inputs, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generate_safetensors(

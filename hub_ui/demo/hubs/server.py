@@ -1,16 +1,16 @@
 """Runs the three local hubs and their delivery origin on loopback, each on its own port."""
 
-import asyncio
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, picture_routes
 from hub_ui.demo.hubs.civitai import CivitaiHub
@@ -63,7 +63,7 @@ def running_hubs(
         sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
         urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
         origins = Origins(**urls)
-        stack.enter_context(_run_servers(apps(data, origins), sockets))
+        stack.enter_context(_run_server(apps(data, origins), sockets))
         yield origins
 
 
@@ -76,37 +76,29 @@ def _bind(port: int) -> socket.socket:
 
 
 @contextmanager
-def _run_servers(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket]) -> Iterator[None]:
-    """Runs all servers on one event loop in one thread."""
-    started, stop = threading.Event(), threading.Event()
+def _run_server(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket]) -> Iterator[None]:
+    """Runs all applications in one thread, each behind its own socket. They have no logs, because connections that end
+    early are the clients' affair, and are quick to stop.
+    """
+    by_port = {bound.getsockname()[1]: apps[name] for name, bound in sockets.items()}
 
-    async def serve() -> None:
-        servers = {name: _server(app) for name, app in apps.items()}
-        tasks = [asyncio.create_task(server.serve(sockets=[sockets[name]])) for name, server in servers.items()]
-        while not all(server.started for server in servers.values()) and not stop.is_set():
-            await asyncio.sleep(0.01)
-        started.set()
-        while not stop.is_set():
-            await asyncio.sleep(0.05)
-        for server in servers.values():
-            server.should_exit = True
-        await asyncio.gather(*tasks)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await by_port[scope["server"][1]](scope, receive, send)
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="local-hubs", daemon=True)
+    config = uvicorn.Config(
+        app, loop="asyncio", http="h11", ws="none", lifespan="off", access_log=False, log_config=None,
+        log_level="critical", timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=(list(sockets.values()),), name="local-hubs", daemon=True)
     thread.start()
     try:
-        if not started.wait(_START_WITHIN):
-            raise TimeoutError("the local hubs did not start")
+        deadline = time.monotonic() + _START_WITHIN
+        while not server.started:
+            if time.monotonic() > deadline or not thread.is_alive():
+                raise TimeoutError("the local hubs did not start")
+            time.sleep(0.01)
         yield
     finally:
-        stop.set()
+        server.should_exit = True
         thread.join()
-
-
-def _server(app: ASGIApp) -> uvicorn.Server:
-    """Without logs, because connections that end early are the clients' affair, and quick to stop."""
-    config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", access_log=False, log_level="critical", log_config=None,
-        timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,
-    )  # fmt: skip
-    return uvicorn.Server(config)

@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,10 @@ def tensors(shapes: Shapes, dtype: str = "F16") -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     at = 0
     for name, shape in shapes.items():
-        end = at + _length(shape, dtype)
+        end = at + (prod(shape) * DTYPE_BITS[dtype] + 7) // 8
         found[name] = Tensor(dtype=dtype, shape=shape, data_offsets=(at, end))
         at = end
     return found
-
-
-def _length(shape: Iterable[int], dtype: str) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return (count * DTYPE_BITS[dtype] + 7) // 8
 
 
 def lora(layers: str, rank: int = 16, style: str = "kohya") -> dict[str, tuple[int, ...]]:

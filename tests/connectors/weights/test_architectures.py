@@ -1,6 +1,7 @@
 """The rules about architectures, one by one: a few layers of each network, in the names of several trainers.
 
 And networks that use a known one's names and are another: newer models, other sizes. None may be taken for the known.
+The published sizes, and what a file's blocks say about its network's.
 """
 
 import csv
@@ -9,8 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from connectors.weights.architectures import RULES
+from connectors.claims.base_models import TABLES
+from connectors.weights.architectures import RULES, possible
 from connectors.weights.file_type import Structure, structure_of
+from connectors.weights.key_formats import LayerShapes, name, sort
 from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
 
@@ -75,3 +78,24 @@ def test_a_file_that_lost_its_second_halves_still_has_a_size() -> None:
 @pytest.mark.parametrize(("layers", "size"), READ["models of one architecture differ in width"])
 def test_models_of_one_architecture_differ_in_width(layers: str, size: str | None) -> None:
     assert structure(lora(layers)).size == size
+
+
+def evidence(layers: str) -> LayerShapes:
+    found = sort(tensors(lora(layers, style="diffusers")))
+    return LayerShapes(name(tuple(found.of("down"))), found)
+
+
+@pytest.mark.parametrize(("layers", "left"), READ["networks are left whose size a file has"])
+def test_networks_are_left_whose_size_a_file_has(layers: str, left: list[str]) -> None:
+    assert list(possible(("flux1", "hunyuan-video", "qwen-image"), evidence(layers))) == left
+
+
+def test_a_network_has_one_row_for_each_size() -> None:
+    for architecture in TABLES.architectures.values():
+        rows = [(network.width, *network.blocks.values()) for network in architecture.network]
+        assert len(rows) == len(set(rows))
+
+
+def test_all_sizes_of_an_architecture_name_the_same_containers() -> None:
+    for architecture in TABLES.architectures.values():
+        assert len({frozenset(network.blocks) for network in architecture.network}) <= 1

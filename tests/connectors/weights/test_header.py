@@ -3,6 +3,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -206,19 +207,12 @@ def headers(draw: st.DrawFn) -> bytes:
     found: dict[str, Any] = {} if metadata is None else {"__metadata__": metadata}
     at = 0
     for name, (dtype, shape) in tensors.items():
-        end = at + (DTYPE_BITS[dtype] * count(shape) + 7) // 8
+        end = at + (DTYPE_BITS[dtype] * prod(shape) + 7) // 8
         found[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
         at = end
     items = draw(st.permutations(list(found.items())))
     spaces = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
     return json.dumps(dict(items), separators=spaces, ensure_ascii=draw(st.booleans())).encode()
-
-
-def count(shape: tuple[int, ...]) -> int:
-    found = 1
-    for extent in shape:
-        found *= extent
-    return found
 
 
 def told(raw: bytes) -> tuple[dict[str, Any], dict[str, str]]:

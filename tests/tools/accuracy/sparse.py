@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,7 @@ def document(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> dict[
 
 
 def length(dtype: str, shape: tuple[int, ...] | list[int]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return (count * DTYPE_BITS[dtype] + 7) // 8
+    return (prod(shape) * DTYPE_BITS[dtype] + 7) // 8
 
 
 def head(header: Mapping[str, Any]) -> bytes:

@@ -1,10 +1,11 @@
-"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's, and
-`... limits` those of docs/hosting.md.
+"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's,
+`... limits` those of docs/hosting.md, and `... filters` docs/query-language.md's.
 """
 
 import sys
 
 from connectors.claims import base_models
+from connectors.query import FIELDS
 from hub_ui.generate.base_models.choose import bases_for_architecture
 from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
 from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, PipelineSpec
@@ -77,8 +78,21 @@ def limits_table(*, shared: bool) -> str:
     return "\n".join([head, "| --- | --- | --- |", *rows])
 
 
+def table_of_filters() -> str:
+    lines = []
+    for each in FIELDS:
+        values = ", ".join(f"`{choice}`" for choice in each.choices())
+        if each.is_open:
+            # Too many to list, or names of any kind.
+            values = f"{values}, or another" if 0 < len(each.choices()) < 10 else ""
+        lines.append(f"| `{each.key}` | {each.meaning} | {values} | `{each.key}:{each.example}` |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    if "memory" in sys.argv[1:]:
+    if "filters" in sys.argv[1:]:
+        print(table_of_filters())
+    elif "memory" in sys.argv[1:]:
         print(memory_table())
     elif "limits" in sys.argv[1:]:
         print(limits_table(shared=False), limits_table(shared=True), sep="\n\n")

@@ -8,8 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from connectors.weights import header, lora_facts
+from connectors.weights import header, key_formats, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
+from connectors.weights.key_formats import ENDINGS
 from tests.connectors.weights.building import Shapes, lora
 from tests.connectors.weights.test_architectures import rows
 from tests.connectors.weights.test_file_type import CASES, LANGUAGE, NAMED, SHAPED
@@ -19,19 +20,14 @@ from tests.tools.fuzz.mutations import corrupted, damaged, respelled, written
 
 # So many tensors of a header show how it is made; a hundred thousand whole ones would take hours.
 _KEPT = 40
-SUFFIXES = (
-    ".alpha", ".lora_down.weight", ".lora_up.weight", ".lora_mid.weight", ".lora_A.weight", ".lora_B.weight", ".lora_A",
-    ".lora_A.default.weight", ".lora.down.weight", ".lora_linear_layer.up.weight", ".processor.to_q_lora.down.weight",
-    ".dora_scale", ".lora_magnitude_vector", ".magnitude", ".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b",
-    ".hada_t1", ".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b", ".lokr_t2", ".weight",
-    ".on_input", ".ia3_l", ".oft_blocks", ".oft_diag", ".oft_R.weight", ".a1.weight", ".b2.weight", ".diff", ".diff_b",
-    ".w_norm", ".set_weight", ":down", ":up", "_lora1.down.weight", ".bias", "",
-)  # fmt: skip
+# What names begin and end with, and what only looks like it.
+SUFFIXES = (*ENDINGS, ".weight", ".lora_A", ".lora_A.other.weight", "_lora1.down.weight", ":down", ":up", ".bias", "")
 PREFIXES = (
-    "lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_", "lora_transformer_", "lycoris_", "oft_unet_",
-    "lora_prior_unet_", "transformer.", "unet.", "text_encoder.", "text_encoder_2.", "diffusion_model.",
-    "base_model.model.", "unet.base_model.model.", "model.diffusion_model.", "text_encoders.", "bundle_emb.",
-    "lllite_unet_", "controlnet_", "ip_adapter.", "unet:0", "first_stage_model.", "net.", "",
+    *(prefix.text for prefix in key_formats.PREFIXES), "lllite_unet_", "controlnet_", "ip_adapter.", "unet:0",
+    "first_stage_model.", "bundle_emb.", "",
+)  # fmt: skip
+_WORDS = (
+    "lora", "down", "up", "blocks", "attn", "unet", "te1", "_A", "_B", "weight", "alpha", "transformer", "0", "1", "19",
 )  # fmt: skip
 _DTYPES = ("F16", "BF16", "F32", "F8_E4M3", "F16")
 # As kohya, PEFT, ai-toolkit, OneTrainer and others write it.
@@ -194,7 +190,7 @@ def _has_place(value: Any) -> bool:
 
 def _renamed(draw: Random, document: Mapping[str, Any]) -> dict[str, Any]:
     """The same change to every tensor, or to one in three: it still looks like what somebody's trainer could write."""
-    change = draw.choice(_NAME_CHANGES)(draw)
+    change = _name_change(draw)
     share = draw.choice((1.0, 1.0, 0.3))
     return {
         name if name == "__metadata__" or draw.random() > share else change(name): _reshaped(draw, entry, name)
@@ -202,30 +198,17 @@ def _renamed(draw: Random, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _suffix_changed(draw: Random) -> Callable[[str], str]:
-    suffix = draw.choice(SUFFIXES)
-    return lambda name: name.partition(".")[0] + suffix if name.count(".") < 3 else name.rpartition(".")[0] + suffix
-
-
-def _prefix_changed(draw: Random) -> Callable[[str], str]:
-    prefix, strip = draw.choice(PREFIXES), draw.random() < 0.5
-    return lambda name: prefix + (name.partition(".")[2] if strip else name)
-
-
-def _word_changed(draw: Random) -> Callable[[str], str]:
-    words = (
-        "lora", "down", "up", "blocks", "attn", "unet", "te1", "_A", "_B", "weight", "alpha",
-        "transformer", "0", "1", "19",
-    )  # fmt: skip
-    one, other = draw.choice(words), draw.choice((*words, "", "é", "9" * 30))
-    return lambda name: name.replace(one, other)
-
-
-def _letters_changed(draw: Random) -> Callable[[str], str]:
-    return lambda name: respelled(draw, name)[:3_000]
-
-
-_NAME_CHANGES = (_suffix_changed, _prefix_changed, _word_changed, _letters_changed)
+def _name_change(draw: Random) -> Callable[[str], str]:
+    """Another suffix, another prefix, another word, or other letters."""
+    suffix, prefix, strip = draw.choice(SUFFIXES), draw.choice(PREFIXES), draw.random() < 0.5
+    one, other = draw.choice(_WORDS), draw.choice((*_WORDS, "", "é", "9" * 30))
+    changes: tuple[Callable[[str], str], ...] = (
+        lambda name: (name.partition(".")[0] if name.count(".") < 3 else name.rpartition(".")[0]) + suffix,
+        lambda name: prefix + (name.partition(".")[2] if strip else name),
+        lambda name: name.replace(one, other),
+        lambda name: respelled(draw, name)[:3_000],
+    )
+    return draw.choice(changes)
 
 
 def _reshaped(draw: Random, entry: Any, name: str) -> Any:

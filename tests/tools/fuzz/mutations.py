@@ -61,7 +61,7 @@ def _changed(draw: Random, box: list[Any], other: Any) -> list[Any]:
     while draw.random() < (0.97 if parent is root else 0.85) and (below := _keys(parent[key])):
         parent[key] = _copy(parent[key])
         parent, key = parent[key], draw.choice(below)
-    draw.choice(CHANGES)(draw, parent, key, other)
+    _change(draw, parent, key, other)
     return root or [None]
 
 
@@ -71,11 +71,6 @@ def _keys(value: Any) -> list[Any]:
 
 def _copy(value: Any) -> Any:
     return dict(value) if isinstance(value, dict) else list(value)
-
-
-def _near_number(draw: Random, value: Any, other: Any) -> Any:
-    known = isinstance(value, int | float)
-    return draw.choice((value + 1, value - 1, -value, value * 2, value / 2, str(value))) if known else 7
 
 
 def _embedded(draw: Random, value: Any, other: Any) -> Any:
@@ -89,7 +84,7 @@ def _embedded(draw: Random, value: Any, other: Any) -> Any:
     return written(draw, damaged(draw, inner, other)).decode("utf-8", "replace")
 
 
-def _from_other(draw: Random, value: Any, other: Any) -> Any:
+def _from_other(draw: Random, _value: Any, other: Any) -> Any:
     while draw.random() < 0.8 and (below := _keys(other)):
         other = other[draw.choice(below)]
     return other
@@ -107,62 +102,48 @@ _OTHER_VALUES: tuple[Callable[[Random, Any, Any], Any], ...] = (
     lambda draw, value, other: list(value.values()) if isinstance(value, dict) else {"0": value},
     lambda draw, value, other: {} if value is None else type(value)(),
     lambda draw, value, other: respelled(draw, value) if isinstance(value, str) else value,
-    _near_number,
+    lambda draw, value, other: (
+        draw.choice((value + 1, value - 1, -value, value * 2, value / 2, str(value)))
+        if isinstance(value, int | float)
+        else 7
+    ),
     _embedded,
     _from_other,
 )
 
 
-def _replaced(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = draw.choice(_OTHER_VALUES)(draw, parent[key], other)
-
-
-def _drop(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    del parent[key]
-
-
-def _twice(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    if isinstance(parent, dict):
+def _change(draw: Random, parent: Any, key: Any, other: Any) -> None:
+    """Mostly another value; else the value is dropped, stands twice, or has another name."""
+    way = draw.randrange(len(_OTHER_VALUES) + 3)
+    if way < len(_OTHER_VALUES):
+        parent[key] = _OTHER_VALUES[way](draw, parent[key], other)
+    elif way == len(_OTHER_VALUES):
+        del parent[key]
+    elif isinstance(parent, list):
+        parent.insert(key, parent[key])
+    elif way == len(_OTHER_VALUES) + 1:
         parent[Twin(key)] = draw.choice((parent[key], None, draw.choice(VALUES)))
     else:
-        parent.insert(key, parent[key])
-
-
-def _renamed(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    if isinstance(parent, dict):
         parent[draw.choice((draw.choice(TEXTS), key.upper(), key + " ", respelled(draw, key)))] = parent.pop(key)
 
 
-CHANGES: tuple[Callable[[Random, Any, Any, Any], None], ...] = (
-    *(_replaced for _ in _OTHER_VALUES), _drop, _twice, _renamed,
-)  # fmt: skip
-
-
-def _at(draw: Random, text: str) -> int:
-    return draw.randrange(len(text) + 1)
-
-
-def _with_text(draw: Random, text: str) -> str:
-    at = _at(draw, text)
-    return text[:at] + draw.choice(TEXTS) + text[at:]
-
-
-_SPELLINGS: tuple[Callable[[Random, str], str], ...] = (
-    lambda draw, text: text[: _at(draw, text)],
-    lambda draw, text: text[_at(draw, text) :],
-    _with_text,
-    lambda draw, text: text.upper(),
-    lambda draw, text: text.replace(".", "_"),
-    lambda draw, text: text.replace("_", "."),
-    lambda draw, text: re.sub(r"\d+", str(draw.choice(NUMBERS)), text, count=1),
-    lambda draw, text: re.sub(r"\d+", "9" * draw.choice((1, 2, 30, 5_000)), text, count=3),
-    lambda draw, text: text[:5_000] * draw.choice((2, 50)),
+# What may become of a text at one of its places.
+_SPELLINGS: tuple[Callable[[Random, str, int], str], ...] = (
+    lambda draw, text, at: text[:at],
+    lambda draw, text, at: text[at:],
+    lambda draw, text, at: text[:at] + draw.choice(TEXTS) + text[at:],
+    lambda draw, text, at: text.upper(),
+    lambda draw, text, at: text.replace(".", "_"),
+    lambda draw, text, at: text.replace("_", "."),
+    lambda draw, text, at: re.sub(r"\d+", str(draw.choice(NUMBERS)), text, count=1),
+    lambda draw, text, at: re.sub(r"\d+", "9" * draw.choice((1, 2, 30, 5_000)), text, count=3),
+    lambda draw, text, at: text[:5_000] * draw.choice((2, 50)),
 )
 
 
 def respelled(draw: Random, text: str) -> str:
     """A text with one of its parts changed."""
-    return draw.choice(_SPELLINGS)(draw, text)
+    return draw.choice(_SPELLINGS)(draw, text, draw.randrange(len(text) + 1))
 
 
 def written(draw: Random, document: Any) -> bytes:
@@ -176,54 +157,27 @@ def written(draw: Random, document: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _flipped(draw: Random, data: bytearray) -> None:
-    for _ in range(draw.choice((1, 1, 2, 8, 64))):
-        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
-
-
-def _overwritten(draw: Random, data: bytearray) -> None:
-    data[draw.randrange(len(data))] = draw.choice(b'\x00\xff"{}[]:,\\ 0-9e.\x80\n')
-
-
-def _cut_off(draw: Random, data: bytearray) -> None:
-    del data[draw.randrange(len(data)) :]
-
-
-def _cut_out(draw: Random, data: bytearray) -> None:
-    start = draw.randrange(len(data))
-    del data[start : start + draw.choice((1, 2, 8, 100, 1_000))]
-
-
-def _inserted(draw: Random, data: bytearray) -> None:
-    at = draw.randrange(len(data) + 1)
-    data[at:at] = draw.choice(
-        (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b'"', b"{", b"}",
-         b"\\u", b"\\ud83d", b"\xe9", b",", b"[" * 1_000, draw.randbytes(5))
-    )  # fmt: skip
-
-
-def _copied(draw: Random, data: bytearray) -> None:
-    start = draw.randrange(len(data))
-    data[start:start] = data[start : start + draw.choice((1, 10, 100, 2_000))]
-
-
-BYTE_CHANGES: tuple[Callable[[Random, bytearray], None], ...] = (
-    _flipped, _overwritten, _cut_off, _cut_out, _inserted, _copied,
+_INSERTED = (
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b'"', b"{", b"}", b"\\u",
+    b"\\ud83d", b"\xe9", b",", b"[" * 1_000,
 )  # fmt: skip
+# What may become of bytes at one of their places.
+_BYTE_CHANGES: tuple[Callable[[Random, bytes, int], bytes], ...] = (
+    lambda draw, data, at: data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :],
+    lambda draw, data, at: data[:at] + bytes([draw.choice(b'\x00\xff"{}[]:,\\ 0-9e.\x80\n')]) + data[at + 1 :],
+    lambda draw, data, at: data[:at],
+    lambda draw, data, at: data[:at] + data[at + draw.choice((1, 2, 8, 100, 1_000)) :],
+    lambda draw, data, at: data[:at] + draw.choice((*_INSERTED, draw.randbytes(5))) + data[at:],
+    lambda draw, data, at: data[: at + draw.choice((1, 10, 100, 2_000))] + data[at:],
+)
 
 
 def corrupted(draw: Random, data: bytes) -> bytes:
-    """Bytes with one to three places changed, or all of it in another encoding."""
-    if draw.random() < 0.1:
-        return _recoded(draw, data)
-    changed = bytearray(data)
-    for _ in range(draw.choice((1, 1, 2, 3))):
-        if changed:
-            draw.choice(BYTE_CHANGES)(draw, changed)
-    return bytes(changed)
-
-
-def _recoded(draw: Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode(
-        draw.choice(("latin-1", "utf-16", "utf-16-be", "utf-32", "utf-8-sig", "cp037")), "replace"
-    )
+    """Bytes with one to three places changed, or dozens, or all of it in another encoding."""
+    chance = draw.random()
+    if chance < 0.1:
+        codes = ("latin-1", "utf-16", "utf-16-be", "utf-32", "utf-8-sig", "cp037")
+        return data.decode("utf-8", "replace").encode(draw.choice(codes), "replace")
+    for _ in range(draw.choice((8, 64)) if chance < 0.15 else draw.choice((1, 1, 2, 3))):
+        data = draw.choice(_BYTE_CHANGES)(draw, data, draw.randrange(len(data))) if data else data
+    return data

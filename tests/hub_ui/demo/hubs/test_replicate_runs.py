@@ -13,7 +13,7 @@ from PIL import Image
 
 from connectors.replicate.runs import TRAINER_VERSION
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.replicate_store import TRAINER, Runs, bars
+from hub_ui.demo.hubs.replicate_store import TRAINER, Runs, Work, bars
 from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -33,8 +33,8 @@ def runs(clock: list[float]) -> Runs:
 
 
 def create(runs: Runs, *, finished: bool = False, **fields: Any) -> Json:
-    given = {"output": lambda run: [run], **fields}
-    return runs.create(model="o/n", version="v", inputs={"prompt": "x"}, finished=finished, **given)
+    work = Work(**{"output": lambda run: [run], **fields})
+    return runs.create(model="o/n", version="v", inputs={"prompt": "x"}, work=work, finished=finished)
 
 
 def test_a_run_starts_and_succeeds_a_moment_later(runs: Runs, clock: list[float]) -> None:
