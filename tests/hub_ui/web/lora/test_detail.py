@@ -137,17 +137,6 @@ def test_what_no_base_here_can_carry_can_be_downloaded_and_not_tried() -> None:
     assert shown(lora(1), needs=heavy)["try_problem"] == ""
 
 
-def test_versions_say_what_is_new_since_the_one_before() -> None:
-    def dated(number: int, day: int, rank: int, **fields: Any) -> Version:
-        files = (file(f"civitai:1@{number}#1", size=rank * 1_000_000, claims=(claim("rank", rank),)),)
-        return version(f"civitai:1@{number}", updated_at=f"2026-01-{day:02}", files=files, **fields)
-
-    of = lora(1, versions=(dated(3, 9, 32, description="Retrained. <b>"), dated(1, 2, 16), dated(2, 5, 16)))
-    found = detail.with_changes(of)
-    assert [changes for *_, changes in found] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
-    assert [version.description for version, *_ in found] == ["Retrained. <b>", "", ""]
-
-
 def test_versions_that_only_the_history_has_come_by_their_titles_and_change_nothing() -> None:
     def commit(name: str, day: int, said: str = "") -> Version:
         ref = f"huggingface:ada/ink@{name * 40}"

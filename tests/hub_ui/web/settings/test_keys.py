@@ -242,14 +242,3 @@ def test_the_images_of_the_hubs_are_cleared_and_the_other_pages_are_of_what_was_
     assert site.post("/settings/images").headers["location"] == "../settings#images"
     page = read(site.get("/settings?q=ink").text)
     assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
-
-
-def test_strangers_see_and_change_nothing_of_the_owners(built: Services, tmp_path: Path) -> None:
-    with open_client(with_settings(built, hosted=True), tmp_path) as client:
-        page = client.get("/settings").text
-        refused = [
-            client.post("/settings/values", data={"library": "/data"}, headers=PART),
-            client.post("/settings/images"),
-        ]
-    assert (str(built.settings.home) in page, "Addresses and folders" in page) == (False, False)
-    assert ["The settings of a shared page are its owner" in answer.text for answer in refused] == [True, True]
