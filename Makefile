@@ -11,6 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 25
+AXE := tests/browser/node_modules/axe-core/axe.min.js
+NPM = install --prefix tests/browser --no-package-lock --no-audit --no-fund --loglevel error
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
 .PHONY: run test journeys exact cluster tools documentation lint bench gpu fuzz chaos leaks accuracy shots words clean
@@ -18,16 +20,14 @@ SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is ab
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
 
-test: $(VENV)/has-test
+test: $(VENV)/has-test $(AXE)
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m tests.browser.axe
 	$(PYTEST) $(ARGS)
 
 # What `make test` leaves out, by tests/suites.py. A computer is in one cluster of Ray at a time.
 cluster: PYTEST += --numprocesses 0
-journeys exact cluster tools documentation: $(VENV)/has-test
+journeys exact cluster tools documentation: $(VENV)/has-test $(AXE)
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m tests.browser.axe
 	$(PYTEST) --suite $@ $(ARGS)
 
 lint: $(VENV)/has-test
@@ -61,8 +61,6 @@ accuracy: $(VENV)/has-test
 shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.shots shots
-	$(BIN)/python -m tests.browser.readme_images
-	$(BIN)/python -m tests.browser.controls
 
 words: $(VENV)/has-test
 	$(BIN)/python -m tests.tools.words
@@ -85,3 +83,8 @@ $(VENV)/has-test: pyproject.toml | $(BIN)/python
 	@$(SAY_PACKAGES)
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/has-run
+
+$(AXE): tests/browser/package.json
+	@command -v npm >/dev/null || { echo "The browser tests need npm, to install axe-core. Install Node.js 20 or newer, which has it." >&2; exit 1; }
+	npm $(NPM) </dev/null
+	@touch $@

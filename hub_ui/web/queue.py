@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import gradio as gr
 from gradio import queueing, utils
@@ -115,14 +116,8 @@ def gradio_settings() -> Iterator[Path]:
             closing.callback(_restore, variable, os.environ.get(variable))
             os.environ[variable] = value
         # It makes an event loop for each of its locks, which need none, and closes none of them.
-        for module, name_, own in (
-            (queueing, "Queue", RestingQueue),
-            (queueing, "safe_get_lock", asyncio.Lock),
-            (utils, "safe_get_lock", asyncio.Lock),
-            (utils, "safe_get_stop_event", asyncio.Event),
-        ):
-            closing.callback(setattr, module, name_, getattr(module, name_))
-            setattr(module, name_, own)
+        closing.enter_context(patch.multiple(queueing, Queue=RestingQueue, safe_get_lock=asyncio.Lock))
+        closing.enter_context(patch.multiple(utils, safe_get_lock=asyncio.Lock, safe_get_stop_event=asyncio.Event))
         yield folder
 
 

@@ -6,10 +6,11 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
@@ -180,15 +181,9 @@ class PatientServer(http_server.Server):
                 time.sleep(0.01)
 
 
-@contextmanager
-def patient_launch(connections: Connections) -> Iterator[None]:
+def patient_launch(connections: Connections) -> AbstractContextManager[object]:
     """What is launched within has a PatientServer."""
-    names, usual = vars(http_server), http_server.Server
-    names["Server"] = partial(PatientServer, connections=connections)
-    try:
-        yield
-    finally:
-        names["Server"] = usual
+    return patch.object(http_server, "Server", partial(PatientServer, connections=connections))
 
 
 def raise_file_limit() -> int:

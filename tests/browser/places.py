@@ -83,6 +83,12 @@ def news(page: Page, demo: str) -> None:
     come_to_rest(page)
 
 
+def suggestions(page: Page, demo: str) -> None:
+    browse(page, demo)
+    page.locator("#q").press_sequentially("base:s")
+    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
+
+
 def own_page(name: str, path: str) -> Callable[[Page, str], None]:
     def reach(page: Page, demo: str) -> None:
         page.goto(f"{demo}{path}")

@@ -1,12 +1,18 @@
-"""Images of every page and state, at three widths in both themes: `python -m tests.browser.shots FOLDER [STATE...]`."""
+"""Images of the pages: `python -m tests.browser.shots FOLDER [STATE...]`.
+
+Of every page and state, at three widths in both themes. Without a STATE also those of README.md and docs/, in
+docs/images.
+"""
 
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+from urllib.parse import urlencode
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -16,13 +22,16 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
+from hub_ui.web.layout.pages import STATIC
+from hub_ui.web.layout.render import Renderer
 from tests.browser import places
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import PLACES, come_to_rest
 from tests.faults import Fault
 
-PATIENCE = 180_000
+Reach = Callable[[Page, Demo], None]
+PATIENCE = 600_000
 SIZES: Mapping[str, ViewportSize] = MappingProxyType(
     {
         "1440": {"width": 1440, "height": 900},
@@ -31,6 +40,8 @@ SIZES: Mapping[str, ViewportSize] = MappingProxyType(
     }
 )
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+OF_TOUR: ViewportSize = {"width": 1200, "height": 720}
 ROBOT = Ref.parse("civitai:900103")
 ROBOT_FILE = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
 SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
@@ -41,19 +52,29 @@ WHOLE = ("compare_strip", "compare_grid", "settings", "library_full", "about")
 
 def main(out: Path, names: Collection[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    path = chromium()
     expect.set_options(timeout=PATIENCE)
-    with tempfile.TemporaryDirectory() as folder, whole_demo(Path(folder)) as demo, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=["--hide-scrollbars"]
-        )
+    with running() as (browser, demo):
         for name, reach in STATES.items():
             if not names or name in names:
                 shoot(browser, demo, out, name, reach)
+    if not names:
+        with running(scrollbars=False) as (browser, demo):
+            for name, reach in OF_DOCS.items():
+                shoot_for_docs(browser, demo, name, reach)
+
+
+@contextmanager
+def running(*, scrollbars: bool = True) -> Iterator[tuple[Browser, Demo]]:
+    path, shown = chromium(), ["--hide-scrollbars"] if scrollbars else []
+    with tempfile.TemporaryDirectory() as folder, whole_demo(Path(folder)) as demo, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=shown
+        )
+        yield browser, demo
         browser.close()
 
 
-def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Callable[[Page, Demo], None]) -> None:
+def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Reach) -> None:
     """The state is reached once; then the window changes its size and its theme."""
     context = browser.new_context(viewport=SIZES["1440"], reduced_motion="reduce")
     page = context.new_page()
@@ -70,6 +91,24 @@ def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Callable[[P
             print(path, flush=True)
     context.close()
     demo.hubs.faults.clear()
+
+
+def shoot_for_docs(browser: Browser, demo: Demo, name: str, reach: Reach) -> None:
+    """WebP is a fifth of a PNG's size, and GitHub shows it."""
+    size = OF_TOUR if name.startswith("tour-") else SIZES["1440"]
+    context = browser.new_context(viewport=size, color_scheme="light", reduced_motion="reduce")
+    page, path = context.new_page(), IMAGES / f"{name}.webp"
+    page.set_default_timeout(PATIENCE)
+    reach(page, demo)
+    is_whole = name == "controls"
+    if not is_whole:
+        page.mouse.move(0, 0)
+        come_to_rest(page)
+        page.evaluate("scrollTo(0, 0)")
+    with Image.open(io.BytesIO(page.screenshot(full_page=is_whole))) as image:
+        image.convert("RGB").save(path, quality=70 if size is OF_TOUR else 82, method=6)
+    print(path, flush=True)
+    context.close()
 
 
 def compare_making(page: Page, demo: Demo) -> None:
@@ -116,12 +155,6 @@ def lightbox(page: Page, demo: Demo) -> None:
 
 def mature(page: Page, demo: Demo) -> None:
     places.browse(page, f"{demo.url}?nsfw=explicit&base=sdxl&sort=newest")
-
-
-def suggestions(page: Page, demo: Demo) -> None:
-    places.browse(page, demo.url)
-    page.locator("#q").press_sequentially("base:s")
-    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
 
 
 def library_full(page: Page, demo: Demo) -> None:
@@ -174,7 +207,7 @@ def more_menu(page: Page, demo: Demo) -> None:
     page.locator(".menu.on-desktop > summary").click()
 
 
-def _in(language: str, reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], None]:
+def _in(language: str, reach: Callable[[Page, str], None]) -> Reach:
     def reach_in_language(page: Page, demo: Demo) -> None:
         page.set_extra_http_headers({"Accept-Language": language})
         reach(page, demo.url)
@@ -182,15 +215,15 @@ def _in(language: str, reach: Callable[[Page, str], None]) -> Callable[[Page, De
     return reach_in_language
 
 
-def _of_places(reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], None]:
+def _of_places(reach: Callable[[Page, str], None]) -> Reach:
     return lambda page, demo: reach(page, demo.url)
 
 
-STATES: Mapping[str, Callable[[Page, Demo], None]] = MappingProxyType(
+STATES: Mapping[str, Reach] = MappingProxyType(
     {
-        **{name: _of_places(reach) for name, reach in PLACES.items()},
+        **{name: _of_places(reach) for name, reach in {**PLACES, "suggestions": places.suggestions}.items()},
         **{state.__name__: state for state in (
-            suggestions, hub_down, hubs_open, more_menu, mature, phone_filters, dropped_image, library_full,
+            hub_down, hubs_open, more_menu, mature, phone_filters, dropped_image, library_full,
             library_bulk, library_tool, lightbox, compare_strip, compare_grid, compare_making,
         )},
         "browse_chinese": _in("zh-CN", places.browse),
@@ -199,6 +232,65 @@ STATES: Mapping[str, Callable[[Page, Demo], None]] = MappingProxyType(
         "settings_chinese": _in("zh-CN", PLACES["settings"]),
     }
 )  # fmt: skip
+
+
+def of_docs_browse(page: Page, demo: Demo) -> None:
+    _at("?base=sdxl&base=flux1")(page, demo)
+    come_to_rest(page)
+    # What the files of the cards in view say comes a moment after them.
+    expect(page.get_by_text("file says FLUX.1").first).to_be_visible()
+
+
+def of_docs_sweep(page: Page, demo: Demo) -> None:
+    """Five weights of the robot, and the fourth beside none."""
+    of_docs_pair(page, demo, sheet="strip")
+    page.locator(".strip .tile").nth(3).click()
+    expect(page.locator(".strip .tile").nth(3)).to_have_attribute("aria-current", "true")
+
+
+def of_docs_panel(page: Page, demo: Demo) -> None:
+    _at(f"?base=tiny-shapes&open={ROBOT}")(page, demo)
+    expect(page.locator("#panel .facts").first).to_be_visible()
+
+
+def of_docs_pair(page: Page, demo: Demo, **asked: str) -> None:
+    lora = str(demo.services.downloads.pull(ROBOT).ref)
+    form = {"view": "try", "prompt": "a blue robot on meadow background", "seed": 1, "lora": lora, **asked}
+    make(page, f"{demo.url}?{urlencode(form)}")
+
+
+def of_docs_controls(page: Page, _demo: Demo) -> None:
+    page.set_viewport_size({"width": 1160, "height": 600})
+    page.set_content(controls_html())
+
+
+def controls_html() -> str:
+    """All controls of the stylesheet, with the page's own macros."""
+    template = Renderer()._environment.from_string(Path(__file__).with_name("controls.html").read_text("utf-8"))
+    return template.render(css=(STATIC / "hub_ui.css").read_text("utf-8"))
+
+
+def _at(address: str) -> Reach:
+    def reach(page: Page, demo: Demo) -> None:
+        page.goto(demo.url + address)
+
+    return reach
+
+
+OF_DOCS: Mapping[str, Reach] = MappingProxyType(
+    {
+        "browse": of_docs_browse,
+        "try": of_docs_sweep,
+        "tour-search": _at("?q=robot"),
+        "tour-filters": _at("?base=tiny-shapes&kind=character&kind=style"),
+        "tour-panel": of_docs_panel,
+        "tour-pair": of_docs_pair,
+        "tour-library": library_full,
+        "tour-drop": dropped_image,
+        "tour-settings": _at("settings"),
+        "controls": of_docs_controls,
+    }
+)
 
 
 if __name__ == "__main__":

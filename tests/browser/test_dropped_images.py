@@ -1,7 +1,6 @@
 """An image dropped on a page in a real browser says there how it was made."""
 
 import re
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,11 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
 from hub_ui.demo.hubs.folder import PACKAGE
-from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.comparison import before_after
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import autov3
 from tests.browser import axe, places
-from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.pipelines.bases import TINY
-from tests.hub_ui.generate.pipelines.frame import load
-from tests.hub_ui.generate.pipelines.rows import in_frame
-from tests.hub_ui.generate.pipelines.spellings import layers
+from tests.hub_ui.generate import making
 
 pytestmark = pytest.mark.browser
 ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
@@ -58,24 +51,14 @@ def test_the_image_that_is_dropped_last_is_the_one_that_counts(demo: str, page: 
 PLAYED = "video => new Promise(done => video.ontimeupdate = () => video.currentTime > 0.2 && done(video.duration))"
 
 
-def test_two_seconds_of_wan_with_and_without_a_lora_play_and_are_made_again_from_their_files(
+def test_two_seconds_of_a_clip_play_on_the_page_and_are_made_again_from_their_file(
     demo: str, page: Page, tmp_path: Path
 ) -> None:
-    TINY["wan_21"].save(tmp_path / "wan")
-    theirs = load(TINY["wan_21"], tmp_path / "wan")
-    file = in_frame("comfy", layers("wan.original"))(theirs, 1)
-    lora = file.save(tmp_path / "a.safetensors")
-    sizes = {"width": 32, "height": 32, "frames": 33, "steps": 3}
-    asked = job(adapter(lora, architecture="wan"), base=str(tmp_path / "wan"), **sizes)
-    with closing(Engine(Source(endpoint="http://hub.invalid", cache=tmp_path))) as engine:
-        made = engine.generate(asked, before_after(asked))
-    for cell, name in enumerate(("without.mp4", "with.mp4")):
-        png_metadata.save(made, cell, tmp_path / name, suffix=".mp4")
-        found = png_metadata.read(tmp_path / name)
-        assert (found.prompt, found.seed, found.frames) == (asked.prompt, asked.seed, 33)
-        assert [one.weight for one in found.loras] == [float(cell)]
-        page.goto(demo)
-        places.drop(page, name, (tmp_path / name).read_bytes(), "video/mp4")
-        expect(page.get_by_role("link", name="Make it", exact=False).first).to_be_visible(timeout=places.WAIT)
-        if page.evaluate("document.createElement('video').canPlayType('video/mp4; codecs=avc1.640028')"):
-            assert page.locator(".dropped video").evaluate(PLAYED) == pytest.approx(33 / 16, abs=0.1)
+    frames = tuple(Image.new("RGB", (32, 32), (7 * number, 100, 200)) for number in range(33))
+    film = making.made(images=(GeneratedImage(image=frames[0], frames=frames, seconds=1.0),))
+    png_metadata.save(film, 0, tmp_path / "a.mp4", suffix=".mp4")
+    page.goto(demo)
+    places.drop(page, "a.mp4", (tmp_path / "a.mp4").read_bytes(), "video/mp4")
+    expect(page.get_by_role("link", name="Make it", exact=False).first).to_be_visible(timeout=places.WAIT)
+    if page.evaluate("document.createElement('video').canPlayType('video/mp4; codecs=avc1.640028')"):
+        assert page.locator(".dropped video").evaluate(PLAYED) == pytest.approx(33 / 16, abs=0.1)

@@ -22,12 +22,6 @@ def hubs_menu(page: Page, demo: str) -> None:
     expect(page.locator("#hubs-list li").first).to_be_visible()
 
 
-def suggestions(page: Page, demo: str) -> None:
-    places.browse(page, demo)
-    page.locator("#q").press_sequentially("base:s")
-    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
-
-
 def every_filter(page: Page, demo: str) -> None:
     places.browse(page, f"{demo}?kind=style&nsfw=explicit")
     page.evaluate("document.querySelectorAll('#filters details').forEach((fold) => { fold.open = true; })")
@@ -38,7 +32,7 @@ Reach = Callable[[Page, str], None]
 GROUPS: Mapping[str, Mapping[str, Reach]] = MappingProxyType(
     {
         "list": {name: PLACES[name] for name in ("browse", "nothing_found", "panel")},
-        "opened": {reach.__name__: reach for reach in (hubs_menu, suggestions, every_filter)},
+        "opened": {reach.__name__: reach for reach in (hubs_menu, places.suggestions, every_filter)},
         "compare": {name: PLACES[name] for name in ("compare", "compare_expert", "compare_result", "history")}
         | {name: PLACES[name] for name in ("library", "drawer")},
         "small": {

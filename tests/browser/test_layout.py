@@ -1,8 +1,11 @@
-"""What the measures of a page's layout say."""
+"""What the tests of pages measure with: layout, and what a watched page is held to. And each control by itself."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.axe import violations
+from tests.browser.conftest import Watch
+from tests.browser.demo import Demo
 from tests.browser.layout import (
     COUNT_SHIFTS,
     assert_still,
@@ -12,6 +15,8 @@ from tests.browser.layout import (
     too_wide,
     unreachable,
 )
+from tests.browser.shots import controls_html
+from tests.faults import Fault
 
 pytestmark = pytest.mark.browser
 BOXES = """<main id="main"><div id="gap"></div><p class="moved" style="height: 100px; background: teal"></p></main>
@@ -54,3 +59,25 @@ def test_what_lies_upon_another_and_what_is_beside_the_window_is_named(page: Pag
     assert overlaps(page, ".card") == ["P: one | P: two"]
     assert squeezed(page) == []
     assert beyond_the_window(page) == ["P: beside the window because it is longer t"]
+
+
+def test_each_control_is_named_and_readable_in_both_themes(page: Page) -> None:
+    page.set_content(controls_html())
+    expect(page.get_by_role("region", name="dark").get_by_role("button", name="Try it")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.journeys
+def test_a_page_may_be_left_in_the_middle_of_an_answer(fresh: Demo, page: Page) -> None:
+    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
+    for _ in range(2):
+        page.goto(fresh.url)
+        expect(page.locator("#next")).to_contain_text("Asking CivitAI…")
+
+
+def test_an_error_of_a_page_that_is_there_is_a_fault(browser: Browser) -> None:
+    watch, context = Watch(), browser.new_context()
+    watch.over(context)
+    context.new_page().evaluate("console.error('no such thing')")
+    context.close()
+    assert watch.faults == ["console: no such thing"]

@@ -60,10 +60,3 @@ def test_nor_is_what_only_a_hosted_page_has(built: Services, tmp_path: Path, cod
     with open_client(with_settings(built, hosted=True), tmp_path) as client:
         for address in ("settings", "train", "?view=library"):
             assert leftovers(read(client.get(f"/{address}", headers={"Accept-Language": code}).text), code) == []
-
-
-def test_a_language_that_is_chosen_comes_before_the_browsers(client: TestClient) -> None:
-    client.post("/settings/look", data={"language": "ja"})
-    page = read(client.get("/", headers={"Accept-Language": "zh-CN"}).text)
-    assert isinstance(page.html, Tag)
-    assert page.html["lang"] == "ja"

@@ -1,12 +1,9 @@
 """Names and other web pages, on every route of the page: DNS rebinding and requests from other sites.
 
-What is logged of a hosted page: each request with an id, and nothing that is a person's own.
+What browsers are told that the page may do.
 """
 
-import io
-import json
-import logging
-from collections.abc import Iterator
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
-from hub_ui.logs import logging_to
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import HostCheck, visible_path
 from hub_ui.web.requests import Refused
-from tests.hub_ui.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
-from tests.hub_ui.web.raw import Visitor, served
-from tests.hub_ui.web.test_visitors import hear_all, with_keys
+from tests.hub_ui.web.conftest import open_client, with_settings
+from tests.hub_ui.web.raw import Visitor
 
 
 def refusal(hosts: HostCheck, **headers: str) -> str:
@@ -63,11 +59,11 @@ def test_another_origin_is_refused_by_name(origin: str) -> None:
     assert f"Another web page ({origin})" in refusal(HostCheck(Starlette()), host="127.0.0.1:7860", origin=origin)
 
 
-def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(tmp_path: Path, home: Path) -> None:
-    with served(tmp_path, allowed_hosts=frozenset({"box.example"})) as visitor:
-        named = replace(visitor, headers={"Host": "box.example", "Origin": "https://box.example"})
-        assert (named.get("config").status_code, named.get("").status_code) == (200, 200)
-    environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
+def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(built: Services, tmp_path: Path) -> None:
+    own = {"Host": "box.example", "Origin": "https://box.example"}
+    with open_client(with_settings(built, allowed_hosts=frozenset({"box.example"})), tmp_path) as client:
+        assert client.get("/", headers=own).status_code == 200
+    environ = {"HUB_UI_HOME": str(tmp_path), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
     assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
 
 
@@ -113,34 +109,8 @@ def test_htmx_shows_a_refusal_as_a_toast_and_a_program_reads_it_as_json(local: V
     assert local.get("nowhere").json() == {"detail": "There is no such page."}
 
 
-PROMPT = "a boat"
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    home = tmp_path_factory.mktemp("logs")
-    with served(home, hosted=True, data=write_private_data(home)) as visitor:
-        yield visitor
-
-
-def test_a_run_at_debug_logs_no_key_prompt_person_or_private_lora(page: Visitor) -> None:
-    stream = io.StringIO()
-    with logging_to(stream, "json", logging.DEBUG):
-        ada = with_keys(page, ADA)
-        assert SECRET in hear_all(ada, str(PRIVATE["replicate"]))
-    cookie = ada.headers["Cookie"].partition("=")[2]
-    forbidden = (*ADA.values(), SECRET, PROMPT, cookie)
-    assert [word for word in forbidden if word in stream.getvalue()] == []
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    requests = {line["request"] for line in lines if line["logger"] == "hub_ui.web.middleware"}
-    looked = [line for line in lines if line["logger"] == "hub_ui.lookup"]
-    assert looked
-    # The line of a search or an opened LoRA leads to the request that asked for it.
-    assert {line["request"] for line in looked} <= requests
-
-
-def test_each_answer_names_its_request_and_no_request_names_itself(page: Visitor) -> None:
-    first, second = (page.get("config", params={"x": number}) for number in range(2))
+def test_each_answer_names_its_request_and_no_request_names_itself(local: Visitor) -> None:
+    first, second = (local.get("config", params={"x": number}) for number in range(2))
     assert len({first.headers["X-Request-ID"], second.headers["X-Request-ID"]}) == 2
 
 
@@ -157,3 +127,36 @@ def test_each_answer_names_its_request_and_no_request_names_itself(page: Visitor
 )
 def test_a_path_is_shown_as_far_as_it_is_the_programs_own(path: str, shown: str) -> None:
     assert visible_path(path) == shown
+
+
+ROUTES = (
+    "", "?view=library", "config", "settings", "glossary", "gradio_api/info", "gradio_api/file=/etc/passwd",
+    "images/none/none.png", "hub-picture", "nothing-here", "web/hub_ui.css", "suggestions?before=i", "health",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_says_what_it_may_do(local: Visitor, route: str) -> None:
+    headers = local.get(route).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "camera=(), " in headers["permissions-policy"]
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "unsafe" not in headers["content-security-policy"]
+
+
+def test_a_page_has_nothing_that_its_policy_would_stop_and_a_refusal_says_it_too(local: Visitor) -> None:
+    page = local.get("?open=civitai:1001").text
+    assert "script-src 'self'; style-src 'self'" in local.get("").headers["content-security-policy"]
+    assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\son\w+=|\sstyle=|javascript:", page) == []
+    answer = local.post("gradio_api/run/search", json={})
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (404, "nosniff")
+
+
+def test_a_page_is_shown_in_no_frame_of_another_site_and_nobody_keeps_one_that_is_somebodys_own(
+    local: Visitor, hosted: Visitor
+) -> None:
+    assert local.get("").headers["content-security-policy"].endswith("frame-ancestors 'self'")
+    assert hosted.get("").headers["content-security-policy"].endswith("frame-ancestors 'self' https://huggingface.co")
+    assert hosted.get("").headers["cache-control"] == "no-cache"
+    assert "immutable" in hosted.get("web/hub_ui.css").headers["cache-control"]

@@ -1,7 +1,13 @@
-"""Requests before they reach a route: closed routes, files of this computer, bodies without end, images as bombs."""
+"""Requests before they reach a route: closed routes, files of this computer, bodies without end.
+
+Calls of the named endpoints: how many may wait, and that each answer is given once.
+"""
 
 import asyncio
+import json
 import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,36 +15,26 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.visitor import Visitor as Person
+from hub_ui.hosting.visitor import use_visitor
 from hub_ui.settings import hosted_policy
 from hub_ui.web import requests as web_requests
-from hub_ui.web.requests import RequestCheck
-from tests.hub_ui.web.raw import Visitor
+from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused, RequestCheck
+from tests.clock import Clock
+from tests.hub_ui.web.raw import Visitor, served
 
-WEB_LIMITS = hosted_policy(Limits()).limits
-
-
-@pytest.mark.parametrize(
-    "route",
-    [
-        "gradio_api/run/predict", "gradio_api/api/predict", "gradio_api/component_server", "gradio_api/upload",
-        "gradio_api/process_recording", "gradio_api/stream/x", "gradio_api/vibe-edit", "login",
-        "gradio_api/run-history/connect", "gradio_api/mcp",
-    ],
-)  # fmt: skip
-def test_routes_that_nothing_uses_are_closed(local: Visitor, route: str) -> None:
-    assert local.post(route, json={}).status_code == 404
+LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)
 
 
 @pytest.mark.parametrize(
     "route",
     [
-        "gradio_api/deep_link?session_hash=x", "gradio_api/proxy=http://127.0.0.1:9/", "monitoring/summary",
-        "gradio_api/file=http://127.0.0.1:9/x", "gradio_api/file=https%3A//127.0.0.1/x", "static/js/x.js",
-        "gradio_api/run-history/records", "gradio_api/heartbeat/x", "manifest.json", "assets/x.js",
+        "deep_link?session_hash=x", "proxy=http://127.0.0.1:9/", "file=http://127.0.0.1:9/x", "mcp/messages",
+        "file=https%3A//127.0.0.1/x", "heartbeat/x", "mcp/", "run-history/records",
     ],
 )  # fmt: skip
 def test_nothing_is_fetched_or_kept_for_whoever_asks(local: Visitor, route: str) -> None:
-    answer = local.get(route)
+    answer = local.get(f"gradio_api/{route}")
     assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such page."})
 
 
@@ -80,6 +76,111 @@ def test_what_is_no_request_goes_through_as_it_is() -> None:
         seen.append(asked)
 
     start, receive, send = {"type": "lifespan"}, object(), object()
-    check = RequestCheck(app, (), WEB_LIMITS)
+    check = RequestCheck(app, (), LIMITS)
     asyncio.run(check(start, receive, send))  # type: ignore[arg-type]
     assert seen == [(start, receive, send)]
+
+
+ADA, BEN, EVE = (Person(id=name, address="8.8.8.8") for name in ("ada", "ben", "eve"))
+TOO_MUCH = "This page has asked for too much at once. Wait for its answers, then try again."
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with served(tmp_path_factory.mktemp("calls"), hosted=True) as visitor:
+        yield visitor
+
+
+def begin(calls: Calls, visitor: Person) -> str:
+    """What is said of one more."""
+    with use_visitor(visitor):
+        try:
+            calls.begin("a session")
+        except Refused as refused:
+            return refused.message
+    return ""
+
+
+def test_who_has_calls_without_an_answer_waits_and_so_does_their_address() -> None:
+    calls = Calls(LIMITS)
+    said = [begin(calls, visitor) for visitor in (ADA, ADA, ADA, BEN, BEN, EVE, Person(id="dan", address="9.9.9.9"))]
+    assert said == ["", "", TOO_MUCH, "", TOO_MUCH, TOO_MUCH, ""]
+
+
+def test_an_answer_that_is_read_and_one_that_is_old_count_no_more() -> None:
+    clock = Clock()
+    calls = Calls(LIMITS, clock)
+    assert [begin(calls, ADA) for _ in range(3)] == ["", "", TOO_MUCH]
+    calls.end(calls.of_session("a session")[0])
+    assert [begin(calls, ADA) for _ in range(2)] == ["", TOO_MUCH]
+    clock.now = KEPT_SECONDS + 1
+    assert begin(calls, ADA) == ""
+
+
+def test_a_session_is_read_while_somebody_reads_it() -> None:
+    calls = Calls(LIMITS)
+    with calls.reading("one"), calls.reading("one"):
+        assert (calls.is_read("one"), calls.is_read("other"), calls.are_read()) == (True, False, True)
+    assert (calls.is_read("one"), calls.are_read()) == (False, False)
+
+
+def test_a_program_that_reads_none_of_its_answers_is_stopped_and_one_that_does_goes_on(page: Visitor) -> None:
+    visitor = page.with_cookie()
+    codes = [visitor.begin("search", offline=True).status_code for _ in range(101)]
+    assert (codes[:100], codes[100]) == ([200] * 100, 429)
+    assert page.with_cookie().begin("search", offline=True).status_code == 200
+    visitor = page.with_cookie()
+    assert {visitor.call("search", offline=True).status for _ in range(110)} == {200}
+
+
+def test_an_answer_is_given_once(page: Visitor) -> None:
+    id_ = page.begin("search", offline=True).json()["event_id"]
+    assert page.read("search", id_).status == 200
+    for path in ("call", "call/v2"):
+        answer = page.get(f"gradio_api/{path}/search/{id_}")
+        assert (answer.status_code, "Call it again." in answer.json()["detail"]) == (404, True)
+
+
+def join(page: Visitor, session: str, number: int = 0, data: Any = ("ink",)) -> Any:
+    values = ["", None, None, None, "relevance", "soft", 1, True, 0]
+    body = {"session_hash": session, "fn_index": number, "data": [*data, *values[len(data) :]]}
+    return page.post("gradio_api/queue/join", json=body)
+
+
+def test_a_session_has_the_answers_of_all_its_calls(page: Visitor) -> None:
+    ids = {join(page, "two").json()["event_id"] for _ in range(2)}
+    with page.get("gradio_api/queue/data?session_hash=two", stream=True) as stream:
+        messages = [json.loads(line.removeprefix(b"data: ")) for line in stream.iter_lines() if line]
+    assert {each["event_id"] for each in messages if each["msg"] == "process_completed"} == ids
+    assert page.get("gradio_api/queue/data?session_hash=two").status_code == 404
+
+
+def test_who_leaves_a_stream_is_answered_no_more(page: Visitor) -> None:
+    join(page, "left")
+    with page.get("gradio_api/queue/data?session_hash=left", stream=True) as stream:
+        assert stream.status_code == 200
+    while (answer := page.get("gradio_api/queue/data?session_hash=left", stream=True)).status_code == 200:
+        answer.close()
+    assert answer.json()["detail"] == "No call of this session waits for its answer. Call it again."
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"data": ' + b"[" * 100_000, b"\xff"])
+def test_a_request_that_can_not_be_read_is_refused(page: Visitor, body: bytes) -> None:
+    json_type = replace(page, headers={"Content-Type": "application/json"})
+    answer = json_type.post("gradio_api/queue/join", data=body)
+    assert (answer.status_code, "is no JSON" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("body", [[], 5, {}, {"fn_index": 99}, {"fn_index": -1}, {"fn_index": True}])
+def test_a_request_for_no_endpoint_is_refused(page: Visitor, body: Any) -> None:
+    answer = page.post("gradio_api/queue/join", json=body)
+    assert (answer.status_code, "There are: search, show, inspect, try, compare." in answer.json()["detail"]) == (
+        404,
+        True,
+    )
+
+
+@pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/etc/hostname", "meta": {}}, {"url": "http://x"}])
+def test_no_call_takes_a_file(page: Visitor, file: dict[str, Any]) -> None:
+    answer = join(page, "file", data=[["ink", [file]]])
+    assert (answer.status_code, answer.json()["detail"]) == (422, "An endpoint takes texts and numbers, and no files.")

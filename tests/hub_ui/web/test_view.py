@@ -64,14 +64,6 @@ def test_a_typed_filter_is_the_same_as_a_chosen_one_which_a_new_text_keeps() -> 
     assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
 
 
-@pytest.mark.parametrize(
-    "text", ["rank:>=16", "size:<200mb", "installed:no", r'creator:"Ada \"L\", B"', "license:sell", "-access:paid"]
-)
-def test_every_filter_of_the_language_has_a_place_in_the_address(text: str) -> None:
-    view = View.from_address(urlencode({"filter": text}))
-    assert (view.filters, View.from_address(view.to_address())) == ((text,), view)
-
-
 def test_a_weight_in_an_address_stays_within_its_range_a_lora_is_there_once_and_a_long_prompt_whole() -> None:
     assert View.from_address("lora=civitai:1*99").stack == (StackedLora(ref="civitai:1", weight=2.0),)
     assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (StackedLora(ref="civitai:1", weight=0.5),)

@@ -1,8 +1,10 @@
 """`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's,
-`... limits` those of docs/hosting.md, and `... filters` docs/query-language.md's.
+`... limits` those of docs/hosting.md, `... filters` docs/query-language.md's, and `... glossary` the words of
+docs/glossary.md.
 """
 
 import sys
+from textwrap import fill
 
 from connectors.claims import base_models
 from connectors.query import FIELDS
@@ -12,6 +14,7 @@ from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, Pi
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.plan import plan_on_card
 from hub_ui.hosting.limits import TABLE
+from hub_ui.web.layout.glossary import TERMS
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 
@@ -89,9 +92,16 @@ def table_of_filters() -> str:
     return "\n".join(lines)
 
 
+def glossary() -> str:
+    texts = ((term.title, f"{term.text} {term.more}") for term in TERMS.values())
+    return "\n".join(f"## {title}\n\n{fill(text, 120, break_on_hyphens=False)}\n" for title, text in texts)
+
+
 if __name__ == "__main__":
     if "filters" in sys.argv[1:]:
         print(table_of_filters())
+    elif "glossary" in sys.argv[1:]:
+        print(glossary(), end="")
     elif "memory" in sys.argv[1:]:
         print(memory_table())
     elif "limits" in sys.argv[1:]:

@@ -75,19 +75,6 @@ def test_a_fact_nobody_stated_has_no_row() -> None:
     assert rows(flatten(lora(1)), None) == ()
 
 
-@pytest.mark.parametrize(
-    ("access", "said"),
-    [
-        ("archived", "The hub keeps the page but no files."),
-        ("removed", "The hub no longer has this. What was seen of it stays here."),
-        ("generation-only", "The author allows generation on the hub only; there is nothing to download."),
-    ],
-)
-def test_what_can_not_be_had_says_so_and_can_not_be_tried(access: Any, said: str) -> None:
-    told = shown(lora(1, access=access))
-    assert (told["obstacle"], told["try_problem"]) == (said, said)
-
-
 def test_a_pickle_and_a_language_models_lora_are_named_as_what_they_are() -> None:
     one = version("civitai:1@10", files=(file("civitai:1@10#100", name="a.pt", format="pickle"),))
     assert "can run code" in shown(lora(1, versions=(one,)))["obstacle"]
@@ -135,17 +122,6 @@ def test_what_no_base_here_can_carry_can_be_downloaded_and_not_tried() -> None:
     assert (told["obstacle"], told["try_problem"]) == ("", "This LoRA needs FLUX.1 dev.")
     heavy = Requirements(text="Tried on FLUX.1 dev: 24 GB.")
     assert shown(lora(1), needs=heavy)["try_problem"] == ""
-
-
-def test_versions_say_what_is_new_since_the_one_before() -> None:
-    def dated(number: int, day: int, rank: int, **fields: Any) -> Version:
-        files = (file(f"civitai:1@{number}#1", size=rank * 1_000_000, claims=(claim("rank", rank),)),)
-        return version(f"civitai:1@{number}", updated_at=f"2026-01-{day:02}", files=files, **fields)
-
-    of = lora(1, versions=(dated(3, 9, 32, description="Retrained. <b>"), dated(1, 2, 16), dated(2, 5, 16)))
-    found = detail.with_changes(of)
-    assert [changes for *_, changes in found] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
-    assert [version.description for version, *_ in found] == ["Retrained. <b>", "", ""]
 
 
 def test_versions_that_only_the_history_has_come_by_their_titles_and_change_nothing() -> None:

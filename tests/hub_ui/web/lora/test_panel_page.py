@@ -3,7 +3,6 @@
 What a person does in the panel of a LoRA.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.library.building import entry
-from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
+from tests.hub_ui.web.conftest import PART, parts, read, with_settings
 
 TINY = "Tiny Shapes"
 HASH = "a" * 32 + "b" * 32
@@ -49,13 +48,22 @@ def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
     ]
 
 
-def test_what_can_not_be_had_says_so_on_its_buttons_and_what_is_in_the_library_can_be_tried_even_then(
-    built: Services,
-) -> None:
-    page = panel(built, lora(1, base=TINY, access="archived"))
-    assert page.select_one(".problem").text == "The hub keeps the page but no files."
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ("archived", "The hub keeps the page but no files."),
+        ("removed", "The hub no longer has this. What was seen of it stays here."),
+        ("generation-only", "The author allows generation on the hub only; there is nothing to download."),
+    ],
+)
+def test_what_can_not_be_had_says_so_on_its_buttons(built: Services, access: Any, said: str) -> None:
+    page = panel(built, lora(1, base=TINY, access=access))
+    assert page.select_one(".problem").text == said
     buttons = {button.text: button["title"] for button in page.select(".actions button[disabled]")}
-    assert buttons == dict.fromkeys(("Try it", "Download"), "The hub keeps the page but no files.")
+    assert buttons == dict.fromkeys(("Try it", "Download"), said)
+
+
+def test_what_is_in_the_library_can_be_tried_even_where_its_hub_no_longer_has_it(built: Services) -> None:
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
     page = panel(built, lora(1, base=TINY, access="removed"))
@@ -100,10 +108,11 @@ def test_what_is_new_in_a_version_and_what_its_author_says_stand_below_it(built:
         files = (file(f"civitai:1@{number}#1", size=rank * 1_000_000, claims=(claim("rank", rank),)),)
         return version(f"civitai:1@{number}", updated_at=f"2026-01-0{number}", files=files, description=said)
 
-    versions = section(panel(built, lora(1, versions=(dated(2, 32, "Retrained. <b>"), dated(1, 16)))), "Versions")
-    new, _old = versions.select("li")
+    of = lora(1, versions=(dated(3, 32, "Retrained. <b>"), dated(1, 16), dated(2, 16)))
+    new, *older = section(panel(built, of), "Versions").select("li")
     assert (new.small.text, new.q.text) == ("rank 16 → 32, size 16 MB → 32 MB", "Retrained. <b>")
-    assert (new["aria-current"], new.a["href"]) == ("true", "./?open=civitai%3A1%402")
+    assert (new["aria-current"], new.a["href"]) == ("true", "./?open=civitai%3A1%403")
+    assert [(each.small, each.q) for each in older] == [(None, None)] * 2
 
 
 @pytest.mark.parametrize(("asked", "is_open"), [("civitai:1", False), ("civitai:1@17", True)])
@@ -194,15 +203,20 @@ def test_similar_ones_are_asked_for_once_a_person_gets_there(built: Services, cl
     built.catalog.add(lora(number, title="Ink lines" if number < 9 else "Oil") for number in range(1, 300))
     later = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-trigger=revealed]")
     assert (later["hx-get"], later.text) == ("lora/similar?open=civitai%3A1", "")
-    shown = client.get(f"/{later['hx-get']}", headers=PART).text
-    assert len(read(shown).select(".similar a")) == 7
+    shown = read(client.get(f"/{later['hx-get']}", headers=PART).text).select(".similar a")
+    assert [(card.b.text, card.select("small")[-1].text) for card in shown] == [("Ink lines", "same subject")] * 7
+    assert "./?open=civitai%3A1%4010%23100" not in [card["href"] for card in shown]
     assert len(read(client.get("/?open=civitai:1").text).select(".similar a")) == 7
+    assert read(client.get("/lora/similar?open=civitai:999", headers=PART).text).select("a") == []
 
 
-def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit(built: Services) -> None:
+def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit_and_has_neither_downloads_nor_favourites(
+    built: Services,
+) -> None:
     hosted = with_settings(built, hosted=True)
     page = panel(hosted, lora(1))
     assert page.select_one("form[action='lora/keep'] button")["title"] == "List it in your library for this visit"
+    assert page.select("form[action='lora/download'], form[action='lora/favorite']") == []
     [link] = [link for link in page.select(".actions a") if link.text == "Download"]
     assert link["title"] == "Through this page, with your own right"
     assert link["rel"] == ["noopener", "noreferrer", "nofollow"]
@@ -255,12 +269,3 @@ def test_what_a_person_does_begins_to_read_anew(site: TestClient) -> None:
     address = acted["hx-get"]
     again = parts(site.get("/" + address).text)[-1].select_one("[hx-get^='lora/read']")
     assert opened["id"] != acted["id"] == again["id"]
-
-
-def test_visitors_of_a_shared_page_have_neither_downloads_nor_favourites(built: Services, tmp_path: Path) -> None:
-    with open_client(with_settings(built, hosted=True), tmp_path) as hosted:
-        for path in ("/lora/download", "/lora/favorite"):
-            assert hosted.post(path, data={"ref": "civitai:1"}).status_code == 422
-        hosted.get("/ask")
-        page = read(hosted.get("/?open=civitai:1").text)
-    assert page.select("form[action='lora/download'], form[action='lora/favorite']") == []

@@ -3,71 +3,64 @@
 A hosted visitor's library: what was kept is listed, goes home as a lock, and is removed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from starlette.testclient import TestClient
 
 from connectors.ref import HubName, Ref
-from hub_ui import app
-from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.library import lockfile
-from hub_ui.services import Services
 from hub_ui.web.visit.routes import disposition
 from hub_ui.web.visitors import COOKIE
 from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
 from tests.hub_ui.library.building import entry
-from tests.hub_ui.library.shared_hubs import CONTRACT
-from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, read
+from tests.hub_ui.web.raw import Visitor, served
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
 # Enough for everything here but what a test uses up.
 LIMITS = Limits(searches_per_minute=3, images_per_hour=1, download_bytes_per_hour=2_000_000, lora_bytes=1_900_000)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    url: str
-    services: Services
-
-    def visit(self, keys: dict[HubName, str] | None = None) -> requests.Session:
-        """Somebody who has opened the page, and typed their keys."""
-        session = requests.Session()
-        session.get(self.url, timeout=60)
-        self.services.visitors.get(session.cookies[COOKIE]).keys.update(keys or {})
-        return session
-
-    def file(self, visit: requests.Session, ref: Ref, **headers: str) -> requests.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return visit.get(f"{self.url}visit/file", params={"ref": str(ref)}, headers=named, timeout=60)
-
-
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     home = tmp_path_factory.mktemp("visit")
     lock = home / "shared.lock"
     lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:9@9#9"), title="Offered")]))
-    with (
-        running_hubs(write_private_data(home)) as hubs,
-        services_of(hubs, home, hosted=True, limits=LIMITS, shared_lock=lock, trusts_proxy=True) as built,
-        app.serving(built) as url,
-    ):
-        yield Page(url=url, services=built)
+    changed: dict[str, Any] = {"limits": LIMITS, "shared_lock": lock, "trusts_proxy": True}
+    with served(home, hosted=True, data=write_private_data(home), **changed) as visitor:
+        yield visitor
 
 
-def test_each_visitors_lock_is_their_own_with_the_operators(page: Page) -> None:
-    ada, ben = page.visit(), page.visit()
+def known(visitor: Visitor) -> Person:
+    return visitor.services.visitors.get(visitor.headers["Cookie"].partition("=")[2])
+
+
+def arrive(page: Visitor, keys: Mapping[HubName, str] | None = None) -> Visitor:
+    """Somebody who has opened the page, and typed their keys."""
+    visitor = page.with_cookie()
+    known(visitor).keys.update(keys or {})
+    return visitor
+
+
+def file(visitor: Visitor, ref: Ref) -> requests.Response:
+    return visitor.get("visit/file", params={"ref": str(ref)})
+
+
+def test_each_visitors_lock_is_their_own_with_the_operators(page: Visitor) -> None:
+    ada, ben = arrive(page), arrive(page)
     downloads = page.services.visitor_downloads
     assert downloads is not None
-    with use_visitor(page.services.visitors.get(ada.cookies[COOKIE])):
+    with use_visitor(known(ada)):
         downloads.add(OPEN)
-    locks = [visit.get(f"{page.url}visit/loras.lock", timeout=60) for visit in (ada, ben)]
+    locks = [visitor.get("visit/loras.lock") for visitor in (ada, ben)]
     assert [[str(item.ref) for item in lockfile.loads(lock.text)] for lock in locks] == [
         [str(OPEN), "civitai:9@9#9"],
         ["civitai:9@9#9"],
@@ -76,39 +69,39 @@ def test_each_visitors_lock_is_their_own_with_the_operators(page: Page) -> None:
     assert locks[0].headers["cache-control"] == "no-store"
 
 
-def test_a_file_comes_with_the_visitors_own_key_and_to_nobody_else(page: Page) -> None:
-    ada, ben = page.visit(ADA), page.visit(BEN)
-    answer = page.file(ada, PAID)
+def test_a_file_comes_with_the_visitors_own_key_and_to_nobody_else(page: Visitor) -> None:
+    ada, ben = arrive(page, ADA), arrive(page, BEN)
+    answer = file(ada, PAID)
     assert (answer.status_code, int(answer.headers["content-length"])) == (200, len(answer.content))
     assert answer.headers["content-disposition"].startswith("attachment; filename=")
     assert answer.content[8:9] == b"{"
     seen = f"{answer.url} {answer.headers} {[step.url for step in answer.history]}"
     assert [key for key in ADA.values() if key in seen] == []
-    refused = page.file(ben, PAID)
+    refused = file(ben, PAID)
     assert (refused.status_code, "Back to the LoRAs" in refused.text) == (403, True)
     assert refused.headers["content-type"].startswith("text/html")
-    nobody = requests.get(answer.url, timeout=60)
+    nobody = file(page, PAID)
     assert (nobody.status_code, "Back to the LoRAs" in nobody.text) == (403, True)
 
 
-def test_what_is_private_is_not_even_there_for_others(page: Page) -> None:
+def test_what_is_private_is_not_even_there_for_others(page: Visitor) -> None:
     ref = PRIVATE["replicate"].at(VERSION)
-    assert page.file(page.visit(ADA), ref).content[8:9] == b"{"
-    other = page.file(page.visit(BEN), ref)
+    assert file(arrive(page, ADA), ref).content[8:9] == b"{"
+    other = file(arrive(page, BEN), ref)
     assert (other.status_code, "Back to the LoRAs" in other.text) == (404, True)
 
 
 @pytest.mark.parametrize("ref", ["", "nonsense", "local:x@" + "a" * 64, "civitai:1/../../etc", "/etc/passwd"])
-def test_what_names_no_file_of_a_hub_is_refused_in_a_sentence(page: Page, ref: str) -> None:
-    answer = page.visit().get(f"{page.url}visit/file", params={"ref": ref}, timeout=60)
+def test_what_names_no_file_of_a_hub_is_refused_in_a_sentence(page: Visitor, ref: str) -> None:
+    answer = arrive(page).get("visit/file", params={"ref": ref})
     assert (answer.status_code >= 400, "Back to the LoRAs" in answer.text) == (True, True)
 
 
-def test_the_bytes_of_an_hour_end_with_a_sentence(page: Page) -> None:
-    visit = page.visit()
-    with use_visitor(page.services.visitors.get(visit.cookies[COOKIE])):
+def test_the_bytes_of_an_hour_end_with_a_sentence(page: Visitor) -> None:
+    visitor = arrive(page)
+    with use_visitor(known(visitor)):
         page.services.lookup.quotas.spend("bytes", 2_000_000)
-    answer = page.file(visit, OPEN)
+    answer = file(visitor, OPEN)
     assert (answer.status_code, "2.0 MB downloaded an hour a person. This one in" in answer.text) == (429, True)
 
 
@@ -122,46 +115,36 @@ def test_no_name_gets_out_of_the_header(name: str) -> None:
     assert [sign for sign in "\r\n/\\" if sign in header] == []
 
 
-def asked(page: Page, headers: dict[str, str]) -> str:
+def asked(visitor: Visitor) -> str:
     """What the page says while it asks the hubs."""
-    return requests.get(f"{page.url}ask?q=ink", headers=headers, timeout=60).text
+    return visitor.get("ask?q=ink").text
 
 
-def test_a_person_asks_the_hubs_so_often_and_then_meets_a_sentence(page: Page) -> None:
-    cookie = {"cookie": f"{COOKIE}={page.visit().cookies[COOKIE]}"}
-    said = [asked(page, cookie) for _ in range(4)]
+def test_a_person_asks_the_hubs_so_often_and_then_meets_a_sentence(page: Visitor) -> None:
+    visitor = arrive(page)
+    said = [asked(visitor) for _ in range(4)]
     assert ["searches a minute a person" in text for text in said] == [False, False, False, True]
     assert "3 searches a minute a person. The next one in " in said[3]
 
 
-def test_who_drops_the_cookie_has_what_is_left_at_the_address(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_drops_the_cookie_has_what_is_left_at_the_address(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page.services.lookup.quotas, "_limits", replace(LIMITS, people_per_address=1))
-    said = [asked(page, {"x-forwarded-for": f"1.1.1.{number}, 8.8.8.8"}) for number in range(4)]
+    said = [asked(replace(page, headers={"X-Forwarded-For": f"1.1.1.{number}, 8.8.8.8"})) for number in range(4)]
     assert "3 searches a minute for all people at one network address. The next one in " in said[3]
-    assert "searches a minute" not in asked(page, {"x-forwarded-for": "9.9.9.9"})
+    assert "searches a minute" not in asked(replace(page, headers={"X-Forwarded-For": "9.9.9.9"}))
 
 
 RED = "huggingface:maker/red"
-OFFERED = "civitai:9@9#9"
-
-
-@pytest.fixture(scope="module")
-def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    home = tmp_path_factory.mktemp("visit")
-    lock = home / "shared.lock"
-    lock.write_text(lockfile.dumps([entry(ref=Ref.parse(OFFERED), title="Offered")]))
-    with running_hubs(CONTRACT) as hubs, services_of(hubs, home, hosted=True, shared_lock=lock) as built:
-        yield built
 
 
 @pytest.fixture
-def visit(hosted: Services, tmp_path: Path) -> Iterator[TestClient]:
+def visit(page: Visitor, tmp_path: Path) -> Iterator[TestClient]:
     """Somebody who has opened the page, and kept a LoRA."""
-    with open_client(hosted, tmp_path) as client:
+    with open_client(page.services, tmp_path) as client:
         client.get("/")
-        downloads = hosted.visitor_downloads
+        downloads = page.services.visitor_downloads
         assert downloads is not None
-        with use_visitor(hosted.visitors.get(client.cookies[COOKIE])):
+        with use_visitor(page.services.visitors.get(client.cookies[COOKIE])):
             downloads.add(Ref.parse(RED))
         yield client
 
@@ -171,16 +154,16 @@ def titles(text: str) -> list[str]:
 
 
 def test_what_was_kept_and_what_the_operator_offers_is_listed_with_links_to_panel_first_try_and_file(
-    visit: TestClient, hosted: Services
+    visit: TestClient, page: Visitor
 ) -> None:
-    page = read(visit.get("/?view=library").text)
-    assert titles(str(page)) == ["red"]
-    assert [title.text for title in page.select("#offered .what b")] == ["Offered"]
-    assert [button.text for button in page.select("#offered button:not(.chip)")] == []
-    [opens, tries, file] = [str(link["href"]) for link in read(visit.get("/?view=library").text).select("#kept a")]
+    shown = read(visit.get("/?view=library").text)
+    assert titles(str(shown)) == ["red"]
+    assert [title.text for title in shown.select("#offered .what b")] == ["Offered"]
+    assert [button.text for button in shown.select("#offered button:not(.chip)")] == []
+    [opens, tries, file] = [str(link["href"]) for link in shown.select("#kept a")]
     assert opens.startswith("./?open=huggingface%3Amaker%2Fred%40")
     assert tries.startswith("./?view=try&lora=huggingface%3Amaker%2Fred%40")
-    assert file.startswith(f"{hosted.settings.endpoints['huggingface']}/maker/red/resolve/")
+    assert file.startswith(f"{page.services.settings.endpoints['huggingface']}/maker/red/resolve/")
 
 
 def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) -> None:
