@@ -15,8 +15,8 @@ from fastapi.responses import RedirectResponse
 from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.http.session import Endpoint, account_name
 from connectors.query import BY_KEY, Query
-from connectors.registry import HUBS, Hub, HubName
-from hub_ui.hosting.visitor import Visitor, current_visitor
+from connectors.registry import HUBS, Hub
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
@@ -25,6 +25,7 @@ from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.keys import KeyPlace, check_key, key_place, require_keys
 from hub_ui.settings.saved_settings import SavedSettings, hide_password
 from hub_ui.web.browse.facets import level_words
+from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     THEME_COOKIE,
@@ -55,53 +56,37 @@ def hub_keys(services: Services) -> list[tuple[Hub, KeyPlace | None, bool]]:
     return [(hub, "visit" if has_key else None, has_key) for hub, has_key in typed]
 
 
-def change_own_key(settings: Settings, hub: HubName, act: KeyAct, text: str) -> str:
-    keys = require_keys(settings.tokens)
-    if act == "remove":
-        keys.remove(hub)
-        return _("The key of {hub} is removed.").format(hub=HUBS[hub].label)
-    unchecked = _("The key is kept, and could not be checked: {reason}")
-    if act == "check":
-        if hub not in keys:
-            raise UsageError(_("The key can't be read just now. Unlock the keyring, or type the key again."))
-        return ask_account(settings, hub, keys[hub], _("The key works. Its account at {hub}: {name}."), unchecked)
-    key = read_key(text)
-    said = ask_account(settings, hub, key, _("The key works and is kept. Its account at {hub}: {name}."), unchecked)
-    keys.put(hub, key)
-    return said
+def change_key(services: Services, hub: Hub, act: KeyAct, text: str) -> str:
+    """What came of it, in words: who is offline may keep a key too. Raises KeyRequired for one that its hub refuses.
 
-
-def change_visitors_key(services: Services, visitor: Visitor, hub: HubName, act: KeyAct, text: str) -> str:
-    """In memory for this visit; the settings stay the owner's."""
+    A visitor's is in memory, for this visit; the settings' keys stay the owner's.
+    """
+    settings, visitor = services.settings, current_visitor()
+    put: Callable[[str, str], None]
+    if visitor is None:
+        own = require_keys(settings.tokens)
+        said, known, put, remove = WORDS["own_key"], own.get(hub.name, ""), own.put, own.remove
+    else:
+        said, known, put = WORDS["visitors_key"], visitor.keys.get(hub.name, ""), visitor.put_key
+        remove = partial(visitor.put_key, key="")
     if act == "remove":
-        visitor.put_key(hub, "")
-        return _("Your key of {hub} is removed, and what it opened is forgotten.").format(hub=HUBS[hub].label)
-    key = read_key(text if act == "save" else visitor.keys.get(hub, ""))
+        remove(hub.name)
+        return _(said["removed"]).format(hub=hub.label)
+    key = check_key(text if act == "save" else known)
+    if not key:
+        raise UsageError(_(said["missing"]) if act == "check" else _("This is empty. Paste the key."))
     # Its hub is asked, as for a LoRA that is opened.
     services.quotas.spend("opens")
-    works = _("The key works for this visit. Its account at {hub}: {name}.")
-    unchecked = _("The key is kept for this visit, and could not be checked: {reason}")
-    said = ask_account(services.settings, hub, key, works, unchecked)
-    visitor.put_key(hub, key)
-    return said
-
-
-def read_key(text: str) -> str:
-    key = check_key(text)
-    if not key:
-        raise UsageError(_("This is empty. Paste the key."))
-    return key
-
-
-def ask_account(settings: Settings, hub: HubName, key: str, works: str, unchecked: str) -> str:
-    """One of the two sentences: who is offline may keep a key too. Raises KeyRequired for one that the hub refuses."""
-    endpoint = Endpoint(hub=hub, label=HUBS[hub].label, url=settings.endpoints[hub])
     try:
-        return works.format(hub=endpoint.label, name=account_name(endpoint, key))
+        name = account_name(Endpoint(hub=hub.name, label=hub.label, url=settings.endpoints[hub.name]), key)
+        outcome = _(said["works" if act == "check" else "kept"]).format(hub=hub.label, name=name)
     except KeyRequired:
         raise
     except HubUiError as error:
-        return unchecked.format(reason=error.message)
+        outcome = _(said["unchecked"]).format(reason=error.message)
+    if act == "save":
+        put(hub.name, key)
+    return outcome
 
 
 def setting_values(settings: Settings) -> SavedSettings:
@@ -142,12 +127,10 @@ class SettingsRoutes(Room):
     def key(
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
-        services, visitor = self.services, current_visitor()
-        if hub not in [each.name for each, _place, _is_read in hub_keys(services)]:
+        known = next((each for each, _place, _is_read in hub_keys(self.services) if each.name == hub), None)
+        if known is None:
             raise UsageError(_("There is no such hub. Load the page again."))
-        change = partial(change_own_key, services.settings, hub, do, key)
-        if visitor is not None:
-            change = partial(change_visitors_key, services, visitor, hub, do, key)
+        change = partial(change_key, self.services, known, do, key)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
         return self.answer(request, back, hub, change, is_done=do != "check")
 
