@@ -143,6 +143,7 @@ def edit(services: Services, name: str, ref: Ref, text: str) -> None:
 class Act:
     """A button that was pressed, on the page `view`, with the fields of its form."""
 
+    name: str
     services: Services
     checks: LibraryChecks
     view: View
@@ -154,10 +155,6 @@ class Act:
         if self.name not in ACTS:
             raise UsageError(_("That is no button of this page."))
         return ACTS[self.name](self) or Said()
-
-    @property
-    def name(self) -> str:
-        return self.field("do")
 
     @cached_property
     def chosen(self) -> tuple[Entry, ...]:

@@ -6,7 +6,7 @@ Its parts are values for the templates.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -28,7 +28,6 @@ from hub_ui.library.checks import LibraryChecks, count_text
 from hub_ui.library.collections import may_be_half
 from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
-from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
@@ -60,14 +59,8 @@ class LibraryRoutes(Room):
             async with request.form() as form:
                 return await to_thread.run_sync(self.act, request, form)
 
-        @router.get("/library/check")
-        def check(request: Request) -> Response:
-            self.services.policy.check("see library")
-            return self.pages.streams.answer(self.check(library_view(request.url.query)))
-
-        @router.post("/library/entry")
-        def change(request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
-            return self.change(request, do, ref, value, library_view(back))
+        router.get("/library/check")(self.check)
+        router.post("/library/entry")(self.change)
 
     def add_files(self, router: APIRouter) -> None:
         """The routes of lock files and of files of one's own."""
@@ -128,7 +121,8 @@ class LibraryRoutes(Room):
 
     def act(self, request: Request, form: FormData) -> Response:
         view = library_view(text_of(form, "back", LONGEST_ADDRESS))
-        said = Act(services=self.services, checks=self.checks, view=view, form=form).run()
+        name = text_of(form, "do").strip()
+        said = Act(name=name, services=self.services, checks=self.checks, view=view, form=form).run()
         if said.lock:
             return lock_file("loras.lock", said.lock)
         after = said.view or view
@@ -147,16 +141,22 @@ class LibraryRoutes(Room):
             return Response(status_code=204, headers={"HX-Redirect": view.link()})
         return RedirectResponse(view.link(), 303)
 
-    def check(self, view: View) -> Iterator[str]:
+    def check(self, request: Request) -> Response:
         """The progress of the check that runs; the list once it has ended."""
-        for step in self.checks.follow():
-            if step is None:
-                yield ""
-            elif step.kind is not None:
-                yield self.pages.render("library/step", address=view.to_address(), progress=step)
-        yield self.pages.render("library/checked", **self.all(view))
+        self.services.policy.check("see library")
+        view = library_view(request.url.query)
 
-    def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
+        def steps() -> Iterator[str]:
+            for step in self.checks.follow():
+                if step is None:
+                    yield ""
+                elif step.kind is not None:
+                    yield self.pages.render("library/step", address=view.to_address(), progress=step)
+            yield self.pages.render("library/checked", **self.all(view))
+
+        return self.pages.streams.answer(steps())
+
+    def change(self, request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
         """A change of one entry."""
         services, trouble = self.services, ""
         services.policy.check("change library")
@@ -171,7 +171,7 @@ class LibraryRoutes(Room):
             if not is_part(request):
                 raise
             trouble = error.message
-        view = replace(view, open=ref)
+        view = replace(library_view(back), open=ref)
         if not is_part(request):
             return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
@@ -309,11 +309,13 @@ class LibraryRoutes(Room):
                 trouble = error.message
         if item or file:
             weight = services.generation.default_weight(ref)
+        # Who contradicts the person about the base model.
+        known = services.lookup.find_record(ref) if item and item["row"].annotation.base_model else None
         return {
             **self.shared(view),
             "close_address": replace(view, open="").link(),
             "item": item,
-            "conflicts": conflicts(services, item["row"]) if item else (),
+            "conflicts": known.conflict_sentences if known else (),
             "file": file,
             "ref": str(ref),
             "trouble": trouble,
@@ -336,12 +338,6 @@ def bases() -> Mapping[str, list[tuple[str, str]]]:
         group = base_models.architecture_label(base.architecture) if base.architecture else base.label
         found.setdefault(group, []).append((base.id, base.label))
     return found
-
-
-def conflicts(services: Services, row: LibraryRow) -> Sequence[str]:
-    """Who contradicts the person about the base model."""
-    record = services.lookup.find_record(row.entry.ref) if row.annotation.base_model else None
-    return record.conflict_sentences if record else ()
 
 
 def library_view(address: str) -> View:
