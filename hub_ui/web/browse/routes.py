@@ -42,7 +42,7 @@ from hub_ui.web.layout.pages import (
     target_of,
 )
 from hub_ui.web.lora.panel import Panel, find_similar
-from hub_ui.web.news.routes import NewsRoutes
+from hub_ui.web.news import NewsRoutes
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000

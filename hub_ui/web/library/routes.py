@@ -36,7 +36,7 @@ from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
-from hub_ui.web.visit.routes import lock_file
+from hub_ui.web.visit import lock_file
 
 PAGE_SIZE = 50
 # A longer list is counted, not shown.
