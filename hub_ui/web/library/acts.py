@@ -149,13 +149,6 @@ class Act:
     view: View
     form: FormData
 
-    def run(self) -> Said:
-        """Raises our errors."""
-        self.services.policy.check("change library")
-        if self.name not in ACTS:
-            raise UsageError(_("That is no button of this page."))
-        return ACTS[self.name](self) or Said()
-
     @cached_property
     def chosen(self) -> tuple[Entry, ...]:
         """Those ticked, or with the field `all` whatever the page's search finds, each with its other half.

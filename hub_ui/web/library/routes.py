@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -33,7 +34,7 @@ from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
-from hub_ui.web.library.acts import Act, Said
+from hub_ui.web.library.acts import ACTS, Act, Said
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit import lock_file
@@ -120,9 +121,11 @@ class LibraryRoutes(Room):
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
     def act(self, request: Request, form: FormData) -> Response:
-        view = library_view(text_of(form, "back", LONGEST_ADDRESS))
-        name = text_of(form, "do").strip()
-        said = Act(name=name, services=self.services, checks=self.checks, view=view, form=form).run()
+        self.services.policy.check("change library")
+        view, name = library_view(text_of(form, "back", LONGEST_ADDRESS)), text_of(form, "do").strip()
+        if name not in ACTS:
+            raise UsageError(_("That is no button of this page."))
+        said = ACTS[name](Act(name=name, services=self.services, checks=self.checks, view=view, form=form)) or Said()
         if said.lock:
             return lock_file("loras.lock", said.lock)
         after = said.view or view
@@ -221,10 +224,6 @@ class LibraryRoutes(Room):
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-
-        def toggle(facet: str, value: str) -> str:
-            return self.address(view, text=search.toggle(asked, facet, value).text)
-
         return {
             **self.shared(view),
             "count": len(library),
@@ -235,13 +234,12 @@ class LibraryRoutes(Room):
             "first": number * PAGE_SIZE + 1,
             "last": last,
             "problem": problem,
-            "chips": [(chip, self.address(view, text=chip.rest)) for chip in search.chips(asked)],
+            "chips": search.chips(asked),
             "groups": rows.groups(asked, found),
-            "toggle": toggle,
-            "look_address": lambda **changes: self.address(view, **changes),
+            "toggle": partial(search.toggle, asked),
+            "look_address": partial(look_address, view),
             "collections": services.collections.all(),
             "entry_prefix": f"{replace(view, open='').link()}&open=",
-            "try_prefix": "./?view=try&lora=",
             # Own files that were not kept yet.
             "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
             "imported": None,
@@ -325,11 +323,6 @@ class LibraryRoutes(Room):
             "try_address": view.try_lora(str(ref), weight).link(),
         }
 
-    def address(self, view: View, **changes: Any) -> str:
-        """The page with another list, from its first page on."""
-        look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
-        return replace(view, library=look, open="").link()
-
 
 def bases() -> Mapping[str, list[tuple[str, str]]]:
     """Base models by the label of their architecture, as (id, label)."""
@@ -338,6 +331,12 @@ def bases() -> Mapping[str, list[tuple[str, str]]]:
         group = base_models.architecture_label(base.architecture) if base.architecture else base.label
         found.setdefault(group, []).append((base.id, base.label))
     return found
+
+
+def look_address(view: View, **changes: Any) -> str:
+    """The page with another list, from its first page on."""
+    look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
+    return replace(view, library=look, open="").link()
 
 
 def library_view(address: str) -> View:
