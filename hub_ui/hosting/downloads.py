@@ -112,7 +112,7 @@ def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
 
 
 MOST_OPEN = 10_000
-# See web/visit/routes.py.
+# See web/visit/__init__.py.
 FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 

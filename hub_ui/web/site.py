@@ -19,21 +19,21 @@ from hub_ui.web.browse.cards import Cards, HeaderReader
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.health import HealthRoutes
-from hub_ui.web.history.routes import HistoryRoutes
+from hub_ui.web.history import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
-from hub_ui.web.news.routes import NewsRoutes
-from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.train.routes import TrainRoutes, build_train
+from hub_ui.web.news import NewsRoutes
+from hub_ui.web.settings import SettingsRoutes
+from hub_ui.web.train import TrainRoutes, build_train
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
 from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.uploads import DroppedRoutes, UploadedFiles, Uploads
 from hub_ui.web.view import PageName, View
-from hub_ui.web.visit.routes import VisitRoutes
+from hub_ui.web.visit import VisitRoutes
 
 # Loading a base reports no progress for a while, and who has left is noticed when something is sent.
 BEAT_SECONDS = 0.5

@@ -122,10 +122,6 @@ def flag(record: Record, what: What) -> Flag | None:
 MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
 
 
-def _cache() -> TTLCache[Any, Any]:
-    return TTLCache(MOST_KEPT, KEPT_SECONDS)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cards:
     """The cards of a list. What they say and their HTML, half of the work for a page, is kept until the catalog
@@ -134,8 +130,8 @@ class Cards:
 
     services: Services
     render: Renderer
-    _kept: TTLCache[Any, Card] = field(default_factory=_cache)
-    _html: TTLCache[Any, Markup] = field(default_factory=_cache)
+    _kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
+    _html: TTLCache[Any, Markup] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def html(self, view: View, now: Results, *, is_whole: bool) -> list[tuple[int, Markup]]:

@@ -19,7 +19,6 @@ from fastapi.responses import RedirectResponse
 
 from connectors.errors import BadQuery, UsageError
 from connectors.query import BY_KEY, Query
-from connectors.record import Nsfw, within
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import format, used_loras
@@ -43,7 +42,7 @@ from hub_ui.web.layout.pages import (
     target_of,
 )
 from hub_ui.web.lora.panel import Panel, find_similar
-from hub_ui.web.news.routes import NewsRoutes
+from hub_ui.web.news import NewsRoutes
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000
@@ -75,6 +74,7 @@ class BrowseRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
         router.get("/")(self.answer)
         router.get("/more")(self.more)
+        router.get("/tray")(self.tray)
 
         @router.get("/ask")
         async def ask(request: Request, view: Shown, seen: Signature = "") -> Response:
@@ -89,11 +89,6 @@ class BrowseRoutes(Room):
             if facet not in shown:
                 raise UsageError(_("There is no such filter. Load the page again."))
             return self.pages.part("browse/group", group=shown[facet], **values)
-
-        @router.get("/tray")
-        def tray(view: Shown, lora: Ticked = ()) -> Response:
-            refs = list(dict.fromkeys(map(Ref.parse, lora)))
-            return self.pages.part("browse/tray", **self.tray(refs, view.query.nsfw))
 
         @router.get("/compare")
         def compare(lora: Ticked = ()) -> Response:
@@ -126,18 +121,17 @@ class BrowseRoutes(Room):
         limiter = self.limiter if ask else None
         return await to_thread.run_sync(self.answer_page, request, view, ask, page, limiter=limiter)
 
-    def tray(self, refs: Sequence[Ref], ceiling: Nsfw) -> dict[str, Any]:
+    def tray(self, view: Shown, lora: Ticked = ()) -> Response:
         """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
+        refs = list(dict.fromkeys(map(Ref.parse, lora)))
         records = list(filter(None, map(self.services.lookup.find_record, refs)))
-        bases = len({record.architecture for record in records})
-        line = _("{n} LoRAs, one base") if bases < 2 else _("{n} LoRAs for {bases} bases, which don't go together")
-        line = line if len(refs) > 1 else _("One LoRA: tick another one")
-        pictures = [card(record, ceiling=ceiling) for record in records[:4]]
-        return {
-            "pictures": pictures,
-            "line": line.format(n=len(refs), bases=bases),
-            "cost": to_download(self.services, refs),
-        }
+        return self.pages.part(
+            "browse/tray",
+            many=len(refs),
+            bases=len({record.architecture for record in records}),
+            pictures=[card(record, ceiling=view.query.nsfw) for record in records[:4]],
+            cost=to_download(self.services, refs),
+        )
 
     def find(self, view: View) -> View | None:
         """The LoRA that the words name, opened; None where they are words."""
@@ -153,7 +147,8 @@ class BrowseRoutes(Room):
             found = search.read_list(services, view.query, page * view.query.limit)
             now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
-        values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
+        problem, name = problem_of(request.query_params.get("q", "")), format.query_name(view.query)
+        values.update(problem=problem, page=page, search_name=name)
         panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
@@ -244,28 +239,18 @@ class BrowseRoutes(Room):
         """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, and `before` what the
         page shows until now, if not `view`.
         """
-        around, asks = self.around(view, now, form or view, before or view), asks and bool(now.pending)
-        return {**around, **self.list_values(view, now, is_whole=is_whole), "asks": asks}
-
-    def around(self, view: View, now: Results, form: View, before: View) -> dict[str, Any]:
-        """What stands around the cards."""
         facets, one = None if now.is_held else now.facets, now.total == 1
+        words = format.query_words(now.query, one=one)
         corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
-            **self.filter_values(view, form, before, facets),
-            "view": view,
-            "search_name": format.query_name(view.query),
-            "query": now.query,
-            "chosen": view.chosen,
+            **self.filter_values(view, form or view, before or view, facets),
+            **self.list_values(view, now, is_whole=is_whole),
+            "asks": asks and bool(now.pending),
             "levels": level_words(facets.of("levels") if facets else None),
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
-            "words": [
-                (word, replace(view, query=word.part.rest, open="").link())
-                for word in format.query_words(now.query, one=one)
-            ],
+            "words": [(word, replace(view, query=word.part.rest, open="").link()) for word in words],
             "statuses": now.statuses,
-            "blurs": not within(now.query.nsfw, "soft"),
             "problem": "",
             # The same search without typos.
             "corrected": corrected.link() if now.corrected else "",

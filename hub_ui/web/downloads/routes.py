@@ -14,6 +14,7 @@ from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Room, Signal, is_part
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
+Id = Annotated[int | None, Form(ge=0, le=2**53)]
 # Between two looks at the queue, and between two signs of life of a stream in which nothing changes.
 SECONDS = 0.5
 BEAT = 5.0
@@ -37,25 +38,23 @@ class DownloadRoutes(Room):
             services.policy.check("pull")
             return self.pages.streams.answer(self.steps())
 
-        @router.post("/downloads/{act}")
-        def change(request: Request, act: ActName, id: Annotated[int | None, Form(ge=0, le=2**53)] = None) -> Response:
-            services.policy.check("pull")
-            self.change(act, id)
-            if is_part(request):
-                return self.pages.part("downloads/changed", **drawer_values(services))
-            return RedirectResponse("../downloads", 303)
+        router.post("/downloads/{act}")(self.change)
 
-    def change(self, act: ActName, id_: int | None) -> None:
+    def change(self, request: Request, act: ActName, id: Id = None) -> Response:
+        self.services.policy.check("pull")
         queue = self.services.queue
         if act == "clear":
             queue.clear()
         elif act in ("pause-all", "resume-all"):
             for task in queue.tasks():
                 queue.pause(task.id) if act == "pause-all" else queue.resume(task.id)
-        elif id_ is None:
+        elif id is None:
             raise UsageError(_("That is no download of this list."))
         else:
-            getattr(queue, act)(id_)
+            getattr(queue, act)(id)
+        if is_part(request):
+            return self.pages.part("downloads/changed", **drawer_values(self.services))
+        return RedirectResponse("../downloads", 303)
 
     def steps(self) -> Iterator[str | Signal]:
         """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""

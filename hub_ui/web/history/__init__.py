@@ -1,1 +1,150 @@
-"""What was made on this computer."""
+"""The addresses of the history, and its results as the page shows them.
+
+They are grouped by request; a result or two can be open, with what they were made with and how they differ.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from markupsafe import Markup
+from PIL import Image
+
+from connectors.errors import NotFound
+from hub_ui import format
+from hub_ui.i18n import _
+from hub_ui.images import png_metadata
+from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_compared
+from hub_ui.images.history import GONE, HistoryEntry, group_entries
+from hub_ui.images.provenance import Provenance
+from hub_ui.web.images import PRIVATE
+from hub_ui.web.layout.glossary import word
+from hub_ui.web.layout.pages import Preview, Room, is_part
+from hub_ui.web.view import StackedLora, View
+
+
+def describe(image: Provenance) -> str:
+    """The kind, the LoRA whose weight varies with its weights, and the weights of the others."""
+    sheet = image.sheet
+    label = word("comparison", sheet.kind) if sheet else ""
+    if sheet and sheet.kind == "loras":
+        return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
+    own, weights = [lora.full_weight for lora in image.loras], weights_compared(sheet)
+    varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
+    if varied is None:
+        return format.join(label, *(f"{weight:g}" for weight in own))
+    span = f"{min(weights[varied]):g} … {max(weights[varied]):g}"
+    # Of one alone, the heading says the name.
+    if len(own) == 1:
+        return f"{label}: {span}"
+    text = f"{label}: {image.loras[varied].title or image.loras[varied].ref} {span}"
+    others = ", ".join(
+        f"{lora.title} {own[i]:g}" for i, lora in enumerate(image.loras) if i != varied and len(weights[i]) == 1
+    )
+    return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
+
+
+def infotext_in(path: Path) -> str:
+    """What A1111 and its kin read; empty for a file that can't be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get("parameters", ""))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+
+
+def view_of(image: Provenance) -> View:
+    """The Compare page with the settings of all images of the result that this one is of."""
+    stack = tuple(StackedLora(ref=str(lora.ref), weight=lora.full_weight) for lora in image.loras)
+    return View(page="try", stack=stack, settings=of_provenance(replace(image, cell=None)))
+
+
+def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
+    """Settings with the values of their last images. The weights of their LoRAs come first."""
+    left, right = (png_metadata.read(entry.paths[-1]) for entry in both)
+    titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
+    for ref, title in titles.items():
+        weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
+        if weights[0] != weights[1]:
+            name = _("Weight of {title}").format(title=title)
+            yield name, f"{weights[0]:g}", f"{weights[1]:g}"
+    for name, value in SETTINGS:
+        if value(left) != value(right):
+            yield _(name), value(left) or "–", value(right) or "–"
+
+
+Id = Annotated[str, Query(max_length=40)]
+FormId = Annotated[str, Form(max_length=40)]
+# Groups on a page.
+MOST = 12
+FormPage = Annotated[int, Form(ge=1, le=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRoutes(Room):
+    """On one's own computer alone: visitors of a hosted page have no history."""
+
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
+
+        @router.get("/history")
+        def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
+            if is_part(request):
+                return self.answer_change(request, page) if services.policy.allows("keep history") else HTMLResponse("")
+            services.policy.check("keep history")
+            found = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
+            values = {
+                **self.list_values(page, removed, [entry.id for entry in found]),
+                "results": [(entry, services.history.load(entry.id)) for entry in found],
+                "infotext_in": infotext_in,
+                "address_of": lambda image: view_of(image).to_address(),
+                "differences": tuple(differences(*found)) if len(found) == 2 else (),
+            }
+            preview = Preview(title=found[0].title if found else _("History"))
+            return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
+
+        @router.get("/history/image")
+        def image(id: Id, cell: Annotated[int, Query(ge=0, le=99)]) -> Response:
+            services.policy.check("keep history")
+            paths = services.history.entry(id).paths
+            if cell >= len(paths):
+                raise NotFound(_(GONE))
+            return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
+
+        @router.post("/history/remove")
+        def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
+            services.policy.check("keep history")
+            services.history.trash(id)
+            return self.answer_change(request, page, id)
+
+        @router.post("/history/bring-back")
+        def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
+            services.policy.check("keep history")
+            services.history.bring_back(id)
+            return self.answer_change(request, page)
+
+    def html(self) -> Markup:
+        """The newest of it, for the pane of another page; empty where there is none."""
+        if not self.services.policy.allows("keep history"):
+            return Markup("")
+        return Markup(self.pages.render("history/list", **self.list_values(1)))
+
+    def answer_change(self, request: Request, page: int, removed: str = "") -> Response:
+        if is_part(request):
+            return self.pages.part("history/list", **self.list_values(page, removed))
+        return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
+
+    def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
+        groups = group_entries(self.services.history.entries())
+        return {
+            "groups": groups[(page - 1) * MOST : page * MOST],
+            "more": len(groups) > page * MOST,
+            "page": page,
+            "removed": removed,
+            "opened": opened,
+            "describe": describe,
+            "local_link": self.pages.render.links.local_link,
+        }

@@ -142,21 +142,11 @@ def edit(services: Services, name: str, ref: Ref, text: str) -> None:
 class Act:
     """A button that was pressed, on the page `view`, with the fields of its form."""
 
+    name: str
     services: Services
     checks: LibraryChecks
     view: View
     form: FormData
-
-    def run(self) -> Said:
-        """Raises our errors."""
-        self.services.policy.check("change library")
-        if self.name not in ACTS:
-            raise UsageError(_("That is no button of this page."))
-        return ACTS[self.name](self) or Said()
-
-    @property
-    def name(self) -> str:
-        return self.field("do")
 
     @cached_property
     def chosen(self) -> tuple[Entry, ...]:

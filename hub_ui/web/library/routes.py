@@ -6,8 +6,9 @@ Its parts are values for the templates.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -28,16 +29,15 @@ from hub_ui.library.checks import LibraryChecks, count_text
 from hub_ui.library.collections import may_be_half
 from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
-from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
-from hub_ui.web.library.acts import Act, Said
+from hub_ui.web.library.acts import ACTS, Act, Said
 from hub_ui.web.uploads import text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
-from hub_ui.web.visit.routes import lock_file
+from hub_ui.web.visit import lock_file
 
 PAGE_SIZE = 50
 # A longer list is counted, not shown.
@@ -60,14 +60,8 @@ class LibraryRoutes(Room):
             async with request.form() as form:
                 return await to_thread.run_sync(self.act, request, form)
 
-        @router.get("/library/check")
-        def check(request: Request) -> Response:
-            self.services.policy.check("see library")
-            return self.pages.streams.answer(self.check(library_view(request.url.query)))
-
-        @router.post("/library/entry")
-        def change(request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
-            return self.change(request, do, ref, value, library_view(back))
+        router.get("/library/check")(self.check)
+        router.post("/library/entry")(self.change)
 
     def add_files(self, router: APIRouter) -> None:
         """The routes of lock files and of files of one's own."""
@@ -127,8 +121,11 @@ class LibraryRoutes(Room):
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
     def act(self, request: Request, form: FormData) -> Response:
-        view = library_view(text_of(form, "back", LONGEST_ADDRESS))
-        said = Act(services=self.services, checks=self.checks, view=view, form=form).run()
+        self.services.policy.check("change library")
+        view, name = library_view(text_of(form, "back", LONGEST_ADDRESS)), text_of(form, "do").strip()
+        if name not in ACTS:
+            raise UsageError(_("That is no button of this page."))
+        said = ACTS[name](Act(name=name, services=self.services, checks=self.checks, view=view, form=form)) or Said()
         if said.lock:
             return lock_file("loras.lock", said.lock)
         after = said.view or view
@@ -147,16 +144,22 @@ class LibraryRoutes(Room):
             return Response(status_code=204, headers={"HX-Redirect": view.link()})
         return RedirectResponse(view.link(), 303)
 
-    def check(self, view: View) -> Iterator[str]:
+    def check(self, request: Request) -> Response:
         """The progress of the check that runs; the list once it has ended."""
-        for step in self.checks.follow():
-            if step is None:
-                yield ""
-            elif step.kind is not None:
-                yield self.pages.render("library/step", address=view.to_address(), progress=step)
-        yield self.pages.render("library/checked", **self.all(view))
+        self.services.policy.check("see library")
+        view = library_view(request.url.query)
 
-    def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
+        def steps() -> Iterator[str]:
+            for step in self.checks.follow():
+                if step is None:
+                    yield ""
+                elif step.kind is not None:
+                    yield self.pages.render("library/step", address=view.to_address(), progress=step)
+            yield self.pages.render("library/checked", **self.all(view))
+
+        return self.pages.streams.answer(steps())
+
+    def change(self, request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
         """A change of one entry."""
         services, trouble = self.services, ""
         services.policy.check("change library")
@@ -171,7 +174,7 @@ class LibraryRoutes(Room):
             if not is_part(request):
                 raise
             trouble = error.message
-        view = replace(view, open=ref)
+        view = replace(library_view(back), open=ref)
         if not is_part(request):
             return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
@@ -221,10 +224,6 @@ class LibraryRoutes(Room):
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-
-        def toggle(facet: str, value: str) -> str:
-            return self.address(view, text=search.toggle(asked, facet, value).text)
-
         return {
             **self.shared(view),
             "count": len(library),
@@ -235,13 +234,12 @@ class LibraryRoutes(Room):
             "first": number * PAGE_SIZE + 1,
             "last": last,
             "problem": problem,
-            "chips": [(chip, self.address(view, text=chip.rest)) for chip in search.chips(asked)],
+            "chips": search.chips(asked),
             "groups": rows.groups(asked, found),
-            "toggle": toggle,
-            "look_address": lambda **changes: self.address(view, **changes),
+            "toggle": partial(search.toggle, asked),
+            "look_address": partial(look_address, view),
             "collections": services.collections.all(),
             "entry_prefix": f"{replace(view, open='').link()}&open=",
-            "try_prefix": "./?view=try&lora=",
             # Own files that were not kept yet.
             "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
             "imported": None,
@@ -309,11 +307,13 @@ class LibraryRoutes(Room):
                 trouble = error.message
         if item or file:
             weight = services.generation.default_weight(ref)
+        # Who contradicts the person about the base model.
+        known = services.lookup.find_record(ref) if item and item["row"].annotation.base_model else None
         return {
             **self.shared(view),
             "close_address": replace(view, open="").link(),
             "item": item,
-            "conflicts": conflicts(services, item["row"]) if item else (),
+            "conflicts": known.conflict_sentences if known else (),
             "file": file,
             "ref": str(ref),
             "trouble": trouble,
@@ -322,11 +322,6 @@ class LibraryRoutes(Room):
             "longest_note": LONGEST_NOTE,
             "try_address": view.try_lora(str(ref), weight).link(),
         }
-
-    def address(self, view: View, **changes: Any) -> str:
-        """The page with another list, from its first page on."""
-        look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
-        return replace(view, library=look, open="").link()
 
 
 def bases() -> Mapping[str, list[tuple[str, str]]]:
@@ -338,10 +333,10 @@ def bases() -> Mapping[str, list[tuple[str, str]]]:
     return found
 
 
-def conflicts(services: Services, row: LibraryRow) -> Sequence[str]:
-    """Who contradicts the person about the base model."""
-    record = services.lookup.find_record(row.entry.ref) if row.annotation.base_model else None
-    return record.conflict_sentences if record else ()
+def look_address(view: View, **changes: Any) -> str:
+    """The page with another list, from its first page on."""
+    look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
+    return replace(view, library=look, open="").link()
 
 
 def library_view(address: str) -> View:

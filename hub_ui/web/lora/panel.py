@@ -80,7 +80,8 @@ class Panel:
             return
         if failure is not None:
             # A hub that does not answer about the LoRA says nothing of its file and its history either.
-            state = format.sentences(failure.message, last_seen(self.services, lora.ref))
+            age = format.ago(self.services.catalog.last_seen(lora.ref))
+            state = format.sentences(failure.message, _("This was last seen {age}.").format(age=age) if age else "")
             yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
             return
         for facts, state, missing in self.read(lora, ref):
@@ -267,12 +268,6 @@ def links(view: View) -> dict[str, Any]:
         # Which act of a person it answers (navigation.js).
         "act": 0,
     }
-
-
-def last_seen(services: Services, ref: Ref) -> str:
-    """How old what is shown of a LoRA is, in a sentence."""
-    age = format.ago(services.catalog.last_seen(ref))
-    return _("This was last seen {age}.").format(age=age) if age else ""
 
 
 def file_link(services: Services, lora: Lora, record: Record) -> str:

@@ -1,1 +1,151 @@
-"""Saved searches, what is new in them, and feeds."""
+"""The addresses of saved searches: the list with what is new in each, what is done with them, and Atom feeds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from connectors import query_language
+from connectors.errors import BadQuery, HubUiError, UsageError
+from connectors.query import Query
+from hub_ui import documents, format, news
+from hub_ui.hosting.limits import LimitReached
+from hub_ui.i18n import _
+from hub_ui.news import SavedSearch, Searches
+from hub_ui.web.browse.search import HOLD_SECONDS, read_list
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, in_threads, is_part, keep_choice, target_of
+from hub_ui.web.view import View
+
+COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
+# Feed readers wait for hubs.
+MOST_FEEDS, ENTRIES = 8, 50
+NEVER = "1970-01-01T00:00:00"
+Act = Literal["save", "look", "remove"]
+Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewsRoutes(Room):
+    clock: Callable[[], float] = time.time
+
+    def add_to(self, router: APIRouter) -> None:
+        @router.get("/news")
+        def show(request: Request) -> Response:
+            # What the page shows that asks: its list may have changed since the menu was made.
+            shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
+            view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+            values = {**self.values(self.read(request)), **saves(view)}
+            if is_part(request):
+                return self.pages.part("news/list", **values)
+            return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
+
+        @router.get("/news/ask")
+        async def ask(request: Request) -> Response:
+            return self.pages.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
+
+        router.post("/news")(self.act)
+        router.get("/feed")(in_threads(CapacityLimiter(MOST_FEEDS))(self.feed))
+
+    def read(self, request: Request) -> Searches:
+        """A visitor's are in their browser."""
+        if self.services.policy.allows("annotate"):
+            return self.services.searches.read()
+        try:
+            return news.loads(unquote(request.cookies.get(COOKIE, "[]")))
+        except ValueError:
+            return ()
+
+    def act(self, request: Request, do: Annotated[Act, Form()], view: Back, name: Name = "") -> Response:
+        now = self.clock()
+        if do == "save":
+            name = name.strip() or format.query_name(view.query)
+            new = SavedSearch(name=name, text=query_language.format(view.query), seen=round(now))
+            changed = self.change(request, lambda searches: news.add(searches, new))
+        elif do == "remove":
+            changed = self.change(request, lambda searches: news.remove(searches, name))
+        else:
+            view = View(query=news.find(self.read(request), name).query(now, view.query.limit, is_rounded=True))
+            changed = self.change(request, lambda searches: news.look(searches, [name], now))
+        if target_of(request) == "toast":
+            answer: Response = self.pages.part("news/followed", name=name)
+        elif is_part(request):
+            answer = self.pages.part("news/list", **self.values(changed), **saves(view))
+        else:
+            answer = RedirectResponse(view.link() if do != "remove" else "news", 303)
+        if not self.services.policy.allows("annotate"):
+            keep_choice(request, answer, COOKIE, quote(news.dumps(changed)) if changed else "")
+        return answer
+
+    def change(self, request: Request, edit: Callable[[Searches], Searches]) -> Searches:
+        """Raises UsageError for more than a cookie holds."""
+        if self.services.policy.allows("annotate"):
+            return self.services.searches.change(edit)
+        changed = edit(self.read(request))
+        if len(quote(news.dumps(changed))) > LONGEST_COOKIE:
+            raise UsageError(_("This browser keeps no more saved searches. Remove one first."))
+        return changed
+
+    def values(self, searches: Searches) -> dict[str, Any]:
+        return {"rows": [self.row(search) for search in searches]}
+
+    def row(self, search: SavedSearch) -> dict[str, Any]:
+        """Its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
+        try:
+            found = read_list(self.services, query := search.query(self.clock(), 1), query.limit)
+        except BadQuery:
+            return {"search": search, "address": "", "updated": 0}
+        # With fewer words it is another search.
+        is_exact = not any(ring.sentence for ring in found.rings)
+        return {
+            "search": search,
+            "address": View().with_text(search.text, is_strict=False).to_address(),
+            "updated": found.total if is_exact else 0,
+            "age": format.since(search.seen),
+        }
+
+    def ask(self, searches: Searches) -> Iterator[str]:
+        """The rows after the hubs were asked for each: a person waits for none of it."""
+        for search in searches:
+            try:
+                query = search.query(self.clock(), Query().limit)
+                for _group in self.services.lookup.search(query, pause=HOLD_SECONDS):
+                    continue
+            except BadQuery:
+                continue
+            except LimitReached:
+                break
+            yield self.pages.render("news/step", **self.values(searches))
+
+    def badge(self, request: Request) -> Iterator[str]:
+        """In how many there is something new. A file that can't be read is told where its searches are looked at."""
+        with suppress(HubUiError):
+            if count := sum(self.row(search)["updated"] > 0 for search in self.read(request)):
+                yield self.pages.render("news/badge", count=count)
+
+    def feed(self, request: Request) -> Response:
+        view, home = View(query=View.from_address(request.url.query).query), str(request.base_url)
+        found = documents.search(self.services, replace(view.query, sort="newest", limit=ENTRIES))
+        # Hugging Face writes fractions of a second.
+        times = [f"{(record.updated_at or NEVER)[:19]}Z" for record in found.records]
+        values = {
+            "own": str(request.url),
+            "title": f"hub-ui: {format.query_name(view.query)}",
+            "address": view.link(home),
+            "home": home,
+            "newest": max(times, default=f"{NEVER}Z"),
+            "entries": list(zip(found.records, times, strict=True)),
+        }
+        text = self.pages.render("news/feed.xml", **values)
+        return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
+
+
+def saves(view: View) -> dict[str, Any]:
+    """The search that can be saved."""
+    view = View(query=view.query)
+    return {"search_name": format.query_name(view.query), "back": view.to_address()}

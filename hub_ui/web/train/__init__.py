@@ -1,1 +1,237 @@
-"""The Train page: a LoRA of one's own images, trained on Replicate."""
+"""The addresses of the Train page, and trainings as jobs.
+
+Those that were started or followed here are shown in the order in which they began.
+"""
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import UploadFile
+
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, start_training, terms_of
+from hub_ui.generate.request import IsCancelled, Step
+from hub_ui.i18n import N_, _
+from hub_ui.jobs import Jobs, JobSubject, Stopped
+from hub_ui.settings import REFUSALS
+from hub_ui.training import TrainingSet, follow_training, price, training_set
+from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
+from hub_ui.web.requests import Refused
+from hub_ui.web.uploads import Uploads, plain_name
+
+KIND = "training"
+CANCELLED = N_("The training is cancelled.")
+# It goes on at its hub: who ends hub-ui has paid for it.
+NOT_FOLLOWED = N_("This training is not followed any more. Load the page again.")
+OnProgress = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """`run` is its id on Replicate, empty until it has begun there; `percent` None is unknown."""
+
+    text: str
+    percent: float | None = None
+    run: str = ""
+
+
+MOST_FILES = 2_000
+_NAME = re.compile(r"[\w-]{20,40}")
+# Names of files mean nothing to the trainer, but a caption has that of its image.
+LONGEST_NAME = 120
+# What asks Replicate, or reads images, just now.
+MOST_AT_WORK = 10
+USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
+Text = Annotated[str, Form(max_length=300)]
+Number = Annotated[int, Form(ge=0, le=10**6)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRoutes(Room):
+    """A training is a job whose steps are Progress, and whose result is the Ref of the LoRA. It paints them too (see
+    web/site.py).
+
+    `folder` holds one packed zip a set of images, named by its id, which is a secret.
+    """
+
+    runs: Runs
+    jobs: Jobs
+    uploads: Uploads
+    folder: Path
+    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_AT_WORK))
+
+    def add_to(self, router: APIRouter) -> None:
+        waits = in_threads(self.limiter)
+        router.get("/train")(self.show)
+        router.get("/train/elsewhere")(waits(self.show_elsewhere))
+        router.post("/train/price")(self.show_price)
+        router.post("/train/start")(waits(self.start))
+        router.post("/train/follow")(waits(self.follow))
+        router.post("/train/cancel")(waits(self.cancel))
+
+    def show(self, request: Request) -> Response:
+        return self.page(request)
+
+    def show_elsewhere(self, request: Request) -> Response:
+        """What else is under way on Replicate with this key."""
+        self.services.policy.check("train")
+        listed: dict[str, Any] = {"runs": [], "runs_problem": ""}
+        own = {job.step.run for job in self.jobs.all(KIND) if job.step is not None}
+        try:
+            listed["runs"] = [run for run in list_running(self.runs) if run.id not in own]
+        except HubUiError as error:
+            listed["runs_problem"] = error.message
+        return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
+
+    async def show_price(self, request: Request) -> Response:
+        self.check()
+        try:
+            async with self.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
+                files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
+                given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
+                shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
+        except Refused as error:
+            raise UsageError(error.message) from error
+        if is_part(request):
+            return self.pages.part("train/price", **shown)
+        return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
+
+    def start(
+        self, request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
+    ) -> Response:
+        """Pressed twice it is the same training: what is started is paid for."""
+        self.check()
+        order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
+        order.check()
+        found = find_images(self.folder, images)
+
+        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
+            on_progress(Progress(text=_("Uploading the images…")))
+            return self.wait(start_training(self.runs, order, found.zipped), on_progress, is_cancelled)
+
+        self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images, order))
+        return self.answer(request)
+
+    def follow(self, request: Request, run: Text) -> Response:
+        """One that was started elsewhere, or before this page was."""
+        self.check()
+        found = self.runs.get("trainings", run)
+        subject = JobSubject(kind=KIND, name=terms_of(found).trigger_word or found.id)
+        self.jobs.start(subject, partial(self.wait, found), inputs=found.id)
+        return self.answer(request)
+
+    def cancel(self, request: Request, run: Text) -> Response:
+        """One that nobody follows here."""
+        self.check()
+        self.runs.cancel(self.runs.get("trainings", run))
+        return self.answer(request)
+
+    def check(self) -> None:
+        """Raises our errors where nothing can be trained."""
+        self.services.policy.check("train")
+        self.runs.need_key("Training a LoRA")
+
+    def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
+        """What would be sent and what it costs; nothing is sent yet."""
+        # What is no number is none that there may be, which the order says.
+        rank, steps = (
+            int(text) if text.isdecimal() and len(text) < 9 else 0 for text in (given["rank"], given["steps"])
+        )
+        order = Order(destination=given["destination"], trigger_word=given["trigger"], rank=rank, steps=steps)
+        try:
+            order.check()
+            id_, images = keep_images(self.folder, files)
+        except HubUiError as error:
+            return {"problem": error.message, "price": ""}
+        return {"problem": "", "price": price(order, images), "notes": images.notes, "order": order, "images": id_}
+
+    def wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
+        def tell(step: Step) -> None:
+            if is_cancelled():
+                raise UsageError(_(NOT_FOLLOWED))
+            percent = 100 * step.done / step.total if step.total else None
+            on_progress(Progress(text=step.stage, percent=percent, run=run.id))
+
+        on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
+        return follow_training(self.services, self.runs, run, tell)[1]
+
+    def answer(self, request: Request) -> Response:
+        if is_part(request):
+            return self.pages.part("train/started", trainings=self.jobs.all(KIND))
+        return RedirectResponse("../train#trainings", 303)
+
+    def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
+        is_open = self.services.policy.allows("train")
+        shown = {
+            "closed": "" if is_open else _(REFUSALS["train"]),
+            "trainings": self.jobs.all(KIND) if is_open else [],
+            "given": USUAL, "price": "", "problem": "", "runs": None, "runs_problem": "",
+            **values,
+        }  # fmt: skip
+        return self.pages.own(request, "train/page", "train", _("Train"), status=status, **shown)
+
+    def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
+        """The row of a training after each of its steps."""
+        for _number, step in steps:
+            if step is not None:
+                is_cancelled = isinstance(step, Stopped) and step.text == _(CANCELLED)
+                end = _(CANCELLED if is_cancelled else NOT_FOLLOWED)
+                yield self.pages.render("train/step", training=self.jobs.find(id_), id=id_, end=end)
+
+    def stop(self, request: Request, id_: str) -> Response:
+        """On Replicate, then here."""
+        job = self.jobs.find(id_)
+        if job is not None and job.step is not None and job.step.run:
+            self.runs.cancel(self.runs.get("trainings", job.step.run))
+        self.jobs.stop(id_, _(CANCELLED))
+        return self.answer(request)
+
+
+def keep_images(folder: Path, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
+    """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
+    named = [file for file in files if file.filename]
+    if not named:
+        raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
+    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        part = Path(name)
+        for file in named:
+            path = part / plain_name(str(file.filename), LONGEST_NAME)
+            if path.exists():
+                raise UsageError(_("Two of the files have the same name. Rename one of them."))
+            with path.open("xb") as kept:
+                shutil.copyfileobj(file.file, kept)
+        zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
+        images = training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))
+    id_ = secrets.token_urlsafe(24)
+    (folder / f"{id_}.zip").write_bytes(images.zipped)
+    return id_, images
+
+
+def find_images(folder: Path, id_: str) -> TrainingSet:
+    """Raises UsageError for a set that is no longer here."""
+    path = folder / f"{id_}.zip"
+    if not _NAME.fullmatch(id_) or not path.is_file():
+        raise UsageError(_("The images are no longer here. Choose them again to see the price."))
+    return training_set(path)
+
+
+def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
+    """With a folder of its own, for the images that wait for their start."""
+    runs = Runs(pages.services.replicate)
+    closing.callback(runs.close)
+    folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
+    limits = replace(pages.services.policy.limits, upload_bytes=MOST_UPLOADED)
+    uploads = Uploads(folder=folder, limits=limits, spend=lambda _bytes: None)
+    return TrainRoutes(pages=pages, runs=runs, jobs=jobs, uploads=uploads, folder=folder)

@@ -192,17 +192,14 @@ class Generator:
 
     def make(self, order: TryOrder, aside: Sequence[str], on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
         generation, view, original = self.services.generation, order.view, order.original
-        place = view.settings.place
-        if place == "replicate":
-            request = generation.plan(view.refs, view.weights, **order.fields)
-        else:
-            request = generation.request(
-                view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **order.fields
-            )
-        cells, at = original.cells(request) if original else (comparison_of(self.services, view, request), None)
-        made = generation.generate(
-            request, cells, Callbacks(on_progress=on_progress, is_cancelled=is_cancelled), place=place
+        place, callbacks = view.settings.place, Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
+        # Replicate fetches the files itself.
+        fields = {**order.fields, "pulls": place == "local"}
+        request = generation.request(
+            view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
         )
+        cells, at = original.cells(request) if original else (comparison_of(self.services, view, request), None)
+        made = generation.generate(request, cells, callbacks, place=place)
         shown = result.result_of(made, self.images, at)
         if original is not None:
             shown = result.with_original(shown, original, made)

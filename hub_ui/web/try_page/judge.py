@@ -27,7 +27,7 @@ from hub_ui.generate.lora_axis import no_clip
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
-from hub_ui.web.history.routes import view_of
+from hub_ui.web.history import view_of
 from hub_ui.web.images import PRIVATE, SHARED, GeneratedImages, address
 from hub_ui.web.layout.pages import Preview, Room, in_threads, is_part
 from hub_ui.web.view import View

@@ -1,1 +1,83 @@
-"""The library of a hosted page's visitor, for the time of the visit."""
+"""What visitors of a hosted page take home: their library as a list and a lock file, and files that only their right
+opens.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from anyio import CapacityLimiter
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+
+from connectors.ref import Ref
+from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
+from hub_ui.i18n import _
+from hub_ui.web.images import NO_STORE
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, in_threads, is_part
+from hub_ui.web.view import View
+
+# Files that hubs are asked for just now.
+MOST_FILES = 100
+_NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitRoutes(Room):
+    downloads: VisitorDownloads
+
+    def add_to(self, router: APIRouter) -> None:
+        @router.get(f"/{LOCK_PATH}")
+        def lock() -> Response:
+            return lock_file("loras.lock", self.downloads.sessions.lock_text())
+
+        @router.get(f"/{FILE_PATH}")
+        @in_threads(CapacityLimiter(MOST_FILES))
+        def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
+            """The file, or a page that says why not: the link opens in a tab of its own."""
+            return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
+
+        @router.post("/visit/remove")
+        def remove(request: Request, ref: RefText, view: Back) -> Response:
+            self.downloads.sessions.remove(Ref.parse(ref))
+            view = replace(view, page="library", open="")
+            if is_part(request):
+                return self.pages.part("visit/list", **self.values(view))
+            return RedirectResponse(view.link("../"), 303)
+
+    def answer(self, request: Request, view: View) -> Response:
+        """The page of `?view=library`."""
+        view = replace(view, open="")
+        return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
+
+    def values(self, view: View) -> dict[str, Any]:
+        items = self.downloads.sessions.entries()
+        return {
+            "own": [item for item in items if not item.is_shared],
+            "shared": [item for item in items if item.is_shared],
+            "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
+            "open_address": lambda ref: replace(view, page="browse", open=str(ref)).link(),
+            "try_address": lambda ref: view.try_lora(str(ref)).link(),
+            "lock_path": LOCK_PATH,
+            "address": view.to_address(),
+        }
+
+
+def lock_file(name: str, text: str) -> Response:
+    return Response(text, media_type="application/toml", headers={**NO_STORE, "Content-Disposition": disposition(name)})
+
+
+def answer_delivery(found: Delivery) -> Response:
+    headers = {**NO_STORE, "Content-Disposition": disposition(found.name)}
+    if found.path is not None:
+        return FileResponse(found.path, headers=headers, media_type="application/octet-stream")
+    if found.size is not None:
+        headers["Content-Length"] = str(found.size)
+    return StreamingResponse(found.chunks, headers=headers, media_type="application/octet-stream")
+
+
+def disposition(name: str) -> str:
+    """A name may come from a hub: nothing of it gets out of the header's quotes."""
+    plain = _NOT_ASCII.sub("-", name).strip("-.") or "lora.safetensors"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

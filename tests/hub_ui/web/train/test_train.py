@@ -23,7 +23,7 @@ from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.web.layout.pages import Pages
-from hub_ui.web.train.routes import build_train
+from hub_ui.web.train import build_train
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings

@@ -17,7 +17,7 @@ from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.library import lockfile
-from hub_ui.web.visit.routes import disposition
+from hub_ui.web.visit import disposition
 from hub_ui.web.visitors import COOKIE
 from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
 from tests.hub_ui.library.building import entry
