@@ -1,12 +1,11 @@
 from collections.abc import Iterator
-from shutil import copytree
 
 import pytest
 
-from hub_ui.demo.hubs.folder import SAMPLES
 from tests.connectors.serving import Hub, hub
 from tests.contract.conftest import recordings as recordings
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.contract.conftest import sample_hubs as sample_hubs
+from tests.faulty_hubs import HubEndpoints
 
 
 @pytest.fixture
@@ -20,14 +19,6 @@ def elsewhere() -> Iterator[Hub]:
     """Another origin, where a key has no business."""
     with hub() as answering:
         yield answering
-
-
-@pytest.fixture(scope="session")
-def sample_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    data = tmp_path_factory.mktemp("samples")
-    copytree(SAMPLES, data, dirs_exist_ok=True)
-    with running_hubs(data) as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.corpus import RESPONSES, absence
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -21,6 +22,13 @@ def running() -> Iterator[HubEndpoints]:
 def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
     yield running
     running.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def sample_hubs() -> Iterator[HubEndpoints]:
+    """What `hub-ui demo` serves."""
+    with running_hubs(SAMPLES) as endpoints:
+        yield endpoints
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import civitai_hub
@@ -21,20 +20,10 @@ from pycivitai.manager import DispatchManager  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 
-from hub_ui.demo.hubs.folder import SAMPLES
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 
 SITE = "https://civitai.com"
 download: Any = civitai_hub.download
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    """What `hub-ui demo` serves."""
-    data = tmp_path_factory.mktemp("samples")
-    copytree(SAMPLES, data, dirs_exist_ok=True)
-    with running_hubs(data) as endpoints:
-        yield endpoints
 
 
 class LocalAdapter(HTTPAdapter):
@@ -145,8 +134,8 @@ def test_civitai_hub_is_told_what_is_missing_and_what_needs_a_key(tmp_path: Path
 
 
 @pytest.fixture
-def typed(demo: HubEndpoints) -> Iterator[CiviClient]:
-    with httpx.Client(transport=LocalTransport(demo.civitai)) as client:
+def typed(sample_hubs: HubEndpoints) -> Iterator[CiviClient]:
+    with httpx.Client(transport=LocalTransport(sample_hubs.civitai)) as client:
         yield CiviClient(api_key="civ", httpx_client=client)
 
 

@@ -13,7 +13,6 @@ from replicate.client import Client
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 VERSION = "a" * 64
-TRAINER = "b" * 64
 FLUX_TRAINER = "ostris/flux-dev-lora-trainer"
 FLUX_TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
 
@@ -28,13 +27,6 @@ def own() -> Iterator[HubEndpoints]:
 @pytest.fixture
 def client(hubs: HubEndpoints) -> Client:
     return Client(api_token="r8_local", base_url=hubs.replicate)
-
-
-@pytest.fixture
-def lasting() -> Iterator[Client]:
-    """On hubs whose runs take longer than any test: what is to be canceled has not ended by then."""
-    with running_hubs(Path(__file__).parent / "data", run_seconds=600) as hubs:
-        yield Client(api_token="r8_local", base_url=hubs.replicate)
 
 
 def test_models_are_listed_and_searched_and_each_has_its_versions(client: Client) -> None:
@@ -75,13 +67,6 @@ def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) ->
     assert client.models.get("local/redstyle").latest_version is not None
     output: Any = client.run(made["version"], input={"prompt": "RDSTL, a house", "output_format": "png"})
     assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
-
-
-def test_a_training_is_canceled(lasting: Client) -> None:
-    training = lasting.trainings.create(version=f"maker/trainer:{TRAINER}", input={}, destination="maker/tuned")
-    training.cancel()
-    assert lasting.trainings.get(training.id).status == "canceled"
-    assert [version.id for version in lasting.models.get("maker/tuned").versions.list()] == [VERSION]
 
 
 def test_collections_are_listed_and_hold_their_models(client: Client) -> None:

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from connectors.claims.card import split_card
 from connectors.http.json_fields import texts
-from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, HubFile, Json, in_memory
+from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, Json, in_memory
 
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
@@ -140,17 +140,17 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
     for name in dict.fromkeys([*infos, *cards, *histories, *listed]):
         info, history = infos.get(name, {}), histories.get(name, {})
         history = history if isinstance(history, dict) else {"commits": history}
-        files = {path: folder.hub_file(spec) for path, spec in listed.get(name, {}).items() if isinstance(spec, dict)}
+        specs = {path: spec for path, spec in listed.get(name, {}).items() if isinstance(spec, dict)}
         if history.get("commits"):
             commits = tuple(_commit(folder, entry) for entry in history["commits"])
         else:
-            commits = (_only_commit(folder, name, info, cards.get(name), files),)
+            commits = (_only_commit(folder, name, info, cards.get(name), specs),)
         repos[name] = Repo(
             id=name,
             info={**_describe(name, commits[0]), **info, "sha": commits[0].sha},
             commits=commits,
             refs=history.get("refs", {}),
-            access=listed.get(name, {}).get("access") or next((f.access for f in files.values() if f.access), None),
+            access=next(filter(None, (each.get("access") for each in (listed.get(name, {}), *specs.values()))), None),
             is_ghost=name in ghosts,
         )
     return HuggingFaceStore(repos=repos, access=folder.access)
@@ -169,9 +169,9 @@ def _commit(folder: DataFolder, entry: Json) -> Commit:
     return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files))
 
 
-def _only_commit(folder: DataFolder, name: str, info: Json, card: Path | None, files: Mapping[str, HubFile]) -> Commit:
+def _only_commit(folder: DataFolder, name: str, info: Json, card: Path | None, specs: Mapping[str, Json]) -> Commit:
     """Of what is known of a repository without commits. Its sha ignores the origins, so it doesn't depend on ports."""
-    contents: dict[str, Content] = {path: file.content for path, file in files.items()}
+    contents = {path: folder.hub_file(spec).content for path, spec in specs.items()}
     if card is not None:
         contents.setdefault(CARD, in_memory(folder.text(card).encode()))
     recorded = {

@@ -49,8 +49,10 @@ def times(runs: Runs, made: Json) -> Json:
     return {key: shown[key] for key in ("started_at", "completed_at", "metrics")}
 
 
-def test_a_finished_run_is_not_canceled_and_a_recorded_one_is(runs: Runs) -> None:
+def test_a_run_is_canceled_unless_it_has_ended(runs: Runs) -> None:
     assert (runs.cancel(create(runs, finished=True)["id"]) or {})["status"] == "succeeded"
+    made = create(runs)["id"]
+    assert (runs.cancel(made), (runs.get(made) or {})["status"]) == (runs.get(made), "canceled")
     assert (runs.cancel("old") or {})["status"] == "canceled"
     assert runs.cancel("nothing") is None
 
