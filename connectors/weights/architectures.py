@@ -219,6 +219,15 @@ def is_sd1s_encoder(seen: LayerShapes) -> bool:
     return seen.encoders_begin("lora_te_text_model_encoder") and 768 in seen.encoder_widths()
 
 
+# Those that the table names.
+_CONDITIONS = (
+    is_wide_cascade, is_of_other_widths, is_cut, is_halved_after_the_middle, is_shallow, is_sd1, is_sd2,
+    is_flux2, has_joy_attention, is_deeper_than_flux, is_nucleus, gates_no_mlp, shows_no_attention,
+    has_lingbots_names, is_hunyuan_dit, is_small_cosmos, is_all_of_qwen3_vl, is_sd1s_encoder,
+)  # fmt: skip
+_BY_NAME = {condition.__name__: condition for condition in _CONDITIONS}
+
+
 def _read_rule(row: Mapping[str, Any]) -> Rule:
     """A row with the lists that it names."""
     words = {key: _FILE["words"][row[key]] for key in ("any", "all", "none") if isinstance(row.get(key), str)}
@@ -226,7 +235,7 @@ def _read_rule(row: Mapping[str, Any]) -> Rule:
     architectures = _names(row["is"], "networks")
     usual = architectures[0] if row.get("usual") else None
     full = {**row, **words, **containers, "is": architectures, "usual": usual}
-    return msgspec.convert(full, Rule, dec_hook=lambda _kind, name: globals()[name])
+    return msgspec.convert(full, Rule, dec_hook=lambda _kind, name: _BY_NAME[name])
 
 
 def _names(text: str, lists: str) -> list[str]:
