@@ -45,6 +45,8 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip or PyTorch pickle file, which can run code when loaded"),
     (b"\x80", "a Python pickle, which can run code when loaded"),
     (b"GGUF", "a GGUF file"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
 )
@@ -140,7 +142,7 @@ def header_length(head: bytes) -> int:
     """The length that a file's first bytes, at least 9, announce. Raises NotWeights for another kind of file."""
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or head[8:9] != b"{" or length < 2:
-        other = "something else" if head else "an empty file"
+        other = "another kind of file" if head else "an empty file"
         found = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), other)
         raise NotWeights(f"This is {found}, not a safetensors file. Look for a .safetensors version.")
     if length > MAX_HEADER_BYTES:

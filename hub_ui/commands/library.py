@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Annotated, Any
 
 from connectors.claims.resolve import flatten
@@ -264,7 +265,9 @@ def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
     verdicts = []
     for question, words in QUESTIONS.items():
         answer, because = found.together[question]
-        names = ", ".join(entry.title for entry in because[:_NAMES_SHOWN])
+        by_base = {one.entry for one in found.each if one.own[question] == "yes"}
+        titles = (f"the base of {entry.title}" if entry in by_base else entry.title for entry in because)
+        names = ", ".join(islice(titles, _NAMES_SHOWN))
         more = f" and {len(because) - _NAMES_SHOWN:,} more" if len(because) > _NAMES_SHOWN else ""
         verdicts.append((f"  {words}", f"{answer}: {names}{more}" if names else answer))
     terminal.facts(verdicts)

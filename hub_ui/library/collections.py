@@ -216,13 +216,16 @@ _ANSWERS: Mapping[bool | None, Answer] = {True: "yes", False: "no", None: "unkno
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntryLicense:
-    """`license` in the hub's words, `terms` in ours. `base` is the base model's own licence, which binds too."""
+    """`license` in the hub's words, `terms` in ours, and their `own` answers. `base` is the base model's own licence,
+    which binds too: `answers` are those of both.
+    """
 
     entry: Entry
     license: str | None
     terms: str | None
     base: str | None
     base_terms: str | None
+    own: Mapping[Use, Answer]
     answers: Mapping[Use, Answer]
     conditions: tuple[str, ...]
 
@@ -266,6 +269,7 @@ def _entry_license(entry: Entry, claims: tuple[Claim, ...]) -> EntryLicense:
         terms=terms,
         base=base,
         base_terms=_text(base_permissions),
+        own={use: _ANSWERS[licenses[0].allows(use) if licenses[0] else None] for use in QUESTIONS},
         answers={use: _strictest(_ANSWERS[one.allows(use) if one else None] for one in licenses) for use in QUESTIONS},
         conditions=tuple(sorted({text for one in (*licenses, base_permissions) if one for text in one.conditions})),
     )

@@ -49,6 +49,7 @@ def test_a_file_is_read_with_the_names_and_places_of_its_tensors() -> None:
     ("data", "called"),
     [
         (b"", "an empty file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(60), "an image"),
         (b"PK\x03\x04" + bytes(60), "a zip or PyTorch pickle file, which can run code when loaded"),
         (b"\x80\x02}q\x00(X\x05\x00\x00", "a Python pickle, which can run code when loaded"),
         (b"GGUF\x03\x00\x00\x00" + bytes(60), "a GGUF file"),
@@ -58,10 +59,10 @@ def test_a_file_is_read_with_the_names_and_places_of_its_tensors() -> None:
         (b"\n\n  <html>", "a web page"),
         (b'{"error":"Repository not found"}', "a JSON text"),
         (b'[{"message": "Unauthorized"}]', "a JSON text"),
-        (b"\x00" * 64, "something else"),
-        (b"\x02\x00\x00\x00\x00\x00\x00\x00", "something else"),
-        (b"\x01\x00\x00\x00\x00\x00\x00\x00{", "something else"),
-        (b"\x05\x00\x00\x00\x00\x00\x00\x00\xef\xbb\xbf{}", "something else"),
+        (b"\x00" * 64, "another kind of file"),
+        (b"\x02\x00\x00\x00\x00\x00\x00\x00", "another kind of file"),
+        (b"\x01\x00\x00\x00\x00\x00\x00\x00{", "another kind of file"),
+        (b"\x05\x00\x00\x00\x00\x00\x00\x00\xef\xbb\xbf{}", "another kind of file"),
     ],
 )
 def test_another_kind_of_file_is_called_by_its_name(data: bytes, called: str) -> None:

@@ -15,6 +15,7 @@ from hub_ui.library import lockfile
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.commands.conftest import states
+from tests.hub_ui.library import building
 from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, edited
 
 
@@ -134,3 +135,10 @@ def test_licenses_tell_what_the_whole_set_permits(pulled: dict[str, Path], line:
     code, out = line.words("licenses")
     assert (code, "May you, with all 3 together:\n" in out) == (0, True)
     assert "  run it as a paid service  no: " in out
+
+
+def test_a_base_whose_licence_forbids_what_its_lora_permits_is_named(line: Line, tmp_path: Path) -> None:
+    entry = building.entry(title="Ink", license="it may be sold", base_model="flux.1-dev")
+    (tmp_path / "one.lock").write_text(lockfile.dumps([entry]), encoding="utf-8")
+    out = line.words("licenses", "--lock", str(tmp_path / "one.lock"))[1]
+    assert "  sell the LoRA itself      no: the base of Ink\n" in out
