@@ -90,14 +90,10 @@ def test_both_hashes_are_read_at_once(ink: Path) -> None:
     assert (read.autov2, read.autov3) == (sha256(FILE)[:10].upper(), sha256(body)[:12].upper())
 
 
-def test_a_file_in_the_lock_file_is_identified_without_a_request(ink: Path) -> None:
+def test_a_file_in_the_lock_file_or_the_catalog_is_identified_without_a_request(ink: Path) -> None:
     asked: list[str] = []
     [found] = identify(ink.parent, answering({}, asked), entries=(entry(sha256=sha256(FILE)),))
     assert (found.state, found.ref, found.how, asked) == ("held", INK, "lock file", [])
-
-
-def test_a_file_in_the_catalog_is_identified_without_a_request(ink: Path) -> None:
-    asked: list[str] = []
     [found] = identify(ink.parent, answering({}, asked), seen=[INK], remembered=known(sha256(FILE)))
     assert (found.state, found.ref, found.how, asked) == ("recognised", INK, "catalog", [])
     assert found.record is not None
@@ -176,17 +172,14 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_can_be_used_before_it_is_kept_and_is_no_part_of_the_library(library: Library, given: Path) -> None:
+def test_a_file_can_be_used_before_it_is_kept_and_is_part_of_the_library_only_then(
+    library: Library, given: Path
+) -> None:
     own = OwnFiles(library)
     assert (own.entries(), library.folder.exists()) == ((), False)
     placed = own.add(given, ENTRY)
     assert (library.path(placed).read_bytes(), given.exists()) == (FILE, False)
     assert (own.entry(REF), library.entries(), foreign(library)) == (placed, (), ())
-
-
-def test_a_file_that_is_kept_is_in_the_library(library: Library, given: Path) -> None:
-    own = OwnFiles(library)
-    own.add(given, ENTRY)
     kept = own.keep(REF, "sdxl/ink.safetensors")
     assert (kept.file, library.path(kept).read_bytes(), own.entries()) == ("sdxl/ink.safetensors", FILE, ())
     assert library.entries() == (kept,)

@@ -132,22 +132,16 @@ def test_one_that_waits_can_be_paused_too(running: Queue, pulls: Pulls) -> None:
     assert C not in pulls.asked
 
 
-def test_a_cancelled_download_stops_and_its_part_is_dropped(running: Queue, pulls: Pulls) -> None:
+def test_a_cancelled_download_stops_and_its_part_is_dropped_also_of_a_paused_one(running: Queue, pulls: Pulls) -> None:
     pulls.held.set()
-    task = running.add(A)
+    task, paused = running.add(A), running.add(B)
+    running.pause(paused.id)
     eventually(lambda: pulls.running == 1)
     running.cancel(task.id)
+    running.cancel(paused.id)
     assert running.tasks() == ()
-    eventually(lambda: pulls.dropped == [A])
+    eventually(lambda: sorted(pulls.dropped) == [A, B])
     assert pulls.running == 0
-
-
-def test_a_paused_one_that_is_cancelled_leaves_no_part_either(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    task = running.add(A)
-    running.pause(task.id)
-    running.cancel(task.id)
-    eventually(lambda: pulls.dropped == [A])
 
 
 def test_waiting_for_a_cancelled_task_raises(running: Queue, pulls: Pulls) -> None:
@@ -218,17 +212,11 @@ def test_only_the_last_of_those_that_failed_are_kept(home: Path, pulls: Pulls) -
         assert [task.ref for task in running.tasks()] == [B, C]
 
 
-def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -> None:
-    pulls.outcomes[A].append(NotFound("It is gone."))
-    task = running.add(A)
-    running.wait(task.id)
-    running.retry(task.id)
-    assert running.wait(task.id).state == "done"
-
-
-def test_adding_one_that_failed_starts_it_afresh(running: Queue, pulls: Pulls) -> None:
-    pulls.outcomes[A].append(NotFound("It is gone."))
-    failed = running.wait(running.add(A, "Ink lines").id)
+def test_one_that_failed_starts_afresh_by_hand_or_when_it_is_added_again(running: Queue, pulls: Pulls) -> None:
+    pulls.outcomes[A] += [NotFound("It is gone."), NotFound("It is gone.")]
+    failed = running.wait(running.add(A).id)
+    running.retry(failed.id)
+    assert running.wait(failed.id).state == "failed"
     pulls.held.set()
     again = running.add(A)
     assert (failed.attempts, again.id, again.attempts, again.error) == (1, failed.id, 0, None)
