@@ -26,10 +26,10 @@ from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
 from hub_ui.images.example_settings import Used, usage
-from hub_ui.library import Library, source_of
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.file_names import is_safe_path
 from hub_ui.library.identify import Digests, IdentifiedFile, Identifier, LocalFiles
+from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import explain, open_mirrors
 from hub_ui.metrics import Metrics

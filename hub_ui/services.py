@@ -28,7 +28,6 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import VisitorKeys, Visitors, asker, owner
 from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
-from hub_ui.library import Library
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
@@ -36,6 +35,7 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex
+from hub_ui.library.library import Library
 from hub_ui.library.outdated import UpdateRules
 from hub_ui.library.queue import Queue
 from hub_ui.library.search import LibrarySearch

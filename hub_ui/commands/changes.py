@@ -11,11 +11,12 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
 from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
 from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import Change
 from hub_ui.services import Services

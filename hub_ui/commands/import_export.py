@@ -19,10 +19,11 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import commands, services, settings
 from hub_ui.format import clean, plural
 from hub_ui.generate import base_models
-from hub_ui.library import Library, export
+from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.identify import IdentifiedFile
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import Settings

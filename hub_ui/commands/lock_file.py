@@ -9,9 +9,10 @@ from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
 from hub_ui import commands
 from hub_ui.format import plural
-from hub_ui.library import Library, sync
+from hub_ui.library import sync
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Difference, Entry, difference, values
 from hub_ui.terminal import Terminal, attributes
 

@@ -18,7 +18,6 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui.i18n import N_
-from hub_ui.library import Library
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty
 from hub_ui.library.export import find_unchanged, relist
@@ -32,6 +31,7 @@ from hub_ui.library.file_names import (
     name_notes,
     target,
 )
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Trash, in_order
 

@@ -15,9 +15,9 @@ from typing import Literal
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from connectors.weights.header import header_length
-from hub_ui.library import Library
 from hub_ui.library.disk import visible_files
 from hub_ui.library.file_names import SUFFIX, fold
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import version_number
 

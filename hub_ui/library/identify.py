@@ -26,9 +26,9 @@ from connectors.ref import LOCAL, Ref, local_ref
 from connectors.registry import origin_label
 from connectors.weights.header import header_length
 from connectors.weights.inspect import Facts, inspect_path
-from hub_ui.library import Library
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, visible_files
 from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import ABOUT, Entry
 
 FOLDER = ".own"

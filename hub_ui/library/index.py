@@ -28,9 +28,9 @@ from hub_ui.catalog.row import (
     searchable_names,
     words,
 )
-from hub_ui.library import Library
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")

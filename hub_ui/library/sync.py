@@ -20,13 +20,13 @@ from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, HubName
-from hub_ui.library import Library, source_of
 from hub_ui.library.disk import disk_message, hash_of, visible_files
 from hub_ui.library.download import Meter, PullCancelled
 from hub_ui.library.download.http import fetch
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import content_error, missing_error
+from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 
 

@@ -15,7 +15,8 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.demo.hubs.folder import generate_safetensors
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import from_environment

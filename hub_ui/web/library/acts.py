@@ -21,13 +21,14 @@ from hub_ui import format
 from hub_ui.compatibility import refusal
 from hub_ui.generate.try_fields import MOST_LORAS
 from hub_ui.i18n import _
-from hub_ui.library import lockfile, source_of
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import EDITS
 from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
 from hub_ui.library.checks import LibraryChecks, check_kind, count_text
 from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, target
 from hub_ui.library.identify import entry_of_file
+from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.library import Library
+from hub_ui.library.library import Library
 from tests.connectors.conftest import elsewhere as delivery  # noqa: F401
 from tests.connectors.conftest import server as hub  # noqa: F401
 from tests.contract.conftest import running as running

@@ -13,9 +13,10 @@ import pytest
 
 from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.changes import Changes
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import decode_change
 from tests.hub_ui.library.building import entry, put, sha256, weights
@@ -268,7 +269,7 @@ def test_a_killed_process_leaves_the_library_to_others(library: Library, held: t
     program = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from hub_ui.library.annotations import Annotations\n"
-        "from hub_ui.library.changes import Changes\nfrom hub_ui.library import Library\n"
+        "from hub_ui.library.changes import Changes\nfrom hub_ui.library.library import Library\n"
         "library = Library(Path(sys.argv[1]), Path(sys.argv[2]))\nrename = os.rename\n"
         "annotations = Annotations(Path(sys.argv[1] + 'x'))\n"
         "def rename_one(source, target):\n    rename(source, target)\n    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
 from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry, put, sha256, weights
 
 

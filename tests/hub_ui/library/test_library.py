@@ -13,10 +13,11 @@ from connectors.connector import HttpDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
-from hub_ui.library import Library, lockfile, source_of
+from hub_ui.library import lockfile
 from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState
+from hub_ui.library.library import Library, source_of
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints

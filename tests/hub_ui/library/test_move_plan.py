@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import TAKEN, Changes, PlannedMove, moves_of, plan_moves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry, put, record
 

@@ -7,7 +7,8 @@ from connectors.connector import Download
 from connectors.errors import HubDown, HubUiError, NotFound, WrongHash
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.library import Library, lockfile
+from hub_ui.library import lockfile
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
 from tests.connectors.serving import Answer

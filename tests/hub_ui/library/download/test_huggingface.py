@@ -14,10 +14,10 @@ from connectors import errors
 from connectors.connector import HubDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
-from hub_ui.library import Library
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download import Meter, Progress, PullCancelled
 from hub_ui.library.download.http import fetch_from_hub as fetch
+from hub_ui.library.library import Library
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, pull_file, record

@@ -11,7 +11,6 @@ from connectors.errors import BadAnswer
 from connectors.http.adapter import Destinations
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
-from hub_ui.library import Library
 from hub_ui.library.export import (
     Exporter,
     Sidecar,
@@ -24,6 +23,7 @@ from hub_ui.library.export import (
     fetch,
     find_unchanged,
 )
+from hub_ui.library.library import Library
 from tests.connectors.serving import Answer, Hub, redirect
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.stand_ins import lora

@@ -9,9 +9,10 @@ from starlette.testclient import TestClient
 from connectors.errors import HubDown, UsageError
 from connectors.record import Claim
 from connectors.ref import Ref
-from hub_ui.library import Library, sync
+from hub_ui.library import sync
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
 from hub_ui.services import Services

@@ -1,0 +1,348 @@
+"""The library: a folder of LoRA files and the lock file that describes it."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from filelock import FileLock
+
+from connectors.connector import Download, HttpDownload
+from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
+from connectors.record import Record
+from connectors.ref import LOCAL, Ref
+from connectors.weights import inspect
+from hub_ui.library import disk, lockfile
+from hub_ui.library.download import Meter
+from hub_ui.library.download import http as http_download
+from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
+from hub_ui.library.lockfile import Entry, Lock, entry_about
+
+# Says where a file is, anew each time.
+Locate: TypeAlias = Callable[[], Download]
+# Lock files of writers, and the state of parts; safe to delete while nothing runs.
+_STATE = ".hub-ui"
+_LOCK_FILE = "the lock file itself"
+_SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
+
+
+class Library:
+    """Several threads and several processes may use one library at once."""
+
+    def __init__(
+        self, folder: Path, lock: Path, *, options: DownloadOptions | None = None, names: FileNameTemplate | None = None
+    ) -> None:
+        self.folder = folder
+        self.lock = lock
+        self.options = options or DownloadOptions()
+        self.names = names or FileNameTemplate.parse(DEFAULT)
+        self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything in the lock file, sorted by ref. Raises LockError when it can't be read."""
+        return self._read().entries
+
+    def lock_text(self) -> str:
+        """The text of the lock file; empty if there is none."""
+        if disk.stamp(self.lock) is None:
+            return ""
+        try:
+            return self.lock.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise lockfile.LockError(f"{self.lock.name} can't be read ({error}). It was left as it is.") from error
+
+    def entry(self, ref: Ref) -> Entry:
+        """The entry a ref names; version and file may be left out while only one entry is meant."""
+        found = [entry for entry in self.entries() if entry.answers_to(ref)]
+        if not found:
+            raise NotFound(f"{ref} is not in the library. Pull it first: hub-ui pull {ref}", hub=ref.hub)
+        if len(found) > 1:
+            names = ", ".join(str(entry.ref) for entry in found)
+            raise UsageError(f"{ref} may mean several files of the library. Choose one: {names}")
+        return found[0]
+
+    def find(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this ref."""
+        return next((entry for entry in self.entries() if entry.ref == ref), None)
+
+    def holds(self, ref: Ref) -> bool:
+        return any(entry.answers_to(ref) for entry in self.entries())
+
+    def path(self, entry: Entry) -> Path:
+        if not is_safe_path(entry.file):
+            raise UsageError(f"“{entry.file}” lies outside the library folder, so it is not touched.")
+        return self.folder / entry.file
+
+    @disk.disk_errors_as_messages()
+    def pull(self, locate: Locate, about: Record | Entry, meter: Meter) -> Entry:
+        """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
+
+        Bytes that are in the library already, under this ref or another, are not fetched again. Concurrent pulls of
+        one ref or of the same bytes wait for each other and fetch once. No wrong file ever gets the final name. An
+        unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
+
+        `about` names the file and fills in its entry. `locate` gives a fresh address when a signed one has expired.
+        """
+        download = locate()
+        if not download.ref.is_pinned:
+            raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
+        meter.at(0, download.size)
+        # Before anything is fetched: a lock file that can't be read must not cost a download first.
+        self.entries()
+        same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
+        with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
+            entry = self._find(download, about) or self._fetch(download, about, meter, locate)
+        meter.finish(entry.size)
+        return entry
+
+    def find_installed(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks no hub."""
+        entry = self.find(ref) if ref.is_pinned else None
+        return entry if entry is not None and self._is_right(entry) else None
+
+    @disk.disk_errors_as_messages()
+    def forget(self, ref: Ref) -> None:
+        """Deletes the part of a ref that is not to be pulled after all."""
+        with self._alone(str(ref), Meter()):
+            self._drop(ref)
+
+    @contextmanager
+    def writer(self) -> Iterator[Callable[[Iterable[Entry]], None]]:
+        """Keeps other writers of the lock file out while the block runs. Yields what gives it new entries."""
+        with self._alone(_LOCK_FILE, Meter()):
+            yield self._write
+
+    @disk.disk_errors_as_messages()
+    def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Adds entries for files in the folder. A ref or file that has an entry keeps it, unless it is a local one."""
+        wanted = tuple(entries)
+        new: list[Entry] = []
+        if not wanted:
+            # Without anything to add, nothing is created in the folder.
+            return ()
+        with self._alone(_LOCK_FILE, Meter()):
+            files = {entry.file.casefold() for entry in wanted}
+            kept = [e for e in self.entries() if e.ref.hub != LOCAL or e.file.casefold() not in files]
+            refs, files = {entry.ref for entry in kept}, {entry.file.casefold() for entry in kept}
+            for entry in wanted:
+                if entry.ref not in refs and entry.file.casefold() not in files:
+                    new.append(entry)
+                    refs.add(entry.ref)
+                    files.add(entry.file.casefold())
+            if new:
+                self._write([*kept, *new])
+        return tuple(new)
+
+    @disk.disk_errors_as_messages()
+    def change(self, entries: Iterable[Entry]) -> None:
+        """These in place of the entries with the same refs. The files stay where they are."""
+        changed = {entry.ref: entry for entry in entries}
+        with self._alone(_LOCK_FILE, Meter()):
+            now = self.entries()
+            then = tuple(changed.get(entry.ref, entry) for entry in now)
+            if then != now:
+                self._write(then)
+
+    def _read(self) -> Lock:
+        now = disk.stamp(self.lock)
+        if now is None:
+            return Lock()
+        known, lock = self._known
+        if known != now:
+            lock = lockfile.read(self.lock_text(), self.lock.name)
+            self._known = now, lock
+        return lock
+
+    def _drop(self, ref: Ref) -> None:
+        state = read_state(self._state(ref))
+        part = part_of(self.folder, state) if state else None
+        if part is not None:
+            part.unlink(missing_ok=True)
+            disk.drop_empty(part.parent, self.folder)
+        self._state(ref).unlink(missing_ok=True)
+
+    def _is_right(self, entry: Entry) -> bool:
+        """Also drops what a pull left behind if it was ended just after it wrote the entry."""
+        if not disk.holds_bytes(self.path(entry), entry.sha256):
+            return False
+        # Leftovers that can't be deleted do no harm.
+        with suppress(OSError):
+            self._drop(entry.ref)
+        return True
+
+    def _find(self, download: Download, about: Record | Entry) -> Entry | None:
+        """The entry of a file that is there and right; a file whose entry was lost gets a new one."""
+        entry = self.find(download.ref)
+        if entry is not None:
+            if download.sha256 is not None and download.sha256.lower() != entry.sha256:
+                raise WrongHash(
+                    f"The lock file pins {entry.ref} to sha256 {entry.sha256[:12]}…, but the hub now promises "
+                    f"{download.sha256[:12]}… under the same name. Remove the entry if you trust the new file.",
+                    hub=entry.ref.hub,
+                )
+            return entry if self._is_right(entry) else None
+        path, sha256 = self.folder / self._place(download, about), download.sha256
+        # A pull may have checked and renamed its file and ended a moment before it wrote its entry.
+        state = read_state(self._state(download.ref))
+        if state is not None and state.proved and state.target and is_safe_path(state.target):
+            is_free = state.target.casefold() not in {entry.file.casefold() for entry in self.entries()}
+            path, sha256 = (self.folder / state.target, state.proved) if is_free else (path, sha256)
+        if sha256 is None or not disk.holds_bytes(path, sha256):
+            return None
+        with self._alone(_LOCK_FILE, Meter()):
+            entry = self._entry(download, about, path, disk.hash_of(path))
+            self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
+        self._state(download.ref).unlink(missing_ok=True)
+        return entry
+
+    def _fetch(self, download: Download, about: Record | Entry, meter: Meter, locate: Locate) -> Entry:
+        known = self.find(download.ref)
+        near = self.path(known) if known else self.folder / self._place(download, about)
+        sha256 = download.sha256 or (known.sha256 if known else None)
+        purpose = DownloadIdentity(
+            ref=str(download.ref), address=source_of(download), sha256=sha256.lower() if sha256 else None
+        )
+        # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
+        beside = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
+        part = PartialFile.open(self.folder, beside, self._state(download.ref), purpose)
+        try:
+            if not isinstance(download, HttpDownload):
+                sweep(download)
+            fetched = self._copy_of(download.ref, part)
+            if fetched is None:
+                if isinstance(download, HttpDownload):
+                    fetched = http_download.fetch(download, part, meter, renew=locate, options=self.options)
+                else:
+                    fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
+            if known is not None:
+                check_promise(fetched, known.size, known.sha256)
+            meter.check()
+            return self._install(download, about, part, fetched)
+        except IntegrityError as error:
+            # A web page in place of the rest proves nothing about a beginning that looked like weights.
+            if not isinstance(error, NotWeights) or part.complete or not part.end_of(0):
+                part.drop()
+            raise
+        finally:
+            part.close()
+            disk.drop_empty(part.path.parent, self.folder)
+            disk.drop_empty(near.parent, self.folder)
+
+    def _copy_of(self, ref: Ref, part: PartialFile) -> disk.Fetched | None:
+        """The promised bytes from another entry's file, if they are in the library already."""
+        sha256 = part.state.purpose.sha256
+        path = self._path_of_bytes(sha256, ref) if sha256 else None
+        if path is None:
+            return None
+        part.path.unlink(missing_ok=True)
+        disk.link_or_copy(path, part.path)
+        fetched = disk.hash_of(part.path)
+        return fetched if fetched.sha256 == sha256 else None
+
+    def _path_of_bytes(self, sha256: str, other_than: Ref) -> Path | None:
+        paths = (self.path(e) for e in self.entries() if e.sha256 == sha256 and e.ref != other_than)
+        return next((path for path in paths if disk.holds_bytes(path, sha256)), None)
+
+    def _install(self, download: Download, about: Record | Entry, part: PartialFile, fetched: disk.Fetched) -> Entry:
+        """Moves the part to its final name and adds its entry. Whenever it is ended, the next pull can go on."""
+        same = self._path_of_bytes(fetched.sha256, download.ref)
+        if same is not None and not same.samefile(part.path):
+            # Bytes that turn out to be in the library already are stored once.
+            linked = part.path.with_suffix(".twin")
+            linked.unlink(missing_ok=True)
+            if disk.link(same, linked):
+                disk.move(linked, part.path)
+        part.sync()
+        about = _with_header(about, part.path)
+        with self._alone(_LOCK_FILE, Meter()):
+            known = self.find(download.ref)
+            # Another ref may have taken the place meanwhile.
+            path = self.path(known) if known else self.folder / self._place(download, about)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
+            disk.move(part.path, path)
+            # A link has the time of the file that it leads to, but a library says when a LoRA was added.
+            with suppress(OSError):
+                path.touch()
+            entry = known or self._entry(download, about, path, fetched)
+            if known is None:
+                self._write([*self.entries(), entry])
+        part.remove_state()
+        return entry
+
+    def _state(self, ref: Ref) -> Path:
+        return self.folder / _STATE / f"{_digest(str(ref))}.json"
+
+    def _place(self, download: Download, about: Record | Entry) -> str:
+        """A path that no other entry has and where no foreign file is."""
+        taken = {entry.file for entry in self.entries() if entry.ref != download.ref}
+        wanted = (
+            about.file if isinstance(about, Entry) else target(about, download.ref, download.name, names=self.names)
+        )
+        place = free_path(wanted, download.ref, taken)
+        path = self.folder / place
+        if path.exists() and not (download.sha256 and disk.holds_bytes(path, download.sha256)):
+            return free_path(wanted, download.ref, taken | {place})
+        return place
+
+    def _entry(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
+        file, source = path.relative_to(self.folder).as_posix(), source_of(download)
+        return entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
+
+    def _write(self, entries: Iterable[Entry]) -> None:
+        """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
+        # Including keys of another version that this one doesn't know.
+        written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
+        disk.replace_file(self.lock, lockfile.write(written).encode())
+        # Reading thousands of entries again takes longer than writing them.
+        self._known = disk.stamp(self.lock), written
+
+    @contextmanager
+    def _alone(self, name: str, meter: Meter) -> Iterator[None]:
+        """Excludes other threads and processes; a wait that is cancelled ends at once."""
+
+        def is_cancelled() -> bool:
+            meter.check()
+            return False
+
+        state = self.folder / _STATE
+        state.mkdir(parents=True, exist_ok=True)
+        is_cancelled()
+        with FileLock(state / f"{_digest(name)}.lock").acquire(cancel_check=is_cancelled):
+            yield
+
+
+def source_of(download: Download) -> str:
+    """The address for the lock file, without tokens and signatures."""
+    if not isinstance(download, HttpDownload):
+        return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
+    parts = urlsplit(download.source or download.url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
+def _with_header(about: Record | Entry, path: Path) -> Record | Entry:
+    """With what the file's header says where its hub says nothing; the file name uses it too."""
+    if about.architecture is not None and about.trigger_words:
+        return about
+    try:
+        found = inspect.inspect_path(path).adapter
+    except HubUiError:
+        return about
+    return replace(
+        about,
+        architecture=about.architecture or found.architecture,
+        base_model=about.base_model or found.base_model,
+        trigger_words=about.trigger_words or found.trigger_words,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
