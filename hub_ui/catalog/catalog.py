@@ -22,7 +22,7 @@ from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog import index_facets
 from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
-from hub_ui.catalog.index import Index, State
+from hub_ui.catalog.index import Index, IndexState
 from hub_ui.catalog.index_facets import Found
 from hub_ui.catalog.index_search import page, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
@@ -47,8 +47,8 @@ class Catalog(Store):
         self._index = Index(folder)
         self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "search-index")
         # By the index's state: most people look at the same few lists, and count the same for their pages.
-        self._listings: LRUCache[tuple[State, Plan], Listing] = LRUCache(_MOST_LISTINGS)
-        self._counts: LRUCache[tuple[State, Plan], tuple[int, Found]] = LRUCache(_MOST_COUNTS)
+        self._listings: LRUCache[tuple[IndexState, Plan], Listing] = LRUCache(_MOST_LISTINGS)
+        self._counts: LRUCache[tuple[IndexState, Plan], tuple[int, Found]] = LRUCache(_MOST_COUNTS)
         self._listed_lock = threading.Lock()
 
     @classmethod
@@ -189,7 +189,7 @@ class Catalog(Store):
         wanted = plan(query, installed=installed, favorites=favorites, now=now)
         return self._index.ask(self, lambda state, searcher: self._list(state, searcher, wanted))
 
-    def _list(self, state: State, searcher: tantivy.Searcher, wanted: Plan) -> Listing:
+    def _list(self, state: IndexState, searcher: tantivy.Searcher, wanted: Plan) -> Listing:
         with self._listed_lock:
             known = self._listings.get((state, wanted))
         if known is not None:

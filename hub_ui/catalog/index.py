@@ -159,7 +159,7 @@ class _IndexBusy(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class State:
+class IndexState:
     """Up to which change of which catalog the index in a subfolder has everything."""
 
     format: str
@@ -183,7 +183,7 @@ class Index:
         if folder is None:
             folder = self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
         self._folder, self._pointer = folder, folder / "current.json"
-        self._opened: tuple[State, tantivy.Index] | None = None
+        self._opened: tuple[IndexState, tantivy.Index] | None = None
         self._writer: tuple[str, tantivy.IndexWriter] | None = None
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class Index:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def ask(self, store: Store, question: Callable[[State, tantivy.Searcher], _T]) -> _T:
+    def ask(self, store: Store, question: Callable[[IndexState, tantivy.Searcher], _T]) -> _T:
         """The question sees everything that was added before, unless another process is writing it into the index just
         now. Raises HubUiError.
         """
@@ -226,7 +226,7 @@ class Index:
         current = self._read_current(store)
         return current.change if current else None
 
-    def _searcher(self, store: Store) -> tuple[State, tantivy.Searcher]:
+    def _searcher(self, store: Store) -> tuple[IndexState, tantivy.Searcher]:
         """Brings the index up to date if there is something new, one thread at a time."""
         with self._lock:
             current = self._read_current(store)
@@ -248,17 +248,17 @@ class Index:
             current, index = self._opened
             return current, index.searcher()
 
-    def _read_current(self, store: Store) -> State | None:
+    def _read_current(self, store: Store) -> IndexState | None:
         """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
         try:
-            current = State(**json.loads(self._pointer.read_bytes()))
+            current = IndexState(**json.loads(self._pointer.read_bytes()))
             # The folder is removed once it is damaged, so a name that leads elsewhere must never count.
             ours = _FOLDER.fullmatch(current.folder) and (current.format, current.catalog) == (FORMAT, store.catalog_id)
         except (OSError, ValueError, TypeError):
             return None
         return current if ours and current.change <= store.change() else None
 
-    def _catch_up(self, store: Store, current: State, index: tantivy.Index) -> State:
+    def _catch_up(self, store: Store, current: IndexState, index: tantivy.Index) -> IndexState:
         self._release.cancel()
         if self._writer is None or self._writer[0] != current.folder:
             self._writer = None
@@ -281,8 +281,8 @@ class Index:
         if kept is not None:
             kept[1].wait_merging_threads()
 
-    def _rebuild(self, store: Store) -> tuple[State, tantivy.Index]:
-        current = State(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
+    def _rebuild(self, store: Store) -> tuple[IndexState, tantivy.Index]:
+        current = IndexState(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
         target = self._folder / current.folder
         target.mkdir(parents=True)
         index = tantivy.Index(schema(), path=str(target))
@@ -301,10 +301,10 @@ class Index:
         self,
         writer: tantivy.IndexWriter,
         rows: Iterable[tuple[int, int, _Columns | None]],
-        current: State,
+        current: IndexState,
         *,
         replaces: bool,
-    ) -> State:
+    ) -> IndexState:
         change = current.change
         for row_id, latest, row in alike_together(rows):
             change = latest

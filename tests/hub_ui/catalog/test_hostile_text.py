@@ -5,15 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from connectors.claims import base_models
 from connectors.query import Query
 from connectors.record import Lora, Value
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.row import bases_of
 from tests.hub_ui.catalog.builders import catalog, claim, lora, titles, version
 
 HOSTILE = (
@@ -22,26 +18,8 @@ HOSTILE = (
     "ink\udfff", "\u202eknI", "\u200f", "a" * 10_000, "ink " * 2_500, '"' * 10_000, "(" * 10_000, "{}", "<script>",
     "\x1f", "=pony", "IN [", "🔥", "\u0301", "ﷺ" * 500, ".*", "i.k", "*", "ink:", "\n\t",
 )  # fmt: skip
-WORDS = st.sampled_from(
-    ("ink", "INK", "pixel", "art", "pixelart", "PixelArt", "水彩", "é", "v2", "sd-xl", "in", '"', ".")
-)
 
 in_either = pytest.mark.usefixtures("either_database")
-TEXTS = st.lists(WORDS, max_size=4).map(" ".join) | st.text(max_size=12)
-BASES = st.sampled_from(("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "Chroma", "My base", "my BASE", "Other", "sdxl"))
-LORAS = st.builds(
-    lambda number, **fields: lora(number, **fields),
-    st.integers(1, 30),
-    title=TEXTS,
-    description=TEXTS,
-    base=st.none() | BASES,
-    tags=st.lists(TEXTS, max_size=2).map(tuple),
-    nsfw=st.sampled_from(("safe", "soft", "explicit")),
-    downloads=st.none() | st.integers(0, 3),
-    claims=st.lists(st.sampled_from((claim("kind", "style"), claim("kind", "tool"), claim("rank", 8))), max_size=1).map(
-        tuple
-    ),
-)
 
 
 def hostile(number: int, text: str) -> Lora:
@@ -95,24 +73,3 @@ def test_a_claim_of_another_type_costs_its_value_only(tmp_path: Path, value: Val
     fields = ("rank", "kind", "license", "base_model", "raw_base_model", "architecture", "trigger_words", "alpha")
     with catalog(tmp_path, lora(claims=tuple(claim(name, value) for name in fields))) as opened:
         assert titles(opened, "ink") == ["Ink 1"]
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    st.lists(LORAS, max_size=8),
-    st.lists(
-        BASES | st.sampled_from(("pony", "flux1", "WAN", "nowhere", "stabilityai/sdxl")), min_size=1, max_size=2
-    ).map(tuple),
-)
-def test_a_base_filter_means_what_the_taxonomy_says(
-    tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], asked: tuple[str, ...]
-) -> None:
-    with catalog(tmp_path_factory.mktemp("catalog"), *loras) as opened:
-        found = {record.ref.lora for record in opened.search(Query(bases=asked, nsfw="explicit", limit=99)).records}
-        known = [opened.lora(each.ref) for each in loras]
-    assert found == {
-        one.ref
-        for one in known
-        for base, _, _ in bases_of(one)
-        if base_models.matches(base.base_model, base.architecture, base.raw, asked)
-    }

@@ -133,12 +133,14 @@ def _bare(prompt: str) -> str:
     return "\n".join(line.strip() for line in safe.strip().split("\n"))
 
 
-def test_the_hash_is_of_the_tensors_alone(tmp_path: Path) -> None:
+def test_the_hash_is_of_the_tensors_alone_as_they_are_now(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"a": np.arange(8, dtype=np.float32)}, path, metadata={"ss_output_name": "ink"})
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     assert infotext.autov3(path) == hashlib.sha256(data[start:]).hexdigest()[:12]
+    path.write_bytes(data + b"more")
+    assert infotext.autov3(path) == hashlib.sha256(data[start:] + b"more").hexdigest()[:12]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 8, b"\xff" * 16])

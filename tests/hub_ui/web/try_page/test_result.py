@@ -1,7 +1,9 @@
 """What is said of images that are there, and what stands beside them."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import use_language
-from hub_ui.images import infotext, png_metadata
+from hub_ui.images import png_metadata
 from hub_ui.locales import get_language
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.layout.render import Renderer
@@ -48,11 +50,12 @@ def test_a_clip_is_saved_in_three_forms_that_say_the_same(tmp_path: Path) -> Non
 def test_the_files_of_the_loras_are_hashed_once_and_without_both_of_two_is_no_weight_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Path] = []
-    monkeypatch.setattr(infotext, "autov3", read.append)
-    asked = job()
+    path, digest = tmp_path / "ink.safetensors", Mock(wraps=hashlib.file_digest)
+    path.write_bytes((2).to_bytes(8, "little") + b"{}tensors")
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    asked = job(adapter(path=path))
     result.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
-    assert len(read) == 1
+    assert digest.call_count == 1
     asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
     shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert [tile.weight for tile in shown.tiles] == [None, 0.8]
