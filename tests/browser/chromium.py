@@ -22,7 +22,14 @@ PLACES = (
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
     r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
 )
-DOWNLOAD_SECONDS = 300
+SECONDS = 600
+_APT = [*([] if os.name == "nt" or os.geteuid() == 0 else ["sudo", "-n"]), "env", "DEBIAN_FRONTEND=noninteractive"]
+_APT += ["apt-get", "--yes", "--quiet"]
+# What is run where no browser starts, one after the other.
+INSTALL = (
+    ([sys.executable, "-m", "playwright", "install", "chromium"],),
+    ([*_APT, "update"], [*_APT, "install", "--no-install-recommends", "chromium"]),
+)
 
 
 class NoChromium(Exception):
@@ -31,14 +38,14 @@ class NoChromium(Exception):
 
 def chromium() -> Path:
     """An executable that starts; installed now where none is. To be called before a Playwright is started."""
-    named = os.environ.get("HUB_UI_CHROMIUM")
-    if named:
+    if named := os.environ.get("HUB_UI_CHROMIUM"):
         return Path(named)
-    for step in (_nothing, _download, _install_package):
-        step()
-        for path in _present():
-            if _starts(path):
-                return path
+    for commands in ((), *INSTALL):
+        for command in commands:
+            print("No Chromium starts here:", *command, file=sys.stderr)
+            _ran(command, seconds=SECONDS)
+        if found := next(filter(_starts, _present()), None):
+            return found
     raise NoChromium("No Chromium here and none could be installed. Install one, or name it in HUB_UI_CHROMIUM.")
 
 
@@ -55,25 +62,6 @@ def _starts(path: Path) -> bool:
     return _ran([str(path), "--version"], seconds=30)
 
 
-def _nothing() -> None:
-    """The first step: look at what is there."""
-
-
-def _download() -> None:
-    print("No Chromium here: asking Playwright to download its own.", file=sys.stderr)
-    _ran([sys.executable, "-m", "playwright", "install", "chromium"], seconds=DOWNLOAD_SECONDS)
-
-
-def _install_package() -> None:
-    if shutil.which("apt-get") is None:
-        return
-    print("Installing the package chromium.", file=sys.stderr)
-    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--quiet"]
-    _ran([*apt, "update"], seconds=DOWNLOAD_SECONDS)
-    _ran([*apt, "install", "--no-install-recommends", "chromium"], seconds=2 * DOWNLOAD_SECONDS)
-
-
 def _ran(command: list[str], *, seconds: float) -> bool:
     """Whether the command ended well; its words go to stderr only if it did not."""
     try:
@@ -88,9 +76,5 @@ def _ran(command: list[str], *, seconds: float) -> bool:
     return done.returncode == 0
 
 
-def main() -> None:
-    print(chromium())
-
-
 if __name__ == "__main__":
-    main()
+    print(chromium())

@@ -1,15 +1,17 @@
 """A running demo and a watched browser page: any console error, page error or request off loopback fails the test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium
-from tests.browser.demo import running_demo
+from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import SCREEN, stop
 from tests.browser.layout import COUNT_SHIFTS
 
@@ -50,8 +52,22 @@ def _patient_page() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the demo on its own sample hubs."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as url:
-        yield url
+    with whole_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running.url
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo of this module alone, with the hubs and what stands behind the page."""
+    with whole_demo(tmp_path_factory.mktemp("whole")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Demo]:
+    """One of this test alone, with a catalog that has seen nothing yet."""
+    with whole_demo(tmp_path) as running:
+        yield running
 
 
 # All names of .example are this computer: pages of other sites are there.
@@ -69,6 +85,19 @@ def browser() -> Iterator[Browser]:
         )
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a context of its own, with options of Playwright's."""
+    with ExitStack() as closing:
+
+        def opened(**options: Any) -> Page:
+            context = browser.new_context(**options)
+            closing.callback(context.close)
+            return context.new_page()
+
+        yield opened
 
 
 @pytest.fixture

@@ -23,15 +23,8 @@ class Demo:
 
 
 @contextmanager
-def running_demo(folder: Path) -> Iterator[str]:
-    """Yields the page's address. Everything lies below `folder`."""
-    with whole_demo(folder) as demo:
-        yield demo.url
-
-
-@contextmanager
 def whole_demo(folder: Path) -> Iterator[Demo]:
-    """The same, with the hubs and what stands behind the page, for tests that interfere with either."""
+    """With the hubs and what stands behind the page, for tests that interfere with either."""
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     with served_demo(folder) as demo:
         yield demo

@@ -1,7 +1,7 @@
 """What only a browser can tell of Browse and the panel: focus, history, scrolling, and acts that overtake others."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.demo import Demo, whole_demo
+from tests.browser.demo import Demo
 from tests.browser.races import ROOMS, late_demo, played
 from tests.faults import Fault
 from tests.tools.benchmarks.made_up_loras import made_up_loras
@@ -48,8 +48,8 @@ def title(page: Page) -> str:
     return page.locator("#panel h2").inner_text()
 
 
-def test_a_page_that_gets_no_answer_says_so_until_the_next_act(demo: str, browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_page_that_gets_no_answer_says_so_until_the_next_act(demo: str, open_page: Callable[..., Page]) -> None:
+    page = open_page()
     page.goto(demo)
     style, toast = page.locator("#filters").get_by_text("Style", exact=True), page.locator("#toast")
     page.context.set_offline(True)
@@ -61,17 +61,6 @@ def test_a_page_that_gets_no_answer_says_so_until_the_next_act(demo: str, browse
     style.click()
     expect(toast).to_be_empty()
     expect(page.locator("#line")).to_contain_text("style")
-    page.close()
-
-
-def test_slash_goes_to_the_search_box_and_typing_finds_cards(browse: Page) -> None:
-    browse.keyboard.press("/")
-    browse.keyboard.type("robot")
-    expect(browse.locator("#line")).to_contain_text("mention robot")
-    expect(browse.locator("#q")).to_be_focused()
-    assert browse.url.endswith("?q=robot")
-    browse.go_back()
-    expect(browse.locator("#q")).to_have_value("")
 
 
 def test_enter_opens_the_panel_and_escape_goes_back_to_the_card_without_asking_anybody(browse: Page) -> None:
@@ -99,27 +88,14 @@ def test_the_cards_own_picture_and_title_are_in_the_panel_at_the_click(browse: P
 
 
 @pytest.mark.journeys
-def test_an_open_card_stays_marked_while_the_list_below_goes_on(page: Page, tmp_path: Path) -> None:
-    with whole_demo(tmp_path) as demo:
-        demo.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=4.0))
-        page.goto(demo.url)
-        page.locator("#cards .hit").first.click()
-        expect(page.locator("#panel .actions")).to_be_visible()
-        expect(page.locator("#hubs .dot.asked")).to_have_count(1)
-        expect(page.locator("#hubs .dot.good")).to_have_count(3)
-        expect(page.locator("#cards .hit").first).to_have_attribute("aria-current", "true")
-
-
-def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:
-    cards = browse.locator("#cards .hit")
-    cards.first.focus()
-    browse.keyboard.press("ArrowRight")
-    expect(cards.nth(1)).to_be_focused()
-    browse.keyboard.press("ArrowDown")
-    first, below = cards.nth(1).bounding_box(), browse.locator(":focus").bounding_box()
-    assert first is not None
-    assert below is not None
-    assert (below["x"], below["y"] > first["y"]) == (first["x"], True)
+def test_an_open_card_stays_marked_while_the_list_below_goes_on(fresh: Demo, page: Page) -> None:
+    fresh.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=4.0))
+    page.goto(fresh.url)
+    page.locator("#cards .hit").first.click()
+    expect(page.locator("#panel .actions")).to_be_visible()
+    expect(page.locator("#hubs .dot.asked")).to_have_count(1)
+    expect(page.locator("#hubs .dot.good")).to_have_count(3)
+    expect(page.locator("#cards .hit").first).to_have_attribute("aria-current", "true")
 
 
 def test_escape_closes_what_lies_on_top_first(browse: Page) -> None:
@@ -176,9 +152,10 @@ def test_a_term_says_what_it_means_where_the_pointer_moves_and_not_where_it_rest
     expect(browse.locator("#note")).to_be_visible()
 
 
-def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(demo: str, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
+def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(
+    demo: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
     page.goto(demo)
     page.get_by_role("button", name="Filters").click()
     page.get_by_label("Style", exact=False).first.check()
@@ -188,32 +165,21 @@ def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(d
     box = page.locator("#panel").bounding_box()
     assert box is not None
     assert (box["x"], box["y"], box["width"] >= 375) == (0, 0, True)
-    context.close()
-
-
-def test_eight_tabs_are_open_and_the_ninth_loads(demo: str, browser: Browser) -> None:
-    context = browser.new_context()
-    tabs = [context.new_page() for _ in range(9)]
-    for tab in tabs:
-        tab.goto(demo)
-        expect(tab.locator("#cards .hit").first).to_be_visible()
-    context.close()
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Iterator[Demo]:
-    with whole_demo(tmp_path) as demo:
-        loras = (
-            replace(each, versions=tuple(replace(v, examples=()) for v in each.versions))
-            for each in made_up_loras(MANY)
-        )
-        demo.services.catalog.add(loras)
-        yield demo
 
 
 @pytest.mark.journeys
-def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(many: Demo, page: Page) -> None:
-    page.goto(f"{many.url}?sort=downloads&nsfw=explicit")
+def test_eight_tabs_are_open_and_the_ninth_loads(demo: str, page: Page) -> None:
+    for tab in (page, *(page.context.new_page() for _ in range(8))):
+        tab.goto(demo)
+        expect(tab.locator("#cards .hit").first).to_be_visible()
+
+
+@pytest.mark.journeys
+def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(fresh: Demo, page: Page) -> None:
+    fresh.services.catalog.add(
+        replace(each, versions=tuple(replace(v, examples=()) for v in each.versions)) for each in made_up_loras(MANY)
+    )
+    page.goto(f"{fresh.url}?sort=downloads&nsfw=explicit")
     expect(page.locator("#next .more")).to_be_visible()
     page.evaluate(SCROLL)
     expect(page.locator("#next")).to_contain_text("The end of the list.")
@@ -225,11 +191,11 @@ def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(many: 
 def test_whatever_answers_come_late_the_page_is_what_its_address_says(browser: Browser, tmp_path: Path) -> None:
     random = Random(3)
     with late_demo(tmp_path, random) as demo:
-        assert [fault for name in ("browse", *ROOMS) for fault in played(browser, demo.url, name, 5, random)] == []
+        assert [fault for name in ROOMS for fault in played(browser, demo.url, name, 5, random)] == []
 
 
 @pytest.mark.journeys
-@pytest.mark.parametrize("name", ["browse", *ROOMS])
+@pytest.mark.parametrize("name", ROOMS)
 def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:

@@ -21,8 +21,7 @@ def test_what_is_not_there_is_downloaded_before_the_package_manager_is_asked(mon
     tried: list[str] = []
     monkeypatch.delenv("HUB_UI_CHROMIUM", raising=False)
     monkeypatch.setattr(chromium, "_present", lambda: iter([]))
-    monkeypatch.setattr(chromium, "_download", lambda: tried.append("download"))
-    monkeypatch.setattr(chromium, "_install_package", lambda: tried.append("package"))
+    monkeypatch.setattr(chromium, "_ran", lambda command, seconds: tried.append(command[-2]))
     with pytest.raises(chromium.NoChromium, match="HUB_UI_CHROMIUM"):
         chromium.chromium()
-    assert tried == ["download", "package"]
+    assert tried == ["install", "--quiet", "--no-install-recommends"]

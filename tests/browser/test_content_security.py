@@ -1,6 +1,8 @@
 """Text that becomes part of the page, by whatever fault, runs nothing and asks nobody."""
 
-from playwright.sync_api import Browser
+from collections.abc import Callable
+
+from playwright.sync_api import Page
 
 # As a fault in the cleaning of a hub's text would let it through.
 INTO_THE_PAGE = """() => {
@@ -23,10 +25,8 @@ INTO_THE_PAGE = """() => {
 BROKEN = ["script-src-attr", "script-src-elem", "img-src", "frame-src", "form-action", "connect-src"]
 
 
-def test_text_that_becomes_markup_runs_nothing_and_asks_nobody(browser: Browser, demo: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    asked: list[str] = []
+def test_text_that_becomes_markup_runs_nothing_and_asks_nobody(open_page: Callable[..., Page], demo: str) -> None:
+    page, asked = open_page(), list[str]()
     page.goto(demo)
     page.on("requestfinished", lambda request: asked.append(request.url))
     page.evaluate(INTO_THE_PAGE)
@@ -34,4 +34,3 @@ def test_text_that_becomes_markup_runs_nothing_and_asks_nobody(browser: Browser,
     page.wait_for_function("(all) => all.every((each) => window.broken.includes(each))", arg=BROKEN)
     assert page.evaluate("window.ran ?? null") is None
     assert [url for url in asked if "127.0.0.2" in url] == []
-    context.close()

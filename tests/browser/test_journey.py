@@ -81,6 +81,7 @@ def test_on_a_phone_from_search_to_a_pair(demo: str, journey: Page) -> None:
     expect(journey.locator("#panel .actions")).to_be_in_viewport()
     stop(journey)
     journey.locator("#panel .actions .filled").click()
+    expect(journey.get_by_role("button", name="Make the pair")).to_be_in_viewport()
     journey.get_by_role("button", name="Make the pair").click()
     expect_pair(journey)
     expect(journey.locator(".pair")).to_be_in_viewport()

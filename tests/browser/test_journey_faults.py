@@ -13,7 +13,7 @@ from hub_ui import app, services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import places
-from tests.browser.demo import Demo, whole_demo
+from tests.browser.demo import Demo
 from tests.browser.journey import stop
 from tests.faults import Fault
 from tests.faulty_hubs import running_hubs
@@ -24,12 +24,6 @@ DIAL = "civitai:122431"
 # On the screen: which others a browser has loaded differs from one visit to the next.
 LOADED = """() => [...document.querySelectorAll('.card img')].filter((image) =>
   image.getBoundingClientRect().top < innerHeight && image.naturalWidth > 1).length"""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with whole_demo(tmp_path_factory.mktemp("faults")) as running:
-        yield running
 
 
 @pytest.fixture

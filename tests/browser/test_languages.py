@@ -1,7 +1,9 @@
 """The page in Chinese and Japanese: nothing is cut off, too wide or out of reach in their words."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from hub_ui.i18n import LANGUAGES
 from tests.browser import axe
@@ -25,9 +27,8 @@ def faults(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("code", ["ja", *(pytest.param(code, marks=pytest.mark.journeys) for code in OTHERS)])
-def test_everything_fits_in_the_words_of_the_language(browser: Browser, demo: str, code: str) -> None:
-    context = browser.new_context(locale=code, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    page = context.new_page()
+def test_everything_fits_in_the_words_of_the_language(open_page: Callable[..., Page], demo: str, code: str) -> None:
+    page = open_page(locale=code, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     for name in PAGES:
         page.goto(f"{demo}{name}")
         assert page.evaluate("document.documentElement.lang") == code
@@ -35,4 +36,3 @@ def test_everything_fits_in_the_words_of_the_language(browser: Browser, demo: st
             page.set_viewport_size({"width": width, "height": 900})
             assert faults(page) == [], (name, width)
         assert axe.violations(page) == [], name
-    context.close()

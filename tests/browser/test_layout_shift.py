@@ -1,13 +1,12 @@
 """Nothing moves under a person's eyes or finger: neither while a page comes, nor after a click, which counts too."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import places
-from tests.browser.demo import Demo, whole_demo
+from tests.browser.demo import Demo
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts, shifts
 from tests.browser.places import come_to_rest
 from tests.faults import Fault
@@ -23,18 +22,10 @@ BOTH_WIDTHS = pytest.mark.parametrize("page", [1440, pytest.param(390, marks=pyt
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": request.param, "height": 844})
-    context.add_init_script(COUNT_SHIFTS)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Demo]:
-    """With a catalog that has seen nothing yet."""
-    with whole_demo(tmp_path) as running:
-        yield running
+def page(open_page: Callable[..., Page], request: pytest.FixtureRequest) -> Page:
+    page = open_page(viewport={"width": request.param, "height": 844})
+    page.add_init_script(COUNT_SHIFTS)
+    return page
 
 
 @pytest.mark.journeys

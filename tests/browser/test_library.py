@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from connectors.ref import Ref
 from tests.browser import places
 from tests.browser.axe import violations
-from tests.browser.demo import Demo, whole_demo
+from tests.browser.demo import Demo
 
 pytestmark = pytest.mark.browser
 ROBOT, DIAL = "civitai:900103", "civitai:122431"
@@ -20,12 +20,6 @@ def remove_all(demo: Demo) -> None:
     """For good: nothing is left to be undone."""
     demo.services.changes.remove(demo.services.library.entries())
     demo.services.changes.empty()
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with whole_demo(tmp_path_factory.mktemp("library")) as running:
-        yield running
 
 
 @pytest.fixture
@@ -46,7 +40,12 @@ def test_a_lora_is_found_opened_noted_and_removed(demo: Demo, page: Page) -> Non
     find.fill("dial")
     expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
     expect(find).to_be_focused()
-    page.get_by_role("link", name="Detail Dial", exact=True).click()
+    row = page.get_by_role("link", name="Detail Dial", exact=True)
+    row.press("Enter")
+    expect(page.locator("#panel h2")).to_have_text("Detail Dial")
+    page.keyboard.press("Escape")
+    expect(row).to_be_focused()
+    row.click()
     page.get_by_label("Note").fill("Good for leaves")
     page.get_by_label("Add a tag").focus()
     expect(page.locator(".shelf .snippet")).to_have_text("Good for leaves")
@@ -111,14 +110,6 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     page.goto(demo.url)
     places.drop(page, "x.safetensors", data)
     expect(page.locator("#panel h2")).to_have_text(entry.title)
-
-
-def test_the_keyboard_opens_an_entry_and_escape_goes_back_to_its_row(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?view=library")
-    page.get_by_role("link", name="Detail Dial", exact=True).press("Enter")
-    expect(page.locator("#panel h2")).to_have_text("Detail Dial")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Detail Dial", exact=True)).to_be_focused()
 
 
 @pytest.mark.parametrize("size", [PHONE, {"width": 1440, "height": 900}])

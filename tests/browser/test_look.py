@@ -1,7 +1,9 @@
 """What only a browser can tell of the look: with forced colours, without motion, and enlarged to 200 %."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import places
 from tests.browser.layout import beyond_the_window, too_wide, unreachable
@@ -21,36 +23,30 @@ MOVES = """() => document.getAnimations().filter((each) => each.playState === 'r
   .map((each) => each.effect.target?.className || each.animationName)"""
 
 
-def test_with_forced_colours_what_is_chosen_still_looks_otherwise(browser: Browser, demo: str) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 844}, forced_colors="active")
-    page = context.new_page()
+def test_with_forced_colours_what_is_chosen_still_looks_otherwise(open_page: Callable[..., Page], demo: str) -> None:
+    page = open_page(viewport={"width": 1440, "height": 844}, forced_colors="active")
     places.browse(page, f"{demo}?kind=style")
     page.locator(".card .hit").first.click()
     expect(page.locator("#panel .actions")).to_be_visible()
     page.locator("#hubs .dot").first.evaluate("(dot) => dot.classList.replace('good', 'down')")
     same = [pair for pair in PAIRS if len({str(page.locator(each).first.evaluate(COLOURS)) for each in pair}) == 1]
     assert same == []
-    context.close()
 
 
-def test_without_motion_nothing_moves_even_while_hubs_are_asked(browser: Browser, demo: str) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
-    page = context.new_page()
+def test_without_motion_nothing_moves_even_while_hubs_are_asked(open_page: Callable[..., Page], demo: str) -> None:
+    page = open_page(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
     page.goto(demo)
     page.evaluate("document.querySelector('#hubs .dot').className = 'dot asked'")
     assert page.evaluate(MOVES) == []
     page.emulate_media(reduced_motion="no-preference")
     assert page.evaluate(MOVES) != []
-    context.close()
 
 
-def test_enlarged_to_twice_its_size_all_of_it_is_within_reach(browser: Browser, demo: str) -> None:
+def test_enlarged_to_twice_its_size_all_of_it_is_within_reach(open_page: Callable[..., Page], demo: str) -> None:
     """A window of 1280 × 1024 at 200 % has room for 640 × 512."""
     found = {}
     for place in ("browse", "compare_expert", "settings"):
-        context = browser.new_context(viewport={"width": 640, "height": 512}, device_scale_factor=2)
-        page: Page = context.new_page()
+        page = open_page(viewport={"width": 640, "height": 512}, device_scale_factor=2)
         places.PLACES[place](page, demo)
         found[place] = [*unreachable(page), *too_wide(page), *beyond_the_window(page)]
-        context.close()
     assert found == {"browse": [], "compare_expert": [], "settings": []}

@@ -11,28 +11,21 @@ from urllib.parse import quote
 
 import pytest
 from diffusers import UNet2DConditionModel
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from playwright.sync_api import Page, Route, expect
 
 from connectors.query import Query
-from tests.browser.demo import Demo, whole_demo
+from tests.browser.demo import Demo
 from tests.browser.places import MAKING
 
 pytestmark = pytest.mark.browser
-PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with whole_demo(tmp_path_factory.mktemp("stage")) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="module")
-def refs(stage: Demo) -> tuple[str, ...]:
+def refs(whole: Demo) -> tuple[str, ...]:
     """Two LoRAs for the demo's own base, in the library."""
-    groups = stage.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
+    groups = whole.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
     loras = [lora for group in groups for answer in group if answer.page for lora in answer.page.loras]
-    return tuple(str(stage.services.downloads.pull(lora.ref).ref) for lora in loras[:2])
+    return tuple(str(whole.services.downloads.pull(lora.ref).ref) for lora in loras[:2])
 
 
 @contextmanager
@@ -54,10 +47,10 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             go.set()
 
 
-def address(stage: Demo, *refs: str, **settings: Any) -> str:
+def address(whole: Demo, *refs: str, **settings: Any) -> str:
     given = "".join(f"&lora={quote(ref)}" for ref in refs)
     asked = "".join(f"&{name}={value}" for name, value in {"steps": 3, "prompt": "a red circle", **settings}.items())
-    return f"{stage.url}?view=try{given}{asked}"
+    return f"{whole.url}?view=try{given}{asked}"
 
 
 def make(page: Page) -> None:
@@ -65,9 +58,9 @@ def make(page: Page) -> None:
 
 
 def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
-    stage: Demo, refs: tuple[str, ...], page: Page
+    whole: Demo, refs: tuple[str, ...], page: Page
 ) -> None:
-    page.goto(f"{stage.url}?base=tiny-shapes")
+    page.goto(f"{whole.url}?base=tiny-shapes")
     page.locator(".card:has(.try) .hit").first.focus()
     page.locator(".card .try").first.click()
     line = page.get_by_role("slider", name=re.compile("^Compare without and with"))
@@ -80,9 +73,9 @@ def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
 
 
 def test_a_row_of_weights_is_gone_through_by_arrows_and_its_weight_is_the_forms(
-    stage: Demo, refs: tuple[str, ...], page: Page
+    whole: Demo, refs: tuple[str, ...], page: Page
 ) -> None:
-    page.goto(address(stage, refs[0], sheet="strip", weights="0,0.5,1.2"))
+    page.goto(address(whole, refs[0], sheet="strip", weights="0,0.5,1.2"))
     make(page)
     first = page.locator(".strip .tile").first
     expect(first).to_be_visible(timeout=MAKING)
@@ -95,44 +88,11 @@ def test_a_row_of_weights_is_gone_through_by_arrows_and_its_weight_is_the_forms(
     expect(page.locator("#pair .under")).to_have_attribute("alt", re.compile("1.2$"))
 
 
-def test_a_page_that_is_loaded_again_meanwhile_and_a_second_tab_end_in_the_pair(
-    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with held(monkeypatch) as go:
-        page.goto(address(stage, refs[0], seed=11, steps=12))
-        make(page)
-        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
-        page.reload()
-        expect(page.locator("#stop")).to_be_visible()
-        second = page.context.new_page()
-        second.goto(page.url)
-        expect(second.locator("#stop")).to_be_visible()
-        go.set()
-    for each in (page, second):
-        expect(each.locator("#pair")).to_be_visible(timeout=MAKING)
-        expect(each.locator("#start")).to_be_visible()
-
-
-def test_the_preview_is_where_the_pair_will_stay(
-    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with held(monkeypatch) as go:
-        page.goto(address(stage, refs[0], seed=12, steps=12))
-        make(page)
-        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
-        before = page.locator(".frame").bounding_box()
-        go.set()
-    expect(page.locator("#pair")).to_be_visible(timeout=MAKING)
-    assert page.locator(".frame").bounding_box() == before
-    assert before is not None
-    assert (round(before["width"]), round(before["height"])) == (384, 384)
-
-
 def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
-    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+    whole: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch):
-        page.goto(address(stage, refs[0], seed=13, steps=12))
+        page.goto(address(whole, refs[0], seed=13, steps=12))
         make(page)
         expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
         page.locator("#prompt").fill("a blue square")
@@ -142,8 +102,8 @@ def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
     expect(page.locator("#prompt")).to_have_value("a blue square")
 
 
-def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...], page: Page) -> None:
-    page.goto(address(stage, *refs, seed=14))
+def test_clicks_in_quick_succession_all_count(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
+    page.goto(address(whole, *refs, seed=14))
 
     def late(route: Route) -> None:
         page.wait_for_timeout(150)
@@ -161,9 +121,9 @@ def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...]
 
 
 def test_a_field_that_is_wrong_is_said_beside_it_when_it_is_left(
-    stage: Demo, refs: tuple[str, ...], page: Page
+    whole: Demo, refs: tuple[str, ...], page: Page
 ) -> None:
-    page.goto(address(stage, refs[0]))
+    page.goto(address(whole, refs[0]))
     page.get_by_label("Steps").fill("9000")
     page.keyboard.press("Tab")
     expect(page.locator("#problem-steps")).to_have_text("Choose between 1 and 500 steps.")
@@ -172,25 +132,11 @@ def test_a_field_that_is_wrong_is_said_beside_it_when_it_is_left(
     expect(page.locator("#problem-steps")).to_have_text("")
 
 
-def test_back_and_forward_show_the_form_of_each_address(stage: Demo, refs: tuple[str, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], prompt="one"))
-    page.goto(address(stage, refs[1], prompt="two"))
+def test_back_and_forward_show_the_form_of_each_address(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
+    page.goto(address(whole, refs[0], prompt="one"))
+    page.goto(address(whole, refs[1], prompt="two"))
     page.go_back()
     expect(page.locator("#prompt")).to_have_value("one")
     page.go_forward()
     expect(page.locator("#prompt")).to_have_value("two")
     expect(page.locator("#making [name=lora]")).to_have_value(refs[1])
-
-
-def test_on_a_phone_the_button_is_in_sight_and_what_is_made_comes_into_view(
-    stage: Demo, refs: tuple[str, ...], browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = browser.new_context(viewport=PHONE, has_touch=True)
-    phone = context.new_page()
-    with held(monkeypatch):
-        phone.goto(address(stage, refs[0], seed=15, steps=12))
-        expect(phone.locator("#start")).to_be_in_viewport()
-        make(phone)
-        expect(phone.locator("#preview")).to_be_in_viewport(timeout=MAKING)
-        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    context.close()

@@ -1,14 +1,14 @@
 """A page of another web site, open in the same browser as a shared page that somebody has signed in to."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.hub_ui.web.test_visitors import LORA, gated_space
 
@@ -46,11 +46,10 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def visitor(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    context.add_init_script(path=SCRIPT)
-    yield context.new_page()
-    context.close()
+def visitor(open_page: Callable[..., Page]) -> Page:
+    page = open_page()
+    page.context.add_init_script(path=SCRIPT)
+    return page
 
 
 def sign_in(page: Page, url: str, account: str) -> None:

@@ -1,10 +1,11 @@
 """Cards are ticked for a comparison in a real browser: over searches, without JavaScript, and up to its winner."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import axe, places
 
@@ -17,8 +18,12 @@ def tick(page: Page, title: str) -> None:
     card.get_by_role("checkbox").check()
 
 
-def test_what_is_ticked_in_several_searches_is_compared(demo: str, page: Page) -> None:
+def test_what_is_ticked_in_several_searches_is_compared_unless_it_is_unticked(demo: str, page: Page) -> None:
     page.goto(f"{demo}?q=robot")
+    tick(page, "SKS Robot")
+    page.get_by_role("button", name="Untick all").click()
+    expect(page.locator("#tray")).to_be_hidden()
+    expect(page.get_by_role("checkbox", name="Compare SKS Robot")).not_to_be_checked()
     tick(page, "SKS Robot")
     expect(page.locator("#ticked")).to_contain_text("One LoRA: tick another one")
     page.locator("#q").fill("snowfall")
@@ -33,26 +38,17 @@ def test_what_is_ticked_in_several_searches_is_compared(demo: str, page: Page) -
     expect(page.locator("#stack .layer")).to_have_count(2)
 
 
-def test_the_tray_goes_when_nothing_is_ticked(demo: str, page: Page) -> None:
-    page.goto(f"{demo}?q=robot")
-    tick(page, "SKS Robot")
-    page.get_by_role("button", name="Untick all").click()
-    expect(page.locator("#tray")).to_be_hidden()
-    expect(page.get_by_role("checkbox", name="Compare SKS Robot")).not_to_be_checked()
-
-
-def test_without_javascript_the_ticked_cards_of_a_page_are_compared(demo: str, browser: Browser) -> None:
-    page = browser.new_page(java_script_enabled=False)
+def test_without_javascript_the_ticked_cards_of_a_page_are_compared(demo: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(java_script_enabled=False)
     page.goto(f"{demo}?q=robot&ask=1")
     tick(page, "SKS Robot")
     tick(page, "sks-robot")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#stack .layer")).to_have_count(2)
-    page.close()
 
 
 def test_of_four_ticked_cards_the_winner_is_kept_and_the_proof_opens_elsewhere(
-    demo: str, page: Page, browser: Browser, tmp_path: Path
+    demo: str, page: Page, open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     page.goto(f"{demo}?base=tiny-shapes")
     for title in ("Snowfall", "Size Slider", "SKS Robot", "top-hat-tiny"):
@@ -76,9 +72,8 @@ def test_of_four_ticked_cards_the_winner_is_kept_and_the_proof_opens_elsewhere(
     expect(page.get_by_role("status").filter(has_text="3 LoRAs removed.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("form.said").get_by_role("button", name="Undo")).to_have_count(0)
-    other = browser.new_context().new_page()
+    other = open_page()
     other.goto(demo)
     places.drop(other, "proof.png", (tmp_path / "proof.png").read_bytes(), "image/png")
     other.get_by_role("link", name="See the ranking").click(timeout=places.WAIT)
     expect(other.get_by_role("heading", name="Ranking · 4 blind choices")).to_be_visible()
-    other.context.close()
