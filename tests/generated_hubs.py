@@ -30,8 +30,6 @@ T = TypeVar("T")
 # The first LoRA of each hub; each later one is a little newer.
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = timedelta(minutes=10)
-_BASES = (("SDXL 1.0", "stabilityai/stable-diffusion-xl-base-1.0"), ("Flux.1 D", "black-forest-labs/FLUX.1-dev"))
-_WORDS = ("ink", "fog", "neon", "paper", "anime", "castle", "portrait", "felt", "watercolor", "robot", "harbour")
 _ORIGIN = "http://127.0.0.1"
 
 
@@ -104,72 +102,58 @@ class _CivitaiLists(CivitaiHub):
 
 
 def civitai_model(number: int) -> Model:
-    file = {
-        "id": number * 3 + 1,
-        "name": f"{_slug(number)}.safetensors",
-        "sizeKB": 36_000 + number % 5_000,
-        "type": "Model",
-        "metadata": {"format": "SafeTensor"},
-        "hashes": {"SHA256": _hex("civitai", number).upper(), "AutoV3": _hex("v3", number)[:12].upper()},
-        "primary": True,
-    }
+    hashes = {"SHA256": _hex("civitai", number).upper()}
+    file = {"id": number * 3 + 1, "name": f"{number}.safetensors", "sizeKB": 36_000, "type": "Model", "hashes": hashes}
+    stats = {"downloadCount": number % 9_973, "thumbsUpCount": number % 997}
     version = {
         "id": number * 2 + 1,
         "name": "v1",
-        "baseModel": _BASES[number % 2][0],
+        "baseModel": "SDXL 1.0",
         "publishedAt": _date(number),
-        "trainedWords": [f"{_word(number)}style"],
-        "files": [file],
+        "trainedWords": [f"style{number}"],
+        "files": [{**file, "metadata": {"format": "SafeTensor"}, "primary": True}],
         "images": [],
-        "stats": {"downloadCount": number % 9_973, "thumbsUpCount": number % 997},
+        "stats": stats,
     }
     data = {
         "id": number + 1,
-        "name": _title(number),
-        "description": f"<p>A {_word(number)} style, number {number}.</p>",
+        "name": f"Style {number}",
         "type": "LORA",
-        "nsfw": False,
         "nsfwLevel": 1,
-        "tags": ["style", _word(number), _word(number // 11)],
-        "creator": {"username": f"maker{number % 400}"},
-        "allowCommercialUse": ["Image"],
-        "stats": version["stats"],
+        "tags": ["style"],
+        "creator": {"username": _maker(number)},
+        "stats": stats,
         "modelVersions": [version],
     }
     return Model(id=number + 1, data=data)
 
 
 def huggingface_repo(number: int) -> Repo:
-    name, base = f"maker{number % 400}/{_slug(number)}-lora", _BASES[number % 2][1]
-    date, path = _date(number), f"{_slug(number)}.safetensors"
-    files = {path: RepoFile(path=path, recorded={"size": 40_000_000 + number, "lfs": {"sha256": _hex("hf", number)}})}
+    name, date, path = f"{_maker(number)}/style-{number}", _date(number), f"{number}.safetensors"
+    files = {path: RepoFile(path=path, recorded={"size": 40_000_000, "lfs": {"sha256": _hex("hf", number)}})}
     info = {
         "_id": _hex("id", number)[:24],
         "id": name,
-        "author": name.partition("/")[0],
+        "author": _maker(number),
         "lastModified": date,
         "createdAt": date,
         "downloads": number % 7_919,
         "likes": number % 101,
-        "tags": ["diffusers", "lora", f"base_model:{base}", f"base_model:adapter:{base}", _word(number)],
-        "pipeline_tag": "text-to-image",
-        "cardData": {"base_model": base, "instance_prompt": f"{_word(number)}style", "license": "apache-2.0"},
+        "tags": ["lora", "base_model:adapter:black-forest-labs/FLUX.1-dev"],
     }
     commit = Commit(sha=_hex("commit", number)[:40], date=date, title="Upload model", files=files)
     return Repo(id=name, info=info, commits=(commit,))
 
 
 def replicate_model(number: int) -> dict[str, Any]:
-    is_lora = number % 5 != 4
-    owner, name = f"maker{number % 400}", f"{_slug(number)}-{'flux' if is_lora else 'llama'}"
-    inputs = ("prompt", "replicate_weights", "lora_scale", "extra_lora", "extra_lora_scale") if is_lora else ("top_p",)
+    name = f"style-{number}"
+    inputs = ("top_p",) if number % 5 == 4 else ("prompt", "replicate_weights", "lora_scale")
     schema = {"properties": {each: {"type": "string"} for each in inputs}}
     return {
-        "url": f"https://replicate.com/{owner}/{name}",
-        "owner": owner,
+        "url": f"https://replicate.com/{_maker(number)}/{name}",
+        "owner": _maker(number),
         "name": name,
         "visibility": "public",
-        "description": f"A {_word(number)} style",
         "run_count": number % 5_003,
         "latest_version": {
             "id": _hex("replicate", number),
@@ -187,13 +171,5 @@ def _hex(kind: str, number: int) -> str:
     return hashlib.sha256(f"{kind} {number}".encode()).hexdigest()
 
 
-def _word(number: int) -> str:
-    return _WORDS[number % len(_WORDS)]
-
-
-def _title(number: int) -> str:
-    return f"{_word(number).title()} {_word(number // 11).title()} {number}"
-
-
-def _slug(number: int) -> str:
-    return f"{_word(number)}-{_word(number // 11)}-{number}"
+def _maker(number: int) -> str:
+    return f"maker{number % 400}"

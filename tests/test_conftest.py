@@ -1,10 +1,13 @@
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio import http_server
 
 from tests.conftest import spread
+from tests.corpus import absence, check
 from tests.suites import ROOT
 
 
@@ -33,3 +36,25 @@ BROWSER = ["browser/test_c.py::1", "browser/test_d.py::1"]
 )
 def test_each_worker_begins_with_its_share_of_the_slow_modules(workers: int, found: list[str]) -> None:
     assert [test.name for test in spread(items(*QUICK, *WEB, *BROWSER), workers)] == found
+
+
+def test_each_process_of_a_run_looks_for_free_ports_of_its_own() -> None:
+    first = http_server.INITIAL_PORT_VALUE
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1")
+    assert first == 7960 + 100 * int(worker.removeprefix("gw"))
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    there, absent = tmp_path / "there", tmp_path / "absent"
+    there.mkdir()
+    (there / "a.json").touch()
+    assert absence(there, there) is None
+    assert absence(there, absent) == f"There are no recordings at {absent}."
+    assert absence(absent, absent) == f"There are no recordings at {absent} and {absent}."
+
+
+def test_in_ci_its_absence_is_an_error() -> None:
+    with pytest.raises(pytest.UsageError, match="no recordings"):
+        check({"CI": "true"}, "There are no recordings.")
+    check({"CI": "true"}, None)
+    check({}, "There are no recordings.")

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -65,6 +65,7 @@ def count_test_lines() -> int:
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
 
 
+@cache
 def read_sources(root: Path = ROOT) -> list[Source]:
     paths = sorted(path for package in ("connectors", "hub_ui") for path in (root / package).rglob("*.py"))
     return [Source(module=module_name(path, root), path=path, text=path.read_text(encoding="utf-8")) for path in paths]

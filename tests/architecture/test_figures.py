@@ -1,3 +1,8 @@
+"""How large the source is and of what, and that its names use the standard words instead of old ones."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -7,6 +12,7 @@ from tests.architecture.figures import called_once, figures, is_participle, leng
 from tests.architecture.sources import Source, read_sources
 
 SOURCES = read_sources()
+SHIPPED = [source for source in SOURCES if source.is_shipped]
 
 
 def test_the_shipped_source_keeps_its_limits() -> None:
@@ -45,3 +51,44 @@ def test_a_run_of_equal_lines_is_found_wherever_it_stands() -> None:
     run = "".join(f"x{number} = {number}\n" for number in range(12))
     assert repetitions([source(f"a = 1\n{run}"), source(run)]) == [["made_up:2", "made_up:1"]]
     assert repetitions([source(run), source(run.replace("x5", "y"))]) == []
+
+
+# The kind of what is named, and a word that it must not have for a name.
+OLD = [line.split("\t") for line in Path(__file__).with_name("old_words.tsv").read_text().splitlines()]
+MODULES, CLASSES, FUNCTIONS = (
+    frozenset(word for of, word in OLD if of == kind) for kind in ("module", "class", "function")
+)
+
+
+def names(source: Source) -> Iterator[tuple[str, frozenset[str]]]:
+    """The names that a module defines, each with the words it must not use."""
+    yield source.module.rpartition(".")[2], MODULES
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name.lstrip("_"), CLASSES
+    for function in source.functions:
+        yield function.name.lstrip("_"), FUNCTIONS
+
+
+def test_no_name_is_an_old_word() -> None:
+    assert [f"{source.module}: {name}" for source in SHIPPED for name, old in names(source) if name in old] == []
+
+
+@pytest.mark.parametrize("text", ["class _Sheet: ...", "class A:\n    def told(self): ...", "def _held(): ..."])
+def test_an_old_word_is_seen_wherever_it_stands(text: str) -> None:
+    assert any(name in old for name, old in names(source(text)))
+
+
+def constants(source: Source) -> Iterator[str]:
+    """The names that a module assigns at its top, as often as it does."""
+    for node in source.tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        assigned = (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+        yield from (name for name in assigned if name != "_")
+
+
+def test_a_module_gives_a_name_once() -> None:
+    counted = {source.module: Counter(constants(source)) for source in SHIPPED}
+    assert [f"{module}: {name}" for module, found in counted.items() for name, n in found.items() if n > 1] == []

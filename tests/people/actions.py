@@ -273,7 +273,7 @@ def sign_in(visit: Visit) -> None:
     link = visit.browser.one("#huggingface a.button")
     visit.browser.go(str(link["href"]))
     if "logout" not in str(link["href"]):
-        visit.browser.submit("form", "button[value=yes]", values={"account": visit.person.account})
+        visit.browser.submit("form", values={"account": visit.person.account})
         settings(visit)
         assert visit.person.account in visit.browser.one("#huggingface").get_text()
 

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import zstandard
 from PIL import Image, ImageDraw
 
@@ -69,12 +70,8 @@ class Colours:
                 small = image.convert("RGB").resize((64, 64), Image.Resampling.NEAREST)
         except (OSError, ValueError, SyntaxError):
             return False
-        pixels = list(zip(*[iter(small.tobytes())] * 3, strict=True))
-        return all(
-            sum(all(abs(a - b) <= _OFF for a, b in zip(pixel, colour, strict=True)) for pixel in pixels)
-            >= _SHARE * len(pixels)
-            for colour in self.three
-        )
+        pixels = np.asarray(small, dtype=int).reshape(-1, 3)
+        return all((abs(pixels - colour).max(axis=1) <= _OFF).mean() >= _SHARE for colour in self.three)
 
 
 @dataclass(frozen=True, kw_only=True)

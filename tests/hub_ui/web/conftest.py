@@ -26,25 +26,15 @@ PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
 @pytest.fixture(scope="module")
-def local_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     with served(tmp_path_factory.mktemp("local")) as visitor:
         yield visitor
 
 
 @pytest.fixture(scope="module")
-def hosted_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     with served(tmp_path_factory.mktemp("hosted"), hosted=True) as visitor:
         yield visitor
-
-
-@pytest.fixture
-def local(local_page: Visitor) -> Visitor:
-    return local_page
-
-
-@pytest.fixture
-def hosted(hosted_page: Visitor) -> Visitor:
-    return hosted_page
 
 
 @contextmanager

@@ -80,12 +80,12 @@ def test_metrics_of_a_hosted_page_are_for_who_runs_it(watched: Visitor, headers:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}])
-def test_a_page_without_a_token_has_none_to_guess(hosted_page: Visitor, headers: dict[str, str]) -> None:
-    assert replace(hosted_page, headers=headers).get("metrics").status_code == 401
+def test_a_page_without_a_token_has_none_to_guess(hosted: Visitor, headers: dict[str, str]) -> None:
+    assert replace(hosted, headers=headers).get("metrics").status_code == 401
 
 
-def test_on_ones_own_computer_metrics_need_no_token(local_page: Visitor) -> None:
-    assert local_page.get("metrics").status_code == 200
+def test_on_ones_own_computer_metrics_need_no_token(local: Visitor) -> None:
+    assert local.get("metrics").status_code == 200
 
 
 def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready_and_a_base_that_it_lacks_is_missing(

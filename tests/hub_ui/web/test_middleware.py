@@ -11,10 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import HostCheck, visible_path
 from hub_ui.web.requests import Refused
-from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.conftest import open_client, with_settings
+from tests.hub_ui.web.raw import Visitor
 
 
 def refusal(hosts: HostCheck, **headers: str) -> str:
@@ -57,11 +59,11 @@ def test_another_origin_is_refused_by_name(origin: str) -> None:
     assert f"Another web page ({origin})" in refusal(HostCheck(Starlette()), host="127.0.0.1:7860", origin=origin)
 
 
-def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(tmp_path: Path, home: Path) -> None:
-    with served(tmp_path, allowed_hosts=frozenset({"box.example"})) as visitor:
-        named = replace(visitor, headers={"Host": "box.example", "Origin": "https://box.example"})
-        assert (named.get("config").status_code, named.get("").status_code) == (200, 200)
-    environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
+def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(built: Services, tmp_path: Path) -> None:
+    own = {"Host": "box.example", "Origin": "https://box.example"}
+    with open_client(with_settings(built, allowed_hosts=frozenset({"box.example"})), tmp_path) as client:
+        assert client.get("/", headers=own).status_code == 200
+    environ = {"HUB_UI_HOME": str(tmp_path), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
     assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
 
 

@@ -44,7 +44,7 @@ def test_the_thread_of_a_job_has_the_quota_of_the_visitor_who_started_it() -> No
     assert found == ["of ada", ""]
 
 
-def test_a_job_knows_the_port_of_its_server_which_a_gpu_process_lets_go() -> None:
+def test_a_job_knows_the_port_of_its_server_which_a_gpu_process_lets_go_and_whose_queue_rests() -> None:
     server, found = gr.Server(), list[int | None]()
 
     @server.post("/make")
@@ -55,7 +55,9 @@ def test_a_job_knows_the_port_of_its_server_which_a_gpu_process_lets_go() -> Non
     with gradio_settings():
         _app, url, _share = server.launch(prevent_thread_lock=True, quiet=True, _frontend=False)
         assert TestClient(server).post("/make").status_code == 200
+        waiting = server.get_blocks()._queue
         server.get_blocks().close(verbose=False)
+    assert (type(waiting), waiting.max_size) == (RestingQueue, 2000)
     assert found == [int(url.rstrip("/").rpartition(":")[2])]
 
 
@@ -115,15 +117,6 @@ def test_the_queue_looks_for_nothing_before_somebody_asks(monkeypatch: pytest.Mo
 
     asyncio.run(ask_late())
     assert looks != []
-
-
-def test_a_server_has_the_queue_that_rests() -> None:
-    with gradio_settings():
-        server = gr.Server()
-        server.launch(prevent_thread_lock=True, quiet=True, _frontend=False)
-        found = server.get_blocks()._queue
-        server.get_blocks().close(verbose=False)
-    assert (type(found), found.max_size) == (RestingQueue, 2000)
 
 
 def test_a_page_sums_up_no_events_and_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,20 +143,12 @@ def png(side: int = 8) -> bytes:
     return held.getvalue()
 
 
-def upload(
-    client: TestClient, data: bytes = b"", *, name: str = "a.png", field: str = "file", part: bool = True
-) -> str:
+def upload(site: TestClient, data: bytes = b"", *, name: str = "a.png", field: str = "file", part: bool = True) -> str:
     """Its name, as a later form field gives it back."""
-    answer = client.post("/upload", files={field: (name, data or png())}, headers=PART if part else {})
+    answer = site.post("/upload", files={field: (name, data or png())}, headers=PART if part else {})
     found = re.search(r'value="([\w-]{20,})"', answer.text)
     assert found, answer.text
     return found[1]
-
-
-@pytest.fixture
-def client(site: TestClient) -> TestClient:
-    """What is uploaded has a name of its own."""
-    return site
 
 
 @pytest.fixture
@@ -164,25 +156,25 @@ def kept(tmp_path: Path) -> UploadedFiles:
     return UploadedFiles(folder=tmp_path, pixels=10_000)
 
 
-def test_an_uploaded_image_is_shown_again_a_phones_too(client: TestClient) -> None:
+def test_an_uploaded_image_is_shown_again_a_phones_too(site: TestClient) -> None:
     held, image = io.BytesIO(), Image.new("RGB", (8, 8))
     image.save(held, "MPO", save_all=True, append_images=[image])
     for data, media_type in ((png(), "image/png"), (held.getvalue(), "image/jpeg")):
-        found = client.get(f"/uploaded?name={upload(client, data)}")
+        found = site.get(f"/uploaded?name={upload(site, data)}")
         assert (found.content, found.headers["content-type"]) == (data, media_type)
         assert found.headers["cache-control"].startswith("private")
         assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
 
 
 @pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"<script>alert(1)</script>", b"\x89PNG\r\n\x1a\nx"])
-def test_what_is_no_image_is_not_handed_on_whatever_it_is_called(client: TestClient, data: bytes) -> None:
-    found = client.get(f"/uploaded?name={upload(client, data)}")
+def test_what_is_no_image_is_not_handed_on_whatever_it_is_called(site: TestClient, data: bytes) -> None:
+    found = site.get(f"/uploaded?name={upload(site, data)}")
     assert (found.status_code, data in found.content) == (404, False)
 
 
 @pytest.mark.parametrize("name", ["x" * 32, "../../../../etc/passwd", "", "a b", "x" * 61])
-def test_a_name_that_nobody_was_given_leads_nowhere(client: TestClient, name: str) -> None:
-    assert client.get("/uploaded", params={"name": name}).status_code in (404, 422)
+def test_a_name_that_nobody_was_given_leads_nowhere(site: TestClient, name: str) -> None:
+    assert site.get("/uploaded", params={"name": name}).status_code in (404, 422)
 
 
 def test_an_image_of_too_many_pixels_is_refused_and_gone_and_an_upload_is_its_visitors_alone(
@@ -211,27 +203,27 @@ def test_a_file_keeps_as_much_of_its_name_as_any_disk_can_hold(given: str, plain
 
 
 @pytest.mark.parametrize("sent", [{"files": {"file": ("a.png", b"")}}, {"data": {"file": "text"}}, {"content": b"x"}])
-def test_a_request_without_a_file_is_told_so(client: TestClient, sent: dict[str, object]) -> None:
-    answer = client.post("/upload", headers=PART, **sent)  # type: ignore[arg-type]
+def test_a_request_without_a_file_is_told_so(site: TestClient, sent: dict[str, object]) -> None:
+    answer = site.post("/upload", headers=PART, **sent)  # type: ignore[arg-type]
     assert answer.status_code == 422
     assert "Choose a file first" in answer.text
 
 
-def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out_but_has_to_be_one(client: TestClient) -> None:
-    page = read(client.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
+def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out_but_has_to_be_one(site: TestClient) -> None:
+    page = read(site.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
     name = page.select("#chosen-image")[0]["value"]
     assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"
-    gone = client.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
+    gone = site.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
     assert read(gone.text).select("#chosen-image")[0]["value"] == ""
-    answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
+    answer = site.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
     assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
 
 
-def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(client: TestClient) -> None:
+def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(site: TestClient) -> None:
     given, files = {"image": "s" * 32, "back": "view=try&made=depth"}, {"control_file": ("a.png", png())}
-    page = read(client.post("/upload", files=files, data=given, headers=PART).text)
+    page = read(site.post("/upload", files=files, data=given, headers=PART).text)
     assert page.select("#chosen-image")[0]["value"] == "s" * 32
-    plain = client.post("/upload", files=files, data=given).headers["location"]
+    plain = site.post("/upload", files=files, data=given).headers["location"]
     assert re.fullmatch(r"\./\?view=try&made=depth&image=s{32}&control=[\w-]{32}", plain)
 
 
@@ -245,9 +237,9 @@ def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path
     assert "uploaded an hour a person" in answers[1].text
 
 
-def give(client: TestClient, path: Path, name: str = "") -> str:
+def give(site: TestClient, path: Path, name: str = "") -> str:
     """The address of what the image says."""
-    answer = client.post("/upload", files={"file": (name or path.name, path.read_bytes())})
+    answer = site.post("/upload", files={"file": (name or path.name, path.read_bytes())})
     assert answer.status_code == 303
     return f"/{answer.headers['location']}"
 
@@ -264,21 +256,21 @@ def a1111(of_site: Services, tmp_path: Path) -> Path:
     return image(tmp_path / "a.png", parameters=NUMBERED)
 
 
-def test_the_page_of_an_image_says_how_it_was_made_until_it_is_forgotten(client: TestClient, a1111: Path) -> None:
-    page = read(client.get(give(client, a1111)).text)
+def test_the_page_of_an_image_says_how_it_was_made_until_it_is_forgotten(site: TestClient, a1111: Path) -> None:
+    page = read(site.get(give(site, a1111)).text)
     assert [title.text for title in page.select(".dropped h2")] == ["a.png"]
     assert [chip.text for chip in page.select(".dropped .chip")] == ["will be downloaded"]
     assert page.select(".dropped li a")[0]["href"] == "./?open=civitai%3A2%4020"
-    address = give(client, a1111)
+    address = give(site, a1111)
     name = address.partition("name=")[2]
-    assert client.post("/image/forget", data={"name": name}).headers["location"] == "../image"
-    assert client.get(address).status_code == 404
-    assert client.post("/image/forget", data={"name": name}, headers=PART).text == ""
+    assert site.post("/image/forget", data={"name": name}).headers["location"] == "../image"
+    assert site.get(address).status_code == 404
+    assert site.post("/image/forget", data={"name": name}, headers=PART).text == ""
 
 
-def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(client: TestClient, a1111: Path) -> None:
-    address = give(client, a1111)
-    page = read(client.get(address).text)
+def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(site: TestClient, a1111: Path) -> None:
+    address = give(site, a1111)
+    page = read(site.get(address).text)
     again = link(page, "Make it again")
     view = View.from_address(again.partition("?")[2])
     assert (view.page, view.settings.prompt, view.settings.seed) == ("try", "a cat", 5)
@@ -287,54 +279,54 @@ def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(cl
     assert "original" not in link(page, "Only fill in the form")
 
 
-def test_what_is_not_found_is_left_out_and_can_be_searched_for(client: TestClient, tmp_path: Path) -> None:
+def test_what_is_not_found_is_left_out_and_can_be_searched_for(site: TestClient, tmp_path: Path) -> None:
     text = A1111.replace("<lora:lora-2:0.7> ", "")
-    page = read(client.get(give(client, image(tmp_path / "a.png", parameters=text))).text)
+    page = read(site.get(give(site, image(tmp_path / "a.png", parameters=text))).text)
     assert link(page, "Search for it") == "./?q=nowhere"
     assert "lora=" not in link(page, "Make it without it")
 
 
-def test_a_whole_comparison_is_made_again_without_an_original_beside_it(client: TestClient, tmp_path: Path) -> None:
+def test_a_whole_comparison_is_made_again_without_an_original_beside_it(site: TestClient, tmp_path: Path) -> None:
     asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20")))
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
     png_metadata.save_comparison(made, tmp_path / "a.png")
-    page = read(client.get(give(client, tmp_path / "a.png")).text)
+    page = read(site.get(give(site, tmp_path / "a.png")).text)
     assert "original" not in link(page, "Make it again")
 
 
-def test_a_dropped_image_stands_on_the_page_at_once_and_asks_for_the_rest(client: TestClient, a1111: Path) -> None:
-    sent = client.post("/upload", files={"file": ("a.png", a1111.read_bytes())}, headers=PART)
+def test_a_dropped_image_stands_on_the_page_at_once_and_asks_for_the_rest(site: TestClient, a1111: Path) -> None:
+    sent = site.post("/upload", files={"file": ("a.png", a1111.read_bytes())}, headers=PART)
     waits = read(sent.text).select("[hx-get]")[0]
     assert (waits["hx-trigger"], waits["hx-target"]) == ("load", "#dropped")
-    part = read(client.get(f"/{waits['hx-get']}", headers={**PART, "HX-Target": "section#dropped"}).text)
+    part = read(site.get(f"/{waits['hx-get']}", headers={**PART, "HX-Target": "section#dropped"}).text)
     assert (part.html, link(part, "Make it again")[:12]) == (None, "./?view=try&")
 
 
 def test_a_clip_plays_on_the_page_and_is_made_again_without_an_original_beside_it(
-    client: TestClient, tmp_path: Path
+    site: TestClient, tmp_path: Path
 ) -> None:
     frames = (Image.new("RGB", (32, 16)),) * 3
     film = making.made(images=(GeneratedImage(image=frames[1], frames=frames, seconds=1.0),))
     png_metadata.save(film, 0, tmp_path / "a.mp4", suffix=".mp4")
-    page = read(client.get(give(client, tmp_path / "a.mp4")).text)
-    shown = client.get(f"/{page.select('.dropped video')[0]['src']}")
+    page = read(site.get(give(site, tmp_path / "a.mp4")).text)
+    shown = site.get(f"/{page.select('.dropped video')[0]['src']}")
     assert (shown.headers["content-type"], shown.content) == ("video/mp4", (tmp_path / "a.mp4").read_bytes())
     assert "seed=7" in link(page, "Make it without it")
     assert "original" not in link(page, "Make it without it")
 
 
 def test_an_image_that_says_nothing_is_told_in_place_and_markup_in_what_one_says_stays_text(
-    client: TestClient, tmp_path: Path
+    site: TestClient, tmp_path: Path
 ) -> None:
-    page = read(client.get(give(client, image(tmp_path / "plain.png"))).text)
+    page = read(site.get(give(site, image(tmp_path / "plain.png"))).text)
     assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
     assert page.find("a", string="Make it again") is None
-    page = read(client.get("/image").text)
+    page = read(site.get("/image").text)
     field = page.select("main input[type=file]")[0]
     form = page.find("form", id=field["form"])
     assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")
     text = A1111.replace("a cat", "<img src=x onerror=alert(1)> ${1}").replace("nowhere", "<b>x</b>")
-    page = client.get(give(client, image(tmp_path / "a.png", parameters=text), "<i>.png")).text
+    page = site.get(give(site, image(tmp_path / "a.png", parameters=text), "<i>.png")).text
     assert "<img src=x" not in page
     assert "<i>" not in page
     assert "<img src=x onerror=alert(1)> ${1}" in read(page).select(".dropped dl")[0].text

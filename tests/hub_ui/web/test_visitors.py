@@ -302,7 +302,7 @@ def sign_in(space: Visitor, account: str) -> Visitor:
     form = BeautifulSoup(consent.text, "html.parser").select_one("form")
     assert form is not None
     fields = {str(each["name"]): str(each.get("value", "")) for each in form.select("input[name]")}
-    fields |= {"account": account, "answer": "yes"}
+    fields |= {"account": account}
     address = urljoin(consent.url, str(form["action"]))
     back = requests.post(address, data=fields, allow_redirects=False, timeout=60).headers["location"]
     visitor, came = go(visitor, back.removeprefix(space.url))

@@ -31,20 +31,16 @@ KNOWN = Facets(
 )
 
 
-def group(name: str, query: Query | None = None, known: Facets | None = KNOWN, **options: Any) -> Group | None:
-    return next((g for g in facets.groups(query or Query(), known, **options) if g.facet == name), None)
+def group(name: str, query: Query | None = None, known: Facets | None = KNOWN, **options: Any) -> Group:
+    return next(g for g in facets.groups(query or Query(), known, **options) if g.facet == name)
 
 
 def counts(name: str, query: Query | None = None, known: Facets | None = KNOWN) -> dict[str, int | None]:
-    found = group(name, query, known)
-    assert found is not None
-    return {choice.value: choice.count for choice in found.choices}
+    return {choice.value: choice.count for choice in group(name, query, known).choices}
 
 
 def bars(name: str, query: Query | None = None, known: Facets | None = KNOWN) -> list[Bar]:
-    found = group(name, query, known)
-    assert found is not None
-    return [*found.bars]
+    return [*group(name, query, known).bars]
 
 
 def test_each_choice_tells_what_it_would_show() -> None:
@@ -88,7 +84,6 @@ def test_what_says_nothing_is_no_choice_nor_what_is_installed_for_a_visitor_and_
 def test_sizes_are_a_histogram_in_megabytes() -> None:
     known = Facets(counts={"size": {10_000_000: 4, 200_000_000: 8, 2**36: 2}})
     found = group("size", known=known)
-    assert found is not None
     assert [(bar.label, bar.height) for bar in found.bars] == [
         ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("+", 25),
     ]  # fmt: skip
@@ -140,7 +135,6 @@ def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
 
 def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[str, str], bool]]:
     found = group("quick", query, **options)
-    assert found is not None
     return [(choice.label, choice.field(found.facet), choice.on) for choice in found.choices]
 
 

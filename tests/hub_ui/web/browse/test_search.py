@@ -344,13 +344,6 @@ def test_load_more_reads_past_pages_without_anything_that_fits_or_says_so(
         assert (titles(made, last), last.has_more, last.note) == (found, False, note)
 
 
-def test_cards_know_from_where_on_the_list_holds_less(built: Services) -> None:
-    built.catalog.add([lora(1, title="Neon night"), lora(2, title="Neon")])
-    now = search.first_cards(built, Query(text="neon night"))
-    assert titles(built, now) == ["Neon night", "Neon"]
-    assert now.rings == {now.ids[1]: "With 1 of the 2 words:"}
-
-
 def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Services, hub: Hub) -> None:
     built.catalog.add([lora(1, title="neon")])
     hub.loras = [lora(2, title="neon night")]

@@ -97,7 +97,6 @@ def test_a_newer_version_is_ignored_from_its_entry(client: TestClient, built: Se
     check(client, kind="updates")
     page = read(client.get("/?view=library&open=civitai:1001@2001%233001").text)
     form = page.select_one(".entry form:has([value=ignore])")
-    assert form is not None
     data = {str(field["name"]): str(field["value"]) for field in form.select("input")}
     part = read(client.post("/library", data=data, headers=PART).text)
     assert chips(part) == ["gone from CivitAI"]

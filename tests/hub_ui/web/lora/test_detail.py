@@ -75,19 +75,6 @@ def test_a_fact_nobody_stated_has_no_row() -> None:
     assert rows(flatten(lora(1)), None) == ()
 
 
-@pytest.mark.parametrize(
-    ("access", "said"),
-    [
-        ("archived", "The hub keeps the page but no files."),
-        ("removed", "The hub no longer has this. What was seen of it stays here."),
-        ("generation-only", "The author allows generation on the hub only; there is nothing to download."),
-    ],
-)
-def test_what_can_not_be_had_says_so_and_can_not_be_tried(access: Any, said: str) -> None:
-    told = shown(lora(1, access=access))
-    assert (told["obstacle"], told["try_problem"]) == (said, said)
-
-
 def test_a_pickle_and_a_language_models_lora_are_named_as_what_they_are() -> None:
     one = version("civitai:1@10", files=(file("civitai:1@10#100", name="a.pt", format="pickle"),))
     assert "can run code" in shown(lora(1, versions=(one,)))["obstacle"]

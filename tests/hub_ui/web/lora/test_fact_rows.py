@@ -33,21 +33,23 @@ def on_sdxl(*claims: Claim, hub_word: str = "SDXL 1.0") -> Record:
     return record_with_header(flatten(lora(1, claims=said)), adapter(claims=claims))
 
 
-def row(name: str, record: Record, of: LoraFacts | None = None) -> Fact | None:
+NONE = Fact(name="", value="", source="", where="")
+
+
+def row(name: str, record: Record, of: LoraFacts | None = None) -> Fact:
+    """NONE where there is no such row."""
     facts = Facts(adapter=of) if of else None
-    return next((fact for fact in fact_rows.rows(record, facts) if fact.name == name), None)
+    return next((fact for fact in fact_rows.rows(record, facts) if fact.name == name), NONE)
 
 
 def value(name: str, record: Record, of: LoraFacts | None = None) -> str:
-    found = row(name, record, of)
-    return found.value if found else ""
+    return row(name, record, of).value
 
 
 def test_a_contradiction_shows_both_values_and_who_says_them_and_no_base_the_file_can_not_be_for() -> None:
     shown = row("Architecture", on_sdxl(header("architecture", "flux1")))
-    assert shown is not None
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "the file itself", ("CivitAI says SDXL 1.0",))
-    assert row("Base model", on_sdxl(header("architecture", "flux1"))) is None
+    assert row("Base model", on_sdxl(header("architecture", "flux1"))) is NONE
     record = on_sdxl(header("architecture", "sdxl"))
     assert {fact.others for fact in fact_rows.rows(record, None)} == {()}
 
@@ -55,10 +57,8 @@ def test_a_contradiction_shows_both_values_and_who_says_them_and_no_base_the_fil
 def test_an_assumption_is_shown_as_one_and_the_exact_place_of_a_value_is_kept() -> None:
     record = on_sdxl(claim("architecture", "flux1", source="probably"), hub_word="Brand New 1")
     shown = row("Architecture", record)
-    assert shown is not None
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "probably", ())
     shown = row("Base model", on_sdxl())
-    assert shown is not None
     assert (shown.value, shown.source, shown.where) == ("SDXL 1.0", "CivitAI", "modelVersions[0].baseModel")
 
 

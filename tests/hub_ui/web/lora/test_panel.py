@@ -105,22 +105,27 @@ def test_of_what_is_gone_nothing_is_read_and_what_its_hub_does_not_know_is_told(
 
 
 @dataclass(kw_only=True)
-class HubWithHistory(Hub):
+class FullHub(Hub):
     commits: tuple[Version, ...] = ()
+    shown: tuple[Example, ...] = ()
 
     def history(self, ref: Ref) -> tuple[Version, ...]:
         self._ask("history")
         return self.commits
 
+    def images(self, ref: Ref) -> tuple[Example, ...]:
+        self._ask("images")
+        return self.shown
+
 
 @pytest.fixture
-def repo(monkeypatch: pytest.MonkeyPatch) -> HubWithHistory:
+def repo(monkeypatch: pytest.MonkeyPatch) -> FullHub:
     ref = Ref(hub="huggingface", id="ada/ink-lines")
     commits = tuple(
         Version(ref=ref.at(letter * 40), name=letter * 8, description=title, updated_at="2026-01-01T00:00:00Z")
         for letter, title in (("a", "Train longer"), ("c", "First upload"))
     )
-    made = HubWithHistory(name="huggingface", loras=[stand_ins.lora("huggingface")], commits=commits)
+    made = FullHub(name="huggingface", loras=[stand_ins.lora("huggingface")], commits=commits)
     hubs: tuple[Connector, ...] = (made,)
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
     monkeypatch.setattr(Lookup, "inspect", lambda lookup, ref: FLUX)
@@ -131,7 +136,7 @@ def panels(built: Services) -> list[str]:
     return show(built, "huggingface:ada/ink-lines")
 
 
-def test_all_commits_of_an_open_repo_are_its_versions(repo: HubWithHistory, home: Path) -> None:
+def test_all_commits_of_an_open_repo_are_its_versions(repo: FullHub, home: Path) -> None:
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         *before, last = panels(built)
         assert "First upload" not in "".join(before)
@@ -143,7 +148,7 @@ def test_all_commits_of_an_open_repo_are_its_versions(repo: HubWithHistory, home
 
 
 def test_a_hub_that_does_not_list_commits_costs_nothing(
-    repo: HubWithHistory, home: Path, monkeypatch: pytest.MonkeyPatch
+    repo: FullHub, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repo, "history", _no_key)
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
@@ -152,19 +157,10 @@ def test_a_hub_that_does_not_list_commits_costs_nothing(
         assert "First upload" not in last
 
 
-@dataclass(kw_only=True)
-class HubWithImages(Hub):
-    shown: tuple[Example, ...] = ()
-
-    def images(self, ref: Ref) -> tuple[Example, ...]:
-        self._ask("images")
-        return self.shown
-
-
 @pytest.fixture
-def hub_with_images(built: Services) -> HubWithImages:
+def hub_with_images(built: Services) -> FullHub:
     params = {"steps": 28, "cfgScale": 5, "sampler": "Euler a", "Lora weights": "ink: 0.7"}
-    made = HubWithImages(
+    made = FullHub(
         name="civitai",
         loras=[lora(1, base="SDXL 1.0")],
         shown=(Example(url="https://hub.invalid/a", params=params),) * 6,
@@ -174,7 +170,7 @@ def hub_with_images(built: Services) -> HubWithImages:
 
 
 def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
-    built: Services, hub_with_images: HubWithImages
+    built: Services, hub_with_images: FullHub
 ) -> None:
     *before, last = show(built)
     assert "What people use" not in "".join(before)
@@ -188,7 +184,7 @@ def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
 
 @pytest.mark.parametrize(("nsfw", "title"), [("safe", "Detail <b>"), ("explicit", "civitai:@90")])
 def test_what_people_combine_it_with_leads_there(
-    built: Services, hub_with_images: HubWithImages, nsfw: Nsfw, title: str
+    built: Services, hub_with_images: FullHub, nsfw: Nsfw, title: str
 ) -> None:
     named = Example(url="https://hub.invalid/a", prompt="<lora:ink:0.7> <lora:add detail:0.5>")
     params = {"Civitai resources": '[{"type": "lora", "weight": 1, "modelVersionId": 90}]'}
@@ -201,14 +197,14 @@ def test_what_people_combine_it_with_leads_there(
     assert links[f"{title} (50 %)"] == ["civitai:@90"]
 
 
-def test_the_weight_of_people_has_the_authors_beside_it(built: Services, hub_with_images: HubWithImages) -> None:
+def test_the_weight_of_people_has_the_authors_beside_it(built: Services, hub_with_images: FullHub) -> None:
     (own,) = lora(1).versions
     hub_with_images.loras = [lora(1, versions=(replace(own, claims=(claim("weight", 0.9),)),))]
     assert "0.7 · its author says 0.9" in read(show(built)[-1]).text
 
 
 def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
-    built: Services, hub_with_images: HubWithImages, monkeypatch: pytest.MonkeyPatch
+    built: Services, hub_with_images: FullHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_with_images, "images", _no_key)
     page = read(show(built)[-1])
@@ -250,14 +246,3 @@ def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
     built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
     assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
     assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft")["homes"]) == 20
-
-
-def test_what_is_like_it_is_shown_too(built: Services) -> None:
-    built.catalog.add(
-        lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 400)
-    )
-    found = panel.find_similar(built, View(open="civitai:2"))
-    assert len(found) == 8
-    assert "civitai:2@20#200" not in [str(near.record.ref) for near, _ in found]
-    assert {reason for _, reason in found} == {"same subject"}
-    assert panel.find_similar(built, View(open="civitai:999")) == []

@@ -48,13 +48,22 @@ def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
     ]
 
 
-def test_what_can_not_be_had_says_so_on_its_buttons_and_what_is_in_the_library_can_be_tried_even_then(
-    built: Services,
-) -> None:
-    page = panel(built, lora(1, base=TINY, access="archived"))
-    assert page.select_one(".problem").text == "The hub keeps the page but no files."
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ("archived", "The hub keeps the page but no files."),
+        ("removed", "The hub no longer has this. What was seen of it stays here."),
+        ("generation-only", "The author allows generation on the hub only; there is nothing to download."),
+    ],
+)
+def test_what_can_not_be_had_says_so_on_its_buttons(built: Services, access: Any, said: str) -> None:
+    page = panel(built, lora(1, base=TINY, access=access))
+    assert page.select_one(".problem").text == said
     buttons = {button.text: button["title"] for button in page.select(".actions button[disabled]")}
-    assert buttons == dict.fromkeys(("Try it", "Download"), "The hub keeps the page but no files.")
+    assert buttons == dict.fromkeys(("Try it", "Download"), said)
+
+
+def test_what_is_in_the_library_can_be_tried_even_where_its_hub_no_longer_has_it(built: Services) -> None:
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
     page = panel(built, lora(1, base=TINY, access="removed"))
@@ -194,9 +203,11 @@ def test_similar_ones_are_asked_for_once_a_person_gets_there(built: Services, cl
     built.catalog.add(lora(number, title="Ink lines" if number < 9 else "Oil") for number in range(1, 300))
     later = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-trigger=revealed]")
     assert (later["hx-get"], later.text) == ("lora/similar?open=civitai%3A1", "")
-    shown = client.get(f"/{later['hx-get']}", headers=PART).text
-    assert len(read(shown).select(".similar a")) == 7
+    shown = read(client.get(f"/{later['hx-get']}", headers=PART).text).select(".similar a")
+    assert [(card.b.text, card.select("small")[-1].text) for card in shown] == [("Ink lines", "same subject")] * 7
+    assert "./?open=civitai%3A1%4010%23100" not in [card["href"] for card in shown]
     assert len(read(client.get("/?open=civitai:1").text).select(".similar a")) == 7
+    assert read(client.get("/lora/similar?open=civitai:999", headers=PART).text).select("a") == []
 
 
 def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit_and_has_neither_downloads_nor_favourites(

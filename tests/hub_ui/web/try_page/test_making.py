@@ -158,7 +158,6 @@ def test_a_field_that_is_wrong_and_a_lora_that_no_base_here_carries_are_told_and
 ) -> None:
     answer = page.post("/try", data=form(page, steps="9000"), headers=PART)
     field = read(answer.text).select_one("[name=steps]")
-    assert field is not None
     assert (field["value"], field["aria-invalid"]) == ("9000", "true")
     assert "Choose between 1 and 500 steps." in answer.text
     assert jobs(page).running() == 0
@@ -324,7 +323,6 @@ def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_fo
 
 def test_an_image_above_1_says_that_artifacts_are_likely_and_a_shared_link_has_no_job(site: TestClient) -> None:
     share = shown_values(site, 0, 1, view=read_address("seed=5").view).select_one("[data-share]")
-    assert share is not None
     assert share["data-share"] == "?view=try&seed=5"
     stage = shown_values(site, 0, 1, 1.2, kind="strip", address="&sheet=strip")
     assert [mark["title"] for mark in stage.select(".tile .high")] == ["Above 1, artifacts are likely."]

@@ -1,7 +1,8 @@
-"""Ten people use one server at once: each sees what is their own, and nobody's search waits for another's images."""
+"""People who use one page at once: each sees what is their own, and nobody's search waits for another's images."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +12,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from tests.hub_ui.web.conftest import PART
 from tests.hub_ui.web.raw import Visitor, served
 from tests.people.browser import Browser
+from tests.people.two_visitors import each_once, play
 
 # Of the demo's own LoRAs: one for each person.
 WORDS = ("hat", "neon", "outline", "zog", "snowfall", "slider", "left", "sks", "night")
@@ -56,3 +58,10 @@ def test_nine_searches_are_answered_while_the_tenth_persons_images_are_made(page
     assert "<progress" in next(page.stream(f"jobs/{job}?view=try"))
     stopped = requests.post(f"{page.url}jobs/{job}/stop?view=try", headers=PART, timeout=60).text
     assert ("Stopped. Nothing was changed." in stopped, "<progress" in stopped) == (True, False)
+
+
+def test_nothing_of_one_visitor_reaches_the_other_a_log_or_a_file(tmp_path: Path) -> None:
+    """Two people use every feature of a hosted page; `python -m tests.people.two_visitors` is the long form."""
+    told = play(tmp_path, list(each_once(seed=15)))
+    assert [str(finding) for finding in told.findings] == []
+    assert told.unheard == []
