@@ -200,13 +200,14 @@ def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
 
 
 def test_similar_ones_are_asked_for_once_a_person_gets_there(built: Services, client: TestClient) -> None:
-    built.catalog.add(lora(number, title="Ink lines" if number < 9 else "Oil") for number in range(1, 300))
+    titles = ((number, "Ink lines" if number < 12 else "Oil") for number in range(1, 400))
+    built.catalog.add(lora(number, base="SDXL 1.0", title=title) for number, title in titles)
     later = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-trigger=revealed]")
     assert (later["hx-get"], later.text) == ("lora/similar?open=civitai%3A1", "")
     shown = read(client.get(f"/{later['hx-get']}", headers=PART).text).select(".similar a")
-    assert [(card.b.text, card.select("small")[-1].text) for card in shown] == [("Ink lines", "same subject")] * 7
+    assert [(card.b.text, card.select("small")[-1].text) for card in shown] == [("Ink lines", "same subject")] * 8
     assert "./?open=civitai%3A1%4010%23100" not in [card["href"] for card in shown]
-    assert len(read(client.get("/?open=civitai:1").text).select(".similar a")) == 7
+    assert len(read(client.get("/?open=civitai:1").text).select(".similar a")) == 8
     assert read(client.get("/lora/similar?open=civitai:999", headers=PART).text).select("a") == []
 
 
