@@ -63,7 +63,7 @@ SUITES: dict[str, Suite] = {
         about="that the shell lines of every page of the documentation do what they say",
         tests=("tests/docs",),
         covers=("README.md", "docs", "hub_ui/commands", "hub_ui/demo/hubs"),
-        minutes=3,
+        minutes=2,
         in_ci="-m documentation",
     ),
     "fuzz": Suite(

@@ -20,6 +20,7 @@ from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
+from tests.docs.warm_program import warm_program
 
 BASH = shutil.which("bash")
 # The other pages are for `make documentation`.
@@ -41,17 +42,27 @@ def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield {**endpoints.as_env(), "REPLICATE_API_TOKEN": "any"}
 
 
+@pytest.fixture(scope="module")
+def warm(hubs: dict[str, str]) -> Iterator[str]:
+    """Which importing everything is spared: the lines of README.md and of pages that serve start the program anew."""
+    with warm_program({**os.environ, **hubs}) as text:
+        yield text
+
+
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.timeout(3600)  # Some lines generate images, for which a busy machine takes minutes.
 @pytest.mark.parametrize(
     "page", [page if page in IN_SHORT else pytest.param(page, marks=pytest.mark.documentation) for page in RUN]
 )
-def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], tmp_path: Path) -> None:
+def test_the_lines_of_a_page_do_what_they_say(
+    page: str, hubs: dict[str, str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
     here = shell_blocks(page)
     first = free_ports()
-    variables = {} if any(block.how == "serves" for block in here) else hubs
-    install(tmp_path)
+    is_serving = any(block.how == "serves" for block in here)
+    variables = {} if is_serving else hubs
+    install(STARTED if is_serving or page in IN_SHORT else request.getfixturevalue("warm"), tmp_path)
     with ExitStack() as stack:
         for block in here:
             lines = PORTS.sub(lambda port: str(first + int(port[1])), block.code)
@@ -85,10 +96,10 @@ def serving(lines: str, folder: Path) -> Iterator[None]:
             process.terminate()
 
 
-def install(folder: Path) -> None:
+def install(text: str, folder: Path) -> None:
     program = folder / ".bin" / "hub-ui"
     program.parent.mkdir()
-    program.write_text(STARTED)
+    program.write_text(text)
     program.chmod(0o755)
 
 
