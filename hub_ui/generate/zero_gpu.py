@@ -41,7 +41,8 @@ class ZeroGpuBackend:
         def generate_on_gpu(request: GenerationRequest, comparison: Comparison, language: str) -> Iterator[Event]:
             stream = EventStream(engine, request, comparison, language=language)
             try:
-                yield from iter(stream.next, None)
+                while (event := stream.next()) is not None:
+                    yield event
             finally:
                 # The GPU is given back once the generation has stopped.
                 stream.close(wait=True)

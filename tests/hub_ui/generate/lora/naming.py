@@ -51,6 +51,6 @@ def reasons(mapping: KeyMapping) -> dict[str, int]:
     return {missed.reason: len(missed.keys) for missed in mapping.missed}
 
 
-def patch(algorithm: str, rows: Rows | None = None, **parts: Tensor) -> Patch:
+def patch(algorithm: str, rows: Rows | None = None, /, **parts: Tensor) -> Patch:
     named: Any = parts
     return Patch(algorithm=algorithm, factors=Factors(parts=named, keys={}, rows=rows))
