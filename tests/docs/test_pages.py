@@ -20,7 +20,7 @@ from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 from tests.docs.pages import PAGES, ROOT, shell_blocks
-from tests.tools.base_tables.__main__ import (
+from tests.tools.tables.__main__ import (
     limits_table,
     memory_table,
     table,
@@ -107,7 +107,7 @@ def test_every_variable_is_described() -> None:
 
 
 def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:
-    """`python -m tests.tools.base_tables` prints what belongs there."""
+    """`python -m tests.tools.tables` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
     assert table_of_substitutions() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
@@ -127,7 +127,7 @@ def test_every_example_of_a_query_says_what_it_finds() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_tables_of_limits_are_the_programs(shared: bool) -> None:
-    """`python -m tests.tools.base_tables limits` prints what belongs there."""
+    """`python -m tests.tools.tables limits` prints what belongs there."""
     assert limits_table(shared=shared) in TEXTS["docs/hosting.md"]
 
 

@@ -71,7 +71,7 @@ from hub_ui.web.try_page.form import read_address
 from hub_ui.web.view import View
 from tests.hub_ui.generate import making
 from tests.hub_ui.web.conftest import open_client, read
-from tests.tools.base_tables.__main__ import table_of_filters
+from tests.tools.tables.__main__ import table_of_filters
 
 folder = Path(sys.argv[1])
 path = folder / "catalog.sqlite"

@@ -75,7 +75,7 @@ def test_what_happens_is_counted_without_names(watched: Visitor) -> None:
         ({}, 401),
     ],
 )
-def test_metrics_of_a_hosted_are_for_who_runs_it(watched: Visitor, headers: dict[str, str], status: int) -> None:
+def test_metrics_of_a_hosted_page_are_for_who_runs_it(watched: Visitor, headers: dict[str, str], status: int) -> None:
     assert replace(watched, headers=headers).get("metrics").status_code == status
 
 

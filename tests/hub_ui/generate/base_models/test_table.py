@@ -325,7 +325,7 @@ import json
 from connectors.claims import base_models
 from connectors.weights.training_metadata import base_of
 from hub_ui.generate.base_models import choose_base
-from tests.tools.base_tables.__main__ import memory_table, table, table_of_files
+from tests.tools.tables.__main__ import memory_table, table, table_of_files
 from hub_ui.generate.plan import plan_on_card
 
 base = choose_base("halcyon", None, None)

@@ -5,7 +5,7 @@ import pytest
 
 from hub_ui.web.layout.glossary import TERMS, WORDS
 from tests.docs.pages import ROOT
-from tests.tools.base_tables.__main__ import glossary
+from tests.tools.tables.__main__ import glossary
 
 TABLES = ("claimed", "licence", "used", "setting")
 TEMPLATES = ROOT / "hub_ui" / "web"

@@ -1,4 +1,4 @@
-"""`python -m tests.tools.base_tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's,
+"""`python -m tests.tools.tables` prints the tables of docs/base-models.md, `... memory` docs/memory.md's,
 `... limits` those of docs/hosting.md, `... filters` docs/query-language.md's, and `... glossary` the words of
 docs/glossary.md.
 """

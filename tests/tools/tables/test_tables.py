@@ -1,4 +1,4 @@
-from tests.tools.base_tables.__main__ import memory_table, table, table_of_files, table_of_substitutions
+from tests.tools.tables.__main__ import memory_table, table, table_of_files, table_of_substitutions
 
 
 def test_rows_name_bases_with_their_sizes_files_substitutions_and_how_they_run_on_each_card() -> None:
