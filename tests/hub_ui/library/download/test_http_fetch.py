@@ -51,7 +51,7 @@ def test_a_web_page_of_the_host_it_leads_to_asks_for_no_key(hub: Hub, part: Part
     [
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"", "an empty file"),
-        (weights()[:8], "something else"),
+        (weights()[:8], "another kind of file"),
     ],
 )
 def test_other_files_are_named_and_refused(hub: Hub, part: PartialFile, body: bytes, what: str) -> None:
