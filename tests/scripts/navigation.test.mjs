@@ -9,7 +9,9 @@ Object.assign(document, {
   getElementById: (id) => (id === "line" ? null : { replaceChildren() {} }),
   querySelectorAll: () => [],
 });
-const request = (target) => ({ target, sourceElement: { closest: () => null }, request: {} });
+const OF_A_LIST = "#filters :not([hx-get])[id^=of-]";
+const request = (target, is = "") => (
+  { target, sourceElement: { closest: () => null, matches: (selector) => selector === is }, request: {} });
 
 function isLeftIn(name, ctx) {
   return document.dispatchEvent(new CustomEvent(`htmx:${name}`, { detail: { ctx }, cancelable: true }));
@@ -31,6 +33,10 @@ test("it counts again where the click is taken back before its answer", () => {
   isLeftIn("before:request", click);
   assert.equal(endActs(panel), true);
   assert.ok(isLeftIn("before:response", back));
+});
+
+test("a filter's choices that a list has brought are not painted over by those of the list before", () => {
+  assert.deepEqual([OF_A_LIST, "other"].map((is) => isLeftIn("before:response", request({ id: "of-tag" }, is))), [false, true]);
 });
 
 test("a list does not close what a person unfolded, and opens what has a choice", () => {

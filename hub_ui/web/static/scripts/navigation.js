@@ -18,9 +18,10 @@ document.addEventListener("htmx:before:request", (event) => {
   if (ctx.target.id !== "panel") endStreams(".ask, #filters [hx-get]");
 });
 
-// Nothing can abort the request of a step back or forward, so its answer is left out.
+// Nothing can abort the request of a step back or forward, nor of a filter's choices that a list has brought meanwhile.
 document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
+  if (ctx.sourceElement.matches("#filters :not([hx-get])[id^=of-]")) event.preventDefault();
   if (!changesPage(ctx) || ctx === latest) return;
   event.preventDefault();
   isLeftOut ||= running.has(ctx) && ctx.target === document.body;
