@@ -296,7 +296,7 @@ class Keys(Mapping[HubName, str]):
 
     def _entries(self) -> dict[HubName, str | None]:
         """A damaged file is as if there were none."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError):
             entries = json.loads(self._file.read_text(encoding="utf-8"))
             return {hub: key for hub, key in dict(entries).items() if hub in HUBS and isinstance(key, str | None)}
         return {}

@@ -213,7 +213,7 @@ def test_a_key_that_can_not_be_kept_is_in_no_message(tmp_path: Path) -> None:
     assert KEY not in repr(raised.value) + str(raised.value.__cause__) + repr(keys)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"civitai": 7}', '{"nobody": "x"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[7]", "null", '{"civitai": 7}', '{"nobody": "x"}'])
 def test_a_damaged_file_is_as_if_there_were_none(keys: Keys, home: Path, text: str) -> None:
     home.mkdir()
     (home / "keys.json").write_text(text)
