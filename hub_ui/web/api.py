@@ -410,8 +410,9 @@ def with_arguments(function: Callable[..., Any], added: Sequence[Argument]) -> C
         return function(**dict(zip((each.name for each in parameters), values, strict=False)))
 
     hints = get_type_hints(function, include_extras=True) | {each.name: each.hint for each in added}
-    about = "".join(f"            {each.name}: {each.about}\n" for each in added)
-    call.__doc__ = (function.__doc__ or "").replace("\n        Returns:", f"{about}\n        Returns:")
+    about = "".join(f"    {each.name}: {each.about}\n" for each in added)
+    # Since Python 3.13 the indentation is gone already.
+    call.__doc__ = (inspect.getdoc(function) or "").replace("\nReturns:", f"{about}\nReturns:")
     call.__annotations__ = {each.name: hints[each.name] for each in parameters} | {"return": hints["return"]}
     call.__signature__ = inspect.Signature(parameters, return_annotation=hints["return"])  # type: ignore[attr-defined]
     return call
