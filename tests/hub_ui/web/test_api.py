@@ -20,7 +20,7 @@ from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.images import png_metadata
-from hub_ui.web.api import without_paths
+from hub_ui.web.api import OF_IMAGES, arguments_of, with_arguments, without_paths
 from tests.hub_ui.stand_ins import services_of
 
 NAMES = ["search", "show", "inspect", "pull", "try", "compare"]
@@ -281,3 +281,10 @@ def test_what_a_client_might_take_for_a_file_has_another_name() -> None:
         "images": [{"params": {"file_path": "/etc/passwd", "url": "x"}}],
         "file_path": "a",
     }
+
+
+def test_added_arguments_are_told_where_docstrings_have_no_indentation_as_since_python_3_13() -> None:
+    def function(text: str, **_fields: Any) -> None: ...
+
+    function.__doc__ = "Searches.\n\nArgs:\n    text: Words.\n\nReturns:\n    None"
+    assert list(arguments_of(with_arguments(function, OF_IMAGES[:1]))) == ["text", "weights"]
