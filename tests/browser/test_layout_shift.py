@@ -49,6 +49,15 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(f
 
 
 @BOTH_WIDTHS
+def test_what_a_hub_adds_to_a_short_list_moves_nothing(fresh: Demo, page: Page) -> None:
+    places.browse(page, f"{fresh.url}?hub=civitai&base=tiny-shapes")
+    forget_shifts(page)
+    fresh.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=3.0))
+    places.browse(page, fresh.url)
+    assert_still(page, STILL)
+
+
+@BOTH_WIDTHS
 def test_the_panel_moves_nothing_and_a_search_leaves_what_is_around_the_list_in_its_place(
     demo: str, page: Page
 ) -> None:

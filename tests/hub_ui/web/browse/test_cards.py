@@ -132,7 +132,10 @@ def following(*, more: str = "", asking: tuple[str, ...] = (), **fields: Any) ->
 
 def test_below_the_last_card_stands_what_can_be_done_or_that_it_is_the_last() -> None:
     assert following(ids=(1, 2), more="after=2").select_one("a .rest").text == "Load more"
-    assert "Asking CivitAI, Replicate…" in following(ids=(1,), asking=("CivitAI", "Replicate")).text
+    hubs = ("CivitAI", "Replicate")
+    assert "Asking CivitAI, Replicate…" in following(ids=tuple(range(Query().limit)), asking=hubs).text
+    # Their cards flow in here.
+    assert following(ids=(1,), asking=hubs).text.strip() == ""
     assert "The end of the list." in following(ids=(1,)).text
     assert following().text.strip() == ""
 
