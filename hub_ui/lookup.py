@@ -15,7 +15,7 @@ from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
-from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
+from connectors.errors import AccessError, HubTimeout, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
 from connectors.guard import HubGuard
 from connectors.query import Query
@@ -69,6 +69,8 @@ class Lookup:
         self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         self._added_lock = threading.Lock()
+        # Of what a hub did not answer in time, for as long as its request may still run.
+        self._silent: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -122,6 +124,8 @@ class Lookup:
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""
+        with self._history_lock:
+            self._silent.clear()
         if hub in self.guards:
             self.guards[hub].breaker.ask_again()
 
@@ -163,14 +167,29 @@ class Lookup:
         """
         source = self.connector(ref.hub)
         try:
-            lora = source.get(ref) if is_patient or ref.hub == LOCAL else federation.get(source, ref, OPEN_SECONDS)
+            if is_patient or ref.hub == LOCAL:
+                lora = source.get(ref)
+            else:
+                self.check_answers(ref)
+                lora = federation.get(source, ref, OPEN_SECONDS)
         except Withheld:
             self.catalog.withhold([ref])
+            raise
+        except HubTimeout as error:
+            with self._history_lock:
+                self._silent.setdefault(ref.lora, error.message)
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
             self._add(ref, (lora,))
         return lora
+
+    def check_answers(self, ref: Ref) -> None:
+        """Raises HubTimeout for a LoRA of which somebody has just waited in vain: nobody else waits for it as long."""
+        with self._history_lock:
+            message = self._silent.get(ref.lora)
+        if message is not None:
+            raise HubTimeout(message, hub=ref.hub)
 
     def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
         """The newest versions of a hub that lists them apart from the LoRA; nothing where it does not answer."""

@@ -178,6 +178,7 @@ class VisitorDownloads(Downloads):
         hub = self.lookup.connector(ref.hub)
         lora = self.lookup.get(ref)
         pinned = lora.pin(ref)
+        self.lookup.check_answers(ref)
         found = over_http(hub.download(pinned, lora))
         record = record_of(self.lookup.with_known_headers(lora), pinned)
         check_scan(record)
@@ -216,6 +217,7 @@ class VisitorDownloads(Downloads):
         A hub that does not answer has refused nobody: what it gave to anyone before comes from the cache then.
         """
         try:
+            self.lookup.check_answers(record.ref)
             found = over_http(locate())
             right = self.check_access(found.ref)
         except (NetworkError, RateLimited):
