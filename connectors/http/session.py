@@ -26,9 +26,12 @@ class Endpoint:
     """Where a hub answers, and the key for it among `keys`, which may change. The key is never part of `repr`."""
 
     hub: HubName
-    label: str
     url: str
     keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def label(self) -> str:
+        return HUBS[self.hub].label
 
     @property
     def token(self) -> str | None:
@@ -125,8 +128,25 @@ class Session:
         except ValueError as error:
             raise self._bad_answer("sends this to a place that is no web address. Try again in a minute.") from error
 
+    def read_list(self, value: object, what: str) -> list[Any]:
+        """`value`, which the hub gave as a list of so many."""
+        if not isinstance(value, list):
+            raise self._bad_answer(f"answered without a list of {what}. Try again in a minute.")
+        return value
+
     def _bad_answer(self, what: str) -> BadAnswer:
         return BadAnswer(f"{self.endpoint.label} {what}", hub=self.endpoint.hub)
+
+
+class HubClient:
+    """What the connectors of all hubs have: a name, a label and a session."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.name = endpoint.hub
+        self.label = endpoint.label
+        self._web = endpoint.url.rstrip("/")
+        self._session = Session(endpoint)
 
 
 def account_name(endpoint: Endpoint, key: str) -> str:

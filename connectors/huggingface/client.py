@@ -17,7 +17,7 @@ from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.http.adapter import READ_SECONDS
 from connectors.http.errors import huggingface_error, map_huggingface_errors
 from connectors.http.json_fields import address, sha256, tables, text, texts
-from connectors.http.session import Endpoint, Params, Session
+from connectors.http.session import HubClient, Params
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora, Version
@@ -54,14 +54,7 @@ class _List:
     base: str | None = None
 
 
-class HuggingFace:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.name = endpoint.hub
-        self.label = endpoint.label
-        self._web = endpoint.url.rstrip("/")
-        self._session = Session(endpoint)
-
+class HuggingFace(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """One page of the hub's list.
 
@@ -108,9 +101,7 @@ class HuggingFace:
             *(("expand", name) for name in _EXPAND),
         ]
         response = self._get("/api/models", params, what="its list of models")
-        items = self._session.read_json(response)
-        if not isinstance(items, list):
-            raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
+        items = self._session.read_list(self._session.read_json(response), "models")
         # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
         following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
         cursor = f"{place + 1}" if place + 1 < len(lists) else None
@@ -145,9 +136,8 @@ class HuggingFace:
         """The newest commits of the repo, with their titles and dates, newest first; their files are not listed."""
         # HfApi.list_repo_commits would read all pages.
         path = f"/api/models/{ref.id}/commits/main"
-        items = self._session.read_json(self._get(path, {"limit": str(MAX_COMMITS)}, what=f"history of {ref.id}"))
-        if not isinstance(items, list):
-            raise BadAnswer("Hugging Face answered without a list of commits. Try again.", hub=self.name)
+        answer = self._get(path, {"limit": str(MAX_COMMITS)}, what=f"history of {ref.id}")
+        items = self._session.read_list(self._session.read_json(answer), "commits")
         return tuple(
             Version(
                 ref=ref.lora.at(commit),

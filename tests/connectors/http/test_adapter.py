@@ -65,7 +65,7 @@ def test_a_body_that_drips_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None
 def test_endless_bodies_of_redirects_and_faults_are_not_read(status: bytes) -> None:
     head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 9000000000\r\n\r\n"
     with raw_server(lambda: endless(head)) as server:
-        asking = Session(Endpoint(hub="civitai", label="CivitAI", url=server.url), retries=1)
+        asking = Session(Endpoint(hub="civitai", url=server.url), retries=1)
         with pytest.raises(HubUiError):
             asking.json("/x")
         assert server.sent < 64 * MIB
