@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
+from urllib.parse import quote
 
 from connectors.claims.base_models import matches
 from connectors.claims.resolve import best, flatten
@@ -47,8 +48,22 @@ class HubDownload:
     size: int | None = None
     sha256: str | None = None
 
+    @property
+    def url(self) -> str:
+        return f"{self.endpoint}/{self.repo}/resolve/{self.commit}/{quote(self.path)}"
+
 
 Download = HttpDownload | HubDownload
+
+
+def over_http(found: Download) -> HttpDownload:
+    """The same file without huggingface_hub and its cache."""
+    if isinstance(found, HttpDownload):
+        return found
+    headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
+    return HttpDownload(
+        ref=found.ref, name=found.name, url=found.url, headers=headers, size=found.size, sha256=found.sha256
+    )
 
 
 class LoraSource(Protocol):

@@ -7,19 +7,20 @@ hangs, only so many searches wait for it.
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
 from connectors import errors
-from connectors.connector import Connector, Download, FindsByHash, HasHistory, HasImages
+from connectors.connector import Connector, Download
 from connectors.http.errors import when_again
 from connectors.query import Page, Query
-from connectors.record import Example, Lora, Version
+from connectors.record import Lora
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS, Rate
 
@@ -329,6 +330,10 @@ class HubGuard:
             )
 
 
+# What not all hubs have (HasHistory, HasImages, FindsByHash), by the requests that it takes.
+_ABILITIES = {"history": 1, "images": 1, "by_hash": REQUESTS_OF_A_LORA}
+
+
 class GuardedConnector:
     """A hub whose requests its guard lets through. Those for files only have to find the breaker closed."""
 
@@ -337,22 +342,13 @@ class GuardedConnector:
         self.guard = guard
         self.name = connector.name
         self.label = connector.label
-        # Callers look whether a hub has these.
-        if isinstance(connector, HasHistory):
-            history = connector.history
-            self.history: Callable[[Ref], tuple[Version, ...]] = lambda ref: guard.ask(
-                lambda: history(ref), question=("history", ref)
-            )
-        if isinstance(connector, FindsByHash):
-            by_hash = connector.by_hash
-            self.by_hash: Callable[[str], tuple[Lora, Ref]] = lambda value: guard.ask(
-                lambda: by_hash(value), requests=REQUESTS_OF_A_LORA
-            )
-        if isinstance(connector, HasImages):
-            images = connector.images
-            self.images: Callable[[Ref], tuple[Example, ...]] = lambda ref: guard.ask(
-                lambda: images(ref), question=("images", ref)
-            )
+        # Callers look whether they are there.
+        for name, requests in _ABILITIES.items():
+            if hasattr(connector, name):
+                setattr(self, name, partial(self._ask, name, requests))
+
+    def _ask(self, name: str, requests: int, about: Ref | str) -> Any:
+        return self.guard.ask(lambda: getattr(self.connector, name)(about), requests=requests, question=(name, about))
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         # What the hub is not asked for makes no other question of it.
@@ -369,12 +365,6 @@ class GuardedConnector:
     def locate(self, ref: Ref) -> Download:
         self.guard.breaker.check()
         return self.connector.locate(ref)
-
-
-def with_guard(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
-    """The same hub, with what it can do beyond searching."""
-    guard = guards.get(connector.name)
-    return connector if guard is None else GuardedConnector(connector, guard)
 
 
 def without_guard(connector: Connector) -> Connector:

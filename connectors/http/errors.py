@@ -45,6 +45,8 @@ _LONGEST_DETAIL = 600
 # Seconds. A wrong clock can ask for years.
 LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
+# Where Hugging Face says in words what its X-Error-Code means.
+_MESSAGE = "X-Error-Message"
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
@@ -85,8 +87,8 @@ def _read_class(_kind: type, name: str) -> Any:
 
 REFUSALS = msgspec.convert(read_tables("refusals.toml"), dict[str, tuple[Row, ...]], dec_hook=_read_class)
 _KEY = REFUSALS["any"][0].message
-# Narrow classes first: GatedRepoError is a RepositoryNotFoundError.
-_OF_HUGGING_FACE = (*REFUSALS["huggingface"], *REFUSALS["huggingface_hub"])
+# Narrow classes first: LocalEntryNotFoundError is an EntryNotFoundError.
+_OF_HUGGING_FACE = (*REFUSALS["huggingface_hub"], *REFUSALS["huggingface"])
 _RAISED_BY_HUGGING_FACE: tuple[type[Exception], ...] = (
     *(kind for row in _OF_HUGGING_FACE for kind in row.raised),
     *(hf.HfHubHTTPError, hf.FileMetadataError, hf.XetDownloadError),
@@ -104,7 +106,8 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     detail = detail_of(body)
     wait = retry_after(answer, detail)
     wait = None if wait is None else min(wait, LONGEST_WAIT)
-    text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
+    said = (*(body.get(key, "") for key in ("title", "message", "detail", "error")), answer.headers.get(_MESSAGE, ""))
+    text = "\n".join(str(each)[:_LONGEST_DETAIL] for each in said)
     until, now = moment(body.get("deadline")), datetime.now(UTC)
     # An address that a person gave may be any hub's.
     rows = chain.from_iterable(REFUSALS.get(name, ()) for name in ((hub,) if hub else ("huggingface", "civitai")))

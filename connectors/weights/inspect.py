@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from tarfile import BLOCKSIZE
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
-from connectors.connector import Download, HttpDownload, HubDownload
+from connectors.connector import Download, over_http
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import HttpReader, RangedSource
@@ -104,20 +104,12 @@ def inspect_url(url: str) -> Facts:
 
 
 def inspect_download(download: Download) -> Facts:
-    if isinstance(download, HubDownload):
-        source = RangedSource(
-            f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}",
-            headers={"Authorization": f"Bearer {download.token}"} if download.token else {},
-            hub=download.ref.hub,
-            retry=_RETRY,
-        )
-    else:
-        source = RangedSource.of(download, retry=_RETRY)
-        # Whoever knows another address than the lasting one has asked the hub for it.
-        source.requests = 1 if download.source not in (None, download.url) else 0
+    found = over_http(download)
+    source = RangedSource.of(found, retry=_RETRY)
+    # Whoever knows another address than the lasting one has asked the hub for it.
+    source.requests = 1 if found.source not in (None, found.url) else 0
     with file_http() as http:
-        reader = HttpReader(http, source)
-        return _facts(reader, in_tar=isinstance(download, HttpDownload) and download.in_tar)
+        return _facts(HttpReader(http, source), in_tar=found.in_tar)
 
 
 def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool) -> Facts:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from cachetools import LRUCache
 
 from connectors.claims.resolve import record_of
-from connectors.connector import Download, HttpDownload
+from connectors.connector import Download, HttpDownload, over_http
 from connectors.errors import HubUiError, NetworkError, NotFound, RateLimited, UsageError
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
@@ -22,7 +22,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.downloads import Downloads, check_scan
-from hub_ui.hosting.connector import VisitorConnector, over_http, refusals_for_visitors
+from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _

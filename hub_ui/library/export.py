@@ -16,7 +16,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from connectors.claims import base_models
-from connectors.claims.kind import content_tags
+from connectors.claims.content import content_tags
 from connectors.errors import BadAnswer, HubUiError
 from connectors.http.adapter import Destinations
 from connectors.http.ranges import fetch_file

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock
 
@@ -321,7 +321,7 @@ class Library:
 def source_of(download: Download) -> str:
     """The address for the lock file, without tokens and signatures."""
     if not isinstance(download, HttpDownload):
-        return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
+        return download.url
     parts = urlsplit(download.source or download.url)
     query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
     host = parts.netloc.rpartition("@")[2]

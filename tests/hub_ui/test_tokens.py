@@ -168,7 +168,7 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
     train = ["train", str(pictures), "--destination", "local/fog", "--trigger", "FGHRBR", "--yes"]
     said(train)
     said(["train", "--follow", "nothing"])
-    endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": KEYS["replicate"]})
+    endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": KEYS["replicate"]})
     place, trained = ReplicateBackend(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
     refs = (trained, Ref.parse(CIVITAI))
     adapters = tuple(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from markupsafe import Markup
 
-from connectors.claims.kind import content_tags
+from connectors.claims.content import content_tags
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import HubUiError, NotFound, Withheld
 from connectors.query_language import value_text

@@ -77,7 +77,7 @@ def change_key(services: Services, hub: Hub, act: KeyAct, text: str) -> str:
     # Its hub is asked, as for a LoRA that is opened.
     services.quotas.spend("opens")
     try:
-        name = account_name(Endpoint(hub=hub.name, label=hub.label, url=settings.endpoints[hub.name]), key)
+        name = account_name(Endpoint(hub=hub.name, url=settings.endpoints[hub.name]), key)
         outcome = _(said["works" if act == "check" else "kept"]).format(hub=hub.label, name=name)
     except KeyRequired:
         raise

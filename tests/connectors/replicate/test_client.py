@@ -131,7 +131,7 @@ def test_the_weights_are_a_tar_at_the_hubs_own_address(server: Hub) -> None:
 
 
 def test_the_real_hubs_weights_lie_on_its_website_which_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = Endpoint(hub="replicate", label="Replicate", url="https://api.replicate.com", keys={"replicate": "k"})
+    endpoint = Endpoint(hub="replicate", url="https://api.replicate.com", keys={"replicate": "k"})
     connector = Replicate(endpoint)
     monkeypatch.setattr(connector._session, "json", lambda _path: replicate_model())
     download = connector.download(REF)

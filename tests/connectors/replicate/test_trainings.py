@@ -38,7 +38,7 @@ def hubs() -> Iterator[HubEndpoints]:
 
 
 def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
-    return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
+    return Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
 
 
 def _runs(hubs: HubEndpoints, **fields: Any) -> Runs:

@@ -67,9 +67,7 @@ def place(hubs: HubEndpoints) -> Iterator[ReplicateBackend]:
 
 
 def _place(hubs: HubEndpoints, token: str | None = KEY, **fields: Any) -> ReplicateBackend:
-    endpoint = Endpoint(
-        hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": token} if token else {}
-    )
+    endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
     retry = RetryPolicy(tries=3, pause=lambda seconds: time.sleep(min(seconds, 0.02)))
     return ReplicateBackend(endpoint, poll=PollInterval(first=0.01, most=0.02), retry=retry, **fields)
 
