@@ -11,7 +11,6 @@ after the file's header, so edited metadata doesn't matter. CivitAI reads them (
 civitai/civitai), and `Civitai resources`, which contain version ids.
 """
 
-import hashlib
 import json
 import re
 import tomllib
@@ -21,7 +20,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from connectors.errors import HubUiError
 from connectors.http.json_fields import number, table, tables
+from connectors.weights.header import tensors_sha256
 from hub_ui.library.disk import stamp
 
 OTHER_PROGRAMS = tomllib.loads(Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8"))
@@ -33,7 +34,6 @@ RESOURCES = "Civitai resources"
 _SETTINGS = re.compile(r"Steps: ?\d")
 _LONGEST = 100_000
 _LONGEST_SETTINGS = 20_000
-_LONGEST_HEADER = 100 * 1024 * 1024
 _TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,300}):([^<>\n]{1,800})>")
 _SPACE = re.compile(r"\s*")
 _KEY = re.compile(r"[A-Za-z][\w \-/]{0,60}\Z")
@@ -251,16 +251,12 @@ def autov3(path: Path) -> str | None:
 
     It is read once, for as long as it stays the same.
     """
-    with suppress(OSError):
+    with suppress(OSError, HubUiError):
         return _autov3(path, stamp(path))
     return None
 
 
 @lru_cache(maxsize=1_000)
 def _autov3(path: Path, _stamp: object) -> str | None:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
-            return None
-        file.seek(8 + length)
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    found = tensors_sha256(path)
+    return found and found[:12]
