@@ -157,10 +157,10 @@ def _read_tag(name: str, text: str) -> UsedLora:
     positional = [part for part in text.split(":") if "=" not in part]
     named = dict(part.split("=", 1) for part in text.split(":") if "=" in part)
     # Before A1111 1.5, block weights stood where the second number is now.
-    blocks = named.get("lbw") or next((part for part in positional[1:2] if _number(part) is None), None)
-    clip = _number(named.get("te", positional[0] if positional else None))
+    blocks = named.get("lbw") or next((part for part in positional[1:2] if weight_of(part) is None), None)
+    clip = weight_of(named.get("te", positional[0] if positional else None))
     second = positional[1] if len(positional) > 1 and blocks != positional[1] else None
-    weight = _number(named.get("unet", second)) if "unet" in named or second is not None else clip
+    weight = weight_of(named.get("unet", second)) if "unet" in named or second is not None else clip
     return UsedLora(name=name, weight=weight, clip_weight=None if clip == weight else clip, blocks=blocks)
 
 
@@ -185,9 +185,9 @@ def loras(parameters: Infotext) -> tuple[UsedLora, ...]:
     # The Additional Networks extension, before A1111 had tags.
     for i in range(1, 6):
         if match := _ADDITIONAL.fullmatch(fields.get(f"AddNet Model {i}", "")):
-            weights[match[1]] = _number(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
+            weights[match[1]] = weight_of(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
             hashes[match[1]] = match[2].lower()
-    weights |= {name: _number(weight) for name, weight in _pairs(fields.get(LORA_WEIGHTS, "")).items()}
+    weights |= {name: weight_of(weight) for name, weight in _pairs(fields.get(LORA_WEIGHTS, "")).items()}
     tags = {name.strip(): _read_tag(name.strip(), text) for name, text in _TAG.findall(parameters.prompt)}
     hashes |= _hashes(fields)
     named = [
@@ -229,7 +229,7 @@ def resources(text: str) -> tuple[UsedLora, ...]:
         version = item.get("modelVersionId")
         if isinstance(version, int) and not isinstance(version, bool) and version > 0:
             name = str(item.get("modelName") or version)
-            found.append(UsedLora(name=name, weight=_number(item.get("weight")), version=str(version)))
+            found.append(UsedLora(name=name, weight=weight_of(item.get("weight")), version=str(version)))
     return tuple(found)
 
 
@@ -241,7 +241,7 @@ def load_json(text: str) -> object:
         return None
 
 
-def _number(value: object) -> float | None:
+def weight_of(value: object) -> float | None:
     found = number(value)
     return found if found is not None and -1000 < found < 1000 else None
 

@@ -14,10 +14,9 @@ from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
-from hub_ui.library.download import Progress, PullCancelled
-from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library, source_of
+from hub_ui.library.partial_file import DownloadIdentity, PartialFile, PartState, Progress, PullCancelled
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints

@@ -226,7 +226,7 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entr
     "name",
     [
         ".hub-ui/x.lock",
-        "sd1/ada/Ink lines-2001.json",
+        "sd1/ada/INK lines-2001.json",
         "sd1/ada/Ink lines-2001.preview.png",
         "sd1/ada/Ink lines-2001.metadata.json",
         "sd1/ada/Ink lines-2001.abc.part",

@@ -13,9 +13,8 @@ from connectors.connector import HttpDownload
 from connectors.http import ranges
 from connectors.http.adapter import RetryPolicy
 from hub_ui.library.disk import Fetched
-from hub_ui.library.download import Meter, Progress, PullCancelled, http
-from hub_ui.library.download.http import DownloadOptions, fetch
-from hub_ui.library.download.partial_file import PartialFile
+from hub_ui.library.download import DownloadOptions, fetch
+from hub_ui.library.partial_file import Meter, PartialFile, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server
 from tests.connectors.serving import Answer, Hub, Ranged, in_turn
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
@@ -51,7 +50,7 @@ def file(hub: Hub) -> HttpDownload:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection is so fast that it is left alone."""
-    monkeypatch.setattr(http, "_FAST_BYTES", 10**15)
+    monkeypatch.setattr("hub_ui.library.download._FAST_BYTES", 10**15)
 
 
 def test_a_cut_is_gone_on_from_with_if_range(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:

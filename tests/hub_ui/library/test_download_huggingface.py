@@ -15,9 +15,9 @@ from connectors.connector import HubDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
-from hub_ui.library.download import Meter, Progress, PullCancelled
-from hub_ui.library.download.http import fetch_from_hub as fetch
+from hub_ui.library.download import fetch_from_hub as fetch
 from hub_ui.library.library import Library
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, pull_file, record
@@ -156,7 +156,7 @@ def test_what_huggingface_hub_tries_again_itself_is_tried_twice(
         asked.append(repo)
         raise httpx2.ConnectError("no")
 
-    monkeypatch.setattr("hub_ui.library.download.http.hf_hub_download", down)
+    monkeypatch.setattr("hub_ui.library.download.hf_hub_download", down)
     with pytest.raises(errors.HubDown):
         fetch(of(hubs), tmp_path / "part", Meter(), RetryPolicy(tries=5, first=0.0))
     assert len(asked) == 2
