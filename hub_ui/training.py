@@ -82,24 +82,14 @@ def training_set(path: Path, name: str = "") -> TrainingSet:
     places = sum(has_place for side, has_place in headers)
     small = sum(side < _SMALL_SIDE for side, has_place in headers)
     left_out = len(items) - len(images) - count
+    few = len(images) if len(images) < _USUAL else 0
     notes = (
-        (
-            len(images) < _USUAL,
-            _("{n} images are few: {usual} or more train better.").format(n=len(images), usual=_USUAL),
-        ),
-        (
-            places,
-            _(
-                "Images that say where they were taken: {n}. That goes along; take it out first if it is private."
-            ).format(n=places),
-        ),
-        (
-            small,
-            _("Images smaller than {side} pixels: {n}. They train badly.").format(side=_SMALL_SIDE, n=small),
-        ),
-        (left_out, _("Left out, as they are neither images nor captions of one: {n} files.").format(n=left_out)),
+        (few, _("{n} images are few: {usual} or more train better.")),
+        (places, _("Images that say where they were taken: {n}. That goes along; take it out first if it is private.")),
+        (small, _("Images smaller than {side} pixels: {n}. They train badly.")),
+        (left_out, _("Left out, as they are neither images nor captions of one: {n} files.")),
     )
-    shown = tuple(note for applies, note in notes if applies)
+    shown = tuple(text.format(n=n, usual=_USUAL, side=_SMALL_SIDE) for n, text in notes if n)
     return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
 
 
