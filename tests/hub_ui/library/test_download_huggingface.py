@@ -47,17 +47,15 @@ def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
     )
 
 
-def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) -> None:
+def test_a_file_comes_through_the_cache_and_is_one_with_it(hubs: HubEndpoints, library: Library) -> None:
+    seen: list[Progress] = []
     asked = of(hubs)
-    got = pull_file(library, asked, record(title="red", ref=asked.ref))
+    got = pull_file(library, asked, record(title="red", ref=asked.ref), on_progress=seen.append)
+    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
+    assert os.stat(library.path(got)).st_nlink == 2
     assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
     assert hash_of(library.path(got)).sha256 == asked.sha256
     assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
-
-
-def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
-    got = pull_file(library, of(hubs), record())
-    assert os.stat(library.path(got)).st_nlink == 2
 
 
 @pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
@@ -106,13 +104,6 @@ def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, li
     with pytest.raises(errors.WrongHash):
         pull_file(library, replace(of(hubs), sha256="b" * 64), record())
     assert library.entries() == ()
-
-
-def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
-    seen: list[Progress] = []
-    asked = of(hubs)
-    pull_file(library, asked, record(), on_progress=seen.append)
-    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
 
 
 def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:

@@ -328,15 +328,6 @@ def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Hub) -> 
     assert got.file == "sd1/ada/Ink lines-2001.safetensors"
 
 
-def test_no_file_of_the_library_holds_a_key(library: Library, hub: Hub) -> None:
-    hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
-    asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
-    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
-    with pytest.raises(errors.HubDown):
-        pull_file(once, asked, record())
-    assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
-
-
 @pytest.mark.parametrize("hub", HUBS)
 def test_leftovers_of_a_pull_that_ended_after_it_wrote_its_entry_are_deleted(
     hubs: HubEndpoints, hub: HubName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
