@@ -46,12 +46,11 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
         raise DoesNotFit(refusal(facts))
     choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
-        raise NoBase(
-            _(
-                "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
-                "“hub-ui serve” runs this one with {base} (up to {n} GB to download)."
-            ).format(base=choice.label, n=f"{choice.gigabytes:g}")
+        text = _(
+            "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; “hub-ui "
+            "serve” runs this one with {base} (up to {n} GB to download)."
         )
+        raise NoBase(text.format(base=choice.label, n=f"{choice.gigabytes:g}"))
     return choice
 
 

@@ -15,10 +15,10 @@ from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, 
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
-from hub_ui.library.download import Meter, Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.library import Locate
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from hub_ui.library.queue import Queue
 from hub_ui.library.queue_tasks import Task
 from hub_ui.library.sync import best_home, pull_from_mirror

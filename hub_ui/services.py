@@ -31,7 +31,7 @@ from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex

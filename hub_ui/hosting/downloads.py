@@ -27,11 +27,10 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
-from hub_ui.library.download import Meter
-from hub_ui.library.download.partial_file import check_start
 from hub_ui.library.file_names import free_path, target
 from hub_ui.library.library import Locate, source_of
 from hub_ui.library.lockfile import Entry, entry_about
+from hub_ui.library.partial_file import Meter, check_start
 
 MOST_ENTRIES = 200
 

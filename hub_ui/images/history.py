@@ -103,11 +103,8 @@ class History:
             self._save_thumbnail(name, result.images[-1].image)
         except OSError as error:
             self.remove(name)
-            raise HubUiError(
-                _("The image could not be kept in {folder}: {value}. Save it yourself.").format(
-                    folder=self._folder, value=error.strerror or error
-                )
-            ) from error
+            text = _("The image could not be kept in {folder}: {value}. Save it yourself.")
+            raise HubUiError(text.format(folder=self._folder, value=error.strerror or error)) from error
         for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
         return self.entry(name)

@@ -206,12 +206,11 @@ def read_any(path: Path) -> Provenance | Infotext:
             fields={_whole_characters(name): _whole_characters(text) for name, text in found.fields.items()},
         )
     if "workflow" in texts or "prompt" in texts:
-        raise UsageError(
-            _(
-                "{name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node "
-                "that writes A1111's parameters, or type its prompt and numbers in."
-            ).format(name=path.name)
+        text = _(
+            "{name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node that writes "
+            "A1111's parameters, or type its prompt and numbers in."
         )
+        raise UsageError(text.format(name=path.name))
     raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
 
 

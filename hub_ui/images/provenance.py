@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationReport, GenerationResult
+from hub_ui.library.disk import hash_of
 
 _VERSION = 2
 _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
@@ -214,11 +214,9 @@ def _lora_json(adapter: LoraInput, weight: float) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+    with suppress(OSError):
+        return hash_of(path).sha256
+    return None
 
 
 def from_json(data: Mapping[str, Any]) -> Provenance:

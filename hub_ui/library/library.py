@@ -17,12 +17,10 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
-from hub_ui.library.download import Meter
-from hub_ui.library.download import http as http_download
-from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
+from hub_ui.library.download import DownloadOptions, fetch, fetch_from_hub, sweep
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
+from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, check_promise, part_of, read_state
 
 # Says where a file is, anew each time.
 Locate: TypeAlias = Callable[[], Download]
@@ -217,7 +215,7 @@ class Library:
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
-                    fetched = http_download.fetch(download, part, meter, renew=locate, options=self.options)
+                    fetched = fetch(download, part, meter, renew=locate, options=self.options)
                 else:
                     fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
             if known is not None:

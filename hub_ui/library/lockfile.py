@@ -161,12 +161,11 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     is_minor = isinstance(version, str) and _MINOR.fullmatch(version)
     if not is_minor and (type(version) is not int or version != VERSION):
         found = "no version" if version is None else f"version {version!r}"
-        raise LockError(
-            _(
-                "{name} has {found}; this hub-ui reads version {version}. Update hub-ui, or move the file away "
-                "to start anew."
-            ).format(name=name, found=found, version=VERSION)
+        text = _(
+            "{name} has {found}; this hub-ui reads version {version}. Update hub-ui, or move the file away to start "
+            "anew."
         )
+        raise LockError(text.format(name=name, found=found, version=VERSION))
     tables = data.get("lora", [])
     if not isinstance(tables, list):
         raise LockError(_("{name} is not readable: write each LoRA under a line [[lora]].").format(name=name))
@@ -190,11 +189,8 @@ class _Reader:
             return tomllib.loads(self._text)
         # Nested a thousand deep, or a number of thousands of digits.
         except (ValueError, RecursionError) as error:
-            raise LockError(
-                _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.").format(
-                    name=self._name, error=error, self=self._place(str(error))
-                )
-            ) from error
+            text = _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.")
+            raise LockError(text.format(name=self._name, error=error, self=self._place(str(error)))) from error
 
     def _place(self, message: str) -> str:
         """The entry and key on the line that tomllib complains about."""

@@ -29,7 +29,7 @@ from hub_ui.app import serving
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.library.download import Progress, PullCancelled
+from hub_ui.library.partial_file import Progress, PullCancelled
 from hub_ui.settings import Settings
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs

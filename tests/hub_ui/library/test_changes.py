@@ -151,7 +151,7 @@ def test_files_swap_their_names(library: Library, held: tuple[Entry, ...]) -> No
 
 
 def test_what_belongs_to_a_file_moves_with_it(library: Library, held: tuple[Entry, ...]) -> None:
-    for name in ("ink.preview.png", "ink.civitai.info", "ink.metadata.json", "inkwell.json", "notes.txt"):
+    for name in ("ink.preview.png", "INK.civitai.info", "ink.metadata.json", "inkwell.json", "notes.txt"):
         put(library, f"sd1/{name}", b"x")
     changes_of(library).move({held[0]: "styles/Ada/lines.safetensors"})
     assert files(library) == [

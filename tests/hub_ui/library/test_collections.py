@@ -39,6 +39,12 @@ def test_loras_are_added_and_taken_out(collections: Collections, tmp_path: Path)
     assert collections.get("My styles").entries == (MIST,)
 
 
+def test_they_are_in_the_order_of_their_names_as_people_count(collections: Collections) -> None:
+    for name in ("set 10", "Ink", "Set 2", "1", "10 of 12", "set"):
+        collections.add(name, [INK])
+    assert [one.name for one in collections.all()] == ["1", "10 of 12", "Ink", "set", "Set 2", "set 10"]
+
+
 def test_a_deleted_collection_is_gone(collections: Collections) -> None:
     collections.add("a", [INK])
     assert collections.delete("A").entries == (INK,)

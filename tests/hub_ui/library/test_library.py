@@ -14,10 +14,9 @@ from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
-from hub_ui.library.download import Progress, PullCancelled
-from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library, source_of
+from hub_ui.library.partial_file import DownloadIdentity, PartialFile, PartState, Progress, PullCancelled
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
@@ -327,15 +326,6 @@ def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Hub) -> 
     got = pull_file(library, download(hub.url + "/file"), unsaid)
     assert (got.architecture, got.trigger_words) == ("sd1", ("inkstyle",))
     assert got.file == "sd1/ada/Ink lines-2001.safetensors"
-
-
-def test_no_file_of_the_library_holds_a_key(library: Library, hub: Hub) -> None:
-    hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
-    asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
-    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
-    with pytest.raises(errors.HubDown):
-        pull_file(once, asked, record())
-    assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("hub", HUBS)

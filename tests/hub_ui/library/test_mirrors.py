@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.errors import Gated, HubUiError, NotFound, RegionBlocked
+from connectors.record import Access
 from connectors.ref import Ref
 from hub_ui.library.sync import best_home, explain
 from tests.hub_ui.stand_ins import lora, version
@@ -67,23 +68,19 @@ def test_a_gate_names_the_page_where_access_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "seconds", "chosen"),
+    ("keys", "seconds", "access", "chosen"),
     [
-        ((), {}, MIRROR),
-        (("civitai",), {}, REF),
-        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, MIRROR),
-        (("civitai",), {"huggingface": 0.5, "civitai": 0.2}, REF),
-        ((), {"huggingface": 0.5, "civitai": 0.2}, MIRROR),
+        ((), {}, "open", MIRROR),
+        (("civitai",), {}, "open", REF),
+        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, "open", MIRROR),
+        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, "gated", REF),
+        (("civitai",), {"huggingface": 0.5, "civitai": 0.2}, "open", REF),
+        ((), {"huggingface": 0.5, "civitai": 0.2}, "open", MIRROR),
     ],
 )
-def test_the_home_without_a_key_is_best_and_then_the_fastest(
-    keys: tuple[str, ...], seconds: dict[str, float], chosen: Ref
+def test_the_open_home_without_a_key_is_best_and_then_the_fastest(
+    keys: tuple[str, ...], seconds: dict[str, float], access: Access, chosen: Ref
 ) -> None:
-    homes = {REF: replace(lora(), versions=(version(REF),)), MIRROR: replace(lora(), versions=(version(MIRROR),))}
+    mirror = replace(lora(), versions=(version(MIRROR),), access=access)
+    homes = {REF: replace(lora(), versions=(version(REF),)), MIRROR: mirror}
     assert best_home(REF, [MIRROR], homes.__getitem__, keys, seconds) == chosen
-
-
-def test_a_home_that_is_not_open_is_the_last_choice() -> None:
-    homes = {REF: replace(lora(), versions=(version(REF),)), MIRROR: replace(lora(), versions=(version(MIRROR),))}
-    homes[MIRROR] = replace(homes[MIRROR], access="gated")
-    assert best_home(REF, [MIRROR], homes.__getitem__, ("civitai",), {"huggingface": 0.1, "civitai": 0.5}) == REF

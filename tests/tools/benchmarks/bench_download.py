@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.ref import Ref
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import download, pull_file, record
 from tests.tools.benchmarks.figures import Figure, interleaved, report, started

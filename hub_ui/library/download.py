@@ -29,9 +29,10 @@ from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, 
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all
-from hub_ui.library.download import Meter, PullCancelled
-from hub_ui.library.download.partial_file import (
+from hub_ui.library.partial_file import (
+    Meter,
     PartialFile,
+    PullCancelled,
     check_file,
     check_promise,
     check_start,

@@ -15,9 +15,9 @@ from connectors.connector import HubDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
-from hub_ui.library.download import Meter, Progress, PullCancelled
-from hub_ui.library.download.http import fetch_from_hub as fetch
+from hub_ui.library.download import fetch_from_hub as fetch
 from hub_ui.library.library import Library
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, pull_file, record
@@ -47,17 +47,15 @@ def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
     )
 
 
-def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) -> None:
+def test_a_file_comes_through_the_cache_and_is_one_with_it(hubs: HubEndpoints, library: Library) -> None:
+    seen: list[Progress] = []
     asked = of(hubs)
-    got = pull_file(library, asked, record(title="red", ref=asked.ref))
+    got = pull_file(library, asked, record(title="red", ref=asked.ref), on_progress=seen.append)
+    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
+    assert os.stat(library.path(got)).st_nlink == 2
     assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
     assert hash_of(library.path(got)).sha256 == asked.sha256
     assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
-
-
-def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
-    got = pull_file(library, of(hubs), record())
-    assert os.stat(library.path(got)).st_nlink == 2
 
 
 @pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
@@ -108,13 +106,6 @@ def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, li
     assert library.entries() == ()
 
 
-def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
-    seen: list[Progress] = []
-    asked = of(hubs)
-    pull_file(library, asked, record(), on_progress=seen.append)
-    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
-
-
 def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
     asked = of(hubs)
     with pytest.raises(PullCancelled):
@@ -156,7 +147,7 @@ def test_what_huggingface_hub_tries_again_itself_is_tried_twice(
         asked.append(repo)
         raise httpx2.ConnectError("no")
 
-    monkeypatch.setattr("hub_ui.library.download.http.hf_hub_download", down)
+    monkeypatch.setattr("hub_ui.library.download.hf_hub_download", down)
     with pytest.raises(errors.HubDown):
         fetch(of(hubs), tmp_path / "part", Meter(), RetryPolicy(tries=5, first=0.0))
     assert len(asked) == 2

@@ -9,9 +9,8 @@ from connectors.connector import HttpDownload
 from connectors.errors import HubDown
 from connectors.http.adapter import Attempts, RetryPolicy
 from hub_ui.library.disk import Fetched
-from hub_ui.library.download import Meter, Progress
-from hub_ui.library.download.http import DownloadOptions, fetch
-from hub_ui.library.download.partial_file import PartialFile
+from hub_ui.library.download import DownloadOptions, fetch
+from hub_ui.library.partial_file import Meter, PartialFile, Progress
 from tests.connectors.serving import Answer, Hub, Ranged, in_turn, redirect
 from tests.connectors.weights.test_tar import tar
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
