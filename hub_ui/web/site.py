@@ -1,24 +1,30 @@
-"""Every page's routes, and those beside the pages: which parts they are made of, built once. Jobs are followed here."""
+"""Every page's routes, and those beside the pages: which parts they are made of, built once.
 
+Jobs are followed here, and those who run a page ask whether it is alive, whether it can take visitors, and for metrics.
+"""
+
+import hmac
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import fastapi
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
-from connectors.errors import NotFound
+from connectors.errors import HubUiError, NotFound
+from hub_ui.generate.base_models.download import bases_here
 from hub_ui.i18n import _
 from hub_ui.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks
+from hub_ui.metrics import CONTENT_TYPE
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Cards, HeaderReader
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
@@ -70,6 +76,57 @@ class JobRoutes(Room):
         return painter
 
 
+HEALTH_ROUTE = "/health"
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthRoutes(Room):
+    """`running` counts the generations that are not done."""
+
+    running: Callable[[], int]
+
+    def add_to(self, router: APIRouter) -> None:
+        @router.get(HEALTH_ROUTE)
+        async def health() -> Response:
+            return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+        @router.get("/ready")
+        def ready() -> Response:
+            state = self.state()
+            return JSONResponse(state, 200 if state["ready"] else 503, _NO_STORE)
+
+        router.get("/metrics")(self.metrics)
+
+    def state(self) -> dict[str, Any]:
+        """Without a base model there is still all the rest, so a missing one is said and no more."""
+        settings, running, catalog = self.services.settings, self.running(), "answers"
+        try:
+            self.services.catalog.change()
+        except HubUiError:
+            catalog = "does not answer"
+        is_stopping, most = self.services.lifecycle.is_stopping, settings.limits.queue
+        here = bases_here(settings.limits.bases, demo=settings.demo)
+        return {
+            "ready": catalog == "answers" and running < most and not is_stopping,
+            "stopping": is_stopping,
+            "catalog": catalog,
+            "base": "present" if here else "missing",
+            "bases": here,
+            "queue": {"generations": running, "most": most},
+        }
+
+    def metrics(self, request: Request) -> Response:
+        """A hosted page's by the token alone: what asks from this computer may be a proxy, for anybody."""
+        settings = self.services.settings
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        is_token = hmac.compare_digest(given.strip().encode(), settings.metrics_token.encode())
+        if settings.hosted and not (settings.metrics_token and scheme.lower() == "bearer" and is_token):
+            text = "The metrics are for who runs this page: set HUB_UI_METRICS_TOKEN, and send it as a Bearer token."
+            return JSONResponse({"detail": text}, 401, {**_NO_STORE, "WWW-Authenticate": "Bearer"})
+        return Response(self.services.metrics.text(), headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
+
+
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
     """`folder` has generated images and uploads. What has to be closed goes into `closing`."""
     pages, limits = Pages(services=services), services.policy.limits
@@ -108,6 +165,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         train,
         SettingsRoutes(pages=pages),
         LayoutRoutes(pages=pages),
+        HealthRoutes(pages=pages, running=lambda: jobs.running("generation")),
     )
     router = pages.router()
     for room in rooms:
@@ -117,6 +175,5 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *hub_images.routes(),
         LocalImages(links=pages.render.links).route(),
         images.route(),
-        *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
         *router.routes,
     ]

@@ -21,8 +21,8 @@ from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_comp
 from hub_ui.images.history import GONE, HistoryEntry, group_entries
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
-from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import Preview, Room, is_part
+from hub_ui.web.layout.render import word
 from hub_ui.web.view import StackedLora, View
 
 

@@ -31,8 +31,7 @@ from hub_ui.i18n import _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import WORDS
-from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.render import WORDS, Renderer
 from hub_ui.web.requests import Refused
 from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
 from hub_ui.web.visitors import cookie_of

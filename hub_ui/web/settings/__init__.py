@@ -24,7 +24,6 @@ from hub_ui.services import Services
 from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.saved_settings import KeyPlace, SavedSettings, check_key, hide_password, key_place, require_keys
 from hub_ui.web.browse.facets import level_words
-from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     THEME_COOKIE,
@@ -37,6 +36,7 @@ from hub_ui.web.layout.pages import (
     keep_choice,
     own_view,
 )
+from hub_ui.web.layout.render import WORDS
 from hub_ui.web.view import View
 
 KeyAct = Literal["save", "check", "remove"]

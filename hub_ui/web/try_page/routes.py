@@ -22,7 +22,7 @@ from hub_ui.generation import DeferredBackend
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
-from hub_ui.web.queue import use_request
+from hub_ui.web.server import use_request
 from hub_ui.web.try_page.form import (
     CHECKED,
     CONTROL_KINDS,
