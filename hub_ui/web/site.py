@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import fastapi
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
@@ -27,7 +27,7 @@ from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.history import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
-from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
+from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages, route
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
@@ -57,15 +57,14 @@ class JobRoutes(Room):
     jobs: Jobs
     painters: Mapping[str, TryRoutes | TrainRoutes]
 
-    def add_to(self, router: APIRouter) -> None:
-        @router.get("/jobs/{id_}")
-        def follow(request: Request, id_: JobId, after: int = 0) -> Response:
-            painter, steps = self.painter(id_), self.jobs.follow(id_, after=after, beat=BEAT_SECONDS, raises=False)
-            return self.pages.streams.answer(painter.paint(request, id_, steps))
+    @route("GET /jobs/{id_}")
+    def follow(self, request: Request, id_: JobId, after: int = 0) -> Response:
+        painter, steps = self.painter(id_), self.jobs.follow(id_, after=after, beat=BEAT_SECONDS, raises=False)
+        return self.pages.streams.answer(painter.paint(request, id_, steps))
 
-        @router.post("/jobs/{id_}/stop")
-        def stop(request: Request, id_: JobId) -> Response:
-            return self.painter(id_).stop(request, id_)
+    @route("POST /jobs/{id_}/stop")
+    def stop(self, request: Request, id_: JobId) -> Response:
+        return self.painter(id_).stop(request, id_)
 
     def painter(self, id_: str) -> TryRoutes | TrainRoutes:
         """Raises NotFound for a job that is not kept."""
@@ -86,17 +85,14 @@ class HealthRoutes(Room):
 
     running: Callable[[], int]
 
-    def add_to(self, router: APIRouter) -> None:
-        @router.get(HEALTH_ROUTE)
-        async def health() -> Response:
-            return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+    @route(f"GET {HEALTH_ROUTE}")
+    async def health(self) -> Response:
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
 
-        @router.get("/ready")
-        def ready() -> Response:
-            state = self.state()
-            return JSONResponse(state, 200 if state["ready"] else 503, _NO_STORE)
-
-        router.get("/metrics")(self.metrics)
+    @route("GET /ready")
+    def ready(self) -> Response:
+        state = self.state()
+        return JSONResponse(state, 200 if state["ready"] else 503, _NO_STORE)
 
     def state(self) -> dict[str, Any]:
         """Without a base model there is still all the rest, so a missing one is said and no more."""
@@ -116,6 +112,7 @@ class HealthRoutes(Room):
             "queue": {"generations": running, "most": most},
         }
 
+    @route("GET /metrics")
     def metrics(self, request: Request) -> Response:
         """A hosted page's by the token alone: what asks from this computer may be a proxy, for anybody."""
         settings = self.services.settings
