@@ -27,9 +27,8 @@ from hub_ui.services import Services
 from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.queue import gradio_settings
 from hub_ui.web.requests import CallCheck, Calls, Refused, RequestCheck, own_parts
-from hub_ui.web.server import Connections, patient_launch, raise_file_limit
+from hub_ui.web.server import Connections, gradio_settings, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 

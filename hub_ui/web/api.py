@@ -35,8 +35,8 @@ from hub_ui.images import png_metadata
 from hub_ui.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
-from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.requests import GENERATING, Calls
+from hub_ui.web.server import caller_session, use_caller
 from hub_ui.web.try_page.generate import start_job
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS

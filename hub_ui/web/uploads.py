@@ -17,8 +17,8 @@ from secrets import token_bytes, token_urlsafe
 from typing import Annotated, Any, BinaryIO
 
 import anyio
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Query, Request, Response
+from anyio import to_thread
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -33,7 +33,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.settings import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, TooLarge, open_image
-from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
+from hub_ui.web.layout.pages import Room, is_part, page_address, route
 from hub_ui.web.requests import TOO_LARGE, Refused
 from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.view import StackedLora, View
@@ -238,28 +238,27 @@ class DroppedRoutes(Room):
     files: UploadedFiles
     uploads: Uploads
 
-    def add_to(self, router: APIRouter) -> None:
-        router.post("/upload")(self.receive)
+    most_at_once = MOST_READ
 
-        @router.get("/uploaded")
-        def show(name: UploadName) -> Response:
-            return image_response(self.files.path(name))
+    @route("GET /uploaded")
+    def show(self, name: UploadName) -> Response:
+        return image_response(self.files.path(name))
 
-        @router.get("/image")
-        @in_threads(CapacityLimiter(MOST_READ))
-        def image(request: Request, name: UploadName = "") -> Response:
-            values = self.values(name, self.files.path(name)) if name else {}
-            if name and is_part(request):
-                return self.pages.part("try_page/dropped", **values)
-            title = _("How was this image made?")
-            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
+    @route("GET /image", waits=True)
+    def image(self, request: Request, name: UploadName = "") -> Response:
+        values = self.values(name, self.files.path(name)) if name else {}
+        if name and is_part(request):
+            return self.pages.part("try_page/dropped", **values)
+        title = _("How was this image made?")
+        return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
 
-        @router.post("/image/forget")
-        def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
-            with suppress(NotFound):
-                shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
-            return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
+    @route("POST /image/forget")
+    def forget(self, request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
+        with suppress(NotFound):
+            shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
+        return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
 
+    @route("POST /upload")
     async def receive(self, request: Request) -> Response:
         try:
             async with self.uploads.read_form(request, MOST_FILES) as form:

@@ -26,9 +26,8 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.services import Services
 from hub_ui.web.browse.search import Results
-from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import prefix
-from hub_ui.web.layout.render import Renderer, address
+from hub_ui.web.layout.render import Renderer, address, word
 from hub_ui.web.view import View
 
 

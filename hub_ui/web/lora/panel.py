@@ -28,9 +28,8 @@ from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, card, cover, title
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import WORDS, word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
-from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.render import WORDS, Renderer, word
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.fact_rows import Fact, rows
 from hub_ui.web.view import StackedLora, View

@@ -19,8 +19,8 @@ from hub_ui.generate.request import GenerationRequest
 from hub_ui.hosting.limits import Limits
 from hub_ui.services import Services
 from hub_ui.settings import from_environment, hosted_policy
-from hub_ui.web.queue import gradio_settings
 from hub_ui.web.requests import RequestCheck, own_parts
+from hub_ui.web.server import gradio_settings
 from hub_ui.web.site import build_routes
 from tests.connectors.raw_server import raw_server
 from tests.hub_ui.web.conftest import PART, with_settings
