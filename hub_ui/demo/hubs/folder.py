@@ -157,7 +157,7 @@ def _safetensors(spec: Mapping[str, Any]) -> Sequence[Content]:
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return repeat(pattern, DTYPE_BITS[dtype] // 8 * math.prod(shape))
+        return repeat(pattern, (DTYPE_BITS[dtype] * math.prod(shape) + 7) // 8)
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
