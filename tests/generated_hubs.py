@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from connectors.civitai.parse import LORA_TYPES
 from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, bearer
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, ModelQuery
@@ -77,7 +76,7 @@ class GeneratedHubs:
         return replace(app, app=own) if isinstance(app, Faulty) else own
 
     def _civitai(self, request: Request) -> Response:
-        store = CivitaiStore(models={}, files={}, enums={"ModelType": list(LORA_TYPES)}, access=Access())
+        store = CivitaiStore(models={}, files={}, access=Access())
         delivery = Delivery(origin=_ORIGIN, secret=b"")
         lists = _CivitaiLists(store=store, delivery=delivery, origin=_ORIGIN, total=self.civitai)
         return lists.list_models(request)

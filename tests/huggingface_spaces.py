@@ -237,5 +237,4 @@ async def _body(request: Request) -> Json:
         return {"lines": [json.loads(line) for line in (await request.body()).splitlines()]}
     if request.method == "GET":
         return {}
-    body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
-    return body
+    return await json_body(request, json_answer({"error": "Invalid JSON"}, 400))

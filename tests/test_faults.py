@@ -35,15 +35,15 @@ def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
 def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3600, times=1))
     with pytest.raises(requests.exceptions.ReadTimeout):
-        requests.get(f"{hubs.civitai}/api/v1/enums", timeout=0.2)
-    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).status_code == 200
+        requests.get(f"{hubs.civitai}/api/v1/tags", timeout=0.2)
+    assert requests.get(f"{hubs.civitai}/api/v1/tags", timeout=30).status_code == 200
 
 
 def test_a_hang_ends_when_the_faults_of_its_hub_are_removed(hubs: HubEndpoints) -> None:
     for hub in ("civitai", "replicate"):
         hubs.faults.add(Fault(kind="latency", hub=hub, seconds=3600, times=1))
     with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(requests.get, f"{hubs.civitai}/api/v1/enums", timeout=30)
+        waits = pool.submit(requests.get, f"{hubs.civitai}/api/v1/tags", timeout=30)
         while len(hubs.faults.coming()) > 1:
             time.sleep(0.01)
         hubs.faults.clear("civitai")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
@@ -32,6 +32,7 @@ from hub_ui.demo.hubs.civitai_store import (
 )
 from hub_ui.demo.hubs.folder import HubFile, Json
 
+T = TypeVar("T")
 _INT4 = 2**31 - 1
 _DISABLED = "The creator of this asset has disabled downloads on this file"
 _LOGIN = "The creator of this asset requires you to be logged in to download it"
@@ -70,13 +71,10 @@ class CivitaiHub:
             Route("/api/v1/models", self.list_models),
             Route("/api/v1/models/{model_id}", self.model),
             Route(versions + "/by-hash/{hash}", self.by_hash),
-            Route(versions + "/by-hash", self.by_hashes, methods=["POST"]),
-            Route(versions + "/mini/{version_id}", self.mini),
             Route(versions + "/{version_id}", self.version),
             Route("/api/v1/images", self.images),
             Route("/api/v1/creators", self.creators),
             Route("/api/v1/tags", self.tags),
-            Route("/api/v1/enums", self.enums),
             Route("/api/v1/me", self.me),
             Route("/api/download/models/{version_id}", self.download),
             Route("/models/{model_id}", self.model_page),
@@ -84,12 +82,8 @@ class CivitaiHub:
 
     def list_models(self, request: Request) -> Response:
         params = request.query_params
-        query = parse_query(params, self.store.enums)
-        found, end = self._find(query), query.offset + query.limit
-        page, metadata = found[query.offset : end], Json()
-        if page and end < len(found):
-            cursor = query.cursor(page[-1], end)
-            metadata = {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)}
+        query = parse_query(params)
+        page, metadata = _page(request, self._find(query), query.limit)
         kept = [model for model in page if not query.words or afterwards(model, query)]
         items = [model_in_list(each, query.all_levels) for each in kept]
         return answers.json_answer({"items": items, "metadata": metadata})
@@ -119,48 +113,10 @@ class CivitaiHub:
             raise _refusal(404, "Model not found")
         return answers.json_answer(version_alone(*found))
 
-    async def by_hashes(self, request: Request) -> Response:
-        refusal = zod_refusal("", "too_big", "Too big: expected array to have <=100 items")
-        hashes: list[Any] = await answers.json_body(request, list, refusal.response)
-        if len(hashes) > 100:
-            raise refusal
-        found = [self.store.by_hash[key] for value in hashes if (key := str(value).upper()) in self.store.by_hash]
-        return answers.json_answer([version_alone(*pair) for pair in found])
-
-    def mini(self, request: Request) -> Response:
-        model, version = self._version(_identifier(request.path_params["version_id"]))
-        file = _choose_file(version.get("files") or [], QueryParams())
-        if not file:
-            raise _refusal(404, "Missing model file")
-        known = self.store.files.get(file.get("id", 0))
-        answer = {
-            **{name: version_alone(model, version).get(name) for name in ("air", "baseModel", "publishedAt")},
-            "versionName": version.get("name"),
-            "modelName": model.data.get("name"),
-            "userId": model.data.get("userId"),
-            "availability": version.get("availability", "Public"),
-            "size": file.get("sizeKB"),
-            "fileType": file.get("type"),
-            "fileName": file.get("name"),
-            "hashes": file.get("hashes"),
-            "downloadUrls": [f"{self.origin}/api/download/models/{version['id']}?fileId={file['id']}"],
-            "format": (file.get("metadata") or {}).get("format"),
-            "canGenerate": bool(model.data.get("supportsGeneration")),
-            "requireAuth": known is not None and known.access in ("login", "gated", "paid"),
-            "checkPermission": self._is_gated(version, known),
-            **{name: bool(model.data.get(name)) for name in ("minor", "sfwOnly")},
-            **dict.fromkeys(("isFeatured", "additionalResourceCharge", "payoutEnabled"), False),
-            "fees": [],
-        }
-        return answers.json_answer(answer)
-
     def images(self, request: Request) -> Response:
         params = request.query_params
-        limit, offset = number(params, "limit", 0, 200, 100), number(params, "cursor", 0, _INT4, 0)
-        found, end, metadata = find_images(params, self.store), str(offset + limit), Json()
-        if limit and offset + limit < len(found):
-            metadata = {"nextCursor": end, "nextPage": _next_page(request, cursor=end)}
-        return answers.json_answer({"items": found[offset : offset + limit], "metadata": metadata})
+        items, metadata = _page(request, find_images(params, self.store), number(params, "limit", 0, 200, 100))
+        return answers.json_answer({"items": items, "metadata": metadata})
 
     def creators(self, request: Request) -> Response:
         names = Counter(model.creator for model in self.store.models.values() if model.is_open and model.creator)
@@ -177,9 +133,6 @@ class CivitaiHub:
         link = f"{self.origin}/api/v1/models?tag="
         items = [{"name": name, "link": link + quote(name, safe="")} for name in sorted(names)]
         return _count_answer(request, items, 0)
-
-    def enums(self, _request: Request) -> Response:
-        return answers.json_answer(self.store.enums)
 
     def me(self, request: Request) -> Response:
         if not self._is_signed_in(request):
@@ -203,7 +156,8 @@ class CivitaiHub:
         return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
 
     def _check_download(self, request: Request, model: Model, version: Json, known: HubFile | None) -> None:
-        access, is_gated = known.access if known else None, self._is_gated(version, known)
+        access = known.access if known else None
+        is_gated = is_paid(version, self.now()) or access in ("gated", "paid")
         if model.data.get("mode") == "Archived" or access == "archived":
             raise _refusal(410, "Model archived, not available for download")
         if model.data.get("mode") == "TakenDown":
@@ -220,9 +174,6 @@ class CivitaiHub:
             raise _refusal(403, "You do not have access to download this file")
         ends = (version.get("paidAccess") or {}).get("endsAt")
         raise _refusal(403, "Early Access", **({"deadline": ends} if ends else {}), message=_EARLY)
-
-    def _is_gated(self, version: Json, known: HubFile | None) -> bool:
-        return is_paid(version, self.now()) or (known is not None and known.access in ("gated", "paid"))
 
     def model_page(self, request: Request) -> Response:
         model = self.store.models.get(_identifier(request.path_params["model_id"]))
@@ -245,6 +196,15 @@ def _identifier(text: str) -> int:
     if number is None or number > _INT4:
         raise zod_refusal("id", "invalid_type", "Invalid input: expected number")
     return number
+
+
+def _page(request: Request, items: Sequence[T], limit: int) -> tuple[Sequence[T], Json]:
+    """One page of them, and the metadata that lead to the next."""
+    page = answers.page_of(items, request.query_params.get("cursor"), limit)
+    if page is None:
+        raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
+    found, cursor = page
+    return found, {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)} if cursor else {}
 
 
 def _next_page(request: Request, **onwards: object) -> str:

@@ -4,19 +4,21 @@ Recordings keep their fields; samples get those of August 2026. Source: civitai,
 model.schema.ts and model-search.service.ts.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 from starlette.datastructures import QueryParams
 
 from hub_ui.demo.hubs.answers import RefusalError, json_answer, natural
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
-_ENUMS = Path(__file__).with_name("civitai_enums.json")
+_TYPES = (
+    "Checkpoint", "TextualInversion", "Hypernetwork", "AestheticGradient", "LORA", "LoCon", "DoRA", "Controlnet",
+    "Upscaler", "MotionModule", "VAE", "TextEncoder", "UNet", "CLIPVision", "Poses", "Wildcards", "Workflows",
+    "ComfyWorkflows", "Detection", "VisionLanguage", "CLIP", "LLM", "Other",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,6 @@ class Model:
 class CivitaiStore:
     models: Mapping[int, Model]
     files: Mapping[int, HubFile]
-    enums: Mapping[str, list[str]]
     access: Access
 
     @cached_property
@@ -79,12 +80,7 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
         )
         for number, data in objects.items()
     }
-    return CivitaiStore(
-        models=models,
-        files=files,
-        enums=json.loads(_ENUMS.read_text()),
-        access=folder.access,
-    )
+    return CivitaiStore(models=models, files=files, access=folder.access)
 
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
@@ -200,22 +196,10 @@ class ModelQuery:
     def words(self) -> list[str]:
         return self.params.get("query", "").lower().split()
 
-    @property
-    def offset(self) -> int:
-        """Of the cursor: a number of a text search, else the last of three that stand between bars."""
-        cursor = self.params.get("cursor", "0")
-        found = natural(cursor if self.words else cursor.rpartition("|")[2])
-        if found is None:
-            raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
-        return found
 
-    def cursor(self, last: Model, offset: int) -> str:
-        return str(offset) if self.words else f"{score(last, self.sort)}|{last.id}|{offset}"
-
-
-def parse_query(params: QueryParams, enums: Mapping[str, Sequence[str]]) -> ModelQuery:
+def parse_query(params: QueryParams) -> ModelQuery:
     """Raises RefusalError with the zod error object that CivitAI sends."""
-    choices = {"types": enums["ModelType"], "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
+    choices = {"types": _TYPES, "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
     for name, known in choices.items():
         if not set(params.getlist(name)) <= set(known):
             raise zod_refusal(name, "invalid_value", "Invalid option")

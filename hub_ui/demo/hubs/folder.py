@@ -1,7 +1,4 @@
-"""The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files.
-
-Their content is bytes of a known size, readable from any offset.
-"""
+"""The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files."""
 
 import hashlib
 import io
@@ -12,25 +9,39 @@ import re
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from connectors.weights.header import DTYPE_BITS, SCALAR_FORMATS
 
 CHUNK = 256 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """`read` returns the bytes from one place up to another."""
+# The bytes from one place up to another.
+Read: TypeAlias = Callable[[int, int], bytes]
 
-    size: int
-    read: Callable[[int, int], bytes]
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes that can be read from any place. `make` says on first use how many they are, and what reads them."""
+
+    make: Callable[[], tuple[int, Read]]
+
+    @cached_property
+    def _size_and_read(self) -> tuple[int, Read]:
+        return self.make()
+
+    @property
+    def size(self) -> int:
+        return self._size_and_read[0]
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self._size_and_read[1](start, stop)
 
     @cached_property
     def sha256(self) -> str:
@@ -47,7 +58,7 @@ def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterato
 
 
 def in_memory(data: bytes) -> Content:
-    return Content(size=len(data), read=lambda start, stop: data[start:stop])
+    return Content(lambda: (len(data), lambda start, stop: data[start:stop]))
 
 
 def on_disk(path: Path) -> Content:
@@ -56,21 +67,26 @@ def on_disk(path: Path) -> Content:
             file.seek(start)
             return file.read(stop - start)
 
-    return Content(size=path.stat().st_size, read=read)
+    return Content(lambda: (path.stat().st_size, read))
 
 
-def join(parts: Sequence[Content]) -> Content:
+def join(parts: Callable[[], Iterable[Content]]) -> Content:
     """Concatenated contents, such as the headers, members and padding of a tar."""
-    bounds = tuple(accumulate((part.size for part in parts), initial=0))
 
-    def read(start: int, stop: int) -> bytes:
-        return b"".join(
-            part.read(max(start, begin) - begin, min(stop, end) - begin)
-            for part, (begin, end) in zip(parts, pairwise(bounds), strict=True)
-            if begin < stop and start < end
-        )
+    def make() -> tuple[int, Read]:
+        found = tuple(parts())
+        bounds = tuple(accumulate((part.size for part in found), initial=0))
 
-    return Content(size=bounds[-1], read=read)
+        def read(start: int, stop: int) -> bytes:
+            return b"".join(
+                part.read(max(start, begin) - begin, min(stop, end) - begin)
+                for part, (begin, end) in zip(found, pairwise(bounds), strict=True)
+                if begin < stop and start < end
+            )
+
+        return bounds[-1], read
+
+    return Content(make)
 
 
 # Bits of a random element to keep and to set, so that every float is finite and as small as a weight.
@@ -90,7 +106,7 @@ def repeat(pattern: bytes, size: int) -> Content:
         repeats = -(-(stop - first) // len(pattern))
         return (pattern * max(repeats, 0))[start - first : stop - first]
 
-    return Content(size=size, read=read)
+    return Content(lambda: (size, read))
 
 
 def zip_archive(paths: Sequence[Path]) -> Content:
@@ -117,6 +133,10 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
 
     A scalar's name may be `*` and the end of many names, such as `*.alpha`. All other tensors are noise.
     """
+    return join(partial(_safetensors, spec))
+
+
+def _safetensors(spec: Mapping[str, Any]) -> Sequence[Content]:
     tensors: Mapping[str, Sequence[Any]] = spec["tensors"]
     scalars: Mapping[str, float] = spec.get("scalars", {})
     endings = {name[1:]: value for name, value in scalars.items() if name.startswith("*")}
@@ -132,12 +152,12 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
         at += body[-1].size
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return join((in_memory(struct.pack("<Q", len(text)) + text), *body))
+    return in_memory(struct.pack("<Q", len(text)) + text), *body
 
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return repeat(pattern, DTYPE_BITS[dtype] // 8 * math.prod(shape))
+        return repeat(pattern, (DTYPE_BITS[dtype] * math.prod(shape) + 7) // 8)
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
@@ -168,6 +188,10 @@ _OTHER_MEMBERS = {
 
 
 def model_tar(lora: Content) -> Content:
+    return join(partial(_tar, lora))
+
+
+def _tar(lora: Content) -> Sequence[Content]:
     members = {**{name: in_memory(data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
     parts: list[Content] = []
     for name, content in members.items():
@@ -176,8 +200,7 @@ def model_tar(lora: Content) -> Content:
         padding = in_memory(b"\0" * (-content.size % tarfile.BLOCKSIZE))
         parts += [in_memory(info.tobuf(format=tarfile.USTAR_FORMAT)), content, padding]
     end = sum(part.size for part in parts) + 2 * tarfile.BLOCKSIZE
-    parts.append(in_memory(b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
-    return join(parts)
+    return *parts, in_memory(b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,10 +327,7 @@ class DataFolder:
         elif "package" in spec:
             content = on_disk(inside(PACKAGE, spec["package"]))
         elif "safetensors" in spec:
-            header = spec["safetensors"]
-            if isinstance(header["tensors"], str):
-                header = {**header, "tensors": expand_tensors(self.json(inside(self.path, header["tensors"])))}
-            content = generate_safetensors(header)
+            content = self._safetensors(spec["safetensors"])
         elif "zip" in spec:
             content = zip_archive([inside(self.path, name) for name in spec["zip"]])
         elif "text" in spec:
@@ -315,6 +335,13 @@ class DataFolder:
         else:
             raise DataFolderError(f"a file needs one of path, package, safetensors, zip or text, not {sorted(spec)}")
         return HubFile(content=content, access=spec.get("access"))
+
+    def _safetensors(self, spec: Mapping[str, Any]) -> Content:
+        """The tables of the samples have tens of thousands of tensors, so each is read only on first use."""
+        if not isinstance(spec["tensors"], str):
+            return generate_safetensors(spec)
+        table = inside(self.path, spec["tensors"])
+        return join(lambda: [generate_safetensors({**spec, "tensors": expand_tensors(self.json(table))})])
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs import answers
@@ -259,12 +259,13 @@ def page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json])
     page = answers.page_of(items, query.get("cursor"), min(limit, _MAX_PAGE)) if limit is not None else None
     if page is None:
         raise refusal(400, "Invalid limit" if limit is None else "Invalid cursor")
+    found, cursor = page
     headers = {}
-    if page.next:
+    if cursor:
         kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
-        following = request.url.replace(query=urlencode([*kept, ("cursor", page.next)]))
+        following = request.url.replace(query=urlencode([*kept, ("cursor", cursor)]))
         headers["Link"] = f'<{following}>; rel="next"'
-    return answers.json_answer([show(item) for item in page.items], headers=headers)
+    return answers.json_answer([show(item) for item in found], headers=headers)
 
 
 def not_found(request: Request) -> answers.RefusalError:
@@ -280,6 +281,4 @@ def refusal(
     # Paths may contain characters that are invalid in headers.
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text.strip())
     sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}
-    if "Entry not found" in text:
-        return answers.RefusalError(PlainTextResponse(text, status, sent))
     return answers.RefusalError(answers.json_answer({"error": text}, status, sent))

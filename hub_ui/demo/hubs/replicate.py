@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs import answers
-from hub_ui.demo.hubs.folder import HubFile, Json, model_tar
+from hub_ui.demo.hubs.folder import Content, Json, model_tar
 from hub_ui.demo.hubs.replicate_store import Outputs, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
 
 _PAGE = 25
@@ -61,11 +61,11 @@ class ReplicateHub:
 
     def publish(self) -> None:
         """Serves the tar of every fine-tune at its permanent URL."""
-        for name, file in self.store.weights.items():
-            self._publish(name, file)
+        for name, lora in self.store.weights.items():
+            self._publish(name, lora)
 
-    def _publish(self, name: str, file: HubFile) -> str:
-        return self.delivery.public(f"/replicate/{name.replace(':', '/')}/trained_model.tar", model_tar(file.content))
+    def _publish(self, name: str, lora: Content) -> str:
+        return self.delivery.public(f"/replicate/{name.replace(':', '/')}/trained_model.tar", model_tar(lora))
 
     async def models(self, request: Request) -> Response:
         # The JavaScript client sends a JSON string.
@@ -187,10 +187,10 @@ class ReplicateHub:
     def weights(self, request: Request) -> Response:
         self.trainings.settle()
         name = f"{full_name(request.path_params)}:{request.path_params['version']}"
-        file = self.store.weights.get(name)
-        if file is None:
+        lora = self.store.weights.get(name)
+        if lora is None:
             return answers.html_answer("Not found", "There are no weights here.", 404)
-        return RedirectResponse(self._publish(name, file), 302)
+        return RedirectResponse(self._publish(name, lora), 302)
 
     def page(self, request: Request) -> Response:
         return answers.html_answer(
@@ -261,18 +261,14 @@ class ReplicateHub:
         page = answers.page_of(items, request.query_params.get("cursor"), size)
         if page is None:
             raise _refusal(400, "Invalid cursor")
-
-        def link(cursor: str | None) -> str | None:
-            asked = {"cursor": cursor, **({"query": query} if query else {})}
-            return str(request.url.include_query_params(**asked)) if cursor else None
-
-        answer = {"previous": link(page.previous), "next": link(page.next), "results": list(page.items)}
-        return answers.json_answer(answer)
+        found, cursor = page
+        asked = {"cursor": cursor, **({"query": query} if query else {})}
+        following = str(request.url.include_query_params(**asked)) if cursor else None
+        return answers.json_answer({"previous": None, "next": following, "results": list(found)})
 
 
 async def _body(request: Request) -> Json:
-    body: Json = await answers.json_body(request, dict, _refusal(400, "JSON parse error").response)
-    return body
+    return await answers.json_body(request, _refusal(400, "JSON parse error").response)
 
 
 def _or_not_found(data: Json | None) -> Response:

@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Any
 
 from hub_ui.demo.hubs.answers import Delivery, draw_picture
-from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json, generate_safetensors, in_memory, model_tar
+from hub_ui.demo.hubs.folder import Access, Content, DataFolder, Json, generate_safetensors, in_memory, model_tar
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 _OFFICIAL = Path(__file__).with_name("replicate_official.json")
@@ -44,14 +44,12 @@ def loads(address: object) -> bool:
 
 def fine_tune_version(version_id: str, made: str, trainer: Mapping[str, Any]) -> Json:
     """The version that a training creates. It has the trainer's inputs but cannot train."""
-    schema = trainer.get("openapi_schema") or {}
-    schemas = (schema.get("components") or {}).get("schemas") or {}
-    kept = {name: value for name, value in schemas.items() if not name.startswith("Training")}
+    kept = {name: value for name, value in schemas_of(trainer).items() if not name.startswith("Training")}
     return {
         "id": version_id,
         "created_at": made,
         "cog_version": trainer.get("cog_version"),
-        "openapi_schema": {**schema, "components": {"schemas": kept}},
+        "openapi_schema": {**(trainer.get("openapi_schema") or {}), "components": {"schemas": kept}},
     }
 
 
@@ -64,7 +62,7 @@ class ReplicateStore:
     predictions: Mapping[str, Json]
     trainings: Mapping[str, Json]
     collections: Mapping[str, Json]
-    weights: dict[str, HubFile]
+    weights: dict[str, Content]
     access: Access
     ghosts: frozenset[str]
     unlisted: Mapping[str, Json]
@@ -78,7 +76,7 @@ class ReplicateStore:
     def model_of(self, version_id: str) -> str | None:
         return next((model for model, versions in self.versions.items() if version_id in versions), None)
 
-    def add_version(self, name: str, version: Json, weights: HubFile) -> None:
+    def add_version(self, name: str, version: Json, weights: Content) -> None:
         """Adds the latest version of a model."""
         self.models[name] = {**self.models[name], "latest_version": version}
         self.versions.setdefault(name, {})[str(version["id"])] = version
@@ -101,7 +99,7 @@ def load_replicate(folder: DataFolder) -> ReplicateStore:
         predictions=_by_id(folder.objects("replicate_prediction_*.json")),
         trainings=_by_id(folder.objects("replicate_training*.json")),
         collections={str(data["slug"]): data for data in folder.objects("replicate_collection_*.json")},
-        weights={name: folder.hub_file(spec) for name, spec in folder.files.get("replicate", {}).items()},
+        weights={name: folder.hub_file(spec).content for name, spec in folder.files.get("replicate", {}).items()},
         access=folder.access,
         ghosts=folder.ghosts("replicate"),
         unlisted=unlisted,
@@ -359,7 +357,7 @@ class Outputs:
         )
         version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
         version = fine_tune_version(version_id, timestamp(time.time()), trainer)
-        self.store.add_version(destination, version, HubFile(content=lora))
+        self.store.add_version(destination, version, lora)
         weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", model_tar(lora))
         return {"version": f"{destination}:{version_id}", "weights": weights}
 

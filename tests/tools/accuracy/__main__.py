@@ -27,8 +27,7 @@ def main() -> int:
     if not cases():
         print(f"There are no recorded headers at {HEADERS}, so nothing can be said.")
         return 1
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        scores = [judge(path, Path(folder)) for path in cases()]
+    scores = [judge(path) for path in cases()]
     positives, negatives = [s for s in scores if s.positive], [s for s in scores if not s.positive]
     print(f"Recorded headers: {len(positives)} of LoRAs, {len(negatives)} of other files.", *_misses(scores), sep="\n")
     networks = loading.Networks()

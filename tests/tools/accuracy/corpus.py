@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.weights.inspect import inspect_path
-from connectors.weights.lora_facts import LoraFacts
+from connectors.weights import lora_facts
+from connectors.weights.header import read_header
+from hub_ui.demo.hubs.folder import Content, generate_safetensors
 from tests.corpus import HEADERS
-from tests.tools.accuracy import sparse
 from tests.tools.accuracy.scoring import Score, score
 
 
@@ -16,23 +16,19 @@ def cases() -> list[Path]:
     return sorted(HEADERS.glob("*.json"))
 
 
-def judge(path: Path, folder: Path) -> Score:
-    """Writes the case as a file into `folder`, reads it, and takes it away again."""
+def judge(path: Path) -> Score:
     case = json.loads(path.read_text(encoding="utf-8"))
-    return score(path.stem, case["truth"], read_back(case, folder / f"{path.stem}.safetensors"))
+    content = content_of(case)
+    return score(path.stem, case["truth"], lora_facts.read(read_header(content), content.read))
 
 
-def read_back(case: Mapping[str, Any], file: Path) -> LoraFacts:
-    shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in case["tensors"].items()}
-    sparse.write(file, shapes, case["metadata"], _alphas(case))
-    try:
-        return inspect_path(file).adapter
-    finally:
-        file.unlink()
-
-
-def _alphas(case: Mapping[str, Any]) -> dict[str, float]:
-    """A recorded header has no values: the true alpha where it is known, else 1."""
+def content_of(case: Mapping[str, Any]) -> Content:
+    """A recorded header has no values: its alphas are the true one where that is known, else 1."""
     value = case["truth"].get("alpha")
-    alpha = float(value) if isinstance(value, int | float) else 1.0
-    return {name: alpha for name in case["tensors"] if name.endswith(".alpha")}
+    return generate_safetensors(
+        {
+            "tensors": {name: (entry["dtype"], entry["shape"]) for name, entry in case["tensors"].items()},
+            "metadata": case["metadata"],
+            "scalars": {"*.alpha": float(value) if isinstance(value, int | float) else 1.0},
+        }
+    )

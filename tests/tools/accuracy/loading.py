@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.weights import lora_facts
 from connectors.weights.file_type import structure_of
-from connectors.weights.header import Header, Tensor
+from connectors.weights.header import Header, read_header
 from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import find_candidates, map_keys
@@ -25,6 +25,7 @@ from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, Shape, layers_
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Unfit, configs_of, patches
 from hub_ui.generate.result import Missed
+from tests.tools.accuracy.corpus import content_of
 from tests.tools.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def load_case(path: Path, networks: Networks, *, quickly: bool = False) -> Loade
     if not case["truth"]["is_lora"]:
         return None
     shapes = {name: tuple(entry["shape"]) for name, entry in case["tensors"].items()}
-    fitting = _architectures_of(_header(case))
+    fitting = _architectures_of(read_header(content_of(case)))
     _, missed = layers_of(shapes)
     whole = case["provenance"] != "real-thinned" and not any(each.reason == HALF for each in missed)
     by_name = not whole or case["provenance"] == _MADE_UP
@@ -115,14 +116,6 @@ def _architectures_of(header: Header) -> tuple[str, ...]:
     """Those that the tensors leave, where they leave several: a person chooses a base of one of them."""
     architecture = lora_facts.read(header).architecture
     return (architecture,) if architecture else structure_of(header.tensors).architectures
-
-
-def _header(case: Mapping[str, Any]) -> Header:
-    tensors = {
-        name: Tensor(dtype=entry["dtype"], shape=tuple(entry["shape"]), data_offsets=(0, 0))
-        for name, entry in case["tensors"].items()
-    }
-    return Header(tensors=tensors, metadata=case["metadata"] or {})
 
 
 def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> KeyMapping:

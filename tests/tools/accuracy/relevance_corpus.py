@@ -15,7 +15,7 @@ from connectors.query import Query
 from connectors.record import Lora
 from connectors.replicate import parse as replicate
 from hub_ui.demo.hubs.folder import SAMPLES, DataFolder, Origins
-from hub_ui.demo.hubs.huggingface_store import Repo, load_huggingface
+from hub_ui.demo.hubs.huggingface_store import CARD, Repo, load_huggingface
 from tests.corpus import RESPONSES
 
 # Repositories of which a name and a file are known: OWNER/NAME, FILE.
@@ -96,18 +96,6 @@ def _siblings(paths: Iterable[str]) -> list[dict[str, str]]:
 
 
 def _huggingface(repo: Repo, info: dict[str, Any]) -> Lora:
-    newest = repo.commits[0]
-    card = newest.files.get("README.md")
+    card = repo.commits[0].files.get(CARD)
     text = card.content.read(0, card.size).decode("utf-8", "replace") if card and card.content else None
-    files = [
-        {
-            "rfilename": path,
-            "size": file.size,
-            "lfs": {"size": file.size, "sha256": file.sha256, "pointerSize": len(file.pointer)}
-            if file.is_lfs
-            else None,
-        }
-        for path, file in newest.files.items()
-    ]
-    listed = {"siblings": files, **info}
-    return huggingface.lora(ModelInfo(**listed), _ORIGINS.huggingface, text)  # type: ignore[no-untyped-call]
+    return huggingface.lora(ModelInfo(**info), _ORIGINS.huggingface, text)  # type: ignore[no-untyped-call]

@@ -4,8 +4,6 @@ Everything lies in memory where the system has /dev/shm, so that the disk, which
 part of the comparison.
 """
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.ref import Ref
+from hub_ui.demo.hubs.folder import chunks, generate_safetensors
 from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import download, pull_file, record
@@ -79,12 +78,8 @@ def aria2(url: str, folder: Path) -> float:
 
 def weights(path: Path, size: int) -> Path:
     """A safetensors file with one tensor of noise."""
-    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
-    noise = os.urandom(MIB)
     with path.open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        for _ in range(size // MIB):
-            file.write(noise)
+        file.writelines(chunks(generate_safetensors({"tensors": {"w": ["U8", [size]]}})))
     return path
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
-from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors
-from tests.tools.accuracy import sparse
+from hub_ui.demo.build.tensor_tables import header_bytes
+from hub_ui.demo.hubs.folder import SAMPLES, Content, expand_tensors, generate_safetensors
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 FILES = 2_000
@@ -26,9 +26,9 @@ TABLES = (
 )  # fmt: skip
 
 
-def shapes_of(table: str) -> sparse.Shapes:
+def content_of(table: str) -> Content:
     blocks = json.loads((SAMPLES / "tensors" / f"{table}.json").read_bytes())
-    return {name: (dtype, tuple(shape)) for name, (dtype, shape) in expand_tensors(blocks).items()}
+    return generate_safetensors({"tensors": expand_tensors(blocks)})
 
 
 def trained() -> dict[str, str]:
@@ -38,15 +38,18 @@ def trained() -> dict[str, str]:
 
 
 def write(folder: Path, count: int) -> list[Path]:
-    """As many files, each with its own name in the metadata, so that no two are the same."""
-    samples, metadata = [shapes_of(table) for table in TABLES], trained()
+    """As many files, each with its own name in the metadata, so that no two are the same. Only headers take disk."""
+    samples, metadata = [content_of(table) for table in TABLES], trained()
+    heads = [header_bytes(sample) for sample in samples]
+    tensors = [json.loads(head[8:]) for head in heads]
     paths = [folder / f"{number:04}.safetensors" for number in range(count)]
     for number, path in enumerate(paths):
-        shapes = samples[number % len(samples)]
-        # One alpha is read; all of them would take a page of the disk each, gigabytes in sum.
-        alphas = sorted(name for name in shapes if name.endswith(".alpha"))
-        numbers = dict.fromkeys(alphas[:1], 4.0)
-        sparse.write(path, shapes, {**metadata, "ss_output_name": path.stem}, numbers)
+        sample = number % len(samples)
+        document = {"__metadata__": {**metadata, "ss_output_name": path.stem}, **tensors[sample]}
+        text = json.dumps(document, separators=(",", ":")).encode()
+        with path.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            file.truncate(8 + len(text) + samples[sample].size - len(heads[sample]))
     return paths
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from math import prod
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +16,6 @@ from tests.connectors.weights.building import Shapes, lora
 from tests.connectors.weights.test_architectures import rows
 from tests.connectors.weights.test_file_type import CASES, LANGUAGE, NAMED, SHAPED
 from tests.corpus import HEADERS
-from tests.tools.accuracy import sparse
 from tests.tools.fuzz.mutations import corrupted, damaged, respelled, written
 
 # So many tensors of a header show how it is made; a hundred thousand whole ones would take hours.
@@ -101,7 +101,8 @@ def seeds() -> list[dict[str, Any]]:
     """Headers that are well: those that tests of connectors/weights know, and recorded ones if they are here."""
     said = zip(_known(), cycle(_METADATA), cycle(_DTYPES))
     made = [
-        _thinned({name: (dtype, shape) for name, shape in shapes.items()}, metadata) for shapes, metadata, dtype in said
+        _thinned({name: {"dtype": dtype, "shape": list(shape)} for name, shape in shapes.items()}, metadata)
+        for shapes, metadata, dtype in said
     ]
     return [*made, *map(_recorded, sorted(HEADERS.glob("*.json")))]
 
@@ -117,13 +118,13 @@ def _known() -> Iterator[Shapes]:
 
 def _recorded(path: Path) -> dict[str, Any]:
     case = json.loads(path.read_text(encoding="utf-8"))
-    shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in case["tensors"].items()}
-    return _thinned(shapes, case["metadata"])
+    return _thinned(case["tensors"], case["metadata"])
 
 
-def _thinned(shapes: sparse.Shapes, metadata: Mapping[str, str]) -> dict[str, Any]:
-    names = sorted(shapes)[:: len(shapes) // _KEPT + 1]
-    return sparse.document({name: shapes[name] for name in names}, metadata)
+def _thinned(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> dict[str, Any]:
+    names = sorted(tensors)[:: len(tensors) // _KEPT + 1]
+    document = {"__metadata__": dict(metadata)} if metadata else {}
+    return dict(laid_out({**document, **{name: tensors[name] for name in names}}))
 
 
 def damaged_file(draw: Random, healthy: Sequence[dict[str, Any]]) -> Damaged:
@@ -174,7 +175,7 @@ def _length(entry: Any) -> int | None:
         return None
     shape = entry.get("shape")
     known = isinstance(shape, list) and all(type(extent) is int and 0 <= extent < 2**41 for extent in shape)
-    return sparse.length(dtype, shape) if known and isinstance(shape, list) and len(shape) < 8 else None
+    return (prod(shape) * DTYPE_BITS[dtype] + 7) // 8 if known and isinstance(shape, list) and len(shape) < 8 else None
 
 
 def end_of(document: Any) -> int:

@@ -10,7 +10,7 @@ from tests.faulty_hubs import HubEndpoints
 
 TEXTS = ("", " ", "9" * 5000, "日本", "../..", "a\nb", "\0", "%", "null", "-1", "true")
 PATHS = {
-    "civitai": ("api/v1/models/", "api/v1/model-versions/mini/", "api/download/models/", "models/", "pictures/"),
+    "civitai": ("api/v1/models/", "api/v1/model-versions/", "api/download/models/", "models/", "pictures/"),
     "huggingface": ("api/models/maker/red/revision/", "api/models/maker/red/tree/", "maker/red/resolve/main/"),
     "replicate": ("v1/models/maker/", "v1/predictions/", "maker/"),
     "delivery": ("", "pictures/"),
@@ -39,7 +39,6 @@ def test_a_parameter_with_any_text_is_answered(hubs: HubEndpoints, name: str, te
 def test_a_body_with_any_bytes_is_answered(hubs: HubEndpoints, body: bytes) -> None:
     headers: dict[str, Any] = {**TOKEN, "Content-Type": "application/json"}
     for url in (
-        f"{hubs.civitai}/api/v1/model-versions/by-hash",
         f"{hubs.huggingface}/api/models/maker/red/paths-info/main",
         f"{hubs.replicate}/v1/predictions",
     ):

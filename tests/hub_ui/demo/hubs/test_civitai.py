@@ -53,7 +53,7 @@ def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> 
     page = ask(hubs, "models", query="style", nsfw="true", tag="red", limit=1, sort="Newest").json()
     empty = ask(hubs, "models", query="s", nsfw="true", tag="nothing", limit=1).json()
     assert [model["id"] for model in page["items"]] == [1001]
-    assert (empty["items"], empty["metadata"]["nextCursor"]) == ([], "1")
+    assert (empty["items"], "nextCursor" in empty["metadata"]) == ([], True)
 
 
 def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -> None:
@@ -69,20 +69,6 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
 @pytest.mark.parametrize(("path", "status"), READ["what is not there or not an id has its status"])
 def test_what_is_not_there_or_not_an_id_has_its_status(hubs: HubEndpoints, path: str, status: int) -> None:
     assert ask(hubs, path).status_code == status
-
-
-def test_many_hashes_drop_the_misses(hubs: HubEndpoints) -> None:
-    sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
-    url = f"{hubs.civitai}/api/v1/model-versions/by-hash"
-    (found,) = requests.post(url, json=["0" * 64, sha256], timeout=30).json()
-    assert found["id"] == 2001
-    assert requests.post(url, json=["0"] * 101, timeout=30).status_code == 400
-
-
-def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> None:
-    minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2002")]
-    assert [mini["requireAuth"] for mini in minis] == [mini["checkPermission"] for mini in minis] == [False, True]
-    assert minis[0]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3001"]
 
 
 def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:

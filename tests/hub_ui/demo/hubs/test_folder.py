@@ -44,6 +44,13 @@ def test_a_file_is_a_path_a_package_file_a_text_or_generated(tmp_path: Path) -> 
         folder(tmp_path).hub_file({"url": "http://elsewhere"})
 
 
+def test_a_table_of_tensors_is_read_on_first_use(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text("{")
+    content = folder(tmp_path).hub_file({"safetensors": {"tensors": "table.json"}}).content
+    with pytest.raises(DataFolderError, match=r"table\.json is not JSON"):
+        _ = content.size
+
+
 def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "files.json").write_text("{")
     with pytest.raises(DataFolderError, match=r"files\.json is not JSON"):
