@@ -175,9 +175,7 @@ class HubCrawl:
         self._update(ended=True, waits="", seconds=time.monotonic() - self._start)
 
     def _read_list(self) -> None:
-        # A crawl back to a time of its own says nothing of what the usual one has read.
-        kind = "crawl since" if self.options.since else "crawl"
-        key = " ".join((kind, self.source.connector.name, self.source.address, *sorted(self.options.bases)))
+        key = _key(self.source.connector.name, self.source.address, self.options)
         place = _read_place(self.catalog.state(key))
         if place.run == self.run_name and place.began is None:
             # This run was ended while it read other hubs.
@@ -307,6 +305,16 @@ class Crawl:
         for run in runs:
             run.result()
         self._catalog.put_state(_RUN, "")
+
+
+def was_read(catalog: Catalog, hub: HubName, address: str) -> bool:
+    """Whether a crawl has read the whole list of a hub."""
+    return _read_place(catalog.state(_key(hub, address, CrawlOptions()))).complete is not None
+
+
+def _key(hub: HubName, address: str, options: CrawlOptions) -> str:
+    """A crawl back to a time of its own says nothing of what the usual one has read."""
+    return " ".join(("crawl since" if options.since else "crawl", hub, address, *sorted(options.bases)))
 
 
 def _read_place(stored: str | None) -> Place:
