@@ -85,15 +85,12 @@ _NAMES = {
 class Policy:
     """`bounds` are what one generation may use, None where the engine's own are enough. `frames` are the sites that may
     show the page in a frame.
-
-    `has_rates`: whether all visitors together ask a hub only as often as its rate says.
     """
 
     allowed: frozenset[Action]
     limits: WebLimits
     bounds: Limits | None = None
     frames: str = "'self'"
-    has_rates: bool = False
 
     def allows(self, action: Action) -> bool:
         return action in self.allowed
@@ -143,7 +140,7 @@ def hosted_policy(limits: Limits) -> Policy:
     )  # fmt: skip
     # A Space is shown within a page of Hugging Face.
     frames = "'self' https://huggingface.co"
-    return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames, has_rates=True)
+    return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames)
 
 
 # Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
@@ -218,7 +215,7 @@ class Settings:
 
     def rate(self, hub: HubName) -> Rate | None:
         """How often visitors may have the hub asked. One person is no crowd, and the demo's hubs are nobody's."""
-        usual = HUBS[hub].rate if self.policy.has_rates and not self.demo else None
+        usual = HUBS[hub].rate if self.hosted and not self.demo else None
         return self.rates.get(hub, usual)
 
     @property
