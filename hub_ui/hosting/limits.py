@@ -26,7 +26,7 @@ PREFIX = "HUB_UI_LIMIT_"
 _NUMBER = re.compile(r"(\d{1,18})\s*(kB|MB|GB)?", re.ASCII)
 _UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BASE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_UNPRINTABLE = re.compile(r"[^ -~]")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 _PB = 10**15
@@ -99,7 +99,7 @@ class Limit:
         number = int(found[1]) * _UNITS[found[2] or ""] if found else -1
         if found is None or (found[2] and not self.takes_bytes) or not self.smallest <= number <= self.largest:
             raise UsageError(
-                f"{self.variable}={_printable(text)} is no whole number from {self.show(self.smallest)} to "
+                f"{self.variable}={printable(text)} is no whole number from {self.show(self.smallest)} to "
                 f"{self.show(self.largest)}. Write one, or unset it for {self.show(self.default)}."
             )
         return number
@@ -118,7 +118,7 @@ def read_limits(environ: Mapping[str, str]) -> Limits:
             continue
         if variable not in rows and variable != bases:
             raise UsageError(
-                f"{_printable(variable)} is no limit.{suggestion(variable, [*rows, bases])} Unset it, or write one of: "
+                f"{printable(variable)} is no limit.{suggestion(variable, [*rows, bases])} Unset it, or write one of: "
                 f"{', '.join([bases, *rows])}."
             )
         if not text.strip():
@@ -132,13 +132,14 @@ def _bases(text: str) -> frozenset[str]:
     wrong = next((name for name in names if not _BASE.fullmatch(name)), None)
     if wrong is not None:
         raise UsageError(
-            f"{PREFIX}BASES: {_printable(wrong)} names no base model. Write ids of docs/base-models.md with commas "
+            f"{PREFIX}BASES: {printable(wrong)} names no base model. Write ids of docs/base-models.md with commas "
             "between them, or unset it for all."
         )
     return frozenset(names)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What somebody wrote into a variable, as a message shows it."""
     return _UNPRINTABLE.sub("?", text)[:80]
 
 
