@@ -20,11 +20,9 @@ from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
-from hub_ui.catalog import index_facets
 from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
 from hub_ui.catalog.index import Index, IndexState
-from hub_ui.catalog.index_facets import Found
-from hub_ui.catalog.index_search import page, values, with_rings
+from hub_ui.catalog.index_search import Found, page, start_counting, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Listing, Plan, facets, plan
 from hub_ui.catalog.similar import Similar, alike, is_about
@@ -199,7 +197,7 @@ class Catalog(Store):
         counted = (state, replace(ringed, sort="relevance", limit=1))
         with self._listed_lock:
             counts = self._counts.get(counted)
-        counting = None if counts else index_facets.start(searcher, ringed, self._executor)
+        counting = None if counts else start_counting(searcher, ringed, self._executor)
         ids, rings = page(searcher, ringed)
         total, found = counts or (counting() if counting else (0, {}))
         corrected = ringed.rings.corrected if ringed.rings else ""

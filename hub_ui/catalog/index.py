@@ -16,7 +16,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -28,8 +28,10 @@ from uuid import uuid4
 
 import msgspec
 import tantivy
+from tantivy import FieldType, Occur
 
 from connectors.errors import HubUiError
+from connectors.query import Range
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
 from hub_ui.catalog.row import NAMES as ROW_NAMES
@@ -68,6 +70,8 @@ _MANY_COLUMNS = [name for name in ROW_NAMES if name not in _FEW_COLUMNS]
 _FEW = {key: field for key, field in FILTERS.items() if field.columns[0].name in _FEW_COLUMNS}
 _MANY = {key: field for key, field in FILTERS.items() if key not in _FEW}
 _JSON = msgspec.json.Encoder()
+# More than any number of a row.
+_MOST = 2**40
 
 
 @cache
@@ -133,6 +137,64 @@ def _alike(nsfw: int, rank: int | None, groups: str, *columns: str | None) -> st
     values["profile"] = SEPARATOR.join((str(nsfw), "" if rank is None else str(rank), *(names["kind"][:1] or ("",))))
     values["listed"] = list(range(nsfw, len(NSFW_LEVELS)))
     return _JSON.encode(values).decode()[:-1] + ","
+
+
+def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    # `count` is missing from tantivy's type stub.
+    found: Any = searcher.search(query, 1, True)
+    return int(found.count)
+
+
+def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
+    if open_end:
+        # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
+        return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
+    if len(words) == 1:
+        return term(field, words[0])
+    return tantivy.Query.phrase_query(schema(), field, list(words))
+
+
+def number_in(name: str, range: Range) -> tantivy.Query:
+    """Columns hold one more than the number, and 0 for none."""
+    least = max(range.least or 0, 0) + 1
+    most = _MOST if range.most is None else min(range.most, _MOST) + 1
+    if most < least:
+        return tantivy.Query.empty_query()
+    return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
+
+
+def scored(query: tantivy.Query, points: int) -> tantivy.Query:
+    """What it finds has so many points: in a score, 24 bits are exact."""
+    return tantivy.Query.const_score_query(query, float(points))
+
+
+def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
+    if not values:
+        return tantivy.Query.empty_query()
+    if len(values) == 1:
+        return term(name, next(iter(values)))
+    return tantivy.Query.term_set_query(schema(), name, list(values))
+
+
+def term(name: str, value: str | int) -> tantivy.Query:
+    return tantivy.Query.term_query(schema(), name, value, "basic")
+
+
+def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
+    """With none of `none`."""
+    if len(queries) == 1 and not none:
+        return queries[0]
+    if not queries:
+        return tantivy.Query.all_query()
+    parts = [(Occur.Must, query) for query in queries]
+    return tantivy.Query.boolean_query([*parts, *((Occur.MustNot, query) for query in none)])
+
+
+def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """Of no queries, nothing."""
+    if len(queries) == 1:
+        return queries[0]
+    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
 
 
 _LOG = logging.getLogger(__name__)

@@ -1,24 +1,59 @@
-"""A plan as queries of Tantivy.
+"""A plan as queries of Tantivy: its page, and its facets.
 
 Order comes from order keys (see search.py) in columns of the index. For relevance, few LoRAs are put in order here, by
 all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
 is full: for a common word the first one fills it.
+
+Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here:
+level, rank and kind are one column, so that one pass counts all three for any filters on them, and the total.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, takewhile
+from threading import Lock
 from typing import Any, get_args
 
 import tantivy
-from tantivy import FieldType, Occur, Order
+from cachetools import LRUCache, cached
+from tantivy import Occur, Order
 
-from connectors.query import BY_KEY, Range
+from connectors.query import BY_KEY
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
-from hub_ui.catalog.index import FOUND, schema
+from hub_ui.catalog.index import (
+    FOUND,
+    GROUPS,
+    NAMES,
+    PROFILE,
+    STEPS,
+    TEXTS,
+    all_of,
+    any_of,
+    any_of_values,
+    number_in,
+    number_of,
+    phrase,
+    scored,
+    term,
+)
 from hub_ui.catalog.rings import Ring, Rings, Unit
-from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, filter_terms, merit_of, most_first
+from hub_ui.catalog.row import SEPARATOR
+from hub_ui.catalog.search import (
+    FACETS,
+    FILTERS,
+    MOST_COUNTED,
+    PLACES,
+    Condition,
+    Place,
+    Plan,
+    RingStart,
+    filter_terms,
+    merit_of,
+    most_first,
+    number_of_name,
+)
 
 # Names that are counted before the most frequent are offered.
 _MOST_NAMES = 64
@@ -30,8 +65,6 @@ _MANY = 2 * rings.MOST
 # More than any evidence is worth.
 _RING_WORTH = 1 << 15
 KINDS: tuple[str, ...] = get_args(Kind)
-# More than any number of a row.
-_MOST = 2**40
 
 
 def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
@@ -196,12 +229,6 @@ def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
         yield all_of(parts, none=[_words_query(plan, PLACES[number - 1])] if number else ())
 
 
-def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
-    # `count` is missing from tantivy's type stub.
-    found: Any = searcher.search(query, 1, True)
-    return int(found.count)
-
-
 def query_of(plan: Plan) -> tantivy.Query:
     if plan.terms is None:
         return all_of(_conditions(plan))
@@ -257,53 +284,139 @@ def _unit_query(unit: Unit, field: str, has_typos: bool, open_end: bool) -> tant
     return any_of([*queries, phrase(field, unit.typed, open_end=True)] if open_end else queries)
 
 
-def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
-    if open_end:
-        # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
-        return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
-    if len(words) == 1:
-        return term(field, words[0])
-    return tantivy.Query.phrase_query(schema(), field, list(words))
+# Of a column: more than there are combinations of base models, and licence names.
+_MAX_BUCKETS = 10_000
+# Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
+# enough to count them all; how many times as frequent a name must be as what may be missed.
+_FIRST = (300, 1_000)
+_FEW_NAMES = 20_000
+_FAR = 8
+_MOST_KNOWN = 20_000
+
+_Buckets = Sequence[Mapping[str, Any]]
+Found = dict[str, dict[Any, int]]
+# The facet of each column.
+_FACET_OF: Mapping[str, str] = {
+    **TEXTS,
+    **STEPS,
+    **{column: FILTERS[key].columns[-1].name for column, key in NAMES.items()},
+}
 
 
-def number_in(name: str, range: Range) -> tantivy.Query:
-    """Columns hold one more than the number, and 0 for none."""
-    least = max(range.least or 0, 0) + 1
-    most = _MOST if range.most is None else min(range.most, _MOST) + 1
-    if most < least:
-        return tantivy.Query.empty_query()
-    return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
+def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """What one text or number of a column has, each with the facet that it counts for."""
+    if column in STEPS:
+        return [(STEPS[column], int(value) - 1)] if value else []
+    facet, (names, _, groups) = TEXTS[column], str(value).partition(GROUPS)
+    found = [(facet, name) for name in names.split(SEPARATOR) if name]
+    return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
 
 
-def scored(query: tantivy.Query, points: int) -> tantivy.Query:
-    """What it finds has so many points: in a score, 24 bits are exact."""
-    return tantivy.Query.const_score_query(query, float(points))
+def start_counting(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], tuple[int, Found]]:
+    """Begins to count; what is returned waits for the end, and has the total and the count of each value of a facet."""
+    used = plan.conditions()
+    columns: dict[tuple[Condition | None, bool], list[str]] = {}
+    for column, facet in _FACET_OF.items():
+        ignored = FACETS[facet]
+        # Of a large answer tags take as long as all the rest, so they have a thread of their own.
+        is_alone = facet == "tags" and used <= {"nsfw"}
+        columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
+    passes = [
+        executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
+        for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
+    ]
+    profile = executor.submit(_profile, searcher, plan)
+    marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
+    marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
+
+    def counts() -> tuple[int, Found]:
+        total, found = profile.result()
+        for done in passes:
+            found |= done.result()
+        counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
+        return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
+
+    return counts
 
 
-def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
-    if not values:
-        return tantivy.Query.empty_query()
-    if len(values) == 1:
-        return term(name, next(iter(values)))
-    return tantivy.Query.term_set_query(schema(), name, list(values))
+def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, Found]:
+    """The total, and the facets of level, rank and kind."""
+    kinds, ranks = dict(plan.filters).get("kind"), dict(plan.ranges).get("rank")
+    total = 0
+    facets: Found = {name: {} for name in PROFILE}
+    buckets = _terms(searcher, query_of(plan.but("kind").but("rank").but("nsfw")), ["profile"])["profile"]["buckets"]
+    for bucket in buckets:
+        level, rank, kind = bucket["key"].split(SEPARATOR, 2)
+        values: dict[str, Any] = {"levels": int(level), "rank": int(rank) if rank else None, "kind": kind}
+        failed = {"levels"} if values["levels"] > plan.nsfw else set()
+        if kinds is not None and kind not in kinds:
+            failed.add("kind")
+        if ranks is not None and values["rank"] not in ranks:
+            failed.add("rank")
+        total += 0 if failed else bucket["doc_count"]
+        for facet, value in values.items():
+            if failed <= {facet} and value not in (None, ""):
+                facets[facet][value] = facets[facet].get(value, 0) + bucket["doc_count"]
+    return total, facets
 
 
-def term(name: str, value: str | int) -> tantivy.Query:
-    return tantivy.Query.term_query(schema(), name, value, "basic")
+def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
+    """All columns in one go over the rows."""
+    facets: Found = {}
+    for column, found in _terms(searcher, query, columns).items():
+        if column in NAMES:
+            facet = _FACET_OF[column]
+            facets[facet] = _most(searcher, query, column, MOST_COUNTED, found)
+            continue
+        for bucket in found["buckets"]:
+            for facet, value in _values(column, bucket["key"]):
+                counts = facets.setdefault(facet, {})
+                counts[value] = counts.get(value, 0) + bucket["doc_count"]
+    return facets
 
 
-def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
-    """With none of `none`."""
-    if len(queries) == 1 and not none:
-        return queries[0]
-    if not queries:
-        return tantivy.Query.all_query()
-    parts = [(Occur.Must, query) for query in queries]
-    return tantivy.Query.boolean_query([*parts, *((Occur.MustNot, query) for query in none)])
+def _most(
+    searcher: tantivy.Searcher, query: tantivy.Query, column: str, most: int, found: Mapping[str, Any]
+) -> dict[str, int]:
+    """The most frequent names, and how many have each.
+
+    Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
+    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
+    as they are not too many, all are counted.
+    """
+    buckets: _Buckets = found["buckets"]
+    if found["sum_other_doc_count"]:
+        least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
+        missed = found["doc_count_error_upper_bound"] or 0
+        if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
+            # Only equals need more than the first ones.
+            top = _FEW_NAMES if least == last else _FIRST[0]
+            buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
+        elif missed * _FAR > least:
+            likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
+            # Not a set: its preparation takes as long as all the rest.
+            among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
+            buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
+            buckets = [bucket for bucket in buckets if bucket["key"] in likely]
+    least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
+    kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
+    numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:most]
+    return {_name(searcher, column, number): -count for count, number in numbers}
 
 
-def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    """Of no queries, nothing."""
-    if len(queries) == 1:
-        return queries[0]
-    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
+@cached(LRUCache(_MOST_KNOWN), key=lambda searcher, column, number: (column, number), lock=Lock())
+def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
+    """From one of the LoRAs that have it."""
+    [(_, address)] = searcher.search(scored(term(column, number), 1), 1, False).hits
+    names = searcher.doc(address).get_all(NAMES[column])
+    return next(str(name) for name in names if number_of_name(name) == number)
+
+
+def _terms(
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], most: tuple[int, int] = _FIRST
+) -> dict[str, Any]:
+    sizes = {name: most if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
+    asked = {
+        name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
+    }
+    return searcher.aggregate(query, asked)

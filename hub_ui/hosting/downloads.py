@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
@@ -24,7 +23,7 @@ from connectors.registry import HUBS
 from hub_ui.downloads import Downloads, check_scan
 from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.visitor import Visitor, current_visitor
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.file_names import free_path, target
@@ -49,7 +48,6 @@ class SessionLibraries:
     """Any thread may call any method; each is about the present visitor. `shared` is the operator's lock."""
 
     shared: tuple[Entry, ...] = ()
-    _lists: WeakKeyDictionary[Visitor, dict[Ref, SessionEntry]] = field(default_factory=WeakKeyDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> tuple[SessionEntry, ...]:
@@ -91,7 +89,7 @@ class SessionLibraries:
 
     def _own(self) -> dict[Ref, SessionEntry]:
         visitor = current_visitor()
-        return {} if visitor is None else self._lists.setdefault(visitor, {})
+        return {} if visitor is None else visitor.tried
 
 
 def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
