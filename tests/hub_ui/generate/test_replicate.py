@@ -379,12 +379,3 @@ def test_what_is_no_picture_is_told(
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
     with pytest.raises(error, match=words):
         single(place)
-
-
-def test_the_key_goes_to_the_api_alone(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_adapter(), _flux("civitai:1001@2001", weight=0.5))
-    place.generate(job, comparison.lora_combinations(job))
-    assert {request.origin for request in recorder.requests} == {"replicate", "delivery"}
-    assert not any(KEY in request.text for request in recorder.requests if request.origin == "delivery")
-    assert not any(KEY in request.target or KEY.encode() in request.body for request in recorder.requests)
-    assert not any("token" in name for asked in _sent(recorder) for name in asked)

@@ -26,9 +26,8 @@ from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
-from tests.hub_ui.generate.pipelines.rows import Make, file
+from tests.hub_ui.generate.pipelines.rows import Make, control_of_diffusers, file, widen
 from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.pipelines.spellings import own
 

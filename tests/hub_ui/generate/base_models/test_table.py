@@ -5,9 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,6 @@ from hub_ui.generate.base_models.table import (
     model_sizes,
     read_pipelines,
 )
-from tests.hub_ui.generate.real_size import without_values
-from tests.hub_ui.generate.simulated_cuda import Card
 from tests.tools.accuracy import real_models
 from tests.tools.gpu import networks
 
@@ -249,66 +246,6 @@ def test_what_nobody_counted_is_estimated_from_its_size() -> None:
     assert part_parameters(own) == {"transformer": 6_600_000_000, "text_encoder": 3_200_000_000, "vae": 200_000_000}
     assert not exact_sizes(own)
     assert not Path("x/y").exists()
-
-
-FOUR_LEVELS: dict[str, Any] = {
-    "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4, "layers_per_block": 2,
-}  # fmt: skip
-
-
-def empty(*shape: int) -> torch.Tensor:
-    return torch.empty(*shape, dtype=torch.bfloat16, device="cuda:0")
-
-
-def build(name: str, **settings: Any) -> Any:
-    with torch.device("meta"):
-        return getattr(diffusers, name)(**settings).to(torch.bfloat16)
-
-
-def peak_bytes(network: Any, call: Callable[[Any], Any]) -> int:
-    """The most bytes beside the weights."""
-    with without_values(Card(memory=10**12)) as cuda, torch.inference_mode():
-        network.to("cuda:0")
-        weights = cuda.cards[0].used
-        call(network)
-    return cuda.cards[0].peak - weights
-
-
-def flux(network: Any, side: int) -> None:
-    tokens = (side // 16) ** 2
-    network(
-        hidden_states=empty(1, tokens, 64), encoder_hidden_states=empty(1, 512, 4096), timestep=empty(1),
-        pooled_projections=empty(1, 768), img_ids=empty(tokens, 3), txt_ids=empty(512, 3), guidance=empty(1),
-    )  # fmt: skip
-
-
-def stable_diffusion(network: Any, side: int) -> None:
-    network(empty(2, 4, side // 8, side // 8), empty(2), empty(2, 77, 768))
-
-
-@pytest.mark.parametrize(
-    ("id", "network", "settings", "call"),
-    [
-        ("flux.1-dev", "FluxTransformer2DModel", {"guidance_embeds": True}, flux),
-        ("sd-1.5", "UNet2DConditionModel", {"sample_size": 64, "cross_attention_dim": 768}, stable_diffusion),
-    ],
-)
-def test_denoising_takes_what_the_network_of_real_size_takes(
-    id: str, network: str, settings: dict[str, Any], call: Any
-) -> None:
-    built = build(network, **settings)
-    small, large = ((side**2, peak_bytes(built, partial(call, side=side))) for side in (512, 1024))
-    pixel = (large[1] - small[1]) / (large[0] - small[0])
-    known = activations(of(id))
-    assert known.pixel == pytest.approx(pixel, rel=0.01)
-    assert known.fixed == pytest.approx(small[1] - pixel * small[0], abs=1_000_000)
-
-
-def test_decoding_takes_what_the_autoencoder_of_real_size_takes() -> None:
-    built = build("AutoencoderKL", latent_channels=4, **FOUR_LEVELS)
-    taken = peak_bytes(built, lambda it: it.decode(empty(1, 4, 64, 64)))
-    assert activations(of("sd-1.5")).decoding.pixel == pytest.approx(taken / 512**2, rel=0.01)
 
 
 def test_every_pipeline_of_the_table_has_its_own() -> None:

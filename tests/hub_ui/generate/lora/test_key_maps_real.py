@@ -17,7 +17,6 @@ from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import (
     TABLES,
     UNETS,
-    Entry,
     Names,
     expand_rows,
     flat,
@@ -26,6 +25,7 @@ from hub_ui.generate.lora.module_names import (
     originals,
 )
 from hub_ui.generate.lora.modules import Shape, matrix
+from tests.hub_ui.generate.pipelines.spellings import first_of_each
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built
 
 if TYPE_CHECKING:
@@ -66,17 +66,6 @@ class Checkpoint(dict[str, "Tensor"]):
         return super().pop(key, torch.zeros(6, 1) if default is None else default)
 
 
-def official(entries: list[tuple[str, Entry]]) -> dict[str, Entry]:
-    """The first row for each module; those after it are other spellings of the same."""
-    found: dict[str, Entry] = {}
-    seen: set[str] = set()
-    for original, entry in entries:
-        if not seen & set(entry.modules):
-            found[original] = entry
-            seen |= set(entry.modules)
-    return found
-
-
 def converted(name: str, convert: Callable[..., Any], checkpoint: Checkpoint) -> Mapping[str, Any]:
     result: Mapping[str, Any] = convert(checkpoint, config={}) if name == "minimax-h3" else convert(checkpoint)
     return result
@@ -92,7 +81,7 @@ def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
     names = names_of(model, architecture_of(name))
     rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
     checkpoint, expected, start = Checkpoint(), dict[str, "Tensor"](), 0
-    for original, entry in official(rows).items():
+    for original, entry in first_of_each(rows):
         height = sum(sizes[module][0] for module in entry.modules)
         weight = torch.arange(start, start + height)[:, None]
         start += height
