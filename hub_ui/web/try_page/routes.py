@@ -203,7 +203,9 @@ class TryRoutes(Room):
         return {**values, **self.stage(state, filled), "history": self.history}
 
     def form_values(self, state: PageState, filled: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
-        estimate, is_problem = self.estimate(state) if waits else ("", False)
+        # Where no LoRA runs here, its row says why.
+        unfit = state.view.settings.place == "local" and all(item["problem"] for item in filled["stack"])
+        estimate, is_problem = self.estimate(state) if waits and not unfit else ("", False)
         return {
             "state": state,
             "view": state.view,
