@@ -16,7 +16,7 @@ from connectors.claims import base_models
 from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubTimeout, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
+from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, SearchResults
 from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
@@ -95,6 +95,10 @@ class Lookup:
         self.metrics.count_search()
         groups = federation.search(self.connectors, query, pause=pause, cursors=cursors, timeout=timeout)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
+
+    def collect(self, query: Query) -> SearchResults:
+        """As `federation.collect`: the catalog knows what it finds. It is counted by who asks for it."""
+        return federation.collect(self.connectors, query, on_answer=lambda answer: self._remember(answer, query))
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
         outcome = answer.error.name if answer.error else "answered"

@@ -24,14 +24,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors import errors
 from connectors.claims import read_tables
-from connectors.errors import (
-    BadAnswer,
-    HubDown,
-    HubUiError,
-    KeyRequired,
-    NotWeights,
-    RateLimited,
-)
+from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotWeights, RateLimited
 from connectors.http.adapter import NotAllowedError
 from connectors.http.json_fields import Table, count, moment, overfull, table
 from connectors.registry import HUBS, Origin

@@ -9,11 +9,7 @@ import requests
 from huggingface_hub import errors as theirs
 
 from connectors import errors
-from connectors.errors import (
-    Gated,
-    HubUiError,
-    RateLimited,
-)
+from connectors.errors import Gated, HubUiError, RateLimited
 from connectors.http.errors import (
     connection_error,
     detail_of,

@@ -2,15 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.errors import (
-    BadAnswer,
-    HubDown,
-    HubTimeout,
-    HubUiError,
-    KeyRequired,
-    NotFound,
-    RateLimited,
-)
+from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.http import adapter
 from connectors.http import session as session_module
 from connectors.http.session import Endpoint, Session, account_name

@@ -13,7 +13,6 @@ from connectors.errors import DoesNotFit, Gated, KeyRequired, NotFound, PreviewE
 from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate.runs import PollInterval
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
@@ -69,7 +68,7 @@ def place(hubs: HubEndpoints) -> Iterator[ReplicateBackend]:
 def _place(hubs: HubEndpoints, token: str | None = KEY, **fields: Any) -> ReplicateBackend:
     endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
     retry = RetryPolicy(tries=3, pause=lambda seconds: time.sleep(min(seconds, 0.02)))
-    return ReplicateBackend(endpoint, poll=PollInterval(first=0.01, most=0.02), retry=retry, **fields)
+    return ReplicateBackend(endpoint, most_seconds=0.02, retry=retry, **fields)
 
 
 def _flux_version(version: str) -> dict[str, Any]:
