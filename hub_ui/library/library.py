@@ -129,7 +129,7 @@ class Library:
             kept = [e for e in self.entries() if e.ref.hub != LOCAL or fold(e.file) not in files]
             known: set[Ref | str] = {name for entry in kept for name in (entry.ref, fold(entry.file))}
             for entry in wanted:
-                names = {entry.ref, fold(entry.file)}
+                names: set[Ref | str] = {entry.ref, fold(entry.file)}
                 if known.isdisjoint(names):
                     new.append(entry)
                     known |= names

@@ -288,9 +288,9 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     pairs: list[tuple[Entry, Entry]] = []
     for key in _SAME:
         olds, news = _unique(removed, key), _unique(added, key)
-        both = olds.keys() & news.keys()
-        pairs += [(olds[ref], news[ref]) for ref in both]
-        removed, added = ([entry for entry in left if key(entry.ref) not in both] for left in (removed, added))
+        shared = olds.keys() & news.keys()
+        pairs += [(olds[ref], news[ref]) for ref in shared]
+        removed, added = ([entry for entry in left if key(entry.ref) not in shared] for left in (removed, added))
     changes = []
     for one, other in pairs:
         old_values, new_values = values(one), values(other)
