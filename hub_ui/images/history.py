@@ -109,7 +109,7 @@ class History:
             self.remove(old)
         return self.entry(name)
 
-    def entries(self, limit: int = _MOST) -> list[HistoryEntry]:
+    def entries(self) -> list[HistoryEntry]:
         """Newest first. What can't be read is skipped."""
         found: list[HistoryEntry] = []
         for name, paths in reversed(self._files().items()):
@@ -121,8 +121,6 @@ class History:
                     with self._lock:
                         self._read[name] = entry
                 found.append(entry)
-            if len(found) >= limit:
-                break
         return found
 
     def ids(self) -> tuple[str, ...]:

@@ -82,10 +82,8 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
 
-def target(
-    record: Record, ref: Ref, name: str, taken: Collection[str] = (), names: FileNameTemplate = _DEFAULT_NAMES
-) -> str:
-    """The path for a file, below the library folder. `taken` are other files' paths; case doesn't tell paths apart."""
+def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = _DEFAULT_NAMES) -> str:
+    """The path for a file, below the library folder."""
     texts = _texts(record, ref, name)
     for most in _SHORTER:
         values = {key: text if key == "version" else safe_name(text, most) for key, text in texts.items()}
@@ -94,11 +92,11 @@ def target(
         if len("/".join(parts)) <= _MAX_PATH:
             break
     *folders, stem = parts
-    return free_path(str(PurePosixPath(*folders, stem + SUFFIX)), ref, taken)
+    return str(PurePosixPath(*folders, stem + SUFFIX))
 
 
 def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
-    """`path`, with a digest of the ref in its name if it is one of those `taken`."""
+    """`path`, with a digest of the ref in its name if it is one of those `taken`; case doesn't tell paths apart."""
     if fold(path) not in {fold(other) for other in taken}:
         return path
     return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"

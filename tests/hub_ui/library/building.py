@@ -19,9 +19,10 @@ INK = Ref.parse("civitai:1001@2001#3001")
 QUICK = DownloadOptions(retry=RetryPolicy(tries=3, first=0.0, longest=0.0))
 
 
-def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
+def weights(size: int = 64, fill: bytes = b"\x01", **metadata: str) -> bytes:
     """A whole safetensors file with one tensor of `size` bytes."""
-    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    notes = {"__metadata__": metadata} if metadata else {}
+    header = json.dumps({**notes, "w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     return len(header).to_bytes(8, "little") + header + fill * size
 
 

@@ -225,6 +225,12 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
     assert set(library.entries()) == {got, new}
 
 
+def test_a_path_whose_accents_are_written_in_another_way_has_its_entry(library: Library) -> None:
+    library.adopt([entry(file="sd1/\u00e9.safetensors")])
+    assert library.adopt([entry(ref=OTHER, file="sd1/e\u0301.safetensors")]) == ()
+    assert len(library.entries()) == 1
+
+
 def break_off(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
