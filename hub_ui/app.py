@@ -105,12 +105,10 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     jobs, calls = start_jobs(services), Calls(services.policy.limits)
     closing.callback(jobs.close)
     endpoints = Endpoints(services, jobs, calls, folder)
-    routes, functions = build_routes(services, closing, jobs, folder), endpoints.by_name()
+    routes = build_routes(services, closing, jobs, folder)
     checks = build_checks(services, host=host, own=own_parts(routes), agents=agents)
-    read = partial(read_call, functions)
-    calls_check = Middleware(
-        CallCheck, calls=calls, endpoints=tuple(functions), read_call=read, check_room=jobs.check_room
-    )
+    read, names = partial(read_call, endpoints.by_name), tuple(endpoints.by_name)
+    calls_check = Middleware(CallCheck, calls=calls, endpoints=names, read_call=read, check_room=jobs.check_room)
     unknown = dict.fromkeys((404, 405), refuse_unknown)
     server = gr.Server(
         middleware=[*checks, calls_check], exception_handlers=unknown, openapi_url=None, docs_url=None, redoc_url=None

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from connectors.query_language import value_text
 from connectors.record import within
 from connectors.ref import Ref
 from connectors.registry import HUBS, Media, origin_label, with_width
@@ -118,14 +119,17 @@ class Renderer:
             lstrip_blocks=True,
         )
         # Not Jinja's own i18n extension, whose gettext() marks its result as safe.
-        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, glossary=TERMS)
+        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, glossary=TERMS, tables=WORDS)
         self._environment.filters.update(
             address=address,
             key=key,
             ago=format.ago,
             base=format.base_name,
+            base_of=format.base_label,
             count=format.count,
             heading=format.title,
+            name=format.record_title,
+            part=lambda text, key: f"{key}:{value_text(text or '')}",
             number=format.number,
             lines=lambda text: "\n".join(map(format.visible, text.splitlines())),
             mark=lambda hub: HUBS[hub].mark,

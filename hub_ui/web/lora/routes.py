@@ -16,7 +16,6 @@ from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
-from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, route, target_of
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import gallery, lora_text, version_and_file
@@ -89,7 +88,7 @@ class LoraRoutes(Room):
         example = shown[at][1]
         needs, found = requirements(self.services, record), example_settings.settings(example)
         values: dict[str, Any] = {
-            "index": index, "example": example, "ref": record.ref, "title": title(record), "url": lora.url,
+            "index": index, "example": example, "record": record, "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
             "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
             "found": found, "others": [format.visible(other.name)[:60] for other in found.others(version)[:MOST_NAMED]],
@@ -99,7 +98,7 @@ class LoraRoutes(Room):
         if target_of(request) == "lightbox":
             return self.pages.part("lora/image", **values)
         # Never above "safe": other sites show it to everybody.
-        preview = Preview(title=title(record) if within(record.nsfw, "safe") else _("Image"))
+        preview = Preview(title=format.record_title(record) if within(record.nsfw, "safe") else _("Image"))
         return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
 
     @route("GET /lora/example")

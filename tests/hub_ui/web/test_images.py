@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +22,7 @@ from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
+from tests.connectors.serving import Answer, Asked, hub, redirect
 
 
 def png(side: int = 2) -> bytes:
@@ -34,35 +34,19 @@ def png(side: int = 2) -> bytes:
 @contextmanager
 def host(
     bodies: Mapping[str, bytes | str], wait: Callable[[], object] = lambda: None
-) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
-    """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what was sent."""
-    seen: list[Mapping[str, str]] = []
+) -> Iterator[tuple[str, list[Asked]]]:
+    """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what it was asked."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(dict(self.headers))
-            wait()
-            body = bodies.get(self.path, b"")
-            self.send_response(302 if isinstance(body, str) else 200 if body else 404)
-            if isinstance(body, str):
-                self.send_header("Location", body)
-            sent = b"" if isinstance(body, str) else body
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
+    def reply(asked: Asked) -> Answer:
+        wait()
+        body = bodies.get(asked.path, b"")
+        if isinstance(body, str):
+            return redirect(body)
+        return Answer(body=body, status=200 if body else 404)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with hub() as server:
+        server.answers = dict.fromkeys([*bodies, "/1.png"], reply)
+        yield server.url, server.asked
 
 
 @pytest.fixture
@@ -85,7 +69,7 @@ def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along(ma
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
     assert (found.content, found.headers["content-type"]) == (png(), "image/png")
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
-    assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0])
+    assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0].headers)
 
 
 def test_only_links_that_the_page_made_are_followed(made: HubImages) -> None:
