@@ -23,8 +23,8 @@ from uvicorn import Config
 
 from hub_ui.web import server
 from hub_ui.web.server import Connections, PatientServer, patient_launch
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.library.queueing import eventually
+from tests.programs import free_run_of_ports
 
 
 async def answer(request: Request) -> PlainTextResponse:

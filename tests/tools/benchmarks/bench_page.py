@@ -17,7 +17,8 @@ import psutil
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.browser.chromium import chromium
-from tests.tools.benchmarks.figures import Figure, report, started
+from tests.programs import started
+from tests.tools.benchmarks.figures import Figure, report
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = 7
@@ -75,7 +76,7 @@ class Server:
 def running(script: str, *words: str, sign: str = "") -> Iterator[Server]:
     """Its first line of output is the `url`."""
     with started(sys.executable, "-c", script, *words, cwd=ROOT, stdin=PIPE) as (url, process):
-        yield Server(url=url, process=process, sign=sign)
+        yield Server(url=url.strip(), process=process, sign=sign)
 
 
 # The page's own clock: when the frame with the sign is drawn.

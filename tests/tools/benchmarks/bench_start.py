@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
-from tests.tools.benchmarks.figures import Figure, interleaved, report, started
+from tests.programs import free_run_of_ports, started
+from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
@@ -75,7 +75,7 @@ def served(script: str, *words: str) -> Iterator[psutil.Process]:
         own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": port}
         environ = {**os.environ, **NOWHERE, **own}
         with started(sys.executable, "-c", script, *words, cwd=ROOT, env=environ) as (said, process):
-            if said != "served":
+            if said != "served\n":
                 raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
             yield process
 
