@@ -2,11 +2,9 @@
 
 import json
 import os
-import random
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +19,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
 from tests.docs.warm_program import warm_program
+from tests.programs import free_run_of_ports, started
 
 BASH = shutil.which("bash")
 # The other pages are for `make documentation`.
@@ -59,7 +58,7 @@ def test_the_lines_of_a_page_do_what_they_say(
 ) -> None:
     """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
     here = shell_blocks(page)
-    first = free_ports()
+    first = free_run_of_ports()
     is_serving = any(block.how == "serves" for block in here)
     variables = {} if is_serving else hubs
     install(STARTED if is_serving or page in IN_SHORT else request.getfixturevalue("warm"), tmp_path)
@@ -86,14 +85,9 @@ def check(block: Block, lines: str, folder: Path, variables: Mapping[str, str]) 
 def serving(lines: str, folder: Path) -> Iterator[None]:
     """Goes on once the first line of output is there, and stops it as Ctrl-C would."""
     command = ["bash", "-c", f"exec {lines.strip()}"]
-    with subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            line = process.stdout.readline()
-            assert line.startswith("hub-ui demo: ") or json.loads(line)
-            yield
-        finally:
-            process.terminate()
+    with started(*command, cwd=folder, env=environment(folder)) as (line, _process):
+        assert line.startswith("hub-ui demo: ") or json.loads(line)
+        yield
 
 
 def install(text: str, folder: Path) -> None:
@@ -108,19 +102,6 @@ def environment(folder: Path) -> dict[str, str]:
     path = os.pathsep.join((str(folder / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]))
     own = {"PATH": path, "PYTHONPATH": str(ROOT), "HUB_UI_HOME": str(folder / ".home")}
     return {**os.environ, **own}
-
-
-def free_ports() -> int:
-    """The first of four in a row, below those that a system gives out by itself."""
-    for first in random.sample(range(20_000, 32_000, 4), 100):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + 4):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
-    raise AssertionError("no four ports in a row are free")
 
 
 @pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)

@@ -11,7 +11,6 @@ import json
 import os
 import pkgutil
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import hub_ui.commands
 from hub_ui.__main__ import main
+from tests.programs import started
 
 ROOT = Path(__file__).resolve().parents[2]
 # What commands import when they run.
@@ -42,13 +42,9 @@ def warm_program(environment: Mapping[str, str]) -> Iterator[str]:
     with TemporaryDirectory(prefix="warm-") as folder:
         address = str(Path(folder) / "socket")
         command = [sys.executable, "-m", __name__, address]
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout
-                assert process.stdout.readline() == "ready\n"
-                yield PROGRAM.format(python=sys.executable, address=address)
-            finally:
-                process.terminate()
+        with started(*command, cwd=ROOT, env=environment) as (line, _process):
+            assert line == "ready\n"
+            yield PROGRAM.format(python=sys.executable, address=address)
 
 
 def import_all() -> None:

@@ -23,10 +23,10 @@ from safetensors.numpy import load_file, save_file
 from connectors.registry import HUBS, HubName
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.huggingface_oauth import SignIn
 from tests.people.browser import Answer, Browser
 from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
+from tests.programs import free_run_of_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120

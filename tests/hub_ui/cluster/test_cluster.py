@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from subprocess import Popen
 
 import psutil
 import pytest
@@ -30,7 +29,7 @@ class Page:
     address: str
     backend: ClusterBackend
     placements: Placements
-    worker: Popen[str]
+    worker: psutil.Popen
 
 
 @pytest.fixture(scope="module")

@@ -4,46 +4,24 @@ import json
 import re
 import signal
 import socket
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from subprocess import PIPE
 
+import psutil
 import pytest
 
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.library.shared_hubs import Line
+from tests.programs import free_run_of_ports, started
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "contract" / "data"
 
 
-@contextmanager
-def running(*words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub_ui.cli", *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def first_line(process: subprocess.Popen[str]) -> str:
-    return stream(process.stdout).readline()
-
-
-def stream(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
+def running(*words: str) -> AbstractContextManager[tuple[str, psutil.Popen]]:
+    return started(sys.executable, "-m", "hub_ui.cli", *words, cwd=ROOT, stderr=PIPE)
 
 
 def status(url: str) -> int:
@@ -53,31 +31,30 @@ def status(url: str) -> int:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.cluster)])
 def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> None:
-    with running("hubs", "--data", str(DATA)) as process:
-        addresses = json.loads(first_line(process))
+    with running("hubs", "--data", str(DATA)) as (line, process):
+        addresses = json.loads(line)
         assert list(addresses) == ["HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"]
         assert status(addresses["CIVITAI_ENDPOINT"] + "/api/v1/models") == 200
         process.send_signal(stop)
         assert process.wait(timeout=30) == 0
-        assert stream(process.stderr).read() == ""
+        assert process.stderr.read() == ""
 
 
 def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
-    with running("demo", "--no-browser", "--port", "0") as process:
-        line = first_line(process)
+    with running("demo", "--no-browser", "--port", "0") as (line, process):
         found = re.fullmatch(r"hub-ui demo: (http://127\.0\.0\.1:\d+/)  \(Ctrl-C stops it\)\n", line)
         assert found is not None, line
         assert status(found[1]) == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
-        assert stream(process.stderr).read() == ""
+        assert process.stderr.read() == ""
     assert [path.name for path in (home / "demo").glob("run-*")] == []
 
 
 @pytest.mark.cluster
 def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
-    with running("serve", "--hosted", "--host", "127.0.0.1") as process:
-        found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", first_line(process))
+    with running("serve", "--hosted", "--host", "127.0.0.1") as (line, process):
+        found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", line)
         assert found is not None
         assert status(found[1]) == 200
         process.terminate()
@@ -89,8 +66,8 @@ def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, mo
     port = free_run_of_ports()
     monkeypatch.setenv("SPACE_ID", "ada/loras")
     monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
-    with running("serve") as process:
-        assert f":{port}/" in first_line(process)
+    with running("serve") as (line, _process):
+        assert f":{port}/" in line
         # On another address of this computer than the usual one.
         with urllib.request.urlopen(f"http://127.0.0.2:{port}/config", timeout=30) as answer:
             config = json.loads(answer.read())
@@ -124,8 +101,8 @@ def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(words: li
 @pytest.mark.cluster
 def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
     assert not (home / "demo").exists()
-    with running("demo", "--no-browser", "--data", str(DATA)) as process:
-        assert first_line(process).startswith("hub-ui demo: http://127.0.0.1:")
+    with running("demo", "--no-browser", "--data", str(DATA)) as (line, process):
+        assert line.startswith("hub-ui demo: http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
-        assert stream(process.stderr).read() == ""
+        assert process.stderr.read() == ""

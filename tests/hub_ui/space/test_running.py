@@ -18,8 +18,8 @@ from huggingface_hub import HfApi, snapshot_download
 from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.web.raw import Visitor
+from tests.programs import free_run_of_ports
 
 pytestmark = pytest.mark.journeys
 NAME = "local/loras"

@@ -47,8 +47,8 @@ from hub_ui.web.server import (
     use_caller,
     use_request,
 )
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.library.queueing import eventually
+from tests.programs import free_run_of_ports
 
 
 async def answer(request: Request) -> PlainTextResponse:

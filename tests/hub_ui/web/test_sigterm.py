@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.hub_ui.commands.test_serve import first_line, running, stream
+from tests.hub_ui.commands.test_serve import running
 from tests.hub_ui.web.raw import Visitor
 
 MOST_SECONDS = 120
@@ -31,8 +31,8 @@ def test_what_runs_is_done_before_the_app_ends_and_nothing_new_begins(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_UI_STOP_SECONDS", "300")
-    with running("demo", "--no-browser", "--port", "0") as process, ThreadPoolExecutor(1) as reader:
-        visitor = Visitor(url=re.findall(r"http://\S+", first_line(process))[0], services=cast(Any, None))
+    with running("demo", "--no-browser", "--port", "0") as (line, process), ThreadPoolExecutor(1) as reader:
+        visitor = Visitor(url=re.findall(r"http://\S+", line)[0], services=cast(Any, None))
         # So many that all that is looked at meanwhile comes before the last one.
         answer = reader.submit(visitor.read, "try", begin(visitor, 120))
         process.send_signal(signal.SIGTERM)
@@ -42,4 +42,4 @@ def test_what_runs_is_done_before_the_app_ends_and_nothing_new_begins(
         assert "hub-ui is being stopped here" in visitor.call("try", refs=[], prompt="x", base="tiny-shapes").said
         # The program has the image, and not the sentence of one that was ended.
         assert (answer.result().said, answer.result().data[1]["steps"]) == ("", 120)
-        assert (process.wait(timeout=MOST_SECONDS), stream(process.stderr).read()) == (0, "")
+        assert (process.wait(timeout=MOST_SECONDS), process.stderr.read()) == (0, "")

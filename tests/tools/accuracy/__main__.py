@@ -56,7 +56,7 @@ def _order() -> list[str]:
 
 
 def _misses(scores: Sequence[Score]) -> list[str]:
-    missed = [str(miss) for each in scores for miss in each.misses]
+    missed = [miss for each in scores for miss in each.misses]
     positives = [each for each in scores if each.positive]
     figures = ", ".join(f"{field} {share(positives, field):.1%}" for field in ("architecture", *_FIELDS))
     return [f"Right: {figures}.", f"{len(missed)} misses" + (":" if missed else "."), *missed]

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from connectors.weights.lora_facts import LoraFacts
 
-Verdict = Literal["right", "null", "wrong", "not judged"]
-FIELDS = ("architecture", "rank", "format", "algorithm", "what")
+Verdict = Literal["right", "null", "wrong"]
 # The corpus's words where they are others than ours.
 _FORMATS = {"diffusers-peft": "diffusers", "comfy": "ai-toolkit"}
 # A layout that no writer of ours is known by.
@@ -20,51 +19,32 @@ _KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Miss:
-    case: str
-    field: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.case}: {self.field} should be {self.expected}, was read as {self.found}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """One case. `architecture` is the true one; a negative has a verdict on `what` alone."""
+    """One case: a verdict on each field that is judged, of a negative on `what` alone, and a sentence for each miss."""
 
-    case: str
     positive: bool
-    architecture: str
     verdicts: Mapping[str, Verdict]
-    misses: tuple[Miss, ...]
+    misses: tuple[str, ...]
 
 
 def score(name: str, truth: Mapping[str, Any], found: LoraFacts) -> Score:
     positive = bool(truth["is_lora"])
     expected = _positive(truth) if positive else {"what": [_kind(truth)]}
-    said = {field: _found(field, getattr(found, field)) for field in FIELDS}
-    verdicts = {field: _verdict(allowed, said[field]) for field, allowed in expected.items()}
+    said = {field: getattr(found, field) for field in expected}
+    verdicts = {field: _verdict(allowed, _found(field, said[field])) for field, allowed in expected.items()}
     misses = tuple(
-        Miss(case=name, field=field, expected=_allowed(expected[field]), found=str(getattr(found, field)))
+        f"{name}: {field} should be {_allowed(expected[field])}, was read as {said[field]}"
         for field, verdict in verdicts.items()
-        if verdict in ("null", "wrong")
+        if verdict != "right"
     )
-    where = str(truth["arch"]) if positive else _kind(truth)
-    return Score(case=name, positive=positive, architecture=where, verdicts=verdicts, misses=misses)
+    return Score(positive=positive, verdicts=verdicts, misses=misses)
 
 
 def _positive(truth: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """What may be read, by field; nothing for what the corpus does not judge."""
-    known = truth["format"] not in (None, _UNNAMED)
-    return {
-        "what": ["lora"],
-        "architecture": _architectures(truth),
-        "rank": [truth["rank"]] if truth["rank"] is not None else [],
-        "format": [_found("format", truth["format"])] if known else [],
-        "algorithm": [_found("algorithm", truth["algorithm"])] if truth["algorithm"] is not None else [],
-    }
+    """What may be read, by field; without what the corpus does not judge."""
+    known = {name: truth[name] for name in ("rank", "format", "algorithm") if truth[name] not in (None, _UNNAMED)}
+    alone = {name: [_found(name, value)] for name, value in known.items()}
+    return {"what": ["lora"], "architecture": _architectures(truth), **alone}
 
 
 def _architectures(truth: Mapping[str, Any]) -> list[str | None]:
@@ -85,8 +65,6 @@ def _found(field: str, value: Any) -> Any:
 
 
 def _verdict(allowed: list[Any], said: Any) -> Verdict:
-    if not allowed:
-        return "not judged"
     if said in allowed:
         return "right"
     return "null" if said is None else "wrong"
@@ -98,12 +76,8 @@ def _allowed(allowed: list[Any]) -> str:
 
 def share(scores: Iterable[Score], field: str) -> float:
     """The part of the judged cases that were read right; 1 where none is judged."""
-    judged = [verdict for each in scores if (verdict := each.verdicts.get(field, "not judged")) != "not judged"]
+    judged = [each.verdicts[field] for each in scores if field in each.verdicts]
     return sum(verdict == "right" for verdict in judged) / len(judged) if judged else 1.0
-
-
-def count(scores: Iterable[Score], field: str, verdict: Verdict) -> int:
-    return sum(each.verdicts.get(field) == verdict for each in scores)
 
 
 def shortfalls(scores: Iterable[Score]) -> list[str]:
@@ -116,7 +90,7 @@ def shortfalls(scores: Iterable[Score]) -> list[str]:
         for field, least in wanted.items()
         if share(positives, field) < least
     ]
-    if wrong := count(positives, "architecture", "wrong"):
+    if wrong := sum(each.verdicts["architecture"] == "wrong" for each in positives):
         found.append(f"architecture: {wrong} confidently wrong, none wanted")
     if share(negatives, "what") < 1:
         found.append(f"negatives: {share(negatives, 'what'):.1%} refused as what they are, all wanted")

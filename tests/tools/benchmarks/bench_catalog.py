@@ -5,17 +5,18 @@ What is filled once is kept in the user's cache folder, or in HUB_UI_BENCH_FOLDE
 
 import argparse
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import quantiles
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -23,11 +24,11 @@ from connectors.query import Query, Range
 from connectors.record import Kind
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.index import Index
-from hub_ui.catalog.row import UNDER, row_of
+from hub_ui.catalog.row import UNDER, Row, row_of
 from hub_ui.catalog.schema import row_from
+from hub_ui.catalog.search import step
 from hub_ui.catalog.store import Store
-from tests.tools.benchmarks.figures import Figure, interleaved, report
-from tests.tools.benchmarks.fts5 import Fts5
+from tests.tools.benchmarks.figures import Figure, interleaved, percentile, report, seconds
 from tests.tools.benchmarks.made_up_loras import KINDS, WORDS, made_up_loras
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,11 +57,97 @@ print(peak_memory() / 2**20)
 """
 
 
+_FACETS = ("hub", "base", "kind", "rank", "size_step", "license", "access", "nsfw", "creator")
+_SCORED = "bm25(texts, 10.0, 5.0, 3.0, 1.0) AS score"
+
+
+class Fts5:
+    """The catalog's question on SQLite alone: full text in FTS5, filters and facets in SQL.
+
+    One file of LoRAs. Its columns have what a row has, so that only asking is compared.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS loras (id INTEGER PRIMARY KEY, {', '.join(_FACETS)})")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS tags (lora, tag, PRIMARY KEY (lora, tag)) WITHOUT ROWID")
+        self._connection.execute(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(title, words, tags, about, content='')"
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __len__(self) -> int:
+        [(count,)] = self._connection.execute("SELECT count(*) FROM loras")
+        return int(count)
+
+    def add(self, rows: Iterable[tuple[int, Row]]) -> None:
+        self._connection.execute("BEGIN")
+        for number, row in rows:
+            base = row.groups[0] if row.groups else None
+            size = row.numbers["size"]
+            end = None if size is None else step("size", size)
+            first = {name: next(iter(names), None) for name, names in row.names.items()}
+            lists = (first["license"], first["access"], row.nsfw, first["creators"])
+            values = (first["hubs"], base, first["kind"], row.numbers["rank"], end, *lists)
+            self._connection.execute(f"INSERT INTO loras VALUES (?{', ?' * len(values)})", (number, *values))
+            tags = [(number, tag) for tag in set(row.names["tags"])]
+            self._connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
+            self._connection.execute(
+                "INSERT INTO texts (rowid, title, words, tags, about) VALUES (?, ?, ?, ?, ?)",
+                (number, row.title, row.words, row.tag_words, row.about),
+            )
+        self._connection.execute("COMMIT")
+
+    def ask(self, query: Query, groups: tuple[str, ...]) -> list[Any]:
+        """The best 60 and the counts of every facet, each without its own filter. `groups` are the query's bases."""
+        conditions = {
+            "base": f"base IN ({', '.join(map(_text, groups))})",
+            "kind": f"kind IN ({', '.join(map(_text, query.kinds))})",
+            "rank": f"rank >= {query.rank.least if query.rank else 0}",
+        }
+
+        def but(facet: str) -> str:
+            return " AND ".join(sql for name, sql in conditions.items() if name != facet)
+
+        run = self._connection.execute
+        run("DROP TABLE IF EXISTS temp.hits")
+        run(
+            f"""CREATE TEMP TABLE hits AS SELECT loras.*, {_SCORED} FROM texts JOIN loras ON loras.id = texts.rowid
+                WHERE texts MATCH ? AND nsfw <= 1""",
+            (query.text,),
+        )
+        found: list[Any] = [
+            run(f"SELECT id FROM hits WHERE {but('')} ORDER BY score LIMIT 60").fetchall(),
+            run(f"SELECT count(*) FROM hits WHERE {but('')}").fetchall(),
+            run(
+                f"""SELECT tag, count(*) AS n FROM hits JOIN tags ON lora = id WHERE {but("")}
+                    GROUP BY tag ORDER BY n DESC, tag LIMIT 20"""
+            ).fetchall(),
+        ]
+        for facet in _FACETS:
+            found.append(
+                run(
+                    f"SELECT {facet}, count(*) AS n FROM hits WHERE {but(facet)} GROUP BY {facet} ORDER BY n DESC "
+                    "LIMIT 1000"
+                ).fetchall()
+            )
+        return found
+
+
+def _text(value: str) -> str:
+    return f"'{value}'"
+
+
 def questions(words: tuple[str, ...], count: int) -> list[Query]:
     """No two alike, since the catalog keeps counts that it has just answered."""
     kinds: Iterator[Kind] = cycle(KINDS)
     bases, ranks = cycle(BASES), cycle((4, 8, 16, 32, 64))
-    step = max(1, len(words) // count)
+    every = max(1, len(words) // count)
     return [
         Query(
             text=word,
@@ -69,24 +156,14 @@ def questions(words: tuple[str, ...], count: int) -> list[Query]:
             rank=Range(least=next(ranks)),
             limit=CARDS,
         )
-        for word in islice(cycle(words[::step]), count)
+        for word in islice(cycle(words[::every]), count)
     ]
-
-
-def seconds(do: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    do()
-    return time.perf_counter() - start
-
-
-def p95(times: list[float]) -> float:
-    return quantiles(times, n=20, method="inclusive")[-1]
 
 
 def search(catalog: Catalog, fts5: Fts5, words: tuple[str, ...], name: str, *, count: int, limit: float) -> Figure:
     asked = questions(words, count)
-    ours = p95([seconds(partial(catalog.search, query)) for query in asked])
-    other = p95([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in asked])
+    ours = percentile([seconds(partial(catalog.search, query)) for query in asked], 95)
+    other = percentile([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in asked], 95)
     return Figure(
         name=f"p95 of 3 filters, facets and {CARDS} cards, {name} (aim {limit:g} ms)",
         ours=ours,
@@ -100,8 +177,9 @@ def rings(catalog: Catalog, fts5: Fts5, *, count: int) -> Figure:
     """A typo, a word that nothing has, and two that few have both: all rings are asked."""
     right = questions(RARER, count)
     texts = [f"{query.text[1:]} {other.text} qwrtz" for query, other in zip(right, right[1:] + right[:1], strict=True)]
-    ours = p95([seconds(partial(catalog.search, replace(q, text=t))) for q, t in zip(right, texts, strict=True)])
-    other = p95([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in right])
+    asked = [replace(query, text=text) for query, text in zip(right, texts, strict=True)]
+    ours = percentile([seconds(partial(catalog.search, query)) for query in asked], 95)
+    other = percentile([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in right], 95)
     name = "p95 of the same with all rings (aim 80 ms)"
     return Figure(name=name, ours=ours, other=other, against="one word, rightly spelled, on SQLite FTS5", target=0.5)
 

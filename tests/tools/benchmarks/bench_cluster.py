@@ -6,7 +6,6 @@ thread each and without a GPU, with the tiny base of the demo.
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,7 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import STDOUT
+from unittest.mock import patch
 
+import psutil
 import torch
 
 from connectors.ref import Ref
@@ -28,7 +30,7 @@ from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
+from tests.programs import free_run_of_ports, started
 from tests.tools.benchmarks.figures import Figure, report
 
 LORAS = sorted((PACKAGED.parent / "loras").glob("*.safetensors"))
@@ -64,31 +66,19 @@ class Placements:
 @contextmanager
 def running_cluster(
     folder: Path, port: int, *, host: str = "127.0.0.1", replicas: int = REPLICAS
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[psutil.Popen]:
     """`hub-ui worker` as a program of its own. Yields it once its replicas are ready.
 
     It makes a token in the folder, which this process shows as a page.
     """
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
+    token = patch.dict(os.environ, RAY_AUTH_TOKEN_PATH=str(folder / "token"))
     # Paths of Unix sockets, which Ray makes in its folder, may be about a hundred characters long.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
-        options = ("--host", host, "--port", str(port), "--replicas", str(replicas))
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "hub_ui", "worker", *options],
-            env={**os.environ, "HUB_UI_HOME": str(folder), "RAY_TMPDIR": ray, "HF_HUB_OFFLINE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        with worker:
-            assert worker.stdout is not None
-            line = worker.stdout.readline()
-            try:
-                assert line.startswith("hub-ui worker: cluster "), line
-                yield worker
-            finally:
-                worker.terminate()
-                del os.environ["RAY_AUTH_TOKEN_PATH"]
+    with token, tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
+        command = (sys.executable, "-m", "hub_ui", "worker", "--host", host, "--port", str(port))
+        environ = {**os.environ, "HUB_UI_HOME": str(folder), "RAY_TMPDIR": ray, "HF_HUB_OFFLINE": "1"}
+        with started(*command, "--replicas", str(replicas), env=environ, stderr=STDOUT) as (line, worker):
+            assert line.startswith("hub-ui worker: cluster "), line
+            yield worker
 
 
 def request(number: int, loras: int, *, steps: int = STEPS) -> GenerationRequest:

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.services import connect
 from hub_ui.settings import Settings
 from tests.hub_ui.stand_ins import VERSIONS, Hub, lora, version
-from tests.tools.benchmarks.figures import Figure, interleaved, report
+from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
 
 QUERY = Query(text="ink", limit=24)
 # Seconds. The slow one is what nobody can be faster than.
@@ -63,9 +64,7 @@ def catalog(folder: Path) -> Catalog:
 
 
 def alone(connector: Connector) -> float:
-    start = time.perf_counter()
-    connector.search(QUERY)
-    return time.perf_counter() - start
+    return seconds(partial(connector.search, QUERY))
 
 
 def figures(*, runs: int = 5) -> list[Figure]:

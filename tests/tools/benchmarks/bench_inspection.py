@@ -3,7 +3,6 @@
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
 from hub_ui.demo.build.tensor_tables import header_bytes
 from hub_ui.demo.hubs.folder import SAMPLES, Content, expand_tensors, generate_safetensors
-from tests.tools.benchmarks.figures import Figure, interleaved, report
+from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
 
 FILES = 2_000
 TARGET = 1.5
@@ -53,31 +52,25 @@ def write(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def inspected(paths: Sequence[Path], layouts: Callable[[], Layouts]) -> float:
-    start = time.perf_counter()
-    seen = [inspect_path(path, layouts()).adapter.architecture for path in paths]
-    took = time.perf_counter() - start
-    if not all(seen):
+def inspect(paths: Sequence[Path], layouts: Callable[[], Layouts]) -> None:
+    if not all([inspect_path(path, layouts()).adapter.architecture for path in paths]):
         raise AssertionError("not every file was seen as the LoRA that it is")
-    return took
 
 
-def parsed(paths: Sequence[Path]) -> float:
-    start = time.perf_counter()
+def parse(paths: Sequence[Path]) -> None:
     for path in paths:
         with path.open("rb") as file:
             json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return time.perf_counter() - start
 
 
 def figures(*, files: int = FILES, runs: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         paths = write(Path(folder), files)
-        parsed(paths)  # what is on disk is in memory from here on
-        inspected(paths, Layouts)
-        alone, other = interleaved(partial(inspected, paths, Layouts), partial(parsed, paths), runs=runs)
-        one = Layouts()
-        shared, again = interleaved(partial(inspected, paths, lambda: one), partial(parsed, paths), runs=runs)
+        parse(paths)  # what is on disk is in memory from here on
+        inspect(paths, Layouts)
+        one, parsing = Layouts(), partial(seconds, partial(parse, paths))
+        alone, other = interleaved(lambda: seconds(partial(inspect, paths, Layouts)), parsing, runs=runs)
+        shared, again = interleaved(lambda: seconds(partial(inspect, paths, lambda: one)), parsing, runs=runs)
     name, against = f"inspect {files:,} files", "parsing their headers"
     return [
         Figure(name=f"{name}, each on its own", ours=alone, other=other, against=against, target=TARGET),

@@ -3,55 +3,25 @@
 What a visit takes (time, script, requests, bytes), what an act takes until it is painted, and what the server works.
 """
 
+import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
 from statistics import median
-from subprocess import PIPE
 
 import psutil
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.browser.chromium import chromium
-from tests.tools.benchmarks.figures import Figure, report, started
+from tests.programs import started
+from tests.tools.benchmarks.bench_start import EMPTY, OURS, served
+from tests.tools.benchmarks.figures import Figure, report
 
-ROOT = Path(__file__).resolve().parents[3]
 RUNS = 7
 # Kilobytes, compressed, without images; requests without images; milliseconds of a processor for an act.
 MOST_KB, MOST_REQUESTS, MOST_WORK = 150, 12, 10
-# The demo's hubs, in a process of their own.
-HUBS = """
-import json, sys
-from hub_ui.commands.hubs import hub_data
-from hub_ui.demo.hubs.server import running_hubs
-with running_hubs(hub_data(None)) as hubs:
-    print(json.dumps(hubs.as_env()), flush=True)
-    sys.stdin.read()
-"""
-OURS = """
-import json, sys
-from hub_ui import services
-from hub_ui.app import serving
-from hub_ui.settings import from_environment
-environment = {"HUB_UI_HOME": sys.argv[1], **json.loads(sys.argv[2])}
-with services.build(from_environment(environment)) as built, serving(built) as url:
-    print(url, flush=True)
-    sys.stdin.read()
-"""
-EMPTY = """
-import sys
-import gradio as gr
-with gr.Blocks(analytics_enabled=False) as app:
-    typed, echo = gr.Textbox(label="typed"), gr.Textbox(label="echo")
-    typed.submit(lambda text: text, typed, echo)
-_, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
-print(url, flush=True)
-sys.stdin.read()
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +39,6 @@ class Server:
             return time.clock_gettime((~self.process.pid << 3) | 2)
         times = self.process.cpu_times()
         return float(times.user + times.system)
-
-
-@contextmanager
-def running(script: str, *words: str, sign: str = "") -> Iterator[Server]:
-    """Its first line of output is the `url`."""
-    with started(sys.executable, "-c", script, *words, cwd=ROOT, stdin=PIPE) as (url, process):
-        yield Server(url=url, process=process, sign=sign)
 
 
 # The page's own clock: when the frame with the sign is drawn.
@@ -250,18 +213,20 @@ def requests_to_close(page: Page) -> int:
 def figures(*, runs: int = RUNS) -> Iterator[Figure]:
     path = chromium()
     with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        running(HUBS) as hubs,
-        running(OURS, folder, hubs.url, sign="#cards .hit") as ours,
-        running(EMPTY, sign="textarea") as empty,
+        # In a process of their own.
+        started(sys.executable, "-m", "hub_ui", "hubs") as (hubs, _process),
+        served(OURS, endpoints=json.loads(hubs)) as (url, process),
+        served(EMPTY) as (empty_url, empty_process),
         sync_playwright() as playwright,
     ):
+        ours = Server(url=url, process=process, sign="#cards .hit")
+        empty = Server(url=empty_url, process=empty_process, sign="textarea")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for server in (ours, empty):
             visit(browser, server)
         pairs = [(visit(browser, ours), visit(browser, empty)) for _ in range(runs)]
         yield from visits(pairs)
-        yield from acts(browser, ours, replace(empty), runs)
+        yield from acts(browser, ours, empty, runs)
         browser.close()
 
 

@@ -8,36 +8,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import psutil
 
-from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
-from tests.tools.benchmarks.figures import Figure, interleaved, report, started
+from tests.programs import free_run_of_ports, started
+from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
 NOWHERE = dict.fromkeys(("HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"), "http://127.0.0.1:9")
+# The two apps say where they are, once they have answered.
 OURS = """
 import os, sys, threading, urllib.request
 from hub_ui import services, settings
 from hub_ui.app import serving
 with services.build(settings.from_environment(os.environ, hosted="hosted" in sys.argv)) as built, serving(built) as url:
     assert urllib.request.urlopen(url).status == 200
-    print("served", *({"torch", "diffusers"} & set(sys.modules)), flush=True)
+    print(url, *({"torch", "diffusers"} & set(sys.modules)), flush=True)
     threading.Event().wait()
 """
 EMPTY = """
 import threading, urllib.request
 import gradio as gr
 with gr.Blocks(analytics_enabled=False) as app:
-    pass
+    typed, echo = gr.Textbox(label="typed"), gr.Textbox(label="echo")
+    typed.submit(lambda text: text, typed, echo)
 _, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
 assert urllib.request.urlopen(url).status == 200
-print("served", flush=True)
+print(url, flush=True)
 threading.Event().wait()
 """
 HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
@@ -67,17 +69,17 @@ def seconds_to_help(script: str) -> float:
 
 
 @contextmanager
-def served(script: str, *words: str) -> Iterator[psutil.Process]:
-    """A process that has served its first page. Raises if torch or diffusers came along."""
+def served(script: str, *words: str, endpoints: Mapping[str, str] = NOWHERE) -> Iterator[tuple[str, psutil.Popen]]:
+    """Where an app is that has served its first page, and its process. Raises if torch or diffusers came along."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         # Where nobody else on this computer expects an app to ask.
         port = str(free_run_of_ports())
         own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": port}
-        environ = {**os.environ, **NOWHERE, **own}
+        environ = {**os.environ, **endpoints, **own}
         with started(sys.executable, "-c", script, *words, cwd=ROOT, env=environ) as (said, process):
-            if said != "served":
+            if len(said.split()) != 1:
                 raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
-            yield process
+            yield said.strip(), process
 
 
 def seconds_to_serve(script: str) -> float:
@@ -88,7 +90,7 @@ def seconds_to_serve(script: str) -> float:
 
 def percent_of_a_core(script: str, *words: str, seconds: float, settle: float = SETTLE_SECONDS) -> float:
     """What the process and its children use in `seconds`, from `settle` seconds after the page is served."""
-    with served(script, *words) as process:
+    with served(script, *words) as (_url, process):
         time.sleep(settle)
         before = _processor_seconds(process)
         time.sleep(seconds)

@@ -6,21 +6,29 @@ of it is done again while one hub hangs and another fails.
 """
 
 import asyncio
+import gzip
 import math
+import os
 import random
 import re
 import sys
+import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from itertools import count
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+import psutil
 
 from hub_ui.demo.hubs.folder import SAMPLES
-from tests.faulty_hubs import running_hubs
-from tests.tools.benchmarks.figures import Figure, report
-from tests.tools.benchmarks.hosted_page import FAULTS, Answer, HostedPage, Person, hosted_page, percentile
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.programs import free_run_of_ports, started
+from tests.tools.benchmarks.figures import Figure, percentile, report
 
 WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", "flux", "character", "light", "film")
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
@@ -36,6 +44,97 @@ OPEN_SECONDS = 10.0
 MOST_GROWTH = 1.1
 ASK = re.compile(r'hx-get="(ask\?[^"]*)"')
 PINNED = re.compile(r'name="lora" value="([^"]+)"')
+# One hub hangs, and another answers 500.
+FAULTS = (
+    Fault(kind="latency", hub="huggingface", seconds=60.0),
+    Fault(kind="status", hub="civitai", status=500),
+)
+# The visitors of a bench share an address, and each wants an image within a minute.
+LIMITS = {
+    "HUB_UI_LIMIT_PEOPLE_PER_ADDRESS": "1000", "HUB_UI_LIMIT_CONNECTIONS_PER_ADDRESS": "2000",
+    "HUB_UI_LIMIT_QUEUE": "200", "HUB_UI_LIMIT_SEARCHES_PER_MINUTE": "10000",
+}  # fmt: skip
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+# An image may wait for those of all others, on two cores for some minutes.
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`seconds`: until its last bytes came."""
+
+    status: int
+    text: str
+    location: str
+    seconds: float
+
+    def said(self, sign: str, status: int = 200) -> str:
+        """What is wrong with it, if it is not of that status or lacks the sign."""
+        return "" if self.status == status and sign in self.text else f"{self.status} {self.text[:300]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedPage:
+    url: str
+    process: psutil.Popen
+
+    @property
+    def megabytes(self) -> float:
+        return float(self.process.memory_info().rss / 1e6)
+
+
+@dataclass(kw_only=True)
+class Person:
+    """With a cookie of their own, once they have opened the page. They are connections, all in one event loop: what a
+    browser library would cost for each is more than what the page takes for an answer.
+    """
+
+    page: HostedPage
+    cookie: str = ""
+
+    async def arrive(self) -> None:
+        await self.get("glossary")
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return await self.ask("GET", path, headers or {})
+
+    async def part(self, path: str, target: str) -> Answer:
+        """As htmx asks for it."""
+        return await self.ask("GET", path, {**PART, "HX-Target": target})
+
+    async def post(self, path: str, form: str) -> Answer:
+        return await self.ask("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, form)
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: str = "") -> Answer:
+        address = urlsplit(self.page.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**24)
+        more = {"Cookie": self.cookie} if self.cookie else {}
+        sent = {"Host": address.netloc, "Connection": "close", "Accept-Encoding": "gzip", **headers, **more}
+        if body:
+            sent["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        start = time.perf_counter()
+        writer.write(f"{method} /{path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+        async with asyncio.timeout(PATIENCE):
+            lead = await reader.readuntil(b"\r\n\r\n")
+            data = await reader.read()
+        took = time.perf_counter() - start
+        writer.close()
+        lines = lead.decode().splitlines()
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        self.cookie = self.cookie or fields.get("set-cookie", "").partition(";")[0]
+        text = (gzip.decompress(data) if fields.get("content-encoding") == "gzip" else data).decode(errors="replace")
+        return Answer(status=int(lines[0].split()[1]), text=text, location=fields.get("location", ""), seconds=took)
+
+
+@contextmanager
+def hosted_page(hubs: HubEndpoints) -> Iterator[HostedPage]:
+    port = free_run_of_ports()
+    command = [sys.executable, "-m", "hub_ui", "serve", "--hosted", "--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        environ = {**os.environ, **hubs.as_env(), **LIMITS, "HUB_UI_HOME": home}
+        with started(*command, env=environ) as (_line, process):
+            yield HostedPage(url=f"http://127.0.0.1:{port}/", process=process)
 
 
 @dataclass(kw_only=True)

@@ -1,15 +1,11 @@
 """Two things timed in turn, and what is printed of it: always a ratio, both sides measured in the same run."""
 
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
-
-import psutil
 
 if sys.platform != "win32":
     import resource
@@ -51,6 +47,17 @@ def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: 
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
+def seconds(do: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start
+
+
+def percentile(times: Sequence[float], percent: int) -> float:
+    taken = sorted(times)
+    return taken[min(len(taken) - 1, len(taken) * percent // 100)]
+
+
 def report(figures: Iterable[Figure]) -> int:
     """Prints each as soon as it is measured; the exit code tells whether all are good."""
     all_good = True
@@ -58,17 +65,6 @@ def report(figures: Iterable[Figure]) -> int:
         print(figure, flush=True)
         all_good &= figure.good
     return 0 if all_good else 1
-
-
-@contextmanager
-def started(*command: str, **options: Any) -> Iterator[tuple[str, psutil.Process]]:
-    """The first line that a program prints, and its process, which is killed in the end."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip(), psutil.Process(process.pid)
-        finally:
-            process.kill()
 
 
 def _time(seconds: float) -> str:

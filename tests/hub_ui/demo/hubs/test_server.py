@@ -1,22 +1,11 @@
-import random
 import socket
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.server import running_hubs
-
-
-def free_run_of_ports() -> int:
-    """Below the ports that systems hand out (from 32768, or 49152), which other programs take at any moment."""
-    for port in random.sample(range(20_000, 32_000, 4), 100):
-        with ExitStack() as stack, suppress(OSError):
-            for number in range(port, port + 4):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
-            return port
-    raise AssertionError("no four free ports stand side by side")
+from tests.programs import free_run_of_ports
 
 
 def test_a_given_port_is_taken_with_the_three_after_it(data: Path) -> None:
