@@ -4,10 +4,10 @@ Order comes from order keys (see search.py) in columns of the index. For relevan
 all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
 is full: for a common word the first one fills it.
 
-Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here:
-level, rank and kind are one column, so that one pass counts all three for any filters on them, and the total.
+Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -23,11 +23,10 @@ from connectors.query import BY_KEY
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index import (
+    COUNTED_NUMBERS,
     FOUND,
     GROUPS,
     NAMES,
-    PROFILE,
-    STEPS,
     TEXTS,
     all_of,
     any_of,
@@ -57,9 +56,8 @@ from hub_ui.catalog.search import (
 
 # Names that are counted before the most frequent are offered.
 _MOST_NAMES = 64
-# What a page's order is made of here, not by the index: of one ring, and of several.
-_MOST_SORTED = 2_000
-_MOST_OF_RINGS = 4 * rings.MOST
+# What a page's order is made of here, not by the index.
+_MOST_SORTED = 4 * rings.MOST
 # Of a word that so many have, those that may be listed are not counted.
 _MANY = 2 * rings.MOST
 # More than any evidence is worth.
@@ -100,13 +98,9 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
         return ids[:limit], starts
     starts = tuple(_ring_start(plan, ring, 0) for ring in (plan.rings.rings if plan.rings else ()))
     found: list[tantivy.DocAddress] = []
-    for number, query in enumerate(_queries_in_order(plan)):
+    for query in _queries_in_order(plan):
         if len(found) >= limit:
             break
-        # A filter may leave few: to put those in order here takes less than asking all the classes. Of a common word
-        # the whole titles and the titles have filled the page.
-        if number == 2 and (few := _few(searcher, plan)) is not None:
-            return few[:limit], starts
         hits = searcher.search(query, limit - len(found), False, f"by_{plan.sort}", 0, Order.Desc).hits
         found += (address for _, address in hits)
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
@@ -117,36 +111,35 @@ def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
     return RingStart(start=start, asked=asked, held=ring.least, has_typos=ring.has_typos)
 
 
-def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
-    """All that a query with words finds in the order of classes; None for many. A score is the worth of a place."""
-    worth = [relevance.place_worth(place) for place in range(len(PLACES))]
-    places = [
-        scored(_words_query(plan, place), more - less)
-        for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
-    ]
-    matches = (Occur.Must, scored(query_of(plan), 0))
-    query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in places)])
-    hits = searcher.search(query, _MOST_SORTED + 1, False).hits
-    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
-
-
 def _by_evidence(
     searcher: tantivy.Searcher, plan: Plan, wanted: Rings
 ) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
-    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence."""
+    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence.
+
+    Within a ring the evidence and the worth of the level decide, among equals relevance.
+    """
     steps = wanted.rings
     worth = [
         scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * (len(steps) - n)) for n, ring in enumerate(steps)
     ]
     parts = [(Occur.Must, scored(query_of(plan), 0)), (Occur.Should, _best_of(worth))]
     parts += [(Occur.Should, each) for each in _evidence(plan)]
-    hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_OF_RINGS, False).hits
-    ids = _by_score(searcher, hits)
-    sizes = [0] * len(steps)
-    for score, _ in hits:
-        sizes[len(steps) - int(score) // _RING_WORTH] += 1
-    starts = [(sum(sizes[:n]), ring) for n, ring in enumerate(steps) if sizes[n]]
-    return ids, tuple(_ring_start(plan, ring, start) for start, ring in starts)
+    hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_SORTED, False).hits
+    found = [address for _, address in hits]
+    keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
+    ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
+    ordered = sorted(
+        (
+            len(steps) - int(score) // _RING_WORTH,
+            -score - relevance.level_worth(relevance.level(merit_of(key))),
+            -key,
+            id,
+        )
+        for (score, _), key, id in zip(hits, keys, ids, strict=True)
+    )
+    sizes = Counter(ring for ring, *_ in ordered)
+    starts = [(sum(sizes[before] for before in range(n)), ring) for n, ring in enumerate(steps) if sizes[n]]
+    return tuple(id for *_, id in ordered), tuple(_ring_start(plan, ring, start) for start, ring in starts)
 
 
 def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
@@ -185,18 +178,6 @@ def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
 
 def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
-
-
-def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
-    """Row ids by their score and the worth of their level, equals by relevance. No level leads over a ring."""
-    found = [address for _, address in hits]
-    keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
-    ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
-    ordered = sorted(
-        (-(int(score) // _RING_WORTH), -score - relevance.level_worth(relevance.level(merit_of(key))), -key, id)
-        for (score, _), key, id in zip(hits, keys, ids, strict=True)
-    )
-    return tuple(id for *_, id in ordered)
 
 
 def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
@@ -298,15 +279,15 @@ Found = dict[str, dict[Any, int]]
 # The facet of each column.
 _FACET_OF: Mapping[str, str] = {
     **TEXTS,
-    **STEPS,
+    **COUNTED_NUMBERS,
     **{column: FILTERS[key].columns[-1].name for column, key in NAMES.items()},
 }
 
 
 def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
     """What one text or number of a column has, each with the facet that it counts for."""
-    if column in STEPS:
-        return [(STEPS[column], int(value) - 1)] if value else []
+    if column in COUNTED_NUMBERS:
+        return [(COUNTED_NUMBERS[column], int(value) - 1)] if value else []
     facet, (names, _, groups) = TEXTS[column], str(value).partition(GROUPS)
     found = [(facet, name) for name in names.split(SEPARATOR) if name]
     return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
@@ -325,39 +306,19 @@ def start_counting(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -
         executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
-    profile = executor.submit(_profile, searcher, plan)
     marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
     marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
 
     def counts() -> tuple[int, Found]:
-        total, found = profile.result()
+        found: Found = {}
         for done in passes:
             found |= done.result()
         counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
+        # Each LoRA has one level.
+        total = sum(number for level, number in counted["levels"].items() if level <= plan.nsfw)
         return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
 
     return counts
-
-
-def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, Found]:
-    """The total, and the facets of level, rank and kind."""
-    kinds, ranks = dict(plan.filters).get("kind"), dict(plan.ranges).get("rank")
-    total = 0
-    facets: Found = {name: {} for name in PROFILE}
-    buckets = _terms(searcher, query_of(plan.but("kind").but("rank").but("nsfw")), ["profile"])["profile"]["buckets"]
-    for bucket in buckets:
-        level, rank, kind = bucket["key"].split(SEPARATOR, 2)
-        values: dict[str, Any] = {"levels": int(level), "rank": int(rank) if rank else None, "kind": kind}
-        failed = {"levels"} if values["levels"] > plan.nsfw else set()
-        if kinds is not None and kind not in kinds:
-            failed.add("kind")
-        if ranks is not None and values["rank"] not in ranks:
-            failed.add("rank")
-        total += 0 if failed else bucket["doc_count"]
-        for facet, value in values.items():
-            if failed <= {facet} and value not in (None, ""):
-                facets[facet][value] = facets[facet].get(value, 0) + bucket["doc_count"]
-    return total, facets
 
 
 def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
