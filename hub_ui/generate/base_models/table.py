@@ -141,11 +141,12 @@ class PipelineSpec:
     `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
     None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes). `scheduler` replaces
     the repo's, with `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases
-    that make images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
-    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
-    own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
-    network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are what the table counts
-    of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer bits.
+    that make images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the
+    autoencoder does, whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one.
+    `assumed`: a user's own base that has not been read yet; its `architecture` may be "". `precision` is an id of
+    precision.py: how the network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are
+    what the table counts of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer
+    bits.
     """
 
     id: str
