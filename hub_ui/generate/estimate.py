@@ -12,7 +12,7 @@ from pathlib import Path
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import OffloadLevel, network_parameters
+from hub_ui.generate.memory_plan import OffloadLevel, latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _, ngettext
@@ -155,7 +155,7 @@ def spill_note(step: float, expected: Timing, device: Device, level: OffloadLeve
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
     """The timing without any measurement on this device."""
-    squares = settings.width * settings.height / 256 * max(1, math.ceil(settings.frames / 4))
+    squares = settings.width * settings.height / 256 * latent_frames(settings.frames)
     factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
     runs = family(spec.pipeline).runs(settings.guidance)
     step = runs * factor * network_parameters(spec) * squares / (speed * _EFFICIENCY)
