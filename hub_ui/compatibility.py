@@ -12,6 +12,7 @@ from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.generate import base_models
+from hub_ui.generate.memory_plan import required_memory
 from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
@@ -109,7 +110,7 @@ def requirements(services: Services, record: Record) -> Requirements:
             "Tried on {base}: up to {n} GB, downloaded once, after you accept its licence at {page}. With less than "
             "{memory} GB of graphics memory it is slow."
         )
-    memory = f"{choice.memory:.0f}"
+    memory = f"{required_memory(choice) / 1e9:.0f}"
     text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
     remark = base_models.substitution_note(choice, record.title, record.base_model)
     return Requirements(text=format.sentences(text, remark))

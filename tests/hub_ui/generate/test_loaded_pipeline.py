@@ -40,18 +40,6 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_by_one")
-def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn_one_by_one(
-    studio: Engine, base: str, kohya: Path, runs: list[int]
-) -> None:
-    first = pair(studio, adapter(kohya, weight=0.6), base=base)
-    runs.clear()
-    second = strip(studio, adapter(kohya, weight=0.8), base=base, weights=(0.0, 0.6, 0.9))
-    assert runs == [2, 2]
-    assert second.images[0].image is first.images[0].image
-    assert second.images[1].image is first.images[1].image
-
-
-@pytest.mark.usefixtures("one_by_one")
 def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
     studio: Engine, base: str, kohya: Path
 ) -> None:

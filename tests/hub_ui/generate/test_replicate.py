@@ -213,11 +213,6 @@ def test_any_runner_can_be_named_as_the_base(place: ReplicateBackend, recorder: 
     assert report.base_id == f"replicate:ada/runner@{RUNNER}"
 
 
-def test_a_schnell_lora_has_its_own_runner(place: ReplicateBackend) -> None:
-    made = single(place, _adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-schnell"))
-    assert made.report.base == "black-forest-labs/flux-schnell-lora"
-
-
 def test_a_runner_of_another_base_than_the_lora_s_is_said(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-krea"))
     note = "“Fog” was made for FLUX.1 Krea, and runs on FLUX.1 dev. Images can differ from its examples."

@@ -270,17 +270,6 @@ def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path:
         with_lora(pipe, path)
 
 
-def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
-    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
-    manager = with_lora(pipe, BLOCKS(load(FLUX, base), 1).save(tmp_path / "lora.safetensors"))
-    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
-    with manager.row_weights([[0.0], [1.0]]):
-        both = draw(pipe, FLUX, prompt=["a red cat"] * 2, generator=seeds)
-    for row, weight in enumerate([0.0, 1.0]):
-        manager.set_weights([weight])
-        assert torch.allclose(both[row], draw(pipe, FLUX)[0], atol=1e-4)
-
-
 @pytest.fixture
 def hub(base: Path, tmp_path: Path) -> Iterator[Source]:
     """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""

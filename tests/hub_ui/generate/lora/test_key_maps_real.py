@@ -8,7 +8,6 @@ that trainers write.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,41 +123,6 @@ def test_a_unet_s_layers_land_where_diffusers_puts_them(name: str) -> None:
     assert {module: int(found[f"{module}.weight"]) for module in pairs} == {
         module: number for number, module in enumerate(pairs)
     }
-
-
-LORA_CONVERTERS = {
-    "flux3 klein": ("_convert_non_diffusers_flux3_lora_to_diffusers", 318),
-    "ideogram4": ("_convert_non_diffusers_ideogram4_lora_to_diffusers", 204),
-    "ltx-video-2 2.3": ("_convert_non_diffusers_ltx2_lora_to_diffusers", 1950),
-}
-
-
-@pytest.mark.parametrize("name", LORA_CONVERTERS)
-def test_every_layer_of_a_lora_goes_where_diffusers_puts_it(name: str) -> None:
-    """Of those that diffusers' converter of LoRAs reads, in the original's names."""
-    import torch
-    from diffusers.loaders import lora_conversion_utils
-
-    model, (converter, count) = built(name), LORA_CONVERTERS[name]
-    names, sizes = names_of(model, architecture_of(name)), modules_of(model["transformer"])
-    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
-    renamed = {module for _, entry in rows for module in entry.modules}
-    layers = {original: entry.modules for original, entry in rows}
-    layers |= {module: (module,) for module in sizes if module not in renamed}
-    agreed = 0
-    for layer, modules in layers.items():
-        down = torch.empty(4, *sizes[modules[0]][1:], device="meta")
-        up = torch.empty(sum(sizes[module][0] for module in modules), 4, device="meta")
-        file = {f"diffusion_model.{layer}.lora_A.weight": down, f"diffusion_model.{layer}.lora_B.weight": up}
-        mapping = map_keys({key: tuple(tensor.shape) for key, tensor in file.items()}, names)
-        ours = {target.module for placed in mapping.layers for target in placed.targets}
-        with suppress(ValueError):
-            found = getattr(lora_conversion_utils, converter)(dict(file))
-            theirs = {key.removeprefix("transformer.").rpartition(".lora_")[0] for key in found}
-            if down.dim() == 2 and theirs <= sizes.keys():
-                assert ours == theirs, layer
-                agreed += 1
-    assert agreed == count
 
 
 RANK = 4

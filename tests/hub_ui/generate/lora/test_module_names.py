@@ -36,6 +36,12 @@ from tests.hub_ui.generate.lora.naming import map_keys, modules, names, reasons
         ("hunyuan-video-1.5", "double_blocks.53.img_attn_q", "transformer_blocks.53.attn.to_q"),
         ("hunyuan-video-1.5", "byt5_in.fc3", "context_embedder_2.linear_3"),
         ("ideogram4", "layers.33.attention.o", "layers.33.attention.to_out.0"),
+        ("ltx-video-2", "prompt_adaln_single.linear", "prompt_adaln.linear"),
+        (
+            "ltx-video-2",
+            "audio_prompt_adaln_single.emb.timestep_embedder.linear_1",
+            "audio_prompt_adaln.emb.timestep_embedder.linear_1",
+        ),
         ("pixart", "blocks.27.cross_attn.q_linear", "transformer_blocks.27.attn2.to_q"),
         ("pixart", "ar_embedder.mlp.2", "adaln_single.emb.aspect_ratio_embedder.linear_2"),
     ],
@@ -50,6 +56,7 @@ def test_an_original_name_is_one_module(architecture: str, original: str, module
     [
         ("anima", "blocks.0.self_attn.qkv_proj", "transformer_blocks.0.attn1.{to_q,to_k,to_v}"),
         ("anima", "blocks.0.cross_attn.kv_proj", "transformer_blocks.0.attn2.{to_k,to_v}"),
+        ("ideogram4", "layers.0.attention.qkv", "layers.0.attention.{to_q,to_k,to_v}"),
         ("flux1", "double_blocks.0.qkv_lora2", "transformer_blocks.0.attn.{add_q_proj,add_k_proj,add_v_proj}"),
         ("flux1", "single_blocks.0.qkv", "single_transformer_blocks.0.attn.{to_q,to_k,to_v}"),
     ],
