@@ -52,7 +52,7 @@ def test_when_all_is_taken_back_nothing_is_left(store: Annotations, path: Path) 
     store.change(INK, favorite=True)
     store.change(INK, favorite=False)
     assert store.all() == {}
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM annotations").fetchone() == (0,)
 
 
