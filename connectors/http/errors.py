@@ -117,8 +117,9 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
 
 
-def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
-    return KeyRequired(_KEY.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub)
+def key_required(hub: Origin | None) -> KeyRequired:
+    message = _KEY.format(label=hub_label(hub), what="this file", key=_key_advice(hub), detail="")
+    return KeyRequired(message.strip(), hub=hub)
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:

@@ -162,7 +162,7 @@ class Transfer:
         if not is_narrow:
             piece = min(_FIRST_PIECE, self.options.piece_size)
             stop = min(start + piece, stop or start + piece)
-        wanted = Range(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
+        wanted = Range() if self._whole else Range(start=start, stop=stop, validator=self.part.state.validator)
         with file_http(retry_reads=False) as http:
             answer = self.source.open(http, wanted)
             with answer.response:
@@ -299,7 +299,7 @@ def _stream_tar(transfer: Transfer) -> None:
         transfer.restart()
         try:
             with file_http(retry_reads=False) as http:
-                answer = transfer.source.open(http, Range(whole=True))
+                answer = transfer.source.open(http, Range())
                 with answer.response:
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
