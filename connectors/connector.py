@@ -36,21 +36,27 @@ class HttpDownload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubDownload:
-    """A file of a Hugging Face repo at one commit, to be downloaded by huggingface_hub through its cache."""
+    """A file of a Hugging Face repo at one commit, which `ref` names, to be downloaded by huggingface_hub through its
+    cache.
+    """
 
     ref: Ref
-    name: str
     endpoint: str
-    repo: str
-    commit: str
-    path: str
     token: str | None = field(default=None, repr=False)
     size: int | None = None
     sha256: str | None = None
 
     @property
+    def path(self) -> str:
+        return self.ref.file or ""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
     def url(self) -> str:
-        return f"{self.endpoint}/{self.repo}/resolve/{self.commit}/{quote(self.path)}"
+        return f"{self.endpoint}/{self.ref.id}/resolve/{self.ref.version}/{quote(self.path)}"
 
 
 Download = HttpDownload | HubDownload

@@ -71,11 +71,10 @@ class Asker:
 
 @dataclass(kw_only=True, eq=False)
 class Request:
-    """One that is under way. Until `is_sent`, its end says nothing of the hub."""
+    """One that is under way."""
 
     start: float
     is_probe: bool
-    is_sent: bool = False
 
 
 class CircuitBreaker:
@@ -84,11 +83,8 @@ class CircuitBreaker:
     Each pause is twice as long as the one before. Refusals and what is not found are answers. Thread-safe.
     """
 
-    def __init__(
-        self, hub: HubName, label: str, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, hub: HubName, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic) -> None:
         self._hub = hub
-        self._label = label
         self._most = failures
         self._clock = clock
         self._lock = threading.Lock()
@@ -126,25 +122,25 @@ class CircuitBreaker:
             self._check()
 
     @contextmanager
-    def request(self, *, is_shared: bool = True) -> Iterator[Request]:
+    def request(self, *, is_shared: bool = True) -> Iterator[None]:
         """Raises as `check` does. Not `is_shared`: the hub may ask the key's owner to slow down, and nobody else."""
         with self._lock:
             self._check()
             request = Request(start=self._clock(), is_probe=self._until is not None)
             self._running.add(request)
-        is_answered, error = False, None
         try:
-            yield request
-            is_answered = True
-        except errors.HubUiError as raised:
-            error = raised
+            yield
+        # Any other error is a bug of ours and says nothing of the hub.
+        except errors.HubUiError as error:
+            with self._lock:
+                self._record(request, error, is_shared)
             raise
+        else:
+            with self._lock:
+                self._record(request, None, is_shared)
         finally:
             with self._lock:
                 self._running.discard(request)
-                # Any other error is a bug of ours and says nothing of the hub.
-                if request.is_sent and (is_answered or error is not None):
-                    self._record(request, error, is_shared)
 
     def _check(self) -> None:
         now = self._clock()
@@ -159,7 +155,7 @@ class CircuitBreaker:
         left = max(left, CLICK_SECONDS)
         why = "asks to slow down" if self._reason is errors.RateLimited else "has failed several times in a row"
         raise self._reason(
-            f"{self._label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
+            f"{HUBS[self._hub].label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
             hub=self._hub,
             retry_after=left,
         )
@@ -256,7 +252,7 @@ class HubGuard:
         """`rate` None sets no limit. `seconds` is how long an answer counts for others who may have it."""
         self.hub = hub
         self.label = HUBS[hub].label
-        self.breaker = CircuitBreaker(hub, self.label, clock=clock)
+        self.breaker = CircuitBreaker(hub, clock=clock)
         self._rate = rate
         self._asker = asker
         self._report = report
@@ -296,13 +292,15 @@ class HubGuard:
     def _ask(self, ask: Callable[[], _T], requests: int, asker: Asker) -> _T:
         outcome: Outcome = "left_alone"
         try:
-            with self.breaker.request(is_shared=asker.key is None) as request:
-                outcome = "over_budget"
-                self._spend(requests, asker.key)
-                request.is_sent, outcome = True, "fault"
+            self.breaker.check()
+            outcome = "over_budget"
+            self._spend(requests, asker.key)
+            outcome = "left_alone"
+            with self.breaker.request(is_shared=asker.key is None):
+                outcome = "fault"
                 answer = ask()
-                outcome = "answered"
-                return answer
+            outcome = "answered"
+            return answer
         except errors.HubUiError as error:
             if outcome == "fault":
                 outcome = next(name for kind, name in OUTCOMES if isinstance(error, kind))

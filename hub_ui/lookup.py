@@ -381,13 +381,18 @@ class Lookup:
 
     def find_by_hash(self, value: str) -> tuple[Lora, Ref]:
         """The LoRA of a file by any hash of it, from the hub that knows hashes. Raises NotFound or its errors."""
+        lora, ref = self.ask_by_hash(value)
+        # It has one version, without the permissions.
+        with suppress(HubUiError):
+            return self.get(ref), ref
+        return lora, ref
+
+    def ask_by_hash(self, value: str) -> tuple[Lora, Ref]:
+        """The same in one request: with the one version that has the file."""
         for hub in self.connectors:
             if isinstance(hub, FindsByHash):
                 lora, ref = hub.by_hash(value)
                 self.catalog.add([lora])
-                # The lookup by hash returns one version, without the permissions.
-                with suppress(HubUiError):
-                    return self.get(ref), ref
                 return lora, ref
         raise NotFound("No hub here finds files by their hash.")
 

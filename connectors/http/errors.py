@@ -6,13 +6,13 @@ Its table is connectors/refusals.toml.
 import pkgutil
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -44,14 +44,7 @@ _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
 
-class Answer(Protocol):
-    """The answer of any HTTP library."""
-
-    @property
-    def status_code(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+Answer = requests.Response | httpx2.Response
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +86,10 @@ def hub_label(hub: Origin | None) -> str:
     return HUBS[hub].label if hub in HUBS else "The server"
 
 
-def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body: Table | None = None) -> HubUiError:
-    """The error that a refusal means. `body` is its JSON, `what` the thing that was asked for."""
-    body = body or {}
+def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> HubUiError:
+    """The error that a refusal means. `what` is the thing that was asked for."""
+    # huggingface_hub may not have read it.
+    body = error_body(answer) if isinstance(answer, requests.Response) else {}
     detail = detail_of(body)
     wait = retry_after(answer, detail)
     wait = None if wait is None else min(wait, LONGEST_WAIT)
@@ -117,8 +111,9 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
 
 
-def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
-    return KeyRequired(_KEY.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub)
+def key_required(hub: Origin | None) -> KeyRequired:
+    message = _KEY.format(label=hub_label(hub), what="this file", key=_key_advice(hub), detail="")
+    return KeyRequired(message.strip(), hub=hub)
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
@@ -126,7 +121,7 @@ def download_error(response: requests.Response, hub: Origin | None, *, redirecte
     if not response.ok:
         if response.status_code == 403 and redirected:
             return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
-        return status_error(response, hub, what="this file", body=error_body(response))
+        return status_error(response, hub, what="this file")
     if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
         return None
     url = urlsplit(response.url)

@@ -10,7 +10,7 @@ from urllib3.util import Retry
 
 from connectors.errors import AccessError, BadAnswer, KeyRequired
 from connectors.http import adapter
-from connectors.http.errors import UNREADABLE, connection_error, error_body, status_error
+from connectors.http.errors import UNREADABLE, connection_error, status_error
 from connectors.http.json_fields import overfull, table, text
 from connectors.registry import HUBS, HubName
 
@@ -83,7 +83,7 @@ class Session:
         except requests.RequestException as error:
             raise connection_error(error, self.endpoint.hub, url=self.endpoint.url) from error
         if not response.ok:
-            raise status_error(response, self.endpoint.hub, what=what, body=error_body(response))
+            raise status_error(response, self.endpoint.hub, what=what)
         return response
 
     def target(self, path: str, params: Params = None) -> str | None:
@@ -92,7 +92,7 @@ class Session:
             with self._request("GET", self.endpoint.url.rstrip("/") + path, params=params) as response:
                 if not response.ok:
                     adapter.read_capped(response, MAX_JSON_BYTES)
-                    raise status_error(response, self.endpoint.hub, what="this file", body=error_body(response))
+                    raise status_error(response, self.endpoint.hub, what="this file")
                 location = response.headers.get("Location") if response.is_redirect else None
                 return self._join(response.url, location) if location else None
         except requests.RequestException as error:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
-from huggingface_hub import ModelInfo, get_hf_file_metadata, hf_hub_url, is_offline_mode
+from huggingface_hub import ModelInfo, get_hf_file_metadata, is_offline_mode
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from connectors.claims.base_models import spellings
@@ -126,9 +126,8 @@ class HuggingFace(HubClient):
 
     def _card(self, info: ModelInfo) -> str | None:
         """None where it is gone, or only for those who have access."""
-        url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
         with suppress(NotFound, Gated):
-            answer = self._get(url.removeprefix(self._web), what=f"card of {info.id}")
+            answer = self._get(f"/{info.id}/resolve/{text(info.sha) or 'main'}/README.md", what=f"card of {info.id}")
             return answer.content.decode(errors="replace")[:_MAX_CARD]
         return None
 
@@ -152,24 +151,15 @@ class HuggingFace(HubClient):
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""
         place = self.locate(lora.pin(ref) if lora else pin(self, ref))
-        url = hf_hub_url(place.repo, place.path, revision=place.commit, endpoint=self._web)
-        with map_huggingface_errors(f"{place.repo}/{place.path}"):
-            found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        with map_huggingface_errors(f"{place.ref.id}/{place.path}"):
+            found = get_hf_file_metadata(place.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
         return replace(place, size=found.size, sha256=sha256(found.etag))
 
     def locate(self, ref: Ref) -> HubDownload:
         if ref.file is None:
             raise NotFound(f"Hugging Face lists no weight file of {ref.id} at this commit.", hub=self.name)
-        return HubDownload(
-            ref=ref,
-            name=ref.file.rpartition("/")[2],
-            endpoint=self._web,
-            repo=ref.id,
-            commit=ref.version or "",
-            path=ref.file,
-            token=self.endpoint.token,
-        )
+        return HubDownload(ref=ref, endpoint=self._web, token=self.endpoint.token)
 
     def _get(self, path: str, params: Params = None, *, what: str) -> requests.Response:
         if is_offline_mode():

@@ -24,6 +24,11 @@ from connectors.weights.tar import TarMember, is_tar
 _READ_AS = 4
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
+# FACTS of the contracts: names and order are stable.
+_FACTS = (
+    "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
+    "scale", "text_encoder", "control", "tensors", "size", "trigger_words", "bytes_read", "requests", "warnings",
+)  # fmt: skip
 _RETRY = RetryPolicy(tries=3, first=0.1)
 
 
@@ -37,17 +42,16 @@ class Facts:
     requests: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """FACTS of the contracts: names and order are stable."""
-        facts = self.adapter.to_json()
-        trigger_words, warnings = facts.pop("trigger_words"), facts.pop("warnings")
-        return {
-            **facts,
+        facts = self.adapter
+        own = {
+            "ranks": {str(rank): layers for rank, layers in facts.ranks.items()},
             "size": self.size,
-            "trigger_words": trigger_words,
+            "trigger_words": list(facts.trigger_words),
             "bytes_read": self.bytes_read,
             "requests": self.requests,
-            "warnings": warnings,
+            "warnings": list(facts.remarks),
         }
+        return {name: own[name] if name in own else getattr(facts, name) for name in _FACTS}
 
     def encode(self) -> str:
         """Everything but the cost, claims included, as text that `decode_facts` reads."""

@@ -286,7 +286,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         return Delivery(name=name, size=size, path=path)
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
         source = RangedSource.of(found)
-        answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range(whole=True))
+        answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range())
         undo.callback(answer.response.close)
         told = answer.total if answer.total is not None else found.size
         size = downloads.cache.largest if told is None else told

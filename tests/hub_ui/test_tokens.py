@@ -292,8 +292,6 @@ def test_nothing_shows_its_key_when_it_is_printed() -> None:
     built = connectors.build(endpoints, KEYS)
     made = Settings(home=Path("h"), library=Path("l"), lock=Path("k"), endpoints=endpoints, tokens=KEYS)
     ref = Ref.parse("huggingface:maker/red@" + "a" * 40)
-    download = HubDownload(
-        ref=ref, name="n", endpoint="e", repo="maker/red", commit="a" * 40, path="n", token=KEYS["huggingface"]
-    )
+    download = HubDownload(ref=ref, endpoint="e", token=KEYS["huggingface"])
     shown = " ".join(map(repr, (built, made, download, *map(vars, built))))
     assert [hub for hub, key in KEYS.items() if places(shown, key)] == []

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from huggingface_hub import get_session
 
 from connectors.errors import BadAnswer
-from connectors.http.adapter import file_http
-from connectors.http.ranges import Range, RangedSource
 from tests.connectors.canary import REFUSED, Canary
+from tests.connectors.http.test_destinations import ask_by_huggingface_hub, ask_for_a_file
 from tests.connectors.serving import Hub
 
 HUBS_NAMES = ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"]
@@ -64,10 +62,9 @@ def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
 ) -> None:
     names.start([name], answers)
     for _ in range(3):
-        with pytest.raises(REFUSED), file_http() as http:
-            RangedSource(f"https://{name}:{canary.port}/").open(http, Range())
-        with pytest.raises(REFUSED):
-            get_session().get(f"https://{name}:{canary.port}/", timeout=30)
+        for ask in (ask_for_a_file, ask_by_huggingface_hub):
+            with pytest.raises(REFUSED):
+                ask(f"https://{name}:{canary.port}/")
     assert names.lookups >= 6
     canary.settle()
     # Without IPv6 there is nobody at ::1.
@@ -76,5 +73,5 @@ def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
 
 def test_a_name_that_leads_into_this_network_is_said_to(names: ChangingNames, canary: Canary) -> None:
     names.start(["civitai.com"], [["127.0.0.1"]])
-    with file_http() as http, pytest.raises(BadAnswer, match="own network"):
-        RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
+    with pytest.raises(BadAnswer, match="own network"):
+        ask_for_a_file(f"https://civitai.com:{canary.port}/")

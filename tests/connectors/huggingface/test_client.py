@@ -205,7 +205,7 @@ def test_a_download_knows_size_and_hash_before_a_byte_is_fetched(server: Hub, el
     server.answers[RESOLVED] = Answer(status=302, headers={**headers, "Location": f"{elsewhere.url}/x"})
     download = _holding(server, token="k").download(PIN)
     assert isinstance(download, HubDownload)
-    assert (download.repo, download.commit, download.path) == (REPO, COMMIT, "risograph.safetensors")
+    assert (download.ref, download.name) == (PIN, "risograph.safetensors")
     assert (download.endpoint, download.token) == (server.url, "k")
     assert (download.size, download.sha256) == (77, SHA)
     assert elsewhere.asked == []

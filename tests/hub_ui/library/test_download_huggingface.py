@@ -11,7 +11,7 @@ from filelock import FileLock
 from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
-from connectors.connector import HubDownload
+from connectors.connector import HubDownload, over_http
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
@@ -37,11 +37,7 @@ def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
     assert info.sha is not None
     return HubDownload(
         ref=Ref(hub="huggingface", id=repo, version=info.sha, file="lora.safetensors"),
-        name="lora.safetensors",
         endpoint=hubs.huggingface,
-        repo=repo,
-        commit=info.sha,
-        path="lora.safetensors",
         size=file.size,
         sha256=file.lfs.sha256 if file.lfs else None,
     )
@@ -53,9 +49,9 @@ def test_a_file_comes_through_the_cache_and_is_one_with_it(hubs: HubEndpoints, l
     got = pull_file(library, asked, record(title="red", ref=asked.ref), on_progress=seen.append)
     assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
     assert os.stat(library.path(got)).st_nlink == 2
-    assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
+    assert got.file == f"sd1/ada/red-{str(asked.ref.version)[:12]}.safetensors"
     assert hash_of(library.path(got)).sha256 == asked.sha256
-    assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
+    assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.ref.version}/lora.safetensors"
 
 
 @pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
@@ -76,8 +72,9 @@ def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
     hubs: HubEndpoints, library: Library, tmp_path: Path
 ) -> None:
     asked = of(hubs)
-    pull_file(library, replace(asked, ref=replace(asked.ref, id="other/red")), record())
+    pull_file(library, replace(over_http(asked), ref=replace(asked.ref, id="other/red")), record())
     stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.parent.mkdir(parents=True)
     stale.write_bytes(b"half")
     pull_file(library, asked, record())
     assert not stale.exists()
@@ -94,7 +91,9 @@ def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, m
 
 def test_a_damaged_cache_is_fetched_anew(hubs: HubEndpoints, library: Library) -> None:
     asked = of(hubs)
-    cached = hf_hub_download("maker/red", asked.path, revision=asked.commit, endpoint=hubs.huggingface, token=False)
+    cached = hf_hub_download(
+        "maker/red", asked.path, revision=asked.ref.version, endpoint=hubs.huggingface, token=False
+    )
     Path(cached).resolve().write_bytes(b"damaged")
     got = pull_file(library, asked, record())
     assert got.sha256 == asked.sha256

@@ -106,8 +106,7 @@ def breaker(built: Services) -> CircuitBreaker:
     """CivitAI's, after as many failures as it takes."""
     breaker = built.lookup.guards["civitai"].breaker
     while breaker.state == "closed":
-        with suppress(HubDown), breaker.request() as request:
-            request.is_sent = True
+        with suppress(HubDown), breaker.request():
             raise HubDown("down")
     return breaker
 
