@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, UnidentifiedImageError
-
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, lora_of, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.i18n import _
+from hub_ui.images.media_store import TooLarge, open_image
 from hub_ui.services import Services
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")
@@ -149,12 +148,12 @@ def _check_size(name: str, files: int, size: int) -> None:
 def _check_image(item: _Item) -> tuple[int, bool]:
     """Its shorter side, and whether it has a GPS position. Decodes all: a damaged image would fail after payment."""
     try:
-        with Image.open(io.BytesIO(item.data)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise UsageError(_("“{name}” has too many pixels. Make it smaller.").format(name=item.name[:80]))
+        with open_image(io.BytesIO(item.data), _MOST_PIXELS, formats=None) as image:
             image.load()
             side, has_place = min(image.size), bool(image.getexif().get_ifd(_GPS))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except TooLarge as error:
+        raise UsageError(_("“{name}” has too many pixels. Make it smaller.").format(name=item.name[:80])) from error
+    except ValueError as error:
         raise UsageError(
             _("“{name}” can't be read as an image. Take it out, or save it again.").format(name=item.name[:80])
         ) from error

@@ -62,26 +62,33 @@ def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:
 
 
 def pull_from_mirror(
-    library: Library, entry: Entry, refs: Iterable[Ref], download: Callable[[Ref], Download], meter: Meter
-) -> Ref | None:
-    """Fetches an entry's file from a mirror, and returns that mirror or None. Raises NetworkError or RateLimited."""
-    failure: errors.HubUiError | None = None
-    for mirror in mirrors_of(entry, refs):
+    error: errors.HubUiError,
+    library: Library,
+    entry: Entry,
+    refs: Iterable[Ref],
+    connector: Callable[[Origin], LoraSource],
+    meter: Meter,
+) -> Ref:
+    """Fetches the file of an entry, whose own hub refused it with `error`, from a mirror, and returns that mirror.
+
+    Raises NetworkError or RateLimited where one may have it later, else `error`.
+    """
+    failure = error
+    for mirror in () if isinstance(error, errors.Withheld) else mirrors_of(entry, refs):
 
         def locate(mirror: Ref = mirror) -> Download:
-            return replace(download(mirror), ref=entry.ref)
+            return replace(connector(mirror.hub).download(mirror), ref=entry.ref)
 
         try:
             library.pull(locate, entry, meter)
+            return mirror
         except PullCancelled:
             raise
-        except errors.HubUiError as error:
-            failure = error if isinstance(error, errors.NetworkError | errors.RateLimited) else failure
+        except (errors.NetworkError, errors.RateLimited) as later:
+            failure = later
+        except errors.HubUiError:
             continue
-        return mirror
-    if failure is not None:
-        raise failure
-    return None
+    raise failure
 
 
 def explain(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> errors.HubUiError:
@@ -225,18 +232,11 @@ class Sync:
         if found.state != "missing":
             set_aside(path)
         source = None
-
-        def download(ref: Ref = entry.ref) -> Download:
-            return self.connector(ref.hub).download(ref)
-
         try:
-            self.library.pull(download, entry, self.meter)
-        except errors.Withheld:
-            raise
-        except (errors.NotFound, errors.AccessError):
-            source = pull_from_mirror(self.library, entry, self.refs_of(entry.sha256), download, self.meter)
-            if source is None:
-                raise
+            self.library.pull(lambda: self.connector(entry.ref.hub).download(entry.ref), entry, self.meter)
+        except (errors.NotFound, errors.AccessError) as error:
+            refs = self.refs_of(entry.sha256)
+            source = pull_from_mirror(error, self.library, entry, refs, self.connector, self.meter)
         # Including those of earlier runs that could not fetch the right file.
         number = re.compile(re.escape(f"{path.name}.changed") + "[0-9]*")
         aside = [other for other in path.parent.iterdir() if number.fullmatch(other.name) and other.is_file()]

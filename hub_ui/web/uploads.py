@@ -31,8 +31,9 @@ from hub_ui.dropped_images import read_dropped
 from hub_ui.generate import input_images
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
+from hub_ui.images.media_store import TooLarge, open_image
 from hub_ui.settings import WebLimits
-from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, TooLarge, open_image
+from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE
 from hub_ui.web.layout.pages import Room, is_part, page_address, route
 from hub_ui.web.requests import TOO_LARGE, Refused
 from hub_ui.web.try_page.form import PageState, read_address

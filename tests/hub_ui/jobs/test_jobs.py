@@ -231,26 +231,20 @@ def shared() -> Iterator[Jobs]:
     made.close()
 
 
-def test_a_visitor_has_two_under_way(shared: Jobs) -> None:
-    ada = Visitor(id="ada", address="8.8.8.8")
-    for _ in range(2):
-        start_as(shared, ada)
-    assert refusal(shared, ada) == "Your last images are not made yet. Wait for them, or stop them."
-    assert refusal(shared, Visitor(id="ben", address="9.9.9.9")) == ""
-
-
-def test_all_at_one_address_without_a_cookie_have_what_one_visitor_has(shared: Jobs) -> None:
-    for name in ("new", "newer"):
-        start_as(shared, Visitor(id=name, address="8.8.8.8", known=False))
-    assert refusal(shared, Visitor(id="newest", address="8.8.8.8", known=False)).startswith("Your last images")
-    assert refusal(shared, Visitor(id="new", address="9.9.9.9", known=False)) == ""
-
-
-def test_one_address_leaves_half_of_the_queue_to_others(shared: Jobs) -> None:
-    for number in range(4):
-        start_as(shared, Visitor(id=f"cookie {number}", address="8.8.8.8"))
-    said = refusal(shared, Visitor(id="another cookie", address="8.8.8.8"))
-    assert said == "Others at your network address wait for their images. Try again in a few minutes."
+@pytest.mark.parametrize(
+    ("ids", "has_cookie", "said"),
+    [
+        (["ada", "ada"], True, "Your last images are not made yet."),
+        (["ada", "new"], False, "Your last images are not made yet."),
+        (["a", "b", "c", "d"], True, "Others at your network address wait"),
+    ],
+)
+def test_a_visitor_has_two_under_way_as_all_without_a_cookie_have_and_an_address_half_of_the_queue(
+    shared: Jobs, ids: list[str], has_cookie: bool, said: str
+) -> None:
+    for id_ in ids:
+        start_as(shared, Visitor(id=id_, address="8.8.8.8", known=has_cookie))
+    assert refusal(shared, Visitor(id="ada", address="8.8.8.8", known=has_cookie)).startswith(said)
     assert refusal(shared, Visitor(id="ben", address="9.9.9.9")) == ""
 
 

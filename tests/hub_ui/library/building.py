@@ -17,6 +17,7 @@ from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile
 INK = Ref.parse("civitai:1001@2001#3001")
 # Tries again at once, and sits out no rate limit.
 QUICK = DownloadOptions(retry=RetryPolicy(tries=3, first=0.0, longest=0.0))
+ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
 
 
 def weights(size: int = 64, fill: bytes = b"\x01", **metadata: str) -> bytes:

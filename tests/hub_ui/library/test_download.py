@@ -17,10 +17,9 @@ from hub_ui.library.download import DownloadOptions, fetch
 from hub_ui.library.partial_file import Meter, PartialFile, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server
 from tests.connectors.serving import Answer, Hub, Ranged, in_turn
-from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
+from tests.hub_ui.library.building import ONE_TRY, QUICK, a_part, download, sha256, weights
 
 FILE, OTHER = weights(200_000, b"\x05"), weights(200_000, b"\x06")
-ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
 WIDE = replace(QUICK, connections=3, parallel_from=1, piece_size=20_000)
 HALF = 100_000
 

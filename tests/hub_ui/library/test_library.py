@@ -10,17 +10,15 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
-from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
-from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.partial_file import DownloadIdentity, PartialFile, PartState, Progress, PullCancelled
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import INK, download, entry, pull_file, record, sha256, weights
+from tests.hub_ui.library.building import INK, ONE_TRY, download, entry, pull_file, record, sha256, weights
 from tests.hub_ui.library.hubs import HUBS, library_in, partial_bytes, pull
 
 FILE = weights()
@@ -233,9 +231,8 @@ def test_a_path_whose_accents_are_written_in_another_way_has_its_entry(library: 
 
 def break_off(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
-    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
-        pull_file(once, download(hub.url + "/file"), record())
+        pull_file(Library(library.folder, library.lock, options=ONE_TRY), download(hub.url + "/file"), record())
 
 
 def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Hub) -> None:
