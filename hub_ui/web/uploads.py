@@ -276,10 +276,9 @@ class DroppedRoutes(Room):
         name = self.files.keep(file.file, file.filename or "") if file is not None else ""
         if field != "file":
             return self.answer_choice(request, form, field.removesuffix("_file"), name)
-        if not is_part(request):
-            return RedirectResponse(page_address(f"name={name}", "image"), 303)
         # It stands on the page at once, and what it was made with comes when it is known.
-        return self.pages.part("try_page/dropped", name=name, file=self.files.path(name).name, problem="", waits=True)
+        shown = {"name": name, "file": self.files.path(name).name, "problem": "", "waits": True}
+        return self.pages.after_act(request, "try_page/dropped", page_address(f"name={name}", "image"), **shown)
 
     def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
         """The form's images as they are now, an empty name for none; without JavaScript, the page with them.
@@ -290,9 +289,7 @@ class DroppedRoutes(Room):
             input_images.open_image(self.files.path(name), "picture")
         chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
         state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
-        if is_part(request):
-            return self.pages.part("try_page/chosen_images", state=state)
-        return RedirectResponse(page_address(state.to_address()), 303)
+        return self.pages.after_act(request, "try_page/chosen_images", page_address(state.to_address()), state=state)
 
     def values(self, name: str, path: Path) -> dict[str, Any]:
         shown = {"name": name, "file": path.name, "problem": "", "waits": False}

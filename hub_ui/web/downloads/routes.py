@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from connectors.errors import UsageError
 from hub_ui.i18n import _
@@ -45,9 +44,7 @@ class DownloadRoutes(Room):
             raise UsageError(_("That is no download of this list."))
         else:
             getattr(queue, act)(id)
-        if is_part(request):
-            return self.pages.part("downloads/changed", **drawer_values(self.services))
-        return RedirectResponse("../downloads", 303)
+        return self.pages.after_act(request, "downloads/changed", "../downloads", **drawer_values(self.services))
 
     def steps(self) -> Iterator[str | Signal]:
         """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from markupsafe import Markup
 from PIL import Image
 
@@ -130,9 +130,8 @@ class HistoryRoutes(Room):
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
     def answer_change(self, request: Request, page: int, removed: str = "") -> Response:
-        if is_part(request):
-            return self.pages.part("history/list", **self.list_values(page, removed))
-        return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
+        place = f"../history?page={page}" + (f"&removed={removed}" if removed else "")
+        return self.pages.after_act(request, "history/list", place, **self.list_values(page, removed))
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         groups = group_entries(self.services.history.entries())

@@ -173,6 +173,10 @@ class Pages:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer
 
+    def after_act(self, request: Request, template: str, place: str, **values: Any) -> Response:
+        """The part that an act has changed; without JavaScript, the page that it leads to."""
+        return self.part(template, **values) if is_part(request) else RedirectResponse(place, 303)
+
     def html(self, text: str, *, status: int = 200, base: str = "'none'") -> HTMLResponse:
         policy = _POLICY.format(frames=self.services.policy.frames, base=base)
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "HX-Request, HX-Target"}

@@ -32,7 +32,6 @@ Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
 
 @dataclass(frozen=True, kw_only=True)
 class NewsRoutes(Room):
-    clock: Callable[[], float] = time.time
     most_at_once = MOST_FEEDS
 
     @route("GET /news")
@@ -60,7 +59,7 @@ class NewsRoutes(Room):
 
     @route("POST /news")
     def act(self, request: Request, do: Annotated[Act, Form()], view: Back, name: Name = "") -> Response:
-        now = self.clock()
+        now = time.time()
         if do == "save":
             name = name.strip() or format.query_name(view.query)
             new = SavedSearch(name=name, text=query_language.format(view.query), seen=round(now))
@@ -95,7 +94,7 @@ class NewsRoutes(Room):
     def row(self, search: SavedSearch) -> dict[str, Any]:
         """Its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
         try:
-            found = read_list(self.services, query := search.query(self.clock(), 1), query.limit)
+            found = read_list(self.services, query := search.query(time.time(), 1), query.limit)
         except BadQuery:
             return {"search": search, "address": "", "updated": 0}
         # With fewer words it is another search.
@@ -111,7 +110,7 @@ class NewsRoutes(Room):
         """The rows after the hubs were asked for each: a person waits for none of it."""
         for search in searches:
             try:
-                query = search.query(self.clock(), Query().limit)
+                query = search.query(time.time(), Query().limit)
                 for _group in self.services.lookup.search(query, pause=HOLD_SECONDS):
                     continue
             except BadQuery:

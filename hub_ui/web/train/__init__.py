@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import Form, Request, Response
-from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from connectors.errors import HubUiError, UsageError
@@ -159,9 +158,8 @@ class TrainRoutes(Room):
         return follow_training(self.services, self.runs, run, tell)[1]
 
     def answer(self, request: Request) -> Response:
-        if is_part(request):
-            return self.pages.part("train/started", trainings=self.jobs.all(KIND))
-        return RedirectResponse("../train#trainings", 303)
+        place, trainings = "../train#trainings", self.jobs.all(KIND)
+        return self.pages.after_act(request, "train/started", place, trainings=trainings)
 
     def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
         is_open = self.services.policy.allows("train")

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Form, Query
-from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
 
 from connectors.errors import UsageError
 from connectors.record import within

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.web.images import NO_STORE
-from hub_ui.web.layout.pages import Back, Preview, RefText, Room, is_part, route
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, route
 from hub_ui.web.view import View
 
 # Files that hubs are asked for just now.
@@ -40,9 +40,7 @@ class VisitRoutes(Room):
     def remove(self, request: Request, ref: RefText, view: Back) -> Response:
         self.downloads.sessions.remove(Ref.parse(ref))
         view = replace(view, page="library", open="")
-        if is_part(request):
-            return self.pages.part("visit/list", **self.values(view))
-        return RedirectResponse(view.link("../"), 303)
+        return self.pages.after_act(request, "visit/list", view.link("../"), **self.values(view))
 
     def answer(self, request: Request, view: View) -> Response:
         """The page of `?view=library`."""
