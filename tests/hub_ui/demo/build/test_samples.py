@@ -36,8 +36,8 @@ def write(path: Path, data: Any) -> None:
     path.write_bytes(json_bytes(data))
 
 
-def write_civitai(folder: Path, images: list[Any], scan: str = "Success") -> None:
-    file: dict[str, Any] = {"id": 70, "sizeKB": None, "hashes": {}, "pickleScanResult": scan}
+def write_civitai(folder: Path, images: list[Any]) -> None:
+    file: dict[str, Any] = {"id": 70, "sizeKB": None, "hashes": {}, "pickleScanResult": "Success"}
     write(folder / "civitai_model_7.json", {"modelVersions": [{"files": [file], "images": images}]})
 
 
