@@ -163,15 +163,8 @@ def _instead(fault: Fault, hub: str) -> Response | None:
 
 
 def _error_body(status: int, hub: str) -> dict[str, Any]:
-    if hub == "replicate" and status == 429:
-        return {"detail": "Request was throttled. Your rate limit resets in ~30s."}
-    if hub == "replicate" and status == 402:
-        text = "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing"
-        return {"title": "Insufficient credit", "detail": text, "status": status}
-    if hub == "replicate":
-        return {"detail": "An unexpected error occurred", "status": status}
-    text = "We had to rate limit you." if status == 429 else "An unexpected error occurred"
-    return {"error": text}
+    text = "An unexpected error occurred"
+    return {"detail": text, "status": status} if hub == "replicate" else {"error": text}
 
 
 def _alter(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:

@@ -9,8 +9,8 @@ import hashlib
 import html
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_CODE_SECONDS, _TOKEN_SECONDS = 60, 28_800
+_SECONDS = 28_800
 _READS = frozenset({"read-repos", "gated-repos"})
 _KEY = RSAKey.generate_key(2048, {"kid": "local", "use": "sig", "alg": "RS256"})
 _PAGE = """<!DOCTYPE html><html><head><title>Sign in</title><link rel="icon" href="data:,">
@@ -47,16 +47,14 @@ class Grant:
     redirect_uri: str
     scopes: frozenset[str]
     nonce: str
-    ends: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignIn:
-    """`codes` are used once, `tokens` are those given out."""
+    """`codes` are used once, `tokens` are those given out, which never end."""
 
     codes: dict[str, Grant] = field(default_factory=dict)
     tokens: dict[str, Grant] = field(default_factory=dict)
-    now: Callable[[], float] = time.time
 
     def around(self, name: str, app: ASGIApp) -> ASGIApp:
         if name != "huggingface":
@@ -83,9 +81,8 @@ class SignIn:
         return called
 
     def _find(self, headers: Mapping[str, str]) -> Grant | None:
-        """What a token allows; None for one of another kind, and one that has ended."""
-        grant = self.tokens.get(headers.get("authorization", "").partition(" ")[2])
-        return grant if grant is not None and grant.ends > self.now() else None
+        """What a token allows; None for one of another kind."""
+        return self.tokens.get(headers.get("authorization", "").partition(" ")[2])
 
     def configuration(self, request: Request) -> Response:
         origin = _origin(request)
@@ -110,7 +107,6 @@ class SignIn:
     async def authorize(self, request: Request) -> Response:
         form = await request.form()
         asked = _read(form)
-        state = {"state": asked["state"]} if asked["state"] else {}
         code = secrets.token_urlsafe(24)
         self.codes[code] = Grant(
             account=str(form["account"]),
@@ -119,29 +115,25 @@ class SignIn:
             # As on the Hub, where an app always gets these two.
             scopes=frozenset(asked["scope"].split()) | {"openid", "profile"},
             nonce=asked["nonce"],
-            ends=self.now() + _CODE_SECONDS,
         )
-        return _redirect(asked["redirect_uri"], {"code": code, **state})
+        back = urlencode({"code": code, "state": asked["state"]})
+        return RedirectResponse(f"{asked['redirect_uri']}{'&' if '?' in asked['redirect_uri'] else '?'}{back}", 302)
 
     async def token(self, request: Request) -> Response:
         form = await request.form()
         given = request.headers["authorization"].partition("Basic ")[2]
         client = base64.b64decode(given).decode().partition(":")[0]
         grant = self.codes.pop(str(form.get("code")), None)
-        if (
-            grant is None
-            or grant.ends < self.now()
-            or (grant.client, grant.redirect_uri) != (client, form.get("redirect_uri"))
-        ):
+        if grant is None or (grant.client, grant.redirect_uri) != (client, form.get("redirect_uri")):
             return JSONResponse({"error": "invalid_grant", "error_description": "Invalid code"}, 400)
-        token, now = f"hf_oauth_{secrets.token_urlsafe(32)}", int(self.now())
-        self.tokens[token] = replace(grant, ends=now + _TOKEN_SECONDS)
+        token, now = f"hf_oauth_{secrets.token_urlsafe(32)}", int(time.time())
+        self.tokens[token] = grant
         nonce = {"nonce": grant.nonce} if grant.nonce else {}
-        claims = {"iss": _origin(request), "aud": client, "iat": now, "auth_time": now, "exp": now + _TOKEN_SECONDS}
+        claims = {"iss": _origin(request), "aud": client, "iat": now, "auth_time": now, "exp": now + _SECONDS}
         answer = {
             "access_token": token,
             "token_type": "bearer",
-            "expires_in": _TOKEN_SECONDS,
+            "expires_in": _SECONDS,
             "scope": " ".join(sorted(grant.scopes)),
             "id_token": jwt.encode(
                 {"alg": "RS256", "kid": "local"}, {**claims, **nonce, **_person(request, grant)}, _KEY
@@ -171,13 +163,5 @@ def _person(request: Request, grant: Grant) -> dict[str, Any]:
 
 
 def _read(values: Mapping[str, Any]) -> dict[str, str]:
-    """What an app asks for. Raises HTTPException for what can't be sent back to it."""
-    asked = {name: str(values.get(name) or "") for name in _ASKED}
-    place = urlsplit(asked["redirect_uri"])
-    if asked["response_type"] != "code" or not asked["client_id"] or place.scheme not in ("http", "https"):
-        raise HTTPException(400, "An app sent you here with an address that is not complete.")
-    return asked
-
-
-def _redirect(uri: str, answer: dict[str, str]) -> Response:
-    return RedirectResponse(f"{uri}{'&' if urlsplit(uri).query else '?'}{urlencode(answer)}", 302)
+    """What an app asks for."""
+    return {name: str(values.get(name) or "") for name in _ASKED}

@@ -66,13 +66,13 @@ def count_test_lines() -> int:
 
 
 @cache
-def read_sources(root: Path = ROOT) -> list[Source]:
-    paths = sorted(path for package in ("connectors", "hub_ui") for path in (root / package).rglob("*.py"))
-    return [Source(module=module_name(path, root), path=path, text=path.read_text(encoding="utf-8")) for path in paths]
+def read_sources() -> list[Source]:
+    paths = sorted(path for package in ("connectors", "hub_ui") for path in (ROOT / package).rglob("*.py"))
+    return [Source(module=module_name(path), path=path, text=path.read_text(encoding="utf-8")) for path in paths]
 
 
-def module_name(path: Path, root: Path = ROOT) -> str:
-    parts = path.relative_to(root).with_suffix("").parts
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

@@ -202,6 +202,7 @@ _FORMATS = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}
 # The part of a path in which CivitAI's image server is told what to make of the file.
 _SIZED = re.compile(r"(?P<wishes>[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*)/(?P<name>[^/]+)")
 _VIDEOS = (".mp4", ".webm")
+_SIDE = 192
 
 
 def picture_routes(data: Path) -> list[BaseRoute]:
@@ -230,18 +231,16 @@ def picture_routes(data: Path) -> list[BaseRoute]:
     return [Route("/pictures/{name:path}", picture)]
 
 
-def draw_picture(
-    prompt: str, *, seed: object = None, lora: str = "", strength: float = 0.0, side: int = 192, form: str = "png"
-) -> bytes:
+def draw_picture(prompt: str, *, seed: object, lora: str, strength: float, form: str) -> bytes:
     """Prompt and seed set the background, the LoRA a disc: its colour, its size by strength, black if negative."""
     vivid = _colours(f"{prompt}\n{seed}")
     ground, horizon = (((red + 460) // 3, (green + 460) // 3, (blue + 460) // 3) for red, green, blue in vivid)
-    image = Image.new("RGB", (side, side), ground)
+    image = Image.new("RGB", (_SIDE, _SIDE), ground)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((0, side * 2 // 3, side, side), fill=horizon)
-    radius = min(abs(strength), 3.0) * side / 6
+    draw.rectangle((0, _SIDE * 2 // 3, _SIDE, _SIDE), fill=horizon)
+    radius = min(abs(strength), 3.0) * _SIDE / 6
     if radius:
-        middle, colour = side / 2, _colours(lora)[0] if strength > 0 else (0, 0, 0)
+        middle, colour = _SIDE / 2, _colours(lora)[0] if strength > 0 else (0, 0, 0)
         draw.ellipse((middle - radius, middle - radius, middle + radius, middle + radius), fill=colour)
     written = io.BytesIO()
     image.save(written, format=_FORMATS.get(form, "PNG"))

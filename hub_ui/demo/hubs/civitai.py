@@ -1,9 +1,8 @@
 """CivitAI's API. Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -63,7 +62,6 @@ class CivitaiHub:
     store: CivitaiStore
     delivery: answers.Delivery
     origin: str
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def routes(self) -> list[BaseRoute]:
         versions = "/api/v1/model-versions"
@@ -157,7 +155,7 @@ class CivitaiHub:
 
     def _check_download(self, request: Request, model: Model, version: Json, known: HubFile | None) -> None:
         access = known.access if known else None
-        is_gated = is_paid(version, self.now()) or access in ("gated", "paid")
+        is_gated = is_paid(version) or access in ("gated", "paid")
         if model.data.get("mode") == "Archived" or access == "archived":
             raise _refusal(410, "Model archived, not available for download")
         if model.data.get("mode") == "TakenDown":

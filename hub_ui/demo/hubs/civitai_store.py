@@ -277,11 +277,11 @@ def score(model: Model, sort: str) -> int:
     return next((int(stats[key]) for key in _SORTS[sort] if stats.get(key)), 0)
 
 
-def is_paid(version: Json, now: datetime) -> bool:
+def is_paid(version: Json) -> bool:
     """The version has a `paidAccess` that is permanent or has not expired (since 30 July 2026)."""
     paid = version.get("paidAccess") or {}
     ends = paid.get("endsAt")
-    return bool(paid.get("permanent") or (ends and datetime.fromisoformat(ends) > now))
+    return bool(paid.get("permanent") or (ends and datetime.fromisoformat(ends) > datetime.now(UTC)))
 
 
 def _publication_date(model: Model) -> datetime:

@@ -275,10 +275,11 @@ class Runs:
         return end
 
 
-def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
-    """At most `shown` lines of a tqdm progress bar."""
+def bars(steps: int, *, name: str = "") -> list[str]:
+    """At most fifty lines of a tqdm progress bar, and one at its start."""
     steps = max(steps, 1)
-    at = sorted({round(steps * i / min(steps, shown)) for i in range(min(steps, shown) + 1)})
+    lines = min(steps, 50)
+    at = [round(steps * i / lines) for i in range(lines + 1)]
     return [
         f"{name}{done * 100 // steps:3d}%|{'█' * (done * 10 // steps):<10}| {done}/{steps} [00:01<00:01]" for done in at
     ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.corpus import HEADERS, RESPONSES
-from tests.tools.accuracy import loading, relevance, typos
+from tests.tools.accuracy import loading, relevance
 from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.relevance_corpus import loras
 from tests.tools.accuracy.scoring import Score, share, shortfalls
@@ -50,7 +50,7 @@ def _order() -> list[str]:
         return []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         measured = relevance.measure(found, Path(folder))
-        number, lost = typos.lost(found, Path(folder))
+        number, lost = relevance.lost(found, Path(folder))
     print("", *relevance.table(measured), f"Of {number} names with one typo, {len(lost)} find nothing.", sep="\n")
     return [*relevance.shortfalls(measured), *(f"Nothing is found for “{text}”." for text in lost)]
 

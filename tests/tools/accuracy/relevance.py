@@ -11,22 +11,26 @@ relevance_corpus.py).
 """
 
 import csv
+import random
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
+from string import ascii_lowercase
 
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.row import row_of, terms
+from hub_ui.catalog.row import row_of, terms, words
 from tests.tools.accuracy import judging
 
 JUDGEMENTS = Path(__file__).with_name("relevance_judgements.tsv")
 _FIRST = 10
+# The letters of a name that is asked for with a typo, and the names of a title.
+_SHORTEST, _MOST_OF_A_TITLE = 5, 3
 # Of title, words, tags and description, for plain text score. Others, from all alike on, change its mean by 0.003.
 _COLUMN_WEIGHTS = (10.0, 5.0, 2.0, 1.0)
 _BY_SCORE = f"bm25(loras, {', '.join(map(str, _COLUMN_WEIGHTS))}), ref"
@@ -200,3 +204,27 @@ def _matches(table: sqlite3.Connection, query: str, order: str, joint: str = " A
     match = joint.join(phrases) + ("*" if wanted.open_end else "")
     found = table.execute(f"SELECT ref FROM loras WHERE loras MATCH ? ORDER BY {order}", (match,))
     return [ref for (ref,) in found]
+
+
+def lost(loras: Iterable[Lora], folder: Path) -> tuple[int, list[str]]:
+    """Words of titles, each with a letter missing, added, changed and moved: how many, and those that find nothing."""
+    given = tuple(loras)
+    with Catalog.open(folder / "typos.sqlite") as catalog:
+        catalog.add(given)
+        asked = sorted({typo for lora in given for name in names(lora) for typo in with_typos(name)})
+        return len(asked), [text for text in asked if not catalog.search(Query(text=text, nsfw="explicit")).total]
+
+
+def names(lora: Lora) -> list[str]:
+    found = (word for word in words(lora.title) if word.isascii() and word.isalpha() and len(word) >= _SHORTEST)
+    return list(found)[:_MOST_OF_A_TITLE]
+
+
+def with_typos(name: str) -> Iterator[str]:
+    """Four, the same for the same name."""
+    draw = random.Random(name)
+    at, letter = draw.randrange(len(name) - 1), draw.choice(ascii_lowercase)
+    yield name[:at] + name[at + 1 :]
+    yield name[:at] + letter + name[at:]
+    yield name[:at] + letter + name[at + 1 :]
+    yield name[:at] + name[at + 1] + name[at] + name[at + 2 :]

@@ -1,4 +1,4 @@
-"""Every recorded header is read as what it is, within the figures that this project promises."""
+"""Every recorded header is read as what it is, and loaded, within the figures that this project promises."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 
 from connectors.weights.lora_facts import LoraFacts
 from tests.corpus import absence
+from tests.tools.accuracy import loading
 from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.scoring import Score, score, share, shortfalls
 
@@ -81,3 +82,24 @@ def test_a_negative_must_be_refused_as_what_it_is() -> None:
     wrong = score("b", truth, LoraFacts(what="other"))
     assert (share([right], "what"), share([right, wrong], "what")) == (1.0, 0.5)
     assert shortfalls([right, wrong]) == ["negatives: 50.0% refused as what they are, all wanted"]
+
+
+@pytest.mark.skipif(absence() is not None, reason=str(absence()))
+def test_whole_loras_take_full_effect_and_none_changes_nothing_in_silence() -> None:
+    networks = loading.Networks()
+    loads = [each for path in cases() if (each := loading.load_case(path, networks, quickly=True))]
+    assert loading.shortfalls(loads) == []
+    assert loading.share_in_full(loads) >= 0.85
+
+
+def lora(**fields: object) -> loading.Loaded:
+    given = {"case": "a", "whole": True, "before": "silent", "after": "in full", **fields}
+    return loading.Loaded(**given)  # type: ignore[arg-type]
+
+
+def test_of_whole_loras_the_share_is_told_and_one_below_the_promise_or_a_silent_load_falls_short() -> None:
+    others = [lora(whole=False, after="in part"), lora(based=False, after="refused")]
+    assert loading.share_in_full([lora(), *others]) == 1.0
+    assert loading.share_in_full([lora(), lora(after="in part")]) == 0.5
+    assert loading.shortfalls([lora(after="silent", whole=False)]) == ["loading: a changes nothing in silence"]
+    assert loading.shortfalls([lora(after="refused")]) == ["loading: 0.0% of whole LoRAs in full, 95% wanted"]

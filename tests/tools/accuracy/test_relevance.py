@@ -13,14 +13,15 @@ from tests.tools.accuracy.judging import Texts, grade, judged, read
 from tests.tools.accuracy.relevance import (
     PARTS,
     Measured,
+    lost,
     measure,
     ndcg,
     read_judgements,
     shortfalls,
     table,
+    with_typos,
 )
 from tests.tools.accuracy.relevance_corpus import loras
-from tests.tools.accuracy.typos import lost, with_typos
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What the sections find, the time that they may take, and the table in docs/gpu.md."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -36,14 +36,10 @@ class Budget:
     """Seconds that a section may take. It asks before each piece of work, and says what there was no time for."""
 
     seconds: float
-    clock: Callable[[], float] = time.monotonic
-    _start: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._start = self.clock()
+    _start: float = field(default_factory=time.monotonic)
 
     def is_spent(self) -> bool:
-        return self.clock() - self._start >= self.seconds
+        return time.monotonic() - self._start >= self.seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

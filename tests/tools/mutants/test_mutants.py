@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.tools.mutants.__main__ import ROOT, changed_since, run, sources
-from tests.tools.mutants.find_tests import find_tests
+from tests.tools.mutants.__main__ import ROOT, changed_since, find_tests, run, sources
 from tests.tools.mutants.mutations import Mutant, choose, edits
 
 MODULE = b'''"""A module."""

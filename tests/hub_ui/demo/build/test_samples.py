@@ -4,8 +4,9 @@ from shutil import copy, copytree
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from hub_ui.demo.build.samples import civitai_hashes, json_bytes, read_json, refresh
+from hub_ui.demo.build.samples import blurhash, civitai_hashes, json_bytes, read_json, refresh
 from hub_ui.demo.hubs.folder import SAMPLES, generate_safetensors, in_memory
 
 HUGGING_FACE = "hf_model_slowglass__quarry-light.json"
@@ -36,8 +37,8 @@ def write(path: Path, data: Any) -> None:
     path.write_bytes(json_bytes(data))
 
 
-def write_civitai(folder: Path, images: list[Any], scan: str = "Success") -> None:
-    file: dict[str, Any] = {"id": 70, "sizeKB": None, "hashes": {}, "pickleScanResult": scan}
+def write_civitai(folder: Path, images: list[Any]) -> None:
+    file: dict[str, Any] = {"id": 70, "sizeKB": None, "hashes": {}, "pickleScanResult": "Success"}
     write(folder / "civitai_model_7.json", {"modelVersions": [{"files": [file], "images": images}]})
 
 
@@ -90,3 +91,8 @@ def test_a_safetensors_file_is_also_known_by_its_tensors_alone() -> None:
     content = generate_safetensors(SMALL)
     tensors = content.read(content.size - 8, content.size)
     assert civitai_hashes(content)["AutoV3"] == hashlib.sha256(tensors).hexdigest()[:12].upper()
+
+
+def test_a_blurhash_is_the_one_that_other_encoders_write() -> None:
+    with Image.open(SAMPLES / "pictures" / "astronaut-dusk-1.webp") as picture:
+        assert blurhash(picture) == "UUH1DIxD5Aj]0hsA-Sn%%1sni{oKIXWVbba#"

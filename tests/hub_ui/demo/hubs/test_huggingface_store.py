@@ -64,8 +64,8 @@ def test_a_lora_card_gets_adapter_tags_for_each_base_model() -> None:
 COMMIT = Commit(sha="1" * 40, date="2026-01-01T00:00:00.000Z", title="x", files={})
 
 
-def repo(name: str, access: str | None = None, **info: object) -> Repo:
-    return Repo(id=name, info={"tags": ["lora", "License:MIT"], **info}, commits=(COMMIT,), access=access)
+def repo(name: str, **info: object) -> Repo:
+    return Repo(id=name, info={"tags": ["lora", "License:MIT"], **info}, commits=(COMMIT,))
 
 
 @pytest.mark.parametrize(("query", "expected"), READ["a query means a repository or not"])

@@ -15,11 +15,11 @@ def start() -> dict[str, nn.Parameter]:
     return {"w": nn.Parameter(torch.zeros(3))}
 
 
-def train(weights: dict[str, nn.Parameter], path: Path, stop_at: int | None = None) -> Tensor:
+def train(weights: dict[str, nn.Parameter], path: Path) -> Tensor:
     def loss(step: int) -> Tensor:
         return (weights["w"] - torch.rand(3, generator=draws_at(1, step).torch) - 1).square().mean()
 
-    return fit(weights, loss, PLAN, path, stop_at=stop_at)["w"]
+    return fit(weights, loss, PLAN, path)["w"]
 
 
 def test_training_comes_closer_to_the_target(tmp_path: Path) -> None:
