@@ -20,7 +20,7 @@ from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
-from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
+from hub_ui.catalog.changes import change, decode, pieces, read
 from hub_ui.catalog.index import Index, IndexState
 from hub_ui.catalog.index_search import Found, page, start_counting, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
@@ -119,18 +119,16 @@ class Catalog(Store):
 
     def mark_removed(self, ref: Ref) -> None:
         """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
-        known = self._known(ref)
-        if known is None:
+        lora = self._known(ref)
+        if lora is None:
             return
-        with self.writing() as writing:
-            [stored] = writing.stored([known.ref]).values()
-            lora = read(stored.document) or known
-            if ref.version is None:
-                lora = replace(lora, access="removed")
-            else:
-                versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
-                lora = replace(lora, versions=tuple(versions))
-            writing.put([rewrite(lora, stored)])
+        if ref.version is None:
+            lora = replace(lora, access="removed")
+        else:
+            versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
+            lora = replace(lora, versions=tuple(versions))
+        # For everybody, whoever asked.
+        Catalog.add(self, [lora])
 
     def withhold(self, refs: Iterable[Ref]) -> None:
         """Its hub says now that nobody is to be shown it: of what was known only that is kept."""
