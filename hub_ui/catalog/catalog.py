@@ -136,10 +136,6 @@ class Catalog(Store):
         known = filter(None, map(self._known, refs))
         self.add([Lora(ref=lora.ref, title="", url=lora.url, nsfw="explicit", claims=(mark,)) for lora in known])
 
-    def homes(self, ref: Ref) -> tuple[Ref, ...]:
-        """The other LoRAs on the same card as this one (see homes.py)."""
-        return tuple(home for home in self.refs_on_card(ref) if home != ref.lora)
-
     def also_on(self, ref: Ref) -> tuple[Record, ...]:
         """LoRAs with the same creator and title on other hubs, with other bytes."""
         known = self._known(ref)
@@ -231,10 +227,9 @@ class Catalog(Store):
             if number in cards and (reason != "same subject" or is_about(row, cards[number].title))
         )
 
-    def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
+    def complete_value(self, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
-        start = fold_name(prefix)
-        return self._index.ask(self, lambda _, searcher: values(searcher, field, start, limit=limit))
+        return self._index.ask(self, lambda _, searcher: values(searcher, field, fold_name(prefix)))
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
