@@ -55,7 +55,7 @@ from hub_ui.catalog.search import (
 )
 
 # Names that are counted before the most frequent are offered.
-_MOST_NAMES = 64
+_MOST_NAMES, _MOST_OFFERED = 64, 8
 # What a page's order is made of here, not by the index.
 _MOST_SORTED = 4 * rings.MOST
 # Of a word that so many have, those that may be listed are not counted.
@@ -180,7 +180,7 @@ def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
 
 
-def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+def values(searcher: tantivy.Searcher, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
     """Names that begin with `prefix`, and how many LoRAs a filter by each finds, most frequent first. A base model that
     goes by several of them is named once, by its id.
 
@@ -192,7 +192,7 @@ def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -
     names = dict.fromkeys(read(name) for name, _ in listed if not name.startswith("="))
     asked = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
     counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in asked.items()}
-    return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:limit]
+    return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:_MOST_OFFERED]
 
 
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:

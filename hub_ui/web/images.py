@@ -89,9 +89,10 @@ class HubImages:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
     def close(self) -> None:
-        """Fetches that wait for their turn are given up."""
-        for task in tuple(self._coming.values()):
-            task.get_loop().call_soon_threadsafe(task.cancel)
+        """Fetches that wait for their turn are given up, all at once: the end of one would be the turn of the next."""
+        tasks = tuple(self._coming.values())
+        for loop in {task.get_loop() for task in tasks}:
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
         """Raises one of our errors for what can't be fetched, and for what is of another kind."""

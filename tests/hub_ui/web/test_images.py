@@ -2,7 +2,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from anyio import CapacityLimiter
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -23,6 +24,7 @@ from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
 from tests.connectors.serving import Answer, Asked, hub, redirect
+from tests.hub_ui.library.queueing import eventually
 
 
 def png(side: int = 2) -> bytes:
@@ -194,6 +196,22 @@ def test_sixteen_images_of_slow_hosts_come_at_once(made: HubImages) -> None:
     ):
         links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in range(16)]
         assert list(pool.map(lambda link: client.get(link).content, links)) == [png()] * 16
+
+
+def test_what_waits_for_its_turn_at_the_end_is_given_up(made: HubImages) -> None:
+    made, ends = replace(made, _limiter=CapacityLimiter(1)), threading.Event()
+    with (
+        host({"/1.png": png(), "/2.png": png()}, wait=partial(ends.wait, 20)) as (origin, seen),
+        TestClient(Starlette(routes=made.routes())) as client,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in (1, 2)]
+        asked = [pool.submit(client.get, link) for link in links]
+        eventually(lambda: seen and len(made._coming) == 2)
+        made.close()
+        ends.set()
+        assert [type(one.exception(20)) for one in asked] == [CancelledError] * 2
+    assert len(seen) == 1
 
 
 def test_what_failed_is_asked_for_again_only_after_a_while(made: HubImages) -> None:
