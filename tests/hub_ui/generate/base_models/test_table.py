@@ -278,34 +278,25 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Of a program that has the block beside all others."""
-    folder, sources = tmp_path_factory.mktemp("program"), Path(connectors.__file__).parent
-    (folder / "connectors").mkdir()
+def test_a_base_is_one_block_by_which_it_is_chosen_planned_named_and_printed(tmp_path: Path) -> None:
+    """In a program that has the block beside all others."""
+    sources = Path(connectors.__file__).parent
+    (tmp_path / "connectors").mkdir()
     for name in ("hub_ui", "tests"):
-        (folder / name).symlink_to(sources.with_name(name))
+        (tmp_path / name).symlink_to(sources.with_name(name))
     for path in sources.iterdir():
         if path != base_models.FILE:
-            (folder / "connectors" / path.name).symlink_to(path)
+            (tmp_path / "connectors" / path.name).symlink_to(path)
     text = base_models.FILE.read_text(encoding="utf-8").replace("[checkpoints]", BLOCK + "[checkpoints]")
-    (folder / "connectors" / base_models.FILE.name).write_text(text, encoding="utf-8")
+    (tmp_path / "connectors" / base_models.FILE.name).write_text(text, encoding="utf-8")
     asked = [sys.executable, "-c", ASK]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    return json.loads(subprocess.run(asked, cwd=folder, env=environment, check=True, capture_output=True).stdout)
-
-
-def test_it_is_chosen_for_loras_of_its_architecture(answers: Any) -> None:
-    assert answers["choice"] == ["halcyon-2", "halcyon-labs/Halcyon-2", "Halcyon License", 1024]
-
-
-def test_its_memory_is_planned_and_its_files_are_found(answers: Any) -> None:
-    assert answers["plan"] == ["gguf-q8_0", "halcyon-2-Q8_0.gguf", "model_offload"]
-
-
-def test_it_is_known_by_the_names_that_hubs_authors_and_trainers_write(answers: Any) -> None:
-    assert answers["names"] == ["halcyon-2", "halcyon-2", "halcyon-2", "Halcyon 2", "Halcyon 2.0"]
-
-
-def test_it_is_a_row_of_each_table_of_the_documentation(answers: Any) -> None:
-    assert answers["rows"] == [1, 1, 1]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    answers = subprocess.run(asked, cwd=tmp_path, env=environment, check=True, capture_output=True).stdout
+    assert json.loads(answers) == {
+        "choice": ["halcyon-2", "halcyon-labs/Halcyon-2", "Halcyon License", 1024],
+        "plan": ["gguf-q8_0", "halcyon-2-Q8_0.gguf", "model_offload"],
+        # What hubs, authors and trainers write.
+        "names": ["halcyon-2", "halcyon-2", "halcyon-2", "Halcyon 2", "Halcyon 2.0"],
+        # Of each table of the documentation.
+        "rows": [1, 1, 1],
+    }
