@@ -65,6 +65,11 @@ class RepoCache:
         except OSError:
             return None
 
+    def folder_with(self, *names: str) -> Path | None:
+        """The snapshot of the first commit of which all these files are on this disk."""
+        folders = map(self.snapshot, self.commits())
+        return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
+
     def free(self) -> int:
         """Free bytes on the disk that downloads go to."""
         return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free

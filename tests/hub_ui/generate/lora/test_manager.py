@@ -93,18 +93,6 @@ def test_rows_of_a_batch_are_those_of_hooks_whatever_was_merged_before(
             assert torch.equal(drawn(pipe, 2), hooked)
 
 
-def test_what_is_merged_stays_while_weights_stay(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
-    layer = pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1.to_q
-    with manager.merge(steps=20):
-        manager.set_weights([0.5])
-        first = layer.weight.data_ptr()
-        manager.set_weights([0.5])
-        assert layer.weight.data_ptr() == first
-        manager.set_weights([0.7])
-        assert layer.weight.data_ptr() != first
-
-
 def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_too(
     pipe: Any, manager: AdapterManager, tmp_path: Path
 ) -> None:
