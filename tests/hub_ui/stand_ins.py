@@ -110,7 +110,8 @@ def lora(hub: HubName = "civitai", **fields: Any) -> Lora:
     return Lora(**{**given, **fields})
 
 
-def version(ref: Ref, name: str = "v1") -> Version:
+def version(ref: Ref, /, name: str = "v1", **fields: Any) -> Version:
+    """`fields` are those of its file."""
     file_id = {"civitai": "3001", "huggingface": "ink.safetensors", "replicate": None}[ref.hub]
-    file = WeightFile(ref=ref.at(ref.version, file_id), name="ink.safetensors", size=876_544)
-    return Version(ref=ref, name=name, files=(file,))
+    given: dict[str, Any] = {"ref": ref.at(ref.version, file_id), "name": "ink.safetensors", "size": 876_544}
+    return Version(ref=ref, name=name, files=(WeightFile(**{**given, **fields}),))

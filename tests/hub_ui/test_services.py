@@ -172,9 +172,7 @@ SHA = "ab" * 32
 
 def with_hash(sha256: str | None = SHA) -> Lora:
     """Its one file has bytes that its hub names."""
-    first = version(REF.at("2001"))
-    files = (replace(first.files[0], sha256=sha256),)
-    return lora(versions=(replace(first, files=files),))
+    return lora(versions=(version(REF.at("2001"), sha256=sha256),))
 
 
 @pytest.fixture
@@ -285,11 +283,10 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
 def test_a_lora_that_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
     hub.loras = [with_hash()]
     built.lookup.get(FIRST)
-    twin = lora("huggingface")
-    file = replace(twin.versions[0].files[0], sha256=SHA)
-    built.catalog.add([replace(twin, versions=(replace(twin.versions[0], files=(file,)),))])
+    twin = version(Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}"), sha256=SHA)
+    built.catalog.add([lora("huggingface", versions=(twin,))])
     hub.loras = []
-    with pytest.raises(NotFound, match=rf"The same bytes are at {file.ref}: hub-ui pull"):
+    with pytest.raises(NotFound, match=rf"The same bytes are at {twin.files[0].ref}: hub-ui pull"):
         built.downloads.pull(FIRST)
 
 

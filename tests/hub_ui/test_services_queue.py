@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hub_ui.services import Services
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.hub_ui.library.building import entry, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora, services_on
+from tests.hub_ui.stand_ins import Hub, lora, services_on, version
 
 INK = Ref.parse("civitai:1001@2001#3001")
 BYTES = weights()
@@ -34,9 +33,8 @@ def built(home: Path, hubs: tuple[Hub, Hub]) -> Iterator[Services]:
 
 
 def twin() -> Lora:
-    one = lora("huggingface")
-    file = replace(one.versions[0].files[0], sha256=SHA)
-    return replace(one, versions=(replace(one.versions[0], files=(file,)),))
+    pinned = Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}")
+    return lora("huggingface", versions=(version(pinned, sha256=SHA),))
 
 
 def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file_and_one_without_a_version_open_to_the_newest(

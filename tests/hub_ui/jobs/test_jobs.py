@@ -239,7 +239,7 @@ def shared() -> Iterator[Jobs]:
         (["a", "b", "c", "d"], True, "Others at your network address wait"),
     ],
 )
-def test_a_visitor_has_two_under_way_as_all_without_a_cookie_have_and_an_address_half_of_the_queue(
+def test_a_visitor_has_two_under_way_and_an_address_half_of_the_queue(
     shared: Jobs, ids: list[str], has_cookie: bool, said: str
 ) -> None:
     for id_ in ids:

@@ -35,6 +35,12 @@ def put(library: Library, name: str, data: bytes = b"") -> Path:
     return path
 
 
+def files(library: Library) -> list[str]:
+    """Those in the library's folder, without what is hidden: the locks of writers and the trash."""
+    found = (path.relative_to(library.folder).as_posix() for path in library.folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not path.startswith("."))
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

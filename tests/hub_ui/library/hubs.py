@@ -1,6 +1,5 @@
 """One small file on each of the three local hubs, and a library that pulls it the way the app does."""
 
-import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -57,7 +56,3 @@ def pull(hubs: HubEndpoints, hub: HubName, library: Library, meter: Meter | None
 def weights_in(library: Library) -> list[Path]:
     """Every file that has its final name."""
     return sorted(library.folder.rglob("*.safetensors"))
-
-
-def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -19,7 +19,7 @@ from hub_ui.library.changes import Changes
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import decode_change
-from tests.hub_ui.library.building import entry, put, sha256, weights
+from tests.hub_ui.library.building import entry, files, put, sha256, weights
 
 NAMES = ("ink", "mist", "rust")
 
@@ -44,12 +44,6 @@ def lora(number: int, name: str) -> Entry:
 
 def changes_of(library: Library, **options: Any) -> Changes:
     return Changes(library, Annotations(library.folder.with_name("annotations.sqlite")), **options)
-
-
-def files(library: Library) -> list[str]:
-    """All but the writers' locks and the trash."""
-    found = (path.relative_to(library.folder).as_posix() for path in library.folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not path.startswith((".hub-ui/", ".trash/")))
 
 
 def is_whole(library: Library, one: Entry) -> bool:

@@ -28,17 +28,6 @@ def fetched(asked: HttpDownload, part: PartialFile) -> Fetched:
     return fetch(asked, part, Meter(), options=QUICK)
 
 
-def test_no_login_from_netrc_is_added(
-    hub: Hub, delivery: Hub, part: PartialFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    hub.answers["/file"] = redirect(delivery.url + "/signed")
-    delivery.answers["/signed"] = Answer(body=FILE)
-    fetched(download(hub.url + "/file"), part)
-    assert "Authorization" not in {**hub.asked[0].headers, **delivery.asked[0].headers}
-
-
 def test_a_web_page_of_the_host_it_leads_to_asks_for_no_key(hub: Hub, part: PartialFile) -> None:
     hub.answers["/file"] = redirect(hub.url + "/cdn")
     hub.answers["/cdn"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})

@@ -12,6 +12,7 @@ import pytest
 from connectors import errors
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName
+from hub_ui.library.disk import hash_of
 from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.faults import Fault
@@ -23,7 +24,6 @@ from tests.hub_ui.library.hubs import (
     library_in,
     partial_bytes,
     pull,
-    sha256_of,
     weights_in,
 )
 
@@ -80,7 +80,7 @@ def fault(hub: HubName, kind: str, **fields: Any) -> Fault:
 def ends_well(hubs: HubEndpoints, hub: HubName, library: Library, right: str) -> None:
     entry = pull(hubs, hub, library)
     assert (entry.sha256, entry.size) == (right, SIZE)
-    assert [sha256_of(path) for path in weights_in(library)] == [right]
+    assert [hash_of(path).sha256 for path in weights_in(library)] == [right]
     assert list(library.folder.rglob("*.part")) == []
 
 

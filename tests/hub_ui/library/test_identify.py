@@ -1,7 +1,6 @@
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from hub_ui.library.identify import (
 from hub_ui.library.library import Library
 from hub_ui.library.sync import foreign
 from tests.hub_ui.library.building import INK, entry, sha256, weights
-from tests.hub_ui.stand_ins import lora
+from tests.hub_ui.stand_ins import lora, version
 
 FILE = weights()
 
@@ -44,9 +43,7 @@ def ink(tmp_path: Path) -> Path:
 
 def known(sha: str | None = None) -> Lora:
     """A LoRA whose one file is `civitai:1001@2001#3001`."""
-    made = lora()
-    version = made.versions[0]
-    return replace(made, versions=(replace(version, files=(replace(version.files[0], sha256=sha),)),))
+    return lora(versions=(version(INK.at("2001"), sha256=sha),))
 
 
 def answering(answers: dict[str, Lora], asked: list[str] | None = None) -> Callable[[str], tuple[Lora, Ref]]:

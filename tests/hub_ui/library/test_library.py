@@ -18,7 +18,7 @@ from hub_ui.library.partial_file import DownloadIdentity, PartialFile, PartState
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import INK, ONE_TRY, download, entry, pull_file, record, sha256, weights
+from tests.hub_ui.library.building import INK, ONE_TRY, download, entry, files, pull_file, record, sha256, weights
 from tests.hub_ui.library.hubs import HUBS, library_in, partial_bytes, pull
 
 FILE = weights()
@@ -30,11 +30,6 @@ BLOCK = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 def ink(hub: Hub) -> HttpDownload:
     hub.answers["/file"] = Answer(body=FILE)
     return download(hub.url + "/file", size=len(FILE), sha256=sha256(FILE))
-
-
-def files(library: Library) -> list[str]:
-    found = (path.relative_to(library.folder).as_posix() for path in library.folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not path.startswith(".hub-ui/"))
 
 
 def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownload) -> None:

@@ -14,7 +14,7 @@ from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_
 from tests.connectors.serving import Answer
 from tests.connectors.serving import Hub as Host
 from tests.hub_ui.library.building import INK, entry, put, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, version
 
 FILE = weights()
 
@@ -32,10 +32,7 @@ def sync(library: Library, civitai: Hub, frozen: bool = False) -> list[tuple[str
 
 
 def saying(sha: str | None, file_id: str = "3001") -> Lora:
-    made = lora()
-    version = made.versions[0]
-    file = replace(version.files[0], ref=version.ref.at("2001", file_id), sha256=sha)
-    return replace(made, versions=(replace(version, files=(file,)),))
+    return lora(versions=(version(INK.at("2001"), ref=INK.at("2001", file_id), sha256=sha),))
 
 
 def test_only_what_is_needed_is_asked_of_the_hub(library: Library, held: Entry, hub: Host) -> None:

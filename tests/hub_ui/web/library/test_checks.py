@@ -1,5 +1,4 @@
 import threading
-from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -36,10 +35,9 @@ def chips(page: BeautifulSoup) -> list[str]:
 
 
 def newer(hub: Hub) -> Ref:
-    made = version(INK.lora.at("2009"), "v9")
-    file = replace(made.files[0], ref=made.ref.at("2009", "3009"))
-    hub.loras = [lora(versions=(replace(made, files=(file,)), *lora().versions))]
-    return file.ref
+    ref = INK.lora.at("2009", "3009")
+    hub.loras = [lora(versions=(version(INK.lora.at("2009"), "v9", ref=ref), *lora().versions))]
+    return ref
 
 
 def test_a_check_tells_what_it_found_which_stays_when_the_page_is_loaded_again(client: TestClient) -> None:
