@@ -16,7 +16,7 @@ __all__ = ["HUBS", "HubUiError", "Query", "Ref", "build"]
 def build(endpoints: Mapping[HubName, str], keys: Mapping[HubName, str]) -> tuple[Connector, ...]:
     """One connector for each hub that `endpoints` names, with its key where `keys` has one."""
     return tuple(
-        pkgutil.resolve_name(hub.connector)(Endpoint(hub=hub.name, label=hub.label, url=endpoints[hub.name], keys=keys))
+        pkgutil.resolve_name(hub.connector)(Endpoint(hub=hub.name, url=endpoints[hub.name], keys=keys))
         for hub in HUBS.values()
         if hub.name in endpoints
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
+from urllib.parse import quote
 
 from connectors.claims.base_models import matches
 from connectors.claims.resolve import best, flatten
@@ -35,20 +36,40 @@ class HttpDownload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubDownload:
-    """A file of a Hugging Face repo at one commit, to be downloaded by huggingface_hub through its cache."""
+    """A file of a Hugging Face repo at one commit, which `ref` names, to be downloaded by huggingface_hub through its
+    cache.
+    """
 
     ref: Ref
-    name: str
     endpoint: str
-    repo: str
-    commit: str
-    path: str
     token: str | None = field(default=None, repr=False)
     size: int | None = None
     sha256: str | None = None
 
+    @property
+    def path(self) -> str:
+        return self.ref.file or ""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def url(self) -> str:
+        return f"{self.endpoint}/{self.ref.id}/resolve/{self.ref.version}/{quote(self.path)}"
+
 
 Download = HttpDownload | HubDownload
+
+
+def over_http(found: Download) -> HttpDownload:
+    """The same file without huggingface_hub and its cache."""
+    if isinstance(found, HttpDownload):
+        return found
+    headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
+    return HttpDownload(
+        ref=found.ref, name=found.name, url=found.url, headers=headers, size=found.size, sha256=found.sha256
+    )
 
 
 class LoraSource(Protocol):

@@ -41,13 +41,9 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed.
-
-    `withheld` are those that hubs listed and that nobody is shown.
-    """
+    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed."""
 
     loras: tuple[Lora, ...] = ()
-    withheld: tuple[Ref, ...] = ()
     failures: tuple[HubUiError, ...] = ()
 
 
@@ -151,21 +147,22 @@ def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
     return answer
 
 
-def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:
+def collect(
+    connectors: Sequence[Connector], query: Query, *, on_answer: Callable[[Answer], object] = lambda answer: None
+) -> SearchResults:
     """Reads pages until each hub has `query.limit` distinct LoRAs, ends, fails, or has no match for many pages."""
     found: dict[HubName, dict[Ref, Lora]] = {}
     barren: dict[HubName, int] = {}
     failures: list[HubUiError] = []
-    withheld: list[Ref] = []
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
         seen, cursors = cursors, {}
-        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=seen, timeout=timeout)):
+        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=seen)):
+            on_answer(answer)
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:
                 hub, page = answer.hub, answer.page
-                withheld += page.withheld
                 known = found.setdefault(hub, {})
                 before = len(known)
                 for lora in page.loras:
@@ -174,4 +171,4 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
                 if page.cursor and len(known) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
     loras = tuple(lora for _, known in sorted(found.items()) for lora in known.values())
-    return SearchResults(loras=loras, withheld=tuple(withheld), failures=tuple(failures))
+    return SearchResults(loras=loras, failures=tuple(failures))

@@ -7,19 +7,20 @@ hangs, only so many searches wait for it.
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
 from connectors import errors
-from connectors.connector import Connector, Download, FindsByHash, HasHistory, HasImages
+from connectors.connector import Connector, Download
 from connectors.http.errors import when_again
 from connectors.query import Page, Query
-from connectors.record import Example, Lora, Version
+from connectors.record import Lora
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS, Rate
 
@@ -70,11 +71,10 @@ class Asker:
 
 @dataclass(kw_only=True, eq=False)
 class Request:
-    """One that is under way. Until `is_sent`, its end says nothing of the hub."""
+    """One that is under way."""
 
     start: float
     is_probe: bool
-    is_sent: bool = False
 
 
 class CircuitBreaker:
@@ -83,11 +83,8 @@ class CircuitBreaker:
     Each pause is twice as long as the one before. Refusals and what is not found are answers. Thread-safe.
     """
 
-    def __init__(
-        self, hub: HubName, label: str, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, hub: HubName, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic) -> None:
         self._hub = hub
-        self._label = label
         self._most = failures
         self._clock = clock
         self._lock = threading.Lock()
@@ -125,25 +122,25 @@ class CircuitBreaker:
             self._check()
 
     @contextmanager
-    def request(self, *, is_shared: bool = True) -> Iterator[Request]:
+    def request(self, *, is_shared: bool = True) -> Iterator[None]:
         """Raises as `check` does. Not `is_shared`: the hub may ask the key's owner to slow down, and nobody else."""
         with self._lock:
             self._check()
             request = Request(start=self._clock(), is_probe=self._until is not None)
             self._running.add(request)
-        is_answered, error = False, None
         try:
-            yield request
-            is_answered = True
-        except errors.HubUiError as raised:
-            error = raised
+            yield
+        # Any other error is a bug of ours and says nothing of the hub.
+        except errors.HubUiError as error:
+            with self._lock:
+                self._record(request, error, is_shared)
             raise
+        else:
+            with self._lock:
+                self._record(request, None, is_shared)
         finally:
             with self._lock:
                 self._running.discard(request)
-                # Any other error is a bug of ours and says nothing of the hub.
-                if request.is_sent and (is_answered or error is not None):
-                    self._record(request, error, is_shared)
 
     def _check(self) -> None:
         now = self._clock()
@@ -158,7 +155,7 @@ class CircuitBreaker:
         left = max(left, CLICK_SECONDS)
         why = "asks to slow down" if self._reason is errors.RateLimited else "has failed several times in a row"
         raise self._reason(
-            f"{self._label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
+            f"{HUBS[self._hub].label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
             hub=self._hub,
             retry_after=left,
         )
@@ -255,7 +252,7 @@ class HubGuard:
         """`rate` None sets no limit. `seconds` is how long an answer counts for others who may have it."""
         self.hub = hub
         self.label = HUBS[hub].label
-        self.breaker = CircuitBreaker(hub, self.label, clock=clock)
+        self.breaker = CircuitBreaker(hub, clock=clock)
         self._rate = rate
         self._asker = asker
         self._report = report
@@ -295,13 +292,15 @@ class HubGuard:
     def _ask(self, ask: Callable[[], _T], requests: int, asker: Asker) -> _T:
         outcome: Outcome = "left_alone"
         try:
-            with self.breaker.request(is_shared=asker.key is None) as request:
-                outcome = "over_budget"
-                self._spend(requests, asker.key)
-                request.is_sent, outcome = True, "fault"
+            self.breaker.check()
+            outcome = "over_budget"
+            self._spend(requests, asker.key)
+            outcome = "left_alone"
+            with self.breaker.request(is_shared=asker.key is None):
+                outcome = "fault"
                 answer = ask()
-                outcome = "answered"
-                return answer
+            outcome = "answered"
+            return answer
         except errors.HubUiError as error:
             if outcome == "fault":
                 outcome = next(name for kind, name in OUTCOMES if isinstance(error, kind))
@@ -329,6 +328,10 @@ class HubGuard:
             )
 
 
+# What not all hubs have (HasHistory, HasImages, FindsByHash), by the requests that it takes.
+_ABILITIES = {"history": 1, "images": 1, "by_hash": REQUESTS_OF_A_LORA}
+
+
 class GuardedConnector:
     """A hub whose requests its guard lets through. Those for files only have to find the breaker closed."""
 
@@ -337,22 +340,13 @@ class GuardedConnector:
         self.guard = guard
         self.name = connector.name
         self.label = connector.label
-        # Callers look whether a hub has these.
-        if isinstance(connector, HasHistory):
-            history = connector.history
-            self.history: Callable[[Ref], tuple[Version, ...]] = lambda ref: guard.ask(
-                lambda: history(ref), question=("history", ref)
-            )
-        if isinstance(connector, FindsByHash):
-            by_hash = connector.by_hash
-            self.by_hash: Callable[[str], tuple[Lora, Ref]] = lambda value: guard.ask(
-                lambda: by_hash(value), requests=REQUESTS_OF_A_LORA
-            )
-        if isinstance(connector, HasImages):
-            images = connector.images
-            self.images: Callable[[Ref], tuple[Example, ...]] = lambda ref: guard.ask(
-                lambda: images(ref), question=("images", ref)
-            )
+        # Callers look whether they are there.
+        for name, requests in _ABILITIES.items():
+            if hasattr(connector, name):
+                setattr(self, name, partial(self._ask, name, requests))
+
+    def _ask(self, name: str, requests: int, about: Ref | str) -> Any:
+        return self.guard.ask(lambda: getattr(self.connector, name)(about), requests=requests, question=(name, about))
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         # What the hub is not asked for makes no other question of it.
@@ -369,12 +363,6 @@ class GuardedConnector:
     def locate(self, ref: Ref) -> Download:
         self.guard.breaker.check()
         return self.connector.locate(ref)
-
-
-def with_guard(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
-    """The same hub, with what it can do beyond searching."""
-    guard = guards.get(connector.name)
-    return connector if guard is None else GuardedConnector(connector, guard)
 
 
 def without_guard(connector: Connector) -> Connector:

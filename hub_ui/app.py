@@ -27,9 +27,8 @@ from hub_ui.services import Services
 from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.queue import gradio_settings
 from hub_ui.web.requests import CallCheck, Calls, Refused, RequestCheck, own_parts
-from hub_ui.web.server import Connections, patient_launch, raise_file_limit
+from hub_ui.web.server import Connections, gradio_settings, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 
@@ -106,12 +105,10 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     jobs, calls = start_jobs(services), Calls(services.policy.limits)
     closing.callback(jobs.close)
     endpoints = Endpoints(services, jobs, calls, folder)
-    routes, functions = build_routes(services, closing, jobs, folder), endpoints.by_name()
+    routes = build_routes(services, closing, jobs, folder)
     checks = build_checks(services, host=host, own=own_parts(routes), agents=agents)
-    read = partial(read_call, functions)
-    calls_check = Middleware(
-        CallCheck, calls=calls, endpoints=tuple(functions), read_call=read, check_room=jobs.check_room
-    )
+    read, names = partial(read_call, endpoints.by_name), tuple(endpoints.by_name)
+    calls_check = Middleware(CallCheck, calls=calls, endpoints=names, read_call=read, check_room=jobs.check_room)
     unknown = dict.fromkeys((404, 405), refuse_unknown)
     server = gr.Server(
         middleware=[*checks, calls_check], exception_handlers=unknown, openapi_url=None, docs_url=None, redoc_url=None

@@ -12,6 +12,7 @@ from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.generate import base_models
+from hub_ui.generate.memory_plan import required_memory
 from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
@@ -46,12 +47,11 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
         raise DoesNotFit(refusal(facts))
     choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
-        raise NoBase(
-            _(
-                "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
-                "“hub-ui serve” runs this one with {base} (up to {n} GB to download)."
-            ).format(base=choice.label, n=f"{choice.gigabytes:g}")
+        text = _(
+            "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; “hub-ui "
+            "serve” runs this one with {base} (up to {n} GB to download)."
         )
+        raise NoBase(text.format(base=choice.label, n=f"{choice.gigabytes:g}"))
     return choice
 
 
@@ -110,7 +110,7 @@ def requirements(services: Services, record: Record) -> Requirements:
             "Tried on {base}: up to {n} GB, downloaded once, after you accept its licence at {page}. With less than "
             "{memory} GB of graphics memory it is slow."
         )
-    memory = f"{choice.memory:.0f}"
+    memory = f"{required_memory(choice) / 1e9:.0f}"
     text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
     remark = base_models.substitution_note(choice, record.title, record.base_model)
     return Requirements(text=format.sentences(text, remark))

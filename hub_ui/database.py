@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -99,6 +100,8 @@ class LazyDatabase:
         with self._lock, errors_as_messages(self._path, self._label):
             if self._connection is None:
                 self._connection = self._open()
+                # Python 3.13 warns of one that nobody has closed.
+                weakref.finalize(self, self._connection.close)
                 if self._is_durable:
                     self._connection.execute("PRAGMA synchronous = FULL")
             yield self._connection

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import msgspec
 
-from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.license import LICENSE_NAMES, Use
 from connectors.claims.resolve import record_of, with_header
@@ -78,9 +77,9 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
     if not offline:
         services.metrics.count_search()
         asked = replace(query, limit=offset + query.limit)
-        answer = _collect(services, asked)
+        answer = services.lookup.collect(asked)
         if not answer.loras and (other := other_words(services.catalog, asked)):
-            answer = replace(_collect(services, replace(asked, text=other)), failures=answer.failures)
+            answer = replace(services.lookup.collect(replace(asked, text=other)), failures=answer.failures)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()
@@ -109,13 +108,6 @@ def other_words(catalog: Catalog, query: Query) -> str:
     if other == query.text and not has_all:
         other = max(other.split(), key=len, default="")
     return "" if other == query.text else other
-
-
-def _collect(services: Services, query: Query) -> SearchResults:
-    answer = federation.collect(services.connectors, query)
-    services.catalog.add(answer.loras, found_by=query.words)
-    services.catalog.withhold(answer.withheld)
-    return answer
 
 
 def unknown_values(catalog: Catalog, query: Query) -> list[str]:

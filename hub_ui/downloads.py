@@ -10,15 +10,14 @@ from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
-from connectors.connector import Download
-from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited, Withheld
+from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
-from hub_ui.library.download import Meter, Progress, PullCancelled
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.library import Locate
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from hub_ui.library.queue import Queue
 from hub_ui.library.queue_tasks import Task
 from hub_ui.library.sync import best_home, pull_from_mirror
@@ -197,16 +196,13 @@ class Downloads:
         """What the lock file pins may come from any hub that is known to have the same bytes."""
         try:
             return self.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
-        except Withheld:
-            raise
-        except (NotFound, AccessError):
+        except (NotFound, AccessError) as error:
             entry = self._library.find(ref)
-            refs = self._catalog.by_sha256(entry.sha256) if entry is not None else ()
-
-            def download(mirror: Ref) -> Download:
-                return self.lookup.connector(mirror.hub).download(mirror)
-
-            meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
-            if entry is None or not pull_from_mirror(self._library, entry, refs, download, meter):
+            if entry is None:
                 raise
+            refs, meter = (
+                self._catalog.by_sha256(entry.sha256),
+                Meter(on_progress=on_progress, is_cancelled=is_cancelled),
+            )
+            pull_from_mirror(error, self._library, entry, refs, self.lookup.connector, meter)
             return entry

@@ -134,6 +134,10 @@ def title(text: str | None) -> str:
     return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
 
 
+def record_title(record: Record) -> str:
+    return title(record.title) or record.ref.id
+
+
 def base_label(record: Record) -> str:
     """The base model, else the architecture of its file, or what its hub calls the base."""
     is_proved = "architecture" in record.conflicts or not record.raw_base_model

@@ -34,9 +34,9 @@ from hub_ui.generate.settings import check_policy, choose_allowed_base
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import _
 from hub_ui.images.history import History, UnfinishedComparison
-from hub_ui.library.download import Progress
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Progress
 from hub_ui.lookup import Lookup
 from hub_ui.settings import Policy
 

@@ -117,9 +117,8 @@ class PrintedLines(io.TextIOBase):
 def read_log_format(environ: Mapping[str, str], chosen: str | None) -> LogFormat:
     """What `--log` says, else HUB_UI_LOG, else text. Raises UsageError."""
     name = chosen or environ.get("HUB_UI_LOG") or "text"
-    for known in get_args(LogFormat):
-        if name.lower() == known:
-            return known  # type: ignore[no-any-return]
+    if name.lower() in get_args(LogFormat):
+        return name.lower()  # type: ignore[return-value]
     raise UsageError(f"“{name[:40]}” is no form of logs. Write --log text or --log json, or the same in HUB_UI_LOG.")
 
 

@@ -15,8 +15,8 @@ from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, record_with_header, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
-from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer
+from connectors.errors import AccessError, HubTimeout, HubUiError, NetworkError, NotFound, RateLimited, Withheld
+from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, SearchResults
 from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
@@ -69,6 +69,8 @@ class Lookup:
         self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         self._added_lock = threading.Lock()
+        # Of what a hub did not answer in time, for as long as its request may still run.
+        self._silent: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -93,6 +95,10 @@ class Lookup:
         self.metrics.count_search()
         groups = federation.search(self.connectors, query, pause=pause, cursors=cursors, timeout=timeout)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
+
+    def collect(self, query: Query) -> SearchResults:
+        """As `federation.collect`: the catalog knows what it finds. It is counted by who asks for it."""
+        return federation.collect(self.connectors, query, on_answer=lambda answer: self._remember(answer, query))
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
         outcome = answer.error.name if answer.error else "answered"
@@ -122,6 +128,8 @@ class Lookup:
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""
+        with self._history_lock:
+            self._silent.clear()
         if hub in self.guards:
             self.guards[hub].breaker.ask_again()
 
@@ -163,14 +171,29 @@ class Lookup:
         """
         source = self.connector(ref.hub)
         try:
-            lora = source.get(ref) if is_patient or ref.hub == LOCAL else federation.get(source, ref, OPEN_SECONDS)
+            if is_patient or ref.hub == LOCAL:
+                lora = source.get(ref)
+            else:
+                self.check_answers(ref)
+                lora = federation.get(source, ref, OPEN_SECONDS)
         except Withheld:
             self.catalog.withhold([ref])
+            raise
+        except HubTimeout as error:
+            with self._history_lock:
+                self._silent.setdefault(ref.lora, error.message)
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
             self._add(ref, (lora,))
         return lora
+
+    def check_answers(self, ref: Ref) -> None:
+        """Raises HubTimeout for a LoRA of which somebody has just waited in vain: nobody else waits for it as long."""
+        with self._history_lock:
+            message = self._silent.get(ref.lora)
+        if message is not None:
+            raise HubTimeout(message, hub=ref.hub)
 
     def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
         """The newest versions of a hub that lists them apart from the LoRA; nothing where it does not answer."""
@@ -358,13 +381,18 @@ class Lookup:
 
     def find_by_hash(self, value: str) -> tuple[Lora, Ref]:
         """The LoRA of a file by any hash of it, from the hub that knows hashes. Raises NotFound or its errors."""
+        lora, ref = self.ask_by_hash(value)
+        # It has one version, without the permissions.
+        with suppress(HubUiError):
+            return self.get(ref), ref
+        return lora, ref
+
+    def ask_by_hash(self, value: str) -> tuple[Lora, Ref]:
+        """The same in one request: with the one version that has the file."""
         for hub in self.connectors:
             if isinstance(hub, FindsByHash):
                 lora, ref = hub.by_hash(value)
                 self.catalog.add([lora])
-                # The lookup by hash returns one version, without the permissions.
-                with suppress(HubUiError):
-                    return self.get(ref), ref
                 return lora, ref
         raise NotFound("No hub here finds files by their hash.")
 

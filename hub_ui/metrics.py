@@ -10,7 +10,7 @@ from connectors.errors import HubUiError
 from connectors.guard import CircuitBreaker, Outcome
 from connectors.ref import HubName, Origin
 from hub_ui.generate.request import GenerationCancelled
-from hub_ui.library.download import PullCancelled
+from hub_ui.library.partial_file import PullCancelled
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # From one image of a small base to a sheet of a large one.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
-from connectors.guard import ANSWER_SECONDS, HubGuard, with_guard
+from connectors.guard import ANSWER_SECONDS, GuardedConnector, HubGuard
 from connectors.http.adapter import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
@@ -31,7 +31,7 @@ from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex
@@ -114,11 +114,10 @@ def build(settings: Settings) -> Iterator[Services]:
 
 
 def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[Connector, ...]:
-    if settings.policy.allows("use keys"):
-        return tuple(with_guard(hub, guards) for hub in connectors.build(settings.endpoints, settings.tokens))
-    shared = settings.shared_keys
-    hubs = (with_guard(hub, guards) for hub in connectors.build(settings.endpoints, VisitorKeys(shared.keys)))
-    return tuple(VisitorConnector(hub, shared) for hub in hubs)
+    uses_keys, shared = settings.policy.allows("use keys"), settings.shared_keys
+    keys = settings.tokens if uses_keys else VisitorKeys(shared.keys)
+    hubs = tuple(GuardedConnector(hub, guards[hub.name]) for hub in connectors.build(settings.endpoints, keys))
+    return hubs if uses_keys else tuple(VisitorConnector(hub, shared) for hub in hubs)
 
 
 def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
@@ -153,7 +152,7 @@ def connect(
     downloads = build_downloads(settings, lookup, lifecycle)
     history = History(settings.home / "pictures")
     url, keys = settings.endpoints["replicate"], settings.tokens
-    replicate = Endpoint(hub="replicate", label="Replicate", url=url, keys=keys)
+    replicate = Endpoint(hub="replicate", url=url, keys=keys)
     generation = build_generation(downloads, history, replicate)
     return Services(
         settings=settings,

@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, UnidentifiedImageError
-
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, lora_of, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.i18n import _
+from hub_ui.images.media_store import TooLarge, open_image
 from hub_ui.services import Services
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")
@@ -67,43 +66,29 @@ def training_set(path: Path, name: str = "") -> TrainingSet:
     images = [item for item in items if item.suffix in FORMATS]
     texts = {item.stem: item for item in items if item.suffix == _CAPTION}
     if len(images) < _LEAST:
-        raise UsageError(
-            _(
-                "{path} holds {n} images; at least {least} are needed, and {usual} or more are better. They may be "
-                "{formats}."
-            ).format(path=name, n=len(images), least=_LEAST, usual=_USUAL, formats=", ".join(FORMATS))
+        text = _(
+            "{path} holds {n} images; at least {least} are needed, and {usual} or more are better. They may be "
+            "{formats}."
         )
+        raise UsageError(text.format(path=name, n=len(images), least=_LEAST, usual=_USUAL, formats=", ".join(FORMATS)))
     headers = [_check_image(item) for item in images]
     captions = [texts.get(item.stem) for item in images]
     zipped = _pack(images, captions)
     if len(zipped) >= MOST_UPLOADED:
-        raise UsageError(
-            _("The pictures have {n} MB together; Replicate takes less than 100. Make them smaller.").format(
-                n=len(zipped) // 2**20
-            )
-        )
+        text = _("The pictures have {n} MB together; Replicate takes less than 100. Make them smaller.")
+        raise UsageError(text.format(n=len(zipped) // 2**20))
     count = sum(caption is not None for caption in captions)
     places = sum(has_place for side, has_place in headers)
     small = sum(side < _SMALL_SIDE for side, has_place in headers)
     left_out = len(items) - len(images) - count
+    few = len(images) if len(images) < _USUAL else 0
     notes = (
-        (
-            len(images) < _USUAL,
-            _("{n} images are few: {usual} or more train better.").format(n=len(images), usual=_USUAL),
-        ),
-        (
-            places,
-            _(
-                "Images that say where they were taken: {n}. That goes along; take it out first if it is private."
-            ).format(n=places),
-        ),
-        (
-            small,
-            _("Images smaller than {side} pixels: {n}. They train badly.").format(side=_SMALL_SIDE, n=small),
-        ),
-        (left_out, _("Left out, as they are neither images nor captions of one: {n} files.").format(n=left_out)),
+        (few, _("{n} images are few: {usual} or more train better.")),
+        (places, _("Images that say where they were taken: {n}. That goes along; take it out first if it is private.")),
+        (small, _("Images smaller than {side} pixels: {n}. They train badly.")),
+        (left_out, _("Left out, as they are neither images nor captions of one: {n} files.")),
     )
-    shown = tuple(note for applies, note in notes if applies)
+    shown = tuple(text.format(n=n, usual=_USUAL, side=_SMALL_SIDE) for n, text in notes if n)
     return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
 
 
@@ -135,11 +120,8 @@ def _read_zip(path: Path, name: str) -> Iterator[_Item]:
 def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, packed: str) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
-        raise UsageError(
-            _("{path} is no plain zip of images: “{filename}” leads out of it. Nothing was sent.").format(
-                path=packed, filename=info.filename[:80]
-            )
-        )
+        text = _("{path} is no plain zip of images: “{filename}” leads out of it. Nothing was sent.")
+        raise UsageError(text.format(path=packed, filename=info.filename[:80]))
     if info.flag_bits & 0x1:
         raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=packed))
     data = b""
@@ -148,39 +130,30 @@ def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, packed: str) ->
             # A header may say less than there is.
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
-            raise UsageError(
-                _("{path} is damaged: “{filename}” has another size than it says.").format(
-                    path=packed, filename=info.filename[:80]
-                )
-            )
+            text = _("{path} is damaged: “{filename}” has another size than it says.")
+            raise UsageError(text.format(path=packed, filename=info.filename[:80]))
     return _Item(name=str(name), stem=str(name.with_suffix("")), suffix=name.suffix.lower(), data=data)
 
 
 def _check_size(name: str, files: int, size: int) -> None:
     """Before any of it is read into memory."""
     if files > _MOST_FILES:
-        raise UsageError(
-            _("{path} holds {files} files; train on at most {most_files}.").format(
-                path=name, files=files, most_files=_MOST_FILES
-            )
-        )
+        text = _("{path} holds {files} files; train on at most {most_files}.")
+        raise UsageError(text.format(path=name, files=files, most_files=_MOST_FILES))
     if size >= MOST_UPLOADED:
-        raise UsageError(
-            _("{path} holds {size} MB; Replicate takes less than 100. Make the pictures smaller.").format(
-                path=name, size=size // 2**20
-            )
-        )
+        text = _("{path} holds {size} MB; Replicate takes less than 100. Make the pictures smaller.")
+        raise UsageError(text.format(path=name, size=size // 2**20))
 
 
 def _check_image(item: _Item) -> tuple[int, bool]:
     """Its shorter side, and whether it has a GPS position. Decodes all: a damaged image would fail after payment."""
     try:
-        with Image.open(io.BytesIO(item.data)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise UsageError(_("“{name}” has too many pixels. Make it smaller.").format(name=item.name[:80]))
+        with open_image(io.BytesIO(item.data), _MOST_PIXELS, formats=None) as image:
             image.load()
             side, has_place = min(image.size), bool(image.getexif().get_ifd(_GPS))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except TooLarge as error:
+        raise UsageError(_("“{name}” has too many pixels. Make it smaller.").format(name=item.name[:80])) from error
+    except ValueError as error:
         raise UsageError(
             _("“{name}” can't be read as an image. Take it out, or save it again.").format(name=item.name[:80])
         ) from error

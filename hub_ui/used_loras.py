@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from connectors.connector import FindsByHash, pin
+from connectors.connector import pin
 from connectors.errors import BadRef, HubUiError, NotFound
 from connectors.query import LONGEST_TEXT, Query
 from connectors.query_language import is_filter
@@ -162,12 +162,9 @@ def _by_hash_here(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | N
 
 
 def _by_hash_on_hubs(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | None:
-    for hub in services.connectors if used.hash else ():
-        if isinstance(hub, FindsByHash):
-            with suppress(NotFound):
-                lora, ref = hub.by_hash(used.hash or "")
-                services.catalog.add([lora])
-                return ref, "bytes"
+    if used.hash:
+        with suppress(NotFound):
+            return services.lookup.ask_by_hash(used.hash)[1], "bytes"
     return None
 
 

@@ -13,7 +13,7 @@ from hub_ui import cli
 from hub_ui.commands.serve import Serve
 from hub_ui.commands.worker import Worker
 from hub_ui.hosting.limits import TABLE
-from hub_ui.web.health import HEALTH_ROUTE
+from hub_ui.web.site import HEALTH_ROUTE
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from connectors.connector import Download, HttpDownload, filter_loras, is_past
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
 from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, table, tables, text, whole
-from connectors.http.session import Endpoint, Session
+from connectors.http.session import HubClient
 from connectors.query import Page, Query, Sort
 from connectors.record import Example, Kind, Lora, check_shown
 from connectors.ref import Ref
@@ -26,14 +26,7 @@ _SORTS: Mapping[Sort, str] = {"downloads": "Most Downloaded", "likes": "Most Lik
 _CATEGORIES: Mapping[Kind, str] = {"character": "character", "style": "style", "tool": "tool"}
 
 
-class CivitAI:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.name = endpoint.hub
-        self.label = endpoint.label
-        self._web = endpoint.url.rstrip("/")
-        self._session = Session(endpoint)
-
+class CivitAI(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """Sends lists as repeated parameters: with commas, `types` is an error and `baseModels` matches nothing."""
         bases = dict.fromkeys(name for base in query.bases for name in spellings(base, "civitai"))
@@ -52,13 +45,11 @@ class CivitAI:
             "cursor": cursor,
         }
         answer = table(self._session.json("/api/v1/models", {k: v for k, v in params.items() if v is not None}))
-        items, metadata = answer.get("items"), table(answer.get("metadata"))
-        if not isinstance(items, list):
-            raise BadAnswer("CivitAI answered without a list of models. Try again in a minute.", hub=self.name)
+        items = self._session.read_list(answer.get("items"), "models")
         now = datetime.now(UTC)
         loras = [lora for item in tables(items) if (lora := parse.lora(item, self._web, now)) is not None]
         # Only a missing nextCursor is the end: a page of a text search may be empty. It may be a number.
-        following = text(metadata.get("nextCursor"))
+        following = text(table(answer.get("metadata")).get("nextCursor"))
         ends = following == cursor or is_past(query, (lora.updated_at for lora in loras))
         return Page(
             hub=self.name,
@@ -110,9 +101,7 @@ class CivitAI:
             # Without them `meta` is null, or one deeper.
             "withMeta": "true", "flatMeta": "true",
         }  # fmt: skip
-        items = table(self._session.json("/api/v1/images", params)).get("items")
-        if not isinstance(items, list):
-            raise BadAnswer("CivitAI answered without a list of images. Try again in a minute.", hub=self.name)
+        items = self._session.read_list(table(self._session.json("/api/v1/images", params)).get("items"), "images")
         return tuple(found for item in tables(items) if (found := parse.community_image(item)) is not None)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:

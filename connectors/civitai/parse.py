@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.claims import base_models, card, kind, license, nsfw, trigger_words
+from connectors.claims import base_models, card, content, license, trigger_words
 from connectors.claims.trigger_words import card_claims
 from connectors.http.errors import early_access_note
 from connectors.http.json_fields import (
@@ -62,7 +62,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     found = (_version(ref, version, f"modelVersions[{i}].", now) for i, version in listed)
     versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
-    level = nsfw.lora_level(model, [example.nsfw for version in versions for example in version.examples])
+    level = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
@@ -80,7 +80,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         tags=_tags(model.get("tags")),
         access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *availability.claims(), *nsfw.civitai_claims(level, model)),
+        claims=(*_lora_claims(model), *availability.claims(), *content.level_claims(level, model)),
     )
     return keep_permitted(found_lora)
 
@@ -116,14 +116,14 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
     first = next(iter(tables(model.get("modelVersions"))), {})
     title, model_type = text(model.get("name")) or "", str(model.get("type"))
     return (
-        *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
-        *kind.poi_claims(model.get("poi")),
+        *content.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
+        *content.poi_claims(model.get("poi")),
         *(
             Claim(field=field, value=value, source="hub", where=name)
             for name, field in _MARKS.items()
             if isinstance(value := model.get(name), bool)
         ),
-        *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
+        *content.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model),
         # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
@@ -307,7 +307,7 @@ def _example(image: Table) -> Example | None:
     return Example(
         url=url,
         prompt=text(meta.get("prompt"), 20_000),
-        nsfw=nsfw.image_level(image.get("nsfwLevel"), image.get("nsfw")),
+        nsfw=content.image_level(image.get("nsfwLevel"), image.get("nsfw")),
         params={**{key: value for key, value in plain.items() if value is not None}, **lora_params(meta)},
         video=image.get("type") == "video" or url.endswith((".mp4", ".webm")),
         width=_side(image.get("width")),

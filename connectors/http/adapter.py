@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -326,17 +326,6 @@ TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
 _SECONDS_BETWEEN_CHECKS = 0.1
 
 
-class Response(Protocol):
-    """What requests and httpx have in common."""
-
-    status_code: int
-
-    def close(self) -> None: ...
-
-
-_Response = TypeVar("_Response", bound=Response)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
     """`tries` in a row without progress. Waits double from `first` seconds; a hub may ask for at most `longest`.
@@ -358,17 +347,13 @@ class RetryPolicy:
             return None
         return max(self.first * (1 << (failures - 1)), requested)
 
-    def send(self, request: Callable[[], _Response], errors: tuple[type[Exception], ...] = ()) -> _Response:
-        """The first response without a transient status, else the last one. `errors` are tried again like statuses."""
+    def send(self, request: Callable[[], requests.Response]) -> requests.Response:
+        """The first response without a transient status, else the last one."""
         for attempt in range(1, self.tries):
-            try:
-                response = request()
-            except errors:
-                pass
-            else:
-                if response.status_code not in TRANSIENT_STATUSES:
-                    return response
-                response.close()
+            response = request()
+            if response.status_code not in TRANSIENT_STATUSES:
+                return response
+            response.close()
             self.pause(self.first * (1 << (attempt - 1)))
         return request()
 

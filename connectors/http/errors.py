@@ -6,13 +6,13 @@ Its table is connectors/refusals.toml.
 import pkgutil
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -24,14 +24,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors import errors
 from connectors.claims import read_tables
-from connectors.errors import (
-    BadAnswer,
-    HubDown,
-    HubUiError,
-    KeyRequired,
-    NotWeights,
-    RateLimited,
-)
+from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotWeights, RateLimited
 from connectors.http.adapter import NotAllowedError
 from connectors.http.json_fields import Table, count, moment, overfull, table
 from connectors.registry import HUBS, Origin
@@ -45,18 +38,13 @@ _LONGEST_DETAIL = 600
 # Seconds. A wrong clock can ask for years.
 LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
+# Where Hugging Face says in words what its X-Error-Code means.
+_MESSAGE = "X-Error-Message"
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
 
-class Answer(Protocol):
-    """The answer of any HTTP library."""
-
-    @property
-    def status_code(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+Answer = requests.Response | httpx2.Response
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +73,8 @@ def _read_class(_kind: type, name: str) -> Any:
 
 REFUSALS = msgspec.convert(read_tables("refusals.toml"), dict[str, tuple[Row, ...]], dec_hook=_read_class)
 _KEY = REFUSALS["any"][0].message
-# Narrow classes first: GatedRepoError is a RepositoryNotFoundError.
-_OF_HUGGING_FACE = (*REFUSALS["huggingface"], *REFUSALS["huggingface_hub"])
+# Narrow classes first: LocalEntryNotFoundError is an EntryNotFoundError.
+_OF_HUGGING_FACE = (*REFUSALS["huggingface_hub"], *REFUSALS["huggingface"])
 _RAISED_BY_HUGGING_FACE: tuple[type[Exception], ...] = (
     *(kind for row in _OF_HUGGING_FACE for kind in row.raised),
     *(hf.HfHubHTTPError, hf.FileMetadataError, hf.XetDownloadError),
@@ -98,13 +86,15 @@ def hub_label(hub: Origin | None) -> str:
     return HUBS[hub].label if hub in HUBS else "The server"
 
 
-def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body: Table | None = None) -> HubUiError:
-    """The error that a refusal means. `body` is its JSON, `what` the thing that was asked for."""
-    body = body or {}
+def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> HubUiError:
+    """The error that a refusal means. `what` is the thing that was asked for."""
+    # huggingface_hub may not have read it.
+    body = error_body(answer) if isinstance(answer, requests.Response) else {}
     detail = detail_of(body)
     wait = retry_after(answer, detail)
     wait = None if wait is None else min(wait, LONGEST_WAIT)
-    text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
+    said = (*(body.get(key, "") for key in ("title", "message", "detail", "error")), answer.headers.get(_MESSAGE, ""))
+    text = "\n".join(str(each)[:_LONGEST_DETAIL] for each in said)
     until, now = moment(body.get("deadline")), datetime.now(UTC)
     # An address that a person gave may be any hub's.
     rows = chain.from_iterable(REFUSALS.get(name, ()) for name in ((hub,) if hub else ("huggingface", "civitai")))
@@ -121,8 +111,9 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
 
 
-def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
-    return KeyRequired(_KEY.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub)
+def key_required(hub: Origin | None) -> KeyRequired:
+    message = _KEY.format(label=hub_label(hub), what="this file", key=_key_advice(hub), detail="")
+    return KeyRequired(message.strip(), hub=hub)
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
@@ -130,7 +121,7 @@ def download_error(response: requests.Response, hub: Origin | None, *, redirecte
     if not response.ok:
         if response.status_code == 403 and redirected:
             return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
-        return status_error(response, hub, what="this file", body=error_body(response))
+        return status_error(response, hub, what="this file")
     if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
         return None
     url = urlsplit(response.url)

@@ -47,10 +47,9 @@ class Range:
     start: int = 0
     stop: int | None = None
     validator: str | None = None
-    whole: bool = False
 
     def headers(self, offset: int) -> dict[str, str]:
-        if self.whole or (self.start == 0 and self.stop is None):
+        if self.start == 0 and self.stop is None:
             return {}
         last = "" if self.stop is None else str(offset + self.stop - 1)
         condition = {"If-Range": self.validator} if self.validator else {}
@@ -168,7 +167,7 @@ class RangedSource:
 
     def fetch(self, http: requests.Session, *, most: int, seconds: float | None = None) -> bytes:
         """The whole of a small file. Raises BadAnswer for one of more than `most` bytes."""
-        answer = self.open(http, Range(whole=True))
+        answer = self.open(http, Range())
         with answer.response:
             data = self.read(answer, most + 1, seconds=seconds)
         if len(data) > most:

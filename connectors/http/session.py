@@ -10,7 +10,7 @@ from urllib3.util import Retry
 
 from connectors.errors import AccessError, BadAnswer, KeyRequired
 from connectors.http import adapter
-from connectors.http.errors import UNREADABLE, connection_error, error_body, status_error
+from connectors.http.errors import UNREADABLE, connection_error, status_error
 from connectors.http.json_fields import overfull, table, text
 from connectors.registry import HUBS, HubName
 
@@ -26,9 +26,12 @@ class Endpoint:
     """Where a hub answers, and the key for it among `keys`, which may change. The key is never part of `repr`."""
 
     hub: HubName
-    label: str
     url: str
     keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def label(self) -> str:
+        return HUBS[self.hub].label
 
     @property
     def token(self) -> str | None:
@@ -58,9 +61,11 @@ class Session:
         token = self.endpoint.token if is_own else None
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def json(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> Any:
+    def json(self, path: str, params: Params = None, **extra: Any) -> Any:
         """The JSON answer. `path` is below the endpoint, always: no answer of a hub can send us elsewhere."""
-        response = self.send(path, params, method=method, **extra)
+        return self.read_json(self.send(path, params, **extra))
+
+    def read_json(self, response: requests.Response) -> Any:
         try:
             if not overfull(response.content):
                 return response.json()
@@ -68,15 +73,17 @@ class Session:
             raise self._bad_answer("answered with something that is not JSON. Try again in a minute.") from error
         raise self._bad_answer("answered with more than a list of LoRAs can hold. Try again in a minute.")
 
-    def send(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> requests.Response:
-        """The whole answer, its status checked and its size capped."""
+    def send(
+        self, path: str, params: Params = None, *, method: str = "GET", what: str = "this", **extra: Any
+    ) -> requests.Response:
+        """The whole answer, its status checked and its size capped. `what` is asked for, in the words of a refusal."""
         try:
             response = self._follow(method, self.endpoint.url.rstrip("/") + path, params=params, **extra)
             adapter.read_capped(response, MAX_JSON_BYTES)
         except requests.RequestException as error:
             raise connection_error(error, self.endpoint.hub, url=self.endpoint.url) from error
         if not response.ok:
-            raise status_error(response, self.endpoint.hub, body=error_body(response))
+            raise status_error(response, self.endpoint.hub, what=what)
         return response
 
     def target(self, path: str, params: Params = None) -> str | None:
@@ -85,7 +92,7 @@ class Session:
             with self._request("GET", self.endpoint.url.rstrip("/") + path, params=params) as response:
                 if not response.ok:
                     adapter.read_capped(response, MAX_JSON_BYTES)
-                    raise status_error(response, self.endpoint.hub, what="this file", body=error_body(response))
+                    raise status_error(response, self.endpoint.hub, what="this file")
                 location = response.headers.get("Location") if response.is_redirect else None
                 return self._join(response.url, location) if location else None
         except requests.RequestException as error:
@@ -121,8 +128,25 @@ class Session:
         except ValueError as error:
             raise self._bad_answer("sends this to a place that is no web address. Try again in a minute.") from error
 
+    def read_list(self, value: object, what: str) -> list[Any]:
+        """`value`, which the hub gave as a list of so many."""
+        if not isinstance(value, list):
+            raise self._bad_answer(f"answered without a list of {what}. Try again in a minute.")
+        return value
+
     def _bad_answer(self, what: str) -> BadAnswer:
         return BadAnswer(f"{self.endpoint.label} {what}", hub=self.endpoint.hub)
+
+
+class HubClient:
+    """What the connectors of all hubs have: a name, a label and a session."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.name = endpoint.hub
+        self.label = endpoint.label
+        self._web = endpoint.url.rstrip("/")
+        self._session = Session(endpoint)
 
 
 def account_name(endpoint: Endpoint, key: str) -> str:

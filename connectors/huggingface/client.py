@@ -1,29 +1,23 @@
-"""Hugging Face, through huggingface_hub's public interface. The hub's unit is a repo at a commit."""
+"""Hugging Face. The hub's unit is a repo at a commit; its files are for huggingface_hub to fetch."""
 
 import re
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import httpx2
-from huggingface_hub import ModelInfo, get_hf_file_metadata, get_session, hf_hub_url
-
-# Public by the documentation, though not exported for type checkers.
-from huggingface_hub.utils import (  # type: ignore[attr-defined]
-    build_hf_headers,
-    hf_raise_for_status,
-)
+import requests
+from huggingface_hub import ModelInfo, get_hf_file_metadata, is_offline_mode
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HubDownload, filter_loras, is_past, pin
 from connectors.errors import BadAnswer, Gated, NotFound
-from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, RetryPolicy, same_site
-from connectors.http.errors import map_huggingface_errors
-from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
-from connectors.http.session import MAX_JSON_BYTES, Endpoint
+from connectors.http.adapter import READ_SECONDS
+from connectors.http.errors import huggingface_error, map_huggingface_errors
+from connectors.http.json_fields import address, sha256, tables, text, texts
+from connectors.http.session import HubClient, Params
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora, Version
@@ -48,11 +42,8 @@ _EXPAND = (
     "tags",
 )
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "lastModified"}
-_TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 _COMMIT = re.compile("[0-9a-f]{40}")
 _MAX_CARD = 1024 * 1024
-_MAX_REDIRECTS = 5
-_TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,13 +54,7 @@ class _List:
     base: str | None = None
 
 
-class HuggingFace:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.name = endpoint.hub
-        self.label = endpoint.label
-        self._web = endpoint.url.rstrip("/")
-
+class HuggingFace(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """One page of the hub's list.
 
@@ -115,11 +100,8 @@ class HuggingFace:
             ("limit", str(min(query.limit, MAX_LIMIT))),
             *(("expand", name) for name in _EXPAND),
         ]
-        with map_huggingface_errors("its list of models"):
-            response = self._get("/api/models", params)
-            items = None if overfull(response.content) else response.json()
-        if not isinstance(items, list):
-            raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
+        response = self._get("/api/models", params, what="its list of models")
+        items = self._session.read_list(self._session.read_json(response), "models")
         # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
         following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
         cursor = f"{place + 1}" if place + 1 < len(lists) else None
@@ -133,27 +115,28 @@ class HuggingFace:
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""
         revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
+        # The request of HfApi.model_info(files_metadata=True), which would read an answer of any size.
+        answer = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"}, what=ref.id)
+        data = self._session.read_json(answer)
         with map_huggingface_errors(ref.id):
-            # The request of HfApi.model_info(files_metadata=True), which would read an answer of any size.
-            response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"})
-            info = ModelInfo(**response.json())  # type: ignore[no-untyped-call]
+            info = ModelInfo(**data)  # type: ignore[no-untyped-call]
             has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
-        card = None
-        with suppress(NotFound, Gated), map_huggingface_errors(f"card of {ref.id}"):
-            if has_card:
-                url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
-                card = self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
-        with map_huggingface_errors(f"card of {ref.id}"):
+            card = self._card(info) if has_card else None
             return parse.lora(info, self._web, card)
+
+    def _card(self, info: ModelInfo) -> str | None:
+        """None where it is gone, or only for those who have access."""
+        with suppress(NotFound, Gated):
+            answer = self._get(f"/{info.id}/resolve/{text(info.sha) or 'main'}/README.md", what=f"card of {info.id}")
+            return answer.content.decode(errors="replace")[:_MAX_CARD]
+        return None
 
     def history(self, ref: Ref) -> tuple[Version, ...]:
         """The newest commits of the repo, with their titles and dates, newest first; their files are not listed."""
-        with map_huggingface_errors(f"history of {ref.id}"):
-            # HfApi.list_repo_commits would read all pages.
-            response = self._get(f"/api/models/{ref.id}/commits/main", {"limit": str(MAX_COMMITS)})
-            items = None if overfull(response.content) else response.json()
-        if not isinstance(items, list):
-            raise BadAnswer("Hugging Face answered without a list of commits. Try again.", hub=self.name)
+        # HfApi.list_repo_commits would read all pages.
+        path = f"/api/models/{ref.id}/commits/main"
+        answer = self._get(path, {"limit": str(MAX_COMMITS)}, what=f"history of {ref.id}")
+        items = self._session.read_list(self._session.read_json(answer), "commits")
         return tuple(
             Version(
                 ref=ref.lora.at(commit),
@@ -168,69 +151,20 @@ class HuggingFace:
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""
         place = self.locate(lora.pin(ref) if lora else pin(self, ref))
-        url = hf_hub_url(place.repo, place.path, revision=place.commit, endpoint=self._web)
-        with map_huggingface_errors(f"{place.repo}/{place.path}"):
-            found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        with map_huggingface_errors(f"{place.ref.id}/{place.path}"):
+            found = get_hf_file_metadata(place.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
         return replace(place, size=found.size, sha256=sha256(found.etag))
 
     def locate(self, ref: Ref) -> HubDownload:
         if ref.file is None:
             raise NotFound(f"Hugging Face lists no weight file of {ref.id} at this commit.", hub=self.name)
-        return HubDownload(
-            ref=ref,
-            name=ref.file.rpartition("/")[2],
-            endpoint=self._web,
-            repo=ref.id,
-            commit=ref.version or "",
-            path=ref.file,
-            token=self.endpoint.token,
-        )
+        return HubDownload(ref=ref, endpoint=self._web, token=self.endpoint.token)
 
-    def _get(self, path: str, params: Table | Iterable[tuple[str, str]]) -> httpx2.Response:
-        """The whole answer, its status checked, its size capped. Redirects are followed within the hub's own site."""
-        url = httpx2.URL(self._web + path, params=httpx2.QueryParams(params))  # type: ignore[arg-type]
-        for _ in range(_MAX_REDIRECTS):
-            response = self._send(url)
-            if not response.has_redirect_location:
-                hf_raise_for_status(response)
-                return response
-            following = response.url.join(response.headers["Location"])
-            if not same_site(str(url), str(following)):
-                raise BadAnswer(
-                    f"Hugging Face sends this to another address ({str(following)[:200]}). If that is the hub's new "
-                    "one, set it as HF_ENDPOINT.",
-                    hub=self.name,
-                )
-            url = following
-        raise httpx2.TooManyRedirects("the hub sends this request in circles")
-
-    def _send(self, url: httpx2.URL) -> httpx2.Response:
-        """One answer, with retries. huggingface_hub's http_backoff would read bodies of any size."""
-        # False, not None: huggingface_hub must not send a key that it finds on this computer.
-        headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
-
-        def send() -> httpx2.Response:
-            with get_session().stream(
-                "GET", url, headers=headers, follow_redirects=False, timeout=READ_SECONDS
-            ) as answer:
-                return _read_capped(answer)
-
-        return RetryPolicy(tries=3).send(send, _TRANSIENT)
-
-
-def _read_capped(answer: httpx2.Response) -> httpx2.Response:
-    """Reads the body up to a limit; a longer one is cut off and so invalid JSON. A redirect's body is not read."""
-    body, deadline = bytearray(), time.monotonic() + ANSWER_SECONDS
-    for chunk in () if answer.has_redirect_location else answer.iter_bytes():
-        body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            break
-        if time.monotonic() > deadline:
-            raise httpx2.ReadTimeout("the answer took too long", request=answer.request)
-    # The body is decoded by now.
-    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _TRANSPORT_HEADERS]
-    return httpx2.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)
+    def _get(self, path: str, params: Params = None, *, what: str) -> requests.Response:
+        if is_offline_mode():
+            raise huggingface_error(OfflineModeIsEnabled(), what)
+        return self._session.send(path, params, what=what)
 
 
 def _lists(query: Query) -> tuple[_List, ...]:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urljoin
 from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
-from connectors.claims import card, kind, license, nsfw, read_wording, trigger_words
+from connectors.claims import card, content, license, read_wording, trigger_words
 from connectors.claims.card import disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
@@ -44,8 +44,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
     words = ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
     said = ((info.id, "repo name"), *words, *((prompt, "card front matter: widget") for prompt in prompts))
-    mature = nsfw.text_claims(tags, said)
-    level = nsfw.level_of(mature)
+    mature = content.mature_claims(tags, said)
+    level = content.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
     of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
@@ -145,9 +145,9 @@ def _claims(
     return (
         *words,
         *card.scale_claims(body, "card"),
-        *kind.kind_claims(tags, "tags", titles, "repo name and first heading"),
-        *kind.word_claims(chosen),
-        *kind.prompt_claims(prompts, chosen, "card front matter: widget"),
+        *content.kind_claims(tags, "tags", titles, "repo name and first heading"),
+        *content.word_claims(chosen),
+        *content.prompt_claims(prompts, chosen, "card front matter: widget"),
         *license.huggingface_claims(front, tags),
     )
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from connectors.connector import Download, HttpDownload, filter_loras, is_past
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound
 from connectors.http.json_fields import Table, address, table, tables, text
-from connectors.http.session import Endpoint, Session
+from connectors.http.session import HubClient
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -17,14 +17,7 @@ _MAX_FOUND = 50
 _API_HOST, _WEB = "api.replicate.com", "https://replicate.com"
 
 
-class Replicate:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.name = endpoint.hub
-        self.label = endpoint.label
-        self._origin = endpoint.url.rstrip("/")
-        self._session = Session(endpoint)
-
+class Replicate(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._need_key()
         models, following = self._list(query, cursor)
@@ -67,7 +60,7 @@ class Replicate:
 
     def locate(self, ref: Ref) -> Download:
         name = f"{ref.id.rpartition('/')[2]}.safetensors"
-        web = _WEB if urlsplit(self._origin).hostname == _API_HOST else self._origin
+        web = _WEB if urlsplit(self._web).hostname == _API_HOST else self._web
         url = f"{web}/{ref.id}/versions/{ref.version}/_weights"
         return HttpDownload(ref=ref, name=name, url=url, headers=self._session.auth(url), in_tar=True)
 
@@ -95,9 +88,8 @@ class Replicate:
 
     def _page(self, answer: object) -> tuple[tuple[Table, ...], str | None]:
         page = table(answer)
-        if not isinstance(page.get("results"), list):
-            raise BadAnswer("Replicate answered without a list of models. Try again in a minute.", hub=self.name)
+        models = self._session.read_list(page.get("results"), "models")
         # A `next` link that leads to another host ends the list.
         following = urlsplit(address(page.get("next")) or "")
-        is_own = following[:2] == urlsplit(self._origin)[:2]
-        return tables(page["results"]), following.query or None if is_own else None
+        is_own = following[:2] == urlsplit(self._web)[:2]
+        return tables(models), following.query or None if is_own else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.claims import kind, license, nsfw, read_tables, read_wording, trigger_words
+from connectors.claims import content, license, read_tables, read_wording, trigger_words
 from connectors.claims.base_models import architecture_of, base_claims, find_base_name, identify
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
@@ -126,8 +126,8 @@ def lora(data: Table) -> Lora | None:
     ref = Ref(hub="replicate", id=model.id)
     prompt = text(model.example.get("prompt")) or ""
     said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
-    mature = nsfw.text_claims((), said)
-    level = nsfw.level_of(mature)
+    mature = content.mature_claims((), said)
+    level = content.level_of(mature)
     access: Access = "open" if has_weights(model) else "generation-only"
     version = None
     if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
@@ -226,9 +226,9 @@ def _fine_tune_claims(model: Model) -> Iterator[Claim]:
     words = (*card_claims(model.about, "description"), *hints)
     chosen = best(words, "trigger_words") or ()
     yield from words
-    yield from kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
-    yield from kind.word_claims(chosen)
-    yield from kind.prompt_claims(texts(model.example.get("prompt")), chosen, f"{where}.prompt")
+    yield from content.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
+    yield from content.word_claims(chosen)
+    yield from content.prompt_claims(texts(model.example.get("prompt")), chosen, f"{where}.prompt")
     # The strength of the example is the author's choice, or the trainer's default.
     scales = ((name, number(model.example.get(name))) for name in ("lora_scale", "lora_strength"))
     for name, scale in scales:

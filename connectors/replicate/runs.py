@@ -29,6 +29,8 @@ _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
 _LOGS_READ = 20_000
+# Between two questions about a run.
+_FIRST_SECONDS, _GROWTH = 0.5, 1.25
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
 
@@ -53,28 +55,15 @@ class Run:
         return self.status not in UNDER_WAY
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PollInterval:
-    """Seconds between two questions about a run: they grow from `first` to `most`."""
-
-    first: float = 0.5
-    most: float = 3.0
-    growth: float = 1.25
-
-    def after(self, seconds: float) -> float:
-        return min(max(seconds, self.first) * self.growth, self.most)
-
-
 OnProgress = Callable[[Run], None]
 IsCancelled = Callable[[], bool]
 
 
 class Runs:
-    def __init__(
-        self, endpoint: Endpoint, *, poll: PollInterval | None = None, retry: RetryPolicy | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, *, most_seconds: float = 3.0, retry: RetryPolicy | None = None) -> None:
+        """`most_seconds` are those between two questions about a run."""
         self.endpoint = endpoint
-        self._poll = poll or PollInterval()
+        self._most_seconds = most_seconds
         self._retry = retry or RetryPolicy(tries=6, first=1.0, longest=600.0)
         self._session = Session(endpoint)
         self._no_retry = Session(endpoint, retries=0)
@@ -140,7 +129,7 @@ class Runs:
         stale: bool = False,
     ) -> Run:
         """Waits until the run is over, reporting each state but a `stale` one. Cancelling returns it as cancelled."""
-        pause, failures = 0.0 if stale else self._poll.first, 0
+        pause, failures = 0.0 if stale else min(_FIRST_SECONDS, self._most_seconds), 0
         while not run.over:
             if on_progress is not None and pause:
                 on_progress(run)
@@ -149,7 +138,7 @@ class Runs:
                 return replace(self.cancel(run), status="canceled")
             try:
                 run, failures = self.get(run.kind, run.id), 0
-                pause = self._poll.after(pause)
+                pause = min(max(pause, _FIRST_SECONDS) * _GROWTH, self._most_seconds)
             except (NetworkError, RateLimited) as error:
                 failures += 1
                 seconds = self._retry.wait(failures, error)

@@ -4,11 +4,13 @@ The format: https://github.com/huggingface/safetensors (README, "Format"). Every
 parsed by msgspec straight into typed tensors, and whatever that leaves in doubt is parsed again, slowly and strictly.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 import msgspec
@@ -150,6 +152,16 @@ def header_length(head: bytes) -> int:
             f"The header claims {length} bytes; at most {MAX_HEADER_BYTES} are read, and no LoRA needs as many."
         )
     return length
+
+
+def tensors_sha256(path: Path) -> str | None:
+    """The SHA-256 of what follows the header, None where nothing does. Raises NotWeights or BadHeader."""
+    with path.open("rb") as file:
+        start = 8 + header_length(file.read(9))
+        if path.stat().st_size <= start:
+            return None
+        file.seek(start)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse(raw: bytes, size: int | None = None) -> Header:

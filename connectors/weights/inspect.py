@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from tarfile import BLOCKSIZE
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
-from connectors.connector import Download, HttpDownload, HubDownload
+from connectors.connector import Download, over_http
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import HttpReader, RangedSource
@@ -24,6 +24,11 @@ from connectors.weights.tar import TarMember, is_tar
 _READ_AS = 4
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
+# FACTS of the contracts: names and order are stable.
+_FACTS = (
+    "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
+    "scale", "text_encoder", "control", "tensors", "size", "trigger_words", "bytes_read", "requests", "warnings",
+)  # fmt: skip
 _RETRY = RetryPolicy(tries=3, first=0.1)
 
 
@@ -37,17 +42,16 @@ class Facts:
     requests: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """FACTS of the contracts: names and order are stable."""
-        facts = self.adapter.to_json()
-        trigger_words, warnings = facts.pop("trigger_words"), facts.pop("warnings")
-        return {
-            **facts,
+        facts = self.adapter
+        own = {
+            "ranks": {str(rank): layers for rank, layers in facts.ranks.items()},
             "size": self.size,
-            "trigger_words": trigger_words,
+            "trigger_words": list(facts.trigger_words),
             "bytes_read": self.bytes_read,
             "requests": self.requests,
-            "warnings": warnings,
+            "warnings": list(facts.remarks),
         }
+        return {name: own[name] if name in own else getattr(facts, name) for name in _FACTS}
 
     def encode(self) -> str:
         """Everything but the cost, claims included, as text that `decode_facts` reads."""
@@ -104,20 +108,12 @@ def inspect_url(url: str) -> Facts:
 
 
 def inspect_download(download: Download) -> Facts:
-    if isinstance(download, HubDownload):
-        source = RangedSource(
-            f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}",
-            headers={"Authorization": f"Bearer {download.token}"} if download.token else {},
-            hub=download.ref.hub,
-            retry=_RETRY,
-        )
-    else:
-        source = RangedSource.of(download, retry=_RETRY)
-        # Whoever knows another address than the lasting one has asked the hub for it.
-        source.requests = 1 if download.source not in (None, download.url) else 0
+    found = over_http(download)
+    source = RangedSource.of(found, retry=_RETRY)
+    # Whoever knows another address than the lasting one has asked the hub for it.
+    source.requests = 1 if found.source not in (None, found.url) else 0
     with file_http() as http:
-        reader = HttpReader(http, source)
-        return _facts(reader, in_tar=isinstance(download, HttpDownload) and download.in_tar)
+        return _facts(HttpReader(http, source), in_tar=found.in_tar)
 
 
 def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool) -> Facts:

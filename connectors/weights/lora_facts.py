@@ -8,7 +8,6 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from connectors.claims.base_models import architecture_label, architecture_labels
 from connectors.http.json_fields import autov3, text
@@ -21,10 +20,6 @@ from connectors.weights.training_metadata import Metadata
 # The bytes of the file from one place up to another.
 ReadBytes = Callable[[int, int], bytes]
 _TENSORS = "tensor names and shapes"
-_JSON_FIELDS = (
-    "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
-    "scale", "text_encoder", "control", "tensors", "trigger_words", "warnings",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,16 +69,6 @@ class LoraFacts:
     def remarks(self) -> tuple[str, ...]:
         """The doubt, then the warnings."""
         return (*filter(None, (self.doubt,)), *self.warnings)
-
-    def to_json(self) -> dict[str, Any]:
-        """The part of FACTS (see DESIGN's contracts) that is about the adapter."""
-        values = {name: getattr(self, name) for name in _JSON_FIELDS}
-        return {
-            **values,
-            "ranks": {str(rank): layers for rank, layers in self.ranks.items()},
-            "trigger_words": list(self.trigger_words),
-            "warnings": list(self.remarks),
-        }
 
 
 def read(header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:

@@ -20,11 +20,9 @@ from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
-from hub_ui.catalog import index_facets
-from hub_ui.catalog.changes import change, decode, pieces, read, rewrite
+from hub_ui.catalog.changes import change, decode, pieces, read
 from hub_ui.catalog.index import Index, IndexState
-from hub_ui.catalog.index_facets import Found
-from hub_ui.catalog.index_search import page, values, with_rings
+from hub_ui.catalog.index_search import Found, page, start_counting, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Listing, Plan, facets, plan
 from hub_ui.catalog.similar import Similar, alike, is_about
@@ -121,28 +119,22 @@ class Catalog(Store):
 
     def mark_removed(self, ref: Ref) -> None:
         """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
-        known = self._known(ref)
-        if known is None:
+        lora = self._known(ref)
+        if lora is None:
             return
-        with self.writing() as writing:
-            [stored] = writing.stored([known.ref]).values()
-            lora = read(stored.document) or known
-            if ref.version is None:
-                lora = replace(lora, access="removed")
-            else:
-                versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
-                lora = replace(lora, versions=tuple(versions))
-            writing.put([rewrite(lora, stored)])
+        if ref.version is None:
+            lora = replace(lora, access="removed")
+        else:
+            versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
+            lora = replace(lora, versions=tuple(versions))
+        # For everybody, whoever asked.
+        Catalog.add(self, [lora])
 
     def withhold(self, refs: Iterable[Ref]) -> None:
         """Its hub says now that nobody is to be shown it: of what was known only that is kept."""
         mark = Claim(field="minor", value=True, source="hub", where="minor")
         known = filter(None, map(self._known, refs))
         self.add([Lora(ref=lora.ref, title="", url=lora.url, nsfw="explicit", claims=(mark,)) for lora in known])
-
-    def homes(self, ref: Ref) -> tuple[Ref, ...]:
-        """The other LoRAs on the same card as this one (see homes.py)."""
-        return tuple(home for home in self.refs_on_card(ref) if home != ref.lora)
 
     def also_on(self, ref: Ref) -> tuple[Record, ...]:
         """LoRAs with the same creator and title on other hubs, with other bytes."""
@@ -199,7 +191,7 @@ class Catalog(Store):
         counted = (state, replace(ringed, sort="relevance", limit=1))
         with self._listed_lock:
             counts = self._counts.get(counted)
-        counting = None if counts else index_facets.start(searcher, ringed, self._executor)
+        counting = None if counts else start_counting(searcher, ringed, self._executor)
         ids, rings = page(searcher, ringed)
         total, found = counts or (counting() if counting else (0, {}))
         corrected = ringed.rings.corrected if ringed.rings else ""
@@ -235,10 +227,9 @@ class Catalog(Store):
             if number in cards and (reason != "same subject" or is_about(row, cards[number].title))
         )
 
-    def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
+    def complete_value(self, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
-        start = fold_name(prefix)
-        return self._index.ask(self, lambda _, searcher: values(searcher, field, start, limit=limit))
+        return self._index.ask(self, lambda _, searcher: values(searcher, field, fold_name(prefix)))
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

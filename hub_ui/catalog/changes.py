@@ -149,33 +149,25 @@ def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, i
     """
     lora = keep_permitted(lora)
     document = encode(lora)
-    if stored is None:
-        return _change(lora, document, None, None, found_by)
-    if document != stored.document and (known := read(stored.document)) is not None:
+    known: Lora | None = None
+    if stored is not None and document == stored.document:
+        known = lora
+    elif stored is not None and (known := read(stored.document)) is not None:
         # Only the two together may tell that it is withheld.
         lora = keep_permitted(merge(lora, known) if is_older else merge(known, lora))
         # Parameters of an image may come in another order, which says nothing.
         document = stored.document if lora == known else encode(lora)
-    else:
-        known = lora if document == stored.document else None
-    if document == stored.document and not found_by:
+    is_same = stored is not None and document == stored.document
+    if is_same and not found_by:
         return None
-    found = _change(lora, document, stored, known, found_by)
-    return None if document == stored.document and found.row.found == stored.found else found
-
-
-def rewrite(lora: Lora, stored: Stored) -> Change:
-    """Replaces what is stored, whatever it says."""
-    return _change(lora, encode(lora), stored, read(stored.document), ())
-
-
-def _change(lora: Lora, document: str, stored: Stored | None, known: Lora | None, found_by: Sequence[str]) -> Change:
     row, names = row_and_spellings(lora)
-    before = split_found(stored.found) if stored else []
+    before = stored.found if stored else ""
     if before or found_by:
         texts = [getattr(row, name) for name in TEXTS]
-        missing = (piece for piece in (*before, *found_by) if not any(piece in text for text in texts))
-        row = replace(row, found=join_found(missing))
+        said = (*split_found(before), *found_by)
+        row = replace(row, found=join_found(piece for piece in said if not any(piece in text for text in texts)))
+    if is_same and row.found == before:
+        return None
     return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from connectors.connector import Connector
 from connectors.errors import AccessError, HubUiError, NotFound, Withheld
 from connectors.http.adapter import TRANSIENT_ERRORS, Attempts, RetryPolicy
+from connectors.http.json_fields import moment
 from connectors.query import Page, Query, Range
 from connectors.ref import HubName
 from connectors.registry import HUBS
@@ -97,7 +98,7 @@ class Place:
 
     def after(self, page: Page, run: str) -> Self:
         """At the page that follows. The times are the hub's, so that a wrong clock here costs nothing."""
-        times = [time for lora in page.loras if (time := _time(lora.updated_at)) is not None]
+        times = [time for lora in page.loras if (time := moment(lora.updated_at)) is not None]
         newest = max((*times, *([self.newest] if self.newest else [])), default=None)
         if page.cursor is not None:
             return replace(self, newest=newest, cursor=page.cursor)
@@ -175,9 +176,7 @@ class HubCrawl:
         self._update(ended=True, waits="", seconds=time.monotonic() - self._start)
 
     def _read_list(self) -> None:
-        # A crawl back to a time of its own says nothing of what the usual one has read.
-        kind = "crawl since" if self.options.since else "crawl"
-        key = " ".join((kind, self.source.connector.name, self.source.address, *sorted(self.options.bases)))
+        key = _key(self.source.connector.name, self.source.address, self.options)
         place = _read_place(self.catalog.state(key))
         if place.run == self.run_name and place.began is None:
             # This run was ended while it read other hubs.
@@ -278,7 +277,7 @@ class Crawl:
         self, sources: Sequence[Source], catalog: Catalog, options: CrawlOptions, policy: RetryPolicy = POLICY
     ) -> None:
         now, unfinished = datetime.now(UTC), catalog.state(_RUN)
-        began = _time(unfinished)
+        began = moment(unfinished)
         name = unfinished if unfinished and began and now - began < OVERLAP else now.isoformat()
         catalog.put_state(_RUN, name)
         self._catalog = catalog
@@ -309,6 +308,16 @@ class Crawl:
         self._catalog.put_state(_RUN, "")
 
 
+def was_read(catalog: Catalog, hub: HubName, address: str) -> bool:
+    """Whether a crawl has read the whole list of a hub."""
+    return _read_place(catalog.state(_key(hub, address, CrawlOptions()))).complete is not None
+
+
+def _key(hub: HubName, address: str, options: CrawlOptions) -> str:
+    """A crawl back to a time of its own says nothing of what the usual one has read."""
+    return " ".join(("crawl since" if options.since else "crawl", hub, address, *sorted(options.bases)))
+
+
 def _read_place(stored: str | None) -> Place:
     """The first place again for what can't be read: nothing is lost but time."""
     try:
@@ -319,17 +328,9 @@ def _read_place(stored: str | None) -> Place:
 
 def _fraction(page: Page, place: Place) -> float:
     """How far back in time the page is, of the time that the crawl goes back from its newest LoRA."""
-    times = [time for lora in page.loras if (time := _time(lora.updated_at)) is not None]
+    times = [time for lora in page.loras if (time := moment(lora.updated_at)) is not None]
     if not times:
         return 0.0
     newest = max(filter(None, (*times, place.newest)))
     whole = newest - (place.since or FIRST_LORAS)
     return max(0.0, min(1.0, (newest - min(times)) / whole)) if whole else 1.0
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text[:19]) if text else None
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found else None

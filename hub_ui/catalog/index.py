@@ -16,7 +16,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -28,8 +28,10 @@ from uuid import uuid4
 
 import msgspec
 import tantivy
+from tantivy import FieldType, Occur
 
 from connectors.errors import HubUiError
+from connectors.query import Range
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
 from hub_ui.catalog.row import NAMES as ROW_NAMES
@@ -40,7 +42,7 @@ from hub_ui.catalog.store import Store
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
 # is rebuilt.
-FORMAT = " ".join(("8", *FACETS, *FILTERS))
+FORMAT = " ".join(("9", *FACETS, *FILTERS))
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
 # The fields of words. `short` has the title, the words and the tags, `any` all texts, and `own` all but what a hub
@@ -48,26 +50,27 @@ GROUPS = "\x1d"
 FIELDS = ("title", "short", "own", "any")
 # In the field "has".
 FOUND = "found"
-# What is counted together: level, rank and kind.
-PROFILE = ("levels", "rank", "kind")
 # Columns of names without end, and the fields that have the names: too many LoRAs have a combination of their own, and
 # numbers are counted several times faster than names.
 NAMES = {f"{key}_number": key for key, field in FILTERS.items() if field.facet and field.facet.most}
-# The other columns that are counted, and the facets that they have: of texts, and of steps of numbers.
+# The other columns that are counted, and the facets that they have: of texts, and of numbers, some by their steps.
 TEXTS = {
     f"all_{column.name}": column.name
     for key, field in FILTERS.items()
     if key not in NAMES.values()
     for column in field.columns
-    if column.name in FACETS and column.name not in PROFILE
+    if column.name in FACETS
 }
-STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name not in PROFILE}
+STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name != "rank"}
+COUNTED_NUMBERS = {"rank": "rank", "nsfw": "levels", **STEPS}
 # The columns with few values, whose filters many rows answer alike, and the others.
-_FEW_COLUMNS = (*TEXTS.values(), "kind")
+_FEW_COLUMNS = tuple(TEXTS.values())
 _MANY_COLUMNS = [name for name in ROW_NAMES if name not in _FEW_COLUMNS]
 _FEW = {key: field for key, field in FILTERS.items() if field.columns[0].name in _FEW_COLUMNS}
 _MANY = {key: field for key, field in FILTERS.items() if key not in _FEW}
 _JSON = msgspec.json.Encoder()
+# More than any number of a row.
+_MOST = 2**40
 
 
 @cache
@@ -80,13 +83,13 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=is_stored)
     for name in NAMES:
         builder.add_unsigned_field(name, indexed=True, fast=True)
-    for name in ("profile", *TEXTS):
+    for name in TEXTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level", "listed"):
         builder.add_unsigned_field(name, indexed=True)
     # Its terms are what a changed row is deleted by, and those of unsigned fields can't be named.
     builder.add_integer_field("id", indexed=True, fast=True)
-    for name in (*STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
+    for name in ("nsfw", *STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
         builder.add_unsigned_field(name, fast=True)
     return builder.build()
 
@@ -119,20 +122,78 @@ def document(row_id: int, columns: Mapping[str, Any]) -> str:
     last = tie(refs[0])
     for sort, (name, bits) in ORDERS.items():
         values[f"by_{sort}"] = order_key(columns[name], bits, last)
-    alike = _alike(columns["nsfw"], columns["rank"], columns["groups"], *[columns[name] for name in _FEW_COLUMNS])
+    alike = _alike(columns["nsfw"], columns["groups"], *[columns[name] for name in _FEW_COLUMNS])
     return alike + _JSON.encode(values).decode()[1:]
 
 
 @lru_cache(maxsize=20_000)
-def _alike(nsfw: int, rank: int | None, groups: str, *columns: str | None) -> str:
+def _alike(nsfw: int, groups: str, *columns: str | None) -> str:
     """What many rows have alike: the beginning of a document."""
     names = names_from(dict(zip(_FEW_COLUMNS, columns, strict=True)), _FEW_COLUMNS)
     values: dict[str, Any] = {key: row_terms(field, names) for key, field in _FEW.items()}
     values |= {column: SEPARATOR.join(names[name]) for column, name in TEXTS.items()}
     values["all_keys"] = SEPARATOR.join((*names["keys"], GROUPS, *split(groups)))
-    values["profile"] = SEPARATOR.join((str(nsfw), "" if rank is None else str(rank), *(names["kind"][:1] or ("",))))
+    values["nsfw"] = nsfw + 1
     values["listed"] = list(range(nsfw, len(NSFW_LEVELS)))
     return _JSON.encode(values).decode()[:-1] + ","
+
+
+def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    # `count` is missing from tantivy's type stub.
+    found: Any = searcher.search(query, 1, True)
+    return int(found.count)
+
+
+def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
+    if open_end:
+        # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
+        return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
+    if len(words) == 1:
+        return term(field, words[0])
+    return tantivy.Query.phrase_query(schema(), field, list(words))
+
+
+def number_in(name: str, range: Range) -> tantivy.Query:
+    """Columns hold one more than the number, and 0 for none."""
+    least = max(range.least or 0, 0) + 1
+    most = _MOST if range.most is None else min(range.most, _MOST) + 1
+    if most < least:
+        return tantivy.Query.empty_query()
+    return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
+
+
+def scored(query: tantivy.Query, points: int) -> tantivy.Query:
+    """What it finds has so many points: in a score, 24 bits are exact."""
+    return tantivy.Query.const_score_query(query, float(points))
+
+
+def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
+    if not values:
+        return tantivy.Query.empty_query()
+    if len(values) == 1:
+        return term(name, next(iter(values)))
+    return tantivy.Query.term_set_query(schema(), name, list(values))
+
+
+def term(name: str, value: str | int) -> tantivy.Query:
+    return tantivy.Query.term_query(schema(), name, value, "basic")
+
+
+def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
+    """With none of `none`."""
+    if len(queries) == 1 and not none:
+        return queries[0]
+    if not queries:
+        return tantivy.Query.all_query()
+    parts = [(Occur.Must, query) for query in queries]
+    return tantivy.Query.boolean_query([*parts, *((Occur.MustNot, query) for query in none)])
+
+
+def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """Of no queries, nothing."""
+    if len(queries) == 1:
+        return queries[0]
+    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
 
 
 _LOG = logging.getLogger(__name__)

@@ -1,37 +1,68 @@
-"""A plan as queries of Tantivy.
+"""A plan as queries of Tantivy: its page, and its facets.
 
 Order comes from order keys (see search.py) in columns of the index. For relevance, few LoRAs are put in order here, by
 all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
 is full: for a common word the first one fills it.
+
+Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, takewhile
+from threading import Lock
 from typing import Any, get_args
 
 import tantivy
-from tantivy import FieldType, Occur, Order
+from cachetools import LRUCache, cached
+from tantivy import Occur, Order
 
-from connectors.query import BY_KEY, Range
+from connectors.query import BY_KEY
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
-from hub_ui.catalog.index import FOUND, schema
+from hub_ui.catalog.index import (
+    COUNTED_NUMBERS,
+    FOUND,
+    GROUPS,
+    NAMES,
+    TEXTS,
+    all_of,
+    any_of,
+    any_of_values,
+    number_in,
+    number_of,
+    phrase,
+    scored,
+    term,
+)
 from hub_ui.catalog.rings import Ring, Rings, Unit
-from hub_ui.catalog.search import PLACES, Place, Plan, RingStart, filter_terms, merit_of, most_first
+from hub_ui.catalog.row import SEPARATOR
+from hub_ui.catalog.search import (
+    FACETS,
+    FILTERS,
+    MOST_COUNTED,
+    PLACES,
+    Condition,
+    Place,
+    Plan,
+    RingStart,
+    filter_terms,
+    merit_of,
+    most_first,
+    number_of_name,
+)
 
 # Names that are counted before the most frequent are offered.
-_MOST_NAMES = 64
-# What a page's order is made of here, not by the index: of one ring, and of several.
-_MOST_SORTED = 2_000
-_MOST_OF_RINGS = 4 * rings.MOST
+_MOST_NAMES, _MOST_OFFERED = 64, 8
+# What a page's order is made of here, not by the index.
+_MOST_SORTED = 4 * rings.MOST
 # Of a word that so many have, those that may be listed are not counted.
 _MANY = 2 * rings.MOST
 # More than any evidence is worth.
 _RING_WORTH = 1 << 15
 KINDS: tuple[str, ...] = get_args(Kind)
-# More than any number of a row.
-_MOST = 2**40
 
 
 def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
@@ -67,13 +98,9 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
         return ids[:limit], starts
     starts = tuple(_ring_start(plan, ring, 0) for ring in (plan.rings.rings if plan.rings else ()))
     found: list[tantivy.DocAddress] = []
-    for number, query in enumerate(_queries_in_order(plan)):
+    for query in _queries_in_order(plan):
         if len(found) >= limit:
             break
-        # A filter may leave few: to put those in order here takes less than asking all the classes. Of a common word
-        # the whole titles and the titles have filled the page.
-        if number == 2 and (few := _few(searcher, plan)) is not None:
-            return few[:limit], starts
         hits = searcher.search(query, limit - len(found), False, f"by_{plan.sort}", 0, Order.Desc).hits
         found += (address for _, address in hits)
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
@@ -84,36 +111,35 @@ def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
     return RingStart(start=start, asked=asked, held=ring.least, has_typos=ring.has_typos)
 
 
-def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
-    """All that a query with words finds in the order of classes; None for many. A score is the worth of a place."""
-    worth = [relevance.place_worth(place) for place in range(len(PLACES))]
-    places = [
-        scored(_words_query(plan, place), more - less)
-        for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
-    ]
-    matches = (Occur.Must, scored(query_of(plan), 0))
-    query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in places)])
-    hits = searcher.search(query, _MOST_SORTED + 1, False).hits
-    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
-
-
 def _by_evidence(
     searcher: tantivy.Searcher, plan: Plan, wanted: Rings
 ) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
-    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence."""
+    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence.
+
+    Within a ring the evidence and the worth of the level decide, among equals relevance.
+    """
     steps = wanted.rings
     worth = [
         scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * (len(steps) - n)) for n, ring in enumerate(steps)
     ]
     parts = [(Occur.Must, scored(query_of(plan), 0)), (Occur.Should, _best_of(worth))]
     parts += [(Occur.Should, each) for each in _evidence(plan)]
-    hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_OF_RINGS, False).hits
-    ids = _by_score(searcher, hits)
-    sizes = [0] * len(steps)
-    for score, _ in hits:
-        sizes[len(steps) - int(score) // _RING_WORTH] += 1
-    starts = [(sum(sizes[:n]), ring) for n, ring in enumerate(steps) if sizes[n]]
-    return ids, tuple(_ring_start(plan, ring, start) for start, ring in starts)
+    hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_SORTED, False).hits
+    found = [address for _, address in hits]
+    keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
+    ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
+    ordered = sorted(
+        (
+            len(steps) - int(score) // _RING_WORTH,
+            -score - relevance.level_worth(relevance.level(merit_of(key))),
+            -key,
+            id,
+        )
+        for (score, _), key, id in zip(hits, keys, ids, strict=True)
+    )
+    sizes = Counter(ring for ring, *_ in ordered)
+    starts = [(sum(sizes[before] for before in range(n)), ring) for n, ring in enumerate(steps) if sizes[n]]
+    return tuple(id for *_, id in ordered), tuple(_ring_start(plan, ring, start) for start, ring in starts)
 
 
 def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
@@ -154,19 +180,7 @@ def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
 
 
-def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
-    """Row ids by their score and the worth of their level, equals by relevance. No level leads over a ring."""
-    found = [address for _, address in hits]
-    keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
-    ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
-    ordered = sorted(
-        (-(int(score) // _RING_WORTH), -score - relevance.level_worth(relevance.level(merit_of(key))), -key, id)
-        for (score, _), key, id in zip(hits, keys, ids, strict=True)
-    )
-    return tuple(id for *_, id in ordered)
-
-
-def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+def values(searcher: tantivy.Searcher, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
     """Names that begin with `prefix`, and how many LoRAs a filter by each finds, most frequent first. A base model that
     goes by several of them is named once, by its id.
 
@@ -178,7 +192,7 @@ def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -
     names = dict.fromkeys(read(name) for name, _ in listed if not name.startswith("="))
     asked = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
     counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in asked.items()}
-    return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:limit]
+    return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:_MOST_OFFERED]
 
 
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
@@ -194,12 +208,6 @@ def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
             parts.append(any_of([term("level", level) for level in levels]))
         # Each place takes in the ones before it.
         yield all_of(parts, none=[_words_query(plan, PLACES[number - 1])] if number else ())
-
-
-def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
-    # `count` is missing from tantivy's type stub.
-    found: Any = searcher.search(query, 1, True)
-    return int(found.count)
 
 
 def query_of(plan: Plan) -> tantivy.Query:
@@ -257,53 +265,119 @@ def _unit_query(unit: Unit, field: str, has_typos: bool, open_end: bool) -> tant
     return any_of([*queries, phrase(field, unit.typed, open_end=True)] if open_end else queries)
 
 
-def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
-    if open_end:
-        # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
-        return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
-    if len(words) == 1:
-        return term(field, words[0])
-    return tantivy.Query.phrase_query(schema(), field, list(words))
+# Of a column: more than there are combinations of base models, and licence names.
+_MAX_BUCKETS = 10_000
+# Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
+# enough to count them all; how many times as frequent a name must be as what may be missed.
+_FIRST = (300, 1_000)
+_FEW_NAMES = 20_000
+_FAR = 8
+_MOST_KNOWN = 20_000
+
+_Buckets = Sequence[Mapping[str, Any]]
+Found = dict[str, dict[Any, int]]
+# The facet of each column.
+_FACET_OF: Mapping[str, str] = {
+    **TEXTS,
+    **COUNTED_NUMBERS,
+    **{column: FILTERS[key].columns[-1].name for column, key in NAMES.items()},
+}
 
 
-def number_in(name: str, range: Range) -> tantivy.Query:
-    """Columns hold one more than the number, and 0 for none."""
-    least = max(range.least or 0, 0) + 1
-    most = _MOST if range.most is None else min(range.most, _MOST) + 1
-    if most < least:
-        return tantivy.Query.empty_query()
-    return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
+def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """What one text or number of a column has, each with the facet that it counts for."""
+    if column in COUNTED_NUMBERS:
+        return [(COUNTED_NUMBERS[column], int(value) - 1)] if value else []
+    facet, (names, _, groups) = TEXTS[column], str(value).partition(GROUPS)
+    found = [(facet, name) for name in names.split(SEPARATOR) if name]
+    return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
 
 
-def scored(query: tantivy.Query, points: int) -> tantivy.Query:
-    """What it finds has so many points: in a score, 24 bits are exact."""
-    return tantivy.Query.const_score_query(query, float(points))
+def start_counting(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], tuple[int, Found]]:
+    """Begins to count; what is returned waits for the end, and has the total and the count of each value of a facet."""
+    used = plan.conditions()
+    columns: dict[tuple[Condition | None, bool], list[str]] = {}
+    for column, facet in _FACET_OF.items():
+        ignored = FACETS[facet]
+        # Of a large answer tags take as long as all the rest, so they have a thread of their own.
+        is_alone = facet == "tags" and used <= {"nsfw"}
+        columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
+    passes = [
+        executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
+        for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
+    ]
+    marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
+    marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
+
+    def counts() -> tuple[int, Found]:
+        found: Found = {}
+        for done in passes:
+            found |= done.result()
+        counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
+        # Each LoRA has one level.
+        total = sum(number for level, number in counted["levels"].items() if level <= plan.nsfw)
+        return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
+
+    return counts
 
 
-def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
-    if not values:
-        return tantivy.Query.empty_query()
-    if len(values) == 1:
-        return term(name, next(iter(values)))
-    return tantivy.Query.term_set_query(schema(), name, list(values))
+def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
+    """All columns in one go over the rows."""
+    facets: Found = {}
+    for column, found in _terms(searcher, query, columns).items():
+        if column in NAMES:
+            facet = _FACET_OF[column]
+            facets[facet] = _most(searcher, query, column, MOST_COUNTED, found)
+            continue
+        for bucket in found["buckets"]:
+            for facet, value in _values(column, bucket["key"]):
+                counts = facets.setdefault(facet, {})
+                counts[value] = counts.get(value, 0) + bucket["doc_count"]
+    return facets
 
 
-def term(name: str, value: str | int) -> tantivy.Query:
-    return tantivy.Query.term_query(schema(), name, value, "basic")
+def _most(
+    searcher: tantivy.Searcher, query: tantivy.Query, column: str, most: int, found: Mapping[str, Any]
+) -> dict[str, int]:
+    """The most frequent names, and how many have each.
+
+    Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
+    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
+    as they are not too many, all are counted.
+    """
+    buckets: _Buckets = found["buckets"]
+    if found["sum_other_doc_count"]:
+        least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
+        missed = found["doc_count_error_upper_bound"] or 0
+        if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
+            # Only equals need more than the first ones.
+            top = _FEW_NAMES if least == last else _FIRST[0]
+            buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
+        elif missed * _FAR > least:
+            likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
+            # Not a set: its preparation takes as long as all the rest.
+            among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
+            buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
+            buckets = [bucket for bucket in buckets if bucket["key"] in likely]
+    least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
+    kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
+    numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:most]
+    return {_name(searcher, column, number): -count for count, number in numbers}
 
 
-def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
-    """With none of `none`."""
-    if len(queries) == 1 and not none:
-        return queries[0]
-    if not queries:
-        return tantivy.Query.all_query()
-    parts = [(Occur.Must, query) for query in queries]
-    return tantivy.Query.boolean_query([*parts, *((Occur.MustNot, query) for query in none)])
+@cached(LRUCache(_MOST_KNOWN), key=lambda searcher, column, number: (column, number), lock=Lock())
+def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
+    """From one of the LoRAs that have it."""
+    [(_, address)] = searcher.search(scored(term(column, number), 1), 1, False).hits
+    names = searcher.doc(address).get_all(NAMES[column])
+    return next(str(name) for name in names if number_of_name(name) == number)
 
 
-def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    """Of no queries, nothing."""
-    if len(queries) == 1:
-        return queries[0]
-    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
+def _terms(
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], most: tuple[int, int] = _FIRST
+) -> dict[str, Any]:
+    sizes = {name: most if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
+    asked = {
+        name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
+    }
+    return searcher.aggregate(query, asked)

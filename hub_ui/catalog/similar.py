@@ -18,7 +18,7 @@ from tantivy import Occur
 from connectors.claims import base_models
 from connectors.query import Range
 from connectors.record import Record
-from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_in, phrase, scored, term
+from hub_ui.catalog.index import all_of, any_of, any_of_values, number_in, phrase, scored, term
 from hub_ui.catalog.rings import WORDS, is_around
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ import msgspec
 import zstandard
 
 from connectors.errors import BadSnapshot, HubUiError, NotFound
+from connectors.http.json_fields import moment
 from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
@@ -231,8 +231,5 @@ def _is_sound(lora: Lora) -> bool:
 
 def _newest(loras: Sequence[Lora]) -> datetime:
     """No hub has listed them now, nor to this computer: what is known is as old as the newest of them."""
-    times = [datetime.fromtimestamp(0, UTC)]
-    for lora in loras:
-        with suppress(ValueError):
-            times.append(datetime.fromisoformat((lora.updated_at or "")[:19]).replace(tzinfo=UTC))
-    return min(max(times), datetime.now(UTC))
+    times = filter(None, (moment(lora.updated_at) for lora in loras))
+    return min(max(times, default=datetime.fromtimestamp(0, UTC)), datetime.now(UTC))

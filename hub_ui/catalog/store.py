@@ -161,12 +161,13 @@ class Store:
             for hub, hub_id, removed, *values in each_of(connection, sql, named.values(), after):
                 yield named[hub, hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
 
-    def refs_on_card(self, ref: Ref) -> list[Ref]:
-        """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
+    def homes(self, ref: Ref) -> tuple[Ref, ...]:
+        """The other LoRAs on the same card as this one (see homes.py), the lead first."""
         with self._reading() as connection:
             found = connection.execute("SELECT lead FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
             homes = _homes(connection, found or ()).values()
-        return [Ref(hub=home.hub, id=home.hub_id) for home in next(iter(homes), ())]
+        refs = (Ref(hub=home.hub, id=home.hub_id) for home in next(iter(homes), ()))
+        return tuple(home for home in refs if home != ref.lora)
 
     def homes_of(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
         """The homes of the cards that these LoRAs lead, the lead first."""

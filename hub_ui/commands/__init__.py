@@ -27,10 +27,10 @@ from connectors.ref import Ref, is_bare
 from hub_ui import settings
 from hub_ui.format import size
 from hub_ui.generate.request import Step
-from hub_ui.library.download import Progress
 from hub_ui.library.file_names import DEFAULT
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Progress
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal, attributes
 

@@ -16,11 +16,11 @@ from hub_ui.documents import other_half
 from hub_ui.format import plural, size
 from hub_ui.library import sync
 from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
-from hub_ui.library.download import Meter
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
+from hub_ui.library.partial_file import Meter
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
 from hub_ui.used_loras import find_ref

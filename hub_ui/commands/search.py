@@ -23,6 +23,7 @@ from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import commands, documents, news, services, settings
 from hub_ui.catalog import similar as similarity
+from hub_ui.catalog.crawl import was_read
 from hub_ui.commands import (
     JsonOption,
     argument,
@@ -308,10 +309,12 @@ class Similar(JsonOption):
             # What was never seen its hub tells of, which enters it into the catalog.
             lora = built.catalog.find(ref) or built.lookup.get(ref)
             similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
+            is_read = any(was_read(built.catalog, *each) for each in built.settings.endpoints.items())
         results = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
         terminal.show({"results": results}, lambda: _print_similar(similar, terminal))
         if not similar:
-            terminal.note("The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.")
+            advice = "" if is_read else " yet. hub-ui crawl reads the hubs' lists into it"
+            terminal.note(f"The catalog has nothing similar{advice}.")
         return 0
 
 

@@ -66,7 +66,7 @@ class SpaceCommand(JsonOption):
         pushed = space_repo.push_space(
             api, self.name, found, files, private=self.private,
             hardware=self.hardware or (None if found else space_repo.ZERO_GPU),
-            variables={**space_repo.variables_of(content), **self._variables()},
+            variables={**{name: space_repo.NAMED[name] for name in content.named}, **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
         )  # fmt: skip
         document = {**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))}
@@ -113,8 +113,10 @@ class SpaceCommand(JsonOption):
         preload = space_repo.preload_lines([*(each for each in of_lock if each[0] in is_open), *of_bases])
         names = {*os.environ.keys() & set(self.secret or ()), *self._variables()}
         declared = space_repo.read_requirements(("postgres",) if "HUB_UI_DATABASE" in names else ())
+        named = {"HUB_UI_SHARED_LOCK": lockfile.dumps(entries).encode()} if self.lock else {}
         if self.snapshot is not None:
             snapshot.count(self.snapshot)
+            named["HUB_UI_SNAPSHOT"] = self.snapshot.read_bytes()
         return space_repo.SpaceContent(
             title=" ".join((self.title or "").split()) or self.name.partition("/")[2],
             version=version("hub-ui"),
@@ -123,8 +125,7 @@ class SpaceCommand(JsonOption):
             requirements=space_repo.pin_requirements(declared, zero_gpu=hardware.startswith("zero-")),
             preload=preload,
             models=tuple(dict.fromkeys(line.partition(" ")[0] for line in preload)),
-            lock=lockfile.dumps(entries).encode() if self.lock else None,
-            snapshot=self.snapshot.read_bytes() if self.snapshot else None,
+            named=named,
         )
 
 

@@ -17,13 +17,14 @@ from typing import Any
 from PIL.Image import Image
 
 from connectors.errors import HubUiError, PreviewError
+from hub_ui.generate.base_models.precision import NETWORKS
 from hub_ui.generate.caches import PromptCache, PromptRow, effect_key
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
 from hub_ui.generate.memory_plan import kind_of
-from hub_ui.generate.offload import free_parts
+from hub_ui.generate.offload import free_parts, is_offloaded
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
 from hub_ui.generate.previews import HostCopy, LatentPreviews, copy_to_host
 from hub_ui.generate.prompt_weights import chunk_count, encode_prompts, reads_emphasis, without_weights
@@ -286,7 +287,6 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
         context.checks.finish_latents()
 
 
-_NETWORKS = ("unet", "transformer", "transformer_2")
 _COMPILERS = ("g++", "clang++", "c++", "cl")
 COMPILED = "The network was compiled: its images may differ from those without --compile in a few pixels' last digits."
 ADDED = "It was not compiled: LoRAs with different weights share a batch, where they are added while the network runs."
@@ -316,8 +316,8 @@ def compiled_network(
     import torch
 
     networks = _networks(pipe)
-    is_offloaded = any(map(_is_offloaded, networks.values()))
-    said = ADDED if manager.hooked_components & networks.keys() else OFFLOADED if is_offloaded else COMPILED
+    moves = any(map(is_offloaded, networks.values()))
+    said = ADDED if manager.hooked_components & networks.keys() else OFFLOADED if moves else COMPILED
     with ExitStack() as stack:
         for network in networks.values() if said == COMPILED else ():
             for block in _blocks(network):
@@ -328,7 +328,7 @@ def compiled_network(
 
 
 def _networks(pipe: Any) -> dict[str, Any]:
-    return {name: part for name in _NETWORKS if (part := getattr(pipe, name, None)) is not None}
+    return {name: part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None}
 
 
 def attention_of(pipe: Any) -> str:
@@ -342,14 +342,6 @@ def attention_of(pipe: Any) -> str:
     modules = (module for network in _networks(pipe).values() for module in network.modules())
     knows_others = any(hasattr(getattr(module, "processor", None), "_attention_backend") for module in modules)
     return name if knows_others and name != "native" else ""
-
-
-def _is_offloaded(network: Any) -> bool:
-    """Whether accelerate or diffusers move its weights while it runs."""
-    registries = (getattr(module, "_diffusers_hook", None) for module in network.modules())
-    return hasattr(network, "_hf_hook") or any(
-        registry is not None and registry.get_hook("group_offloading") is not None for registry in registries
-    )
 
 
 def _blocks(network: Any) -> list[Any]:

@@ -160,10 +160,8 @@ _MAKERS: Mapping[str, Callable[[Image.Image, Path | None], tuple[Image.Image, li
 
 def _find_model(kind: str, cache: Path | None) -> Path:
     helper = HELPERS[kind]
-    repo = RepoCache(helper.repo, cache)
-    for folder in map(repo.snapshot, repo.commits()):
-        if (folder / "model.safetensors").is_file():
-            return folder
+    if folder := RepoCache(helper.repo, cache).folder_with("model.safetensors"):
+        return folder
     raise PreviewError(
         _(
             "A {kind} image is made by {label} ({megabytes} MB, {license}), which is not on this disk. Fetch "

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.repo_layout import count_parameters
+from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import OffloadLevel
+from hub_ui.generate.memory_plan import OffloadLevel, latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _, ngettext
@@ -24,8 +24,6 @@ _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
 # Operations for each weight and each 16 x 16 pixel square: networks with coarser grids need fewer.
 _OPERATIONS = {"StableDiffusion": 0.7, "Kolors": 0.7, "": 1.2}
-# The network's share of a repo's bytes, without the text encoders.
-_SHARE_OF_NETWORK = 0.7
 # The networks' throughput relative to large matrix products.
 _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
@@ -124,7 +122,7 @@ def estimate_time(
     """`load`: the base is not in memory yet."""
     seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
-        seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
+        seconds += sum(2 * model.parameters for model in model_sizes(spec).values()) / _LOADED_A_SECOND
     time_ = ngettext("{time} for {n} image on this {device}", "{time} for {n} images on this {device}", images).format(
         time=format_duration(seconds), n=images, device=device.label
     )
@@ -157,11 +155,10 @@ def spill_note(step: float, expected: Timing, device: Device, level: OffloadLeve
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
     """The timing without any measurement on this device."""
-    squares = settings.width * settings.height / 256 * max(1, math.ceil(settings.frames / 4))
+    squares = settings.width * settings.height / 256 * latent_frames(settings.frames)
     factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
     runs = family(spec.pipeline).runs(settings.guidance)
-    network = count_parameters(Path(spec.source), "unet", "transformer") or spec.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
-    step = runs * factor * network * squares / (speed * _EFFICIENCY)
+    step = runs * factor * network_parameters(spec) * squares / (speed * _EFFICIENCY)
     return Timing(step=step, rest=2 * step, is_guess=True)
 
 

@@ -94,8 +94,8 @@ def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, dis
 def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
     """The error for memory that ran out while a base was loaded."""
     return PreviewError(
-        f"{spec.label} takes about {required_memory(spec) / _GIGABYTE:.0f} GB of memory, and this {device.label} ran "
-        f"out of it while it was loaded. {_advice(spec)}"
+        f"{spec.label} takes about {_gigabytes(required_memory(spec))} of memory, and this {device.label} ran out of "
+        f"it while it was loaded. {_advice(spec)}"
     )
 
 
@@ -105,8 +105,8 @@ def _gigabytes(size: int) -> str:
 
 def _advice(spec: PipelineSpec) -> str:
     if smaller := smaller_bases(spec):
-        gigabytes = required_memory(smaller[0]) / _GIGABYTE
-        return f"Choose {smaller[0].label}, which takes {gigabytes:.0f} GB, or close other programs."
+        taken = _gigabytes(required_memory(smaller[0]))
+        return f"Choose {smaller[0].label}, which takes {taken}, or close other programs."
     return "Close other programs, run it on a computer with more memory, or on Replicate."
 
 

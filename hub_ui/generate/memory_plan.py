@@ -181,10 +181,14 @@ def footprint(
     )
 
 
+def network_parameters(spec: PipelineSpec) -> int:
+    """Those of the largest of its networks."""
+    return max((model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS), default=0)
+
+
 def usual_loras(spec: PipelineSpec) -> int:
     """The bytes that the files of LoRAs for the base usually have, in half precision."""
-    networks = [model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS]
-    return round(max(networks, default=0) * 2 * _USUAL_LORA)
+    return round(network_parameters(spec) * 2 * _USUAL_LORA)
 
 
 def _of_computer(

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from hub_ui.generate.lora.parameters import GROUP_OFFLOADING, hook_of
 from hub_ui.generate.memory import Device, available_memory, disk_folder, is_out_of_memory, pinned_bytes
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, is_autoencoder
 
@@ -35,7 +36,7 @@ _FOLDER = "hub-ui-offload-"
 # image.
 _PIECE = 512
 # Names of diffusers' hooks.
-_GROUP_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
+_GROUP_HOOKS = (GROUP_OFFLOADING, "layer_execution_tracker", "lazy_prefetch_group_offloading")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,9 +166,10 @@ def remove_offloading(pipe: Any) -> None:
         for group in _groups(part):
             if group.offload_to_disk_path is not None:
                 _read_back(group)
-        for registry in _registries(part):
-            for name in filter(registry.get_hook, _GROUP_HOOKS):
-                registry.remove_hook(name, recurse=False)
+        for module in part.modules():
+            for name in _GROUP_HOOKS:
+                if hook_of(module, name) is not None:
+                    module._diffusers_hook.remove_hook(name, recurse=False)
         _call(part, "_delete_offload_folder")
         if hasattr(part, "_hf_hook"):
             remove_hook_from_module(part, recurse=True)
@@ -238,15 +240,15 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             group.onload_device = device.name
 
 
-def _registries(part: Any) -> list[Any]:
-    """Those of diffusers' hooks, of all its modules."""
-    return [module._diffusers_hook for module in part.modules() if hasattr(module, "_diffusers_hook")]
-
-
 def _groups(part: Any) -> list[Any]:
     """diffusers' groups of modules that are offloaded together."""
-    hooks = (registry.get_hook(_GROUP_HOOKS[0]) for registry in _registries(part))
+    hooks = (hook_of(module, GROUP_OFFLOADING) for module in part.modules())
     return [hook.group for hook in hooks if hook is not None]
+
+
+def is_offloaded(network: Any) -> bool:
+    """Whether accelerate or diffusers move its weights while it runs."""
+    return hasattr(network, "_hf_hook") or bool(_groups(network))
 
 
 def _untie(part: Any) -> None:

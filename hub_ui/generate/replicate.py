@@ -22,7 +22,7 @@ from connectors.http.session import Endpoint
 from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot, takes_loras
-from connectors.replicate.runs import PollInterval, Run, Runs
+from connectors.replicate.runs import Run, Runs
 from hub_ui.generate.base_models import base_by_id, check_substitution
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.prompt_weights import without_weights
@@ -134,10 +134,10 @@ class ReplicateBackend:
         endpoint: Endpoint,
         *,
         access: Callable[[Ref], Access] | None = None,
-        poll: PollInterval | None = None,
+        most_seconds: float = 3.0,
         retry: RetryPolicy | None = None,
     ) -> None:
-        self._runs = Runs(endpoint, poll=poll, retry=retry)
+        self._runs = Runs(endpoint, most_seconds=most_seconds, retry=retry)
         self._access: Callable[[Ref], Access] = access or (lambda _ref: "open")
 
     def prepare(self) -> None:

@@ -11,9 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import hf_hub_url
-
-from connectors.connector import Connector, Download, HttpDownload
+from connectors.connector import Connector, Download, HttpDownload, over_http
 from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFound
 from connectors.guard import without_guard
 from connectors.query import Page, Query
@@ -70,6 +68,7 @@ class VisitorConnector:
             visitor.own.put_right(ref, right)
             if right == "visitor":
                 visitor.own.claim(ref)
+        # Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it.
         return over_http(found), right
 
     def locate(self, ref: Ref) -> Download:
@@ -133,15 +132,6 @@ class VisitorConnector:
                 continue
         with refusals_for_visitors(self.name), use_right(rights[-1]):
             return ask(rights[-1]), rights[-1]
-
-
-def over_http(found: Download) -> HttpDownload:
-    """Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it."""
-    if isinstance(found, HttpDownload):
-        return found
-    url = hf_hub_url(found.repo, found.path, revision=found.commit, endpoint=found.endpoint)
-    headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
-    return HttpDownload(ref=found.ref, name=found.name, url=url, headers=headers, size=found.size, sha256=found.sha256)
 
 
 @contextmanager

@@ -9,12 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
 from connectors.claims.resolve import record_of
-from connectors.connector import Download, HttpDownload
+from connectors.connector import Download, HttpDownload, over_http
 from connectors.errors import HubUiError, NetworkError, NotFound, RateLimited, UsageError
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
@@ -22,16 +21,15 @@ from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.downloads import Downloads, check_scan
-from hub_ui.hosting.connector import VisitorConnector, over_http, refusals_for_visitors
+from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.visitor import Visitor, current_visitor
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
-from hub_ui.library.download import Meter
-from hub_ui.library.download.partial_file import check_start
 from hub_ui.library.file_names import free_path, target
 from hub_ui.library.library import Locate, source_of
 from hub_ui.library.lockfile import Entry, entry_about
+from hub_ui.library.partial_file import Meter, check_start
 
 MOST_ENTRIES = 200
 
@@ -50,7 +48,6 @@ class SessionLibraries:
     """Any thread may call any method; each is about the present visitor. `shared` is the operator's lock."""
 
     shared: tuple[Entry, ...] = ()
-    _lists: WeakKeyDictionary[Visitor, dict[Ref, SessionEntry]] = field(default_factory=WeakKeyDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> tuple[SessionEntry, ...]:
@@ -92,7 +89,7 @@ class SessionLibraries:
 
     def _own(self) -> dict[Ref, SessionEntry]:
         visitor = current_visitor()
-        return {} if visitor is None else self._lists.setdefault(visitor, {})
+        return {} if visitor is None else visitor.tried
 
 
 def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
@@ -178,6 +175,7 @@ class VisitorDownloads(Downloads):
         hub = self.lookup.connector(ref.hub)
         lora = self.lookup.get(ref)
         pinned = lora.pin(ref)
+        self.lookup.check_answers(ref)
         found = over_http(hub.download(pinned, lora))
         record = record_of(self.lookup.with_known_headers(lora), pinned)
         check_scan(record)
@@ -216,6 +214,7 @@ class VisitorDownloads(Downloads):
         A hub that does not answer has refused nobody: what it gave to anyone before comes from the cache then.
         """
         try:
+            self.lookup.check_answers(record.ref)
             found = over_http(locate())
             right = self.check_access(found.ref)
         except (NetworkError, RateLimited):
@@ -287,7 +286,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         return Delivery(name=name, size=size, path=path)
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
         source = RangedSource.of(found)
-        answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range(whole=True))
+        answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range())
         undo.callback(answer.response.close)
         told = answer.total if answer.total is not None else found.size
         size = downloads.cache.largest if told is None else told

@@ -26,7 +26,7 @@ PREFIX = "HUB_UI_LIMIT_"
 _NUMBER = re.compile(r"(\d{1,18})\s*(kB|MB|GB)?", re.ASCII)
 _UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BASE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_UNPRINTABLE = re.compile(r"[^ -~]")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 _PB = 10**15
@@ -99,7 +99,7 @@ class Limit:
         number = int(found[1]) * _UNITS[found[2] or ""] if found else -1
         if found is None or (found[2] and not self.takes_bytes) or not self.smallest <= number <= self.largest:
             raise UsageError(
-                f"{self.variable}={_printable(text)} is no whole number from {self.show(self.smallest)} to "
+                f"{self.variable}={printable(text)} is no whole number from {self.show(self.smallest)} to "
                 f"{self.show(self.largest)}. Write one, or unset it for {self.show(self.default)}."
             )
         return number
@@ -118,7 +118,7 @@ def read_limits(environ: Mapping[str, str]) -> Limits:
             continue
         if variable not in rows and variable != bases:
             raise UsageError(
-                f"{_printable(variable)} is no limit.{suggestion(variable, [*rows, bases])} Unset it, or write one of: "
+                f"{printable(variable)} is no limit.{suggestion(variable, [*rows, bases])} Unset it, or write one of: "
                 f"{', '.join([bases, *rows])}."
             )
         if not text.strip():
@@ -132,13 +132,14 @@ def _bases(text: str) -> frozenset[str]:
     wrong = next((name for name in names if not _BASE.fullmatch(name)), None)
     if wrong is not None:
         raise UsageError(
-            f"{PREFIX}BASES: {_printable(wrong)} names no base model. Write ids of docs/base-models.md with commas "
+            f"{PREFIX}BASES: {printable(wrong)} names no base model. Write ids of docs/base-models.md with commas "
             "between them, or unset it for all."
         )
     return frozenset(names)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What somebody wrote into a variable, as a message shows it."""
     return _UNPRINTABLE.sub("?", text)[:80]
 
 
@@ -157,55 +158,34 @@ class LimitReached(RateLimited):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What is counted: a limit of hosting/limits.py, and how it is said of a person and of an address."""
+    """What is counted: the name of a limit, and how it is said."""
 
     limit: str
-    person: tuple[str, str]
-    address: tuple[str, str]
+    words: tuple[str, str]
 
 
 RULES: Mapping[Use, Rule] = {
     "searches": Rule(
         limit="searches_per_minute",
-        person=N_plural("{most} search a minute a person.", "{most} searches a minute a person."),
-        address=N_plural(
-            "{most} search a minute for all people at one network address.",
-            "{most} searches a minute for all people at one network address.",
-        ),
+        words=N_plural("{most} search a minute {whose}.", "{most} searches a minute {whose}."),
     ),
     "opens": Rule(
         limit="opens_per_minute",
-        person=N_plural("{most} LoRA opened a minute a person.", "{most} LoRAs opened a minute a person."),
-        address=N_plural(
-            "{most} LoRA opened a minute for all people at one network address.",
-            "{most} LoRAs opened a minute for all people at one network address.",
-        ),
+        words=N_plural("{most} LoRA opened a minute {whose}.", "{most} LoRAs opened a minute {whose}."),
     ),
     "bytes": Rule(
         limit="download_bytes_per_hour",
-        person=N_plural("{most} downloaded an hour a person.", "{most} downloaded an hour a person."),
-        address=N_plural(
-            "{most} downloaded an hour for all people at one network address.",
-            "{most} downloaded an hour for all people at one network address.",
-        ),
+        words=N_plural("{most} downloaded an hour {whose}.", "{most} downloaded an hour {whose}."),
     ),
     "uploads": Rule(
         limit="upload_bytes_per_hour",
-        person=N_plural("{most} uploaded an hour a person.", "{most} uploaded an hour a person."),
-        address=N_plural(
-            "{most} uploaded an hour for all people at one network address.",
-            "{most} uploaded an hour for all people at one network address.",
-        ),
+        words=N_plural("{most} uploaded an hour {whose}.", "{most} uploaded an hour {whose}."),
     ),
     "images": Rule(
-        limit="images_per_hour",
-        person=N_plural("{most} image an hour a person.", "{most} images an hour a person."),
-        address=N_plural(
-            "{most} image an hour for all people at one network address.",
-            "{most} images an hour for all people at one network address.",
-        ),
+        limit="images_per_hour", words=N_plural("{most} image an hour {whose}.", "{most} images an hour {whose}.")
     ),
 }
+_PERSON, _ADDRESS = N_("a person"), N_("for all people at one network address")
 DUPLICATE = N_("Duplicate this Space to have it for yourself.")
 OWN_COMPUTER = N_("Run hub-ui on your own computer to have it for yourself.")
 
@@ -242,29 +222,29 @@ class Quotas:
             self._report(use)
             takes = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
             takes = takes.format(amount=_amount(use, amount))
-            raise UsageError(self._sentence(rule.person, use, most, takes))
+            raise UsageError(self._sentence(use, _PERSON, most, takes))
         with self._lock:
             now_used = {}
-            for kind, name, bound in self._keys(visitor, most):
-                used = self._used.get((use, kind, name), {})
+            for whose, name, bound in self._keys(visitor, most):
+                used = self._used.get((use, whose, name), {})
                 seconds = _wait(used, amount, bound, now, width)
                 if seconds > 0:
                     self._report(use)
-                    words = rule.person if kind == "person" else rule.address
                     then = _("This one in {time}.") if use in _IN_BYTES else _("The next one in {time}.")
                     then = then.format(time=format.duration(_round_up(seconds)))
-                    raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)
-                now_used[use, kind, name] = _add(used, amount, now, width)
+                    raise LimitReached(self._sentence(use, whose, bound, then), retry_after=seconds)
+                now_used[use, whose, name] = _add(used, amount, now, width)
             # What is refused is not kept, so that nobody is forgotten for it.
             self._used.update(now_used)
 
     def _keys(self, visitor: Visitor, most: int) -> list[tuple[str, str, int]]:
-        own = [("person", visitor.id, most)] if visitor.known or not visitor.address else []
-        address = [("address", visitor.address, most * self._limits.people_per_address)] if visitor.address else []
+        own = [(_PERSON, visitor.id, most)] if visitor.known or not visitor.address else []
+        address = [(_ADDRESS, visitor.address, most * self._limits.people_per_address)] if visitor.address else []
         return own + address
 
-    def _sentence(self, words: tuple[str, str], use: Use, most: int, then: str) -> str:
-        return format.sentences(ngettext(*words, most).format(most=_amount(use, most)), then, _(self._advice))
+    def _sentence(self, use: Use, whose: str, most: int, then: str) -> str:
+        said = ngettext(*RULES[use].words, most).format(most=_amount(use, most), whose=_(whose))
+        return format.sentences(said, then, _(self._advice))
 
 
 def _wait(used: _Used, amount: int, most: int, now: float, width: float) -> float:

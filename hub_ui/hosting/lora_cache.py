@@ -25,10 +25,8 @@ from connectors.errors import HubUiError, UsageError
 from connectors.http.ranges import Renew
 from hub_ui.i18n import N_, _
 from hub_ui.library.disk import Fetched, holds_bytes, move, replace_file
-from hub_ui.library.download import Meter
-from hub_ui.library.download import http as http_download
-from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
+from hub_ui.library.download import DownloadOptions, fetch
+from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile
 
 _LOG = logging.getLogger(__name__)
 # A file stays so long after its last use, since a generation with several LoRAs fetches one after the other.
@@ -227,7 +225,7 @@ class LoraCache:
         identity = DownloadIdentity(ref=name, address=name, sha256=download.sha256)
         part = PartialFile.open(self._own, self._own / f"{name}.part", self._own / f"{name}.json", identity)
         try:
-            fetched = http_download.fetch(download, part, meter, renew=renew, options=self._options)
+            fetched = fetch(download, part, meter, renew=renew, options=self._options)
             path = self._path(fetched.sha256, shared)
             with self._changed:
                 move(part.path, path)

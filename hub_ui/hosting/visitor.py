@@ -99,7 +99,7 @@ class Visitor:
 
     `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
     `can_sign_in`. `address` is that of their last request's network, empty if nothing tells it (see web/visitors.py).
-    Who is not `known` has brought no cookie of ours.
+    Who is not `known` has brought no cookie of ours. `tried` is their library (see downloads.SessionLibraries).
     """
 
     id: str = field(repr=False)
@@ -107,6 +107,7 @@ class Visitor:
     account: str = field(default="", repr=False)
     can_sign_in: bool = field(default=False, repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
+    tried: dict[Ref, Any] = field(default_factory=dict, repr=False)
     address: str = field(default="", repr=False)
     known: bool = field(default=True, repr=False)
 

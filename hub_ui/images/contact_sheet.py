@@ -3,7 +3,6 @@
 Their images can be cut out of them again, and a ranking can stand below.
 """
 
-import warnings
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from connectors.errors import UsageError
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
+from hub_ui.images.media_store import open_image
 from hub_ui.images.provenance import Tiles
 
 _PAPER, _INK = (250, 250, 248), (24, 24, 28)
@@ -24,7 +24,6 @@ _LEAST = 192
 # Of all images together: a larger file could not be opened again.
 _MOST_PIXELS = 40_000_000
 _LINES = 6
-BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_SHEET = N_("{name} is no sheet of a comparison that can be judged. Choose one that hub-ui saved.")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -70,11 +69,9 @@ def save(sheet: Image.Image, path: Path | BinaryIO, info: PngInfo) -> None:
 def open_sheet(path: Path) -> Image.Image:
     """Raises UsageError for what is no PNG, and for one of too many pixels."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG",)) as image:
-                return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, *BOMBS) as error:
+        with open_image(path, formats=("PNG",)) as image:
+            return image.convert("RGB")
+    except ValueError as error:
         raise UsageError(_(NO_SHEET).format(name=path.name)) from error
 
 

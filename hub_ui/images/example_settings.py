@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from connectors.claims import base_models
-from connectors.claims.nsfw import level_of, text_claims
+from connectors.claims.content import level_of, mature_claims
 from connectors.http.json_fields import number
 from connectors.record import Claim, Example, Version, within
 from connectors.ref import Ref
@@ -364,5 +364,5 @@ def _others(found: ExampleSettings, version: Version) -> Iterator[str]:
     for lora in found.others(version):
         if lora.version is not None and lora.name == lora.version:
             yield str(Ref(hub=version.ref.hub, id="", version=lora.version))
-        elif lora.name and within(level_of(text_claims((), [(lora.name, "name")])), "soft"):
+        elif lora.name and within(level_of(mature_claims((), [(lora.name, "name")])), "soft"):
             yield lora.name[:80]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from connectors.http.json_fields import Table, table, tables
-from hub_ui.images.infotext import LORA_HASHES, OTHER_PROGRAMS, Infotext, load_json, name_of, tag
+from hub_ui.images.infotext import LORA_HASHES, OTHER_PROGRAMS, Infotext, load_json, name_of, tag, weight_of
 
 Node: TypeAlias = dict[str, Any]
 Graph: TypeAlias = dict[str, Node]
@@ -226,11 +226,8 @@ def _text(value: object) -> str:
 
 
 def _number(value: object, otherwise: float = 1.0) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return otherwise
-    return number if -1000 < number < 1000 else otherwise
+    found = weight_of(value)
+    return otherwise if found is None else found
 
 
 def _list(value: object) -> list[Any]:

@@ -35,6 +35,7 @@ from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
+from hub_ui.images.media_store import open_image
 from hub_ui.images.provenance import Provenance, library_versions
 from hub_ui.library.disk import stamp
 
@@ -103,16 +104,13 @@ class History:
             self._save_thumbnail(name, result.images[-1].image)
         except OSError as error:
             self.remove(name)
-            raise HubUiError(
-                _("The image could not be kept in {folder}: {value}. Save it yourself.").format(
-                    folder=self._folder, value=error.strerror or error
-                )
-            ) from error
+            text = _("The image could not be kept in {folder}: {value}. Save it yourself.")
+            raise HubUiError(text.format(folder=self._folder, value=error.strerror or error)) from error
         for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
         return self.entry(name)
 
-    def entries(self, limit: int = _MOST) -> list[HistoryEntry]:
+    def entries(self) -> list[HistoryEntry]:
         """Newest first. What can't be read is skipped."""
         found: list[HistoryEntry] = []
         for name, paths in reversed(self._files().items()):
@@ -124,8 +122,6 @@ class History:
                     with self._lock:
                         self._read[name] = entry
                 found.append(entry)
-            if len(found) >= limit:
-                break
         return found
 
     def ids(self) -> tuple[str, ...]:
@@ -218,9 +214,9 @@ class History:
 def _read_picture(path: Path) -> GeneratedImage:
     """With all its frames, if it is a video; `image` is then the middle one."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             frames = tuple(frame.convert("RGB") for frame in ImageSequence.Iterator(image))
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except ValueError as error:
         raise UsageError(_("{name} can't be read as an image.").format(name=path.name)) from error
     return GeneratedImage(image=frames[len(frames) // 2], frames=frames if len(frames) > 1 else (), seconds=0.0)
 

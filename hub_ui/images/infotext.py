@@ -11,7 +11,6 @@ after the file's header, so edited metadata doesn't matter. CivitAI reads them (
 civitai/civitai), and `Civitai resources`, which contain version ids.
 """
 
-import hashlib
 import json
 import re
 import tomllib
@@ -21,7 +20,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from connectors.errors import HubUiError
 from connectors.http.json_fields import number, table, tables
+from connectors.weights.header import tensors_sha256
 from hub_ui.library.disk import stamp
 
 OTHER_PROGRAMS = tomllib.loads(Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8"))
@@ -33,7 +34,6 @@ RESOURCES = "Civitai resources"
 _SETTINGS = re.compile(r"Steps: ?\d")
 _LONGEST = 100_000
 _LONGEST_SETTINGS = 20_000
-_LONGEST_HEADER = 100 * 1024 * 1024
 _TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,300}):([^<>\n]{1,800})>")
 _SPACE = re.compile(r"\s*")
 _KEY = re.compile(r"[A-Za-z][\w \-/]{0,60}\Z")
@@ -157,10 +157,10 @@ def _read_tag(name: str, text: str) -> UsedLora:
     positional = [part for part in text.split(":") if "=" not in part]
     named = dict(part.split("=", 1) for part in text.split(":") if "=" in part)
     # Before A1111 1.5, block weights stood where the second number is now.
-    blocks = named.get("lbw") or next((part for part in positional[1:2] if _number(part) is None), None)
-    clip = _number(named.get("te", positional[0] if positional else None))
+    blocks = named.get("lbw") or next((part for part in positional[1:2] if weight_of(part) is None), None)
+    clip = weight_of(named.get("te", positional[0] if positional else None))
     second = positional[1] if len(positional) > 1 and blocks != positional[1] else None
-    weight = _number(named.get("unet", second)) if "unet" in named or second is not None else clip
+    weight = weight_of(named.get("unet", second)) if "unet" in named or second is not None else clip
     return UsedLora(name=name, weight=weight, clip_weight=None if clip == weight else clip, blocks=blocks)
 
 
@@ -185,9 +185,9 @@ def loras(parameters: Infotext) -> tuple[UsedLora, ...]:
     # The Additional Networks extension, before A1111 had tags.
     for i in range(1, 6):
         if match := _ADDITIONAL.fullmatch(fields.get(f"AddNet Model {i}", "")):
-            weights[match[1]] = _number(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
+            weights[match[1]] = weight_of(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
             hashes[match[1]] = match[2].lower()
-    weights |= {name: _number(weight) for name, weight in _pairs(fields.get(LORA_WEIGHTS, "")).items()}
+    weights |= {name: weight_of(weight) for name, weight in _pairs(fields.get(LORA_WEIGHTS, "")).items()}
     tags = {name.strip(): _read_tag(name.strip(), text) for name, text in _TAG.findall(parameters.prompt)}
     hashes |= _hashes(fields)
     named = [
@@ -229,7 +229,7 @@ def resources(text: str) -> tuple[UsedLora, ...]:
         version = item.get("modelVersionId")
         if isinstance(version, int) and not isinstance(version, bool) and version > 0:
             name = str(item.get("modelName") or version)
-            found.append(UsedLora(name=name, weight=_number(item.get("weight")), version=str(version)))
+            found.append(UsedLora(name=name, weight=weight_of(item.get("weight")), version=str(version)))
     return tuple(found)
 
 
@@ -241,7 +241,7 @@ def load_json(text: str) -> object:
         return None
 
 
-def _number(value: object) -> float | None:
+def weight_of(value: object) -> float | None:
     found = number(value)
     return found if found is not None and -1000 < found < 1000 else None
 
@@ -251,16 +251,12 @@ def autov3(path: Path) -> str | None:
 
     It is read once, for as long as it stays the same.
     """
-    with suppress(OSError):
+    with suppress(OSError, HubUiError):
         return _autov3(path, stamp(path))
     return None
 
 
 @lru_cache(maxsize=1_000)
 def _autov3(path: Path, _stamp: object) -> str | None:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
-            return None
-        file.seek(8 + length)
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    found = tensors_sha256(path)
+    return found and found[:12]

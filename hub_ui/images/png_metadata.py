@@ -7,9 +7,6 @@ writes it. A contact sheet has what makes all of a comparison again, and the cho
 
 import json
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
@@ -33,6 +30,7 @@ from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext, load_json
+from hub_ui.images.media_store import open_image
 from hub_ui.images.provenance import OF_LORA, Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"
@@ -44,11 +42,6 @@ _MOST_BOXES, _MOST_OF_A_BOX = 1000, 16_000_000
 _USER_COMMENT, _EXIF = 0x9286, 0x8769
 _COMFYUI_TAGS = range(0x010E, 0x0111)
 _FORMATS = ("PNG", "JPEG", "WEBP", "MPO")
-# What Pillow raises for damaged and hostile files.
-_UNREADABLE = (
-    OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error,
-    zlib.error, UnidentifiedImageError,
-)  # fmt: skip
 NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it was re-saved."
 
 
@@ -206,12 +199,11 @@ def read_any(path: Path) -> Provenance | Infotext:
             fields={_whole_characters(name): _whole_characters(text) for name, text in found.fields.items()},
         )
     if "workflow" in texts or "prompt" in texts:
-        raise UsageError(
-            _(
-                "{name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node "
-                "that writes A1111's parameters, or type its prompt and numbers in."
-            ).format(name=path.name)
+        text = _(
+            "{name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node that writes "
+            "A1111's parameters, or type its prompt and numbers in."
         )
+        raise UsageError(text.format(name=path.name))
     raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
 
 
@@ -225,19 +217,17 @@ def _texts(path: Path) -> dict[str, str]:
         if file.read(8)[4:] == b"ftyp":
             return _mp4_texts(file)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                # Ours is before the pixels, which are large and need not be read then.
-                if isinstance(image.info.get(KEY), str):
-                    return {KEY: image.info[KEY]}
-                image.load()
-                texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
-                exif = image.getexif()
-                comment = exif.get_ifd(_EXIF).get(_USER_COMMENT)
-                # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
-                named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
-    except (*_UNREADABLE, *contact_sheet.BOMBS) as error:
+        with open_image(path, formats=_FORMATS) as image:
+            # Ours is before the pixels, which are large and need not be read then.
+            if isinstance(image.info.get(KEY), str):
+                return {KEY: image.info[KEY]}
+            image.load()
+            texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
+            exif = image.getexif()
+            comment = exif.get_ifd(_EXIF).get(_USER_COMMENT)
+            # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
+            named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
+    except ValueError as error:
         raise UsageError(
             _("{name} can't be read as an image. Give a PNG, JPEG or WebP.").format(name=path.name)
         ) from error

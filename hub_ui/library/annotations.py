@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,8 +58,21 @@ class Annotation:
         return (self.trigger_words, self.weight, self.base_model) != (None, None, None)
 
 
-_COLUMNS = ("ref", "favorite", "note", "tags", "trigger_words", "weight", "base_model")
-_PUT = f"INSERT OR REPLACE INTO annotations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_COLUMNS = tuple(each.name for each in fields(Annotation))
+_LISTS = ("tags", "trigger_words")
+_PUT = f"INSERT OR REPLACE INTO annotations ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"
+
+
+def plain(annotation: Annotation) -> dict[str, Any]:
+    """As JSON has it."""
+    return {**asdict(annotation), "ref": str(annotation.ref)}
+
+
+def read_annotation(values: Mapping[str, Any]) -> Annotation:
+    """Raises ValueError, TypeError, KeyError or BadRef for what `plain` did not write."""
+    lists = {name: None if values[name] is None else tuple(map(str, values[name])) for name in _LISTS}
+    known = {**values, **lists, "ref": Ref.parse(values["ref"]), "favorite": bool(values["favorite"])}
+    return Annotation(**known)
 
 
 def _m001_initial(connection: sqlite3.Connection) -> None:
@@ -123,7 +136,8 @@ class Annotations:
                         connection.execute("DELETE FROM annotations WHERE ref = ?", (str(annotation.ref),))
                         known.pop(annotation.ref, None)
                     else:
-                        connection.execute(_PUT, _values(annotation))
+                        values = {**plain(annotation), "favorite": int(annotation.favorite)}
+                        connection.execute(_PUT, {name: _cell(value) for name, value in values.items()})
                         known[annotation.ref] = annotation
             self._known = self._known[0], MappingProxyType(known)
         now = {old.ref: known.get(old.ref) or Annotation(ref=old.ref) for old in before}
@@ -181,40 +195,23 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
-def _values(annotation: Annotation) -> tuple[Any, ...]:
-    words = annotation.trigger_words
-    return (
-        str(annotation.ref),
-        int(annotation.favorite),
-        annotation.note,
-        json.dumps(annotation.tags),
-        None if words is None else json.dumps(words),
-        annotation.weight,
-        annotation.base_model,
-    )
+def _cell(value: Any) -> Any:
+    """A list is JSON in a row."""
+    return json.dumps(value) if isinstance(value, tuple) else value
 
 
 def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:
     """Raises ValueError for what this module did not write."""
-    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM annotations")
-    found = (_annotation(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
-    return {annotation.ref: annotation for annotation in found}
-
-
-def _annotation(row: Mapping[str, Any]) -> Annotation:
-    words = row["trigger_words"]
-    try:
-        return Annotation(
-            ref=Ref.parse(row["ref"]),
-            favorite=bool(row["favorite"]),
-            note=str(row["note"]),
-            tags=tuple(map(str, json.loads(row["tags"]))),
-            trigger_words=None if words is None else tuple(map(str, json.loads(words))),
-            weight=row["weight"],
-            base_model=row["base_model"],
-        )
-    except (TypeError, BadRef) as error:
-        raise ValueError(f"the row of {row['ref']!r} can't be read: {error}") from error
+    found = {}
+    for row in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM annotations"):
+        values = dict(zip(_COLUMNS, row, strict=True))
+        try:
+            lists = {name: json.loads(values[name] or "null") for name in _LISTS}
+            annotation = read_annotation({**values, **lists})
+        except (TypeError, BadRef) as error:
+            raise ValueError(f"the row of {values['ref']!r} can't be read: {error}") from error
+        found[annotation.ref] = annotation
+    return found
 
 
 def reset(own: Annotation, field: str) -> Annotation:

@@ -275,8 +275,9 @@ class Changes:
         moved = tuple(entry for entry in places if entry.file in moves)
         if not moved:
             return Outcome(failed=failed)
+        # Their endings stand behind as many dots as the file's own.
         sidecars = {
-            name: moves[file].removesuffix(SUFFIX) + name[len(file.removesuffix(SUFFIX)) :]
+            name: ".".join([moves[file].removesuffix(SUFFIX), *name.split(".")[file.count(".") :]])
             for file, name in files_beside(self._folder, moves)
         }
         change = self._trash.new("move", moved)

@@ -5,6 +5,7 @@ is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it. A
 licences says what LoRAs and their base models permit at most; the unknown is not permitted. No legal advice.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -116,7 +117,7 @@ class Collections:
     def all(self) -> tuple[Collection, ...]:
         """By name. A file that can't be read is left out, and left as it is: `damaged` has it."""
         read = [one for _name, one in self._read_all() if isinstance(one, Collection)]
-        return tuple(sorted(read, key=lambda one: (one.name.casefold(), one.name)))
+        return tuple(sorted(read, key=lambda one: (_order(one.name), one.name)))
 
     def damaged(self) -> tuple[tuple[str, str], ...]:
         """The names of the files that can't be read, and why."""
@@ -179,6 +180,12 @@ class Collections:
         key = fold(name)
         safe = safe_name(key)
         return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
+
+
+def _order(name: str) -> list[str | int]:
+    """As people count: "Set 2" before "Set 10". Texts and numbers take turns, so like is compared with like."""
+    parts = re.split("([0-9]{1,18})", name.casefold())
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def _check_name(name: str) -> str:

@@ -14,8 +14,8 @@ from typing import Literal
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
-from connectors.weights.header import header_length
-from hub_ui.library.disk import visible_files
+from connectors.weights.header import header_length, tensors_sha256
+from hub_ui.library.disk import hash_of, visible_files
 from hub_ui.library.file_names import SUFFIX, fold
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -112,10 +112,9 @@ def _hashes(
         if is_cancelled():
             break
         # The lock file may name other bytes than those that are there by now, so the file is read.
-        with suppress(OSError), (folder / file.file).open("rb") as data:
-            whole, tensors = hashlib.file_digest(data, "sha256").hexdigest(), start(file)
-            data.seek(tensors or 0)
-            found[inode] = whole, None if tensors is None else hashlib.file_digest(data, "sha256").hexdigest()
+        with suppress(OSError):
+            path = folder / file.file
+            found[inode] = hash_of(path).sha256, None if start(file) is None else tensors_sha256(path)
         on_progress(done, len(likely))
     return found
 

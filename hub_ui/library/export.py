@@ -16,7 +16,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from connectors.claims import base_models
-from connectors.claims.kind import content_tags
+from connectors.claims.content import content_tags
 from connectors.errors import BadAnswer, HubUiError
 from connectors.http.adapter import Destinations
 from connectors.http.ranges import fetch_file
@@ -274,10 +274,10 @@ _SIDE = 768
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
-def example_of(lora: Lora, entry: Entry, ceiling: Nsfw = "soft") -> Example | None:
-    """The first image of the entry's version up to the level `ceiling`, a safe one if there is one."""
+def example_of(lora: Lora, entry: Entry) -> Example | None:
+    """The first image of the entry's version that is not mature, a safe one if there is one."""
     version = lora.version(entry.ref.version) or lora.version(None)
-    allowed = [e for e in (version.examples if version else ()) if not e.video and within(e.nsfw, ceiling)]
+    allowed = [e for e in (version.examples if version else ()) if not e.video and within(e.nsfw, "soft")]
     safe = [example for example in allowed if example.nsfw == "safe"]
     return next(iter(safe or allowed), None)
 

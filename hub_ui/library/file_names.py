@@ -37,34 +37,24 @@ class FileNameTemplate:
         """Raises UsageError for what would not name a file inside the library folder."""
         parts = template.strip().removesuffix(".safetensors").split("/")
         if any(part.strip() in ("", ".", "..") for part in parts) or "\\" in template:
-            raise UsageError(
-                _(
-                    "“{template}” is no template for file names: write folders and a name with / between them, "
-                    "such as {default}"
-                ).format(template=template, default=DEFAULT)
+            text = _(
+                "“{template}” is no template for file names: write folders and a name with / between them, such as "
+                "{default}"
             )
+            raise UsageError(text.format(template=template, default=DEFAULT))
         known = ", ".join(f"{{{name}}}" for name in KNOWN)
         try:
             fields = [field[1:] for part in parts for field in string.Formatter().parse(part) if field[1] is not None]
         except ValueError as error:
-            raise UsageError(
-                _("“{template}” is no template for file names: {error}. Known are {known}.").format(
-                    template=template, error=error, known=known
-                )
-            ) from error
+            text = _("“{template}” is no template for file names: {error}. Known are {known}.")
+            raise UsageError(text.format(template=template, error=error, known=known)) from error
         for name, spec, conversion in fields:
             if name not in KNOWN or spec or conversion:
-                raise UsageError(
-                    _("“{{{name}}}” is nothing a file can be named by. Known are {known}.").format(
-                        name=name, known=known
-                    )
-                )
+                text = _("“{{{name}}}” is nothing a file can be named by. Known are {known}.")
+                raise UsageError(text.format(name=name, known=known))
         if not fields:
-            raise UsageError(
-                _("“{template}” gives every file one name. Use at least one of {known}.").format(
-                    template=template, known=known
-                )
-            )
+            text = _("“{template}” gives every file one name. Use at least one of {known}.")
+            raise UsageError(text.format(template=template, known=known))
         return cls(parts=tuple(parts))
 
     @property
@@ -92,10 +82,8 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
 
-def target(
-    record: Record, ref: Ref, name: str, taken: Collection[str] = (), names: FileNameTemplate = _DEFAULT_NAMES
-) -> str:
-    """The path for a file, below the library folder. `taken` are other files' paths; case doesn't tell paths apart."""
+def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = _DEFAULT_NAMES) -> str:
+    """The path for a file, below the library folder."""
     texts = _texts(record, ref, name)
     for most in _SHORTER:
         values = {key: text if key == "version" else safe_name(text, most) for key, text in texts.items()}
@@ -104,11 +92,11 @@ def target(
         if len("/".join(parts)) <= _MAX_PATH:
             break
     *folders, stem = parts
-    return free_path(str(PurePosixPath(*folders, stem + SUFFIX)), ref, taken)
+    return str(PurePosixPath(*folders, stem + SUFFIX))
 
 
 def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
-    """`path`, with a digest of the ref in its name if it is one of those `taken`."""
+    """`path`, with a digest of the ref in its name if it is one of those `taken`; case doesn't tell paths apart."""
     if fold(path) not in {fold(other) for other in taken}:
         return path
     return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"
@@ -176,8 +164,8 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
-# Files of downloads that are under way, and what `sync` has set aside, are weights.
-_OTHERS = (".part", ".twin", ".new", SUFFIX)
+# Files of downloads that are under way.
+UNFINISHED = (".part", ".twin", ".new")
 
 
 def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -193,17 +181,22 @@ def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]
         names: list[str] = []
         with suppress(OSError):
             names = sorted(item.name for item in os.scandir(folder / parent) if not item.is_dir())
-        weights = {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)}
-        stems = {PurePosixPath(file).name.removesuffix(SUFFIX): file for file in here}
+        weights = {_stem(name) for name in names if fold(name).endswith(SUFFIX)}
+        stems = {_stem(PurePosixPath(file).name): file for file in here}
         for name in names:
-            owner = _owner(name, weights | stems.keys())
+            owner = _owner(fold(name), weights | stems.keys())
             if owner in stems:
                 yield stems[owner], str(PurePosixPath(parent, name))
 
 
+def _stem(name: str) -> str:
+    return fold(name).removesuffix(SUFFIX)
+
+
 def _owner(name: str, stems: set[str]) -> str | None:
     """The longest of the `stems` that the name begins with, up to a dot."""
-    if name.endswith(_OTHERS) or f"{SUFFIX}.changed" in name:
+    # What `sync` has set aside are weights.
+    if name.endswith((*UNFINISHED, SUFFIX)) or f"{SUFFIX}.changed" in name:
         return None
     prefixes = (name.rsplit(".", dots)[0] for dots in range(1, name.count(".") + 1))
     return next((prefix for prefix in prefixes if prefix in stems), None)

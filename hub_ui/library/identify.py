@@ -7,7 +7,6 @@ Files of a person's own that are looked at and tried before they are kept lie hi
 lock file of their own: so they have a ref as others have, and keeping one is a rename. Other files are left alone.
 """
 
-import hashlib
 import os
 import shutil
 import time
@@ -24,9 +23,9 @@ from connectors.connector import Download
 from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
 from connectors.registry import origin_label
-from connectors.weights.header import header_length
+from connectors.weights.header import tensors_sha256
 from connectors.weights.inspect import Facts, inspect_path
-from hub_ui.library.disk import disk_errors_as_messages, drop_empty, visible_files
+from hub_ui.library.disk import disk_errors_as_messages, drop_empty, hash_of, visible_files
 from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import ABOUT, Entry
@@ -119,19 +118,16 @@ class OwnFiles:
 IdentifyState = Literal["held", "recognised", "edited", "unknown", "unread"]
 How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
 _OLDER = (".ckpt", ".pt", ".pth", ".bin")
-_CHUNK = 4 * 1024 * 1024
 _WORKERS = min(4, os.cpu_count() or 1)
-# The hash of a file without tensors, which identifies nothing.
-_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Digests:
-    """`tensors` is the SHA-256 of what follows the header."""
+    """`tensors` is the SHA-256 of what follows the header; None for a file without tensors."""
 
     size: int
     sha256: str
-    tensors: str
+    tensors: str | None
 
     @property
     def autov2(self) -> str:
@@ -139,7 +135,7 @@ class Digests:
 
     @property
     def autov3(self) -> str | None:
-        return self.tensors[:12].upper() if self.tensors != _OF_NOTHING else None
+        return self.tensors[:12].upper() if self.tensors else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,20 +277,11 @@ def _try_digests(path: Path) -> Digests | errors.HubUiError:
 
 
 def digests(path: Path) -> Digests:
-    """Both hashes in one reading. Raises NotWeights or BadHeader for what is no safetensors file."""
+    """Raises NotWeights or BadHeader for what is no safetensors file."""
     if path.name.lower().endswith(_OLDER):
         raise errors.NotWeights(f"{path.name} has an older format, which can run code when loaded. It was not read.")
-    whole, tensors = hashlib.sha256(), hashlib.sha256()
-    with path.open("rb") as file:
-        head = file.read(9)
-        start = 8 + header_length(head)
-        file.seek(0)
-        place = 0
-        while chunk := file.read(_CHUNK):
-            whole.update(chunk)
-            tensors.update(chunk[max(0, start - place) :])
-            place += len(chunk)
-    return Digests(size=place, sha256=whole.hexdigest(), tensors=tensors.hexdigest())
+    tensors, whole = tensors_sha256(path), hash_of(path)
+    return Digests(size=whole.size, sha256=whole.sha256, tensors=tensors)
 
 
 def entry_of_file(found: IdentifiedFile, entries: Iterable[Entry]) -> Entry:

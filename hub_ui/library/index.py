@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from connectors.errors import NotFound
 from connectors.ref import LOCAL, Ref
@@ -54,13 +54,12 @@ class LibraryRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folder:
-    """What lies in a folder, by paths relative to the library, at the time when it was last written.
+    """The files in a folder, by paths relative to the library, at the time when it was last written.
 
     A folder that was `settled` when it was listed has the same in it for as long as its time is the same.
     """
 
     files: tuple[str, ...]
-    folders: tuple[str, ...]
     written: int
     settled: bool
 
@@ -76,7 +75,7 @@ class LibraryIndex:
         self._rows: dict[Ref, LibraryRow] = {}
         self._listed: tuple[LibraryRow, ...] = ()
         self._known: dict[Ref, tuple[Row, bool]] = {}
-        self._folders: dict[str, Folder] = {}
+        self._folders: dict[str, Folder | None] = {}
         self._files: dict[str, float] = {}
         # What the rows were made from.
         self._entries: tuple[Entry, ...] = ()
@@ -87,7 +86,7 @@ class LibraryIndex:
         """In the order of the lock file. The same object as before if nothing has changed."""
         with self._lock:
             entries, said, change = self._library.entries(), self._annotations.all(), self._catalog.change()
-            files = self._find_files()
+            files = self._find_files(entries)
             changed = files.keys() ^ self._files.keys() if files is not self._files else set()
             if entries is self._entries and said is self._said and change == self._change and not changed:
                 return self._listed
@@ -122,22 +121,18 @@ class LibraryIndex:
         found = next((name for name in names if name in self._files), None)
         return self._library.folder / found if found else None
 
-    def _find_files(self) -> dict[str, float]:
-        """The files below the folder by their paths, with when they were written, which is read once for each."""
-        found: dict[str, Folder] = {}
-        waiting = [""]
-        while waiting:
-            path = waiting.pop()
-            if (folder := _list_folder(self._library.folder, path, self._folders.get(path))) is not None:
-                found[path] = folder
-                waiting += folder.folders
+    def _find_files(self, entries: Iterable[Entry]) -> dict[str, float]:
+        """The files in the folders of the entries by their paths, with when they were written, which is read once."""
+        # With the same entries, the folders are the same.
+        folders = self._folders if entries is self._entries else {entry.file.rpartition("/")[0] for entry in entries}
+        found = {path: _list_folder(self._library.folder, path, self._folders.get(path)) for path in folders}
         before, self._folders = self._folders, found
-        if all(folder is before.get(path) for path, folder in found.items()) and len(found) == len(before):
+        if found == before:
             return self._files
         known = self._files
         return {
             path: known[path] if path in known else _write_time(self._library.folder / path)
-            for folder in found.values()
+            for folder in filter(None, found.values())
             for path in folder.files
         }
 
@@ -216,25 +211,17 @@ def _is_same(row: LibraryRow, entry: Entry, annotation: Annotation | None) -> bo
 
 
 def _list_folder(library: Path, inside: str, known: Folder | None) -> Folder | None:
-    """None for a folder that can't be read. With forward slashes, and without the library's own state."""
+    """None for a folder that can't be read."""
     try:
         now, written = time.time_ns(), os.stat(library / inside).st_mtime_ns
         if known is not None and known.settled and known.written == written:
             return known
-        files, folders = [], []
         with os.scandir(library / inside) as found:
-            for item in found:
-                path = f"{inside}/{item.name}" if inside else item.name
-                if not item.is_dir(follow_symlinks=False):
-                    files.append(path)
-                # Links may lead anywhere.
-                elif not item.name.startswith("."):
-                    folders.append(path)
+            files = tuple(str(PurePosixPath(inside, item.name)) for item in found if not item.is_dir())
     except OSError:
         return None
     # Of one that is being written to, the time may stay the same.
-    settled = now - written > _STEP_NS
-    return Folder(files=tuple(files), folders=tuple(folders), written=written, settled=settled)
+    return Folder(files=files, written=written, settled=now - written > _STEP_NS)
 
 
 def _write_time(path: Path) -> float:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock
 
@@ -17,12 +17,10 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
-from hub_ui.library.download import Meter
-from hub_ui.library.download import http as http_download
-from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
-from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
+from hub_ui.library.download import DownloadOptions, fetch, fetch_from_hub, sweep
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate, fold, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
+from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, check_promise, part_of, read_state
 
 # Says where a file is, anew each time.
 Locate: TypeAlias = Callable[[], Download]
@@ -126,28 +124,28 @@ class Library:
         if not wanted:
             # Without anything to add, nothing is created in the folder.
             return ()
-        with self._alone(_LOCK_FILE, Meter()):
-            files = {entry.file.casefold() for entry in wanted}
-            kept = [e for e in self.entries() if e.ref.hub != LOCAL or e.file.casefold() not in files]
-            refs, files = {entry.ref for entry in kept}, {entry.file.casefold() for entry in kept}
+        with self.writer() as write:
+            files = {fold(entry.file) for entry in wanted}
+            kept = [e for e in self.entries() if e.ref.hub != LOCAL or fold(e.file) not in files]
+            known: set[Ref | str] = {name for entry in kept for name in (entry.ref, fold(entry.file))}
             for entry in wanted:
-                if entry.ref not in refs and entry.file.casefold() not in files:
+                names: set[Ref | str] = {entry.ref, fold(entry.file)}
+                if known.isdisjoint(names):
                     new.append(entry)
-                    refs.add(entry.ref)
-                    files.add(entry.file.casefold())
+                    known |= names
             if new:
-                self._write([*kept, *new])
+                write([*kept, *new])
         return tuple(new)
 
     @disk.disk_errors_as_messages()
     def change(self, entries: Iterable[Entry]) -> None:
         """These in place of the entries with the same refs. The files stay where they are."""
         changed = {entry.ref: entry for entry in entries}
-        with self._alone(_LOCK_FILE, Meter()):
+        with self.writer() as write:
             now = self.entries()
             then = tuple(changed.get(entry.ref, entry) for entry in now)
             if then != now:
-                self._write(then)
+                write(then)
 
     def _read(self) -> Lock:
         now = disk.stamp(self.lock)
@@ -191,13 +189,13 @@ class Library:
         # A pull may have checked and renamed its file and ended a moment before it wrote its entry.
         state = read_state(self._state(download.ref))
         if state is not None and state.proved and state.target and is_safe_path(state.target):
-            is_free = state.target.casefold() not in {entry.file.casefold() for entry in self.entries()}
+            is_free = fold(state.target) not in {fold(entry.file) for entry in self.entries()}
             path, sha256 = (self.folder / state.target, state.proved) if is_free else (path, sha256)
         if sha256 is None or not disk.holds_bytes(path, sha256):
             return None
-        with self._alone(_LOCK_FILE, Meter()):
+        with self.writer() as write:
             entry = self._entry(download, about, path, disk.hash_of(path))
-            self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
+            write([*(other for other in self.entries() if other.ref != entry.ref), entry])
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
@@ -217,7 +215,7 @@ class Library:
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
-                    fetched = http_download.fetch(download, part, meter, renew=locate, options=self.options)
+                    fetched = fetch(download, part, meter, renew=locate, options=self.options)
                 else:
                     fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
             if known is not None:
@@ -260,7 +258,7 @@ class Library:
                 disk.move(linked, part.path)
         part.sync()
         about = _with_header(about, part.path)
-        with self._alone(_LOCK_FILE, Meter()):
+        with self.writer() as write:
             known = self.find(download.ref)
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
@@ -272,7 +270,7 @@ class Library:
                 path.touch()
             entry = known or self._entry(download, about, path, fetched)
             if known is None:
-                self._write([*self.entries(), entry])
+                write([*self.entries(), entry])
         part.remove_state()
         return entry
 
@@ -321,7 +319,7 @@ class Library:
 def source_of(download: Download) -> str:
     """The address for the lock file, without tokens and signatures."""
     if not isinstance(download, HttpDownload):
-        return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
+        return download.url
     parts = urlsplit(download.source or download.url)
     query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
     host = parts.netloc.rpartition("@")[2]

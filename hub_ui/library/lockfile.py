@@ -25,9 +25,8 @@ wrote. A version "1.x" is read as version 1 with such keys; any other version is
 import math
 import re
 import tomllib
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +37,7 @@ from connectors.errors import BadRef, UsageError
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui.i18n import _
-from hub_ui.library.file_names import free_path, is_safe_path
+from hub_ui.library.file_names import fold, free_path, is_safe_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,12 +160,11 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     is_minor = isinstance(version, str) and _MINOR.fullmatch(version)
     if not is_minor and (type(version) is not int or version != VERSION):
         found = "no version" if version is None else f"version {version!r}"
-        raise LockError(
-            _(
-                "{name} has {found}; this hub-ui reads version {version}. Update hub-ui, or move the file away "
-                "to start anew."
-            ).format(name=name, found=found, version=VERSION)
+        text = _(
+            "{name} has {found}; this hub-ui reads version {version}. Update hub-ui, or move the file away to start "
+            "anew."
         )
+        raise LockError(text.format(name=name, found=found, version=VERSION))
     tables = data.get("lora", [])
     if not isinstance(tables, list):
         raise LockError(_("{name} is not readable: write each LoRA under a line [[lora]].").format(name=name))
@@ -190,11 +188,8 @@ class _Reader:
             return tomllib.loads(self._text)
         # Nested a thousand deep, or a number of thousands of digits.
         except (ValueError, RecursionError) as error:
-            raise LockError(
-                _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.").format(
-                    name=self._name, error=error, self=self._place(str(error))
-                )
-            ) from error
+            text = _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.")
+            raise LockError(text.format(name=self._name, error=error, self=self._place(str(error)))) from error
 
     def _place(self, message: str) -> str:
         """The entry and key on the line that tomllib complains about."""
@@ -235,7 +230,7 @@ class _Reader:
             seen: dict[str, int] = {}
             for number, entry in enumerate(entries):
                 # Letter case tells paths of a repository apart, but not files on every disk.
-                value = str(entry.ref) if key == "ref" else unicodedata.normalize("NFC", entry.file).casefold()
+                value = str(entry.ref) if key == "ref" else fold(entry.file)
                 if value in seen:
                     raise self._error(number, key, f"is that of lora[{seen[value]}] too")
                 seen[value] = number
@@ -289,16 +284,13 @@ class Difference:
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     """Entries go together by their ref; those left over by their LoRA, where each side has one of it: a new version."""
-    before, after = {entry.ref: entry for entry in old}, {entry.ref: entry for entry in new}
-    pairs = [(before[ref], after[ref]) for ref in before if ref in after]
-    removed = [entry for ref, entry in before.items() if ref not in after]
-    added = [entry for ref, entry in after.items() if ref not in before]
-    # A path of a repo stays the same from commit to commit; a file number of CivitAI's does not.
-    for with_file in (True, False):
-        old_names, new_names = _by_lora(removed, with_file), _by_lora(added, with_file)
-        pairs += [(old_names[name], new_names[name]) for name in old_names if name in new_names]
-        removed = [entry for entry in removed if entry not in [one for one, _ in pairs]]
-        added = [entry for entry in added if entry not in [other for _, other in pairs]]
+    removed, added = list(old), list(new)
+    pairs: list[tuple[Entry, Entry]] = []
+    for key in _SAME:
+        olds, news = _unique(removed, key), _unique(added, key)
+        shared = olds.keys() & news.keys()
+        pairs += [(olds[ref], news[ref]) for ref in shared]
+        removed, added = ([entry for entry in left if key(entry.ref) not in shared] for left in (removed, added))
     changes = []
     for one, other in pairs:
         old_values, new_values = values(one), values(other)
@@ -313,11 +305,14 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     )
 
 
-def _by_lora(entries: list[Entry], with_file: bool) -> dict[str, Entry]:
-    """Those whose name, the ref without its version, no other one of the entries has."""
-    names = [str(entry.ref.at(None, entry.ref.file) if with_file else entry.ref.lora) for entry in entries]
-    counts = Counter(names)
-    return {name: entry for name, entry in zip(names, entries, strict=True) if counts[name] == 1}
+# A path of a repo stays the same from commit to commit; a file number of CivitAI's does not.
+_SAME: tuple[Callable[[Ref], Ref], ...] = (lambda ref: ref, lambda ref: ref.at(None, ref.file), lambda ref: ref.lora)
+
+
+def _unique(entries: list[Entry], key: Callable[[Ref], Ref]) -> dict[Ref, Entry]:
+    """Those whose key no other one of the entries has."""
+    counts = Counter(key(entry.ref) for entry in entries)
+    return {key(entry.ref): entry for entry in entries if counts[key(entry.ref)] == 1}
 
 
 def values(entry: Entry) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from filelock import FileLock, Timeout
 from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
 from hub_ui.database import LazyDatabase, placeholders
-from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Progress, PullCancelled
 from hub_ui.library.queue_tasks import (
     ANY,
     COLUMNS,

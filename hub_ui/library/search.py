@@ -119,11 +119,8 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
             found[mark] = None
         elif is_strict:
             near = suggestion(mark, MARKS)
-            raise BadQuery(
-                _("“{word}” is nothing that a LoRA here can be.{near} Choose one of: {marks}.").format(
-                    word=word[:40], near=near, marks=", ".join(MARKS)
-                )
-            )
+            text = _("“{word}” is nothing that a LoRA here can be.{near} Choose one of: {marks}.")
+            raise BadQuery(text.format(word=word[:40], near=near, marks=", ".join(MARKS)))
     return tuple(found), plain
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from math import inf
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -21,13 +21,12 @@ from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, HubName
 from hub_ui.library.disk import disk_message, hash_of, visible_files
-from hub_ui.library.download import Meter, PullCancelled
-from hub_ui.library.download.http import fetch
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
-from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.download import fetch
+from hub_ui.library.file_names import UNFINISHED, files_beside, fold
 from hub_ui.library.identify import content_error, missing_error
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, PullCancelled
 
 
 def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> Iterator[Ref]:
@@ -63,26 +62,33 @@ def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:
 
 
 def pull_from_mirror(
-    library: Library, entry: Entry, refs: Iterable[Ref], download: Callable[[Ref], Download], meter: Meter
-) -> Ref | None:
-    """Fetches an entry's file from a mirror, and returns that mirror or None. Raises NetworkError or RateLimited."""
-    failure: errors.HubUiError | None = None
-    for mirror in mirrors_of(entry, refs):
+    error: errors.HubUiError,
+    library: Library,
+    entry: Entry,
+    refs: Iterable[Ref],
+    connector: Callable[[Origin], LoraSource],
+    meter: Meter,
+) -> Ref:
+    """Fetches the file of an entry, whose own hub refused it with `error`, from a mirror, and returns that mirror.
+
+    Raises NetworkError or RateLimited where one may have it later, else `error`.
+    """
+    failure = error
+    for mirror in () if isinstance(error, errors.Withheld) else mirrors_of(entry, refs):
 
         def locate(mirror: Ref = mirror) -> Download:
-            return replace(download(mirror), ref=entry.ref)
+            return replace(connector(mirror.hub).download(mirror), ref=entry.ref)
 
         try:
             library.pull(locate, entry, meter)
+            return mirror
         except PullCancelled:
             raise
-        except errors.HubUiError as error:
-            failure = error if isinstance(error, errors.NetworkError | errors.RateLimited) else failure
+        except (errors.NetworkError, errors.RateLimited) as later:
+            failure = later
+        except errors.HubUiError:
             continue
-        return mirror
-    if failure is not None:
-        raise failure
-    return None
+    raise failure
 
 
 def explain(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> errors.HubUiError:
@@ -119,9 +125,6 @@ def _next_step(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterabl
 FileState = Literal["right", "missing", "changed", "unreadable"]
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
 _WORKERS = min(4, os.cpu_count() or 1)
-# Set aside by `sync`, they are weights still.
-_WEIGHTS = re.compile(rf"{re.escape(SUFFIX)}(\.changed[0-9]*)?$")
-_UNFINISHED = (".part", ".twin", ".new")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,23 +172,11 @@ def check_all(
 
 def foreign(library: Library) -> tuple[str, ...]:
     """Visible files that no entry names, sorted, without sidecars, parts of downloads and the lock file."""
-    files = {entry.file.casefold() for entry in library.entries()}
-    stems = {name.removesuffix(SUFFIX) for name in files}
+    files = [entry.file for entry in library.entries()]
+    named = {*map(fold, files), *(fold(name) for _file, name in files_beside(library.folder, files))}
     paths = (path for path in visible_files(library.folder) if path != library.lock)
-    found = [path.relative_to(library.folder).as_posix() for path in paths]
-
-    def is_sidecar(path: PurePosixPath) -> bool:
-        """Such as `ink.preview.png` and `ink.json` of `ink.safetensors`."""
-        prefixes = {path.name.rsplit(".", dots)[0] for dots in range(1, path.name.count(".") + 1)}
-        return any(str(path.with_name(prefix)) in stems for prefix in prefixes if prefix)
-
-    return tuple(
-        name
-        for name in sorted(found)
-        if (key := name.casefold()) not in files
-        and not key.endswith(_UNFINISHED)
-        and (_WEIGHTS.search(key) or not is_sidecar(PurePosixPath(key)))
-    )
+    found = sorted(path.relative_to(library.folder).as_posix() for path in paths)
+    return tuple(name for name in found if fold(name) not in named and not name.casefold().endswith(UNFINISHED))
 
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
@@ -241,18 +232,11 @@ class Sync:
         if found.state != "missing":
             set_aside(path)
         source = None
-
-        def download(ref: Ref = entry.ref) -> Download:
-            return self.connector(ref.hub).download(ref)
-
         try:
-            self.library.pull(download, entry, self.meter)
-        except errors.Withheld:
-            raise
-        except (errors.NotFound, errors.AccessError):
-            source = pull_from_mirror(self.library, entry, self.refs_of(entry.sha256), download, self.meter)
-            if source is None:
-                raise
+            self.library.pull(lambda: self.connector(entry.ref.hub).download(entry.ref), entry, self.meter)
+        except (errors.NotFound, errors.AccessError) as error:
+            refs = self.refs_of(entry.sha256)
+            source = pull_from_mirror(error, self.library, entry, refs, self.connector, self.meter)
         # Including those of earlier runs that could not fetch the right file.
         number = re.compile(re.escape(f"{path.name}.changed") + "[0-9]*")
         aside = [other for other in path.parent.iterdir() if number.fullmatch(other.name) and other.is_file()]

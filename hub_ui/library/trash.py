@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -19,7 +19,7 @@ from uuid import uuid4
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.library import lockfile
-from hub_ui.library.annotations import Annotation, normalize
+from hub_ui.library.annotations import Annotation, normalize, plain, read_annotation
 from hub_ui.library.disk import FULL, drop_empty, leads_inside, replace_file, stamp, sync_folders
 from hub_ui.library.file_names import fold
 from hub_ui.library.lockfile import Entry
@@ -70,7 +70,7 @@ class Change:
             "kind": self.kind,
             "size": self.size,
             "renames": self.renames,
-            "annotations": [[{**asdict(one), "ref": str(one.ref)} for one in pair] for pair in self.annotations],
+            "annotations": [[plain(one) for one in pair] for pair in self.annotations],
             "lock": lockfile.dumps(self.entries),
         }
         return json.dumps(values, indent=1).encode()
@@ -97,9 +97,7 @@ def decode_change(data: bytes) -> Change | None:
 
 
 def _annotation(values: dict[str, Any]) -> Annotation:
-    words = values["trigger_words"]
-    lists = {"tags": tuple(values["tags"]), "trigger_words": None if words is None else tuple(words)}
-    return normalize(Annotation(**{**values, **lists, "ref": Ref.parse(values["ref"])}))
+    return normalize(read_annotation(values))
 
 
 class Trash:

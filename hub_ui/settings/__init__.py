@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from connectors.errors import UsageError
 from connectors.http.adapter import Destinations
 from connectors.registry import HUBS, HubName, Rate
-from hub_ui.hosting.limits import Limits, read_limits
+from hub_ui.hosting.limits import Limits, printable, read_limits
 from hub_ui.hosting.visitor import VARIABLE, SharedKeys
 from hub_ui.i18n import N_, _, language
 from hub_ui.lifecycle import USUAL_SECONDS
@@ -85,15 +85,12 @@ _NAMES = {
 class Policy:
     """`bounds` are what one generation may use, None where the engine's own are enough. `frames` are the sites that may
     show the page in a frame.
-
-    `has_rates`: whether all visitors together ask a hub only as often as its rate says.
     """
 
     allowed: frozenset[Action]
     limits: WebLimits
     bounds: Limits | None = None
     frames: str = "'self'"
-    has_rates: bool = False
 
     def allows(self, action: Action) -> bool:
         return action in self.allowed
@@ -143,7 +140,7 @@ def hosted_policy(limits: Limits) -> Policy:
     )  # fmt: skip
     # A Space is shown within a page of Hugging Face.
     frames = "'self' https://huggingface.co"
-    return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames, has_rates=True)
+    return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames)
 
 
 # Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
@@ -152,7 +149,6 @@ SIGN_IN_VARIABLES = (
 )  # fmt: skip
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,253}:[0-9]{1,5}")
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +214,7 @@ class Settings:
 
     def rate(self, hub: HubName) -> Rate | None:
         """How often visitors may have the hub asked. One person is no crowd, and the demo's hubs are nobody's."""
-        usual = HUBS[hub].rate if self.policy.has_rates and not self.demo else None
+        usual = HUBS[hub].rate if self.hosted and not self.demo else None
         return self.rates.get(hub, usual)
 
     @property
@@ -315,7 +311,7 @@ def _number(environ: Mapping[str, str], name: str, pattern: str, what: str, exam
     """None where the variable is unset."""
     text = environ.get(name, "")
     if text and not re.fullmatch(pattern, text):
-        raise UsageError(f"{name}={_printable(text)} is no {what}. Write {example}, or unset it.")
+        raise UsageError(f"{name}={printable(text)} is no {what}. Write {example}, or unset it.")
     return int(text) if text else None
 
 
@@ -323,7 +319,7 @@ def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
     """`is_on` where the variable is unset."""
     value = environ.get(name)
     if value and value.lower() not in (*_ON, *_OFF):
-        raise UsageError(f"{name}={_printable(value)}: write 1 or 0, or unset it.")
+        raise UsageError(f"{name}={printable(value)}: write 1 or 0, or unset it.")
     return value.lower() in _ON if value else is_on
 
 
@@ -331,7 +327,7 @@ def check_workers(address: str) -> str:
     """The address of a cluster; empty for none. Raises UsageError for anything else."""
     address = address.strip()
     if address and not _CLUSTER.fullmatch(address):
-        raise UsageError(f"{_printable(address)} is no address of workers. Write one such as 10.0.0.5:6379.")
+        raise UsageError(f"{printable(address)} is no address of workers. Write one such as 10.0.0.5:6379.")
     return address
 
 
@@ -350,10 +346,10 @@ def _database(address: str) -> str:
     """The message does not show the address, which may have a password."""
     try:
         parts = urlsplit(address)
-        usable = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and (parts.port or 1) > 0
+        known = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and (parts.port or 1) > 0
     except ValueError:
-        usable = False
-    if address and (not usable or _UNPRINTABLE.search(address)):
+        known = False
+    if address and not (known and address.isprintable() and " " not in address):
         raise UsageError(
             "HUB_UI_DATABASE is no address of a PostgreSQL database. Write one such as "
             "postgresql://name:password@host/database, or unset it for a file."
@@ -364,7 +360,7 @@ def _database(address: str) -> str:
 def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -> str:
     url = environ.get(name) or usual
     if not is_address(url):
-        raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {example}, or unset it.")
+        raise UsageError(f"{name}={printable(url)} is no web address. Write one such as {example}, or unset it.")
     return url.rstrip("/")
 
 
@@ -374,7 +370,3 @@ def find_home(environ: Mapping[str, str]) -> Path:
         return Path(environ["HUB_UI_HOME"])
     usual = saved_settings.usual_home()
     return Path(saved_settings.read(usual).home or usual)
-
-
-def _printable(value: str) -> str:
-    return _UNPRINTABLE.sub("?", value)[:80]

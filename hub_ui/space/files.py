@@ -8,7 +8,7 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -30,8 +30,8 @@ from hub_ui.library.lockfile import Entry
 APP = "app.py"
 CARD = "README.md"
 REQUIREMENTS = "requirements.txt"
-LOCK = "loras.lock"
-SNAPSHOT = "catalog.jsonl.zst"
+# The files beside the package, each by the variable that names it.
+NAMED = {"HUB_UI_SHARED_LOCK": "loras.lock", "HUB_UI_SNAPSHOT": "catalog.jsonl.zst"}
 # A repo with this file was pushed by hub-ui.
 MARK = "hub_ui/space/files.py"
 # The hub's own, which tells git what is a large file.
@@ -57,7 +57,10 @@ _OF_SPACES = ("gradio[oauth]", "spaces")
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceContent:
-    """`preload` are lines of the card's `preload_from_hub`, `models` the repos that its page links to."""
+    """`preload` are lines of the card's `preload_from_hub`, `models` the repos that its page links to.
+
+    `named` are files of NAMED, by their variables.
+    """
 
     title: str
     version: str
@@ -66,8 +69,7 @@ class SpaceContent:
     requirements: Sequence[str]
     preload: Sequence[str] = ()
     models: Sequence[str] = ()
-    lock: bytes | None = None
-    snapshot: bytes | None = None
+    named: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def space_files(content: SpaceContent) -> dict[str, bytes]:
@@ -77,9 +79,9 @@ def space_files(content: SpaceContent) -> dict[str, bytes]:
         CARD: card(content).encode(),
         REQUIREMENTS: "\n".join([*content.requirements, ""]).encode(),
         **{path: file.read_bytes() for path, file in package_files()},
+        **{NAMED[variable]: data for variable, data in content.named.items()},
     }
-    optional = {LOCK: content.lock, SNAPSHOT: content.snapshot}
-    return dict(sorted((files | {path: data for path, data in optional.items() if data is not None}).items()))
+    return dict(sorted(files.items()))
 
 
 def package_files() -> Iterator[tuple[str, Path]]:
@@ -126,12 +128,6 @@ def files_of_lock(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:
     return [(ref.id, ref.file, ref.version) for ref in refs if ref.file and ref.version]
 
 
-def variables_of(content: SpaceContent) -> Mapping[str, str]:
-    """What hub-ui reads where it is hosted: which files lie beside it."""
-    named = {"HUB_UI_SHARED_LOCK": (LOCK, content.lock), "HUB_UI_SNAPSHOT": (SNAPSHOT, content.snapshot)}
-    return {name: path for name, (path, data) in named.items() if data is not None}
-
-
 def read_requirements(extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
     """What the installed hub-ui declares for this Python. Raises UsageError in a checkout that is not installed."""
     try:
@@ -174,10 +170,6 @@ def pin_requirements(
         rest = str(each.specifier) if pinned is None or name in _NEVER_PINNED else f"=={pinned}"
         lines[name] = f"{name}{extras}{rest}"
     return tuple(lines[name] for name in sorted(lines))
-
-
-# These go with the file that they name.
-_OF_FILES = ("HUB_UI_SHARED_LOCK", "HUB_UI_SNAPSHOT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,10 +261,12 @@ def push_space(
 
 
 def _set_variables(api: HfApi, name: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
-    """Those set by hand stay. Each change restarts the Space, so equal ones are left alone."""
+    """Those set by hand stay, those of NAMED go with their file. Each change restarts the Space, so equal ones are left
+    alone.
+    """
     known = {key: each.value for key, each in api.get_space_variables(name).items()}
     changed = [key for key, value in wanted.items() if known.get(key) != value]
-    gone = [key for key in _OF_FILES if key in known and key not in wanted]
+    gone = [key for key in NAMED if key in known and key not in wanted]
     for key in changed:
         api.add_space_variable(name, key, wanted[key])
     for key in gone:

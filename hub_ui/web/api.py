@@ -35,8 +35,8 @@ from hub_ui.images import png_metadata
 from hub_ui.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
-from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.requests import GENERATING, Calls
+from hub_ui.web.server import caller_session, use_caller
 from hub_ui.web.try_page.generate import start_job
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS
@@ -106,14 +106,20 @@ OF_IMAGES = (
 )
 
 
-def arguments_of(function: Callable[..., Any]) -> dict[str, Argument]:
-    hints = get_type_hints(function, include_extras=True)
-    _, about, _ = get_function_description(function)
-    return {
-        name: Argument(name=name, hint=hints[name], about=about[name], default=given.default)
-        for name, given in inspect.signature(function).parameters.items()
-        if about.get(name)
-    }
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    function: Callable[..., Any]
+
+    @functools.cached_property
+    def arguments(self) -> Mapping[str, Argument]:
+        """As the function's signature and docstring tell them."""
+        hints = get_type_hints(self.function, include_extras=True)
+        _, about, _ = get_function_description(self.function)
+        return {
+            name: Argument(name=name, hint=hints[name], about=about[name], default=given.default)
+            for name, given in inspect.signature(self.function).parameters.items()
+            if about.get(name)
+        }
 
 
 def words(hint: Any) -> str:
@@ -137,12 +143,12 @@ def choices(hint: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(choice for part in get_args(hint) for choice in choices(part)))
 
 
-def read_call(endpoints: Mapping[str, Callable[..., Any]], name: str, body: Any, by_name: bool = True) -> Any:
+def read_call(endpoints: Mapping[str, Endpoint], name: str, body: Any, by_name: bool = True) -> Any:
     """The body of a request to an endpoint: an object of its arguments, or one whose `data` has them in order.
 
     Raises UsageError where Gradio answers with an error of the server, or with one that is empty.
     """
-    known = arguments_of(endpoints[name])
+    known = endpoints[name].arguments
     listed = ", ".join(known)
     values: Any = body if by_name else body.get("data") if isinstance(body, dict) else None
     if by_name and not isinstance(values, dict):
@@ -180,31 +186,30 @@ class Endpoints:
     calls: Calls
     folder: Path
 
-    def by_name(self) -> dict[str, Callable[..., Any]]:
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, Endpoint]:
         """A hosted page has none that writes."""
-        named: dict[str, Callable[..., Any]] = {
+        functions = {
             "search": with_arguments(self.search, filter_arguments()),
             "show": self.show,
             "inspect": self.inspect,
-            "pull": self.pull,
+            **({"pull": self.pull} if self.services.policy.allows("pull") else {}),
             "try": with_arguments(self.try_loras, field_arguments()),
             "compare": with_arguments(self.compare, field_arguments()),
         }
-        if not self.services.policy.allows("pull"):
-            del named["pull"]
-        return named
+        return {name: Endpoint(function=function) for name, function in functions.items()}
 
-    def check_call(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def check_call(self, name: str, endpoint: Endpoint) -> Callable[..., Any]:
         """In the language and with the right of who calls. Errors are Gradio's, also for values of other types: clients
         that call by position reach no other check.
         """
-        known = arguments_of(function)
+        function = endpoint.function
         visitors = self.services.visitors if self.services.settings.hosted else None
 
         @functools.wraps(function)
         def call(*values: Any) -> Any:
             with use_caller(visitors), plain_errors():
-                for argument, value in zip(known.values(), values, strict=False):
+                for argument, value in zip(endpoint.arguments.values(), values, strict=False):
                     argument.check(value)
                 return function(*values)
 
@@ -387,15 +392,11 @@ def filter_arguments() -> list[Argument]:
 
 def field_arguments() -> list[Argument]:
     """Of the fields of the Compare page that have words for programs, and what is none there."""
-    rows = [row for row in TRY_FIELDS if row.about]
-    defaults = [None if NoneType in get_args(row.hint) else row.default for row in rows]
-    return [
-        *(
-            Argument(name=row.attribute, hint=row.hint, about=row.about, default=default)
-            for row, default in zip(rows, defaults, strict=True)
-        ),
-        *OF_IMAGES,
-    ]
+    found = []
+    for row in (row for row in TRY_FIELDS if row.about):
+        default = None if NoneType in get_args(row.hint) else row.default
+        found.append(Argument(name=row.attribute, hint=row.hint, about=row.about, default=default))
+    return [*found, *OF_IMAGES]
 
 
 def with_arguments(function: Callable[..., Any], added: Sequence[Argument]) -> Callable[..., Any]:
@@ -426,38 +427,36 @@ def several(value: Any) -> Sequence[Any]:
 def without_paths(document: dict[str, Any]) -> dict[str, Any]:
     """gradio_client takes a dictionary with a `path` for a file that it should fetch, so the name gets longer."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return without_paths(value)
-        return [plain(item) for item in value] if isinstance(value, list) else value
+    def rename(each: dict[str, Any]) -> dict[str, Any]:
+        return {"file_path" if key == "path" else key: value for key, value in each.items()}
 
-    return {"file_path" if key == "path" else key: plain(value) for key, value in document.items()}
+    renamed: dict[str, Any] = json.loads(json.dumps(document), object_hook=rename)
+    return renamed
 
 
 def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     """Before the launch, in the order of `by_name`, by which Gradio numbers them."""
-    for name, function in endpoints.by_name().items():
+    for name, endpoint in endpoints.by_name.items():
         # Generations wait in the engine's own queue, and count as those of the page do.
         at_once = None if name in GENERATING else MOST_AT_ONCE
-        tool = server.mcp.tool(name=name)(endpoints.check_call(name, function))
+        tool = server.mcp.tool(name=name)(endpoints.check_call(name, endpoint))
         server.api(name=name, concurrency_limit=at_once)(tool)
 
 
 def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     """After the launch: each argument with its values, and what agents are answered."""
-    functions, info = endpoints.by_name(), server.get_blocks().get_api_info(all_endpoints=True)
-    for name, function in functions.items():
-        known = arguments_of(function)
+    info = server.get_blocks().get_api_info(all_endpoints=True)
+    for name, endpoint in endpoints.by_name.items():
         for parameter in info["named_endpoints"][f"/{name}"]["parameters"]:
-            argument = known[parameter["parameter_name"]]
+            argument = endpoint.arguments[parameter["parameter_name"]]
             kind = json_schema_to_python_type(argument.schema)
             parameter["type"] = {**argument.schema, "additional_description": argument.about}
             parameter["python_type"] = {"type": kind, "description": argument.about}
     server.api_info = server.all_app_info = info  # type: ignore[assignment]
-    answer_agents_in_json(server, functions)
+    answer_agents_in_json(server, endpoints.by_name)
 
 
-def answer_agents_in_json(server: gr.Server, functions: Mapping[str, Callable[..., Any]]) -> None:
+def answer_agents_in_json(server: gr.Server, endpoints: Mapping[str, Endpoint]) -> None:
     """Gradio hands agents dictionaries as Python writes them, and several outputs as one."""
     agents = server.get_blocks().mcp_server_obj
     if agents is None:
@@ -471,16 +470,16 @@ def answer_agents_in_json(server: gr.Server, functions: Mapping[str, Callable[..
         return to_contents(texts, root_url)
 
     agents.postprocess_output_data = postprocess  # type: ignore[method-assign]
-    for name, function in functions.items():
+    for name, endpoint in endpoints.items():
         for parameter in agents.api_info["named_endpoints"][f"/{name}"]["parameters"]:
-            parameter["type"] = arguments_of(function)[parameter["parameter_name"]].schema
+            parameter["type"] = endpoint.arguments[parameter["parameter_name"]].schema
     handlers = agents.mcp_server.request_handlers
     call = agents.types.CallToolRequest
-    handlers[call] = tool_call_handler(agents, functions, handlers[call])
+    handlers[call] = tool_call_handler(agents, endpoints, handlers[call])
 
 
 def tool_call_handler(
-    agents: Any, functions: Mapping[str, Callable[..., Any]], answer: Callable[[Any], Awaitable[Any]]
+    agents: Any, endpoints: Mapping[str, Endpoint], answer: Callable[[Any], Awaitable[Any]]
 ) -> Callable[[Any], Awaitable[Any]]:
     """`answer` for calls with arguments that can be read; what it answers is there as JSON too, not only as text."""
 
@@ -488,7 +487,7 @@ def tool_call_handler(
         tool, given = request.params.name, request.params.arguments or {}
         try:
             if tool in agents.tool_to_endpoint:
-                read_call(functions, agents.tool_to_endpoint[tool].removeprefix("/"), given)
+                read_call(endpoints, agents.tool_to_endpoint[tool].removeprefix("/"), given)
         except UsageError as error:
             text = agents.types.TextContent(type="text", text=error.message)
             return agents.types.ServerResult(agents.types.CallToolResult(content=[text], isError=True))

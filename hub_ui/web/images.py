@@ -10,9 +10,7 @@ import io
 import re
 import secrets
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,13 +27,11 @@ from connectors.http.adapter import Destinations, file_http
 from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
-from hub_ui.images.media_store import MediaFile, MediaStore, media_file
+from hub_ui.images.media_store import FORMATS, MediaFile, MediaStore, TooLarge, media_file, open_image
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
 HUB_IMAGES_AT_ONCE = 16
-MOST_PIXELS = 100_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 # Pillow opens a JPEG with a second image in it, as many phones make them, as MPO.
 FORMAT_TYPES = {"MPO": "image/jpeg", **{name: f"image/{name.lower()}" for name in FORMATS}}
 # Brands of ISO media that browsers play; HEIF images and QuickTime have the same beginning.
@@ -93,9 +89,10 @@ class HubImages:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
     def close(self) -> None:
-        """Fetches that wait for their turn are given up."""
-        for task in tuple(self._coming.values()):
-            task.get_loop().call_soon_threadsafe(task.cancel)
+        """Fetches that wait for their turn are given up, all at once: the end of one would be the turn of the next."""
+        tasks = tuple(self._coming.values())
+        for loop in {task.get_loop() for task in tasks}:
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
         """Raises one of our errors for what can't be fetched, and for what is of another kind."""
@@ -141,29 +138,6 @@ class HubImages:
             return None
         finally:
             del self._coming[key]
-
-
-class TooLarge(ValueError):
-    """An image of too many pixels."""
-
-
-@contextmanager
-def open_image(
-    source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: tuple[str, ...] | None = FORMATS
-) -> Iterator[Image.Image]:
-    """With its header read. Raises ValueError for what is no image, also while it is decoded, and TooLarge."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source, formats=formats) as image:
-                if image.width * image.height > most:
-                    raise TooLarge
-                yield image
-    except Image.DecompressionBombError as error:
-        raise TooLarge from error
-    # What Pillow raises for damaged and hostile files.
-    except (OSError, SyntaxError, EOFError, OverflowError) as error:
-        raise ValueError(str(error)) from error
 
 
 def check_image(data: bytes) -> MediaFile:

@@ -1,27 +1,33 @@
-"""Every page's routes, and those beside the pages: which parts they are made of, built once. Jobs are followed here."""
+"""Every page's routes, and those beside the pages: which parts they are made of, built once.
 
+Jobs are followed here, and those who run a page ask whether it is alive, whether it can take visitors, and for metrics.
+"""
+
+import hmac
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import fastapi
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
-from connectors.errors import NotFound
+from connectors.errors import HubUiError, NotFound
+from hub_ui.generate.base_models.download import bases_here
 from hub_ui.i18n import _
 from hub_ui.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks
+from hub_ui.metrics import CONTENT_TYPE
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Cards, HeaderReader
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
-from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
+from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages, route
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
@@ -51,15 +57,14 @@ class JobRoutes(Room):
     jobs: Jobs
     painters: Mapping[str, TryRoutes | TrainRoutes]
 
-    def add_to(self, router: APIRouter) -> None:
-        @router.get("/jobs/{id_}")
-        def follow(request: Request, id_: JobId, after: int = 0) -> Response:
-            painter, steps = self.painter(id_), self.jobs.follow(id_, after=after, beat=BEAT_SECONDS, raises=False)
-            return self.pages.streams.answer(painter.paint(request, id_, steps))
+    @route("GET /jobs/{id_}")
+    def follow(self, request: Request, id_: JobId, after: int = 0) -> Response:
+        painter, steps = self.painter(id_), self.jobs.follow(id_, after=after, beat=BEAT_SECONDS, raises=False)
+        return self.pages.streams.answer(painter.paint(request, id_, steps))
 
-        @router.post("/jobs/{id_}/stop")
-        def stop(request: Request, id_: JobId) -> Response:
-            return self.painter(id_).stop(request, id_)
+    @route("POST /jobs/{id_}/stop")
+    def stop(self, request: Request, id_: JobId) -> Response:
+        return self.painter(id_).stop(request, id_)
 
     def painter(self, id_: str) -> TryRoutes | TrainRoutes:
         """Raises NotFound for a job that is not kept."""
@@ -68,6 +73,55 @@ class JobRoutes(Room):
         if painter is None:
             raise NotFound(_(GONE))
         return painter
+
+
+HEALTH_ROUTE = "/health"
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthRoutes(Room):
+    """`running` counts the generations that are not done."""
+
+    running: Callable[[], int]
+
+    @route(f"GET {HEALTH_ROUTE}")
+    async def health(self) -> Response:
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+    @route("GET /ready")
+    def ready(self) -> Response:
+        state = self.state()
+        return JSONResponse(state, 200 if state["ready"] else 503, _NO_STORE)
+
+    def state(self) -> dict[str, Any]:
+        """Without a base model there is still all the rest, so a missing one is said and no more."""
+        settings, running, catalog = self.services.settings, self.running(), "answers"
+        try:
+            self.services.catalog.change()
+        except HubUiError:
+            catalog = "does not answer"
+        is_stopping, most = self.services.lifecycle.is_stopping, settings.limits.queue
+        here = bases_here(settings.limits.bases, demo=settings.demo)
+        return {
+            "ready": catalog == "answers" and running < most and not is_stopping,
+            "stopping": is_stopping,
+            "catalog": catalog,
+            "base": "present" if here else "missing",
+            "bases": here,
+            "queue": {"generations": running, "most": most},
+        }
+
+    @route("GET /metrics")
+    def metrics(self, request: Request) -> Response:
+        """A hosted page's by the token alone: what asks from this computer may be a proxy, for anybody."""
+        settings = self.services.settings
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        is_token = hmac.compare_digest(given.strip().encode(), settings.metrics_token.encode())
+        if settings.hosted and not (settings.metrics_token and scheme.lower() == "bearer" and is_token):
+            text = "The metrics are for who runs this page: set HUB_UI_METRICS_TOKEN, and send it as a Bearer token."
+            return JSONResponse({"detail": text}, 401, {**_NO_STORE, "WWW-Authenticate": "Bearer"})
+        return Response(self.services.metrics.text(), headers={**_NO_STORE, "Content-Type": CONTENT_TYPE})
 
 
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
@@ -108,6 +162,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         train,
         SettingsRoutes(pages=pages),
         LayoutRoutes(pages=pages),
+        HealthRoutes(pages=pages, running=lambda: jobs.running("generation")),
     )
     router = pages.router()
     for room in rooms:
@@ -117,6 +172,5 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *hub_images.routes(),
         LocalImages(links=pages.render.links).route(),
         images.route(),
-        *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
         *router.routes,
     ]

@@ -17,8 +17,8 @@ from secrets import token_bytes, token_urlsafe
 from typing import Annotated, Any, BinaryIO
 
 import anyio
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Query, Request, Response
+from anyio import to_thread
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -31,9 +31,10 @@ from hub_ui.dropped_images import read_dropped
 from hub_ui.generate import input_images
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
+from hub_ui.images.media_store import TooLarge, open_image
 from hub_ui.settings import WebLimits
-from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, TooLarge, open_image
-from hub_ui.web.layout.pages import Room, in_threads, is_part, page_address
+from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE
+from hub_ui.web.layout.pages import Room, is_part, page_address, route
 from hub_ui.web.requests import TOO_LARGE, Refused
 from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.view import StackedLora, View
@@ -238,28 +239,27 @@ class DroppedRoutes(Room):
     files: UploadedFiles
     uploads: Uploads
 
-    def add_to(self, router: APIRouter) -> None:
-        router.post("/upload")(self.receive)
+    most_at_once = MOST_READ
 
-        @router.get("/uploaded")
-        def show(name: UploadName) -> Response:
-            return image_response(self.files.path(name))
+    @route("GET /uploaded")
+    def show(self, name: UploadName) -> Response:
+        return image_response(self.files.path(name))
 
-        @router.get("/image")
-        @in_threads(CapacityLimiter(MOST_READ))
-        def image(request: Request, name: UploadName = "") -> Response:
-            values = self.values(name, self.files.path(name)) if name else {}
-            if name and is_part(request):
-                return self.pages.part("try_page/dropped", **values)
-            title = _("How was this image made?")
-            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
+    @route("GET /image", waits=True)
+    def image(self, request: Request, name: UploadName = "") -> Response:
+        values = self.values(name, self.files.path(name)) if name else {}
+        if name and is_part(request):
+            return self.pages.part("try_page/dropped", **values)
+        title = _("How was this image made?")
+        return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
 
-        @router.post("/image/forget")
-        def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
-            with suppress(NotFound):
-                shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
-            return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
+    @route("POST /image/forget")
+    def forget(self, request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
+        with suppress(NotFound):
+            shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
+        return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
 
+    @route("POST /upload")
     async def receive(self, request: Request) -> Response:
         try:
             async with self.uploads.read_form(request, MOST_FILES) as form:
@@ -276,10 +276,9 @@ class DroppedRoutes(Room):
         name = self.files.keep(file.file, file.filename or "") if file is not None else ""
         if field != "file":
             return self.answer_choice(request, form, field.removesuffix("_file"), name)
-        if not is_part(request):
-            return RedirectResponse(page_address(f"name={name}", "image"), 303)
         # It stands on the page at once, and what it was made with comes when it is known.
-        return self.pages.part("try_page/dropped", name=name, file=self.files.path(name).name, problem="", waits=True)
+        shown = {"name": name, "file": self.files.path(name).name, "problem": "", "waits": True}
+        return self.pages.after_act(request, "try_page/dropped", page_address(f"name={name}", "image"), **shown)
 
     def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
         """The form's images as they are now, an empty name for none; without JavaScript, the page with them.
@@ -290,9 +289,7 @@ class DroppedRoutes(Room):
             input_images.open_image(self.files.path(name), "picture")
         chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
         state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
-        if is_part(request):
-            return self.pages.part("try_page/chosen_images", state=state)
-        return RedirectResponse(page_address(state.to_address()), 303)
+        return self.pages.after_act(request, "try_page/chosen_images", page_address(state.to_address()), state=state)
 
     def values(self, name: str, path: Path) -> dict[str, Any]:
         shown = {"name": name, "file": path.name, "problem": "", "waits": False}

@@ -1,14 +1,14 @@
 """A running demo and a watched browser page: any console error, page error or request off loopback fails the test."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
@@ -33,7 +33,12 @@ class Watch:
     def _listen(self, page: Page) -> None:
         page.on("console", lambda m: self.faults.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        page.on("dialog", self._dismiss)
         page.on("request", lambda request: self._check(request.url))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _check(self, url: str) -> None:
         parts = urlsplit(url)
@@ -100,28 +105,31 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         yield opened
 
 
+@contextmanager
+def watched(browser: Browser, script: str = "", **options: Any) -> Iterator[Page]:
+    """A page in a context of its own, which does nothing that it should not do. `script` runs before all others."""
+    watch = Watch()
+    context = browser.new_context(**options)
+    context.add_init_script(script or "0")
+    watch.over(context)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+    assert watch.faults == []
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    watch = Watch()
-    context = browser.new_context(viewport=SCREEN)
-    watch.over(context)
-    yield context.new_page()
-    context.close()
-    assert watch.faults == []
+    with watched(browser, viewport=SCREEN) as opened:
+        yield opened
 
 
 @pytest.fixture
 def journey(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page that is held to all of journey.py, wherever it goes. Its parameter is another size of the window."""
-    watch = Watch()
+    size = getattr(request, "param", SCREEN)
     # Without motion: a colour half faded in has no contrast.
-    context = browser.new_context(viewport=getattr(request, "param", SCREEN), reduced_motion="reduce")
-    context.add_init_script(COUNT_SHIFTS)
-    watch.over(context)
-    opened = context.new_page()
-    try:
+    with watched(browser, COUNT_SHIFTS, viewport=size, reduced_motion="reduce") as opened:
         yield opened
         stop(opened)
-    finally:
-        context.close()
-    assert watch.faults == []

@@ -23,10 +23,10 @@ class Demo:
 
 
 @contextmanager
-def whole_demo(folder: Path) -> Iterator[Demo]:
+def whole_demo(folder: Path, **changed: Any) -> Iterator[Demo]:
     """With the hubs and what stands behind the page, for tests that interfere with either."""
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
-    with served_demo(folder) as demo:
+    with served_demo(folder, **changed) as demo:
         yield demo
 
 

@@ -1,11 +1,17 @@
 """The pages of hub-ui as a person meets them, each brought to rest: for tests that look at every one."""
 
 import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
+
+from hub_ui.demo.hubs.folder import PACKAGE
+from hub_ui.images.infotext import autov3
 
 WAIT = 60_000
 # Milliseconds that images may take where other work has the processors.
@@ -15,6 +21,9 @@ AT_REST, DROP = (Path(__file__).with_name(name).read_text(encoding="utf-8") for 
 MOMENT = 250
 # A LoRA of the demo's own base, which can be tried there.
 INK = "huggingface:shapeworks/ink-outline-tiny"
+ROBOT_FILE = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
+SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
+ROBOT_TEXT = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT_FILE)}"'
 
 
 def browse(page: Page, demo: str) -> None:
@@ -106,6 +115,14 @@ PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
         own_page("train", "?view=train"), *OWN,
     )}
 )  # fmt: skip
+
+
+def drop_image(page: Page, name: str, text: str = ROBOT_TEXT) -> None:
+    """One that says how it was made, as other programs write it."""
+    info, file = PngInfo(), io.BytesIO()
+    info.add_text("parameters", text)
+    Image.new("RGB", (128, 128), "teal").save(file, "PNG", pnginfo=info)
+    drop(page, name, file.getvalue(), "image/png")
 
 
 def drop(page: Page, name: str, data: bytes, media_type: str = "") -> None:

@@ -18,18 +18,6 @@ navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now();
       if (isBusy) window.lastBusy = performance.now();
       return performance.now() - window.lastBusy > quiet;
     },
-    clickFilter(part) {
-      // A group is read when it is opened.
-      const boxes = all('#filters input[name], #filters .fold:not([open]) > summary').filter((box) => box.checkVisibility());
-      const box = boxes[Math.floor(part * boxes.length)];
-      box?.click();
-      return box?.id || box?.textContent;
-    },
-    openCard(at) {
-      const card = all('#cards .hit')[at];
-      card?.click();
-      return card?.textContent;
-    },
     click([selector, part]) {
       const shown = all(selector).filter((each) => each.checkVisibility() && !each.disabled);
       const found = shown[Math.floor(part * shown.length)];
@@ -44,7 +32,6 @@ navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now();
       history.go(step);
     }),
     browse: () => ({
-      address: location.search,
       cards: texts('#cards .hit'),
       boxes: all('#filters input[name]:checked').map((box) => `${box.name}=${box.value}`).sort(),
       sort: document.querySelector('#order').value,

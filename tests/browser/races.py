@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -18,7 +18,6 @@ from shutil import copytree
 from typing import Any
 from unittest.mock import patch
 
-from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -96,119 +95,35 @@ def evaluate(page: Page, name: str, argument: Any = None) -> Any:
         return page.evaluate(script, argument)
 
 
-@dataclass(kw_only=True)
-class Round:
-    """A few acts on one page. `said` is what each was, for a person who reads of a failure."""
-
-    page: Page
-    random: Random
-    said: list[str] = field(default_factory=list)
-    typed: str | None = None
-
-    def act(self) -> None:
-        acts: list[Callable[[], str | None]] = [
-            self.filter,
-            self.filter,
-            self.filter,
-            self.type,
-            self.open,
-            self.back,
-            self.forward,
-            self.escape,
-            self.sort,
-        ]
-        said = self.random.choice(acts)()
-        if said is not None:
-            self.said.append(said)
-
-    def filter(self) -> str | None:
-        name = evaluate(self.page, "clickFilter", self.random.random())
-        return f"box {name}" if name else None
-
-    def type(self) -> str | None:
-        letters = self.random.choice(TYPED)
-        if letters == self.page.locator("#q").input_value():
-            # Nothing would be typed.
-            return None
-        self.page.locator("#q").fill(letters)
-        if self.random.random() < 0.5:
-            self.page.locator("#q").press("Enter")
-        self.typed = letters
-        return f"type {letters!r}"
-
-    def open(self) -> str | None:
-        title = evaluate(self.page, "openCard", self.random.randrange(6))
-        return f"open {title}" if title else None
-
-    def sort(self) -> str:
-        order = self.random.choice(["relevance", "downloads", "newest"])
-        self.page.locator("#order").select_option(order)
-        return f"sort {order}"
-
-    def back(self) -> str | None:
-        return self.travel("back", -1)
-
-    def forward(self) -> str | None:
-        return self.travel("forward", 1)
-
-    def travel(self, name: str, step: int) -> str | None:
-        """Within the page alone. The browser gets there a moment later: a person sees that before the next act."""
-        if not evaluate(self.page, "canGo", step):
-            return None
-        evaluate(self.page, "go", step)
-        self.typed = None
-        return name
-
-    def escape(self) -> str:
-        self.page.keyboard.press("Escape")
-        # In the search box it takes the text away.
-        self.typed = None
-        return "Esc"
-
-
-def faults(page: Page, url: str) -> list[str]:
-    """Where the page differs from what the server says of its address now."""
-    shown: dict[str, Any] = evaluate(page, "browse")
-    answer = page.request.get(f"{url}{shown['address']}", headers={"X-In-Time": "yes"})
-    told = BeautifulSoup(answer.text(), "html.parser")
-    order = told.select_one("#order option[selected]")
-    lora = told.select_one("#panel .lora")
-    expected = {
-        "cards": [card.text for card in told.select("#cards .hit")],
-        "boxes": sorted(f"{box['name']}={box['value']}" for box in told.select("#filters input[name][checked]")),
-        "sort": str(order["value"]) if order else "",
-        "open": str(lora["data-lora"]) if lora else "",
-    }
-    return [f"{name}: {shown[name]} instead of {value}" for name, value in expected.items() if shown[name] != value]
-
-
 def rest(page: Page) -> None:
     evaluate(page, "beBusy")
     page.wait_for_function("(quiet) => races.isAtRest(quiet)", arg=QUIET, timeout=PATIENCE)
 
 
-def play(page: Page, url: str, random: Random) -> tuple[list[str], list[str]]:
-    """The acts of a round, and what is wrong after it."""
-    one = Round(page=page, random=random)
-    for _ in range(random.randint(2, 8)):
-        one.act()
-        page.wait_for_timeout(random.choice([0, 20, 100, 350]))
-    rest(page)
-    found = faults(page, url)
-    if one.typed is not None and page.locator("#q").input_value() != one.typed:
-        found.append(f"typed: {page.locator('#q').input_value()!r} instead of {one.typed!r}")
-    return one.said, found
-
-
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What a person does on a page, and what of it is compared with the page of the same address in another tab."""
+    """What a person does on a page, of which all is compared with the page of the same address in another tab.
+
+    `texts` and `choices` are of fields. One that is typed into is left by one of `leaves`, or not at all.
+    """
 
     address: str
     clicks: tuple[str, ...]
     texts: tuple[tuple[str, tuple[str, ...]], ...]
+    leaves: tuple[str, ...] = ("Tab",)
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    keys: tuple[str, ...] = ()
 
 
+BROWSE = Room(
+    address="",
+    # A group of filters is read when it is opened.
+    clicks=("#filters input[name], #filters .fold:not([open]) > summary", "#cards .card:nth-child(-n+6) .hit"),
+    texts=(("#q", TYPED),),
+    leaves=("Enter", ""),
+    choices=(("#order", ("relevance", "downloads", "newest")),),
+    keys=("Escape",),
+)
 COMPARE = Room(
     address="?view=try&lora=civitai:900103&lora=civitai:900102&seed=1&steps=4",
     clicks=(".tab", "[id^=up-], [id^=down-]", "#words-off, #words-on", "#dice"),
@@ -223,49 +138,64 @@ LIBRARY = Room(
     clicks=("#filters a.check", ".shelf .hit", "[data-close]"),
     texts=(("#lq", ("dial", "robot", "")),),
 )
-ROOMS = {"compare": COMPARE, "library": LIBRARY}
+ROOMS = {"browse": BROWSE, "compare": COMPARE, "library": LIBRARY}
 
 
-def play_in(name: str, page: Page, other: Page, random: Random) -> tuple[list[str], list[str]]:
-    """The acts of a round on such a page, and what is wrong after it."""
-    one, room = Round(page=page, random=random), ROOMS[name]
+def act(room: Room, page: Page, random: Random) -> tuple[str, str | None]:
+    """What kind of act, and which, for a person who reads of a failure; None where there was nothing to do."""
+    kinds = ["click", "click", "click", "type", "back", "forward"]
+    kind = random.choice(kinds + ["choose"] * bool(room.choices) + ["press"] * bool(room.keys))
+    if kind == "click":
+        return kind, evaluate(page, "click", [random.choice(room.clicks), random.random()])
+    if kind == "press":
+        key = random.choice(room.keys)
+        page.keyboard.press(key)
+        return kind, key
+    if kind in ("back", "forward"):
+        # Within the page alone. The browser gets there a moment later: a person sees that before the next act.
+        step = -1 if kind == "back" else 1
+        return kind, kind if evaluate(page, "canGo", step) and not evaluate(page, "go", step) else None
+    name, values = random.choice(room.texts if kind == "type" else room.choices)
+    field, value = page.locator(name), random.choice(values)
+    if value == field.input_value():
+        return kind, None
+    if kind == "choose":
+        field.select_option(value)
+    else:
+        field.fill(value)
+        if leave := random.choice(room.leaves):
+            field.press(leave)
+    return kind, f"{name}: {value}"
+
+
+def play(name: str, page: Page, other: Page, random: Random) -> tuple[list[str], list[str]]:
+    """The acts of a round, and what is wrong after it."""
+    acts = list[str]()
     for _ in range(random.randint(2, 8)):
-        act = random.choice(("click", "click", "click", "type", "back", "forward"))
-        if act == "click":
-            said = evaluate(page, "click", [random.choice(room.clicks), random.random()])
-        elif act == "type":
-            field, values = random.choice(room.texts)
-            text = random.choice(values)
-            said = f"{field}: {text}" if text != page.locator(field).input_value() else None
-            page.locator(field).fill(text)
-            page.locator(field).press("Tab")
-        else:
-            said = one.back() if act == "back" else one.forward()
-        if said:
-            one.said.append(said)
+        kind, said = act(ROOMS[name], page, random)
+        acts += [said] if said else []
         page.wait_for_timeout(random.choice([0, 20, 100, 350]))
     rest(page)
     other.goto(page.url)
     rest(other)
     shown, expected = evaluate(page, name), evaluate(other, name)
-    if act != "type" or said is None:
+    if kind != "type" or said is None:
         # What is typed stays, and the click after it may go elsewhere before it is asked for.
         expected.pop("typed", None)
-    found = [f"{key}: {shown[key]} instead of {value}" for key, value in expected.items() if shown[key] != value]
-    return one.said, found
+    return acts, [f"{key}: {shown[key]} instead of {value}" for key, value in expected.items() if shown[key] != value]
 
 
 def played(browser: Browser, url: str, name: str, rounds: int, random: Random) -> Iterator[tuple[list[str], list[str]]]:
     """The rounds that went wrong on one of the pages."""
-    page, room = browser.new_page(), ROOMS.get(name)
+    page = browser.new_page()
     other = browser.new_page(extra_http_headers={"X-In-Time": "yes"})
     for each in (page, other):
         each.add_init_script(path=SCRIPT)
     for number in range(rounds):
         if number % 25 == 0:
-            page.goto(url + (room.address if room else ""))
+            page.goto(url + ROOMS[name].address)
             rest(page)
-        said, found = play_in(name, page, other, random) if room else play(page, url, random)
+        said, found = play(name, page, other, random)
         if found:
             yield said, found
     page.close()
@@ -291,7 +221,7 @@ def run(name: str, rounds: int, seed: int) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.races")
-    parser.add_argument("--page", choices=["browse", *ROOMS], default="browse")
+    parser.add_argument("--page", choices=ROOMS, default="browse")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args(arguments)

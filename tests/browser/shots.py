@@ -15,13 +15,10 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.demo.hubs.folder import PACKAGE
-from hub_ui.images.infotext import autov3
 from hub_ui.web.layout.pages import STATIC
 from hub_ui.web.layout.render import Renderer
 from tests.browser import places
@@ -43,8 +40,6 @@ THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 OF_TOUR: ViewportSize = {"width": 1200, "height": 720}
 ROBOT = Ref.parse("civitai:900103")
-ROBOT_FILE = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
-SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
 DOWN = Fault(kind="status", status=503, hub="civitai")
 # What is longer than a screen and worth seeing as a whole.
 WHOLE = ("compare_strip", "compare_grid", "settings", "library_full", "about")
@@ -186,12 +181,8 @@ def library_tool(page: Page, demo: Demo) -> None:
 
 
 def dropped_image(page: Page, demo: Demo) -> None:
-    text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT_FILE)}"'
-    info, file = PngInfo(), io.BytesIO()
-    info.add_text("parameters", text)
-    Image.new("RGB", (128, 128), "teal").save(file, "PNG", pnginfo=info)
     places.browse(page, demo.url)
-    places.drop(page, "robot.png", file.getvalue(), "image/png")
+    places.drop_image(page, "robot.png")
     expect(page.locator("#dropped .actions .filled")).to_be_visible()
 
 

@@ -5,32 +5,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
-from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.images import png_metadata
-from hub_ui.images.infotext import autov3
 from tests.browser import axe, places
 from tests.hub_ui.generate import making
 
 pytestmark = pytest.mark.browser
-ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
-SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
 
 
-def drop(page: Page, path: Path, text: str) -> None:
-    info = PngInfo()
-    info.add_text("parameters", text)
-    Image.new("RGB", (128, 128), "teal").save(path, pnginfo=info)
-    places.drop(page, path.name, path.read_bytes(), "image/png")
-
-
-def test_an_image_dropped_on_the_list_leads_to_the_same_image(demo: str, page: Page, tmp_path: Path) -> None:
+def test_an_image_dropped_on_the_list_leads_to_the_same_image(demo: str, page: Page) -> None:
     page.goto(demo)
-    text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT)}"'
-    drop(page, tmp_path / "robot.png", text)
+    places.drop_image(page, "robot.png")
     again = page.get_by_role("link", name="Make it again", exact=True)
     expect(again).to_be_visible(timeout=places.WAIT)
     expect(page.locator("#dropped")).not_to_contain_text("by its name alone")
@@ -40,10 +27,10 @@ def test_an_image_dropped_on_the_list_leads_to_the_same_image(demo: str, page: P
     expect(page.locator("#dropped article")).to_have_count(0)
 
 
-def test_the_image_that_is_dropped_last_is_the_one_that_counts(demo: str, page: Page, tmp_path: Path) -> None:
+def test_the_image_that_is_dropped_last_is_the_one_that_counts(demo: str, page: Page) -> None:
     page.goto(demo)
-    drop(page, tmp_path / "first.png", f"a robot <lora:nowhere:1>\n{SETTINGS}")
-    drop(page, tmp_path / "second.png", f"a green boat\n{SETTINGS}")
+    places.drop_image(page, "first.png", f"a robot <lora:nowhere:1>\n{places.SETTINGS}")
+    places.drop_image(page, "second.png", f"a green boat\n{places.SETTINGS}")
     expect(page.get_by_role("link", name="Make it again", exact=True)).to_be_visible(timeout=places.WAIT)
     expect(page.locator("#dropped h2")).to_have_text("second.png")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import axe, places
-from tests.browser.conftest import Watch
+from tests.browser.conftest import watched
 from tests.browser.layout import beyond_the_window, squeezed, too_wide, unreachable
 from tests.browser.places import PLACES, come_to_rest
 
@@ -50,17 +50,12 @@ def test_axe_finds_nothing_and_every_control_is_within_reach(browser: Browser, d
     """Without motion: a colour half faded in has no contrast."""
     found: dict[str, list[str]] = {}
     for name, reach in GROUPS[group].items():
-        watch = Watch()
-        context = browser.new_context(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
-        watch.over(context)
-        page = context.new_page()
-        reach(page, demo)
-        assert page.evaluate(HEADINGS) == 1, f"{name} has one heading of the first level"
-        assert page.title().endswith(" · hub-ui")
-        for width in WIDTHS:
-            found |= look(page, name, width)
-        context.close()
-        assert watch.faults == [], name
+        with watched(browser, viewport={"width": 1440, "height": 844}, reduced_motion="reduce") as page:
+            reach(page, demo)
+            assert page.evaluate(HEADINGS) == 1, f"{name} has one heading of the first level"
+            assert page.title().endswith(" · hub-ui")
+            for width in WIDTHS:
+                found |= look(page, name, width)
     assert {place: faults for place, faults in found.items() if faults} == {}
 
 

@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
-from tests.browser.conftest import Watch
+from tests.browser.conftest import watched
 from tests.browser.demo import Demo, served_demo
 from tests.browser.hostile import EVERYTHING, FIRST, TEXTS, write_hub
+from tests.browser.journey import SCREEN
 from tests.browser.layout import beyond_the_window, overlaps, too_wide
 from tests.browser.places import WAIT, come_to_rest
 
@@ -41,15 +42,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    watch = Watch()
-    context = browser.new_context(viewport={"width": 1440, "height": 960}, reduced_motion="reduce")
-    watch.over(context)
-    opened = context.new_page()
-    opened.on("dialog", lambda dialog: watch.faults.append(f"dialog: {dialog.message}"))
-    yield opened
-    assert opened.evaluate(HARM) == []
-    context.close()
-    assert watch.faults == []
+    with watched(browser, viewport=SCREEN, reduced_motion="reduce") as opened:
+        yield opened
+        assert opened.evaluate(HARM) == []
 
 
 def expect_whole(page: Page, containers: str) -> None:

@@ -1,22 +1,15 @@
 """Journeys that something gets in the way of: a hub that is down, a closed tab, no network at all."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from hub_ui import app, services
-from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import places
-from tests.browser.demo import Demo
+from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
 from tests.faults import Fault
-from tests.faulty_hubs import running_hubs
 
 pytestmark = pytest.mark.browser
 # 5.4 MB
@@ -66,29 +59,23 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, jou
 
 
 @pytest.fixture
-def page_and_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ExitStack]]:
-    """The address of a page, and its hubs, which can be closed. The page is there until no browser has it open."""
+def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
+    """A demo that asks its hubs each time."""
     monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
-    copytree(SAMPLES, tmp_path / "data", dirs_exist_ok=True)
-    with ExitStack() as stack, ExitStack() as hubs:
-        endpoints = hubs.enter_context(running_hubs(tmp_path / "data"))
-        chosen = replace(demo_settings(tmp_path / "home", tmp_path / "loras", endpoints), read_headers=False)
-        yield stack.enter_context(app.serving(stack.enter_context(services.build(chosen)))), hubs
+    with whole_demo(tmp_path, read_headers=False) as running:
+        yield running
 
 
 @pytest.mark.journeys
-def test_without_any_hub_the_list_and_its_images_are_still_there(
-    page_and_hubs: tuple[str, ExitStack], journey: Page
-) -> None:
-    url, hubs = page_and_hubs
+def test_without_any_hub_the_list_and_its_images_are_still_there(forgetful: Demo, journey: Page) -> None:
     first = journey.context.new_page()
-    places.browse(first, url)
+    places.browse(first, forgetful.url)
     seen = first.evaluate(LOADED)
     assert seen
     titles = first.locator(".card .hit").all_inner_texts()
     first.close()
-    hubs.close()
-    places.browse(journey, url)
+    forgetful.hubs.faults.add(Fault(kind="status", status=503))
+    places.browse(journey, forgetful.url)
     expect(journey.locator("#hubs .dot.down")).to_have_count(3)
     expect(journey.locator("#news")).to_contain_text("No hub answers")
     assert sorted(journey.locator(".card .hit").all_inner_texts())[:5] == sorted(titles)[:5]

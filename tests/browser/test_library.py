@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from connectors.ref import Ref
 from tests.browser import places
 from tests.browser.axe import violations
 from tests.browser.demo import Demo
+from tests.browser.journey import PHONE, SCREEN
 
 pytestmark = pytest.mark.browser
 ROBOT, DIAL = "civitai:900103", "civitai:122431"
-PHONE = {"width": 390, "height": 844}
 
 
 def remove_all(demo: Demo) -> None:
@@ -112,11 +112,11 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     expect(page.locator("#panel h2")).to_have_text(entry.title)
 
 
-@pytest.mark.parametrize("size", [PHONE, {"width": 1440, "height": 900}])
+@pytest.mark.parametrize("size", [PHONE, SCREEN])
 def test_nothing_is_wrong_for_assistive_technology_and_nothing_is_too_wide(
-    demo: Demo, page: Page, size: dict[str, int]
+    demo: Demo, page: Page, size: ViewportSize
 ) -> None:
-    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    page.set_viewport_size(size)
     for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
         page.goto(f"{demo.url}?view=library{query}")
         assert [line for line in violations(page) if "Hubs" not in line] == []

@@ -1,15 +1,13 @@
 """A page of another web site, open in the same browser as a shared page that somebody has signed in to."""
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.connectors.serving import Answer, hub
 from tests.hub_ui.web.test_visitors import LORA, gated_space
 
 pytestmark = pytest.mark.browser
@@ -19,24 +17,12 @@ NOTHING = dict.fromkeys(
 )
 
 
-class Site(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<title>elsewhere</title>")
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port() -> Iterator[int | None]:
     """Of the other web site, which answers to every name."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with hub() as site:
+        site.answers["/"] = Answer(body=b"<title>elsewhere</title>", headers={"Content-Type": "text/html"})
+        yield urlsplit(site.url).port
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
@@ -38,9 +38,9 @@ class Canary:
 
 
 @contextmanager
-def running_canary(addresses: Sequence[str] = ("127.0.0.1", "::1"), port: int = 0) -> Iterator[Canary]:
-    """On the first of `addresses`, and on others of the same port where they are to be had."""
-    found, listening, threads = Canary(port=port), list[socket.socket](), list[threading.Thread]()
+def running_canary() -> Iterator[Canary]:
+    """On 127.0.0.1, and on the same port of ::1 where there is IPv6."""
+    found, listening = Canary(port=0), list[socket.socket]()
 
     def talk(connection: socket.socket) -> None:
         here, data = str(connection.getsockname()[0]), b""
@@ -60,15 +60,14 @@ def running_canary(addresses: Sequence[str] = ("127.0.0.1", "::1"), port: int = 
             while True:
                 talk(server.accept()[0])
 
-    for address in addresses:
+    for address in ("127.0.0.1", "::1"):
         with suppress(OSError) if listening else nullcontext():
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             listening.append(socket.create_server((address, found.port), family=family))
             found.port = listening[0].getsockname()[1]
             found.addresses.append(address)
     for server in listening:
-        threads.append(threading.Thread(target=accept, args=(server,), daemon=True))
-        threads[-1].start()
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
     try:
         yield found
     finally:

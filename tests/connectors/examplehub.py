@@ -5,7 +5,7 @@ import re
 from connectors.claims.base_models import base_claims
 from connectors.connector import Download, HttpDownload, filter_loras
 from connectors.http.json_fields import Table, count, table, tables, text
-from connectors.http.session import Endpoint, Session
+from connectors.http.session import HubClient
 from connectors.query import Page, Query
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import Ref
@@ -32,13 +32,7 @@ ROW = Hub(
 )
 
 
-class ExampleHub:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.name = endpoint.hub
-        self.label = endpoint.label
-        self._session = Session(endpoint)
-        self._web = endpoint.url
-
+class ExampleHub(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         answer = table(self._session.json("/loras", {"q": query.text}))
         return Page(hub=self.name, loras=filter_loras((parse(item) for item in tables(answer.get("items"))), query))

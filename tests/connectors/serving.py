@@ -93,7 +93,7 @@ class Hub:
         self.asked: list[Asked] = []
 
     def endpoint(self, hub: HubName, token: str | None = None) -> Endpoint:
-        return Endpoint(hub=hub, label=hub.title(), url=self.url, keys={hub: token} if token else {})
+        return Endpoint(hub=hub, url=self.url, keys={hub: token} if token else {})
 
     def answer(self, asked: Asked) -> Answer:
         self.asked.append(asked)

@@ -1,15 +1,19 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+import connectors
 from connectors.connector import filter_loras, is_past
-from connectors.errors import Withheld
+from connectors.errors import BadAnswer, Withheld
 from connectors.query import Query
 from connectors.query_language import parse
 from connectors.record import Claim, Kind, Lora, check_shown, keep_permitted
+from connectors.ref import HubName, Ref
 from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface, of_replicate
 from tests.connectors.cases import read_cases
+from tests.connectors.serving import Hub, said
 
 READ = read_cases(__file__)
 
@@ -101,3 +105,24 @@ def test_a_list_of_the_newest_ends_where_a_whole_page_is_too_old(
     query: str, updates: list[str | None], past: bool
 ) -> None:
     assert is_past(parse(query), updates) is past
+
+
+SOME = Ref(hub="civitai", id="1", version="2")
+# What each hub is asked for a list, and by whom: Replicate's results, CivitAI's items, Hugging Face's list itself.
+LISTS: tuple[tuple[HubName, str, Callable[[Any], object]], ...] = (
+    ("civitai", "/api/v1/models", lambda hub: hub.search(Query())),
+    ("civitai", "/api/v1/images", lambda hub: hub.images(SOME)),
+    ("huggingface", "/api/models", lambda hub: hub.search(Query())),
+    ("huggingface", "/api/models/a/b/commits/main", lambda hub: hub.history(Ref(hub="huggingface", id="a/b"))),
+    ("replicate", "/v1/models", lambda hub: hub.search(Query())),
+)
+
+
+@pytest.mark.parametrize(("hub", "path", "ask"), LISTS, ids=[path for _, path, _ in LISTS])
+@pytest.mark.parametrize("body", [7, None, {}, {"items": None, "results": None}, {"items": {}, "results": {}}, "text"])
+def test_a_page_without_a_list_is_a_bad_answer(
+    server: Hub, hub: HubName, path: str, ask: Callable[[Any], object], body: object
+) -> None:
+    server.answers[path] = said(body)
+    with pytest.raises(BadAnswer, match=r"answered without a list of (models|images|commits)"):
+        ask(connectors.build({hub: server.url}, {hub: "k"})[0])

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.connector import FindsByHash, HasHistory, HasImages
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.guard import Asker, CircuitBreaker, HubGuard, Outcome, TokenBucket, with_guard
+from connectors.guard import Asker, CircuitBreaker, GuardedConnector, HubGuard, Outcome, TokenBucket
 from connectors.query import Query
 from connectors.record import Example, Lora, Version
 from connectors.ref import Ref
@@ -37,19 +37,18 @@ def time() -> Clock:
 
 @pytest.fixture
 def breaker(time: Clock) -> CircuitBreaker:
-    return CircuitBreaker("civitai", "CivitAI", failures=3, clock=time)
+    return CircuitBreaker("civitai", failures=3, clock=time)
 
 
 def fail(breaker: CircuitBreaker, error: HubUiError, times: int = 1) -> None:
     for _ in range(times):
-        with suppress(type(error)), breaker.request() as request:
-            request.is_sent = True
+        with suppress(type(error)), breaker.request():
             raise error
 
 
 def succeed(breaker: CircuitBreaker) -> None:
-    with breaker.request() as request:
-        request.is_sent = True
+    with breaker.request():
+        """The hub answers."""
 
 
 def test_a_hub_that_fails_three_times_in_a_row_is_left_alone(breaker: CircuitBreaker) -> None:
@@ -75,10 +74,8 @@ def test_a_refusal_is_an_answer(breaker: CircuitBreaker, error: HubUiError) -> N
 def test_one_request_tries_whether_the_hub_answers_again(breaker: CircuitBreaker, time: Clock) -> None:
     fail(breaker, HubDown("down"), 3)
     time.now += 15
-    with breaker.request() as probe:
-        probe.is_sent = True
-        with pytest.raises(HubDown, match="asked again in 3 seconds"):
-            breaker.check()
+    with breaker.request(), pytest.raises(HubDown, match="asked again in 3 seconds"):
+        breaker.check()
     assert breaker.state == "closed"
 
 
@@ -131,8 +128,7 @@ def test_a_hub_that_asks_to_slow_down_is_left_alone_as_long_as_makes_sense(
 
 
 def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_others(breaker: CircuitBreaker) -> None:
-    with suppress(RateLimited), breaker.request(is_shared=False) as request:
-        request.is_sent = True
+    with suppress(RateLimited), breaker.request(is_shared=False):
         raise RateLimited("slow down", retry_after=60)
     assert breaker.state == "closed"
 
@@ -148,7 +144,7 @@ def test_a_budget_fills_up_as_time_goes_by(time: Clock) -> None:
 
 def test_a_hundred_who_ask_the_same_cost_one_request(time: Clock) -> None:
     hub = Told(hang=threading.Event())
-    connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
+    connector = GuardedConnector(hub, HubGuard("civitai", seconds=15, clock=time))
     with ThreadPoolExecutor(100) as pool:
         pages = [pool.submit(connector.search, Query(text="ink")) for _ in range(100)]
         assert hub.hang is not None
@@ -165,7 +161,7 @@ def test_a_hundred_who_ask_the_same_cost_one_request(time: Clock) -> None:
 
 def test_a_hub_that_hangs_takes_only_so_many_searches_until_it_answers(time: Clock) -> None:
     hub = Told(hang=threading.Event())
-    connector = with_guard(hub, {"civitai": HubGuard("civitai", clock=time)})
+    connector = GuardedConnector(hub, HubGuard("civitai", clock=time))
     with ThreadPoolExecutor(16) as pool:
         waiting = [pool.submit(connector.search, Query(text=f"ink {number}")) for number in range(16)]
         while len(hub.asked) < 16:
@@ -181,7 +177,7 @@ def test_a_hub_that_hangs_takes_only_so_many_searches_until_it_answers(time: Clo
 
 def test_an_error_is_nobody_elses_answer(time: Clock) -> None:
     hub = Told(pages=(HubDown("down"),))
-    connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
+    connector = GuardedConnector(hub, HubGuard("civitai", seconds=15, clock=time))
     with pytest.raises(HubDown):
         connector.search(Query())
     hub.pages = (1,)
@@ -197,7 +193,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Clock) -> None:
         "civitai", rate=Rate(keyless=4, keyed=2), seconds=15, asker=lambda _: next(asking),
         report=lambda _, outcome: outcomes.append(outcome), clock=time,
     )  # fmt: skip
-    connector = with_guard(Told(), {"civitai": guard})
+    connector = GuardedConnector(Told(), guard)
     for _ in askers:
         with suppress(RateLimited):
             connector.search(Query(text="ink"))
@@ -206,7 +202,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Clock) -> None:
 
 
 def test_what_is_over_the_budget_says_when_there_is_more(time: Clock) -> None:
-    connector = with_guard(Told(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
+    connector = GuardedConnector(Told(), HubGuard("civitai", rate=Rate(keyless=6), clock=time))
     connector.get(INK)
     with pytest.raises(RateLimited) as caught:
         connector.get(INK)
@@ -230,13 +226,13 @@ def test_each_request_is_counted_by_how_it_ended(error: Exception | None, outcom
     outcomes: list[Outcome] = []
     guard = HubGuard("civitai", report=lambda _, found: outcomes.append(found))
     with suppress(HubUiError, ZeroDivisionError):
-        with_guard(Told(pages=(error or 1,)), {"civitai": guard}).get(INK)
+        GuardedConnector(Told(pages=(error or 1,)), guard).get(INK)
     assert outcomes == [outcome]
 
 
 def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Clock) -> None:
     guard = HubGuard("civitai", clock=time)
-    connector = with_guard(Told(pages=(HubDown("down"),)), {"civitai": guard})
+    connector = GuardedConnector(Told(pages=(HubDown("down"),)), guard)
     for _ in range(5):
         with pytest.raises(HubDown, match="down"):
             connector.get(INK)
@@ -247,8 +243,8 @@ def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Clock) -> Non
 
 
 def test_what_a_hub_can_do_beside_searching_it_can_behind_its_guard() -> None:
-    guards = {"civitai": HubGuard("civitai")}
-    plain, able = with_guard(Told(), guards), with_guard(ToldMore(), guards)
+    guard = HubGuard("civitai")
+    plain, able = GuardedConnector(Told(), guard), GuardedConnector(ToldMore(), guard)
     assert not isinstance(plain, HasHistory | FindsByHash | HasImages)
     assert isinstance(able, HasHistory)
     assert isinstance(able, FindsByHash)

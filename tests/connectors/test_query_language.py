@@ -136,3 +136,8 @@ def test_every_choice_and_example_of_a_filter_is_one_of_its_values(key: str) -> 
 @given(st.sampled_from([*base_models.choices()]))
 def test_a_base_model_is_found_by_each_of_its_names(name: str) -> None:
     assert base_models.is_listed(parse(f"base:{quote(name)}").bases[0])
+
+
+def test_the_words_for_hubs_are_those_of_text_and_phrases() -> None:
+    assert Query(text="ink", phrases=("two words", "a"), excluded=(("text", "x"),)).words == "ink two words a"
+    assert len(Query(text="x" * 150, phrases=("y" * 150,)).words) == 200

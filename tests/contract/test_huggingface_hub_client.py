@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, HfFileSystem, hf_hub_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-)
+from huggingface_hub.errors import GatedRepoError
 from huggingface_hub.hf_api import RepoFile
 
 from tests.faulty_hubs import HubEndpoints

@@ -65,7 +65,7 @@ from hub_ui.documents import query_of
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.images import example_settings, infotext, png_metadata
 from hub_ui.settings import from_environment
-from hub_ui.web.api import Endpoints, arguments_of, filter_arguments, words
+from hub_ui.web.api import Endpoints, filter_arguments, words
 from hub_ui.web.browse.facets import groups
 from hub_ui.web.try_page.form import read_address
 from hub_ui.web.view import View
@@ -97,7 +97,7 @@ settings = replace(from_environment({"HUB_UI_HOME": str(folder / "home")}), demo
 with services.build(settings) as built, open_client(built, folder / "home") as client:
     page = read(client.get("/?view=try&frames=900").text)
     box = page.select_one("#try [name=frames]")
-    argument = arguments_of(Endpoints(built, None, None, Path()).by_name()["try"])["frames"]
+    argument = Endpoints(built, None, None, Path()).by_name["try"].arguments["frames"]
 made = making.made()
 text = png_metadata.infotext_of(replace(made, request=replace(made.request, frames=9)), 0)
 a_field = {

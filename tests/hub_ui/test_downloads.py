@@ -8,24 +8,16 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.settings import from_environment
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
-
-SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, with_two_homes
 
 
 @pytest.fixture(name="two_homes")
 def one_file_on_two_hubs(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
     """The catalog knows both."""
-    data = copied(tmp_path / "hubs")
-    content = generate_safetensors(SPEC)
-    (data / "same").write_bytes(content.read(0, content.size))
-    edited(data / "files.json", "civitai", "3001", value={"path": "same"})
-    edited(data / "hf_commits_maker__history.json", "commits", 0, "files", "lora.safetensors", value={"path": "same"})
-    with answering(data, monkeypatch) as hubs:
+    with answering(with_two_homes(copied(tmp_path / "hubs")), monkeypatch) as hubs:
         assert line("show", HUGGINGFACE)[0] == line("show", "civitai:1001")[0] == 0
         yield hubs
 

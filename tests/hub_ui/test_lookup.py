@@ -24,8 +24,7 @@ def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) ->
     with services.build(from_environment({**nobody, "HUB_UI_HOME": str(home)})) as built:
         breaker = built.lookup.guards["civitai"].breaker
         while breaker.state == "closed":
-            with suppress(HubUiError), breaker.request() as request:
-                request.is_sent = True
+            with suppress(HubUiError), breaker.request():
                 raise HubDown("down")
         with pytest.raises(HubDown):
             breaker.check()
@@ -118,6 +117,18 @@ def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered_and_a_download_waits_
     built, hub = hanging
     found, failure = built.lookup.get_or_recall(hub.loras[0].ref)
     assert (found.title, type(failure)) == ("Ink", HubTimeout)
-    built, hub = hanging
     threading.Timer(0.4, (hub.hang or threading.Event()).set).start()
     assert built.lookup.fetch(hub.loras[0].ref, is_patient=True).title == "Ink"
+
+
+def test_what_a_hub_was_silent_about_is_not_waited_for_again_until_a_person_asks_for_it(
+    hanging: tuple[Services, Hub],
+) -> None:
+    (built, hub), ref = hanging, lora().ref
+    for _ in range(3):
+        with pytest.raises(HubTimeout):
+            built.lookup.fetch(ref)
+    assert hub.asked == ["search", f"get {ref}"]
+    (hub.hang or threading.Event()).set()
+    built.lookup.ask_again("civitai")
+    assert built.lookup.fetch(ref).title == "Ink"

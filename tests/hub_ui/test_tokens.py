@@ -29,7 +29,7 @@ from hub_ui.app import serving
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.library.download import Progress, PullCancelled
+from hub_ui.library.partial_file import Progress, PullCancelled
 from hub_ui.settings import Settings
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
@@ -168,7 +168,7 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
     train = ["train", str(pictures), "--destination", "local/fog", "--trigger", "FGHRBR", "--yes"]
     said(train)
     said(["train", "--follow", "nothing"])
-    endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": KEYS["replicate"]})
+    endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": KEYS["replicate"]})
     place, trained = ReplicateBackend(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
     refs = (trained, Ref.parse(CIVITAI))
     adapters = tuple(
@@ -292,8 +292,6 @@ def test_nothing_shows_its_key_when_it_is_printed() -> None:
     built = connectors.build(endpoints, KEYS)
     made = Settings(home=Path("h"), library=Path("l"), lock=Path("k"), endpoints=endpoints, tokens=KEYS)
     ref = Ref.parse("huggingface:maker/red@" + "a" * 40)
-    download = HubDownload(
-        ref=ref, name="n", endpoint="e", repo="maker/red", commit="a" * 40, path="n", token=KEYS["huggingface"]
-    )
+    download = HubDownload(ref=ref, endpoint="e", token=KEYS["huggingface"])
     shown = " ".join(map(repr, (built, made, download, *map(vars, built))))
     assert [hub for hub, key in KEYS.items() if places(shown, key)] == []

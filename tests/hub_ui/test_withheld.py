@@ -11,18 +11,16 @@ import pytest
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
 from hub_ui import app, documents, services
-from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited, with_two_homes
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.test_api import call_tool
 
-SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
 TITLE, REASON = "Red Style", "showing a minor"
 REFS = ["civitai:1001", CIVITAI, "civitai:1001@2001", "https://civitai.com/models/1001"]
 ALL = ("search", "red", "--nsfw", "explicit")
@@ -94,23 +92,14 @@ def test_what_is_in_the_library_is_neither_tried_nor_inspected(
     assert code == 4
 
 
-def two_homes(folder: Path, **marks: bool) -> Path:
-    """The same file on CivitAI and on Hugging Face."""
-    data, content = marked(copied(folder), **marks), generate_safetensors(SPEC)
-    (data / "same").write_bytes(content.read(0, content.size))
-    edited(data / "files.json", "civitai", "3001", value={"path": "same"})
-    edited(data / "hf_commits_maker__history.json", "commits", 0, "files", "lora.safetensors", value={"path": "same"})
-    return data
-
-
 def test_a_missing_file_of_it_comes_from_no_mirror_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
-    with answering(two_homes(tmp_path / "before"), monkeypatch):
+    with answering(with_two_homes(marked(copied(tmp_path / "before"))), monkeypatch):
         path = Path(line("pull", CIVITAI)[1]["path"])
         assert line("show", HUGGINGFACE)[0] == 0
     path.unlink()
-    with answering(two_homes(tmp_path / "now", minor=True), monkeypatch):
+    with answering(with_two_homes(marked(copied(tmp_path / "now"), minor=True)), monkeypatch):
         code, synced = line("sync")
         with services.build(from_environment(os.environ)) as built:
             built.queue.start()

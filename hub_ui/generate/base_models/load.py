@@ -318,11 +318,9 @@ def _plan_files(
 
 def find_decoder(spec: PipelineSpec, source: Source) -> Any:
     """A base's small decoder, where it is on this disk; else None. A damaged one is said where a draft needs it."""
-    cached = RepoCache(spec.draft.decoder, source.cache) if spec.draft.decoder else None
-    for commit in cached.commits() if cached else ():
-        if cached and cached.files(commit, _DECODER):
-            with suppress(NoBase):
-                return load_decoder(cached.snapshot(commit))
+    folder = RepoCache(spec.draft.decoder, source.cache).folder_with(*_DECODER) if spec.draft.decoder else None
+    with suppress(NoBase):
+        return load_decoder(folder) if folder else None
     return None
 
 

@@ -65,6 +65,11 @@ class RepoCache:
         except OSError:
             return None
 
+    def folder_with(self, *names: str) -> Path | None:
+        """The snapshot of the first commit of which all these files are on this disk."""
+        folders = map(self.snapshot, self.commits())
+        return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
+
     def free(self) -> int:
         """Free bytes on the disk that downloads go to."""
         return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
@@ -107,10 +112,10 @@ def _sha256_of(file: Path) -> str:
         return file_digest(opened, "sha256").hexdigest()
 
 
-def count_parameters(folder: Path, *parts: str) -> int:
-    """Of these parts in a folder in diffusers' layout, of all parts where none is named; 0 where there is no folder."""
+def count_parameters(folder: Path, part: str) -> int:
+    """Of a part in a folder in diffusers' layout; 0 where there is none."""
     count = 0
-    for path in (path for part in parts or ("*",) for path in folder.glob(f"{part}/*.safetensors")):
+    for path in folder.glob(f"{part}/*.safetensors"):
         try:
             count += _count_parameters(path, path.stat().st_mtime_ns)
         except (SafetensorError, OSError):

@@ -139,14 +139,14 @@ class PipelineSpec:
     """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
 
     `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
-    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes), `memory` what a
-    device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
-    `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
-    images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
-    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
-    own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
-    network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are what the table counts
-    of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer bits.
+    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes). `scheduler` replaces
+    the repo's, with `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases
+    that make images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the
+    autoencoder does, whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one.
+    `assumed`: a user's own base that has not been read yet; its `architecture` may be "". `precision` is an id of
+    precision.py: how the network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are
+    what the table counts of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer
+    bits.
     """
 
     id: str
@@ -163,7 +163,6 @@ class PipelineSpec:
     revision: str | None = None
     license: str = ""
     gated: bool = False
-    memory: float = 0.0
     dtype: DType = "bfloat16"
     scheduler: str | None = None
     scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
@@ -221,9 +220,8 @@ T = TypeVar("T")
 
 
 def read_pipelines(tables: Tables) -> tuple[PipelineSpec, ...]:
-    """The bases, the default of each architecture first. What a block leaves out is its base's; `memory` is then 7/6 of
-    the files' size and a gigabyte. Raises UsageError, with the block and the key, for what is missing, unknown or of
-    the wrong type.
+    """The bases, the default of each architecture first. What a block leaves out is its base's. Raises UsageError, with
+    the block and the key, for what is missing, unknown or of the wrong type.
     """
     bases: list[PipelineSpec] = []
     # What blocks may have in common with one above, by its id.
@@ -247,8 +245,7 @@ def read_pipelines(tables: Tables) -> tuple[PipelineSpec, ...]:
         for key in above.keys() & block.keys():
             above[key][block["id"]] = block[key]
         spec = read_block(PipelineSpec, block, "pipeline")
-        source = str(PACKAGED) if spec.source == "packaged" else spec.source
-        bases.append(replace(spec, source=source, memory=spec.memory or round(spec.gigabytes * 7 / 6 + 1, 1)))
+        bases.append(replace(spec, source=str(PACKAGED)) if spec.source == "packaged" else spec)
     return tuple(bases)
 
 

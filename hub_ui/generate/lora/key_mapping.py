@@ -4,16 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from connectors.weights.key_formats import PREFIXES
 from hub_ui.generate.lora import modules
 from hub_ui.generate.lora.module_names import Names, by_head, flat, is_numbered, plain, targets_by_number
 from hub_ui.generate.result import Missed
 
-# What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
-_WRAPPERS = re.compile(
-    r"^(?:lora_unet_unet_|lora_unet__?|lora_transformer_|lora_prior_unet_|oft_unet_|lycoris_|Hunyuan_video_I2V_lora_"
-    r"|base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|conditional_transformer\.|unet\.|model\.|net\.|pipe\.dit\.|module\."
-    r"|_orig_mod\.)+"
-)
+# What trainers put before the name of a layer, in any order and number.
+_BEGINNINGS = (
+    *(prefix.text for prefix in PREFIXES if not prefix.encoder), "conditional_transformer.", "model.", "module.",
+    "_orig_mod.",
+)  # fmt: skip
+_WRAPPERS = re.compile(rf"^(?:{'|'.join(map(re.escape, _BEGINNINGS))})+")
 # Several encoders are numbered, by kohya from 1, or named.
 _ENCODER = re.compile(
     r"^(?:base_model\.model\.)*(?:(?:lora|oft|lycoris)_(?:prior_)?te(?P<kohya>\d?)[_.]+"

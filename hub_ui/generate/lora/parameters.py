@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # The name of diffusers' hook that moves groups of modules to the device and back.
-_GROUP_OFFLOADING = "group_offloading"
+GROUP_OFFLOADING = "group_offloading"
 # The name of diffusers' hook that stores weights in 8-bit floats and casts them for each call.
 _LAYERWISE_CASTING = "layerwise_casting"
+
+
+def hook_of(module: nn.Module, name: str) -> Any:
+    """diffusers' hook of that name on a module; None where there is none."""
+    registry: Any = getattr(module, "_diffusers_hook", None)
+    return None if registry is None else registry.get_hook(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +81,7 @@ class ParamHandle:
     def _group(self) -> Any:
         """The group of modules that this parameter is offloaded with; None where there is none."""
         for owner in (self.module, *reversed(self.owners)):
-            registry: Any = getattr(owner, "_diffusers_hook", None)
-            hook = None if registry is None else registry.get_hook(_GROUP_OFFLOADING)
-            if hook is not None:
+            if (hook := hook_of(owner, GROUP_OFFLOADING)) is not None:
                 own = (each for module in hook.group.modules for each in module.parameters())
                 if any(each is self.parameter for each in (*hook.group.parameters, *own)):
                     return hook.group
@@ -125,8 +129,7 @@ def compute_dtype(module: nn.Module, name: str = "weight") -> torch.dtype:
     """The type that a module computes in: that of its weight, or what a quantised weight is converted to."""
     import torch
 
-    registry: Any = getattr(module, "_diffusers_hook", None)
-    casting = None if registry is None else registry.get_hook(_LAYERWISE_CASTING)
+    casting = hook_of(module, _LAYERWISE_CASTING)
     # GGUF and bitsandbytes' 4-bit layers have an attribute of that name, and SDNQ's what unpacks them. torchao's and
     # quanto's weights say it.
     of_sdnq = getattr(getattr(module, "sdnq_dequantizer", None), "result_dtype", None)

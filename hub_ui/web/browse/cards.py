@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from connectors.claims import base_models
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
-from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Origin, Ref
 from connectors.weights.file_type import What
@@ -26,9 +25,8 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.services import Services
 from hub_ui.web.browse.search import Results
-from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import prefix
-from hub_ui.web.layout.render import Renderer, address
+from hub_ui.web.layout.render import Renderer, address, word
 from hub_ui.web.view import View
 
 
@@ -42,18 +40,14 @@ class Flag:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
-    """`search` looks for all of its creator. `usable`: its file is a LoRA, as far as known. `try_problem`
-    says why it can't be tried here. `is_read`: its file's header is known.
+    """`usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be tried here. `is_read`: its
+    file's header is known.
     """
 
     record: Record
-    title: str
-    creator: str
-    search: str
     image: str
     video: str
     blurred: bool
-    base: str
     flag: Flag | None
     usable: bool
     try_problem: str
@@ -65,22 +59,14 @@ def card(record: Record, *, ceiling: Nsfw, what: What = "lora", try_problem: str
     example, moving = cover(record, ceiling), video(record, ceiling)
     return Card(
         record=record,
-        title=title(record),
-        creator=format.title(record.creator) or _("unknown"),
-        search=f"creator:{value_text(record.creator)}" if record.creator else "",
         image=address(example.url) if example else "",
         video=address(moving.url) if moving else "",
         blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
-        base=format.base_label(record),
         flag=flag(record, what),
         usable=what == "lora",
         try_problem=try_problem,
         is_read=is_read,
     )
-
-
-def title(record: Record) -> str:
-    return format.title(record.title) or record.ref.id
 
 
 def library_card(shown: Card) -> Card:

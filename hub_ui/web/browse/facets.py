@@ -18,7 +18,7 @@ from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.i18n import _, ngettext
-from hub_ui.web.layout.glossary import word
+from hub_ui.web.layout.render import word
 from hub_ui.web.view import filter_pair
 
 EARLY_ACCESS = ("access", "paid")

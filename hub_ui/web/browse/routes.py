@@ -7,14 +7,13 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import fastapi
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request, Response
+from anyio import to_thread
+from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.errors import BadQuery, UsageError
@@ -38,6 +37,7 @@ from hub_ui.web.layout.pages import (
     Shown,
     keep_choice,
     page_address,
+    route,
     source_of,
     target_of,
 )
@@ -69,40 +69,36 @@ class BrowseRoutes(Room):
     reader: HeaderReader
     news: NewsRoutes
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
-    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_NAMES))
+    most_at_once = MOST_NAMES
 
-    def add_to(self, router: APIRouter) -> None:
-        router.get("/")(self.answer)
-        router.get("/more")(self.more)
-        router.get("/tray")(self.tray)
+    @route("GET /ask")
+    async def ask(self, request: Request, view: Shown, seen: Signature = "") -> Response:
+        return self.pages.streams.answer(chain(self.steps(view, seen), self.news.badge(request)))
 
-        @router.get("/ask")
-        async def ask(request: Request, view: Shown, seen: Signature = "") -> Response:
-            return self.pages.streams.answer(chain(self.steps(view, seen), self.news.badge(request)))
+    @route("GET /group")
+    def group(self, view: Shown, facet: Typed) -> Response:
+        """What a group of the filters has, once it is opened."""
+        facets = search.first_cards(self.services, view.query).facets
+        values = self.filter_values(view, view, view, facets)
+        shown = {group.facet: group for group in values["groups"]}
+        if facet not in shown:
+            raise UsageError(_("There is no such filter. Load the page again."))
+        return self.pages.part("browse/group", group=shown[facet], **values)
 
-        @router.get("/group")
-        def group(view: Shown, facet: Typed) -> Response:
-            """What a group of the filters has, once it is opened."""
-            facets = search.first_cards(self.services, view.query).facets
-            values = self.filter_values(view, view, view, facets)
-            shown = {group.facet: group for group in values["groups"]}
-            if facet not in shown:
-                raise UsageError(_("There is no such filter. Load the page again."))
-            return self.pages.part("browse/group", group=shown[facet], **values)
+    @route("GET /compare")
+    def compare(self, lora: Ticked = ()) -> Response:
+        view = View(page="try", settings=TrySettings(sheet="loras"))
+        for ref in list(dict.fromkeys(map(Ref.parse, lora))):
+            view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
+        return RedirectResponse(view.link(), 303)
 
-        @router.get("/compare")
-        def compare(lora: Ticked = ()) -> Response:
-            view = View(page="try", settings=TrySettings(sheet="loras"))
-            for ref in list(dict.fromkeys(map(Ref.parse, lora))):
-                view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
-            return RedirectResponse(view.link(), 303)
+    @route("GET /suggestions")
+    def suggestions(self, before: Typed = "", after: Typed = "") -> Response:
+        text = (before + after)[:LONGEST_TEXT]
+        found = suggest(text, len(before), self.services.catalog.complete_value)
+        return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
 
-        @router.get("/suggestions")
-        def suggestions(before: Typed = "", after: Typed = "") -> Response:
-            text = (before + after)[:LONGEST_TEXT]
-            found = suggest(text, len(before), self.services.catalog.complete_value)
-            return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
-
+    @route("GET /")
     async def answer(self, request: Request, view: Shown, ask: bool = False, page: PageNumber = 1) -> Response:
         """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
         if view.page in OWN_ADDRESSES:
@@ -121,6 +117,7 @@ class BrowseRoutes(Room):
         limiter = self.limiter if ask else None
         return await to_thread.run_sync(self.answer_page, request, view, ask, page, limiter=limiter)
 
+    @route("GET /tray")
     def tray(self, view: Shown, lora: Ticked = ()) -> Response:
         """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
         refs = list(dict.fromkeys(map(Ref.parse, lora)))
@@ -213,6 +210,7 @@ class BrowseRoutes(Room):
             now = search.refresh(services, now)
             yield self.pages.render("browse/step", **self.all(view, now, asks=False))
 
+    @route("GET /more")
     def more(
         self, view: Shown, after: Id, shown: Count, page: NextPage, cursors: Cursors = "", signed: Signature = ""
     ) -> Response:

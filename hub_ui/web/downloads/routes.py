@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import Form, Request, Response
 
 from connectors.errors import UsageError
 from hub_ui.i18n import _
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Room, Signal, is_part
+from hub_ui.web.layout.pages import Room, Signal, is_part, route
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
 Id = Annotated[int | None, Form(ge=0, le=2**53)]
@@ -22,26 +21,19 @@ BEAT = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadRoutes(Room):
-    def add_to(self, router: APIRouter) -> None:
-        services = self.services
+    @route("GET /downloads", may="pull")
+    def downloads(self, request: Request) -> Response:
+        values = drawer_values(self.services)
+        if is_part(request):
+            return self.pages.part("downloads/drawer", **values)
+        return self.pages.own(request, "downloads/page", "downloads", _("Downloads"), **values)
 
-        @router.get("/downloads")
-        def downloads(request: Request) -> Response:
-            services.policy.check("pull")
-            values = drawer_values(services)
-            if is_part(request):
-                return self.pages.part("downloads/drawer", **values)
-            return self.pages.own(request, "downloads/page", "downloads", _("Downloads"), **values)
+    @route("GET /downloads/stream", may="pull")
+    def stream(self) -> Response:
+        return self.pages.streams.answer(self.steps())
 
-        @router.get("/downloads/stream")
-        def stream() -> Response:
-            services.policy.check("pull")
-            return self.pages.streams.answer(self.steps())
-
-        router.post("/downloads/{act}")(self.change)
-
+    @route("POST /downloads/{act}", may="pull")
     def change(self, request: Request, act: ActName, id: Id = None) -> Response:
-        self.services.policy.check("pull")
         queue = self.services.queue
         if act == "clear":
             queue.clear()
@@ -52,9 +44,7 @@ class DownloadRoutes(Room):
             raise UsageError(_("That is no download of this list."))
         else:
             getattr(queue, act)(id)
-        if is_part(request):
-            return self.pages.part("downloads/changed", **drawer_values(self.services))
-        return RedirectResponse("../downloads", 303)
+        return self.pages.after_act(request, "downloads/changed", "../downloads", **drawer_values(self.services))
 
     def steps(self) -> Iterator[str | Signal]:
         """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""

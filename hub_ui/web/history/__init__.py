@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
 from markupsafe import Markup
 from PIL import Image
 
@@ -21,8 +21,8 @@ from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_comp
 from hub_ui.images.history import GONE, HistoryEntry, group_entries
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
-from hub_ui.web.layout.glossary import word
-from hub_ui.web.layout.pages import Preview, Room, is_part
+from hub_ui.web.layout.pages import Preview, Room, is_part, route
+from hub_ui.web.layout.render import word
 from hub_ui.web.view import StackedLora, View
 
 
@@ -87,44 +87,41 @@ FormPage = Annotated[int, Form(ge=1, le=1000)]
 class HistoryRoutes(Room):
     """On one's own computer alone: visitors of a hosted page have no history."""
 
-    def add_to(self, router: APIRouter) -> None:
+    @route("GET /history")
+    def history(self, request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
         services = self.services
-
-        @router.get("/history")
-        def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
-            if is_part(request):
-                return self.answer_change(request, page) if services.policy.allows("keep history") else HTMLResponse("")
-            services.policy.check("keep history")
-            found = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
-            values = {
-                **self.list_values(page, removed, [entry.id for entry in found]),
-                "results": [(entry, services.history.load(entry.id)) for entry in found],
-                "infotext_in": infotext_in,
-                "address_of": lambda image: view_of(image).to_address(),
-                "differences": tuple(differences(*found)) if len(found) == 2 else (),
-            }
-            preview = Preview(title=found[0].title if found else _("History"))
-            return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
-
-        @router.get("/history/image")
-        def image(id: Id, cell: Annotated[int, Query(ge=0, le=99)]) -> Response:
-            services.policy.check("keep history")
-            paths = services.history.entry(id).paths
-            if cell >= len(paths):
-                raise NotFound(_(GONE))
-            return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
-
-        @router.post("/history/remove")
-        def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
-            services.policy.check("keep history")
-            services.history.trash(id)
-            return self.answer_change(request, page, id)
-
-        @router.post("/history/bring-back")
-        def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
-            services.policy.check("keep history")
-            services.history.bring_back(id)
+        if is_part(request) and not services.policy.allows("keep history"):
+            return HTMLResponse("")
+        services.policy.check("keep history")
+        if is_part(request):
             return self.answer_change(request, page)
+        found = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
+        values = {
+            **self.list_values(page, removed, [entry.id for entry in found]),
+            "results": [(entry, services.history.load(entry.id)) for entry in found],
+            "infotext_in": infotext_in,
+            "address_of": lambda image: view_of(image).to_address(),
+            "differences": tuple(differences(*found)) if len(found) == 2 else (),
+        }
+        preview = Preview(title=found[0].title if found else _("History"))
+        return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
+
+    @route("GET /history/image", may="keep history")
+    def image(self, id: Id, cell: Annotated[int, Query(ge=0, le=99)]) -> Response:
+        paths = self.services.history.entry(id).paths
+        if cell >= len(paths):
+            raise NotFound(_(GONE))
+        return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
+
+    @route("POST /history/remove", may="keep history")
+    def remove(self, request: Request, id: FormId, page: FormPage = 1) -> Response:
+        self.services.history.trash(id)
+        return self.answer_change(request, page, id)
+
+    @route("POST /history/bring-back", may="keep history")
+    def bring_back(self, request: Request, id: FormId, page: FormPage = 1) -> Response:
+        self.services.history.bring_back(id)
+        return self.answer_change(request, page)
 
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
@@ -133,9 +130,8 @@ class HistoryRoutes(Room):
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
     def answer_change(self, request: Request, page: int, removed: str = "") -> Response:
-        if is_part(request):
-            return self.pages.part("history/list", **self.list_values(page, removed))
-        return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
+        place = f"../history?page={page}" + (f"&removed={removed}" if removed else "")
+        return self.pages.after_act(request, "history/list", place, **self.list_values(page, removed))
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         groups = group_entries(self.services.history.entries())

@@ -9,10 +9,10 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -30,14 +30,14 @@ from connectors.registry import HUBS
 from hub_ui.i18n import _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
+from hub_ui.settings import Action
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import WORDS
-from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.render import WORDS, Renderer
 from hub_ui.web.requests import Refused
 from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
 from hub_ui.web.visitors import cookie_of
 
-P = ParamSpec("P")
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
 STATIC_PATH = "/web"
@@ -173,6 +173,10 @@ class Pages:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer
 
+    def after_act(self, request: Request, template: str, place: str, **values: Any) -> Response:
+        """The part that an act has changed; without JavaScript, the page that it leads to."""
+        return self.part(template, **values) if is_part(request) else RedirectResponse(place, 303)
+
     def html(self, text: str, *, status: int = 200, base: str = "'none'") -> HTMLResponse:
         policy = _POLICY.format(frames=self.services.policy.frames, base=base)
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "HX-Request, HX-Target"}
@@ -200,26 +204,52 @@ class Room:
     """The addresses of a page, and what they answer."""
 
     pages: Pages
+    # Of the handlers that wait.
+    most_at_once: ClassVar[int] = 1
 
     @property
     def services(self) -> Services:
         return self.pages.services
 
+    @cached_property
+    def limiter(self) -> CapacityLimiter:
+        return CapacityLimiter(self.most_at_once)
+
     def add_to(self, router: APIRouter) -> None:
-        raise NotImplementedError
+        """The methods that are marked by `route`."""
+        for name, function in vars(type(self)).items():
+            if found := getattr(function, "answers", None):
+                method, path, may, waits = found
+                handle: Callable[..., Any] = getattr(self, name)
+                rights = [Depends(self.right(may))] if may else []
+                handle = self.in_thread(handle) if waits else handle
+                router.add_api_route(path, handle, methods=[method], dependencies=rights)
 
+    def right(self, action: Action) -> Callable[[], Awaitable[None]]:
+        async def check() -> None:
+            self.services.policy.check(action)
 
-def in_threads(limiter: CapacityLimiter) -> Callable[[Callable[P, Response]], Callable[P, Awaitable[Response]]]:
-    """For handlers that wait: as many run at a time as `limiter` has room for, beside all other handlers."""
+        return check
 
-    def decorate(handle: Callable[P, Response]) -> Callable[P, Awaitable[Response]]:
+    def in_thread(self, handle: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
         @wraps(handle)
-        async def answer(*args: P.args, **named: P.kwargs) -> Response:
-            return await to_thread.run_sync(partial(handle, *args, **named), limiter=limiter)
+        async def answer(*args: Any, **named: Any) -> Response:
+            return await to_thread.run_sync(partial(handle, *args, **named), limiter=self.limiter)
 
         return answer
 
-    return decorate
+
+def route(address: str, *, may: Action | None = None, waits: bool = False) -> Callable[[Handler], Handler]:
+    """Of a room's method: what it answers, such as "GET /history", and what a person has to be allowed (`may`).
+
+    One that `waits` has a thread beside all other handlers, of which the room has `most_at_once`.
+    """
+
+    def mark(handle: Handler) -> Handler:
+        setattr(handle, "answers", (*address.split(), may, waits))  # noqa: B010
+        return handle
+
+    return mark
 
 
 def route_class(answer_error: Callable[[Request, HubUiError], Response]) -> type[APIRoute]:
@@ -371,26 +401,23 @@ class StaticPages(StaticFiles):
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutRoutes(Room):
-    def add_to(self, router: APIRouter) -> None:
-        services = self.services
+    @route("POST /hubs/again")
+    async def again(self, hub: Annotated[str, Form(max_length=40)], view: Back) -> Response:
+        """Asks a hub at once that is left alone for a while, because a person wants it to."""
+        if hub not in self.services.settings.endpoints:
+            raise UsageError(_("There is no such hub. Load the page again."))
+        self.services.lookup.ask_again(hub)
+        is_own = view.page in OWN_ADDRESSES
+        return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
 
-        @router.post("/hubs/again")
-        async def again(hub: Annotated[str, Form(max_length=40)], view: Back) -> Response:
-            """Asks a hub at once that is left alone for a while, because a person wants it to."""
-            if hub not in services.settings.endpoints:
-                raise UsageError(_("There is no such hub. Load the page again."))
-            services.lookup.ask_again(hub)
-            is_own = view.page in OWN_ADDRESSES
-            return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
+    @route("GET /about")
+    def about(self, request: Request) -> Response:
+        # Empty where the source is not installed, as on a Space.
+        program = next((found.version for found in distributions(name="hub-ui")), "")
+        own, settings = self.pages.own, self.services.settings
+        return own(request, "layout/about", "about", _("About"), program=program, settings=settings)
 
-        @router.get("/about")
-        def about(request: Request) -> Response:
-            # Empty where the source is not installed, as on a Space.
-            program = next((found.version for found in distributions(name="hub-ui")), "")
-            own, settings = self.pages.own, services.settings
-            return own(request, "layout/about", "about", _("About"), program=program, settings=settings)
-
-        @router.get("/glossary")
-        def glossary(request: Request) -> Response:
-            text = _("The words of the page, and what they mean.")
-            return self.pages.own(request, "layout/glossary", "glossary", _("Glossary"), text)
+    @route("GET /glossary")
+    def glossary(self, request: Request) -> Response:
+        text = _("The words of the page, and what they mean.")
+        return self.pages.own(request, "layout/glossary", "glossary", _("Glossary"), text)

@@ -1,8 +1,12 @@
-"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped."""
+"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped.
+
+And tables of the page's words, with the meaning of those that not everybody knows.
+"""
 
 import hmac
 import re
 import secrets
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -13,12 +17,12 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from connectors.query_language import value_text
 from connectors.record import within
 from connectors.ref import Ref
 from connectors.registry import HUBS, Media, origin_label, with_width
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
-from hub_ui.web.layout.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"
@@ -29,6 +33,36 @@ _NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010fff
 # own pages use. None is the original.
 Place = Literal["card", "panel", "full"]
 WIDTHS: Mapping[Place, int | None] = {"card": 450, "panel": 900, "full": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    title: str
+    text: str
+    more: str = ""
+
+
+def read_table(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def read_terms() -> Mapping[str, Term]:
+    """By the anchor of its heading."""
+    texts = read_table("terms")
+    more = texts.pop("more")
+    return {
+        title.casefold().replace(" ", "-"): Term(title=title, text=text, more=more.get(title, ""))
+        for title, text in texts.items()
+    }
+
+
+TERMS = read_terms()
+WORDS: Mapping[str, Mapping[str, Any]] = read_table("words")
+
+
+def word(table: str, key: str) -> str:
+    """Empty where the table has none."""
+    return _(WORDS[table].get(key, ""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +119,17 @@ class Renderer:
             lstrip_blocks=True,
         )
         # Not Jinja's own i18n extension, whose gettext() marks its result as safe.
-        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, glossary=TERMS)
+        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, glossary=TERMS, tables=WORDS)
         self._environment.filters.update(
             address=address,
             key=key,
             ago=format.ago,
             base=format.base_name,
+            base_of=format.base_label,
             count=format.count,
             heading=format.title,
+            name=format.record_title,
+            part=lambda text, key: f"{key}:{value_text(text or '')}",
             number=format.number,
             lines=lambda text: "\n".join(map(format.visible, text.splitlines())),
             mark=lambda hub: HUBS[hub].mark,

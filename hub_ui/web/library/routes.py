@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Request, Response
+from anyio import to_thread
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
@@ -31,7 +31,7 @@ from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
 from hub_ui.web.browse import cards
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
+from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, route, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import ACTS, Act, Said
@@ -52,57 +52,42 @@ Long = Annotated[str, Form(max_length=5000)]
 class LibraryRoutes(Room):
     checks: LibraryChecks
 
-    def add_to(self, router: APIRouter) -> None:
-        self.add_files(router)
+    most_at_once = MOST_FILES
 
-        @router.post("/library")
-        async def act(request: Request) -> Response:
-            async with request.form() as form:
-                return await to_thread.run_sync(self.act, request, form)
+    @route("GET /library-lock", may="see library")
+    def lock(self, name: str = "") -> Response:
+        services = self.services
+        if not name:
+            return lock_file(services.settings.lock.name, services.library.lock_text())
+        found = services.collections.get(name)
+        return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
 
-        router.get("/library/check")(self.check)
-        router.post("/library/entry")(self.change)
+    @route("POST /library-import", may="change library")
+    async def read_lock(self, request: Request) -> Response:
+        async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
+            text, given, do = text_of(form, "text", acts.MOST_BYTES + 1), form.get("file"), text_of(form, "do")
+            if isinstance(given, UploadFile) and given.filename:
+                text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
+        return await to_thread.run_sync(self.take_lock, request, text, do)
 
-    def add_files(self, router: APIRouter) -> None:
-        """The routes of lock files and of files of one's own."""
-        files, services = CapacityLimiter(MOST_FILES), self.services
+    @route("POST /library-file", may="use own files")
+    async def read_file(self, request: Request) -> Response:
+        most = self.services.policy.limits.upload_bytes
+        if int(request.headers.get("content-length") or most) > most + 100_000:
+            raise UsageError(_("This file is too large to open."))
+        async with request.form(max_files=1) as form:
+            given = form.get("file")
+            if not isinstance(given, UploadFile) or not given.filename:
+                raise UsageError(_("Choose a file first."))
+            ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=self.limiter)
+        return self.go(request, View(page="library", open=str(ref)))
 
-        @router.get("/library-lock")
-        def lock(name: str = "") -> Response:
-            services.policy.check("see library")
-            if not name:
-                return lock_file(services.settings.lock.name, services.library.lock_text())
-            found = services.collections.get(name)
-            return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
-
-        @router.post("/library-import")
-        async def take_lock(request: Request) -> Response:
-            async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
-                text, given, do = text_of(form, "text", acts.MOST_BYTES + 1), form.get("file"), text_of(form, "do")
-                if isinstance(given, UploadFile) and given.filename:
-                    text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
-            return await to_thread.run_sync(self.take_lock, request, text, do)
-
-        @router.post("/library-file")
-        async def add_file(request: Request) -> Response:
-            services.policy.check("use own files")
-            most = services.policy.limits.upload_bytes
-            if int(request.headers.get("content-length") or most) > most + 100_000:
-                raise UsageError(_("This file is too large to open."))
-            async with request.form(max_files=1) as form:
-                given = form.get("file")
-                if not isinstance(given, UploadFile) or not given.filename:
-                    raise UsageError(_("Choose a file first."))
-                ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
-            return self.go(request, View(page="library", open=str(ref)))
-
-        @router.post("/library-keep")
-        def keep(request: Request, do: RefText, ref: RefText, back: Address = "") -> Response:
-            services.policy.check("change library")
-            if do == "discard":
-                services.own_files.discard(Ref.parse(ref))
-            kept = "" if do == "discard" else str(acts.keep(services, Ref.parse(ref)).ref)
-            return self.go(request, replace(library_view(back), open=kept))
+    @route("POST /library-keep", may="change library")
+    def keep(self, request: Request, do: RefText, ref: RefText, back: Address = "") -> Response:
+        if do == "discard":
+            self.services.own_files.discard(Ref.parse(ref))
+        kept = "" if do == "discard" else str(acts.keep(self.services, Ref.parse(ref)).ref)
+        return self.go(request, replace(library_view(back), open=kept))
 
     def answer(self, request: Request, view: View) -> Response:
         """The page, its list, or an entry in the panel."""
@@ -120,8 +105,12 @@ class LibraryRoutes(Room):
         values = {**panel, **self.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
+    @route("POST /library", may="change library")
+    async def read_act(self, request: Request) -> Response:
+        async with request.form() as form:
+            return await to_thread.run_sync(self.act, request, form)
+
     def act(self, request: Request, form: FormData) -> Response:
-        self.services.policy.check("change library")
         view, name = library_view(text_of(form, "back", LONGEST_ADDRESS)), text_of(form, "do").strip()
         if name not in ACTS:
             raise UsageError(_("That is no button of this page."))
@@ -144,9 +133,9 @@ class LibraryRoutes(Room):
             return Response(status_code=204, headers={"HX-Redirect": view.link()})
         return RedirectResponse(view.link(), 303)
 
+    @route("GET /library/check", may="see library")
     def check(self, request: Request) -> Response:
         """The progress of the check that runs; the list once it has ended."""
-        self.services.policy.check("see library")
         view = library_view(request.url.query)
 
         def steps() -> Iterator[str]:
@@ -159,10 +148,10 @@ class LibraryRoutes(Room):
 
         return self.pages.streams.answer(steps())
 
+    @route("POST /library/entry", may="change library")
     def change(self, request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
         """A change of one entry."""
         services, trouble = self.services, ""
-        services.policy.check("change library")
         try:
             if do == "download":
                 services.downloads.enqueue(Ref.parse(value or ref))
@@ -192,7 +181,6 @@ class LibraryRoutes(Room):
 
     def take_lock(self, request: Request, text: str, do: str) -> Response:
         services = self.services
-        services.policy.check("change library")
         wanted = acts.read_lock(services, text)
         new = [merged.entry for merged in wanted if merged.state == "new"]
         if do == "take":

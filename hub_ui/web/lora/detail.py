@@ -24,9 +24,8 @@ from hub_ui.compatibility import Requirements, refusal
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.infotext import UsedLora
-from hub_ui.web.layout.glossary import WORDS as TABLES
-from hub_ui.web.layout.glossary import word
-from hub_ui.web.layout.render import address
+from hub_ui.web.layout.render import WORDS as TABLES
+from hub_ui.web.layout.render import address, word
 from hub_ui.web.lora.fact_rows import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.

@@ -11,7 +11,7 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
-from hub_ui.web.layout.glossary import WORDS, word
+from hub_ui.web.layout.render import WORDS, word
 
 MOST_RANKS = 4
 MOST_TAGS = 8

@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl
 
 from markupsafe import Markup
 
-from connectors.claims.kind import content_tags
+from connectors.claims.content import content_tags
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import HubUiError, NotFound, Withheld
-from connectors.query_language import value_text
 from connectors.record import Lora, Nsfw, Record, Version, within
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS
@@ -26,11 +25,10 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Card, card, cover, title
+from hub_ui.web.browse.cards import Card, card, cover
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.glossary import WORDS, word
 from hub_ui.web.layout.pages import Preview, page_address, prefix
-from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.render import Renderer, word
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.fact_rows import Fact, rows
 from hub_ui.web.view import StackedLora, View
@@ -142,7 +140,6 @@ class Panel:
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
         is_lora = facts is None or facts.adapter.is_lora
-        shown_tags = [tag for tag in content_tags(lora.tags) if format.visible(tag)][:MOST_TAGS]
         return {
             **links(view),
             **self.actions(view, lora, record),
@@ -150,8 +147,7 @@ class Panel:
             "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
             "lora": lora,
             "record": record,
-            "title": title(record),
-            "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
+            "title": format.record_title(record),
             "images": detail.gallery(record, view.query.nsfw),
             "offer": detail.offer(
                 record,
@@ -166,7 +162,6 @@ class Panel:
             "facts": by_source(rows(record, facts)),
             "read": None if state else facts,
             "used": used,
-            "used_words": WORDS["used"],
             "missing": missing,
             "title_of": self.title_of,
             "usage_address": usage_address(record.ref, used),
@@ -175,7 +170,7 @@ class Panel:
             "shown": version.ref if version else None,
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),
-            "tags": [search_link("tag", tag) for tag in shown_tags],
+            "tags": [tag for tag in content_tags(lora.tags) if format.visible(tag)][:MOST_TAGS],
         }
 
     def description(self, lora: Lora, version: Version | None, record: Record) -> Markup:
@@ -221,7 +216,7 @@ class Panel:
         kind = _(record.kind) if record.kind else ""
         words = format.join(format.base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
-        return Preview(title=title(record), text=format.visible(words), image=url)
+        return Preview(title=format.record_title(record), text=format.visible(words), image=url)
 
 
 def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
@@ -249,11 +244,6 @@ def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
             found.setdefault("" if fact.source == header else fact.source, []).append(fact)
     return found
-
-
-def search_link(key: str, value: str | None) -> tuple[str, str]:
-    """The name of a creator or tag, and the search for everything with the same."""
-    return format.title(value), f"{key}:{value_text(value or '')}"
 
 
 def links(view: View) -> dict[str, Any]:
@@ -288,8 +278,6 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     return {
         "homes": list(homes),
         "also_on": list(also_on),
-        "base_label": format.base_label,
-        "access_words": WORDS["access"],
         "similar": None,
     }
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.claims.resolve import flatten
@@ -16,8 +16,7 @@ from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
-from hub_ui.web.browse.cards import title
-from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, route, target_of
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import gallery, lora_text, version_and_file
 from hub_ui.web.lora.panel import Panel, find_similar, links
@@ -34,46 +33,38 @@ NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 class LoraRoutes(Room):
     panel: Panel
 
-    def add_to(self, router: APIRouter) -> None:
-        services = self.services
+    @route("GET /lora/read")
+    async def read(self, view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
+        open_ref(view)
+        steps = self.panel.steps(view, seen)
+        # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
+        return self.pages.streams.answer(
+            self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
+        )
 
-        @router.get("/lora/read")
-        async def read(view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
-            open_ref(view)
-            steps = self.panel.steps(view, seen)
-            # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
-            return self.pages.streams.answer(
-                self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
-            )
+    @route("GET /lora/similar")
+    def similar(self, view: Shown) -> Response:
+        open_ref(view)
+        return self.pages.part("lora/similar", **links(view), similar=find_similar(self.services, view))
 
-        @router.get("/lora/similar")
-        def similar(view: Shown) -> Response:
-            open_ref(view)
-            return self.pages.part("lora/similar", **links(view), similar=find_similar(services, view))
+    @route("POST /lora/favorite", may="annotate")
+    def favorite(self, request: Request, ref: RefText, view: Back) -> Response:
+        lora = Ref.parse(ref).lora
+        self.services.annotations.change(lora, favorite=not self.services.annotations.get(lora).favorite)
+        return self.answer(request, view)
 
-        @router.post("/lora/favorite")
-        def favorite(request: Request, ref: RefText, view: Back) -> Response:
-            services.policy.check("annotate")
-            lora = Ref.parse(ref).lora
-            services.annotations.change(lora, favorite=not services.annotations.get(lora).favorite)
-            return self.answer(request, view)
+    @route("POST /lora/download", may="pull")
+    def download(self, request: Request, ref: RefText, view: Back) -> Response:
+        self.services.downloads.enqueue(Ref.parse(ref))
+        return self.answer(request, view)
 
-        @router.post("/lora/download")
-        def download(request: Request, ref: RefText, view: Back) -> Response:
-            services.policy.check("pull")
-            services.downloads.enqueue(Ref.parse(ref))
-            return self.answer(request, view)
-
-        @router.post("/lora/keep")
-        def keep(request: Request, ref: RefText, view: Back) -> Response:
-            """Lists it in a visitor's own library of a hosted page."""
-            if services.visitor_downloads is None:
-                raise UsageError(_("There is no such page."))
-            services.visitor_downloads.add(Ref.parse(ref))
-            return self.answer(request, view)
-
-        router.get("/lora-image")(self.image)
-        router.get("/lora/example")(self.example)
+    @route("POST /lora/keep")
+    def keep(self, request: Request, ref: RefText, view: Back) -> Response:
+        """Lists it in a visitor's own library of a hosted page."""
+        if self.services.visitor_downloads is None:
+            raise UsageError(_("There is no such page."))
+        self.services.visitor_downloads.add(Ref.parse(ref))
+        return self.answer(request, view)
 
     def answer(self, request: Request, view: View) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
@@ -81,6 +72,7 @@ class LoraRoutes(Room):
             return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns()})
         return RedirectResponse(view.link("../"), 303)
 
+    @route("GET /lora-image")
     def image(self, request: Request, view: Shown, index: Index) -> Response:
         """The address is that of the LoRA's panel, with the image's number in its record."""
         ref = open_ref(view)
@@ -96,7 +88,7 @@ class LoraRoutes(Room):
         example = shown[at][1]
         needs, found = requirements(self.services, record), example_settings.settings(example)
         values: dict[str, Any] = {
-            "index": index, "example": example, "ref": record.ref, "title": title(record), "url": lora.url,
+            "index": index, "example": example, "record": record, "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
             "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
             "found": found, "others": [format.visible(other.name)[:60] for other in found.others(version)[:MOST_NAMED]],
@@ -106,9 +98,10 @@ class LoraRoutes(Room):
         if target_of(request) == "lightbox":
             return self.pages.part("lora/image", **values)
         # Never above "safe": other sites show it to everybody.
-        preview = Preview(title=title(record) if within(record.nsfw, "safe") else _("Image"))
+        preview = Preview(title=format.record_title(record) if within(record.nsfw, "safe") else _("Image"))
         return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
 
+    @route("GET /lora/example")
     def example(self, view: Shown, index: Index) -> Response:
         """The settings of an image on the Compare page."""
         _lora, version, record = self.record(open_ref(view))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Request, Response
+from anyio import to_thread
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors import query_language
@@ -19,7 +19,7 @@ from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import _
 from hub_ui.news import SavedSearch, Searches
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, in_threads, is_part, keep_choice, target_of
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choice, route, target_of
 from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
@@ -32,25 +32,21 @@ Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
 
 @dataclass(frozen=True, kw_only=True)
 class NewsRoutes(Room):
-    clock: Callable[[], float] = time.time
+    most_at_once = MOST_FEEDS
 
-    def add_to(self, router: APIRouter) -> None:
-        @router.get("/news")
-        def show(request: Request) -> Response:
-            # What the page shows that asks: its list may have changed since the menu was made.
-            shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
-            view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
-            values = {**self.values(self.read(request)), **saves(view)}
-            if is_part(request):
-                return self.pages.part("news/list", **values)
-            return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
+    @route("GET /news")
+    def show(self, request: Request) -> Response:
+        # What the page shows that asks: its list may have changed since the menu was made.
+        shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
+        view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+        values = {**self.values(self.read(request)), **saves(view)}
+        if is_part(request):
+            return self.pages.part("news/list", **values)
+        return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
 
-        @router.get("/news/ask")
-        async def ask(request: Request) -> Response:
-            return self.pages.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
-
-        router.post("/news")(self.act)
-        router.get("/feed")(in_threads(CapacityLimiter(MOST_FEEDS))(self.feed))
+    @route("GET /news/ask")
+    async def ask_all(self, request: Request) -> Response:
+        return self.pages.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
 
     def read(self, request: Request) -> Searches:
         """A visitor's are in their browser."""
@@ -61,8 +57,9 @@ class NewsRoutes(Room):
         except ValueError:
             return ()
 
+    @route("POST /news")
     def act(self, request: Request, do: Annotated[Act, Form()], view: Back, name: Name = "") -> Response:
-        now = self.clock()
+        now = time.time()
         if do == "save":
             name = name.strip() or format.query_name(view.query)
             new = SavedSearch(name=name, text=query_language.format(view.query), seen=round(now))
@@ -97,7 +94,7 @@ class NewsRoutes(Room):
     def row(self, search: SavedSearch) -> dict[str, Any]:
         """Its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
         try:
-            found = read_list(self.services, query := search.query(self.clock(), 1), query.limit)
+            found = read_list(self.services, query := search.query(time.time(), 1), query.limit)
         except BadQuery:
             return {"search": search, "address": "", "updated": 0}
         # With fewer words it is another search.
@@ -113,7 +110,7 @@ class NewsRoutes(Room):
         """The rows after the hubs were asked for each: a person waits for none of it."""
         for search in searches:
             try:
-                query = search.query(self.clock(), Query().limit)
+                query = search.query(time.time(), Query().limit)
                 for _group in self.services.lookup.search(query, pause=HOLD_SECONDS):
                     continue
             except BadQuery:
@@ -128,6 +125,7 @@ class NewsRoutes(Room):
             if count := sum(self.row(search)["updated"] > 0 for search in self.read(request)):
                 yield self.pages.render("news/badge", count=count)
 
+    @route("GET /feed", waits=True)
     def feed(self, request: Request) -> Response:
         view, home = View(query=View.from_address(request.url.query).query), str(request.base_url)
         found = documents.search(self.services, replace(view.query, sort="newest", limit=ENTRIES))

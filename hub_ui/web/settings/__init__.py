@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from anyio import CapacityLimiter
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.errors import HubUiError, KeyRequired, UsageError
@@ -24,7 +23,6 @@ from hub_ui.services import Services
 from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.saved_settings import KeyPlace, SavedSettings, check_key, hide_password, key_place, require_keys
 from hub_ui.web.browse.facets import level_words
-from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     THEME_COOKIE,
@@ -32,11 +30,12 @@ from hub_ui.web.layout.pages import (
     Address,
     Preview,
     Room,
-    in_threads,
     is_part,
     keep_choice,
     own_view,
+    route,
 )
+from hub_ui.web.layout.render import WORDS
 from hub_ui.web.view import View
 
 KeyAct = Literal["save", "check", "remove"]
@@ -77,7 +76,7 @@ def change_key(services: Services, hub: Hub, act: KeyAct, text: str) -> str:
     # Its hub is asked, as for a LoRA that is opened.
     services.quotas.spend("opens")
     try:
-        name = account_name(Endpoint(hub=hub.name, label=hub.label, url=settings.endpoints[hub.name]), key)
+        name = account_name(Endpoint(hub=hub.name, url=settings.endpoints[hub.name]), key)
         outcome = _(said["works" if act == "check" else "kept"]).format(hub=hub.label, name=name)
     except KeyRequired:
         raise
@@ -113,16 +112,13 @@ Texts = Annotated[Sequence[Text], Form(max_length=100)]
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsRoutes(Room):
-    def add_to(self, router: APIRouter) -> None:
-        router.get("/settings")(self.show)
-        router.post("/settings/key")(in_threads(CapacityLimiter(MOST_CHECKS))(self.key))
-        router.post("/settings/values")(self.change)
-        router.post("/settings/images")(self.clear_images)
-        router.post("/settings/look")(self.look)
+    most_at_once = MOST_CHECKS
 
+    @route("GET /settings")
     def show(self, request: Request) -> Response:
         return self.page(request, own_view("settings", request.url.query))
 
+    @route("POST /settings/key", waits=True)
     def key(
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
@@ -133,6 +129,7 @@ class SettingsRoutes(Room):
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
         return self.answer(request, back, hub, change, is_done=do != "check")
 
+    @route("POST /settings/values", may="change settings")
     def change(
         self,
         request: Request,
@@ -144,7 +141,6 @@ class SettingsRoutes(Room):
         back: Address = "",
     ) -> Response:
         settings = self.services.settings
-        settings.policy.check("change settings")
         endpoints = dict(zip(hub, address, strict=False))
         values = {"endpoints": endpoints, "proxy": proxy, "library": library, "home": home}
 
@@ -154,11 +150,12 @@ class SettingsRoutes(Room):
 
         return self.answer(request, back, "settings", save)
 
+    @route("POST /settings/images", may="change settings")
     def clear_images(self, request: Request, back: Address = "") -> Response:
-        self.services.policy.check("change settings")
         self.services.media.clear()
         return self.answer(request, back, "images", lambda: _("The images are cleared."))
 
+    @route("POST /settings/look")
     def look(
         self, request: Request, theme: Word = "", language: Word = "", nsfw: Word = "", back: Address = ""
     ) -> Response:

@@ -8,15 +8,14 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse
+from anyio import to_thread
+from fastapi import Form, Request, Response
 from starlette.datastructures import UploadFile
 
 from connectors.errors import HubUiError, UsageError
@@ -27,7 +26,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.jobs import Jobs, JobSubject, Stopped
 from hub_ui.settings import REFUSALS
 from hub_ui.training import TrainingSet, follow_training, price, training_set
-from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
+from hub_ui.web.layout.pages import Pages, Room, is_part, route
 from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Uploads, plain_name
 
@@ -70,23 +69,15 @@ class TrainRoutes(Room):
     jobs: Jobs
     uploads: Uploads
     folder: Path
-    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_AT_WORK))
+    most_at_once = MOST_AT_WORK
 
-    def add_to(self, router: APIRouter) -> None:
-        waits = in_threads(self.limiter)
-        router.get("/train")(self.show)
-        router.get("/train/elsewhere")(waits(self.show_elsewhere))
-        router.post("/train/price")(self.show_price)
-        router.post("/train/start")(waits(self.start))
-        router.post("/train/follow")(waits(self.follow))
-        router.post("/train/cancel")(waits(self.cancel))
-
+    @route("GET /train")
     def show(self, request: Request) -> Response:
         return self.page(request)
 
+    @route("GET /train/elsewhere", may="train", waits=True)
     def show_elsewhere(self, request: Request) -> Response:
         """What else is under way on Replicate with this key."""
-        self.services.policy.check("train")
         listed: dict[str, Any] = {"runs": [], "runs_problem": ""}
         own = {job.step.run for job in self.jobs.all(KIND) if job.step is not None}
         try:
@@ -95,8 +86,9 @@ class TrainRoutes(Room):
             listed["runs_problem"] = error.message
         return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
 
+    @route("POST /train/price", may="train")
     async def show_price(self, request: Request) -> Response:
-        self.check()
+        self.runs.need_key("Training a LoRA")
         try:
             async with self.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
                 files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
@@ -108,11 +100,12 @@ class TrainRoutes(Room):
             return self.pages.part("train/price", **shown)
         return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
 
+    @route("POST /train/start", may="train", waits=True)
     def start(
         self, request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
     ) -> Response:
         """Pressed twice it is the same training: what is started is paid for."""
-        self.check()
+        self.runs.need_key("Training a LoRA")
         order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
         order.check()
         found = find_images(self.folder, images)
@@ -124,24 +117,21 @@ class TrainRoutes(Room):
         self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images, order))
         return self.answer(request)
 
+    @route("POST /train/follow", may="train", waits=True)
     def follow(self, request: Request, run: Text) -> Response:
         """One that was started elsewhere, or before this page was."""
-        self.check()
+        self.runs.need_key("Training a LoRA")
         found = self.runs.get("trainings", run)
         subject = JobSubject(kind=KIND, name=terms_of(found).trigger_word or found.id)
         self.jobs.start(subject, partial(self.wait, found), inputs=found.id)
         return self.answer(request)
 
+    @route("POST /train/cancel", may="train", waits=True)
     def cancel(self, request: Request, run: Text) -> Response:
         """One that nobody follows here."""
-        self.check()
+        self.runs.need_key("Training a LoRA")
         self.runs.cancel(self.runs.get("trainings", run))
         return self.answer(request)
-
-    def check(self) -> None:
-        """Raises our errors where nothing can be trained."""
-        self.services.policy.check("train")
-        self.runs.need_key("Training a LoRA")
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
         """What would be sent and what it costs; nothing is sent yet."""
@@ -168,9 +158,8 @@ class TrainRoutes(Room):
         return follow_training(self.services, self.runs, run, tell)[1]
 
     def answer(self, request: Request) -> Response:
-        if is_part(request):
-            return self.pages.part("train/started", trainings=self.jobs.all(KIND))
-        return RedirectResponse("../train#trainings", 303)
+        place, trainings = "../train#trainings", self.jobs.all(KIND)
+        return self.pages.after_act(request, "train/started", place, trainings=trainings)
 
     def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
         is_open = self.services.policy.allows("train")

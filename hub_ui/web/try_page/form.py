@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from starlette.datastructures import ImmutableMultiDict
-from starlette.requests import Request
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Record

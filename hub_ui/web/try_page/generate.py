@@ -19,7 +19,7 @@ from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
 from hub_ui.i18n import N_, _
 from hub_ui.jobs import Jobs, JobSubject
-from hub_ui.library.download import PullCancelled
+from hub_ui.library.partial_file import PullCancelled
 from hub_ui.library.queue import Queue
 from hub_ui.library.queue_tasks import Task
 from hub_ui.services import Services

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from anyio import CapacityLimiter
-from fastapi import APIRouter, Form, Query
-from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
 
 from connectors.errors import UsageError
 from connectors.record import within
@@ -29,7 +27,7 @@ from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
 from hub_ui.web.history import view_of
 from hub_ui.web.images import PRIVATE, SHARED, GeneratedImages, address
-from hub_ui.web.layout.pages import Preview, Room, in_threads, is_part
+from hub_ui.web.layout.pages import Preview, Room, is_part, route
 from hub_ui.web.view import View
 
 # Each may have a whole sheet in memory.
@@ -88,14 +86,9 @@ class JudgeRoutes(Room):
     uploaded: Callable[[str], Path]
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add_to(self, router: APIRouter) -> None:
-        waits = in_threads(CapacityLimiter(MOST_OPEN))
-        router.get("/judge")(waits(self.judge))
-        router.get("/judge/image")(waits(self.image))
-        router.get("/judge/proof")(waits(self.proof))
-        router.post("/judge/share")(waits(self.share))
-        router.get("/judge/kept")(waits(self.judge_entry))
+    most_at_once = MOST_OPEN
 
+    @route("GET /judge", waits=True)
     def judge(self, request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:
         values = self.values(self.open(sheet, votes), blind=blind)
         if is_part(request):
@@ -108,6 +101,7 @@ class JudgeRoutes(Room):
             preview = replace(preview, text=names, image=f"judge/proof?{found.address()}")
         return self.pages.whole(request, "try_page/judge", View(page="try"), preview=preview, **values)
 
+    @route("GET /judge/image", waits=True)
     def image(
         self,
         sheet: SheetName,
@@ -122,12 +116,14 @@ class JudgeRoutes(Room):
             cell = pair.row * len(found.comparison.columns) + (pair.left, pair.right)[side]
         return FileResponse(self.cell(found, cell), media_type="image/jpeg", headers=PRIVATE)
 
+    @route("GET /judge/proof", waits=True)
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
         found, proof = self.open(sheet, votes), io.BytesIO()
         png_metadata.add_votes(found.path, found.written, ranking_lines(found), proof)
         headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="hub-ui-proof.png"'}
         return Response(proof.getvalue(), media_type="image/png", headers=headers)
 
+    @route("POST /judge/share", waits=True)
     def share(
         self, sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=LONGEST_VOTES)] = ""
     ) -> Response:
@@ -142,9 +138,9 @@ class JudgeRoutes(Room):
         png_metadata.add_votes(found.path, found.written, ranking_lines(found), path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
+    @route("GET /judge/kept", may="keep history", waits=True)
     def judge_entry(self, id: Annotated[str, Query(max_length=40)]) -> Response:
         """A sheet of the history."""
-        self.services.policy.check("keep history")
         result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
         png_metadata.save_comparison(result, path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)

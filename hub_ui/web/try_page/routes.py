@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from anyio import CapacityLimiter
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -21,8 +19,8 @@ from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryFi
 from hub_ui.generation import DeferredBackend
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
-from hub_ui.web.queue import use_request
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, is_part, page_address, route
+from hub_ui.web.server import use_request
 from hub_ui.web.try_page.form import (
     CHECKED,
     CONTROL_KINDS,
@@ -54,14 +52,7 @@ class TryRoutes(Room):
     uploaded: Callable[[str], Path]
     history: Callable[[], str]
 
-    def add_to(self, router: APIRouter) -> None:
-        waits = in_threads(CapacityLimiter(MOST_ASKING))
-        router.post("/try")(waits(self.make))
-        router.post("/try/form")(waits(self.change))
-        router.post("/try/weights")(waits(self.add_weights))
-        router.post("/try/full")(waits(self.render_in_full))
-        router.get("/try/ask")(waits(self.ask))
-        router.get("/try/price")(waits(self.price))
+    most_at_once = MOST_ASKING
 
     def answer(self, request: Request, _view: View) -> Response:
         """The page of an address."""
@@ -100,6 +91,7 @@ class TryRoutes(Room):
         titles = ", ".join(format.title(record.title) for record in shown)
         return Preview(title=_("Compare {titles}").format(titles=titles) if titles else _("Compare"))
 
+    @route("POST /try", waits=True)
     def make(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         try:
@@ -138,6 +130,7 @@ class TryRoutes(Room):
         """The stage while a job of it runs."""
         return self.move(request, replace(state, job=id_, shown=None), adds_step=True, with_form=False)
 
+    @route("POST /try/form", waits=True)
     def change(self, request: Request, fields: Fields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
         act = fields.get("act", "")
@@ -151,10 +144,12 @@ class TryRoutes(Room):
             state = with_weight_of_shown(state, result)
         return self.move(request, state, "changed" if name or fields.has_new_base else "typed")
 
+    @route("GET /try/ask", waits=True)
     def ask(self, request: Request) -> Response:
         """The form again, once hubs have been asked for LoRAs that were never seen."""
         return self.part(self.state(request), asks=True)
 
+    @route("GET /try/price", waits=True)
     def price(self, request: Request) -> Response:
         """What the images will take, for a page that was shown before that was known."""
         return self.part(self.state(request), "typed")
@@ -163,6 +158,7 @@ class TryRoutes(Room):
         found = self.generator.jobs.find(state.job)
         return found.result if found is not None and isinstance(found.result, Result) else None
 
+    @route("POST /try/weights", waits=True)
     def add_weights(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         result = self.result_of(state)
@@ -172,6 +168,7 @@ class TryRoutes(Room):
             id_ = self.generator.add_weights(result.showing(state.shown))
         return self.follow(request, state, id_)
 
+    @route("POST /try/full", waits=True)
     def render_in_full(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         with use_request(request):
@@ -206,7 +203,9 @@ class TryRoutes(Room):
         return {**values, **self.stage(state, filled), "history": self.history}
 
     def form_values(self, state: PageState, filled: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
-        estimate, is_problem = self.estimate(state) if waits else ("", False)
+        # Where no LoRA runs here, its row says why.
+        unfit = state.view.settings.place == "local" and all(item["problem"] for item in filled["stack"])
+        estimate, is_problem = self.estimate(state) if waits and not unfit else ("", False)
         return {
             "state": state,
             "view": state.view,

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from anyio import CapacityLimiter
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+from fastapi import Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
 
 from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.web.images import NO_STORE
-from hub_ui.web.layout.pages import Back, Preview, RefText, Room, in_threads, is_part
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, route
 from hub_ui.web.view import View
 
 # Files that hubs are asked for just now.
@@ -26,25 +25,22 @@ _NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
 @dataclass(frozen=True, kw_only=True)
 class VisitRoutes(Room):
     downloads: VisitorDownloads
+    most_at_once = MOST_FILES
 
-    def add_to(self, router: APIRouter) -> None:
-        @router.get(f"/{LOCK_PATH}")
-        def lock() -> Response:
-            return lock_file("loras.lock", self.downloads.sessions.lock_text())
+    @route(f"GET /{LOCK_PATH}")
+    def lock(self) -> Response:
+        return lock_file("loras.lock", self.downloads.sessions.lock_text())
 
-        @router.get(f"/{FILE_PATH}")
-        @in_threads(CapacityLimiter(MOST_FILES))
-        def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
-            """The file, or a page that says why not: the link opens in a tab of its own."""
-            return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
+    @route(f"GET /{FILE_PATH}", waits=True)
+    def file(self, ref: Annotated[str, Query(max_length=500)] = "") -> Response:
+        """The file, or a page that says why not: the link opens in a tab of its own."""
+        return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
 
-        @router.post("/visit/remove")
-        def remove(request: Request, ref: RefText, view: Back) -> Response:
-            self.downloads.sessions.remove(Ref.parse(ref))
-            view = replace(view, page="library", open="")
-            if is_part(request):
-                return self.pages.part("visit/list", **self.values(view))
-            return RedirectResponse(view.link("../"), 303)
+    @route("POST /visit/remove")
+    def remove(self, request: Request, ref: RefText, view: Back) -> Response:
+        self.downloads.sessions.remove(Ref.parse(ref))
+        view = replace(view, page="library", open="")
+        return self.pages.after_act(request, "visit/list", view.link("../"), **self.values(view))
 
     def answer(self, request: Request, view: View) -> Response:
         """The page of `?view=library`."""

@@ -5,15 +5,7 @@ import pytest
 
 from connectors.civitai.client import CivitAI
 from connectors.connector import HttpDownload, pin
-from connectors.errors import (
-    BadAnswer,
-    DownloadsDisabled,
-    HubUiError,
-    KeyRequired,
-    NotFound,
-    Paid,
-    Withheld,
-)
+from connectors.errors import DownloadsDisabled, HubUiError, KeyRequired, NotFound, Paid, Withheld
 from connectors.query import Query, Range
 from connectors.query_language import parse
 from connectors.record import Claim
@@ -86,13 +78,6 @@ def test_a_version_on_the_asked_base_comes_first(server: Hub) -> None:
 def test_a_broken_model_does_not_cost_the_page(server: Hub) -> None:
     page = _listing(server, None, 7, {"id": "x"}, civitai_model(modelVersions=7), civitai_model(id=9)).search(Query())
     assert [lora.ref.id for lora in page.loras] == ["4128", "9"]
-
-
-@pytest.mark.parametrize("body", [[], 7, None, {}, {"items": None}, {"items": {}}, "text"])
-def test_a_page_without_a_list_is_a_bad_answer(server: Hub, body: object) -> None:
-    server.answers[MODELS] = said(body)
-    with pytest.raises(BadAnswer):
-        CivitAI(server.endpoint("civitai")).search(Query())
 
 
 def test_a_base_that_is_not_on_civitai_needs_no_request(server: Hub) -> None:
@@ -257,10 +242,3 @@ def test_images_of_a_version_are_asked_for_with_how_they_were_made(server: Hub) 
         "modelVersionId": ["41280"], "limit": ["200"], "sort": ["Most Reactions"], "nsfw": ["X"], "withMeta": ["true"],
         "flatMeta": ["true"],
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("answer", [{}, {"items": None}, [], "no"])
-def test_an_answer_without_a_list_of_images_is_a_bad_one(server: Hub, answer: object) -> None:
-    server.answers["/api/v1/images"] = said(answer)
-    with pytest.raises(BadAnswer, match="without a list of images"):
-        CivitAI(server.endpoint("civitai")).images(Ref.parse("civitai:4128@41280"))

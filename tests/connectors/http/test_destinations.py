@@ -5,13 +5,12 @@ A canary on every loopback address counts what it is sent. Whoever asks for anot
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from huggingface_hub import get_session
 
-from connectors.connector import HttpDownload
 from connectors.http.adapter import (
     Destinations,
     NotAllowedError,
@@ -23,7 +22,6 @@ from connectors.http.adapter import (
 from connectors.http.ranges import Range, RangedSource
 from connectors.huggingface.client import HuggingFace
 from connectors.query import Query
-from connectors.ref import Ref
 from connectors.registry import HUBS
 from tests.connectors.canary import REFUSED, Canary
 from tests.connectors.cases import read_cases
@@ -51,30 +49,31 @@ def address(request: pytest.FixtureRequest, canary: Canary) -> str:
     return str(request.param).replace("{port}", str(canary.port))
 
 
-def test_an_address_is_not_asked(own: Hub, address: str) -> None:
-    with pytest.raises(REFUSED), file_http() as http:
-        RangedSource(address).open(http, Range())
+def ask_for_a_file(url: str) -> None:
+    with file_http() as http:
+        RangedSource(url).open(http, Range())
 
 
-def test_a_redirect_is_not_followed(own: Hub, address: str) -> None:
+def ask_by_huggingface_hub(url: str) -> None:
+    get_session().get(url, timeout=30)
+
+
+clients = pytest.mark.parametrize("ask", [ask_for_a_file, ask_by_huggingface_hub])
+
+
+@clients
+def test_an_address_is_not_asked(own: Hub, address: str, ask: Callable[[str], None]) -> None:
+    with pytest.raises(REFUSED):
+        ask(address)
+
+
+@clients
+def test_a_redirect_is_not_followed(own: Hub, address: str, ask: Callable[[str], None]) -> None:
     # What is no header can't be sent as one.
     target = "".join(letter for letter in address if letter >= " ").encode().decode("latin-1")
     own.answers["/file"] = Answer(status=302, headers={"Location": target})
-    download = HttpDownload(ref=Ref.parse("huggingface:maker/ink"), name="x", url=f"{own.url}/file")
-    with pytest.raises(REFUSED), file_http() as http:
-        RangedSource.of(download).open(http, Range())
-
-
-def test_huggingface_hub_does_not_ask_it(own: Hub, address: str) -> None:
     with pytest.raises(REFUSED):
-        get_session().get(address, timeout=30)
-
-
-def test_huggingface_hub_follows_no_redirect_there(own: Hub, address: str) -> None:
-    target = "".join(letter for letter in address if letter >= " ").encode().decode("latin-1")
-    own.answers["/file"] = Answer(status=302, headers={"Location": target})
-    with pytest.raises(REFUSED):
-        get_session().get(f"{own.url}/file", timeout=30)
+        ask(f"{own.url}/file")
 
 
 def test_a_proxy_is_not_asked_for_another_host(own: Hub, canary: Canary) -> None:

@@ -9,11 +9,7 @@ import requests
 from huggingface_hub import errors as theirs
 
 from connectors import errors
-from connectors.errors import (
-    Gated,
-    HubUiError,
-    RateLimited,
-)
+from connectors.errors import Gated, HubUiError, RateLimited
 from connectors.http.errors import (
     connection_error,
     detail_of,
@@ -58,7 +54,7 @@ def test_a_server_that_is_no_hub_is_not_called_one() -> None:
 def refused(hub: HubName, status: int, body: bytes, **headers: str) -> HubUiError:
     response = answer(status, **headers)
     response._content = body
-    return status_error(response, hub, body=error_body(response))
+    return status_error(response, hub)
 
 
 @pytest.mark.parametrize(

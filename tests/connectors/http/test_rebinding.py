@@ -1,40 +1,49 @@
-"""DNS rebinding: the address that was looked at is the one that is connected to, whatever a name leads to next.
+"""DNS rebinding: the address that was looked at is the one that is connected to, whatever a name leads to next."""
 
-In a network of its own (tests/connectors/private_network.py) a name leads to public addresses first, and then to a
-metadata service.
-"""
-
-import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+import _socket
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from huggingface_hub import get_session
 
 from connectors.errors import BadAnswer
-from connectors.http.adapter import file_http
-from connectors.http.ranges import Range, RangedSource
 from tests.connectors.canary import REFUSED, Canary
-from tests.connectors.dns import ChangingNames, changing_names
-from tests.connectors.http.rebinding import CLIENTS, REBINDINGS
-from tests.connectors.private_network import PUBLIC, PUBLIC_6
+from tests.connectors.http.test_destinations import ask_by_huggingface_hub, ask_for_a_file
 from tests.connectors.serving import Hub
 
 HUBS_NAMES = ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"]
 
 
+@dataclass(kw_only=True)
+class ChangingNames:
+    """`answers` are the addresses at each look-up of one of the names, in turn, and the last ones from then on."""
+
+    answers: Sequence[Sequence[str]] = ()
+    names: Sequence[str] = ()
+    lookups: int = 0
+
+    def start(self, names: Sequence[str], answers: Sequence[Sequence[str]]) -> None:
+        self.names, self.answers, self.lookups = names, answers, 0
+
+
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator[ChangingNames]:
     """Hubs' names are reached at the canary's port. Nothing may be sent there."""
+    changing, usual = ChangingNames(), socket.getaddrinfo
+
+    def look_up(host: Any, *more: Any, **named: Any) -> Any:
+        if (host.decode() if isinstance(host, bytes) else host) not in changing.names:
+            return usual(host, *more, **named)
+        changing.lookups += 1
+        addresses = changing.answers[min(changing.lookups, len(changing.answers)) - 1]
+        return [found for address in addresses for found in _socket.getaddrinfo(address, *more, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setattr("connectors.http.adapter._HTTPS", ("https", canary.port))
     canary.clear()
-    with changing_names() as changing:
-        yield changing
+    yield changing
     canary.settle()
     assert canary.heard == []
 
@@ -53,10 +62,9 @@ def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
 ) -> None:
     names.start([name], answers)
     for _ in range(3):
-        with pytest.raises(REFUSED), file_http() as http:
-            RangedSource(f"https://{name}:{canary.port}/").open(http, Range())
-        with pytest.raises(REFUSED):
-            get_session().get(f"https://{name}:{canary.port}/", timeout=30)
+        for ask in (ask_for_a_file, ask_by_huggingface_hub):
+            with pytest.raises(REFUSED):
+                ask(f"https://{name}:{canary.port}/")
     assert names.lookups >= 6
     canary.settle()
     # Without IPv6 there is nobody at ::1.
@@ -65,29 +73,5 @@ def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
 
 def test_a_name_that_leads_into_this_network_is_said_to(names: ChangingNames, canary: Canary) -> None:
     names.start(["civitai.com"], [["127.0.0.1"]])
-    with file_http() as http, pytest.raises(BadAnswer, match="own network"):
-        RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
-
-
-@pytest.fixture(scope="module")
-def private_network() -> Any:
-    """What `python -m tests.connectors.http.rebinding` found in a network of its own."""
-    alone = ["unshare", "--user", "--map-root-user", "--net"]
-    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
-        pytest.skip("this system gives no network of its own (unshare --user --map-root-user --net)")
-    run = [f"{sys.executable} -m tests.connectors.{name}".split() for name in ("private_network", "http.rebinding")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run([*alone, *run[0], *run[1]], capture_output=True, text=True, timeout=120, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.mark.parametrize("case", REBINDINGS)
-@pytest.mark.parametrize("client", CLIENTS)
-def test_public_addresses_alone_are_sent_anything(private_network: Any, client: str, case: str) -> None:
-    addresses = {address.removeprefix("::ffff:") for answer in REBINDINGS[case] for address in answer}
-    if missing := addresses - {*private_network["addresses"]}:
-        pytest.skip(f"this system has no {', '.join(missing)}: no IPv6")
-    found = private_network["found"][client][case]
-    assert {*found["reached"]} == addresses
-    assert {*found["heard"]} == addresses & {PUBLIC, PUBLIC_6}
+    with pytest.raises(BadAnswer, match="own network"):
+        ask_for_a_file(f"https://civitai.com:{canary.port}/")

@@ -2,15 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.errors import (
-    BadAnswer,
-    HubDown,
-    HubTimeout,
-    HubUiError,
-    KeyRequired,
-    NotFound,
-    RateLimited,
-)
+from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.http import adapter
 from connectors.http import session as session_module
 from connectors.http.session import Endpoint, Session, account_name
@@ -57,13 +49,13 @@ def test_a_redirect_within_the_hub_is_followed_with_the_key(server: Hub) -> None
     "url", ["https://civitai.com.evil.invalid/", "http://civitai.com/x", "https://civitai.com:8443/"]
 )
 def test_another_origin_gets_no_key(url: str) -> None:
-    session = Session(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", keys={"civitai": "secret"}))
+    session = Session(Endpoint(hub="civitai", url="https://civitai.com", keys={"civitai": "secret"}))
     assert session.auth(url) == {}
     assert session.auth("https://civitai.com/api") == {"Authorization": "Bearer secret"}
 
 
 def test_a_key_is_in_no_repr() -> None:
-    endpoint = Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", keys={"civitai": "secret"})
+    endpoint = Endpoint(hub="civitai", url="https://civitai.com", keys={"civitai": "secret"})
     assert (endpoint.token, "secret" in repr(endpoint)) == ("secret", False)
 
 
@@ -121,7 +113,7 @@ def test_what_is_no_json_whole_and_short_enough_is_refused(
 )
 def test_an_address_that_leads_nowhere_is_a_hub_that_is_down(url: str) -> None:
     with pytest.raises(HubDown):
-        Session(Endpoint(hub="civitai", label="CivitAI", url=url), retries=0).json("/x")
+        Session(Endpoint(hub="civitai", url=url), retries=0).json("/x")
 
 
 @pytest.mark.parametrize("retries", [0, 1])
@@ -170,16 +162,16 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("hub", list(HUBS))
 def test_a_hub_says_whose_key_it_is(urls: dict[str, str], hub: str) -> None:
-    assert account_name(Endpoint(hub=hub, label=hub, url=urls[hub]), "good") == "local"
+    assert account_name(Endpoint(hub=hub, url=urls[hub]), "good") == "local"
 
 
 @pytest.mark.parametrize("hub", list(HUBS))
 def test_a_key_that_is_none_is_refused_without_being_shown(urls: dict[str, str], hub: str) -> None:
     with pytest.raises(KeyRequired, match="does not accept this key") as raised:
-        account_name(Endpoint(hub=hub, label=hub, url=urls[hub]), "wr0ng")
+        account_name(Endpoint(hub=hub, url=urls[hub]), "wr0ng")
     assert "wr0ng" not in raised.value.message
 
 
 def test_a_hub_that_is_down_says_nothing_of_the_key() -> None:
     with pytest.raises(HubDown):
-        account_name(Endpoint(hub="civitai", label="CivitAI", url="http://127.0.0.1:9"), "good")
+        account_name(Endpoint(hub="civitai", url="http://127.0.0.1:9"), "good")

@@ -12,17 +12,7 @@ from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.http.session import Endpoint
 from connectors.replicate import parse
-from connectors.replicate.runs import (
-    TRAINER_VERSION,
-    Order,
-    PollInterval,
-    Run,
-    Runs,
-    list_running,
-    lora_of,
-    start_training,
-    terms_of,
-)
+from connectors.replicate.runs import TRAINER_VERSION, Order, Run, Runs, list_running, lora_of, start_training, terms_of
 from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -38,11 +28,11 @@ def hubs() -> Iterator[HubEndpoints]:
 
 
 def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
-    return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
+    return Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
 
 
 def _runs(hubs: HubEndpoints, **fields: Any) -> Runs:
-    return Runs(_endpoint(hubs, **fields), poll=PollInterval(first=0.02, most=0.05))
+    return Runs(_endpoint(hubs, **fields), most_seconds=0.05)
 
 
 def _zip() -> bytes:

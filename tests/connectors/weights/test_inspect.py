@@ -69,10 +69,8 @@ def test_no_other_origin_sees_a_key(server: Hub, elsewhere: Hub) -> None:
     }
     elsewhere.answers["/signed"] = parts(LORA)
     key = {"Authorization": "Bearer secret"}
-    of_hub = HubDownload(
-        ref=Ref.parse("hf:ada/ink"), name="", endpoint=server.url, repo="ada/ink", commit=commit, token="secret",
-        path="a b.safetensors",
-    )  # fmt: skip
+    ref = Ref.parse(f"hf:ada/ink@{commit}#a b.safetensors")
+    of_hub = HubDownload(ref=ref, endpoint=server.url, token="secret")
     for download in (HttpDownload(ref=INK, name="", url=server.url + "/file", headers=key), of_hub):
         inspect_download(download)
     assert [asked.headers["Authorization"] for asked in server.asked] == ["Bearer secret"] * 2

@@ -9,6 +9,7 @@ import pytest
 from connectors.record import Claim
 from connectors.weights.file_type import structure_of
 from connectors.weights.header import FileReader, Header, Tensor, read_header
+from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, strength_of
 from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header, tensors
@@ -33,7 +34,7 @@ def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
     raw = raw_header({**SDXL, "lora_unet_end.alpha": ()}, {"ss_sd_model_name": "290640.safetensors"})
     body = bytes(16 * 2048 * 2 + 640 * 16 * 2) + struct.pack("<e", 8) * 2
     source = FileReader(io.BytesIO(file_of(raw, body)))
-    found = read(read_header(source), source.read).to_json()
+    found = Facts(adapter=read(read_header(source), source.read)).to_json()
     assert [found] == READ["a file is described in the words of the catalog"]
 
 
@@ -113,8 +114,7 @@ def test_an_assumption_is_said_to_be_one_and_never_a_claim_of_the_files() -> Non
     )
     said = [(claim.field, claim.value, claim.source) for claim in found.claims[:1] + found.claims[-1:]]
     assert said == [("architectures", ("flux1", "chroma"), "header"), ("architecture", "flux1", "probably")]
-    assert found.to_json()["architecture"] == "flux1"
-    assert found.to_json()["warnings"][0] == "Probably FLUX.1: the tensors also fit Chroma."
+    assert (found.architecture, found.remarks[0]) == ("flux1", "Probably FLUX.1: the tensors also fit Chroma.")
 
 
 HIDREAM_O1 = lora("model.language_model.layers.0..35.self_attn.q_proj 4096>4096", style="bare")
@@ -168,7 +168,7 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
     found = adapter(
         shapes, modelspec_trigger_phrase="a\u202eb\x00", lora_adapter_metadata=config, ss_sd_model_name="pony\ud800"
     )
-    written = json.dumps(found.to_json(), ensure_ascii=False) + repr(found.claims)
+    written = json.dumps(Facts(adapter=found).to_json(), ensure_ascii=False) + repr(found.claims)
     written.encode()
     assert (found.trigger_words, "\u202e" in written) == (("ab",), False)
 

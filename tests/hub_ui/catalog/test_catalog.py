@@ -6,7 +6,7 @@ import pytest
 from connectors.errors import HubUiError, NotFound
 from connectors.query import Query
 from connectors.ref import Ref
-from tests.hub_ui.catalog.builders import catalog, file, lora, titles, version
+from tests.hub_ui.catalog.builders import catalog, file, lora, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -80,15 +80,6 @@ def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
         opened.search(Query())
     with pytest.raises(HubUiError, match="closed"):
         opened.add([lora()])
-
-
-def test_what_a_hub_finds_a_lora_by_finds_it_here_too(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        opened.add([lora(1), lora(2, title="Zebra")], found_by="zebra crossing")
-        assert sorted(titles(opened, "zebra crossing")) == ["Ink 1", "Zebra"]
-        opened.add([lora(1, likes=3)])
-        assert sorted(titles(opened, "zebra crossing")) == ["Ink 1", "Zebra"]
-        assert titles(opened, "giraffe") == []
 
 
 def test_a_page_says_since_when_one_of_it_was_not_listed(tmp_path: Path) -> None:

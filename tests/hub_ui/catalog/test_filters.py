@@ -55,7 +55,7 @@ LORAS = (
 def found(path: Path, *loras: Lora, refs: tuple[Ref, ...] = (), **fields: Any) -> list[str]:
     """The titles that are found."""
     with catalog(path, *loras) as opened:
-        answer = opened.search(Query(**fields), installed=refs, now=NOW)
+        answer = opened.search(Query(**fields), installed=refs, favorites=refs, now=NOW)
         assert answer.total == len(answer.records)
         return [record.title for record in answer.records]
 
@@ -123,7 +123,7 @@ def test_words_of_two_texts_are_no_phrase(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "installed", "expected"),
+    ("wanted", "refs", "expected"),
     [
         (True, ("civitai:2@20", "hf:ada/Night"), ["Art of pixel", "Night"]),
         (False, ("civitai:2@20", "hf:ada/Night"), ["Pixel art forest"]),
@@ -132,24 +132,16 @@ def test_words_of_two_texts_are_no_phrase(tmp_path: Path) -> None:
         (False, (), ["Pixel art forest", "Art of pixel", "Night"]),
     ],
 )
-def test_installed_loras_are_told_apart(
-    tmp_path: Path, wanted: bool | None, installed: tuple[str, ...], expected: list[str]
+@pytest.mark.parametrize("mark", ["installed", "favorite"])
+def test_installed_loras_and_favourites_are_told_apart(
+    tmp_path: Path, mark: str, wanted: bool | None, refs: tuple[str, ...], expected: list[str]
 ) -> None:
-    assert found(tmp_path, *LORAS, refs=tuple(map(Ref.parse, installed)), installed=wanted) == expected
+    assert found(tmp_path, *LORAS, refs=tuple(map(Ref.parse, refs)), **{mark: wanted}) == expected
 
 
 def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
     with catalog(path, *LORAS) as opened:
-        return opened.search(Query(**fields), installed=refs).facets
-
-
-def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
-    refs = (Ref.parse("civitai:2"),)
-    with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
-        yes, no = (opened.search(Query(favorite=wanted), favorites=refs) for wanted in (True, False))
-        assert [record.title for record in (*yes.records, *no.records)] == ["Ink 2", "Ink 1", "Ink 3"]
-        assert no.facets.of("favorite") == {"yes": 1}
-        assert opened.search(Query(favorite=True)).records == ()
+        return opened.search(Query(**fields), installed=refs, favorites=refs).facets
 
 
 @pytest.mark.parametrize(
@@ -164,6 +156,7 @@ def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
         ({"rank": Range(least=20)}, "rank", {8: 1, 32: 1}),
         ({"size": Range(most=1)}, "size", {50_000_000: 1, 200_000_000: 1}),
         ({"installed": False}, "installed", {"yes": 1}),
+        ({"favorite": False}, "favorite", {"yes": 1}),
         ({"rank": Range(least=20)}, "installed", {}),
         ({"rank": Range(least=20)}, "tags", {"retro": 1}),
     ],

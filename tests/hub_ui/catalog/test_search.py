@@ -7,6 +7,7 @@ import pytest
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
 from connectors.ref import Ref
+from hub_ui.catalog import rings
 from hub_ui.catalog.search import Plan, order_key
 from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
@@ -65,6 +66,14 @@ def test_what_is_asked_for_is_found_best_first(tmp_path: Path, sentence: str) ->
     loras, asked, expected = FOUND[sentence]
     with catalog(tmp_path, *loras) as opened:
         assert titles(opened, **asked) == expected
+
+
+def test_of_many_a_class_of_places_and_popularity_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings, "MOST", 0)
+    popular = lora(7, title="Sea", tags=("pixel art",), downloads=90_000)
+    with catalog(tmp_path, popular, *PLACES) as opened:
+        found = titles(opened, "pixel art")
+    assert found == ["Pixel Art", "Sea", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"]
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(-5, [1, 2]), (1, [2, 3]), (2, [3]), (3, []), (10**15, [])])

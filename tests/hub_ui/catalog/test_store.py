@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog import schema, store
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.changes import Change, change, decode, rewrite
+from hub_ui.catalog.changes import Change, Stored, change, decode
 from hub_ui.catalog.store import Store
 from hub_ui.catalog.writing import key
 from tests.hub_ui.catalog.builders import file, lora, titles, version
@@ -26,17 +27,16 @@ def fresh_store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def changed(one: Lora) -> Change:
-    found = change(one, None)
+def changed(one: Lora, stored: Stored | None = None) -> Change:
+    found = change(one, stored)
     assert found is not None
     return found
 
 
-def put(opened: Store, number: int, then: Exception | None = None) -> None:
-    one = lora(number, base="Pony")
+def put(opened: Store, number: int, then: Exception | None = None, **fields: Any) -> None:
+    one = lora(number, base="Pony", **fields)
     with opened.writing() as writing:
-        stored = writing.stored([one.ref]).get(key(one.ref))
-        writing.put([rewrite(one, stored) if stored else changed(one)])
+        writing.put([changed(one, writing.stored([one.ref]).get(key(one.ref)))])
         if then:
             raise then
 
@@ -75,8 +75,8 @@ def test_a_transaction_that_fails_changes_nothing(either_database: Path | str) -
 
 
 def test_changes_are_numbered_and_handed_out_from_any_of_them(opened: Store) -> None:
-    for number in (1, 2, 1):
-        put(opened, number)
+    for likes, number in enumerate((1, 2, 1)):
+        put(opened, number, likes=likes)
     assert [(row_id, change) for row_id, change, _ in opened.rows()] == [(2, 2), (1, 3)]
     assert [row_id for row_id, _, _ in opened.rows(after=2)] == [1]
 

@@ -32,6 +32,15 @@ def test_a_lora_that_was_never_seen_is_asked_of_its_hub(line: Line) -> None:
     assert (code, document) == (0, {"results": []})
 
 
+def test_a_crawl_is_advised_until_there_was_one(line: Line) -> None:
+    advised = "The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.\n"
+    line("similar", "civitai:1001")
+    assert line.err == advised
+    line("crawl", "--hub", "civitai")
+    line("similar", "civitai:1001")
+    assert line.err == "The catalog has nothing similar.\n"
+
+
 @pytest.mark.parametrize(("words", "code"), [(("civitai:987654",), 4), (("civitai:11", "--nsfw", "wild"), 2)])
 def test_what_cannot_be_answered_has_its_exit_code(line: Line, words: tuple[str, ...], code: int) -> None:
     assert line("similar", *words)[0] == code

@@ -64,7 +64,7 @@ def test_a_training_is_cancelled_by_its_id(
     order = Order(destination="local/fog", trigger_word="FGHRBR")
     # Long enough to be running still when it is cancelled, however slow the machine.
     with answering(copied(tmp_path / "long"), monkeypatch, run_seconds=600) as hubs:
-        endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": "r8_test"})
+        endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": "r8_test"})
         started = start_training(Runs(endpoint), order, training_set(Path(pictures)).zipped)
         assert line("train", "--cancel", started.id) == (0, {"id": started.id, "status": "canceled"})
         code, said = line("train", "--follow", started.id)

@@ -16,30 +16,7 @@ from hub_ui.generate.memory_plan import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, alike, apart, job, one, pair, same, save_kohya, save_peft, single
-
-
-def test_without_is_the_picture_of_the_base_alone(studio: Engine, base: str, kohya: Path) -> None:
-    alone = one(studio, base=base)
-    studio.close()
-    assert alike(alone, pair(studio, adapter(kohya), base=base).images[0])
-
-
-def test_the_trigger_word_alone_makes_the_difference(studio: Engine, base: str, kohya: Path) -> None:
-    asked = job(adapter(kohya, trigger_words=("sks",)), base=base)
-    made = studio.generate(asked, comparison.trigger_comparison(asked))
-    assert apart(*made.images) > 0
-    assert alike(made.images[1], one(studio, adapter(kohya, trigger_words=("sks",)), base=base))
-
-
-def test_two_loras_are_drawn_apart_and_together(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
-    a, b = adapter(kohya), adapter(save_peft(tmp_path / "peft.safetensors", seed=5))
-    asked = job(a, b, base=base)
-    made = studio.generate(asked, comparison.lora_combinations(asked))
-    studio.close()
-    assert alike(made.images[1], one(studio, a, base=base))
-    assert alike(made.images[2], one(studio, b, base=base))
-    assert alike(made.images[3], one(studio, a, b, base=base))
+from tests.hub_ui.generate.building import adapter, job, one, pair, same, save_kohya, single
 
 
 def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: Engine, base: str, kohya: Path) -> None:
@@ -92,12 +69,6 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
     assert (report.seed, report.steps, report.guidance, report.sampler, report.notes) == (3, 25, 5.0, "DDIM", ())
     assert (report.device, report.width, report.height, report.base) == ("CPU", 16, 16, base)
     assert (report.dtype, report.rows, report.adapters) == ("float32", 2, "hooked")
-
-
-def test_the_report_says_how_loras_were_applied(studio: Engine, base: str, kohya: Path) -> None:
-    made = single(studio, adapter(kohya), base=base)
-    assert (made.report.rows, made.report.adapters) == (1, "merged")
-    assert single(studio, base=base).report.adapters == ""
 
 
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
@@ -184,15 +155,6 @@ def test_drawing_is_stopped_within_one_step(
     with pytest.raises(GenerationCancelled):
         single(studio, adapter(kohya), base=base, steps=20, callbacks=stop)
     assert len(runs) <= after + 1
-
-
-def test_after_a_stop_everything_is_as_before(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
-    before = one(studio, base=base)
-    runs.clear()
-    with pytest.raises(GenerationCancelled):
-        pair(studio, adapter(kohya), base=base, steps=20, callbacks=Callbacks(is_cancelled=lambda: len(runs) > 2))
-    studio._image_cache.clear()
-    assert same(one(studio, base=base), before)
 
 
 class Held:

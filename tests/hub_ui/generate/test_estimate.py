@@ -48,7 +48,7 @@ def test_before_the_first_run_it_is_called_rough() -> None:
 def test_loading_the_base_counts() -> None:
     known = Timing(step=1.0, rest=1.0)
     here, away = (estimate_time(SD, settings(), CPU, 1, known, load=load).seconds for load in (False, True))
-    assert away - here == pytest.approx(SD.gigabytes)
+    assert away - here == pytest.approx(SD.gigabytes, rel=0.03)
 
 
 def test_a_larger_picture_and_base_take_longer() -> None:

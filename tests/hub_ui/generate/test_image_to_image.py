@@ -16,9 +16,8 @@ from hub_ui.generate.request import Callbacks, Step
 from tests.hub_ui.generate.building import adapter, alike, apart, job, one, pair, pixels, same, save_kohya, single
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.frame import Base, load
-from tests.hub_ui.generate.pipelines.rows import in_frame
+from tests.hub_ui.generate.pipelines.rows import WAN, in_frame
 from tests.hub_ui.generate.pipelines.short_form import every_third
-from tests.hub_ui.generate.pipelines.spellings import layers
 
 FAMILIES = [TINY[name] for name in ("sdxl", "sd3", "flux1 dev", "chroma", "qwen_image", "z_image")]
 
@@ -157,7 +156,7 @@ def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
 def test_a_lora_changes_a_clip_that_begins_with_an_image(
     studio: Engine, clips: str, photo: Path, tmp_path: Path
 ) -> None:
-    make = in_frame("comfy", layers("wan.original", "wan.image"))
+    make = in_frame("comfy", WAN)
     path = make(load(TINY["wan_i2v"], Path(clips)), 1).save(tmp_path / "boats.safetensors")
     lora = adapter(path, architecture="wan", base_model="wan-2.1-i2v-14b-480p")
     made = pair(studio, lora, base=clips, image=photo, steps=2, frames=5, width=32, height=32)

@@ -1,7 +1,6 @@
 """Which of a comparison's images are generated in a call, and memory that runs out at each stage and level."""
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +37,6 @@ def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture in each call, as of a larger size."""
     monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
-
-
-@pytest.mark.usefixtures("one_by_one")
-def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn_one_by_one(
-    studio: Engine, base: str, kohya: Path, runs: list[int]
-) -> None:
-    first = pair(studio, adapter(kohya, weight=0.6), base=base)
-    runs.clear()
-    second = strip(studio, adapter(kohya, weight=0.8), base=base, weights=(0.0, 0.6, 0.9))
-    assert runs == [2, 2]
-    assert second.images[0].image is first.images[0].image
-    assert second.images[1].image is first.images[1].image
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -228,24 +215,6 @@ def run_out(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> None:
     monkeypatch.setattr(owner, name, limited)
 
 
-NEXT = [(stage, *pair) for stage in ("encoding", "merging", "denoising") for pair in pairwise(LEVELS)]
-
-
-@pytest.mark.parametrize(("stage", "level", "lower"), only(NEXT, ("denoising", *LEVELS[:2])))
-def test_it_goes_on_at_the_next_level(
-    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str,
-    level: OffloadLevel, lower: OffloadLevel,
-) -> None:  # fmt: skip
-    del levels[: LEVELS.index(level)]
-    expected = one(studio, adapter(lokr), base=base)
-    studio.close()
-    run_out(monkeypatch, stage, 1)
-    made = single(studio, adapter(lokr), base=base)
-    assert (made.report.level, made.report.notes) == (lower, (OFFLOADED,))
-    # Files take another layout of convolutions on a CPU, which rounds otherwise.
-    assert (alike if lower == "disk_offload" else same)(made.images[0], expected)
-
-
 @pytest.mark.parametrize("level", only(LEVELS, "whole"))
 def test_where_decoding_runs_out_the_image_is_decoded_in_pieces(
     studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
@@ -271,13 +240,6 @@ def test_memory_that_runs_out_each_time_is_tried_ever_more_rarely(
         tried.append(single(studio, adapter(lokr), base=base).report.notes == (OFFLOADED,))
         studio._image_cache.clear()
     assert tried == [True, True, False, True, False]
-
-
-def test_a_base_that_does_not_fit_while_it_is_loaded_is_loaded_at_a_lower_level(
-    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_out(monkeypatch, "loading", 1)
-    assert single(studio, adapter(lokr), base=base).report.level == "model_offload"
 
 
 def test_a_base_that_fits_at_no_level_is_told(

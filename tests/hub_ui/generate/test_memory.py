@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,15 +16,12 @@ XL = choose_base("sdxl", None, None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64_000_000_000)
-    assert choose_device(XL) == CPU
-
-
-@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
-def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 10_000_000_000)
-    assert choose_device(XL).dtype == "bfloat16"
+def test_without_a_gpu_it_is_the_cpu_in_full_precision_or_in_half_where_the_base_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for gigabytes, dtype in ((64, "float32"), (10, "bfloat16")):
+        monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda size=gigabytes: size * 10**9)
+        assert choose_device(XL) == replace(CPU, dtype=dtype)
 
 
 @pytest.mark.parametrize(

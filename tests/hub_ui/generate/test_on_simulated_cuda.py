@@ -38,8 +38,7 @@ from tests.hub_ui.generate.building import CPU, adapter, alike, apart, job, one,
 from tests.hub_ui.generate.pipelines import frame, packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
-from tests.hub_ui.generate.pipelines.rows import file
+from tests.hub_ui.generate.pipelines.rows import control_of_diffusers, file, widen
 from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.pipelines.spellings import own
 from tests.hub_ui.generate.second_gpu import GIGABYTE, SHEETS, Sheet, draw, engine, of, second_gpu

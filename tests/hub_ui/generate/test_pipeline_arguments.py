@@ -16,11 +16,9 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, apart
 from tests.hub_ui.generate.pipelines.bases import TINY
-from tests.hub_ui.generate.pipelines.format_rows import FLUXES, OTHERS, UNETS, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, load
-from tests.hub_ui.generate.pipelines.rows import Row
+from tests.hub_ui.generate.pipelines.rows import FLUXES, OTHERS, TRANSFORMERS, UNETS, Row, control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.short_form import every_third
-from tests.hub_ui.generate.pipelines.transformer_rows import ROWS as TRANSFORMERS
 
 SETTINGS = ResolvedRequest(negative="", seed=1, steps=2, guidance=4.0, width=32, height=48)
 

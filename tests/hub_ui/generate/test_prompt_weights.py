@@ -26,7 +26,7 @@ from hub_ui.generate.prompt_weights import (
     truncation_notes,
     without_weights,
 )
-from tests.hub_ui.generate.building import adapter, alike, apart, job, one, same, save_kohya, settings
+from tests.hub_ui.generate.building import adapter, alike, apart, job, one, save_kohya, settings
 from tests.hub_ui.generate.pipelines.bases import TINY
 
 
@@ -251,11 +251,6 @@ def test_other_families_get_plain_words_and_say_so(tmp_path: Path) -> None:
     assert prompt_notes(pipe, settings(), ["a (cat:1.2)"]) == [
         "This base reads whole sentences and has no emphasis: the weights in (word:1.2) were left out."
     ]
-
-
-def test_a_prompt_without_marks_is_the_same_image_bit_for_bit(studio: Engine, base: str) -> None:
-    found = one(studio, base=base)
-    assert same(found, one(studio, base=base, emphasis=False))
 
 
 def test_emphasis_and_words_beyond_the_first_chunk_change_the_image(studio: Engine, base: str) -> None:

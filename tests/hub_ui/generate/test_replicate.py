@@ -13,7 +13,6 @@ from connectors.errors import DoesNotFit, Gated, KeyRequired, NotFound, PreviewE
 from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate.runs import PollInterval
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
@@ -67,11 +66,9 @@ def place(hubs: HubEndpoints) -> Iterator[ReplicateBackend]:
 
 
 def _place(hubs: HubEndpoints, token: str | None = KEY, **fields: Any) -> ReplicateBackend:
-    endpoint = Endpoint(
-        hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": token} if token else {}
-    )
+    endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
     retry = RetryPolicy(tries=3, pause=lambda seconds: time.sleep(min(seconds, 0.02)))
-    return ReplicateBackend(endpoint, poll=PollInterval(first=0.01, most=0.02), retry=retry, **fields)
+    return ReplicateBackend(endpoint, most_seconds=0.02, retry=retry, **fields)
 
 
 def _flux_version(version: str) -> dict[str, Any]:
@@ -214,11 +211,6 @@ def test_any_runner_can_be_named_as_the_base(place: ReplicateBackend, recorder: 
     report = single(place, _flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"), base="replicate:ada/runner").report
     assert _sent(recorder)[0]["hf_lora"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
     assert report.base_id == f"replicate:ada/runner@{RUNNER}"
-
-
-def test_a_schnell_lora_has_its_own_runner(place: ReplicateBackend) -> None:
-    made = single(place, _adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-schnell"))
-    assert made.report.base == "black-forest-labs/flux-schnell-lora"
 
 
 def test_a_runner_of_another_base_than_the_lora_s_is_said(place: ReplicateBackend, recorder: Recorder) -> None:
@@ -381,12 +373,3 @@ def test_what_is_no_picture_is_told(
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
     with pytest.raises(error, match=words):
         single(place)
-
-
-def test_the_key_goes_to_the_api_alone(place: ReplicateBackend, recorder: Recorder) -> None:
-    job = _job(_adapter(), _flux("civitai:1001@2001", weight=0.5))
-    place.generate(job, comparison.lora_combinations(job))
-    assert {request.origin for request in recorder.requests} == {"replicate", "delivery"}
-    assert not any(KEY in request.text for request in recorder.requests if request.origin == "delivery")
-    assert not any(KEY in request.target or KEY.encode() in request.body for request in recorder.requests)
-    assert not any("token" in name for asked in _sent(recorder) for name in asked)

@@ -1,5 +1,4 @@
 import copy
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +7,6 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, HeunDiscreteScheduler
 
 from connectors.errors import UsageError
-from hub_ui.generate import comparison
-from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import (
     Callbacks,
     GenerationCancelled,
@@ -19,8 +16,6 @@ from hub_ui.generate.request import (
     spread_weights,
     watch_steps,
 )
-from tests.hub_ui.generate.building import job
-from tests.hub_ui.generate.pipelines.bases import TINY
 
 
 def test_weights_are_none_one_for_all_or_one_for_each() -> None:
@@ -76,16 +71,6 @@ def test_a_copy_of_the_scheduler_steps_itself_and_is_not_counted() -> None:
             for each in (scheduler, other):
                 each.step(torch.zeros_like(latents), timestep, latents)
     assert (told, scheduler.step_index, other.step_index) == ([1, 2], 2, 2)
-
-
-def test_a_clip_with_sound_is_the_same_twice(studio: Engine, tmp_path: Path) -> None:
-    base = TINY["ltx2"].save(tmp_path / "base")
-    asked = job(base=str(base), frames=5, steps=3, guidance=3.0)
-    first = studio.generate(asked, comparison.single(asked)).images[0].frames
-    studio.close()
-    second = studio.generate(asked, comparison.single(asked)).images[0].frames
-    assert len(first) == 5
-    assert [frame.tobytes() for frame in first] == [frame.tobytes() for frame in second]
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -1,6 +1,5 @@
 """hub_ui/hosting/downloads.py on the local hubs: one cache, and each visitor's own right."""
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,17 +169,6 @@ def test_two_visitors_have_different_libraries_beside_the_operators_lock() -> No
     )
     with use_visitor(DAN):
         assert (libraries.holds(Ref.parse("civitai:1")), libraries.find(Ref.parse("civitai:1"))) == (False, None)
-
-
-def test_it_is_gone_with_its_visitor() -> None:
-    libraries = SessionLibraries()
-    visitor = Visitor(id="eve")
-    with use_visitor(visitor):
-        libraries.add(one(1), "anyone")
-    assert len(libraries._lists) == 1
-    del visitor
-    gc.collect()
-    assert len(libraries._lists) == 0
 
 
 def test_the_lock_reads_back_with_a_name_for_each_file() -> None:

@@ -1,12 +1,13 @@
 """hub_ui/hosting/downloads.py while a hub fails: what it gave to anyone before comes from the shared cache."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLimited
+from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.library.lockfile import Entry
@@ -15,7 +16,7 @@ from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, GATED, PAID, PRIVATE, write_private_data
 from tests.hub_ui.library.shared_hubs import edited
-from tests.hub_ui.stand_ins import services_of
+from tests.hub_ui.stand_ins import Hub, lora, services_of, services_on
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
 RED = Ref.parse("huggingface:maker/red")
@@ -130,3 +131,16 @@ def test_the_link_of_an_open_file_is_there_while_its_hub_is_left_alone(page: Ser
                 page.lookup.fetch(OPEN)
         link = page.visitor_downloads.link(OPEN, is_open=True)
     assert link == f"{hubs.civitai}/api/download/models/2001?fileId=3001"
+
+
+def test_a_file_is_not_asked_of_a_hub_that_has_just_been_silent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(name="civitai", loras=[lora()])
+    monkeypatch.setattr("hub_ui.lookup.OPEN_SECONDS", 0.1)
+    with services_on(home, hub, hosted=True) as page, use_visitor(Visitor(id="ada")):
+        pinned = page.lookup.fetch(lora().ref).pin(lora().ref)
+        hub.hang = threading.Event()
+        assert page.visitor_downloads is not None
+        for ask in (page.downloads.pull, page.visitor_downloads.locate):
+            with pytest.raises(HubTimeout):
+                ask(pinned)
+        hub.hang.set()

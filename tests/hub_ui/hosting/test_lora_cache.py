@@ -16,7 +16,7 @@ from connectors.connector import HttpDownload
 from connectors.errors import HubUiError, IntegrityError, UsageError
 from connectors.ref import Ref
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.library.download import Meter, PullCancelled
+from hub_ui.library.partial_file import Meter, PullCancelled
 from tests.clock import Clock
 from tests.connectors import serving
 from tests.connectors.serving import Answer, Asked, Hub

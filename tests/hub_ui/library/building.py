@@ -9,20 +9,21 @@ from connectors.connector import Download, HttpDownload
 from connectors.http.adapter import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui.library.download import Meter
-from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile
 
 INK = Ref.parse("civitai:1001@2001#3001")
 # Tries again at once, and sits out no rate limit.
 QUICK = DownloadOptions(retry=RetryPolicy(tries=3, first=0.0, longest=0.0))
+ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
 
 
-def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
+def weights(size: int = 64, fill: bytes = b"\x01", **metadata: str) -> bytes:
     """A whole safetensors file with one tensor of `size` bytes."""
-    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    notes = {"__metadata__": metadata} if metadata else {}
+    header = json.dumps({**notes, "w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     return len(header).to_bytes(8, "little") + header + fill * size
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.ref import Ref
-from hub_ui.library.download import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.partial_file import Progress, PullCancelled
 from hub_ui.library.queue import Clock, Queue, Report
 from tests.hub_ui.library.building import entry
 

@@ -11,7 +11,7 @@ import pytest
 
 from hub_ui import cli
 from hub_ui.demo.build.samples import civitai_hashes
-from hub_ui.demo.hubs.folder import DataFolder, Origins
+from hub_ui.demo.hubs.folder import DataFolder, Origins, generate_safetensors
 from hub_ui.demo.hubs.replicate_store import SECONDS
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -36,6 +36,15 @@ def edited(path: Path, *keys: str | int, value: Any) -> None:
     path.write_text(json.dumps(document))
     if path.name == "files.json" and keys[0] == "civitai":
         _measure(path.parent, str(keys[1]))
+
+
+def with_two_homes(data: Path) -> Path:
+    """The same file is on CivitAI and on Hugging Face."""
+    content = generate_safetensors({"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1})
+    (data / "same").write_bytes(content.read(0, content.size))
+    edited(data / "files.json", "civitai", "3001", value={"path": "same"})
+    edited(data / "hf_commits_maker__history.json", "commits", 0, "files", "lora.safetensors", value={"path": "same"})
+    return data
 
 
 def _measure(data: Path, file_id: str) -> None:

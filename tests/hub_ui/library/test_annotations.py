@@ -35,32 +35,24 @@ def test_reading_makes_no_file(store: Annotations, path: Path) -> None:
 
 
 def test_what_is_said_of_a_lora_is_there_after_opening_again(store: Annotations, path: Path) -> None:
-    store.change(INK, favorite=True, note="For covers.\nNot for faces.", tags=("comic", "client A"))
-    store.change(INK, trigger_words=("inkstyle",), weight=0.65, base_model="sdxl-1.0")
+    store.change(INK, favorite=True, note=f"For covers.\n{HOSTILE}", tags=("comic", HOSTILE[:40]))
+    store.change(INK, trigger_words=(HOSTILE,), weight=0.65, base_model="<b>base</b>")
+    store.change(BOATS, trigger_words=())
     store.close()
-    again = Annotations(path)
-    assert again.get(INK) == Annotation(
-        ref=Ref.parse("civitai:1001"),
-        favorite=True,
-        note="For covers.\nNot for faces.",
-        tags=("comic", "client A"),
-        trigger_words=("inkstyle",),
-        weight=0.65,
-        base_model="sdxl-1.0",
-    )
-    again.close()
-
-
-def test_no_own_words_and_words_as_the_hub_says_are_two_things(store: Annotations) -> None:
-    assert store.change(INK, trigger_words=()).trigger_words == ()
-    assert store.change(INK, trigger_words=None).trigger_words is None
+    with closing(Annotations(path)) as again:
+        assert again.get(INK) == Annotation(
+            ref=Ref.parse("civitai:1001"), favorite=True, note=f"For covers.\n{HOSTILE}", tags=("comic", HOSTILE[:40]),
+            trigger_words=(HOSTILE,), weight=0.65, base_model="<b>base</b>",
+        )  # fmt: skip
+        assert again.get(BOATS).trigger_words == ()
+        assert again.change(BOATS, note="a\x00b\ud800c", trigger_words=None) == Annotation(ref=BOATS, note="ab?c")
 
 
 def test_when_all_is_taken_back_nothing_is_left(store: Annotations, path: Path) -> None:
     store.change(INK, favorite=True)
     store.change(INK, favorite=False)
     assert store.all() == {}
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM annotations").fetchone() == (0,)
 
 
@@ -72,15 +64,6 @@ def test_many_are_changed_at_once_and_returned_as_they_were(store: Annotations) 
         "huggingface:ada/boats": ("new",),
     }
     assert [(str(one.ref), one.tags) for one in before] == [("civitai:1001", ("comic",)), ("huggingface:ada/boats", ())]
-
-
-def test_hostile_text_stays_as_it_is(store: Annotations, path: Path) -> None:
-    store.change(INK, note=HOSTILE, tags=(HOSTILE[:40],), trigger_words=(HOSTILE,), base_model="<b>base</b>")
-    store.close()
-    again = Annotations(path)
-    assert (again.get(INK).note, again.get(INK).trigger_words) == (HOSTILE, (HOSTILE,))
-    assert again.change(INK, note="a\x00b\ud800c").note == "ab?c"
-    again.close()
 
 
 def test_tags_are_on_one_line_and_each_there_once(store: Annotations) -> None:

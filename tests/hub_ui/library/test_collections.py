@@ -9,7 +9,6 @@ from connectors.record import Claim
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.collections import (
-    QUESTIONS,
     Collection,
     Collections,
     LicenseSummary,
@@ -37,6 +36,12 @@ def test_loras_are_added_and_taken_out(collections: Collections, tmp_path: Path)
     assert (found.name, set(found.refs)) == ("My styles", {INK.ref, MIST.ref})
     assert collections.take_out("My styles", [INK.ref]).entries == (MIST,)
     assert collections.get("My styles").entries == (MIST,)
+
+
+def test_they_are_in_the_order_of_their_names_as_people_count(collections: Collections) -> None:
+    for name in ("set 10", "Ink", "Set 2", "1", "10 of 12", "set"):
+        collections.add(name, [INK])
+    assert [one.name for one in collections.all()] == ["1", "10 of 12", "Ink", "set", "Set 2", "set 10"]
 
 
 def test_a_deleted_collection_is_gone(collections: Collections) -> None:
@@ -150,25 +155,30 @@ ALL = boxes(allowCommercialUse=["Image", "Rent", "Sell"], allowNoCredit=True, al
 NONE = boxes(allowCommercialUse=[], allowNoCredit=False, allowDerivatives=False)
 
 
+UNKNOWN = entry(ref=HF, license=None)
+
+
 @pytest.mark.parametrize(
-    ("license", "expected"),
+    ("entries", "expected"),
     [
-        ("cc0-1.0", ["yes", "yes", "yes", "yes", "yes"]),
-        ("apache-2.0", ["yes", "yes", "yes", "yes", "no"]),
-        ("cc-by-nc-4.0", ["no", "no", "no", "yes", "no"]),
-        ("flux-1-dev-non-commercial-license", ["yes", "no", "no", "yes", "no"]),
-        ("openrail++", ["yes", "yes", "yes", "yes", "unknown"]),
-        ("my own words", ["unknown", "unknown", "unknown", "unknown", "unknown"]),
-        ("images may be sold, it may be sold", ["unknown", "unknown", "unknown", "unknown", "unknown"]),
-        (None, ["unknown", "unknown", "unknown", "unknown", "unknown"]),
+        ([entry(ref=HF, license="cc0-1.0")], ["yes"] * 5),
+        ([entry(ref=HF, license="apache-2.0")], ["yes", "yes", "yes", "yes", "no"]),
+        ([entry(ref=HF, license="cc-by-nc-4.0")], ["no", "no", "no", "yes", "no"]),
+        ([entry(ref=HF, license="flux-1-dev-non-commercial-license")], ["yes", "no", "no", "yes", "no"]),
+        ([entry(ref=HF, license="openrail++")], ["yes", "yes", "yes", "yes", "unknown"]),
+        ([entry(ref=HF, license="my own words")], ["unknown"] * 5),
+        ([entry(ref=HF, license="images may be sold, it may be sold")], ["unknown"] * 5),
+        ([UNKNOWN], ["unknown"] * 5),
+        ([entry(license=ALL)], ["yes"] * 5),
+        ([entry(license=NONE)], ["no"] * 5),
+        ([entry(license=ALL), UNKNOWN], ["unknown"] * 5),
+        ([entry(license=NONE), UNKNOWN], ["no"] * 5),
     ],
 )
-def test_a_licence_answers_each_question(license: str | None, expected: list[str]) -> None:
-    assert answers(entry(ref=HF, license=license)) == expected
-
-
-def test_civitais_boxes_answer_too() -> None:
-    assert (answers(entry(license=ALL)), answers(entry(license=NONE))) == (["yes"] * 5, ["no"] * 5)
+def test_a_licence_or_civitais_boxes_answer_each_question_and_the_strictest_leads(
+    entries: list[Entry], expected: list[str]
+) -> None:
+    assert answers(*entries) == expected
 
 
 def test_the_base_models_licence_binds_too() -> None:
@@ -183,12 +193,6 @@ def test_a_set_permits_what_its_strictest_permits() -> None:
     assert [answer for answer, _because in found.together.values()] == ["no", "no", "no", "yes", "no"]
     assert [one.ref for one in found.together["sell_images"][1]] == [HF]
     assert found.together["merge"] == ("yes", ())
-
-
-def test_no_outweighs_unknown_and_unknown_outweighs_yes() -> None:
-    unknown = entry(ref=HF, license=None)
-    assert answers(entry(license=NONE), unknown) == ["no"] * len(QUESTIONS)
-    assert answers(entry(license=ALL), unknown) == ["unknown"] * len(QUESTIONS)
 
 
 def test_what_the_hub_said_of_the_terms_leads() -> None:

@@ -11,12 +11,6 @@ from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry, put, sha256, weights
 
 
-def with_metadata(metadata: dict[str, str], size: int = 64, fill: bytes = b"\x01") -> bytes:
-    header = {"__metadata__": metadata, "w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + fill * size
-
-
 def enter(library: Library, *refs: str, **fields: Any) -> None:
     """An entry for each ref, with a file of bytes of its own."""
     entries = []
@@ -53,14 +47,14 @@ def test_hard_links_gain_nothing(library: Library) -> None:
 
 
 def test_equal_weights_with_other_metadata_are_found_but_are_no_equal_files(library: Library) -> None:
-    put(library, "a.safetensors", with_metadata({"ss_tag": "ink"}))
-    put(library, "b.safetensors", with_metadata({"ss_tag": "a longer one"}))
-    put(library, "c.safetensors", with_metadata({"ss_tag": "ink"}, fill=b"\x02"))
+    put(library, "a.safetensors", weights(ss_tag="ink"))
+    put(library, "b.safetensors", weights(ss_tag="a longer one"))
+    put(library, "c.safetensors", weights(ss_tag="ink", fill=b"\x02"))
     assert [(kind, files) for kind, files, _ in groups(library)] == [("weights", ["a.safetensors", "b.safetensors"])]
 
 
 def test_one_byte_in_a_part_that_no_sample_reads_makes_them_different(library: Library) -> None:
-    data = bytearray(with_metadata({}, size=1_000_000))
+    data = bytearray(weights(1_000_000))
     put(library, "a.safetensors", bytes(data))
     data[len(data) - 7] = 9
     put(library, "b.safetensors", bytes(data))
@@ -79,8 +73,8 @@ def test_files_without_tensors_are_not_taken_for_equal_weights(library: Library)
 @pytest.mark.parametrize("data", [b"", b"\x01", b"<html>" * 9, (2**63).to_bytes(8, "little") + b"{}"])
 def test_damaged_files_stop_nothing(library: Library, data: bytes) -> None:
     put(library, "damaged.safetensors", data)
-    put(library, "a.safetensors", with_metadata({"a": "1"}))
-    put(library, "b.safetensors", with_metadata({"a": "22"}))
+    put(library, "a.safetensors", weights(a="1"))
+    put(library, "b.safetensors", weights(a="22"))
     assert [kind for kind, _, _ in groups(library)] == ["weights"]
 
 
@@ -113,7 +107,7 @@ def test_the_halves_of_a_pair_are_no_versions(library: Library) -> None:
 
 
 def test_a_search_that_is_stopped_ends(library: Library) -> None:
-    put(library, "a.safetensors", with_metadata({"a": "1"}))
-    put(library, "b.safetensors", with_metadata({"a": "22"}))
+    put(library, "a.safetensors", weights(a="1"))
+    put(library, "b.safetensors", weights(a="22"))
     found: tuple[Duplicates, ...] = find_duplicates(library, lambda ref: None, is_cancelled=lambda: True)
     assert found == ()

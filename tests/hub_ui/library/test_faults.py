@@ -12,7 +12,7 @@ import pytest
 from connectors import errors
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.library.file_names import KNOWN, FileNameTemplate, is_safe_path, safe_name, target
+from hub_ui.library.file_names import KNOWN, FileNameTemplate, free_path, is_safe_path, safe_name, target
 from tests.hub_ui.library.building import INK, record
 
 HF = Ref.parse("huggingface:ada/many@" + "0123456789" * 4)
@@ -42,12 +42,12 @@ def test_titles_become_names(title: str, name: str) -> None:
     ],
 )
 def test_files_of_one_repository_keep_their_own_names(name: str, expected: str) -> None:
-    assert target(record(), HF, name, ()) == expected
+    assert target(record(), HF, name) == expected
 
 
 def test_paths_that_differ_in_case_only_are_told_apart() -> None:
-    path = target(record(), INK, "x", {"SD1/Ada/INK lines-2001.safetensors"})
-    assert path == "sd1/ada/Ink lines-2001-38fcb4ed.safetensors"
+    path = free_path("sd1/Ink.safetensors", INK, {"SD1/INK.safetensors"})
+    assert path == "sd1/Ink-38fcb4ed.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_paths_out_of_the_folder_are_seen(path: str) -> None:
 
 
 def named(template: str, **fields: object) -> str:
-    return target(record(**fields), INK, "ink_v2.safetensors", (), FileNameTemplate.parse(template))
+    return target(record(**fields), INK, "ink_v2.safetensors", FileNameTemplate.parse(template))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,6 @@ def test_a_template_that_names_no_file_is_refused(template: str) -> None:
 @given(st.text(max_size=400), st.lists(st.sampled_from(KNOWN), min_size=1, max_size=4, unique=True))
 def test_any_title_and_template_give_a_safe_path_that_windows_can_hold(title: str, names: list[str]) -> None:
     template = FileNameTemplate.parse("/".join(f"{{{name}}}" for name in names))
-    path = target(record(title=title, creator=title), Ref.parse("civitai:1@2#3"), f"{title}.safetensors", (), template)
+    path = target(record(title=title, creator=title), Ref.parse("civitai:1@2#3"), f"{title}.safetensors", template)
     assert is_safe_path(path)
     assert len(path) < 200

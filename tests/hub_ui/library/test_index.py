@@ -72,8 +72,9 @@ def test_only_what_another_program_changes_in_the_lock_file_is_made_anew(built: 
     assert after[FIRST].entry.title == "Ink"
 
 
-def test_a_folder_that_is_gone_has_no_files(built: Services) -> None:
-    built.library_index.rows()
-    path(built).unlink()
-    path(built).parent.rename(built.library.folder / ".aside")
+def test_a_folder_that_is_gone_has_no_files_until_it_comes_back(built: Services) -> None:
+    before, aside = missing(built), built.library.folder / ".aside"
+    path(built).parent.rename(aside)
     assert FIRST in missing(built)
+    aside.rename(path(built).parent)
+    assert missing(built) == before

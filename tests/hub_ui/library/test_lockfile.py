@@ -1,5 +1,4 @@
 import random
-import tomllib
 from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
@@ -214,11 +213,6 @@ def test_a_value_has_one_form(value: Any, text: str) -> None:
 @pytest.mark.parametrize(("key", "text"), [("a-b_1", "a-b_1"), ("", '""'), ("a b", '"a b"'), ("ü", '"ü"')])
 def test_a_key_is_quoted_where_it_must_be(key: str, text: str) -> None:
     assert written(key, 1) == f"{text} = 1"
-
-
-@given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))
-def test_any_text_is_a_key_and_a_value(key: str, value: str) -> None:
-    assert tomllib.loads(written(key, value)) == {key: value}
 
 
 def test_a_value_that_toml_does_not_have_is_refused() -> None:

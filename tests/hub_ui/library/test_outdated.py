@@ -129,11 +129,12 @@ def test_a_hub_that_fails_as_a_whole_is_not_asked_again(error: HubUiError, asked
     assert ([each.state for each in found], len(seen)) == (["failed", "failed"], asked)
 
 
-def test_a_version_whose_successor_is_in_the_library_is_superseded() -> None:
+@pytest.mark.parametrize("rules", [[], [parse_rule("civitai:1001")]])
+def test_a_version_whose_successor_is_in_the_library_is_superseded_even_if_ignored(rules: list[UpdateRule]) -> None:
     answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
     old = entry(ref=MODEL.at("2001", "3001"), sha256=MINE)
     new = entry(ref=MODEL.at("2002", "4711"), sha256=OTHER, file="sd1/new.safetensors")
-    found, _ = check_for_updates([old, new], answering(answer))
+    found, _ = check_for_updates([old, new], answering(answer), rules)
     assert (found.state, found.newest_name) == ("superseded", "v2002")
 
 
@@ -201,10 +202,3 @@ def test_an_ignored_version_of_a_repo_stays_so_when_its_card_is_edited() -> None
     assert found.state == "ignored"
     [found] = check_for_updates([held], answering(commit("3" * 40, "c" * 64)), [rule])
     assert found.state == "newer"
-
-
-def test_what_the_library_holds_is_superseded_even_if_ignored() -> None:
-    answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
-    new = entry(ref=Ref.parse("civitai:1001@2002#4711"), sha256=OTHER, file="sd1/new.safetensors")
-    found, _ = check_for_updates([HELD, new], answering(answer), [parse_rule("civitai:1001")])
-    assert found.state == "superseded"

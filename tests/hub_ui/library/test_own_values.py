@@ -30,20 +30,16 @@ def the_entry(built: Services) -> Entry:
     return found
 
 
-def test_own_values_stand_in_the_lock_file(built: Services) -> None:
+def test_own_values_stand_in_the_lock_file_until_they_are_taken_back(built: Services) -> None:
     built.annotations.change(INK, trigger_words=("my ink",), weight=0.6, base_model="flux.1-dev")
     found = the_entry(built)
     assert (found.trigger_words, found.weight) == (("my ink",), 0.6)
     assert (found.base_model, found.architecture) == ("flux.1-dev", "flux1")
     assert 'trigger_words = ["my ink"]' in built.library.lock_text()
-
-
-def test_values_that_are_taken_back_are_those_of_the_hub_again(built: Services) -> None:
-    built.annotations.change(INK, trigger_words=("my ink",), weight=0.6, base_model="flux.1-dev")
     built.annotations.change(INK, trigger_words=None, weight=None, base_model=None)
     found = the_entry(built)
-    assert (found.trigger_words, found.weight, found.base_model) == (("inkstyle",), None, "sdxl")
-    assert found.architecture == "sdxl"
+    assert (found.trigger_words, found.weight) == (("inkstyle",), None)
+    assert (found.base_model, found.architecture) == ("sdxl", "sdxl")
 
 
 def test_what_was_written_into_the_lock_file_by_hand_stays_until_it_is_changed_here(built: Services) -> None:

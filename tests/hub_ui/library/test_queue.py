@@ -45,26 +45,14 @@ def once(running: Queue, task: Task, holds: Callable[[Task], object]) -> Task:
     return now
 
 
-def test_an_added_ref_is_fetched(running: Queue, pulls: Pulls) -> None:
-    done = running.wait(running.add(A, "Ink lines").id)
-    assert (done.state, done.title, done.done, done.total) == ("done", "Ink lines", 100, 100)
-    assert pulls.asked == [A]
-
-
 def test_a_ref_wanted_twice_is_one_task_and_fetched_once(running: Queue, pulls: Pulls) -> None:
     pulls.held.set()
-    first, second = running.add(A), running.add(A)
+    first, second = running.add(A, "Ink lines"), running.add(A)
     pulls.let(A)
-    running.wait(first.id)
+    done = running.wait(first.id)
+    assert (done.state, done.title, done.done, done.total) == ("done", "Ink lines", 100, 100)
     assert first.id == second.id
     assert pulls.asked == [A]
-
-
-def test_two_of_one_hub_run_at_once_and_another_hub_does_not_wait_for_them(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    tasks = [running.add(ref) for ref in (A, B, C, HF)]
-    eventually(lambda: pulls.running == 3)
-    assert [state(running, task) for task in tasks] == ["running", "running", "waiting", "running"]
 
 
 def test_no_more_than_the_workers_run_at_once(tmp_path: Path, pulls: Pulls) -> None:

@@ -13,7 +13,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
 from tests.connectors.serving import Answer
 from tests.connectors.serving import Hub as Host
-from tests.hub_ui.library.building import INK, download, entry, pull_file, put, sha256, weights
+from tests.hub_ui.library.building import INK, entry, put, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
 
 FILE = weights()
@@ -124,16 +124,6 @@ def test_a_broken_promise_is_reported(held: Entry, listed: Lora, error: type[Hub
         check_still_promised(Hub(name="civitai", loras=[listed]), held)
 
 
-def test_an_entry_says_enough_to_pull_by(library: Library, hub: Host) -> None:
-    hub.answers["/ink.safetensors"] = Answer(body=FILE)
-    wanted = entry(
-        sha256=sha256(FILE), size=len(FILE), source=f"{hub.url}/ink.safetensors", base_model="sd1",
-        architecture="sd1", trigger_words=("ink",), weight=0.8, license="mit",
-    )  # fmt: skip
-    assert pull_file(library, download(f"{hub.url}/ink.safetensors"), wanted) == wanted
-    assert library.path(wanted).read_bytes() == FILE
-
-
 class Gone(Hub):
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotFound(f"no file at {self.name}", hub=self.name)
@@ -226,7 +216,7 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entr
     "name",
     [
         ".hub-ui/x.lock",
-        "sd1/ada/Ink lines-2001.json",
+        "sd1/ada/INK lines-2001.json",
         "sd1/ada/Ink lines-2001.preview.png",
         "sd1/ada/Ink lines-2001.metadata.json",
         "sd1/ada/Ink lines-2001.abc.part",

@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -28,30 +27,30 @@ from hub_ui.settings import LOCAL, Action, from_environment, hosted_policy
         ("HUB_UI_DATABASE", "mysql://box/catalog", "HUB_UI_DATABASE is no address"),
         ("HUB_UI_DATABASE", "postgresql://box", "HUB_UI_DATABASE is no address"),
         ("HUB_UI_DATABASE", "postgresql://box:port/catalog", "HUB_UI_DATABASE is no address"),
+        *(
+            ("HUB_UI_DATABASE", address, "HUB_UI_DATABASE is no address")
+            for address in ("postgresql://ada:secret@[/x", "mysql://ada:secret@box/x", "ada:secret@box")
+        ),
+        ("HUB_UI_RATE_CIVITAI", "0", "HUB_UI_RATE_CIVITAI=0 is no number of requests a minute."),
+        ("HUB_UI_RATE_REPLICATE", "many", "HUB_UI_RATE_REPLICATE=many is no number of requests a minute."),
+        ("HUB_UI_STOP_SECONDS", "-1", "HUB_UI_STOP_SECONDS=-1 is no whole number up to 9999."),
         ("HF_TOKEN", "hf_a\nb", "HF_TOKEN holds characters that no key has"),
+        ("HF_TOKEN", "hf_secret\x00", "HF_TOKEN holds characters that no key has"),
         ("CIVITAI_TOKEN", "schlüssel", "CIVITAI_TOKEN holds characters that no key has"),
     ],
 )
-def test_a_variable_that_cannot_be_used_is_refused_by_its_name(name: str, value: str, said: str) -> None:
+def test_a_variable_that_cannot_be_used_is_refused_by_its_name_and_no_secret_shown(
+    name: str, value: str, said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         from_environment({name: value})
-    assert caught.value.message.startswith(said)
+    assert (caught.value.message[: len(said)], "secret" in caught.value.message) == (said, False)
 
 
-def test_a_refused_key_and_the_password_of_a_database_are_not_shown() -> None:
-    with pytest.raises(UsageError) as caught:
-        from_environment({"HF_TOKEN": "hf_secret\x00"})
-    assert "hf_secret" not in caught.value.message
+def test_the_password_of_a_database_is_not_shown() -> None:
     made = from_environment({"HUB_UI_DATABASE": "postgresql://ada:secret@box:5432/catalog"})
     assert made.database == "postgresql://ada:secret@box:5432/catalog"
     assert "secret" not in repr(made)
-
-
-@pytest.mark.parametrize("address", ["postgresql://ada:secret@[/x", "mysql://ada:secret@box/x", "ada:secret@box"])
-def test_a_refused_address_of_a_database_is_not_shown(address: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        from_environment({"HUB_UI_DATABASE": address})
-    assert "secret" not in caught.value.message
 
 
 def test_variables_are_read_and_empty_ones_are_as_good_as_none() -> None:
@@ -74,19 +73,6 @@ def test_the_budget_of_images_is_the_owners_or_else_that_of_the_policy() -> None
     assert from_environment({"HUB_UI_IMAGE_CACHE": "0"}, hosted=True).media_budget == 0
     assert from_environment({}).media_budget == 500_000_000
     assert from_environment({}, hosted=True).media_budget == 200_000_000
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("HUB_UI_RATE_CIVITAI", "0", "HUB_UI_RATE_CIVITAI=0 is no number of requests a minute."),
-        ("HUB_UI_RATE_REPLICATE", "many", "HUB_UI_RATE_REPLICATE=many is no number of requests a minute."),
-        ("HUB_UI_STOP_SECONDS", "-1", "HUB_UI_STOP_SECONDS=-1 is no whole number up to 9999."),
-    ],
-)
-def test_what_a_hub_and_a_stop_get_is_a_number(variable: str, value: str, said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
-        from_environment({variable: value})
 
 
 def test_budgets_are_of_hosted_pages_on_real_hubs_unless_they_are_named(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from hub_ui.space.files import (
     push_space,
     read_requirements,
     space_files,
-    variables_of,
     version_here,
 )
 from tests.faults import Fault
@@ -75,12 +74,10 @@ def test_the_app_imports_spaces_before_hub_ui() -> None:
     assert {type(node).__name__ for node in ast.parse(text).body} == {"Expr", "Import", "If", "ImportFrom"}
 
 
-def test_the_lock_and_the_snapshot_are_named_in_variables_and_equal_content_gives_equal_bytes() -> None:
-    both = replace(CONTENT, lock=b"version = 1\n", snapshot=b"zst")
-    assert space_files(both)["loras.lock"] == b"version = 1\n"
-    assert variables_of(both) == {"HUB_UI_SHARED_LOCK": "loras.lock", "HUB_UI_SNAPSHOT": "catalog.jsonl.zst"}
-    assert variables_of(CONTENT) == {}
-    assert space_files(CONTENT) == space_files(replace(CONTENT))
+def test_the_lock_lies_beside_the_package_and_equal_content_gives_equal_bytes() -> None:
+    with_lock = replace(CONTENT, named={"HUB_UI_SHARED_LOCK": b"version = 1\n"})
+    assert space_files(with_lock) == space_files(replace(with_lock))
+    assert space_files(with_lock).items() - space_files(CONTENT).items() == {("loras.lock", b"version = 1\n")}
 
 
 DECLARED = [Requirement(line) for line in ("gradio>=6.31,<7", "torch>=2.4", "torchvision>=0.19", "Jinja2>=3.1")]

@@ -7,9 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from bs4 import BeautifulSoup
+from cachetools import cached
+from fastapi._compat.v2 import create_body_model
+from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from connectors.record import Example
@@ -23,6 +27,18 @@ from tests.hub_ui.web.raw import Visitor, served
 
 # What htmx sends with each request for a part of a page.
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _validators_made_once() -> Iterator[None]:
+    """FastAPI makes those of all routes anew for each app, which takes longer than most tests of a page."""
+    adapter = cached({}, key=lambda hint, **_config: repr(hint))(TypeAdapter)
+    model = cached({}, key=lambda *, model_name, **_fields: model_name)(create_body_model)
+    places = {"fastapi._compat.v2.TypeAdapter": adapter, "fastapi.dependencies.utils.create_body_model": model}
+    with ExitStack() as patches:
+        for place, made in places.items():
+            patches.enter_context(patch(place, made))
+        yield
 
 
 @pytest.fixture(scope="module")

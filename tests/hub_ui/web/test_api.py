@@ -20,7 +20,7 @@ from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.images import png_metadata
-from hub_ui.web.api import OF_IMAGES, arguments_of, with_arguments, without_paths
+from hub_ui.web.api import OF_IMAGES, Endpoint, with_arguments, without_paths
 from tests.hub_ui.stand_ins import services_of
 
 NAMES = ["search", "show", "inspect", "pull", "try", "compare"]
@@ -287,4 +287,4 @@ def test_added_arguments_are_told_where_docstrings_have_no_indentation_as_since_
     def function(text: str, **_fields: Any) -> None: ...
 
     function.__doc__ = "Searches.\n\nArgs:\n    text: Words.\n\nReturns:\n    None"
-    assert list(arguments_of(with_arguments(function, OF_IMAGES[:1]))) == ["text", "weights"]
+    assert list(Endpoint(function=with_arguments(function, OF_IMAGES[:1])).arguments) == ["text", "weights"]

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.hub_ui.web.raw import Visitor, served
-from tests.hub_ui.web.test_hosted import DECIDED, REFUSED, filled
+from tests.hub_ui.web.test_hosted import DECIDED, filled
 from tests.recording import Recorder
 
 SECRET = "hf_of_another_site"
@@ -34,7 +34,7 @@ def ask(method: str, path: str, **more: Any) -> Ask:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TEXT = {"Content-Type": "text/plain"}
 ASKS = [
-    *(ask(*filled(route), data={"ref": "civitai:1001", **REFUSED.get(route, {})}) for route in sorted(DECIDED)),
+    *(ask(*filled(route), data={"ref": "civitai:1001"}) for route in sorted(DECIDED)),
     *(ask("GET", path) for path in (
         "", "?open=civitai:1001", "?view=library", "?view=settings", "settings", "glossary", "ask?q=ink",
         "more?after=1&shown=1&page=2", "suggestions?before=ink", "config", "gradio_api/info",

@@ -195,21 +195,3 @@ def test_while_one_hub_hangs_everybody_sees_what_the_others_found(tmp_path: Path
     with hanging(tmp_path) as (visitor, hub), ThreadPoolExecutor(VISITORS) as people:
         asked = [people.submit(sees_cards, visitor, everybody) for _ in range(VISITORS)]
         assert ([each.result() for each in asked].count(True), hub.released.is_set()) == (VISITORS, False)
-
-
-def test_twenty_visitors_at_once_all_get_what_they_ask_for(hosted: Visitor) -> None:
-    """The short form of benchmarks/bench_visitors.py."""
-    with ThreadPoolExecutor(20) as people:
-        asked = [people.submit(browse, hosted) for _ in range(20)]
-        assert [error for each in asked for error in each.result()] == []
-
-
-def browse(page: Visitor) -> list[str]:
-    """Somebody new searches, opens a card and searches on; returns what went wrong."""
-    visitor, said, shown = page.with_cookie(), list[str](), list[str]()
-    for path in ("", "?q=red", "?open=civitai%3A1001", "?q=red&kind=style"):
-        answer = visitor.get(path)
-        said += [] if answer.status_code == 200 else [f"{path}: {answer.status_code}"]
-        shown += visitor.stream(f"ask{path}")
-    shown += visitor.stream("lora/read?open=civitai%3A1001")
-    return said if any("<h2" in text for text in shown) else [*said, "no LoRA was shown"]

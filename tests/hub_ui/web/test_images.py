@@ -2,16 +2,16 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from anyio import CapacityLimiter
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -23,6 +23,8 @@ from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
+from tests.connectors.serving import Answer, Asked, hub, redirect
+from tests.hub_ui.library.queueing import eventually
 
 
 def png(side: int = 2) -> bytes:
@@ -34,35 +36,19 @@ def png(side: int = 2) -> bytes:
 @contextmanager
 def host(
     bodies: Mapping[str, bytes | str], wait: Callable[[], object] = lambda: None
-) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
-    """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what was sent."""
-    seen: list[Mapping[str, str]] = []
+) -> Iterator[tuple[str, list[Asked]]]:
+    """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what it was asked."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(dict(self.headers))
-            wait()
-            body = bodies.get(self.path, b"")
-            self.send_response(302 if isinstance(body, str) else 200 if body else 404)
-            if isinstance(body, str):
-                self.send_header("Location", body)
-            sent = b"" if isinstance(body, str) else body
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
+    def reply(asked: Asked) -> Answer:
+        wait()
+        body = bodies.get(asked.path, b"")
+        if isinstance(body, str):
+            return redirect(body)
+        return Answer(body=body, status=200 if body else 404)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with hub() as server:
+        server.answers = dict.fromkeys([*bodies, "/1.png"], reply)
+        yield server.url, server.asked
 
 
 @pytest.fixture
@@ -85,7 +71,7 @@ def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along(ma
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
     assert (found.content, found.headers["content-type"]) == (png(), "image/png")
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
-    assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0])
+    assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0].headers)
 
 
 def test_only_links_that_the_page_made_are_followed(made: HubImages) -> None:
@@ -210,6 +196,22 @@ def test_sixteen_images_of_slow_hosts_come_at_once(made: HubImages) -> None:
     ):
         links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in range(16)]
         assert list(pool.map(lambda link: client.get(link).content, links)) == [png()] * 16
+
+
+def test_what_waits_for_its_turn_at_the_end_is_given_up(made: HubImages) -> None:
+    made, ends = replace(made, _limiter=CapacityLimiter(1)), threading.Event()
+    with (
+        host({"/1.png": png(), "/2.png": png()}, wait=partial(ends.wait, 20)) as (origin, seen),
+        TestClient(Starlette(routes=made.routes())) as client,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in (1, 2)]
+        asked = [pool.submit(client.get, link) for link in links]
+        eventually(lambda: seen and len(made._coming) == 2)
+        made.close()
+        ends.set()
+        assert [type(one.exception(20)) for one in asked] == [CancelledError] * 2
+    assert len(seen) == 1
 
 
 def test_what_failed_is_asked_for_again_only_after_a_while(made: HubImages) -> None:

@@ -6,7 +6,6 @@ Calls of the named endpoints: how many may wait, and that each answer is given o
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPResponse
 from typing import Any
@@ -21,7 +20,7 @@ from hub_ui.settings import hosted_policy
 from hub_ui.web import requests as web_requests
 from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused, RequestCheck
 from tests.clock import Clock
-from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.raw import Visitor
 
 LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)
 
@@ -85,12 +84,6 @@ ADA, BEN, EVE = (Person(id=name, address="8.8.8.8") for name in ("ada", "ben", "
 TOO_MUCH = "This page has asked for too much at once. Wait for its answers, then try again."
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with served(tmp_path_factory.mktemp("calls"), hosted=True) as visitor:
-        yield visitor
-
-
 def begin(calls: Calls, visitor: Person) -> str:
     """What is said of one more."""
     with use_visitor(visitor):
@@ -124,56 +117,56 @@ def test_a_session_is_read_while_somebody_reads_it() -> None:
     assert (calls.is_read("one"), calls.are_read()) == (False, False)
 
 
-def test_a_program_that_reads_none_of_its_answers_is_stopped_and_one_that_does_goes_on(page: Visitor) -> None:
-    visitor = page.with_cookie()
+def test_a_program_that_reads_none_of_its_answers_is_stopped_and_one_that_does_goes_on(hosted: Visitor) -> None:
+    visitor = hosted.with_cookie()
     codes = [visitor.begin("search", offline=True).status_code for _ in range(101)]
     assert (codes[:100], codes[100]) == ([200] * 100, 429)
-    assert page.with_cookie().begin("search", offline=True).status_code == 200
-    visitor = page.with_cookie()
+    assert hosted.with_cookie().begin("search", offline=True).status_code == 200
+    visitor = hosted.with_cookie()
     assert {visitor.call("search", offline=True).status for _ in range(110)} == {200}
 
 
-def test_an_answer_is_given_once(page: Visitor) -> None:
-    id_ = page.begin("search", offline=True).json()["event_id"]
-    assert page.read("search", id_).status == 200
+def test_an_answer_is_given_once(hosted: Visitor) -> None:
+    id_ = hosted.begin("search", offline=True).json()["event_id"]
+    assert hosted.read("search", id_).status == 200
     for path in ("call", "call/v2"):
-        answer = page.get(f"gradio_api/{path}/search/{id_}")
+        answer = hosted.get(f"gradio_api/{path}/search/{id_}")
         assert (answer.status_code, "Call it again." in answer.json()["detail"]) == (404, True)
 
 
-def join(page: Visitor, session: str, number: int = 0, data: Any = ("ink",)) -> Any:
+def join(hosted: Visitor, session: str, number: int = 0, data: Any = ("ink",)) -> Any:
     values = ["", None, None, None, "relevance", "soft", 1, True, 0]
     body = {"session_hash": session, "fn_index": number, "data": [*data, *values[len(data) :]]}
-    return page.post("gradio_api/queue/join", json=body)
+    return hosted.post("gradio_api/queue/join", json=body)
 
 
-def test_a_session_has_the_answers_of_all_its_calls(page: Visitor) -> None:
-    ids = {join(page, "two").json()["event_id"] for _ in range(2)}
-    with page.get("gradio_api/queue/data?session_hash=two", stream=True) as stream:
+def test_a_session_has_the_answers_of_all_its_calls(hosted: Visitor) -> None:
+    ids = {join(hosted, "two").json()["event_id"] for _ in range(2)}
+    with hosted.get("gradio_api/queue/data?session_hash=two", stream=True) as stream:
         messages = [json.loads(line.removeprefix(b"data: ")) for line in stream.iter_lines() if line]
     assert {each["event_id"] for each in messages if each["msg"] == "process_completed"} == ids
-    assert page.get("gradio_api/queue/data?session_hash=two").status_code == 404
+    assert hosted.get("gradio_api/queue/data?session_hash=two").status_code == 404
 
 
-def test_who_leaves_a_stream_is_answered_no_more(page: Visitor) -> None:
-    join(page, "left")
-    with page.get("gradio_api/queue/data?session_hash=left", stream=True) as stream:
+def test_who_leaves_a_stream_is_answered_no_more(hosted: Visitor) -> None:
+    join(hosted, "left")
+    with hosted.get("gradio_api/queue/data?session_hash=left", stream=True) as stream:
         assert stream.status_code == 200
-    while (answer := page.get("gradio_api/queue/data?session_hash=left", stream=True)).status_code == 200:
+    while (answer := hosted.get("gradio_api/queue/data?session_hash=left", stream=True)).status_code == 200:
         answer.close()
     assert answer.json()["detail"] == "No call of this session waits for its answer. Call it again."
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"data": ' + b"[" * 100_000, b"\xff"])
-def test_a_request_that_can_not_be_read_is_refused(page: Visitor, body: bytes) -> None:
-    json_type = replace(page, headers={"Content-Type": "application/json"})
+def test_a_request_that_can_not_be_read_is_refused(hosted: Visitor, body: bytes) -> None:
+    json_type = replace(hosted, headers={"Content-Type": "application/json"})
     answer = json_type.post("gradio_api/queue/join", data=body)
     assert (answer.status_code, "is no JSON" in answer.json()["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("body", [[], 5, {}, {"fn_index": 99}, {"fn_index": -1}, {"fn_index": True}])
-def test_a_request_for_no_endpoint_is_refused(page: Visitor, body: Any) -> None:
-    answer = page.post("gradio_api/queue/join", json=body)
+def test_a_request_for_no_endpoint_is_refused(hosted: Visitor, body: Any) -> None:
+    answer = hosted.post("gradio_api/queue/join", json=body)
     assert (answer.status_code, "There are: search, show, inspect, try, compare." in answer.json()["detail"]) == (
         404,
         True,
@@ -181,6 +174,6 @@ def test_a_request_for_no_endpoint_is_refused(page: Visitor, body: Any) -> None:
 
 
 @pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/etc/hostname", "meta": {}}, {"url": "http://x"}])
-def test_no_call_takes_a_file(page: Visitor, file: dict[str, Any]) -> None:
-    answer = join(page, "file", data=[["ink", [file]]])
+def test_no_call_takes_a_file(hosted: Visitor, file: dict[str, Any]) -> None:
+    answer = join(hosted, "file", data=[["ink", [file]]])
     assert (answer.status_code, answer.json()["detail"]) == (422, "An endpoint takes texts and numbers, and no files.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.weights import header, key_formats, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
+from connectors.weights.inspect import Facts
 from connectors.weights.key_formats import ENDINGS
 from tests.connectors.weights.building import Shapes, lora
 from tests.connectors.weights.test_architectures import rows
@@ -78,7 +79,7 @@ def outcome(file: Damaged) -> None:
     """Reads it. Whatever but a HubUiError leaves here is a fault."""
     read = header.read_header(file)
     found = lora_facts.read(read, file.read)
-    json.dumps(found.to_json(), allow_nan=False).encode()
+    json.dumps(Facts(adapter=found).to_json(), allow_nan=False).encode()
 
 
 def kept(data: bytes) -> Damaged:

@@ -14,9 +14,8 @@ import torch
 
 from hub_ui.generate.lora.load import LoraCache
 from tests.hub_ui.generate.pipelines.bench import Tiny, Weights, by_arithmetic, by_diffusers, by_manager
-from tests.hub_ui.generate.pipelines.format_rows import ALGORITHMS, FLUXES, OTHERS, SD3S, UNETS
 from tests.hub_ui.generate.pipelines.frame import Base, File, draw, load
-from tests.hub_ui.generate.pipelines.rows import Row
+from tests.hub_ui.generate.pipelines.rows import ALGORITHMS, FLUXES, OTHERS, SD3S, UNETS, Row
 from tests.tools.gpu.card import Card, full_precision, moved
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 

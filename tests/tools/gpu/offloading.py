@@ -14,9 +14,8 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, levels_of
 from hub_ui.generate.offload import Placement, place, remove_offloading
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines.format_rows import ALGORITHMS, FLUXES, UNETS
 from tests.hub_ui.generate.pipelines.frame import draw, load
-from tests.hub_ui.generate.pipelines.rows import Row
+from tests.hub_ui.generate.pipelines.rows import ALGORITHMS, FLUXES, UNETS, Row
 from tests.tools.gpu.card import Card, full_precision
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 

@@ -14,7 +14,7 @@ from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, Pi
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.plan import plan_on_card
 from hub_ui.hosting.limits import TABLE
-from hub_ui.web.layout.glossary import TERMS
+from hub_ui.web.layout.render import TERMS
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 

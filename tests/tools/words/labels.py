@@ -12,8 +12,8 @@ from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.catalog.similar import Reason
 from hub_ui.generate.base_models.table import SUBSTITUTIONS
-from hub_ui.web.layout.glossary import TERMS
-from hub_ui.web.layout.glossary import WORDS as TABLES
+from hub_ui.web.layout.render import TERMS
+from hub_ui.web.layout.render import WORDS as TABLES
 
 
 def labels() -> Iterator[str]:

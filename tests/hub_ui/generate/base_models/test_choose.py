@@ -76,35 +76,23 @@ Z_IMAGE = {
 
 
 @pytest.mark.parametrize(
-    ("shapes", "architecture", "brings"),
+    ("shapes", "architecture", "brings", "size", "guided"),
     [
-        ({**unet(768), **CLIP}, "sd1", {"unet", "vae", "text_encoder"}),
-        ({**unet(1024), **OPEN_CLIP}, "sd2", {"unet", "vae", "text_encoder"}),
-        ({**unet(2048), **XL_ENCODERS}, "sdxl", {"unet", "vae", "text_encoder", "text_encoder_2"}),
-        ({**FLUX, **GUIDANCE}, "flux1", {"transformer"}),
-        ({f"{UNET}{name}": shape for name, shape in FLUX.items()}, "flux1", {"transformer"}),
-        (SD3, "sd3", {"transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3"}),
-        (WAN, "wan", {"transformer"}),
-        (Z_IMAGE, "z-image", {"transformer"}),
+        ({**unet(768), **CLIP}, "sd1", {"unet", "vae", "text_encoder"}, None, False),
+        ({**unet(1024), **OPEN_CLIP}, "sd2", {"unet", "vae", "text_encoder"}, None, False),
+        ({**unet(2048), **XL_ENCODERS}, "sdxl", {"unet", "vae", "text_encoder", "text_encoder_2"}, None, False),
+        ({**FLUX, **GUIDANCE}, "flux1", {"transformer"}, None, True),
+        ({f"{UNET}{name}": shape for name, shape in FLUX.items()}, "flux1", {"transformer"}, None, False),
+        (SD3, "sd3", {"transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3"}, "sd-3.5-large", False),
+        (WAN, "wan", {"transformer"}, "wan-2.1-t2v-1.3b", False),
+        (Z_IMAGE, "z-image", {"transformer"}, None, False),
     ],
 )
-def test_the_header_says_what_a_checkpoint_is_and_brings(shapes: Shapes, architecture: str, brings: set[str]) -> None:
+def test_the_header_says_what_a_checkpoint_is_and_brings(
+    shapes: Shapes, architecture: str, brings: set[str], size: str | None, guided: bool
+) -> None:
     found = identify_header(header(shapes), "a.safetensors")
-    assert (found.architecture, set(found.brings)) == (architecture, brings)
-
-
-@pytest.mark.parametrize(
-    ("shapes", "size", "guided"),
-    [
-        ({**FLUX, **GUIDANCE}, None, True),
-        (FLUX, None, False),
-        (SD3, "sd-3.5-large", False),
-        (WAN, "wan-2.1-t2v-1.3b", False),
-    ],
-)
-def test_it_says_which_of_several_sizes(shapes: Shapes, size: str | None, guided: bool) -> None:
-    found = identify_header(header(shapes), "a.safetensors")
-    assert (found.size, found.guided) == (size, guided)
+    assert (found.architecture, set(found.brings), found.size, found.guided) == (architecture, brings, size, guided)
 
 
 def test_a_checkpoint_that_predicts_velocity_says_so() -> None:

@@ -213,11 +213,8 @@ def test_gigabytes_are_agreed_to_first(source: Source) -> None:
     assert (told.value.bytes, told.value.gated) == (planned.missing, False)
 
 
-def test_what_was_agreed_to_is_fetched(source: Source) -> None:
+def test_what_was_agreed_to_is_fetched_and_little_without_asking(source: Source) -> None:
     check_download(replace(plan_download(of("maker/huge"), source), free=90_000_000_000), may_fetch=True)
-
-
-def test_little_is_fetched_without_asking(source: Source) -> None:
     check_download(plan_download(of("maker/tiny"), source), may_fetch=False)
 
 

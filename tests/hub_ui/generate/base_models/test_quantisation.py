@@ -26,9 +26,8 @@ from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import packed
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.format_rows import control_of_diffusers, widen
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
-from tests.hub_ui.generate.pipelines.rows import Make, file
+from tests.hub_ui.generate.pipelines.rows import Make, control_of_diffusers, file, widen
 from tests.hub_ui.generate.pipelines.short_form import only
 from tests.hub_ui.generate.pipelines.spellings import own
 
@@ -269,17 +268,6 @@ def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path:
     pipe.transformer.x_embedder.weight = torch.nn.Parameter(torch.ones(32, 4, dtype=torch.int8), requires_grad=False)
     with pytest.raises(DoesNotFit, match="can't widen the quantised input"):
         with_lora(pipe, path)
-
-
-def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
-    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
-    manager = with_lora(pipe, BLOCKS(load(FLUX, base), 1).save(tmp_path / "lora.safetensors"))
-    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
-    with manager.row_weights([[0.0], [1.0]]):
-        both = draw(pipe, FLUX, prompt=["a red cat"] * 2, generator=seeds)
-    for row, weight in enumerate([0.0, 1.0]):
-        manager.set_weights([weight])
-        assert torch.allclose(both[row], draw(pipe, FLUX)[0], atol=1e-4)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_numbers_are_counted_part_by_part(tmp_path: Path) -> None:
         save_file(
             {"a": np.zeros((2, size), np.float16), "b": np.zeros((), np.float16)}, tmp_path / part / "m.safetensors"
         )
-    assert (count_parameters(tmp_path), count_parameters(tmp_path, "unet", "transformer")) == (13 + 9, 13)
+    assert (count_parameters(tmp_path, "unet"), count_parameters(tmp_path, "vae")) == (13, 9)
 
 
 def test_a_file_is_read_again_only_once_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,14 +31,14 @@ def test_a_file_is_read_again_only_once_it_has_changed(tmp_path: Path, monkeypat
     for size in (6, 6, 7):
         save_file({"a": np.zeros((2, size), np.float16)}, path := tmp_path / "unet" / "m.safetensors")
         os.utime(path, (size, size))
-        assert count_parameters(tmp_path) == 2 * size
+        assert count_parameters(tmp_path, "unet") == 2 * size
     assert opened.call_count == 2
 
 
 def test_what_is_no_base_has_none(tmp_path: Path) -> None:
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "m.safetensors").write_bytes(b"no weights")
-    assert (count_parameters(tmp_path), count_parameters(tmp_path / "nobody")) == (0, 0)
+    assert (count_parameters(tmp_path, "unet"), count_parameters(tmp_path / "nobody", "unet")) == (0, 0)
 
 
 SDXL = {

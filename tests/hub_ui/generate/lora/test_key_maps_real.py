@@ -8,7 +8,6 @@ that trainers write.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,6 @@ from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import (
     TABLES,
     UNETS,
-    Entry,
     Names,
     expand_rows,
     flat,
@@ -26,6 +24,7 @@ from hub_ui.generate.lora.module_names import (
     originals,
 )
 from hub_ui.generate.lora.modules import Shape, matrix
+from tests.hub_ui.generate.pipelines.spellings import first_of_each
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built
 
 if TYPE_CHECKING:
@@ -66,17 +65,6 @@ class Checkpoint(dict[str, "Tensor"]):
         return super().pop(key, torch.zeros(6, 1) if default is None else default)
 
 
-def official(entries: list[tuple[str, Entry]]) -> dict[str, Entry]:
-    """The first row for each module; those after it are other spellings of the same."""
-    found: dict[str, Entry] = {}
-    seen: set[str] = set()
-    for original, entry in entries:
-        if not seen & set(entry.modules):
-            found[original] = entry
-            seen |= set(entry.modules)
-    return found
-
-
 def converted(name: str, convert: Callable[..., Any], checkpoint: Checkpoint) -> Mapping[str, Any]:
     result: Mapping[str, Any] = convert(checkpoint, config={}) if name == "minimax-h3" else convert(checkpoint)
     return result
@@ -92,7 +80,7 @@ def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
     names = names_of(model, architecture_of(name))
     rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
     checkpoint, expected, start = Checkpoint(), dict[str, "Tensor"](), 0
-    for original, entry in official(rows).items():
+    for original, entry in first_of_each(rows):
         height = sum(sizes[module][0] for module in entry.modules)
         weight = torch.arange(start, start + height)[:, None]
         start += height
@@ -135,41 +123,6 @@ def test_a_unet_s_layers_land_where_diffusers_puts_them(name: str) -> None:
     assert {module: int(found[f"{module}.weight"]) for module in pairs} == {
         module: number for number, module in enumerate(pairs)
     }
-
-
-LORA_CONVERTERS = {
-    "flux3 klein": ("_convert_non_diffusers_flux3_lora_to_diffusers", 318),
-    "ideogram4": ("_convert_non_diffusers_ideogram4_lora_to_diffusers", 204),
-    "ltx-video-2 2.3": ("_convert_non_diffusers_ltx2_lora_to_diffusers", 1950),
-}
-
-
-@pytest.mark.parametrize("name", LORA_CONVERTERS)
-def test_every_layer_of_a_lora_goes_where_diffusers_puts_it(name: str) -> None:
-    """Of those that diffusers' converter of LoRAs reads, in the original's names."""
-    import torch
-    from diffusers.loaders import lora_conversion_utils
-
-    model, (converter, count) = built(name), LORA_CONVERTERS[name]
-    names, sizes = names_of(model, architecture_of(name)), modules_of(model["transformer"])
-    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
-    renamed = {module for _, entry in rows for module in entry.modules}
-    layers = {original: entry.modules for original, entry in rows}
-    layers |= {module: (module,) for module in sizes if module not in renamed}
-    agreed = 0
-    for layer, modules in layers.items():
-        down = torch.empty(4, *sizes[modules[0]][1:], device="meta")
-        up = torch.empty(sum(sizes[module][0] for module in modules), 4, device="meta")
-        file = {f"diffusion_model.{layer}.lora_A.weight": down, f"diffusion_model.{layer}.lora_B.weight": up}
-        mapping = map_keys({key: tuple(tensor.shape) for key, tensor in file.items()}, names)
-        ours = {target.module for placed in mapping.layers for target in placed.targets}
-        with suppress(ValueError):
-            found = getattr(lora_conversion_utils, converter)(dict(file))
-            theirs = {key.removeprefix("transformer.").rpartition(".lora_")[0] for key in found}
-            if down.dim() == 2 and theirs <= sizes.keys():
-                assert ours == theirs, layer
-                agreed += 1
-    assert agreed == count
 
 
 RANK = 4

@@ -151,23 +151,27 @@ def test_what_is_widened_counts_as_wide_as_it_is_kept(pipe: Any, tmp_path: Path)
     assert memory(pipe, path) == 2 * factors > path.stat().st_size
 
 
-@pytest.mark.parametrize("name", ["nightbus_wan22_low_noise", "Boats-LowNoise-v2", "boats_low"])
-def test_a_file_name_says_that_it_is_for_little_noise(name: str) -> None:
-    assert noise_of_input(adapter(Path(f"{name}.safetensors"), title="Boats")) == "low"
+LOW = {"ss_sd_model_name": "wan2.2_t2v_low_noise_14B_fp16.safetensors"}
 
 
-@pytest.mark.parametrize("name", ["nightbus_high_noise", "low_poly_v1", "boats", "yellow"])
-def test_other_file_names_do_not(name: str) -> None:
-    assert noise_of_input(adapter(Path(f"{name}.safetensors"), title="Boats")) != "low"
-
-
-def test_a_file_name_that_says_nothing_leaves_it_to_the_model_it_was_trained_on() -> None:
-    trained = {"ss_sd_model_name": "wan2.2_t2v_low_noise_14B_fp16.safetensors"}
-    assert noise_of_input(adapter(Path("boats.safetensors"), title="Boats, high noise"), trained) == "low"
-
-
-def test_a_title_that_names_both_says_nothing() -> None:
-    assert noise_of_input(adapter(Path("boats.safetensors"), title="Boats (high noise and low noise)")) is None
+@pytest.mark.parametrize(
+    ("name", "title", "metadata", "noise"),
+    [
+        ("nightbus_wan22_low_noise", "Boats", {}, "low"),
+        ("Boats-LowNoise-v2", "Boats", {}, "low"),
+        ("boats_low", "Boats", {}, "low"),
+        ("nightbus_high_noise", "Boats", {}, "high"),
+        ("low_poly_v1", "Boats", {}, None),
+        ("yellow", "Boats", {}, None),
+        # A file's name that says nothing leaves it to the model that it was trained on.
+        ("boats", "Boats, high noise", LOW, "low"),
+        ("boats", "Boats (high noise and low noise)", {}, None),
+    ],
+)
+def test_a_file_is_for_the_noise_that_its_name_or_its_training_says(
+    name: str, title: str, metadata: dict[str, str], noise: str | None
+) -> None:
+    assert noise_of_input(adapter(Path(f"{name}.safetensors"), title=title), metadata) == noise
 
 
 def lora_patches(size: int) -> LoraPatches:

@@ -1,8 +1,6 @@
 """LoRAs on a tiny Stable Diffusion: what the pipeline generates is compared, not what the manager believes."""
 
-import json
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.parameters import ParamHandle
 from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -53,27 +50,6 @@ def close(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def by_diffusers(pipe: Any, path: Path) -> torch.Tensor:
-    """PEFT warns of a file that leaves out some layers of its own settings."""
-    try:
-        warnings.simplefilter("ignore")
-        pipe.load_lora_weights(str(path.parent), weight_name=path.name, local_files_only=True)
-        return drawn(pipe)
-    finally:
-        pipe.unload_lora_weights()
-
-
-def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
-    layers = ["to_q", "to_k", "to_v", "to_out.0"]
-    config = {"r": 4, "lora_alpha": 2, "target_modules": layers, "alpha_pattern": {"to_q": 8}}
-    written = json.dumps({f"unet.{name}": value for name, value in config.items()})
-    path = save_peft(tmp_path / "a.safetensors", metadata={"format": "pt", "lora_adapter_metadata": written})
-    manager.set_adapters([adapter(path)])
-    found = drawn(pipe)
-    manager.disable()
-    close(found, by_diffusers(pipe, path))
-
-
 def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     path = save_peft(tmp_path / "a.safetensors")
     manager.set_adapters([adapter(path, weight=0.5), adapter(path, weight=0.25)])
@@ -92,17 +68,6 @@ def test_a_shift_of_a_layer_without_a_bias_is_added_while_the_rest_is_merged(
     with manager.merge():
         assert manager.application == {"merged", "hooked"}
         close(drawn(pipe), hooked)
-
-
-def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
-    pipe: Any, manager: AdapterManager, tmp_path: Path
-) -> None:
-    own = drawn(pipe)
-    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
-    with pytest.raises(KeyboardInterrupt), manager.merge():
-        raise KeyboardInterrupt
-    manager.disable()
-    assert torch.equal(drawn(pipe), own)
 
 
 def test_after_rows_the_weights_are_those_of_before(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
@@ -126,18 +91,6 @@ def test_rows_of_a_batch_are_those_of_hooks_whatever_was_merged_before(
         with manager.row_weights(rows):
             assert manager.application == {"hooked"}
             assert torch.equal(drawn(pipe, 2), hooked)
-
-
-def test_what_is_merged_stays_while_weights_stay(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
-    layer = pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1.to_q
-    with manager.merge(steps=20):
-        manager.set_weights([0.5])
-        first = layer.weight.data_ptr()
-        manager.set_weights([0.5])
-        assert layer.weight.data_ptr() == first
-        manager.set_weights([0.7])
-        assert layer.weight.data_ptr() != first
 
 
 def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_too(
@@ -177,28 +130,6 @@ def test_a_file_of_which_nothing_fits_is_refused_with_the_reason_and_the_loras_b
     with pytest.raises(DoesNotFit, match=r"None of the 72 tensors of “wide” fit this base model.*: 72 of layers that"):
         manager.set_adapters([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
     assert torch.equal(drawn(pipe), before)
-
-
-def test_a_failure_while_they_are_put_on_leaves_the_base(
-    pipe: Any, manager: AdapterManager, tmp_path: Path, monkeypatch: Any
-) -> None:
-    own, path = drawn(pipe), oft(tmp_path / "a.safetensors")
-    manager.set_adapters([adapter(path)])
-    monkeypatch.setattr(ParamHandle, "write", _out_of_memory_once())
-    with pytest.raises(torch.OutOfMemoryError):
-        manager.set_weights([0.5])
-    assert torch.equal(drawn(pipe), own)
-
-
-def _out_of_memory_once() -> Callable[..., None]:
-    write, times = ParamHandle.write, iter([True])
-
-    def failing(param: ParamHandle, value: torch.Tensor) -> None:
-        if next(times, False):
-            raise torch.OutOfMemoryError
-        write(param, value)
-
-    return failing
 
 
 def test_a_cached_file_is_not_read_again_unless_it_has_changed(

@@ -147,3 +147,11 @@ def test_the_base_is_as_it_was_whatever_happened(pipe: Any, loras: list[LoraInpu
         max_examples=15, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     run_state_machine_as_test(machine(pipe, loras, trouble), settings=quick)
+
+
+def test_a_failure_while_they_are_put_on_leaves_the_base(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> None:
+    own, manager = drawn(pipe), AdapterManager(pipe, "sd1", LoraCache(100_000))
+    trouble.failure = 3, torch.OutOfMemoryError
+    with pytest.raises(torch.OutOfMemoryError):
+        manager.set_adapters(loras)
+    assert torch.equal(drawn(pipe), own)

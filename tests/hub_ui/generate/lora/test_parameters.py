@@ -174,18 +174,9 @@ def gguf_linear() -> Any:
     return module
 
 
-def test_a_plain_weight_computes_in_its_own_type() -> None:
-    module = nn.Linear(3, 2).to(torch.bfloat16)
-    assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, False)
-
-
-def test_a_layer_of_a_gguf_file_computes_in_the_type_that_it_converts_to() -> None:
+def test_a_layer_of_a_gguf_file_computes_in_the_type_that_it_converts_to_packed_or_not() -> None:
     module = gguf_linear()
     assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, True)
-
-
-def test_a_plain_weight_of_a_gguf_file_in_another_type_counts_as_quantised() -> None:
-    module = gguf_linear()
     module.weight = nn.Parameter(torch.zeros(3, 64))
     assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, True)
 
@@ -196,8 +187,9 @@ def test_the_shape_of_packed_values_is_that_of_the_layer() -> None:
     assert logical_shape(module, module.weight) == (3, 64)
 
 
-def test_whole_numbers_of_eight_bits_compute_in_the_type_of_the_bias() -> None:
+def test_a_plain_weight_computes_in_its_own_type_and_whole_numbers_of_eight_bits_in_that_of_the_bias() -> None:
     module = nn.Linear(3, 2).to(torch.bfloat16)
+    assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, False)
     module.weight = nn.Parameter(torch.zeros(2, 3, dtype=torch.int8), requires_grad=False)
     assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, True)
 

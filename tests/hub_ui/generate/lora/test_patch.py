@@ -72,31 +72,33 @@ def written(**fields: Any) -> dict[str, str]:
     return {"lora_adapter_metadata": json.dumps({f"unet.{name}": value for name, value in fields.items()})}
 
 
-def test_it_is_alpha_over_rank() -> None:
-    assert scale({}, alpha=2.0) == 0.25
-
-
-def test_without_an_alpha_it_is_one() -> None:
-    assert scale({}) == 1.0
-
-
-def test_an_alpha_of_zero_stands_for_the_rank() -> None:
-    assert scale({}, alpha=0.0) == 1.0
-
-
-def test_a_lokr_with_both_factors_whole_has_no_rank_but_in_pefts_settings_and_its_alpha_means_nothing() -> None:
-    assert scale({}, alpha=1e10, rank=None) == 1.0
-    assert scale(written(r=4, alpha=8), rank=None) == 2.0
-    assert scale(written(r=-4, alpha=8, use_rslora=True), rank=None) == scale(written(alpha=8), rank=None) == 1.0
-
-
-def test_pefts_settings_count_where_there_is_no_tensor() -> None:
-    assert scale(written(r=8, lora_alpha=4)) == 0.5
-    assert scale(written(r=8, lora_alpha=4), alpha=8.0) == 1.0
-
-
-def test_rank_stabilised_settings_divide_by_the_root_of_the_rank() -> None:
-    assert scale(written(r=16, lora_alpha=4, use_rslora=True), rank=16) == 1.0
+@pytest.mark.parametrize(
+    ("metadata", "alpha", "rank", "expected"),
+    [
+        ({}, 2.0, 8, 0.25),
+        ({}, None, 8, 1.0),
+        # It stands for the rank.
+        ({}, 0.0, 8, 1.0),
+        ({"alpha": "4"}, None, 8, 0.5),
+        # A LoKr with both factors whole has no rank but in PEFT's settings, and its alpha means nothing.
+        ({}, 1e10, None, 1.0),
+        (written(r=4, alpha=8), None, None, 2.0),
+        (written(r=-4, alpha=8, use_rslora=True), None, None, 1.0),
+        (written(alpha=8), None, None, 1.0),
+        # PEFT's settings count where there is no tensor.
+        (written(r=8, lora_alpha=4), None, 8, 0.5),
+        (written(r=8, lora_alpha=4), 8.0, 8, 1.0),
+        # It is divided by the root of the rank.
+        (written(r=16, lora_alpha=4, use_rslora=True), None, 16, 1.0),
+        (written(r=8, lora_alpha=8, alpha_pattern={"(broken": 16}), None, 8, 1.0),
+        # Of another component.
+        ({"lora_adapter_metadata": json.dumps({"text_encoder.lora_alpha": 4, "text_encoder.r": 8})}, None, 8, 1.0),
+    ],
+)
+def test_the_scale_is_alpha_over_rank_as_tensors_or_settings_say(
+    metadata: dict[str, str], alpha: float | None, rank: int | None, expected: float
+) -> None:
+    assert scale(metadata, alpha=alpha, rank=rank) == expected
 
 
 @pytest.mark.parametrize("name", ["a.to_q", "b.a.to_q"])
@@ -106,22 +108,9 @@ def test_the_same_patterns_match_as_in_peft(pattern: str, name: str) -> None:
     assert scale(written(r=8, lora_alpha=8, alpha_pattern={pattern: 16}), name) == (2.0 if matched else 1.0)
 
 
-def test_a_pattern_that_is_none_matches_nothing() -> None:
-    assert scale(written(r=8, lora_alpha=8, alpha_pattern={"(broken": 16})) == 1.0
-
-
 @pytest.mark.timeout(30)
 def test_a_pattern_made_to_take_forever_is_passed_over() -> None:
     assert scale(written(r=8, lora_alpha=8, alpha_pattern={"(a+)+b": 16}), "a" * 60) == 1.0
-
-
-def test_settings_of_another_component_say_nothing() -> None:
-    metadata = {"lora_adapter_metadata": json.dumps({"text_encoder.lora_alpha": 4, "text_encoder.r": 8})}
-    assert scale(metadata) == 1.0
-
-
-def test_one_alpha_for_all_layers() -> None:
-    assert scale({"alpha": "4"}) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -255,15 +255,6 @@ def test_a_batch_that_is_no_multiple_of_the_rows_is_refused() -> None:
         run(module, torch.randn(3, 6))
 
 
-def test_a_weight_that_changes_takes_effect_at_the_next_call() -> None:
-    module, x = nn.Linear(6, 9), torch.randn(2, 6)
-    own, dial = run(module, x), attached(module, live((6,)))
-    dial.set([1.0])
-    once = run(module, x) - own
-    dial.set([2.0])
-    torch.testing.assert_close(run(module, x) - own, 2 * once)
-
-
 def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
     module, x = nn.Linear(6, 9).to(torch.bfloat16), torch.randn(2, 6).to(torch.bfloat16)
     attached(module, live((6,))).set([1.0])

@@ -32,7 +32,7 @@ def lycoris(pipe: Any, layers: Iterable[Spelled], algorithm: Algorithm, seed: in
         weight = torch.cat(weights(pipe, layer))
         parts, becomes = algorithm(weight, noise)
         tensors |= {layer.name + ending: tensor for ending, tensor in parts.items()}
-        put(deltas, pipe, layer, becomes - weight)
+        put(deltas, layer, becomes - weight)
     return File(tensors=tensors, deltas=deltas)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from hub_ui.generate.lora.modules import Targets
 from tests.hub_ui.generate.pipelines.frame import File
 
 Deltas = dict[tuple[str, str], torch.Tensor]
@@ -19,15 +20,10 @@ Deltas = dict[tuple[str, str], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spelled:
-    """A layer of a file. Its outputs are those of `modules` one after another: q, k and v that were one layer.
-
-    `swapped`: the two halves of its outputs stand the other way round in the model (shift and scale of a last norm).
-    """
+    """A layer of a file, with what it patches of the model."""
 
     name: str
-    component: str
-    modules: tuple[str, ...]
-    swapped: bool = False
+    targets: Targets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +71,6 @@ def low_rank(
     *,
     seed: int = 1,
     ranks: Ranks = same(4, 2.0),  # noqa: B008 - a pure function's result
-    metadata: Mapping[str, str] | None = None,
 ) -> File:
     """A file of plain factors. Where the endings have no alpha, nothing scales them."""
     generator = torch.Generator().manual_seed(seed)
@@ -88,36 +83,31 @@ def low_rank(
         if endings.alpha:
             tensors[layer.name + endings.alpha] = torch.tensor(alpha)
         scale = alpha / rank if endings.alpha else 1.0
-        put(deltas, pipe, layer, scale * product(down, up))
+        put(deltas, layer, scale * product(down, up))
         if endings.bias:
             bias = tensors[layer.name + endings.bias] = torch.randn(up.shape[0], generator=generator) * 0.1
-            put(deltas, pipe, layer, bias, "bias")
-    return File(tensors=tensors, deltas=deltas, metadata=metadata)
+            put(deltas, layer, bias, "bias")
+    return File(tensors=tensors, deltas=deltas)
 
 
 METADATA = "lora_adapter_metadata"
 
 
-def with_metadata(
-    file: File, pipe: Any, component: str, rank: int, alpha: float, rank_stabilised: bool = False
-) -> File:
+def with_metadata(file: File, component: str, rank: int, alpha: float, rank_stabilised: bool = False) -> File:
     """The same file as diffusers saves it now: alpha in a copy of PEFT's configuration instead of none at all."""
-    scale = alpha / (math.sqrt(rank) if rank_stabilised else rank)
     config = {"r": rank, "lora_alpha": alpha, "use_rslora": rank_stabilised}
-    deltas = {where: scale * delta for where, delta in file.deltas.items()}
-    return File(tensors=file.tensors, deltas=deltas, metadata=_metadata(file, component, config))
+    return File(tensors=file.tensors, deltas={}, metadata=_metadata(file, component, config))
 
 
 def patterned(pipe: Any, layers: Sequence[Spelled], component: str, seed: int) -> File:
     """Ranks and alphas that differ by layer, told in PEFT's patterns."""
-    scaled = low_rank(pipe, layers, PEFT_ALPHA, seed=seed, ranks=varied)
-    told = {layer.modules[0]: varied(i) for i, layer in enumerate(layers)}
+    plain = low_rank(pipe, layers, PEFT, seed=seed, ranks=varied)
+    told = {layer.targets[0].module: varied(i) for i, layer in enumerate(layers)}
     config = {
         "r": 2, "lora_alpha": 3.0, "rank_pattern": {f"^{name}": rank for name, (rank, _) in told.items() if rank != 2},
         "alpha_pattern": {f"^{name}": alpha for name, (_, alpha) in told.items() if alpha != 3.0},
     }  # fmt: skip
-    tensors = {name: tensor for name, tensor in scaled.tensors.items() if not name.endswith(".alpha")}
-    return File(tensors=tensors, deltas=scaled.deltas, metadata=_metadata(scaled, component, config))
+    return File(tensors=plain.tensors, deltas={}, metadata=_metadata(plain, component, config))
 
 
 def _metadata(file: File, component: str, config: Mapping[str, Any]) -> dict[str, str]:
@@ -152,8 +142,9 @@ def replacing(pipe: Any, component: str, names: Mapping[str, str], seed: int) ->
 
 
 def weights(pipe: Any, layer: Spelled) -> list[torch.Tensor]:
-    model = getattr(pipe, layer.component)
-    return [model.get_parameter(f"{module}.weight").detach() for module in layer.modules]
+    return [
+        getattr(pipe, target.component).get_parameter(f"{target.module}.weight").detach() for target in layer.targets
+    ]
 
 
 def factors(of: Sequence[torch.Tensor], rank: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,11 +159,10 @@ def product(down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     return (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
 
 
-def put(deltas: Deltas, pipe: Any, layer: Spelled, delta: torch.Tensor, parameter: str = "weight") -> None:
+def put(deltas: Deltas, layer: Spelled, delta: torch.Tensor, parameter: str = "weight") -> None:
     """A file's layer to the modules whose outputs it holds."""
-    if layer.swapped:
-        first, second = delta.chunk(2)
-        delta = torch.cat([second, first])
-    sizes = [weight.shape[0] for weight in weights(pipe, layer)]
-    for module, part in zip(layer.modules, torch.split(delta, sizes), strict=True):
-        deltas[layer.component, f"{module}.{parameter}"] = part
+    for target in layer.targets:
+        rows = target.rows or ((0, len(delta)),)
+        deltas[target.component, f"{target.module}.{parameter}"] = torch.cat(
+            [delta[start:stop] for start, stop in rows]
+        )

@@ -1,19 +1,18 @@
 """What trainers call the layers of a model: from the real module names of a tiny pipeline to the names of a file.
 
-Written from the models' original code, and from nothing of the product's, but for Stability's names of a UNet: those of
-the product are held against diffusers' in lora/test_key_maps_real.py.
+Names of a network's first code are those of the product's tables, which lora/test_key_maps_real.py holds against
+diffusers' converters.
 """
 
 import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from hub_ui.generate.lora.module_names import originals
+from hub_ui.generate.lora.module_names import TABLES, Entry, expand_rows, flat, names_of, originals
+from hub_ui.generate.lora.modules import Target, model_of
 from tests.hub_ui.generate.pipelines.files import Spelled
 
 Spelling = Callable[[Any], list[Spelled]]
@@ -30,13 +29,13 @@ def modules(pipe: Any, component: str, wanted: str = "") -> list[str]:
 
 def joined(prefix: str, name: str) -> str:
     """A prefix that ends in an underscore is of a trainer that writes no dots."""
-    return prefix + (name.replace(".", "_") if prefix.endswith("_") else name)
+    return prefix + (flat(name) if prefix.endswith("_") else name)
 
 
 def renamed(component: str, prefix: str, rename: Callable[[Any, str], str], wanted: str = "") -> Spelling:
     """`rename` makes of the pipeline and a module's name there the trainer's name, with dots."""
     return lambda pipe: [
-        Spelled(name=joined(prefix, rename(pipe, name)), component=component, modules=(name,))
+        Spelled(name=joined(prefix, rename(pipe, name)), targets=(Target(component=component, module=name),))
         for name in modules(pipe, component, wanted)
     ]
 
@@ -70,52 +69,43 @@ def sai(prefix: str = "lora_unet_", wanted: str = r"attentions") -> Spelling:
     return renamed("unet", prefix, rename, wanted)
 
 
-# A layer's name in a file, and the modules whose outputs it holds, one after the other.
-Names = Mapping[str, tuple[str, ...]]
-_FILE = tomllib.loads(Path(__file__).with_name("layers.toml").read_text(encoding="utf-8"))
+def first_of_each(rows: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, Entry]]:
+    """The first row for each module; those after it are other spellings of the same."""
+    seen: set[str] = set()
+    for original, entry in rows:
+        if seen.isdisjoint(entry.modules):
+            yield original, entry
+        seen |= set(entry.modules)
 
 
-def layers(*tables: str) -> Names:
-    """Tables of layers.toml, in one: "flux2.original", "flux2.around"."""
-    return {name: modules for each in tables for name, modules in _layers(each)}
-
-
-def _layers(table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    base, _, part = table.partition(".")
-    values = _FILE[base][part]
-    for name in values:
-        names, found = _expand(name), _expand(values[name] if isinstance(values, dict) else name)
-        each = len(found) // len(names)
-        yield from ((name, found[at * each : (at + 1) * each]) for at, name in enumerate(names))
-
-
-def _expand(name: str) -> tuple[str, ...]:
-    return tuple(map("".join, product(*(words.split(",") for words in re.split("[{}]", name)))))
-
-
-def original(prefix: str, names: Names, component: str = "transformer") -> Spelling:
-    """Names of the network's first code, as in layers.toml. A block that the tiny network lacks is left out."""
+def original(architecture: str, prefix: str, wanted: str = "", component: str = "transformer") -> Spelling:
+    """Names of the network's first code; its layers that have none go by their own."""
 
     def spell(pipe: Any) -> list[Spelled]:
-        there = set(modules(pipe, component))
+        model, layers = model_of(pipe), set(modules(pipe, component))
+        rows = [row for row in expand_rows(TABLES[architecture], layers) if set(row[1].modules) <= layers]
+        layers -= {module for _, entry in rows for module in entry.modules}
+        rows += [(name, Entry(modules=(name,))) for name in sorted(layers)]
+        targets = names_of({"transformer": model[component]}, architecture).network
         return [
             Spelled(
-                name=joined(prefix, name), component=component, modules=found,
-                swapped=name not in found and is_swapped(pipe, found[0]),
+                name=joined(prefix, name),
+                targets=tuple(replace(target, component=component) for target in targets[flat(name)]),
             )
-            for pattern, into in names.items()
-            for i in ("01234567" if "#" in pattern else "0")
-            for name, found in [(pattern.replace("#", i), tuple(module.replace("#", i) for module in into))]
-            if name == pattern or set(found) <= there
-        ]  # fmt: skip
+            for name, _ in first_of_each(row for row in rows if re.search(wanted, row[0]))
+        ]
 
     return spell
 
 
-def is_swapped(pipe: Any, module: str) -> bool:
-    """A last norm's linear layer makes scale and shift in diffusers, shift and scale in the originals.
+def xlabs(wanted: str) -> Spelling:
+    """FLUX.1 as XLabs trains it: by the processors of its attention."""
 
-    In SD3 the text's norm of the last block is such a one too.
-    """
-    last = f"transformer_blocks.{getattr(pipe.transformer.config, 'num_layers', 0) - 1}.norm1_context.linear"
-    return module == "norm_out.linear" or (type(pipe).__name__.startswith("StableDiffusion3") and module == last)
+    def spell(pipe: Any) -> list[Spelled]:
+        layers = original("flux1", "", wanted)(pipe)
+        names = [
+            re.sub(r"(\d+)\.(qkv|proj)(?:_lora)?(\d?)$", r"\1.processor.\2_lora\3", layer.name) for layer in layers
+        ]
+        return [Spelled(name=name, targets=layer.targets) for name, layer in zip(names, layers, strict=True)]
+
+    return spell

@@ -17,9 +17,8 @@ from connectors.query import Page
 from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 from hub_ui.services import Services
-from hub_ui.web.layout.glossary import TERMS
 from hub_ui.web.layout.pages import STATIC, HubStatus, answer_status, error_status
-from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.render import TERMS, Renderer
 from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import PART, read
 
@@ -107,8 +106,7 @@ def breaker(built: Services) -> CircuitBreaker:
     """CivitAI's, after as many failures as it takes."""
     breaker = built.lookup.guards["civitai"].breaker
     while breaker.state == "closed":
-        with suppress(HubDown), breaker.request() as request:
-            request.is_sent = True
+        with suppress(HubDown), breaker.request():
             raise HubDown("down")
     return breaker
 

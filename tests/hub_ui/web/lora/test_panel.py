@@ -215,7 +215,7 @@ def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     last = show(built)[-1]
     assert (
-        '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 9 GB of graphics memory it '
+        '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics memory it '
         "is slow.</p>" in last
     )
 

@@ -187,3 +187,10 @@ def test_the_page_does_not_wait_for_what_the_images_will_take(client: TestClient
     client.get("/ask")
     line = read(client.get("/?view=try&lora=civitai:2").text).select_one("#estimate")
     assert (line["hx-get"], line["hx-trigger"]) == ("try/price?view=try&lora=civitai%3A2", "load")
+
+
+@pytest.mark.parametrize(("lora", "images"), [("civitai:1", False), ("civitai:2", True)])
+def test_for_what_does_not_run_here_no_time_is_worked_out(client: TestClient, lora: str, images: bool) -> None:
+    client.get("/ask")
+    line = read(client.get(f"/try/price?view=try&lora={lora}").text).select_one("#estimate").text
+    assert ("for 2 images" in line, bool(line)) == (images, images)

@@ -13,7 +13,7 @@ from hub_ui.generate.request import GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.jobs import Jobs, JobSubject
-from hub_ui.library.download import PullCancelled
+from hub_ui.library.partial_file import PullCancelled
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import generate

@@ -11,13 +11,13 @@ from filelock import FileLock
 from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
-from connectors.connector import HubDownload
+from connectors.connector import HubDownload, over_http
 from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
-from hub_ui.library.download import Meter, Progress, PullCancelled
-from hub_ui.library.download.http import fetch_from_hub as fetch
+from hub_ui.library.download import fetch_from_hub as fetch
 from hub_ui.library.library import Library
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, pull_file, record
@@ -37,27 +37,21 @@ def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
     assert info.sha is not None
     return HubDownload(
         ref=Ref(hub="huggingface", id=repo, version=info.sha, file="lora.safetensors"),
-        name="lora.safetensors",
         endpoint=hubs.huggingface,
-        repo=repo,
-        commit=info.sha,
-        path="lora.safetensors",
         size=file.size,
         sha256=file.lfs.sha256 if file.lfs else None,
     )
 
 
-def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) -> None:
+def test_a_file_comes_through_the_cache_and_is_one_with_it(hubs: HubEndpoints, library: Library) -> None:
+    seen: list[Progress] = []
     asked = of(hubs)
-    got = pull_file(library, asked, record(title="red", ref=asked.ref))
-    assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
-    assert hash_of(library.path(got)).sha256 == asked.sha256
-    assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
-
-
-def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
-    got = pull_file(library, of(hubs), record())
+    got = pull_file(library, asked, record(title="red", ref=asked.ref), on_progress=seen.append)
+    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
     assert os.stat(library.path(got)).st_nlink == 2
+    assert got.file == f"sd1/ada/red-{str(asked.ref.version)[:12]}.safetensors"
+    assert hash_of(library.path(got)).sha256 == asked.sha256
+    assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.ref.version}/lora.safetensors"
 
 
 @pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
@@ -78,8 +72,9 @@ def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
     hubs: HubEndpoints, library: Library, tmp_path: Path
 ) -> None:
     asked = of(hubs)
-    pull_file(library, replace(asked, ref=replace(asked.ref, id="other/red")), record())
+    pull_file(library, replace(over_http(asked), ref=replace(asked.ref, id="other/red")), record())
     stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.parent.mkdir(parents=True)
     stale.write_bytes(b"half")
     pull_file(library, asked, record())
     assert not stale.exists()
@@ -96,7 +91,9 @@ def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, m
 
 def test_a_damaged_cache_is_fetched_anew(hubs: HubEndpoints, library: Library) -> None:
     asked = of(hubs)
-    cached = hf_hub_download("maker/red", asked.path, revision=asked.commit, endpoint=hubs.huggingface, token=False)
+    cached = hf_hub_download(
+        "maker/red", asked.path, revision=asked.ref.version, endpoint=hubs.huggingface, token=False
+    )
     Path(cached).resolve().write_bytes(b"damaged")
     got = pull_file(library, asked, record())
     assert got.sha256 == asked.sha256
@@ -106,13 +103,6 @@ def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, li
     with pytest.raises(errors.WrongHash):
         pull_file(library, replace(of(hubs), sha256="b" * 64), record())
     assert library.entries() == ()
-
-
-def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
-    seen: list[Progress] = []
-    asked = of(hubs)
-    pull_file(library, asked, record(), on_progress=seen.append)
-    assert (seen[-1].done, seen[-1].total) == (asked.size, asked.size)
 
 
 def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
@@ -156,7 +146,7 @@ def test_what_huggingface_hub_tries_again_itself_is_tried_twice(
         asked.append(repo)
         raise httpx2.ConnectError("no")
 
-    monkeypatch.setattr("hub_ui.library.download.http.hf_hub_download", down)
+    monkeypatch.setattr("hub_ui.library.download.hf_hub_download", down)
     with pytest.raises(errors.HubDown):
         fetch(of(hubs), tmp_path / "part", Meter(), RetryPolicy(tries=5, first=0.0))
     assert len(asked) == 2

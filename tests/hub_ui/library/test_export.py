@@ -148,23 +148,21 @@ def test_an_image_of_this_network_is_not_fetched(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "chosen"),
-    [(["soft", "safe"], 1), (["mature", "soft"], 1), (["explicit"], None), ([], None)],
+    ("videos", "levels", "chosen"),
+    [(0, ["soft", "safe"], 1), (0, ["mature", "soft"], 1), (0, ["explicit"], None), (0, [], None), (1, ["safe"], None)],
 )
-def test_the_tamest_image_is_chosen_and_no_mature_one(levels: list[Nsfw], chosen: int | None) -> None:
-    examples = tuple(Example(url=str(place), nsfw=level) for place, level in enumerate(levels))
+def test_the_tamest_image_is_chosen_and_no_mature_one_and_no_video(
+    videos: int, levels: list[Nsfw], chosen: int | None
+) -> None:
+    """So many of the first are videos."""
+    examples = tuple(Example(url=str(n), nsfw=level, video=n < videos) for n, level in enumerate(levels))
     made = lora()
     found = example_of(replace(made, versions=(replace(made.versions[0], examples=examples),)), entry())
     assert (found and int(found.url)) == chosen
 
 
-def test_a_video_is_no_image() -> None:
-    made = lora()
-    version = replace(made.versions[0], examples=(Example(url="1.mp4", video=True),))
-    assert example_of(replace(made, versions=(version,)), entry()) is None
-
-
 JSON = Sidecar(entry=entry(file="sd1/ink.safetensors"), suffix=".json", data=b"{}")
+NEWER = Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")
 PICTURE = Sidecar(entry=entry(file="sd1/ink.safetensors"), suffix=".png", data=b"\x89PNG")
 
 
@@ -181,21 +179,16 @@ def beside(library: Library) -> Path:
 
 def test_what_was_written_before_is_written_anew(library: Library, beside: Path) -> None:
     write(library, JSON)
-    newer = Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")
-    assert [*write(library, JSON), *write(library, newer)] == ["same", "written"]
+    assert [*write(library, JSON), *write(library, NEWER)] == ["same", "written"]
 
 
-def test_what_someone_changed_since_stays_too(library: Library, beside: Path) -> None:
+@pytest.mark.parametrize("file", ["sd1/ink.json", ".hub-ui/exported.json"])
+def test_what_someone_changed_since_stays_as_all_does_once_the_listing_is_lost(
+    library: Library, beside: Path, file: str
+) -> None:
     write(library, JSON)
-    beside.write_bytes(b"mine")
-    newer = Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")
-    assert write(library, newer) == ["kept"]
-
-
-def test_a_lost_listing_makes_everything_someone_elses(library: Library, beside: Path) -> None:
-    write(library, JSON)
-    (library.folder / ".hub-ui" / "exported.json").write_text("[")
-    assert write(library, Sidecar(entry=JSON.entry, suffix=".json", data=b"{1}")) == ["kept"]
+    (library.folder / file).write_bytes(b"[")
+    assert write(library, NEWER) == ["kept"]
 
 
 @pytest.mark.parametrize("name", ["ink.preview.png", "ink.jpg", "ink.webp"])

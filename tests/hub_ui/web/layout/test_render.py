@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.web.layout.glossary import TERMS, WORDS
+from hub_ui.web.layout.render import TERMS, WORDS
 from tests.docs.pages import ROOT
 from tests.tools.tables.__main__ import glossary
 

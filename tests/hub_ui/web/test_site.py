@@ -4,13 +4,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.query import Query
 from hub_ui.lifecycle import Lifecycle
-from hub_ui.web.health import HealthRoutes
+from hub_ui.services import Services
+from hub_ui.web.layout.pages import Pages
+from hub_ui.web.site import HealthRoutes
 from tests.hub_ui.web.raw import Visitor, served
 
 TOKEN = "let-me-read-123"
@@ -88,15 +91,19 @@ def test_on_ones_own_computer_metrics_need_no_token(local: Visitor) -> None:
     assert local.get("metrics").status_code == 200
 
 
+def state(services: Services, running: int = 0) -> dict[str, Any]:
+    return HealthRoutes(pages=Pages(services=services), running=lambda: running).state()
+
+
 def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready_and_a_base_that_it_lacks_is_missing(
     watched: Visitor, tmp_path: Path
 ) -> None:
-    assert not HealthRoutes(services=watched.services, running=lambda: 20).state()["ready"]
+    assert not state(watched.services, running=20)["ready"]
     lifecycle = Lifecycle()
     lifecycle.stop(threading.Event())
-    stopping = HealthRoutes(services=replace(watched.services, lifecycle=lifecycle), running=lambda: 0).state()
+    stopping = state(replace(watched.services, lifecycle=lifecycle))
     assert (stopping["ready"], stopping["stopping"]) == (False, True)
     limits = replace(watched.services.settings.limits, bases=frozenset({"kolors"}))
     settings = replace(watched.services.settings, limits=limits)
-    state = HealthRoutes(services=replace(watched.services, settings=settings), running=lambda: 0).state()
-    assert (state["base"], state["bases"], state["ready"]) == ("missing", [], True)
+    without = state(replace(watched.services, settings=settings))
+    assert (without["base"], without["bases"], without["ready"]) == ("missing", [], True)

@@ -29,9 +29,10 @@ from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, 
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all
-from hub_ui.library.download import Meter, PullCancelled
-from hub_ui.library.download.partial_file import (
+from hub_ui.library.partial_file import (
+    Meter,
     PartialFile,
+    PullCancelled,
     check_file,
     check_promise,
     check_start,
@@ -162,7 +163,7 @@ class Transfer:
         if not is_narrow:
             piece = min(_FIRST_PIECE, self.options.piece_size)
             stop = min(start + piece, stop or start + piece)
-        wanted = Range(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
+        wanted = Range() if self._whole else Range(start=start, stop=stop, validator=self.part.state.validator)
         with file_http(retry_reads=False) as http:
             answer = self.source.open(http, wanted)
             with answer.response:
@@ -299,7 +300,7 @@ def _stream_tar(transfer: Transfer) -> None:
         transfer.restart()
         try:
             with file_http(retry_reads=False) as http:
-                answer = transfer.source.open(http, Range(whole=True))
+                answer = transfer.source.open(http, Range())
                 with answer.response:
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
@@ -330,7 +331,7 @@ def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: Retry
 
 def sweep(download: HubDownload) -> None:
     """Removes what killed processes left of this file in the cache, unless huggingface_hub holds the file's lock."""
-    cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.repo, repo_type="model")
+    cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.ref.id, repo_type="model")
     left = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
     if left:
         with suppress(Timeout, OSError), FileLock(cache / ".locks" / folder / f"{download.sha256}.lock", timeout=0):
@@ -374,11 +375,11 @@ def _fetch_into_cache(download: HubDownload, meter: Meter, *, force: bool) -> Pa
             return None
 
     try:
-        with map_huggingface_errors(f"{download.repo}/{download.path}", endpoint=download.endpoint):
+        with map_huggingface_errors(f"{download.ref.id}/{download.path}", endpoint=download.endpoint):
             path = hf_hub_download(
-                download.repo,
+                download.ref.id,
                 download.path,
-                revision=download.commit,
+                revision=download.ref.version,
                 endpoint=download.endpoint,
                 # False, not None: None would send a token found on this computer, even to another endpoint.
                 token=download.token or False,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import NotWeights
-from hub_ui.library.download.partial_file import check_file
+from hub_ui.library.partial_file import check_file
 from tests.hub_ui.library.building import a_part, weights
 
 

@@ -3,7 +3,8 @@
 The state is written often, and always after the bytes that it describes. So a process that is killed loses only its
 last moments, and no state claims bytes that are not there.
 
-Its SHA-256 is computed by a thread of its own while others write it, and its bytes are checked.
+Its SHA-256 is computed by a thread of its own while others write it, and its bytes are checked. A meter counts them,
+and is how a download is stopped.
 """
 
 from __future__ import annotations
@@ -14,21 +15,86 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import msgspec
 
-from connectors.errors import BadHeader, NotWeights, WrongHash
+from connectors.errors import BadHeader, HubUiError, NotWeights, UsageError, WrongHash
 from connectors.weights.header import FileReader, header_length, read_header
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, leads_inside, move
 
 _READ_AS = 1
 _SECONDS_BETWEEN_SAVES = 0.5
+_SECONDS_BETWEEN_REPORTS = 0.1
 SUFFIX = ".part"
 
 Span = tuple[int, int]
+
+
+class PullCancelled(HubUiError):
+    """The person stopped a pull. What had come is kept, so that it can go on later."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """In bytes."""
+
+    done: int
+    total: int | None
+
+
+class Meter:
+    """Counts a pull's bytes from several threads, calls its callbacks from one at a time, and raises PullCancelled."""
+
+    def __init__(
+        self,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self.total: int | None = None
+        # So many bytes are let through: what a server says of its file's size need not be so.
+        self.most: int | None = None
+        self._on_progress = on_progress
+        self._is_cancelled = is_cancelled
+        self._last = 0.0
+        self._done = 0
+        self._lock = threading.RLock()
+
+    def at(self, done: int, total: int | None) -> None:
+        """So many bytes lie here already; after a start from the front, fewer than there were."""
+        with self._lock:
+            self._done, self.total = done, total
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+            self.check()
+            now = time.monotonic()
+            if now - self._last >= _SECONDS_BETWEEN_REPORTS:
+                self._last = now
+                self._report()
+
+    def check(self) -> None:
+        with self._lock:
+            if self._is_cancelled is not None and self._is_cancelled():
+                raise PullCancelled(_("Stopped. What has come is kept; pull it again to go on."))
+            if self.most is not None and self._done > self.most:
+                text = _("The file takes more than {most:,} MB, the most for one here.")
+                raise UsageError(text.format(most=self.most // 1_000_000))
+
+    def finish(self, size: int) -> None:
+        """The last report: everything is there."""
+        with self._lock:
+            self._done = self.total = size
+            self._report()
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(Progress(done=self._done, total=self.total))
 
 
 class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,15 +332,11 @@ def _errors_as_not_weights() -> Iterator[None]:
 def check_promise(fetched: Fetched, size: int | None, sha256: str | None) -> None:
     """Raises WrongHash unless the bytes are the ones promised. A size alone counts only where there is no hash."""
     if sha256 is not None and fetched.sha256 != sha256.lower():
-        raise WrongHash(
-            _(
-                "The bytes that came (sha256 {sha256}…) are not the ones promised ({sha2562}…). Nothing was "
-                "kept; pull it again, and if it happens twice, don't use this file."
-            ).format(sha256=fetched.sha256[:12], sha2562=sha256[:12])
+        text = _(
+            "The bytes that came (sha256 {sha256}…) are not the ones promised ({sha2562}…). Nothing was kept; pull it "
+            "again, and if it happens twice, don't use this file."
         )
+        raise WrongHash(text.format(sha256=fetched.sha256[:12], sha2562=sha256[:12]))
     if sha256 is None and size is not None and fetched.size != size:
-        raise WrongHash(
-            _("{size} bytes came where {size2} were promised. Nothing was kept; pull it again.").format(
-                size=fetched.size, size2=size
-            )
-        )
+        text = _("{size} bytes came where {size2} were promised. Nothing was kept; pull it again.")
+        raise WrongHash(text.format(size=fetched.size, size2=size))
