@@ -27,6 +27,7 @@ from connectors.ref import Ref, is_bare
 from hub_ui import settings
 from hub_ui.format import size
 from hub_ui.generate.request import Step
+from hub_ui.library.file_names import DEFAULT
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.partial_file import Progress
@@ -64,6 +65,7 @@ def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
 
 
 Json = Annotated[bool, flag("--json", "Print one JSON document on standard output.")]
+Names = Annotated[str | None, option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")]
 
 
 @dataclass(frozen=True, kw_only=True)

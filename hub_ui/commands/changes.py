@@ -29,9 +29,7 @@ _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
 @dataclass(frozen=True, kw_only=True)
 class Move(commands.LibraryOptions):
     refs: Annotated[list[str] | None, typer.Argument(metavar="REF", help="LoRAs. Default: all.")] = None
-    names: Annotated[
-        str | None, commands.option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")
-    ] = None
+    names: commands.Names = None
     dry_run: Annotated[bool, commands.flag("--dry-run", "Only show what would be moved.")] = False
 
     undo: Annotated[bool, commands.flag("--undo", "Move the files of the last move back.")] = False

@@ -32,11 +32,7 @@ _NAMES_SHOWN = 3
 @dataclass(frozen=True, kw_only=True)
 class Pull(commands.LibraryOptions):
     refs: Annotated[list[str], commands.argument("REF", "A web address, or HUB:ID.")]
-    names: Annotated[
-        str | None,
-        commands.option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}."),
-    ] = None
-
+    names: commands.Names = None
     force: Annotated[bool, commands.flag("--force", "Also a file in which the hub's scan found danger.")] = False
 
     def run(self, terminal: Terminal) -> int:

@@ -126,9 +126,12 @@ def print_records(records: Sequence[Record], terminal: Terminal) -> None:
         terminal.lines(f"! {record.title}: {sentence}" for sentence in record.conflict_sentences)
 
 
+HubRef = Annotated[str, argument("REF", "A web address, or HUB:ID.")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Show(JsonOption):
-    ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
+    ref: HubRef
 
     def run(self, terminal: Terminal) -> int:
         with services.build(settings.from_environment(os.environ)) as built:
@@ -293,7 +296,7 @@ def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Similar(JsonOption):
-    ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
+    ref: HubRef
     limit: Annotated[int, option("N", "The number of results.", commands.count)] = 12
     nsfw: Annotated[
         str, option("LEVEL", "At most safe (rated so), soft (also what nobody rated), mature or explicit.")

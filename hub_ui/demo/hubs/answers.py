@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -148,9 +147,6 @@ class Delivery:
         query = {
             "X-Amz-Expires": str(lifetime),
             "response-content-disposition": disposition,
-            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Date": datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
-            "X-Amz-SignedHeaders": "host",
             "X-Amz-Signature": self._signature(path),
         }
         return f"{self.origin}{quote(path)}?{urlencode(query, quote_via=quote)}"

@@ -68,10 +68,6 @@ class Answer:
     location: str
     seconds: float
 
-    def said(self, sign: str, status: int = 200) -> str:
-        """What is wrong with it, if it is not of that status or lacks the sign."""
-        return "" if self.status == status and sign in self.text else f"{self.status} {self.text[:300]}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class HostedPage:
@@ -146,8 +142,8 @@ class Measures:
 
     def keep(self, name: str, answer: Answer, sign: str) -> Answer:
         self.seconds[name].append(answer.seconds)
-        if said := answer.said(sign):
-            self.errors.append(f"{name}: {said}")
+        if answer.status != 200 or sign not in answer.text:
+            self.errors.append(f"{name}: {answer.status} {answer.text[:300]}")
         return answer
 
 
