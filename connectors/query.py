@@ -348,7 +348,6 @@ class Page:
     `withheld` are LoRAs that the hub listed and that nobody is shown (see Lora.is_withheld).
     """
 
-    hub: HubName
     loras: tuple[Lora, ...]
     cursor: str | None = None
     withheld: tuple[Ref, ...] = ()

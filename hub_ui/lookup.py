@@ -21,6 +21,7 @@ from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
+from connectors.registry import origin_label
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
@@ -232,7 +233,7 @@ class Lookup:
 
     def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
-        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
+        missing = NotFound(f"{origin_label(ref.hub)} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
         only_version = False

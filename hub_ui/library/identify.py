@@ -23,7 +23,6 @@ from connectors.claims.resolve import flatten, record_with_header, with_header
 from connectors.connector import Download
 from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
-from connectors.registry import origin_label
 from connectors.weights.header import header_length
 from connectors.weights.inspect import Facts, inspect_path
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, visible_files
@@ -308,7 +307,6 @@ class LocalFiles:
     """A LoRA source that knows the lock entry and the header of each file."""
 
     library: Library
-    label: str = origin_label(LOCAL)
 
     def get(self, ref: Ref) -> Lora:
         entry = self._entry(ref)
