@@ -67,9 +67,8 @@ class Lookup:
         self.annotations.on_change = self.write_own_values
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
-        self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
-        self._added_lock = threading.Lock()
+        self._cache_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -118,11 +117,11 @@ class Lookup:
 
     def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
         """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
-        with self._added_lock:
+        with self._cache_lock:
             known = self._added.get(asked, ())
         if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
             self.catalog.add(loras, found_by=found_by)
-            with self._added_lock:
+            with self._cache_lock:
                 self._added[asked] = loras
 
     def ask_again(self, hub: HubName) -> None:
@@ -177,19 +176,18 @@ class Lookup:
             self._add(ref, (lora,))
         return lora
 
-    def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
-        """The newest versions of a hub that lists them apart from the LoRA; nothing where it does not answer."""
+    def fetch_history(self, ref: Ref) -> None:
+        """Asks a hub that lists the newest versions apart from the LoRA, for `find_history`."""
         hub = self.connector(ref.hub)
         if isinstance(hub, HasHistory):
             with suppress(HubUiError):
                 found = hub.history(ref)
-                with self._history_lock:
+                with self._cache_lock:
                     self._histories[ref.lora] = found
-        return self.find_history(ref)
 
     def find_history(self, ref: Ref) -> tuple[Version, ...]:
-        """The same without asking: what was fetched last."""
-        with self._history_lock:
+        """What was fetched last, without asking."""
+        with self._cache_lock:
             return self._histories.get(ref.lora, ())
 
     def fetch_usage(self, version: Version) -> tuple[Used, ...]:
@@ -197,13 +195,13 @@ class Lookup:
         found, hub = self.find_usage(version), self.connector(version.ref.hub)
         if found is None:
             found = usage(version, hub.images(version.ref)) if isinstance(hub, HasImages) else ()
-            with self._history_lock:
+            with self._cache_lock:
                 self._used[version.ref] = found
         return found
 
     def find_usage(self, version: Version) -> tuple[Used, ...] | None:
         """The same without asking; None where it was not asked for."""
-        with self._history_lock:
+        with self._cache_lock:
             return self._used.get(version.ref)
 
     def record(self, ref: Ref) -> Record:
