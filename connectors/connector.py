@@ -75,11 +75,6 @@ def over_http(found: Download) -> HttpDownload:
 class LoraSource(Protocol):
     """A place that LoRAs come from. Its methods raise only the errors of connectors.errors, with `hub` set."""
 
-    @property
-    def label(self) -> str:
-        """The name that people read."""
-        ...
-
     def get(self, ref: Ref) -> Lora:
         """Fetches the LoRA with every version and file. Raises NotFound when it is gone."""
         ...

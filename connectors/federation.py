@@ -16,6 +16,7 @@ from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Origin, Ref
+from connectors.registry import origin_label
 
 TIMEOUT_SECONDS = 20.0
 # For what is known of one LoRA, while a person waits for nothing else.
@@ -64,11 +65,11 @@ def search(
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
     end, pause_end = start + timeout, start + pause
-    silent: dict[HubName, str] = {}
+    silent: list[HubName] = []
     for connector in connectors:
         if not query.may_ask(connector.name) or (cursors is not None and connector.name not in cursors):
             continue
-        silent[connector.name] = connector.label
+        silent.append(connector.name)
         cursor = cursors[connector.name] if cursors else None
         ask = functools.partial(_ask, connector, query, cursor, start, answers)
         # Whose keys count is a matter of the context.
@@ -77,7 +78,7 @@ def search(
     while silent:
         group = tuple(_group(answers, len(silent), max(0.0, min(end, pause_end) - time.monotonic())))
         for answer in group:
-            del silent[answer.hub]
+            silent.remove(answer.hub)
         if not group:
             if pause_end >= end:
                 break
@@ -85,9 +86,9 @@ def search(
         elif is_first:
             is_first, pause_end = False, time.monotonic() + pause
         yield group
-    for hub, label in silent.items():
-        error = HubTimeout(f"{label} has not answered for {timeout:.0f} s. Its results are left out.", hub=hub)
-        yield (Answer(hub=hub, seconds=timeout, error=error),)
+    for hub in silent:
+        message = f"{origin_label(hub)} has not answered for {timeout:.0f} s. Its results are left out."
+        yield (Answer(hub=hub, seconds=timeout, error=HubTimeout(message, hub=hub)),)
 
 
 def _group(answers: queue.SimpleQueue[Answer], most: int, timeout: float) -> Iterator[Answer]:
@@ -110,19 +111,19 @@ def _ask(
             page = connector.search(query, page.cursor)
         return page
 
-    outcome = _outcome(connector.label, connector.name, read)
+    outcome = _outcome(connector.name, read)
     error, page = (outcome, None) if isinstance(outcome, HubUiError) else (None, outcome)
     answers.put(Answer(hub=connector.name, seconds=time.monotonic() - start, page=page, error=error))
 
 
-def _outcome(label: str, hub: Origin, ask: Callable[[], _T]) -> _T | HubUiError:
+def _outcome(hub: Origin, ask: Callable[[], _T]) -> _T | HubUiError:
     """What the hub answers, or its error. A bug in one connector must not cost the other hubs' results."""
     try:
         return ask()
     except HubUiError as error:
         return error
     except Exception as error:
-        failure = HubUiError(f"{label} answered in a way we can't read ({error!r}).", hub=hub)
+        failure = HubUiError(f"{origin_label(hub)} answered in a way we can't read ({error!r}).", hub=hub)
         failure.__cause__ = error
         return failure
 
@@ -134,13 +135,13 @@ def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
     answers: queue.SimpleQueue[Lora | HubUiError] = queue.SimpleQueue()
 
     def ask() -> None:
-        answers.put(_outcome(connector.label, ref.hub, lambda: connector.get(ref)))
+        answers.put(_outcome(ref.hub, lambda: connector.get(ref)))
 
     threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
     try:
         answer = answers.get(timeout=timeout)
     except queue.Empty:
-        message = f"{connector.label} has not answered for {timeout:.0f} s. Try again in a minute."
+        message = f"{origin_label(ref.hub)} has not answered for {timeout:.0f} s. Try again in a minute."
         raise HubTimeout(message, hub=ref.hub) from None
     if isinstance(answer, HubUiError):
         raise answer

@@ -339,7 +339,6 @@ class GuardedConnector:
         self.connector = connector
         self.guard = guard
         self.name = connector.name
-        self.label = connector.label
         # Callers look whether they are there.
         for name, requests in _ABILITIES.items():
             if hasattr(connector, name):

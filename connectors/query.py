@@ -29,7 +29,7 @@ from connectors.record import NSFW_LEVELS, Access, Kind, Lora, Nsfw
 from connectors.ref import Ref
 from connectors.registry import HUBS, HubName, find_origin
 
-__all__ = ["BY_KEY", "FIELDS", "LONGEST_TEXT", "Page", "Query", "Range", "Sort", "base_label"]
+__all__ = ["BY_KEY", "FIELDS", "LONGEST_TEXT", "Page", "Query", "Range", "Sort"]
 LONGEST_TEXT = 200
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 _YES_NO = {"yes": True, "no": False}
@@ -65,11 +65,6 @@ def _read_base(text: str) -> str:
         return text.casefold()
     found = base_models.by_id(text.casefold()) or base_models.identify(text)
     return found.id if found else text
-
-
-def base_label(base: str) -> str:
-    known = base_models.by_id(base)
-    return known.label if known else base_models.architecture_label(base)
 
 
 def _read_license(text: str) -> str:
@@ -132,7 +127,7 @@ class Query:
             "The base model or architecture: an id, a label, or a name as a hub writes it.",
             "flux1",
             Column(name="keys"),
-            name=base_label,
+            name=base_models.label,
             read=_read_base,
             choices=base_models.choices,
             is_open=True,
@@ -348,7 +343,6 @@ class Page:
     `withheld` are LoRAs that the hub listed and that nobody is shown (see Lora.is_withheld).
     """
 
-    hub: HubName
     loras: tuple[Lora, ...]
     cursor: str | None = None
     withheld: tuple[Ref, ...] = ()

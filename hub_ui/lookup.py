@@ -21,6 +21,7 @@ from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
+from connectors.registry import origin_label
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
@@ -66,11 +67,10 @@ class Lookup:
         self.annotations.on_change = self.write_own_values
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
-        self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
-        self._added_lock = threading.Lock()
         # Of what a hub did not answer in time, for as long as its request may still run.
         self._silent: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
+        self._cache_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -119,16 +119,16 @@ class Lookup:
 
     def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
         """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
-        with self._added_lock:
+        with self._cache_lock:
             known = self._added.get(asked, ())
         if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
             self.catalog.add(loras, found_by=found_by)
-            with self._added_lock:
+            with self._cache_lock:
                 self._added[asked] = loras
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""
-        with self._history_lock:
+        with self._cache_lock:
             self._silent.clear()
         if hub in self.guards:
             self.guards[hub].breaker.ask_again()
@@ -180,7 +180,7 @@ class Lookup:
             self.catalog.withhold([ref])
             raise
         except HubTimeout as error:
-            with self._history_lock:
+            with self._cache_lock:
                 self._silent.setdefault(ref.lora, error.message)
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
@@ -190,24 +190,23 @@ class Lookup:
 
     def check_answers(self, ref: Ref) -> None:
         """Raises HubTimeout for a LoRA of which somebody has just waited in vain: nobody else waits for it as long."""
-        with self._history_lock:
+        with self._cache_lock:
             message = self._silent.get(ref.lora)
         if message is not None:
             raise HubTimeout(message, hub=ref.hub)
 
-    def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
-        """The newest versions of a hub that lists them apart from the LoRA; nothing where it does not answer."""
+    def fetch_history(self, ref: Ref) -> None:
+        """Asks a hub that lists the newest versions apart from the LoRA, for `find_history`."""
         hub = self.connector(ref.hub)
         if isinstance(hub, HasHistory):
             with suppress(HubUiError):
                 found = hub.history(ref)
-                with self._history_lock:
+                with self._cache_lock:
                     self._histories[ref.lora] = found
-        return self.find_history(ref)
 
     def find_history(self, ref: Ref) -> tuple[Version, ...]:
-        """The same without asking: what was fetched last."""
-        with self._history_lock:
+        """What was fetched last, without asking."""
+        with self._cache_lock:
             return self._histories.get(ref.lora, ())
 
     def fetch_usage(self, version: Version) -> tuple[Used, ...]:
@@ -215,13 +214,13 @@ class Lookup:
         found, hub = self.find_usage(version), self.connector(version.ref.hub)
         if found is None:
             found = usage(version, hub.images(version.ref)) if isinstance(hub, HasImages) else ()
-            with self._history_lock:
+            with self._cache_lock:
                 self._used[version.ref] = found
         return found
 
     def find_usage(self, version: Version) -> tuple[Used, ...] | None:
         """The same without asking; None where it was not asked for."""
-        with self._history_lock:
+        with self._cache_lock:
             return self._used.get(version.ref)
 
     def record(self, ref: Ref) -> Record:
@@ -251,7 +250,7 @@ class Lookup:
 
     def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
-        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
+        missing = NotFound(f"{origin_label(ref.hub)} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
         only_version = False

@@ -31,7 +31,7 @@ class CivitAI(HubClient):
         """Sends lists as repeated parameters: with commas, `types` is an error and `baseModels` matches nothing."""
         bases = dict.fromkeys(name for base in query.bases for name in spellings(base, "civitai"))
         if query.kinds == ("runner",) or (query.bases and not bases):
-            return Page(hub=self.name, loras=())
+            return Page(loras=())
         params = {
             "types": list(parse.LORA_TYPES),
             "limit": min(query.limit, MAX_LIMIT),
@@ -52,7 +52,6 @@ class CivitAI(HubClient):
         following = text(table(answer.get("metadata")).get("nextCursor"))
         ends = following == cursor or is_past(query, (lora.updated_at for lora in loras))
         return Page(
-            hub=self.name,
             loras=filter_loras(loras, query),
             cursor=None if ends else following,
             withheld=tuple(lora.ref for lora in loras if lora.is_withheld),

@@ -225,10 +225,10 @@ def identify(name: str) -> BaseModel | None:
     return found
 
 
-def label(model_id: str) -> str:
-    """The name to show for a record's `base_model`; an unlisted name stays as it is."""
-    found = by_id(model_id)
-    return found.label if found else model_id
+def label(name: str) -> str:
+    """The name to show for a base model's id or an architecture; an unlisted name stays as it is."""
+    found = by_id(name)
+    return found.label if found else architecture_label(name)
 
 
 def architecture_label(architecture: str) -> str:

@@ -10,7 +10,7 @@ from urllib3.util import Retry
 
 from connectors.errors import AccessError, BadAnswer, KeyRequired
 from connectors.http import adapter
-from connectors.http.errors import UNREADABLE, connection_error, status_error
+from connectors.http.errors import UNREADABLE, connection_error, hub_label, status_error
 from connectors.http.json_fields import overfull, table, text
 from connectors.registry import HUBS, HubName
 
@@ -28,10 +28,6 @@ class Endpoint:
     hub: HubName
     url: str
     keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def label(self) -> str:
-        return HUBS[self.hub].label
 
     @property
     def token(self) -> str | None:
@@ -135,16 +131,15 @@ class Session:
         return value
 
     def _bad_answer(self, what: str) -> BadAnswer:
-        return BadAnswer(f"{self.endpoint.label} {what}", hub=self.endpoint.hub)
+        return BadAnswer(f"{hub_label(self.endpoint.hub)} {what}", hub=self.endpoint.hub)
 
 
 class HubClient:
-    """What the connectors of all hubs have: a name, a label and a session."""
+    """What the connectors of all hubs have: a name and a session."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.name = endpoint.hub
-        self.label = endpoint.label
         self._web = endpoint.url.rstrip("/")
         self._session = Session(endpoint)
 

@@ -67,7 +67,7 @@ class HuggingFace(HubClient):
             raise BadAnswer("This page of Hugging Face's results can't be found again. Search anew.", hub=self.name)
         lists, place = _lists(query), int(number)
         if place >= len(lists):
-            return Page(hub=self.name, loras=())
+            return Page(loras=())
         page, others = self._page(query, lists, place, parse_qsl(rest))
         for _ in range(_MORE_PAGES):
             if not others or len(page.loras) >= query.limit or page.cursor is None or "?" not in page.cursor:
@@ -110,7 +110,7 @@ class HuggingFace(HubClient):
         goes_on = following and parse_qsl(following) != params
         if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
             cursor = f"{place}?{following}"
-        return Page(hub=self.name, loras=filter_loras(loras, query), cursor=cursor), has_others
+        return Page(loras=filter_loras(loras, query), cursor=cursor), has_others
 
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""

@@ -29,7 +29,7 @@ class Replicate(HubClient):
         # The list without a text has the newest version first.
         times = (text(table(model.get("latest_version")).get("created_at")) for model in models)
         ends = following == cursor or (not query.text and is_past(query, times))
-        return Page(hub=self.name, loras=kept, cursor=None if ends else following)
+        return Page(loras=kept, cursor=None if ends else following)
 
     def get(self, ref: Ref) -> Lora:
         self._need_key()

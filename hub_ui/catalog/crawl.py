@@ -161,7 +161,7 @@ class HubCrawl:
 
     def __post_init__(self) -> None:
         connector = self.source.connector
-        self.progress = Progress(hub=connector.name, label=connector.label)
+        self.progress = Progress(hub=connector.name, label=HUBS[connector.name].label)
         self._attempts = Attempts(self.policy, self._check)
 
     def run(self) -> None:

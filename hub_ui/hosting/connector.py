@@ -37,7 +37,6 @@ class VisitorConnector:
     def __init__(self, connector: Connector, shared: SharedKeys) -> None:
         self.connector = connector
         self.name = connector.name
-        self.label = connector.label
         self._shared = shared
         self._needs_key = HUBS[self.name].needs_key
 
@@ -99,7 +98,7 @@ class VisitorConnector:
         def ask(right: Right) -> Lora:
             lora = self.connector.get(ref)
             if right == "owner" and lora.private and not self._shared.shares(ref):
-                raise NotFound(_nothing(self.label), hub=self.name)
+                raise NotFound(_nothing(HUBS[self.name].label), hub=self.name)
             return lora
 
         is_shared = self._shared.shares(ref) or (self._needs_key and self._shared.shares_list(self.name))

@@ -22,7 +22,6 @@ from connectors.claims.resolve import flatten, record_with_header, with_header
 from connectors.connector import Download
 from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
-from connectors.registry import origin_label
 from connectors.weights.header import tensors_sha256
 from connectors.weights.inspect import Facts, inspect_path
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, hash_of, visible_files
@@ -295,7 +294,6 @@ class LocalFiles:
     """A LoRA source that knows the lock entry and the header of each file."""
 
     library: Library
-    label: str = origin_label(LOCAL)
 
     def get(self, ref: Ref) -> Lora:
         entry = self._entry(ref)

@@ -19,7 +19,7 @@ from connectors import errors
 from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
-from connectors.registry import HUBS, HubName
+from connectors.registry import HUBS, HubName, origin_label
 from hub_ui.library.disk import disk_message, hash_of, visible_files
 from hub_ui.library.download import fetch
 from hub_ui.library.file_names import UNFINISHED, files_beside, fold
@@ -262,7 +262,7 @@ class Sync:
                     renew, options = partial(connector.download, entry.ref), self.library.options
                     found = fetch(download, part, self.meter, renew=renew, options=options).sha256
                 if found != entry.sha256:
-                    raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
+                    raise _other_bytes(f"{origin_label(entry.ref.hub)} now hands out other bytes", entry, found)
         except (errors.HubDown, errors.HubTimeout, errors.RateLimited) as error:
             failures[hub] = error
             raise
@@ -280,16 +280,16 @@ def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
     """Whether the hub promises any bytes under the entry's ref. Raises WrongHash for other ones, NotFound for none."""
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
-        raise errors.NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
+        raise errors.NotFound(f"{origin_label(entry.ref.hub)} no longer lists {entry.ref}.", hub=entry.ref.hub)
     file = version.find_file(entry.ref)
     if file is None and not any(other.sha256 == entry.sha256 for other in version.files):
         raise errors.WrongHash(
-            f"{connector.label} no longer offers this file under {entry.ref.at(entry.ref.version)}: "
+            f"{origin_label(entry.ref.hub)} no longer offers this file under {entry.ref.at(entry.ref.version)}: "
             "its author took it out or put another in its place. See: hub-ui outdated",
             hub=entry.ref.hub,
         )
     if file is not None and file.sha256 not in (None, entry.sha256):
-        raise _other_bytes(f"{connector.label} now promises other bytes", entry, file.sha256 or "")
+        raise _other_bytes(f"{origin_label(entry.ref.hub)} now promises other bytes", entry, file.sha256 or "")
     return file is None or file.sha256 is not None
 
 

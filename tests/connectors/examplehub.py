@@ -35,7 +35,7 @@ ROW = Hub(
 class ExampleHub(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         answer = table(self._session.json("/loras", {"q": query.text}))
-        return Page(hub=self.name, loras=filter_loras((parse(item) for item in tables(answer.get("items"))), query))
+        return Page(loras=filter_loras((parse(item) for item in tables(answer.get("items"))), query))
 
     def get(self, ref: Ref) -> Lora:
         return parse(table(self._session.json(f"/loras/{ref.id}")))

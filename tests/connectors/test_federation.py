@@ -23,10 +23,6 @@ class Told:
     hang: threading.Event | None = None
     asked: list[str | None] = field(default_factory=list)
 
-    @property
-    def label(self) -> str:
-        return self.name.title()
-
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self.asked.append(cursor)
         if self.hang is not None:
@@ -37,7 +33,7 @@ class Told:
             raise page
         more = str(number + 1) if number + 1 < len(self.pages) else None
         loras = page if isinstance(page, tuple) else tuple(_lora(self.name, number, i) for i in range(page))
-        return Page(hub=self.name, loras=loras, cursor=more)
+        return Page(loras=loras, cursor=more)
 
     def get(self, ref: Ref) -> Lora:
         return self.search(Query()).loras[0]
@@ -120,7 +116,7 @@ def test_a_fault_in_a_connector_is_that_hubs_failure() -> None:
     answers = list(search(_hubs(broken, Told(name="huggingface")), Query()))
     errors = [answer.error for answer in answers if answer.error]
     assert [type(error) for error in errors] == [HubUiError]
-    assert "Civitai answered in a way we can't read" in errors[0].message
+    assert "CivitAI answered in a way we can't read" in errors[0].message
 
 
 def test_only_the_asked_hubs_are_asked() -> None:
@@ -182,7 +178,7 @@ def test_a_hub_that_goes_on_without_a_find_is_left() -> None:
 
 
 def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event) -> None:
-    with pytest.raises(HubTimeout, match=r"Civitai has not answered for 0 s\. Try again in a minute\.") as caught:
+    with pytest.raises(HubTimeout, match=r"CivitAI has not answered for 0 s\. Try again in a minute\.") as caught:
         federation.get(Told(name="civitai", hang=hang), Ref.parse("civitai:1"), 0.1)
     assert caught.value.hub == "civitai"
 

@@ -16,7 +16,6 @@ from connectors.errors import HubUiError, NotFound
 from connectors.query import Page, Query
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
-from connectors.registry import HUBS
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import Origins
@@ -45,13 +44,9 @@ class Hub:
     asked: list[str] = field(default_factory=list)
     address: str = "http://127.0.0.1:9"
 
-    @property
-    def label(self) -> str:
-        return HUBS[self.name].label
-
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._ask("search")
-        return Page(hub=self.name, loras=tuple(lora for lora in self.loras if query.text in lora.title))
+        return Page(loras=tuple(lora for lora in self.loras if query.text in lora.title))
 
     def get(self, ref: Ref) -> Lora:
         self._ask(f"get {ref}")

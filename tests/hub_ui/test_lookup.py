@@ -93,7 +93,7 @@ def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch
     with services_on(home, hub) as built:
         [*built.lookup.search(Query())]
         assert built.catalog.search(Query(nsfw="explicit")).total == 1
-        page = Page(hub="civitai", loras=(), withheld=(hub.loras[0].ref,))
+        page = Page(loras=(), withheld=(hub.loras[0].ref,))
         monkeypatch.setattr(hub, "search", lambda query, cursor: page)
         [*built.lookup.search(Query())]
         assert built.catalog.search(Query(nsfw="explicit")).total == 0

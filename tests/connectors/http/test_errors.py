@@ -71,19 +71,13 @@ def test_each_refusal_is_a_sentence_with_a_next_step(
 REQUEST = httpx2.Request("GET", "https://huggingface.co/api/models/a/b")
 
 
-def _response(status: int, **headers: str) -> httpx2.Response:
-    return httpx2.Response(status, headers=headers, request=REQUEST)
-
-
-def _http(kind: type[theirs.HfHubHTTPError], status: int, **headers: str) -> theirs.HfHubHTTPError:
-    return kind("no", response=_response(status, **headers))
-
-
 def their_error(name: str, status: int | None) -> Exception:
     """By its name in huggingface_hub, in httpx2 or in Python."""
     kind: Any = next(getattr(place, name) for place in (theirs, httpx2, builtins) if hasattr(place, name))
     request = {"request": REQUEST} if kind is httpx2.HTTPStatusError else {}
-    error: Exception = kind("no", **request, response=_response(status)) if status else kind("no")
+    error: Exception = (
+        kind("no", **request, response=httpx2.Response(status, request=REQUEST)) if status else kind("no")
+    )
     return error
 
 
@@ -102,13 +96,6 @@ def test_every_error_that_their_transport_knows_is_caught() -> None:
     for kind in transport:
         with pytest.raises(HubUiError), map_huggingface_errors("a/b"):
             raise kind("no")
-
-
-@pytest.mark.parametrize(("headers", "seconds"), [({"RateLimit": '"api";r=0;t=55'}, 55.0), ({}, None)])
-def test_the_hubs_own_number_of_seconds_is_told(headers: dict[str, str], seconds: float | None) -> None:
-    with pytest.raises(RateLimited) as caught, map_huggingface_errors("a/b"):
-        raise _http(theirs.HfHubHTTPError, 429, **headers)
-    assert caught.value.retry_after == seconds
 
 
 def test_what_is_ours_already_stays() -> None:
@@ -133,12 +120,6 @@ def test_a_long_detail_is_cut_and_on_one_line() -> None:
     assert len(error.message) < 700
 
 
-def _headers(**headers: str) -> requests.Response:
-    response = requests.Response()
-    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
-    return response
-
-
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -153,12 +134,12 @@ def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> N
 
 @pytest.mark.parametrize(("headers", "seconds"), READ["three hubs say in three ways when to come back"])
 def test_three_hubs_say_in_three_ways_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(_headers(**headers)) == seconds
+    assert retry_after(answer(429, **headers)) == seconds
 
 
 def test_a_date_to_come_back_is_a_number_of_seconds() -> None:
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    seconds = retry_after(_headers(Retry_After=in_a_minute))
+    seconds = retry_after(answer(429, Retry_After=in_a_minute))
     assert seconds is not None
     assert 50 < seconds <= 60
 

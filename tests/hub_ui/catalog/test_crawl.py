@@ -45,7 +45,7 @@ class PagedHub(stand_ins.Hub):
         start = int(cursor or 0)
         within = [each for each in self.loras if query.age is None or self._age(each) in query.age]
         more = start + 2 < len(within)
-        return Page(hub=self.name, loras=tuple(within[start : start + 2]), cursor=str(start + 2) if more else None)
+        return Page(loras=tuple(within[start : start + 2]), cursor=str(start + 2) if more else None)
 
     def _age(self, of: Lora) -> int:
         return int((datetime.now(UTC) - datetime.fromisoformat(of.updated_at or "")).total_seconds())
@@ -93,7 +93,7 @@ def test_a_second_crawl_reads_what_is_new_since_the_first(catalog: Catalog) -> N
 def test_what_a_list_withholds_now_is_in_no_list_any_more(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = hub_with(1, 2)
     crawl(catalog, hub)
-    page = Page(hub="civitai", loras=(), withheld=(dated(1).ref,))
+    page = Page(loras=(), withheld=(dated(1).ref,))
     monkeypatch.setattr(hub, "search", lambda query, cursor: page)
     crawl(catalog, hub)
     assert ids(catalog) == {"2"}
@@ -209,9 +209,9 @@ def test_a_place_that_cannot_be_read_is_the_first_one(catalog: Catalog) -> None:
 
 def test_what_is_complete_is_told_by_the_hubs_own_times() -> None:
     place = Place(began=NOW)
-    page = Page(hub="civitai", loras=(dated(1), dated(2)))
+    page = Page(loras=(dated(1), dated(2)))
     assert place.after(page, "run").complete == datetime(2026, 1, 21, tzinfo=UTC)
-    future = Page(hub="civitai", loras=(lora(1, updated_at="2999-01-01T00:00:00Z"),))
+    future = Page(loras=(lora(1, updated_at="2999-01-01T00:00:00Z"),))
     assert place.after(future, "run").complete == NOW
 
 

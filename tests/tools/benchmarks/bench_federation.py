@@ -33,7 +33,7 @@ class SlowHub(Hub):
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         time.sleep(self.seconds)
-        return Page(hub=self.name, loras=tuple(sample(self.name, number) for number in range(query.limit)))
+        return Page(loras=tuple(sample(self.name, number) for number in range(query.limit)))
 
 
 def sample(hub: HubName, number: int) -> Lora:

@@ -68,7 +68,7 @@ def test_a_few_cards_do_not_wait_longer_than_a_moment(
 ) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
     answering = threading.Event()
-    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(hub="civitai", loras=()))
+    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(loras=()))
     built.catalog.add([lora(1)])
     steps = search.search(built, Query())
     first, second = next(steps), next(steps)
@@ -227,7 +227,7 @@ class Paged(Hub):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._ask(f"page {cursor or 0}")
         at = int(cursor or 0)
-        return Page(hub=self.name, loras=tuple(self.pages[at]), cursor=str(at + 1) if self.pages[at + 1 :] else None)
+        return Page(loras=tuple(self.pages[at]), cursor=str(at + 1) if self.pages[at + 1 :] else None)
 
 
 def on(hub: str, *downloads: int) -> list[Lora]:

@@ -22,7 +22,7 @@ from hub_ui.web.layout.render import TERMS, Renderer
 from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import PART, read
 
-GOOD = answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(hub="huggingface", loras=())))
+GOOD = answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(loras=())))
 KEYLESS = error_status("replicate", KeyRequired("Add a key.", hub="replicate"))
 DOWN = error_status(
     "civitai",
