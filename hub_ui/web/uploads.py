@@ -226,8 +226,6 @@ def image_response(path: Path) -> Response:
     return FileResponse(path, media_type=media_type, headers=PRIVATE)
 
 
-# Hubs may be asked for each LoRA of an image.
-MOST_READ = 16
 MOST_FILES = 3
 # The file fields of our forms.
 FIELDS = ("file", "image_file", "control_file")
@@ -239,7 +237,8 @@ class DroppedRoutes(Room):
     files: UploadedFiles
     uploads: Uploads
 
-    most_at_once = MOST_READ
+    # Hubs may be asked for each LoRA of an image.
+    most_at_once = 16
 
     @route("GET /uploaded")
     def show(self, name: UploadName) -> Response:

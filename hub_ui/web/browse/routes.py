@@ -47,8 +47,6 @@ from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000
 LONGEST_TEXT = 1000
-# A name that only the hubs know is asked of them before the page is answered.
-MOST_NAMES = 20
 
 Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
 Ticked = Annotated[Sequence[str], fastapi.Query(max_length=MOST_LORAS)]
@@ -69,7 +67,8 @@ class BrowseRoutes(Room):
     reader: HeaderReader
     news: NewsRoutes
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
-    most_at_once = MOST_NAMES
+    # A name that only the hubs know is asked of them before the page is answered.
+    most_at_once = 20
 
     @route("GET /ask")
     async def ask(self, request: Request, view: Shown, seen: Signature = "") -> Response:

@@ -184,7 +184,23 @@ class Pages:
 
     def router(self) -> APIRouter:
         """Its routes answer errors in words, as a page or a part."""
-        return APIRouter(route_class=route_class(self.answer_error))
+        answer_error = self.answer_error
+
+        class PageRoute(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Any]:
+                handle = super().get_route_handler()
+
+                async def answer(request: Request) -> Response:
+                    try:
+                        return await handle(request)
+                    except HubUiError as error:
+                        return answer_error(request, error)
+                    except RequestValidationError as error:
+                        return answer_error(request, UsageError(validation_text(error)))
+
+                return answer
+
+        return APIRouter(route_class=PageRoute)
 
     def answer_error(self, request: Request, error: HubUiError) -> Response:
         usual = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
@@ -250,24 +266,6 @@ def route(address: str, *, may: Action | None = None, waits: bool = False) -> Ca
         return handle
 
     return mark
-
-
-def route_class(answer_error: Callable[[Request, HubUiError], Response]) -> type[APIRoute]:
-    class PageRoute(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handle = super().get_route_handler()
-
-            async def answer(request: Request) -> Response:
-                try:
-                    return await handle(request)
-                except HubUiError as error:
-                    return answer_error(request, error)
-                except RequestValidationError as error:
-                    return answer_error(request, UsageError(validation_text(error)))
-
-            return answer
-
-    return PageRoute
 
 
 def validation_text(error: RequestValidationError) -> str:

@@ -46,17 +46,13 @@ def read_table(name: str) -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def read_terms() -> Mapping[str, Term]:
-    """By the anchor of its heading."""
-    texts = read_table("terms")
-    more = texts.pop("more")
-    return {
-        title.casefold().replace(" ", "-"): Term(title=title, text=text, more=more.get(title, ""))
-        for title, text in texts.items()
-    }
-
-
-TERMS = read_terms()
+_TEXTS = read_table("terms")
+_MORE = _TEXTS.pop("more")
+# By the anchors of their headings.
+TERMS: Mapping[str, Term] = {
+    title.casefold().replace(" ", "-"): Term(title=title, text=text, more=_MORE.get(title, ""))
+    for title, text in _TEXTS.items()
+}
 WORDS: Mapping[str, Mapping[str, Any]] = read_table("words")
 
 

@@ -43,8 +43,6 @@ PAGE_SIZE = 50
 # A longer list is counted, not shown.
 MOST_SHOWN = 200
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
-# Each hashes a file.
-MOST_FILES = 4
 Long = Annotated[str, Form(max_length=5000)]
 
 
@@ -52,7 +50,8 @@ Long = Annotated[str, Form(max_length=5000)]
 class LibraryRoutes(Room):
     checks: LibraryChecks
 
-    most_at_once = MOST_FILES
+    # Each hashes a file.
+    most_at_once = 4
 
     @route("GET /library-lock", may="see library")
     def lock(self, name: str = "") -> Response:

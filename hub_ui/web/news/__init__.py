@@ -23,8 +23,7 @@ from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choi
 from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
-# Feed readers wait for hubs.
-MOST_FEEDS, ENTRIES = 8, 50
+ENTRIES = 50
 NEVER = "1970-01-01T00:00:00"
 Act = Literal["save", "look", "remove"]
 Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
@@ -32,7 +31,8 @@ Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
 
 @dataclass(frozen=True, kw_only=True)
 class NewsRoutes(Room):
-    most_at_once = MOST_FEEDS
+    # Feed readers wait for hubs.
+    most_at_once = 8
 
     @route("GET /news")
     def show(self, request: Request) -> Response:

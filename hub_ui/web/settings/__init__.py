@@ -101,8 +101,6 @@ def setting_values(settings: Settings) -> SavedSettings:
 
 # What came of the last change.
 NOTHING = {"place": "", "text": "", "is_problem": False}
-# Keys that a hub is asked about just now.
-MOST_CHECKS = 20
 Text = Annotated[str, Form(max_length=2000)]
 Word = Annotated[str, Form(max_length=40)]
 # One of each hub whose address may be changed.
@@ -112,7 +110,8 @@ Texts = Annotated[Sequence[Text], Form(max_length=100)]
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsRoutes(Room):
-    most_at_once = MOST_CHECKS
+    # Keys that a hub is asked about just now.
+    most_at_once = 20
 
     @route("GET /settings")
     def show(self, request: Request) -> Response:

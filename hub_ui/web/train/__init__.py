@@ -50,8 +50,6 @@ MOST_FILES = 2_000
 _NAME = re.compile(r"[\w-]{20,40}")
 # Names of files mean nothing to the trainer, but a caption has that of its image.
 LONGEST_NAME = 120
-# What asks Replicate, or reads images, just now.
-MOST_AT_WORK = 10
 USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
 Text = Annotated[str, Form(max_length=300)]
 Number = Annotated[int, Form(ge=0, le=10**6)]
@@ -69,7 +67,8 @@ class TrainRoutes(Room):
     jobs: Jobs
     uploads: Uploads
     folder: Path
-    most_at_once = MOST_AT_WORK
+    # What asks Replicate, or reads images, just now.
+    most_at_once = 10
 
     @route("GET /train")
     def show(self, request: Request) -> Response:

@@ -30,8 +30,6 @@ from hub_ui.web.images import PRIVATE, SHARED, GeneratedImages, address
 from hub_ui.web.layout.pages import Preview, Room, is_part, route
 from hub_ui.web.view import View
 
-# Each may have a whole sheet in memory.
-MOST_OPEN = 2
 CHOICES: tuple[Choice, ...] = (1, 2, 0)
 # An address of GeneratedImages, or the name of an upload.
 SheetName = Annotated[str, Query(max_length=200)]
@@ -86,7 +84,8 @@ class JudgeRoutes(Room):
     uploaded: Callable[[str], Path]
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    most_at_once = MOST_OPEN
+    # Each may have a whole sheet in memory.
+    most_at_once = 2
 
     @route("GET /judge", waits=True)
     def judge(self, request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:

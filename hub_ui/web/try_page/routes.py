@@ -36,8 +36,6 @@ from hub_ui.web.try_page.result import Result, data_url, read_original
 from hub_ui.web.view import View
 
 logger = logging.getLogger(__name__)
-# Each may wait for a hub.
-MOST_ASKING = 20
 # The groups of the form, each with its fields.
 SECTIONS = {place: [row for row in TRY_FIELDS if row.place == place] for place in ("numbers", "images", "expert")}
 # Images are shown at most so many times their size, and so many pixels wide.
@@ -52,7 +50,8 @@ class TryRoutes(Room):
     uploaded: Callable[[str], Path]
     history: Callable[[], str]
 
-    most_at_once = MOST_ASKING
+    # Each may wait for a hub.
+    most_at_once = 20
 
     def answer(self, request: Request, _view: View) -> Response:
         """The page of an address."""

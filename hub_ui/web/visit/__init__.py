@@ -17,15 +17,14 @@ from hub_ui.web.images import NO_STORE
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, route
 from hub_ui.web.view import View
 
-# Files that hubs are asked for just now.
-MOST_FILES = 100
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisitRoutes(Room):
     downloads: VisitorDownloads
-    most_at_once = MOST_FILES
+    # Files that hubs are asked for just now.
+    most_at_once = 100
 
     @route(f"GET /{LOCK_PATH}")
     def lock(self) -> Response:

@@ -14,7 +14,7 @@ from gradio.context import LocalContext
 from PIL import Image
 from starlette.testclient import TestClient
 
-from connectors.errors import HubDown, NeedsFetching
+from connectors.errors import HubDown
 from hub_ui.generate.request import Step
 from hub_ui.jobs import Jobs, JobSubject
 from hub_ui.services import Services
@@ -28,6 +28,7 @@ from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job, report
 from tests.hub_ui.library.queueing import Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, parts, read
+from tests.hub_ui.web.try_page.test_generate import NEED
 
 PAIR = JobSubject(name="pair", refs=("civitai:2",))
 PAGE = "/?view=try&lora=civitai:2"
@@ -35,9 +36,6 @@ TILES = tuple(Tile(src=f"images/x/{n}.png", label=n, weight=w) for n, w in (("wi
 RESULT = Result(kind="pair", tiles=TILES, width=128, height=128, report=report(), refs=("civitai:2",))
 SWEEP = Result(kind="strip", tiles=(*TILES, Tile(src="images/x/3.png", label="", weight=1.5)), width=128, height=128,
                report=report(), refs=("civitai:2",), name="Ink")  # fmt: skip
-NEED = NeedsFetching(
-    "Two gigabytes.", label="SDXL 1.0", repo="a/b", bytes=2 * 10**9, present=0, free=7 * 10**10, license="", gated=False
-)
 
 
 @pytest.fixture
