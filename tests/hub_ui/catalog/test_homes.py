@@ -17,7 +17,6 @@ from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
 from hub_ui.catalog.row import bases_of, row_of
-from hub_ui.catalog.schema import row_from
 from tests.hub_ui.catalog.builders import catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -185,7 +184,7 @@ def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
     for number in range(3):
         opened.add([home("hf:ada/ink", A, likes=number)], found_by="zebra")
         opened.add([home("civitai:1", A, likes=number)], found_by="apple zebra")
-    assert [row["found"] for _, _, row in opened.rows() if row] == [" apple | zebra "]
+    assert [row.found for _, _, row in opened.rows() if row] == [" apple | zebra "]
     opened.close()
 
 
@@ -295,5 +294,5 @@ def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any]
         expected = together(list(known.values()))
         assert sorted(tuple(sorted(each)) for each in cards(opened)) == expected
         # All are open, and the names of hubs stand in the order of HUBS.
-        rows = {row.refs: row for _, _, columns in opened.rows() if columns and (row := row_from(columns))}
+        rows = {row.refs: row for _, _, row in opened.rows() if row}
         assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}
