@@ -110,7 +110,12 @@ def lora(hub: HubName = "civitai", **fields: Any) -> Lora:
     return Lora(**{**given, **fields})
 
 
-def version(ref: Ref, name: str = "v1") -> Version:
+def with_bytes(sha256: str, hub: HubName = "civitai") -> Lora:
+    """Its one file has bytes that its hub names."""
+    return lora(hub, versions=(version(Ref(hub=hub, id=IDS[hub], version=VERSIONS[hub]), sha256=sha256),))
+
+
+def version(ref: Ref, name: str = "v1", sha256: str | None = None) -> Version:
     file_id = {"civitai": "3001", "huggingface": "ink.safetensors", "replicate": None}[ref.hub]
-    file = WeightFile(ref=ref.at(ref.version, file_id), name="ink.safetensors", size=876_544)
+    file = WeightFile(ref=ref.at(ref.version, file_id), name="ink.safetensors", size=876_544, sha256=sha256)
     return Version(ref=ref, name=name, files=(file,))
