@@ -86,8 +86,9 @@ def serving(
         closing.callback(app.server.get_blocks().close, verbose=False)
         closing.callback(finish_work, services, app)
         describe_endpoints(app.server, app.endpoints)
-        services.metrics.watch_queue("generations", lambda: app.jobs.running("generation"))
-        services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
+        waiting = services.metrics.waiting
+        waiting.labels("generations").set_function(lambda: app.jobs.running("generation"))
+        waiting.labels("downloads").set_function(lambda: sum(not task.rests for task in services.queue.tasks()))
         yield url
 
 

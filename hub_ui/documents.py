@@ -75,7 +75,7 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         return Found(records=(record,)[offset:], answered=True)
     answer = SearchResults()
     if not offline:
-        services.metrics.count_search()
+        services.metrics.searches.inc()
         asked = replace(query, limit=offset + query.limit)
         answer = services.lookup.collect(asked)
         if not answer.loras and (other := other_words(services.catalog, asked)):

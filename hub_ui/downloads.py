@@ -151,7 +151,7 @@ class Downloads:
                 record = record_of(self.lookup.with_known_values(lora), pinned)
                 locate = partial(self.lookup.connector(ref.hub).download, pinned, lora)
                 entry = self._fetch(locate, record, meter)
-                self.lookup.metrics.count_download(pinned.hub, entry.size)
+                self.lookup.metrics.downloads.labels(pinned.hub).inc(entry.size)
                 _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         except (NotFound, AccessError) as error:
             raise self.lookup.explain(error, ref) from error

@@ -92,7 +92,7 @@ class Lookup:
         Raises LimitReached at once.
         """
         self.quotas.spend("searches")
-        self.metrics.count_search()
+        self.metrics.searches.inc()
         groups = federation.search(self.connectors, query, pause=pause, cursors=cursors, timeout=timeout)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
@@ -140,7 +140,7 @@ class Lookup:
     def get_or_recall(self, ref: Ref) -> tuple[Lora, HubUiError | None]:
         """The same, and why it is only as remembered."""
         self.quotas.spend("opens")
-        self.metrics.count_open()
+        self.metrics.opens.inc()
         failure: HubUiError | None = None
         try:
             lora = self.fetch(ref)

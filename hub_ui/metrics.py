@@ -1,14 +1,14 @@
 """The metrics of a run, for Prometheus. Labels are hubs, places and kinds: never a ref, a prompt or a person."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from connectors.errors import HubUiError
 from connectors.guard import CircuitBreaker, Outcome
-from connectors.ref import HubName, Origin
+from connectors.ref import HubName
 from hub_ui.generate.request import GenerationCancelled
 from hub_ui.library.partial_file import PullCancelled
 
@@ -19,22 +19,22 @@ _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
-    """Any thread may call any method."""
+    """Any thread may count. A gauge's `set_function` is asked when the metrics are read."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._searches = Counter("hub_ui_searches", "Searches that hubs were asked for.", registry=registry)
-        self._opens = Counter("hub_ui_opens", "LoRAs that were opened.", registry=registry)
+        self.searches = Counter("hub_ui_searches", "Searches that hubs were asked for.", registry=registry)
+        self.opens = Counter("hub_ui_opens", "LoRAs that were opened.", registry=registry)
         self._generations = Counter(
             "hub_ui_generations", "Generations that ended.", ("place", "outcome"), registry=registry
         )
         self._seconds = Histogram(
             "hub_ui_generation_seconds", "How long generations took.", ("place",), registry=registry, buckets=_SECONDS
         )
-        self._waiting = Gauge("hub_ui_queue_length", "What waits or runs.", ("queue",), registry=registry)
-        self._downloads = Counter("hub_ui_download_bytes", "Bytes of LoRA files.", ("hub",), registry=registry)
-        self._cache = Gauge("hub_ui_cache_bytes", "Bytes on the disk.", ("cache",), registry=registry)
+        self.waiting = Gauge("hub_ui_queue_length", "What waits or runs.", ("queue",), registry=registry)
+        self.downloads = Counter("hub_ui_download_bytes", "Bytes of LoRA files.", ("hub",), registry=registry)
+        self.caches = Gauge("hub_ui_cache_bytes", "Bytes on the disk.", ("cache",), registry=registry)
         self._requests = Counter(
             "hub_ui_hub_requests", "What hubs were asked, by how it ended.", ("hub", "outcome"), registry=registry
         )
@@ -46,17 +46,8 @@ class Metrics:
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
-    def count_search(self) -> None:
-        self._searches.inc()
-
-    def count_open(self) -> None:
-        self._opens.inc()
-
     def count_hub_request(self, hub: HubName, outcome: Outcome) -> None:
         self._requests.labels(hub, outcome).inc()
-
-    def count_download(self, hub: Origin, size: int) -> None:
-        self._downloads.labels(hub).inc(size)
 
     def count_refusal(self, quota: str) -> None:
         """`quota` is one of the program's own names of limits."""
@@ -78,13 +69,6 @@ class Metrics:
             raise
         finally:
             self._generations.labels(place, outcome).inc()
-
-    def watch_queue(self, queue: str, length: Callable[[], float]) -> None:
-        """`length` is asked when the metrics are read."""
-        self._waiting.labels(queue).set_function(length)
-
-    def watch_cache(self, cache: str, size: Callable[[], float]) -> None:
-        self._cache.labels(cache).set_function(size)
 
     def watch_breaker(self, hub: HubName, breaker: CircuitBreaker) -> None:
         self._breakers.labels(hub).set_function(lambda: _STATES[breaker.state])

@@ -204,8 +204,8 @@ def build_lookup(
 def build_media(settings: Settings, downloads: Downloads, metrics: Metrics) -> MediaStore:
     """The images of hubs. What is kept of them, and of LoRAs, is measured."""
     media = MediaStore(settings.home / "hub-images", settings.media_budget)
-    metrics.watch_cache("images", media.size)
-    metrics.watch_cache("loras", downloads.size)
+    metrics.caches.labels("images").set_function(media.size)
+    metrics.caches.labels("loras").set_function(downloads.size)
     return media
 
 

@@ -16,10 +16,10 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
@@ -34,9 +34,7 @@ from connectors.errors import HubUiError
 from connectors.query import Range
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
-from hub_ui.catalog.row import NAMES as ROW_NAMES
-from hub_ui.catalog.row import NUMBERS, SEPARATOR, row_terms
-from hub_ui.catalog.schema import names_from, split
+from hub_ui.catalog.row import SEPARATOR, Row, row_terms
 from hub_ui.catalog.search import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
 from hub_ui.catalog.store import Store
 
@@ -63,11 +61,6 @@ TEXTS = {
 }
 STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name != "rank"}
 COUNTED_NUMBERS = {"rank": "rank", "nsfw": "levels", **STEPS}
-# The columns with few values, whose filters many rows answer alike, and the others.
-_FEW_COLUMNS = tuple(TEXTS.values())
-_MANY_COLUMNS = [name for name in ROW_NAMES if name not in _FEW_COLUMNS]
-_FEW = {key: field for key, field in FILTERS.items() if field.columns[0].name in _FEW_COLUMNS}
-_MANY = {key: field for key, field in FILTERS.items() if key not in _FEW}
 _JSON = msgspec.json.Encoder()
 # More than any number of a row.
 _MOST = 2**40
@@ -94,48 +87,39 @@ def schema() -> tantivy.Schema:
     return builder.build()
 
 
-def document(row_id: int, columns: Mapping[str, Any]) -> str:
+def document(row_id: int, row: Row) -> str:
     """As JSON. Numbers are one more than the row's: 0 stands for none, since a column with gaps is slower to count."""
-    own = (columns["title"], columns["words"], columns["tag_words"], columns["about"])
-    refs = split(columns["refs"])
+    own = (row.title, row.words, row.tag_words, row.about)
     values: dict[str, Any] = {
         "id": row_id,
-        "whole": columns["whole"],
+        "whole": row.whole,
         "title": own[0],
         "short": own[:3],
         "any": own,
-        "ref": refs,
-        "level": relevance.level(columns["merit"]),
-        "newest": columns["newest"],
+        "ref": row.refs,
+        "level": relevance.level(row.merit),
+        "nsfw": row.nsfw + 1,
+        "listed": list(range(row.nsfw, len(NSFW_LEVELS))),
+        "newest": row.newest,
     }
-    if found := columns["found"].strip():
+    if found := row.found.strip():
         values |= {"own": own, "any": (*own, found), "has": FOUND}
-    names = {name: split(columns[name]) for name in _MANY_COLUMNS}
-    for key, field in _MANY.items():
-        values[key] = row_terms(field, names)
+    for key, field in FILTERS.items():
+        values[key] = row_terms(field, row.names)
     for column, key in NAMES.items():
         values[column] = [number_of_name(each) for each in values[key]]
-    for name in NUMBERS:
-        values[name] = 0 if (number := columns[name]) is None else number + 1
+    for column, name in TEXTS.items():
+        values[column] = SEPARATOR.join(row.names[name])
+    # What many LoRAs have alike is counted as one value.
+    values["all_keys"] = SEPARATOR.join((*row.names["keys"], GROUPS, *row.groups))
+    for name, number in row.numbers.items():
+        values[name] = 0 if number is None else number + 1
     for column, name in STEPS.items():
         values[column] = step(name, number - 1) + 1 if (number := values[name]) else 0
-    last = tie(refs[0])
+    last = tie(row.refs[0])
     for sort, (name, bits) in ORDERS.items():
-        values[f"by_{sort}"] = order_key(columns[name], bits, last)
-    alike = _alike(columns["nsfw"], columns["groups"], *[columns[name] for name in _FEW_COLUMNS])
-    return alike + _JSON.encode(values).decode()[1:]
-
-
-@lru_cache(maxsize=20_000)
-def _alike(nsfw: int, groups: str, *columns: str | None) -> str:
-    """What many rows have alike: the beginning of a document."""
-    names = names_from(dict(zip(_FEW_COLUMNS, columns, strict=True)), _FEW_COLUMNS)
-    values: dict[str, Any] = {key: row_terms(field, names) for key, field in _FEW.items()}
-    values |= {column: SEPARATOR.join(names[name]) for column, name in TEXTS.items()}
-    values["all_keys"] = SEPARATOR.join((*names["keys"], GROUPS, *split(groups)))
-    values["nsfw"] = nsfw + 1
-    values["listed"] = list(range(nsfw, len(NSFW_LEVELS)))
-    return _JSON.encode(values).decode()[:-1] + ","
+        values[f"by_{sort}"] = order_key(getattr(row, name), bits, last)
+    return _JSON.encode(values).decode()
 
 
 def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
@@ -198,8 +182,6 @@ def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
-# Of a row.
-_Columns = Mapping[str, Any]
 _BUSY_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
@@ -361,7 +343,7 @@ class Index:
     def _write(
         self,
         writer: tantivy.IndexWriter,
-        rows: Iterable[tuple[int, int, _Columns | None]],
+        rows: Iterable[tuple[int, int, Row | None]],
         current: IndexState,
         *,
         replaces: bool,
@@ -382,7 +364,7 @@ class Index:
         return written
 
 
-def alike_together(rows: Iterable[tuple[int, int, _Columns | None]]) -> Iterator[tuple[int, int, _Columns | None]]:
+def alike_together(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tuple[int, int, Row | None]]:
     """Some after the other in the order of what is filtered by, each with the change that all of them are up to."""
     left = iter(rows)
     while some := list(islice(left, _TOGETHER)):
@@ -392,9 +374,9 @@ def alike_together(rows: Iterable[tuple[int, int, _Columns | None]]) -> Iterator
             yield row_id, some[-1][1], row
 
 
-def _filtered_by(numbered: tuple[int, _Columns | None]) -> tuple[Any, ...]:
+def _filtered_by(numbered: tuple[int, Row | None]) -> tuple[Any, ...]:
     row = numbered[1]
-    return (row["groups"], row["kind"] or "", row["nsfw"], row["rank"] or 0) if row else ()
+    return (row.groups, row.names["kind"], row.nsfw, row.numbers["rank"] or 0) if row else ()
 
 
 def _open_writer(index: tantivy.Index) -> tantivy.IndexWriter:

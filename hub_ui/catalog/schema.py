@@ -4,7 +4,7 @@ The SQL of the other modules is SQLite's; PostgreSQL gets it translated. Both le
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields
 from functools import cache
@@ -97,19 +97,19 @@ def columns_of(row: Row) -> dict[str, Any]:
     return dict(zip(ROW, values, strict=True))
 
 
-def row_from(columns: Mapping[str, Any]) -> Row:
-    fixed: dict[str, Any] = {name: split(columns[name]) if name in _TUPLES else columns[name] for name in _FIXED}
-    return Row(names=names_from(columns, NAMES), numbers={name: columns[name] for name in NUMBERS}, **fixed)
+def row_from(values: Iterable[Any]) -> Row:
+    """Of the columns in the order of ROW. Catalogs of before have licences as hubs write them."""
+    left = iter(values)
+    fixed: dict[str, Any] = dict(zip(_FIXED, left, strict=False))
+    for name in _TUPLES:
+        fixed[name] = _split(fixed[name])
+    names = dict(zip(NAMES, map(_split, left), strict=False))
+    if names["license"]:
+        names["license"] = tuple(map(fold_name, names["license"]))
+    return Row(names=names, numbers=dict(zip(NUMBERS, left, strict=True)), **fixed)
 
 
-def names_from(columns: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Some of a row's `names`. Catalogs of before have licences as hubs write them."""
-    found = {name: split(columns[name]) for name in names}
-    return found | {"license": tuple(map(fold_name, found["license"]))} if "license" in found else found
-
-
-def split(text: str | None) -> tuple[str, ...]:
-    """The values in a column."""
+def _split(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(SEPARATOR)) if text else ()
 
 

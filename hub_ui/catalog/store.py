@@ -159,7 +159,7 @@ class Store:
                   WHERE change > ? AND hub = ? AND hub_id IN"""
         with self._reading() as connection:
             for hub, hub_id, removed, *values in each_of(connection, sql, named.values(), after):
-                yield named[hub, hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
+                yield named[hub, hub_id], row_from(values), bool(removed)
 
     def homes(self, ref: Ref) -> tuple[Ref, ...]:
         """The other LoRAs on the same card as this one (see homes.py), the lead first."""
@@ -179,12 +179,12 @@ class Store:
         with self._reading() as connection:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
-    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
-        """(id, change, row's columns) of all that changed after the change `after`; None for what has no own card."""
+    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
+        """(id, change, row) of all that changed after the change `after`; None for what has no own card."""
         sql = f"""SELECT change, id, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
                   WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
         for change, number, leads, *values in self._pages(sql, after, _LAST_ID):
-            yield number, change, dict(zip(ROW, values, strict=True)) if leads else None
+            yield number, change, row_from(values) if leads else None
 
     def documents(self) -> Iterator[str]:
         """Of all LoRAs, by hub and id in the order of their bytes."""

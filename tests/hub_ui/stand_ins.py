@@ -105,6 +105,11 @@ def lora(hub: HubName = "civitai", **fields: Any) -> Lora:
     return Lora(**{**given, **fields})
 
 
+def with_bytes(sha256: str, hub: HubName = "civitai") -> Lora:
+    """Its one file has bytes that its hub names."""
+    return lora(hub, versions=(version(Ref(hub=hub, id=IDS[hub], version=VERSIONS[hub]), sha256=sha256),))
+
+
 def version(ref: Ref, /, name: str = "v1", **fields: Any) -> Version:
     """`fields` are those of its file."""
     file_id = {"civitai": "3001", "huggingface": "ink.safetensors", "replicate": None}[ref.hub]

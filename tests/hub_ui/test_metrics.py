@@ -24,7 +24,7 @@ def test_each_metric_and_outcome_is_described() -> None:
 
 def test_no_run_counts_for_another() -> None:
     one, other = Metrics(), Metrics()
-    one.count_search()
+    one.searches.inc()
     assert one.registry.get_sample_value("hub_ui_searches_total") == 1
     assert other.registry.get_sample_value("hub_ui_searches_total") == 0
     assert REGISTRY.get_sample_value("hub_ui_searches_total") is None

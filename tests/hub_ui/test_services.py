@@ -23,7 +23,7 @@ from hub_ui.settings import from_environment
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.connectors.serving import Hub as Server
-from tests.hub_ui.stand_ins import Hub, lora, services_on, version
+from tests.hub_ui.stand_ins import Hub, lora, services_on, version, with_bytes
 
 REF = Ref.parse("civitai:1001")
 FIRST = Ref.parse("civitai:1001@2001#3001")
@@ -170,11 +170,6 @@ def test_without_a_weight_the_authors_own_is_used(built: Services, authors: floa
 SHA = "ab" * 32
 
 
-def with_hash(sha256: str | None = SHA) -> Lora:
-    """Its one file has bytes that its hub names."""
-    return lora(versions=(version(REF.at("2001"), sha256=sha256),))
-
-
 @pytest.fixture
 def server(hub: Hub) -> Iterator[Server]:
     """Where the bytes of the hub's file are."""
@@ -203,7 +198,7 @@ def test_people_who_ask_at_once_share_one_reading(built: Services, hub: Hub, ser
 
 
 def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hub: Hub, server: Server) -> None:
-    hub.loras = [with_hash()]
+    hub.loras = [with_bytes(SHA)]
     built.lookup.get(REF)
     built.lookup.inspect(REF)
     twin = WeightFile(ref=Ref.parse("hf:ada/twin@" + "a" * 40), name="twin.safetensors", sha256=SHA.upper())
@@ -214,7 +209,7 @@ def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hu
 
 def test_a_header_read_before_its_hash_was_known_is_still_known(built: Services, hub: Hub, server: Server) -> None:
     built.lookup.inspect(FIRST)
-    hub.loras = [with_hash()]
+    hub.loras = [with_bytes(SHA)]
     built.lookup.get(REF)
     assert built.lookup.inspect(FIRST).requests == 0
     assert len(server.asked) == 1
@@ -241,7 +236,7 @@ def test_a_file_of_the_library_is_read_from_disk(built: Services, hub: Hub, serv
 
 
 def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server: Server) -> None:
-    hub.loras = [with_hash()]
+    hub.loras = [with_bytes(SHA)]
     assert built.lookup.record(REF).rank is None
     built.lookup.inspect(REF)
     record = built.lookup.record(REF)
@@ -281,12 +276,13 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
 
 @pytest.mark.usefixtures("new_answers")
 def test_a_lora_that_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
-    hub.loras = [with_hash()]
+    hub.loras = [with_bytes(SHA)]
     built.lookup.get(FIRST)
-    twin = version(Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}"), sha256=SHA)
-    built.catalog.add([lora("huggingface", versions=(twin,))])
+    built.catalog.add([with_bytes(SHA, "huggingface")])
     hub.loras = []
-    with pytest.raises(NotFound, match=rf"The same bytes are at {twin.files[0].ref}: hub-ui pull"):
+    with pytest.raises(
+        NotFound, match=r"The same bytes are at huggingface:ada/ink-lines@a{40}#ink\.safetensors: hub-ui"
+    ):
         built.downloads.pull(FIRST)
 
 

@@ -3,14 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.services import Services
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.hub_ui.library.building import entry, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora, services_on, version
+from tests.hub_ui.stand_ins import Hub, lora, services_on, with_bytes
 
 INK = Ref.parse("civitai:1001@2001#3001")
 BYTES = weights()
@@ -20,7 +19,7 @@ SHA = sha256(BYTES)
 @pytest.fixture
 def hubs() -> tuple[Hub, Hub]:
     """CivitAI, which has nothing any more, and Hugging Face, which has the same bytes."""
-    return Hub(name="civitai"), Hub(name="huggingface", loras=[twin()])
+    return Hub(name="civitai"), Hub(name="huggingface", loras=[with_bytes(SHA, "huggingface")])
 
 
 @pytest.fixture
@@ -30,11 +29,6 @@ def built(home: Path, hubs: tuple[Hub, Hub]) -> Iterator[Services]:
         for hub in hubs:
             hub.address = server.url
         yield made
-
-
-def twin() -> Lora:
-    pinned = Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}")
-    return lora("huggingface", versions=(version(pinned, sha256=SHA),))
 
 
 def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file_and_one_without_a_version_open_to_the_newest(
@@ -67,7 +61,7 @@ def test_the_queue_pulls_into_the_library(built: Services, hubs: tuple[Hub, Hub]
 def test_what_the_lock_file_pins_and_its_hub_took_down_comes_from_another_hub(built: Services) -> None:
     pinned = entry(ref=INK, size=len(BYTES), sha256=SHA)
     built.library.adopt([pinned])
-    built.catalog.add([twin()])
+    built.catalog.add([with_bytes(SHA, "huggingface")])
     built.queue.start()
     assert built.queue.wait(built.queue.add(INK).id).state == "done"
     assert built.library.path(pinned).read_bytes() == BYTES

@@ -17,7 +17,6 @@ from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
 from hub_ui.catalog.row import bases_of, row_of
-from hub_ui.catalog.schema import row_from
 from tests.hub_ui.catalog.builders import catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -27,22 +26,28 @@ TENSORS = "c0ffeec0ffee"
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def home(name: str, *hashes: str, **fields: Any) -> Lora:
-    """A LoRA on the hub that the ref names, with a file for each hash: a whole SHA-256, or an AutoV3."""
+# SHA-256 and AutoV3 of a file, either of which a hub may leave out.
+Hashes = tuple[str | None, str | None]
+
+
+def listed(name: str, *versions: Sequence[Hashes], **fields: Any) -> Lora:
+    """A LoRA on the hub that the ref names, with the files of each version."""
     ref = Ref.parse(name)
-    number = {"civitai": "10", "huggingface": "1" * 40, "replicate": "2" * 64}[ref.hub]
-    files = tuple(
-        WeightFile(
-            ref=ref.at(number, f"{place}"),
-            name=f"{place}.safetensors",
-            sha256=text if len(text) == 64 else None,
-            autov3=text if len(text) == 12 else None,
+    number = {"civitai": "1{}", "huggingface": "{}" * 40, "replicate": "{}" * 64}[ref.hub]
+    found = []
+    for place, files in enumerate(versions):
+        at = number.replace("{}", str(place))
+        there = (
+            WeightFile(ref=ref.at(at, f"{one}"), name=f"{one}.safetensors", sha256=sha256, autov3=autov3)
+            for one, (sha256, autov3) in enumerate(files)
         )
-        for place, text in enumerate(hashes)
-    )
-    here = Version(ref=ref.at(number), name="v1", files=files)
-    values = {"ref": ref, "title": ref.id, "url": "https://hub.example", "versions": (here,), **fields}
-    return lora(**values)
+        found.append(Version(ref=ref.at(at), name="v1", files=tuple(there)))
+    return lora(**{"ref": ref, "title": ref.id, "url": "https://hub.example", "versions": tuple(found), **fields})
+
+
+def home(name: str, *hashes: str, **fields: Any) -> Lora:
+    """One version, with a file for each hash: a whole SHA-256, or an AutoV3."""
+    return listed(name, [(text, None) if len(text) == 64 else (None, text) for text in hashes], **fields)
 
 
 def with_tensors(of: Lora, autov3: str = TENSORS) -> Lora:
@@ -185,7 +190,7 @@ def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
     for number in range(3):
         opened.add([home("hf:ada/ink", A, likes=number)], found_by="zebra")
         opened.add([home("civitai:1", A, likes=number)], found_by="apple zebra")
-    assert [row["found"] for _, _, row in opened.rows() if row] == [" apple | zebra "]
+    assert [row.found for _, _, row in opened.rows() if row] == [" apple | zebra "]
     opened.close()
 
 
@@ -207,8 +212,7 @@ def test_the_same_title_by_the_same_creator_with_other_bytes_is_also_there(tmp_p
 
 
 NAMES = ("civitai:1", "civitai:2", "civitai:3", "hf:ada/a", "hf:ada/b", "replicate:ada/a", "replicate:ada/b")
-# SHA-256 and AutoV3 of a file, either of which a hub may leave out.
-HASHES = [
+HASHES: list[Hashes] = [
     (A, None),
     (B, None),
     (C, None),
@@ -226,20 +230,9 @@ SAID = st.tuples(
 )
 
 
-def said(name: str, what: tuple[list[list[tuple[str | None, str | None]]], str, str]) -> Lora:
+def said(name: str, what: tuple[list[list[Hashes]], str, str]) -> Lora:
     files, link, base = what
-    ref = Ref.parse(name)
-    number = {"civitai": "1{}", "huggingface": "{}" * 40, "replicate": "{}" * 64}[ref.hub]
-    versions = []
-    for place, hashes in enumerate(files):
-        at = ref.at(number.replace("{}", str(place)))
-        listed = (
-            WeightFile(ref=at.at(at.version, f"{one}"), name=f"{one}.safetensors", sha256=sha256, autov3=autov3)
-            for one, (sha256, autov3) in enumerate(hashes)
-        )
-        versions.append(Version(ref=at, name="v", files=tuple(listed)))
-    claims = base_claims(base, "hub", "base") if base else ()
-    return Lora(ref=ref, title=ref.id, url="", description=link, versions=tuple(versions), claims=claims)
+    return listed(name, *files, description=link, claims=base_claims(base, "hub", "base") if base else ())
 
 
 def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str, set[str]]) -> frozenset[str]:
@@ -295,5 +288,5 @@ def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any]
         expected = together(list(known.values()))
         assert sorted(tuple(sorted(each)) for each in cards(opened)) == expected
         # All are open, and the names of hubs stand in the order of HUBS.
-        rows = {row.refs: row for _, _, columns in opened.rows() if columns and (row := row_from(columns))}
+        rows = {row.refs: row for _, _, row in opened.rows() if row}
         assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}

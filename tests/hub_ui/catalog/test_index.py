@@ -1,19 +1,20 @@
 """In which order the index is written, and when it is asked for beginnings of words."""
 
+from dataclasses import replace
+
 import tantivy
 
 from connectors.query import Query
 from hub_ui.catalog.index import alike_together, document, schema
 from hub_ui.catalog.index_search import with_rings
 from hub_ui.catalog.row import row_of
-from hub_ui.catalog.schema import columns_of
 from hub_ui.catalog.search import plan
 from tests.hub_ui.catalog.builders import lora
 
 
 def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
     bases = [(1, "sdxl"), (2, "pony"), (3, "sdxl"), (4, "pony"), (1, "pony")]
-    rows = [(one, at, {"groups": base, "kind": "", "nsfw": 0, "rank": 0}) for at, (one, base) in enumerate(bases)]
+    rows = [(one, at, replace(row_of(lora()), groups=(base,))) for at, (one, base) in enumerate(bases)]
     written = list(alike_together([*rows, (5, 9, None)]))
     assert [(number, change) for number, change, _ in written] == [(5, 9), (1, 9), (2, 9), (4, 9), (3, 9)]
 
@@ -21,7 +22,7 @@ def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
 def test_beginnings_are_asked_for_where_there_is_a_longer_word() -> None:
     index = tantivy.Index(schema())
     writer = index.writer()
-    writer.add_json(document(1, columns_of(row_of(lora(title="Ink inkling")))))
+    writer.add_json(document(1, row_of(lora(title="Ink inkling"))))
     writer.commit()
     index.reload()
     found = [with_rings(index.searcher(), plan(Query(text=typed))).rings for typed in ("ink", "inkling")]

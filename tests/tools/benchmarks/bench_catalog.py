@@ -25,7 +25,6 @@ from connectors.record import Kind
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.index import Index
 from hub_ui.catalog.row import UNDER, Row, row_of
-from hub_ui.catalog.schema import row_from
 from hub_ui.catalog.search import step
 from hub_ui.catalog.store import Store
 from tests.tools.benchmarks.figures import Figure, interleaved, percentile, report, seconds
@@ -274,7 +273,7 @@ def fill(folder: Path, loras: int) -> tuple[Path, Path]:
         catalog.search(Query())
     with closing(Fts5(other)) as fts5, closing(Store(path)) as store:
         if len(fts5) < loras:
-            rows = ((number, row_from(row)) for number, _, row in store.rows() if row is not None)
+            rows = ((number, row) for number, _, row in store.rows() if row is not None)
             fts5.add(islice(rows, len(fts5), loras))
     return path, other
 
