@@ -16,6 +16,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
 from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
+from tests.hub_ui.generate.pipelines.bench import same_networks, snapshot
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 MEGABYTE = 1_000_000
@@ -24,10 +25,9 @@ MEGABYTE = 1_000_000
 @pytest.fixture(autouse=True)
 def _unchanged(pipe: Any) -> Iterator[None]:
     """One pipeline for all tests, which each has to leave as it was."""
-    before = {name: value.clone() for name, value in state(pipe).items()}
+    before = snapshot(pipe)
     yield
-    assert all(torch.equal(value, before[name]) for name, value in state(pipe).items())
-    assert not any(module._forward_hooks for module in pipe.unet.modules())
+    assert same_networks(before, snapshot(pipe))
 
 
 @pytest.fixture
@@ -35,10 +35,6 @@ def manager(pipe: Any) -> Iterator[AdapterManager]:
     built = AdapterManager(pipe, "sd1", LoraCache(100 * MEGABYTE))
     yield built
     built.disable()
-
-
-def state(pipe: Any) -> dict[str, torch.Tensor]:
-    return {**pipe.unet.state_dict(), **{f"te.{name}": value for name, value in pipe.text_encoder.state_dict().items()}}
 
 
 def oft(path: Path) -> Path:
