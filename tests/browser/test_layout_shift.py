@@ -45,6 +45,11 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(f
     for hub, seconds in (("civitai", 0.2), ("huggingface", 2.0), ("replicate", 3.0)):
         fresh.hubs.faults.add(Fault(kind="latency", hub=hub, seconds=seconds))
     places.browse(page, fresh.url)
+    # What the headers of files say comes last, and stands in the line that is there.
+    expect(page.locator(".card .figures", has_text="rank 16 · 153 MB")).to_be_visible()
+    assert (
+        len(set(page.locator(".card .figures").evaluate_all("(lines) => lines.map((line) => line.offsetHeight)"))) == 1
+    )
     assert_still(page, STILL)
 
 
