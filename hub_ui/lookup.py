@@ -188,6 +188,11 @@ class Lookup:
             self._add(ref, (lora,))
         return lora
 
+    def was_fetched(self, ref: Ref) -> bool:
+        """Whether its hub was asked about this LoRA lately: a hub's list says less."""
+        with self._cache_lock:
+            return ref in self._added
+
     def check_answers(self, ref: Ref) -> None:
         """Raises HubTimeout for a LoRA of which somebody has just waited in vain: nobody else waits for it as long."""
         with self._cache_lock:

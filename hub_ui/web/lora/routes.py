@@ -1,5 +1,6 @@
 """The addresses of the panel: what it says, and what a person does there."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.claims.resolve import flatten
-from connectors.errors import NotFound, UsageError
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
 from hub_ui import format
@@ -81,6 +82,12 @@ class LoraRoutes(Room):
         except NotFound:
             # Its panel asks the hub.
             return RedirectResponse(View(open=str(ref)).link(), 303)
+        is_told = any(example.prompt or example.params for example in record.images[index : index + 1])
+        if not is_told and not self.services.lookup.was_fetched(ref):
+            # The panel is asking just now, and a click may come before its answer.
+            with suppress(HubUiError):
+                self.services.lookup.get_or_recall(ref)
+                lora, version, record = self.record(ref)
         shown = gallery(record, view.query.nsfw)
         at = next((at for at, (number, _example) in enumerate(shown) if number == index), None)
         if at is None:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from connectors.claims.base_models import base_claims
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Claim, Example, Nsfw, Record
+from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.services import Services
@@ -186,6 +187,17 @@ def test_an_image_is_shown_large_beside_how_it_was_made_and_its_settings_fill_in
     assert there.startswith("../?view=try&")
     assert (view.settings.prompt, view.settings.negative, view.settings.seed) == ("a cat", "dull", 5)
     assert [(lora.ref, lora.weight) for lora in view.stack] == [(PICTURED, 1.0)]
+
+
+def test_an_image_that_is_opened_before_its_hub_has_told_how_it_was_made_waits_for_that(
+    client: TestClient, built: Services
+) -> None:
+    listed = version("civitai:2@20", examples=(Example(url="https://pictures.example/1.png"),))
+    built.catalog.add([lora(2, versions=(listed,))])
+    assert not built.lookup.was_fetched(Ref.parse("civitai:2@20"))
+    page = client.get("/lora-image?open=civitai:2@20&index=0")
+    assert "a cat &lt;lora:x:1&gt;" in page.text
+    assert built.lookup.was_fetched(Ref.parse("civitai:2@20"))
 
 
 def test_the_lightbox_gets_the_image_alone_and_a_mature_one_is_blurred_until_it_is_asked_for(
