@@ -33,6 +33,8 @@ NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 @dataclass(frozen=True, kw_only=True)
 class LoraRoutes(Room):
     panel: Panel
+    # Each may wait for a hub.
+    most_at_once = 20
 
     @route("GET /lora/read")
     async def read(self, view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
@@ -73,7 +75,7 @@ class LoraRoutes(Room):
             return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns()})
         return RedirectResponse(view.link("../"), 303)
 
-    @route("GET /lora-image")
+    @route("GET /lora-image", waits=True)
     def image(self, request: Request, view: Shown, index: Index) -> Response:
         """The address is that of the LoRA's panel, with the image's number in its record."""
         ref = open_ref(view)
