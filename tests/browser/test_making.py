@@ -70,6 +70,10 @@ def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
     line.press("ArrowRight")
     assert over.evaluate("image => getComputedStyle(image).clipPath") != before
     expect(page.locator(".proof b")).to_have_text(re.compile(r"\d+ of \d+ tensors applied"))
+    both = page.locator("#history").get_by_text("Compare ticked")
+    expect(both).to_be_hidden()
+    page.locator("#history [name=open]").first.check()
+    expect(both).to_be_visible()
 
 
 def test_a_row_of_weights_is_gone_through_by_arrows_and_its_weight_is_the_forms(

@@ -120,7 +120,7 @@ def test_a_licence_that_nobody_has_and_one_misspelled_base_of_several_are_told(
     assert line.run("search", "--", "Ink -license:blah") == 0
     assert "“blah” is no licence known here" in line.err
     assert line.run("search", "Ink", "--base", "sdxl", "--base", "pny") == 0
-    assert "“pny” is no base model known here" in line.err
+    assert "No base model is called “pny”" in line.err
 
 
 def test_search_prints_a_table_for_people_and_hostile_titles_reach_neither_it_nor_the_json_raw(

@@ -172,7 +172,7 @@ def test_what_can_not_be_pushed_is_a_usage_error(api: HfApi, line: Line, words: 
         ("repos/create", 400, 2, "Hugging Face does not take this: not today"),
         ("repos/create", 403, 3, "This key may not write to {name}: not today"),
         ("repos/create", 402, 3, "Hugging Face wants a plan or credit for {name}: not today"),
-        ("repos/create", 500, 5, "Hugging Face has a fault of its own (500)"),
+        ("repos/create", 500, 5, "Hugging Face answered with an error (500)"),
         ("/commit/", 412, 1, "{name} was changed by somebody else in the meantime. Push again."),
     ],
 )

@@ -32,7 +32,7 @@ def sentence(images: int, step: float) -> str:
         (1, 0.01, "about a second for 1 image on this CPU"),
         (25, 0.5, "about 4 min for 25 images on this CPU"),
         (2, 180.0, "about 2 h for 2 images on this CPU: this base is not meant for a CPU"),
-        (0, 1.0, "at once: all of it is in the cache"),
+        (0, 1.0, "instant, from the cache"),
     ],
 )
 def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -> None:
@@ -42,7 +42,7 @@ def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -
 def test_before_the_first_run_it_is_called_rough() -> None:
     guess = estimate_time(SD, settings(), CPU, 1, guess_timing(SD, settings(), 1e12), load=False)
     assert (guess.measured, guess.sentence.startswith("roughly ")) == (False, True)
-    assert guess.sentence.endswith("; the first run will tell")
+    assert guess.sentence.endswith(", a guess until the first run")
 
 
 def test_loading_the_base_counts() -> None:

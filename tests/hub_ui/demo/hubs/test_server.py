@@ -2,6 +2,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import requests
 
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.server import running_hubs
@@ -25,6 +26,12 @@ def test_a_taken_port_is_an_error(data: Path) -> None:
         running_hubs(data, port=int(hubs.huggingface.rpartition(":")[2])),
     ):
         pass
+
+
+def test_hubs_that_nobody_asks_any_more_stop_without_a_word(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running_hubs(data) as hubs, requests.get(hubs.civitai + "/api/v1/models", timeout=30):
+        caplog.set_level("ERROR", "uvicorn.error")
+    assert caplog.text == ""
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:

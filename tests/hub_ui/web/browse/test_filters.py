@@ -91,7 +91,7 @@ def test_before_the_list_is_known_no_number_is_told_and_the_demo_says_what_it_is
     built.catalog.add([lora(1)])
     page = read(client.get("/").text)
     assert line(page) == (
-        "Demo: three local hubs with sample LoRAs. You can try the ones made for Tiny Shapes. Show them"
+        "Demo: sample LoRAs on three local hubs. You can try the ones made for Tiny Shapes. Show them"
     )
     assert page.select_one("#show-tiny")["href"] == "?base=tiny-shapes"
     assert line(read(client.get("/?q=ink").text)).startswith("1 LoRA that mentions ink")

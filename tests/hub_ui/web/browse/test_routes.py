@@ -119,7 +119,8 @@ def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_i
     assert answer.headers["HX-Push-Url"] == "./?filter=-tag%3Ano"
     page, _answer = part(seen, "/?q=ink+knd:style")
     assert cards(page) == ["Ink 1", "Ink 2"]
-    assert "Did you mean “kind”" in page.select_one("#news .problem").text
+    assert "Did you mean “kind”" in page.select_one("#misread").text
+    assert "kind" not in page.select_one("#news").text
 
 
 @pytest.mark.parametrize(

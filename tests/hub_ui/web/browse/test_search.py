@@ -333,7 +333,7 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
 
 
 @pytest.mark.parametrize(
-    ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs' next pages have nothing more that fits.")]
+    ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs sent nothing more that matches.")]
 )
 def test_load_more_reads_past_pages_without_anything_that_fits_or_says_so(
     home: Path, between: int, found: list[str], note: str

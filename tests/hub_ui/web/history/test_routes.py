@@ -55,6 +55,8 @@ def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_setti
     kept = built.history.add(made(job(), comparison.before_after(job())))
     page = read(client.get(f"/history?open={kept.id}").text)
     images = [str(image["src"]) for image in page.select("#opened img")]
+    # The page does not shift when they come.
+    assert [image["height"] for image in page.select("#opened img")] == ["16", "16"]
     assert client.get("/" + images[1]).content == kept.paths[1].read_bytes()
     again = page.find("a", string="Make it again")
     view = View.from_address(str(again["href"]).partition("?")[2])
