@@ -26,6 +26,7 @@ LAYERS = {
     "hub_ui.settings.saved_settings": 2,
     "hub_ui.settings": 3,
     "hub_ui.format": 1,
+    "hub_ui.image_files": 1,
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 4,
     "hub_ui.library.index": 6,
