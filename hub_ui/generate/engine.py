@@ -78,9 +78,8 @@ class Engine:
 
     def load(self, request: GenerationRequest) -> None:
         """Loads the base of a request, so that the first image need not wait for it."""
-        callbacks = Callbacks()
-        with self._exclusively(request, callbacks):
-            self._load(request, callbacks)
+        with self._exclusively(request, NO_CALLBACKS):
+            self._load(request, NO_CALLBACKS)
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""

@@ -104,7 +104,7 @@ COMMANDS = [
     "hub_ui.cli",
     *(f"hub_ui.commands.{n}" for n in ("search", "library", "lock_file", "import_export", "hubs")),
 ]
-THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app"]
+THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app", "hub_ui.generate.zero_gpu"]
 
 
 @pytest.fixture(scope="module")

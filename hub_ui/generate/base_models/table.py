@@ -190,6 +190,11 @@ class PipelineSpec:
         return self.needs_image and self.video is not None
 
     @property
+    def brings(self) -> frozenset[str]:
+        """The parts whose weights are in the `checkpoint`."""
+        return self.checkpoint.brings if self.checkpoint else frozenset()
+
+    @property
     def runs_in_float16(self) -> bool:
         known = TABLES.architectures.get(self.architecture)
         return self.dtype == "float16" or known is None or known.runs_in_float16

@@ -94,7 +94,10 @@ def model_of(pipe: Any) -> Model:
     }
 
 
-EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"
+_EMBEDDING = "of the embedding “{word}”, which is not put on: in a prompt, “{word}” is a plain word here"
+# What is around its name.
+_OF_EMBEDDING = re.compile(r"^bundle_emb\.|\.(?:string_to_param\.\*|[^.]+)$")
+_LONGEST_WORD = 60
 HALF = "of layers whose other half is missing in the file"
 STRAY = "that no LoRA algorithm has"
 EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
@@ -165,7 +168,8 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
         if _NORM.search(key):
             layers.append(Layer(name=key.rpartition(".")[0], algorithm="set", keys={"set": key}))
         else:
-            missed.setdefault(STRAY if key in others else EMBEDDING, []).append(key)
+            embedding = _EMBEDDING.format(word=_OF_EMBEDDING.sub("", key)[:_LONGEST_WORD])
+            missed.setdefault(STRAY if key in others else embedding, []).append(key)
     return tuple(layers), tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items())
 
 
