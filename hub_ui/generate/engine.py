@@ -156,7 +156,7 @@ class Engine:
             base_revision=loaded.revision,
             base_sha256=loaded.sha256,
             precision=plan.spec.precision,
-            notes=(*size_notes(request, settings, (width, height)), *checks.notes),
+            notes=(*size_notes(request, settings, plan.spec.grid, (width, height)), *checks.notes),
             control=control.image,
             dtype=plan.device.dtype,
             rows=max(image.rows for image in images),

@@ -103,12 +103,8 @@ STRAY = "that no LoRA algorithm has"
 EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
 # Control LoRAs of FLUX contain the norms of attention, in the names of Black Forest Labs or of diffusers.
 _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
-
-
 # The name of a part that kohya's OFT for FLUX turns by blocks of its own: q, k and v of a fused layer.
 PART_OF_FUSED = re.compile(r"(?P<fused>.+)\.oft_blocks\.(?P<number>\d+)$")
-
-
 # An algorithm, the parts of its layers, and groups of parts: of each group, one set has to be complete.
 _Kind = tuple[str, frozenset[Part], tuple[tuple[frozenset[Part], ...], ...]]
 
