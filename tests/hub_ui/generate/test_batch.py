@@ -24,6 +24,7 @@ from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.images import png_metadata
 from tests.hub_ui.generate.building import adapter, drawn, load_base, one, pair, same, save_kohya, single
 from tests.hub_ui.generate.pipelines.bases import TINY
+from tests.hub_ui.generate.pipelines.bench import Bench
 
 
 def offloaded(studio: Engine) -> Any:
@@ -252,6 +253,13 @@ def test_merged_loras_run_compiled_and_the_network_is_its_own_again(pipe: Any, m
     assert traced.count > 0
     assert notes == [COMPILED]
     assert not any("forward" in vars(module) for module in pipe.unet.modules())
+
+
+def test_both_networks_of_ideogram_are_compiled(bench: Bench) -> None:
+    pipe = bench.tiny(TINY["ideogram4"]).ours
+    with compiled_network(pipe, AdapterManager(pipe, "ideogram4", LoraCache(0)), lambda _: None, backend=Traced()):
+        for network in (pipe.transformer, pipe.unconditional_transformer):
+            assert any("forward" in vars(module) for module in network.modules())
 
 
 def test_with_hooks_nothing_is_compiled(pipe: Any, manager: AdapterManager) -> None:

@@ -44,11 +44,8 @@ def made(kind: Any) -> Any:
     return kind()
 
 
-def test_every_step_is_counted() -> None:
+def test_every_step_is_counted_and_of_a_second_order_every_call() -> None:
     assert run(made(DDIMScheduler)) == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_a_scheduler_of_second_order_says_how_often_it_is_called() -> None:
     assert run(made(HeunDiscreteScheduler))[-1] == (7, 7)
 
 

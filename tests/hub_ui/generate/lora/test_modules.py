@@ -120,9 +120,13 @@ def test_an_alpha_goes_with_the_half_it_belongs_to() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["bundle_emb.flower.clip_l", "bundle_emb.flower.string_to_param.*", "<flower>"])
-def test_an_embedding_is_missed(name: str) -> None:
-    assert missed({name: (2, 768)}) == {"an embedding bundled with the LoRA, which the preview does not use": (name,)}
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("bundle_emb.a.flower.clip_l", "a.flower"), ("bundle_emb.a.string_to_param.*", "a"), ("<flower>", "<flower>")],
+)
+def test_an_embedding_is_missed_by_its_name(name: str, word: str) -> None:
+    reason = f"of the embedding “{word}”, which is not put on: in a prompt, “{word}” is a plain word here"
+    assert missed({name: (2, 768)}) == {reason: (name,)}
 
 
 def test_what_no_algorithm_has_is_missed() -> None:
