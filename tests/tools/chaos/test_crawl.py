@@ -5,15 +5,15 @@ from random import Random
 
 import pytest
 
-from tests.generated_hubs import GeneratedHubs
+from connectors.ref import Origin
 from tests.recording import Request
 from tests.tools.chaos.crawl import KilledCrawl
 from tests.tools.chaos.home import Broken
 
 
 def killed_crawl(home: Path) -> KilledCrawl:
-    hubs = GeneratedHubs(civitai=1_200, huggingface=800, replicate=500)
-    return KilledCrawl(hubs=hubs, home=home, random=Random(3))
+    loras: dict[Origin, int] = {"civitai": 600, "huggingface": 400, "replicate": 250}
+    return KilledCrawl(loras=loras, home=home / "home", random=Random(3))
 
 
 def test_a_crawl_that_is_killed_again_and_again_ends_complete_with_no_page_fetched_more_than_it_must(
@@ -21,8 +21,8 @@ def test_a_crawl_that_is_killed_again_and_again_ends_complete_with_no_page_fetch
 ) -> None:
     told = killed_crawl(tmp_path).play(kills=2)
     assert told.kills > 0
-    assert told.loras == 2_400
-    assert told.fetched - told.again == 41
+    assert told.loras == 1_250
+    assert told.fetched - told.again == 21
 
 
 def request(page: int) -> Request:
