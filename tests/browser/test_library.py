@@ -85,13 +85,6 @@ def test_ticks_go_along_when_the_page_turns(demo: Demo, page: Page) -> None:
     expect(page.locator(".said")).to_contain_text("2 LoRAs changed.")
 
 
-def test_a_check_is_painted_while_it_runs_and_ends(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?view=library")
-    page.get_by_role("button", name="Check for updates").click()
-    expect(page.locator(".said")).to_contain_text("Asked the hubs:")
-    expect(page.locator("[id^=checking-]")).to_have_count(0)
-
-
 def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
     remove_all(demo)
     page.goto(f"{demo.url}?open={ROBOT}")

@@ -10,12 +10,12 @@ import pytest
 import zstandard
 
 from connectors.errors import BadSnapshot, HubUiError, NotFound
-from connectors.record import Example, Lora
+from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.changes import encode
 from hub_ui.catalog.snapshot import Exported, Imported
-from tests.hub_ui.catalog.builders import lora, version
+from tests.hub_ui.catalog.builders import lora
 
 FIRST = {"format": "hub-ui catalog", "loras": 2, "version": 1}
 
@@ -63,12 +63,6 @@ def test_it_is_json_lines_that_any_program_reads(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in file]
     assert lines[0] == FIRST
     assert [line["title"] for line in lines[1:]] == ["Ink 1", "Ink 2"]
-
-
-def test_the_same_loras_are_the_same_bytes(tmp_path: Path) -> None:
-    one = replace(lora(), versions=(version(examples=(Example(url="https://a.invalid/1", params={"a": 1, "b": 2}),)),))
-    two = replace(lora(), versions=(version(examples=(Example(url="https://a.invalid/1", params={"b": 2, "a": 1}),)),))
-    assert written(tmp_path / "1", one).read_bytes() == written(tmp_path / "2", two).read_bytes()
 
 
 def test_many_loras_come_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,8 +65,10 @@ def test_a_key_is_checked_and_kept_and_counts_at_once_and_is_removed(page: TestC
 
 
 def test_no_answer_and_no_page_has_a_key_and_a_hub_that_does_not_exist_is_refused(page: TestClient) -> None:
-    answers = [send(page, "save", KEY), send(page, "check"), send(page, "save", f"{KEY} {KEY}"), page.get("/settings")]
-    assert [KEY in answer.text + str(answer.headers) for answer in answers] == [False] * 4
+    answers = [send(page, "save", KEY), send(page, "check"), send(page, "save", f"{KEY} {KEY}")]
+    send(page, "save", KEY)
+    answers += [page.get(path) for path in ("/settings", "/", "/config", "/gradio_api/info")]
+    assert [KEY in answer.text + str(answer.headers) for answer in answers] == [False] * 7
     answer = send(page, "save", KEY, "nobody")
     assert (answer.status_code, "There is no such hub. Load the page again." in answer.text) == (422, True)
 
