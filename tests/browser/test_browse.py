@@ -152,9 +152,7 @@ def test_a_term_says_what_it_means_where_the_pointer_moves_and_not_where_it_rest
     expect(browse.locator("#note")).to_be_visible()
 
 
-def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(
-    demo: str, open_page: Callable[..., Page]
-) -> None:
+def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_a_page(demo: str, open_page: Callable[..., Page]) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
     page.goto(demo)
     page.get_by_role("button", name="Filters").click()
@@ -196,9 +194,7 @@ def test_whatever_answers_come_late_the_page_is_what_its_address_says(browser: B
 
 @pytest.mark.journeys
 @pytest.mark.parametrize("name", ROOMS)
-def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(
-    browser: Browser, tmp_path: Path, name: str
-) -> None:
+def test_two_hundred_rounds_with_late_answers_end_right(browser: Browser, tmp_path: Path, name: str) -> None:
     random = Random(7)
     with late_demo(tmp_path, random) as demo:
         assert list(played(browser, demo.url, name, 200, random)) == []

@@ -63,9 +63,7 @@ def test_what_a_hub_adds_to_a_short_list_moves_nothing(fresh: Demo, page: Page) 
 
 
 @BOTH_WIDTHS
-def test_the_panel_moves_nothing_and_a_search_leaves_what_is_around_the_list_in_its_place(
-    demo: str, page: Page
-) -> None:
+def test_the_panel_moves_nothing_and_a_search_nothing_that_is_around_the_list(demo: str, page: Page) -> None:
     """Cards that another list has too go to their place in it."""
     places.browse(page, demo)
     page.locator(".card .hit").nth(3).scroll_into_view_if_needed()

@@ -106,9 +106,7 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
 
 
 @pytest.mark.parametrize("size", [PHONE, SCREEN])
-def test_nothing_is_wrong_for_assistive_technology_and_nothing_is_too_wide(
-    demo: Demo, page: Page, size: ViewportSize
-) -> None:
+def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Demo, page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
         page.goto(f"{demo.url}?view=library{query}")

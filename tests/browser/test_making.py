@@ -57,9 +57,7 @@ def make(page: Page) -> None:
     page.locator("#start").click()
 
 
-def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
-    whole: Demo, refs: tuple[str, ...], page: Page
-) -> None:
+def test_a_card_is_tried_at_once_and_the_line_of_its_pair_moves(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
     page.goto(f"{whole.url}?base=tiny-shapes")
     page.locator(".card:has(.try) .hit").first.focus()
     page.locator(".card .try").first.click()
@@ -72,9 +70,7 @@ def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
     expect(page.locator(".proof b")).to_have_text(re.compile(r"\d+ of \d+ tensors applied"))
 
 
-def test_a_row_of_weights_is_gone_through_by_arrows_and_its_weight_is_the_forms(
-    whole: Demo, refs: tuple[str, ...], page: Page
-) -> None:
+def test_arrows_go_through_a_row_and_its_weight_is_the_forms(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
     page.goto(address(whole, refs[0], sheet="strip", weights="0,0.5,1.2"))
     make(page)
     first = page.locator(".strip .tile").first

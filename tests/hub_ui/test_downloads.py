@@ -46,9 +46,7 @@ def test_what_was_pulled_from_another_home_is_installed(two_homes: HubEndpoints,
         assert built.downloads.find_installed(Ref.parse(CIVITAI)) is None
 
 
-def test_with_a_key_for_both_what_was_asked_for_is_pulled(
-    two_homes: HubEndpoints, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_both_keys_it_is_as_asked(two_homes: HubEndpoints, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIVITAI_TOKEN", "key")
     assert pulled(line, "civitai:1001") == "civitai:1001"
 

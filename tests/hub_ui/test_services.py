@@ -53,9 +53,7 @@ def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) ->
     assert built.catalog.search(part).total == 2
 
 
-def test_open_asks_the_hub_and_remembers_and_an_unknown_lora_is_not_found_in_its_name(
-    built: Services, hub: Hub
-) -> None:
+def test_a_lora_is_asked_for_and_remembered_and_one_its_hub_lacks_is_not_found(built: Services, hub: Hub) -> None:
     assert built.lookup.get(REF).title == "Ink lines"
     assert hub.asked == ["get civitai:1001"]
     assert built.catalog.lora(REF).title == "Ink lines"
@@ -99,9 +97,7 @@ def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
     assert (opened.access, gone and gone.access) == ("open", "removed")
 
 
-def test_a_version_nobody_ever_saw_is_not_found_nor_answered_with_another_while_the_hub_is_down(
-    built: Services, hub: Hub
-) -> None:
+def test_a_version_nobody_ever_saw_is_not_found_nor_answered_with_another(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     with pytest.raises(NotFound):
         built.lookup.get(REF.at("9999"))
@@ -147,9 +143,7 @@ def held(built: Services, weight: float | None = None) -> Entry:
     return entry
 
 
-def test_a_lora_of_the_library_is_tried_without_asking_its_hub_while_its_file_is_there(
-    built: Services, hub: Hub
-) -> None:
+def test_a_lora_of_the_library_is_tried_without_its_hub_while_its_file_is_there(built: Services, hub: Hub) -> None:
     entry = held(built)
     [adapter] = built.generation.inputs([REF], [0.5])
     assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
@@ -179,9 +173,7 @@ def server(hub: Hub) -> Iterator[Server]:
         yield answering
 
 
-def test_inspect_reads_a_header_once_and_the_lora_is_found_by_its_rank(
-    built: Services, hub: Hub, server: Server
-) -> None:
+def test_a_header_is_read_once_and_the_lora_found_by_its_rank(built: Services, hub: Hub, server: Server) -> None:
     built.lookup.get(REF)
     assert 4 not in built.catalog.search(Query()).facets.of("rank")
     first = built.lookup.inspect(REF)
@@ -243,9 +235,7 @@ def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server
     assert (record.rank, record.claims[0].source) == (4, "header")
 
 
-def test_a_pull_remembers_what_the_file_says_and_one_of_a_pinned_file_that_is_here_asks_nobody(
-    built: Services, hub: Hub, server: Server
-) -> None:
+def test_a_pull_remembers_the_header_and_asks_nobody_again(built: Services, hub: Hub, server: Server) -> None:
     entry = built.downloads.pull(REF)
     assert entry.ref == FIRST
     asked = len(server.asked)
@@ -258,9 +248,7 @@ def test_a_pull_remembers_what_the_file_says_and_one_of_a_pinned_file_that_is_he
     assert hub.asked == []
 
 
-def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
-    home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pull_has_an_expired_address_renewed(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     services: Services
 
     def renewed(_library: Library, locate: Callable[[], Download], *_: object, **__: object) -> Entry:
@@ -286,9 +274,7 @@ def test_a_lora_that_is_gone_is_told_with_where_else_its_bytes_are(built: Servic
         built.downloads.pull(FIRST)
 
 
-def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gate_is_told_with_its_page(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def gated(self: Hub, ref: Ref, lora: Lora | None = None) -> Download:
         raise Gated("Its author lets people in one by one.", hub="civitai")
 

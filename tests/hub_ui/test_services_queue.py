@@ -31,9 +31,7 @@ def built(home: Path, hubs: tuple[Hub, Hub]) -> Iterator[Services]:
         yield made
 
 
-def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file_and_one_without_a_version_open_to_the_newest(
-    built: Services,
-) -> None:
+def test_a_pinned_ref_is_queued_by_its_file_and_another_open_to_the_newest(built: Services) -> None:
     built.catalog.add([lora()])
     task = built.downloads.enqueue(Ref.parse("civitai:1001@2001"))
     assert (task.ref, task.title) == (INK, "Ink lines")
@@ -42,9 +40,7 @@ def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file_and_one_without_
     assert built.downloads.enqueue(INK.lora).ref == INK.lora
 
 
-def test_a_ref_nobody_ever_saw_is_queued_as_it_is_and_still_there_when_everything_is_built_anew(
-    built: Services,
-) -> None:
+def test_a_ref_that_nobody_ever_saw_is_queued_as_it_is_and_there_after_a_restart(built: Services) -> None:
     assert built.downloads.enqueue(INK).title == str(INK)
     built.downloads.enqueue(INK)
     with services.build(built.settings) as again:

@@ -63,9 +63,7 @@ def seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, *wo
         assert line(*words)[0] == 0
 
 
-def test_what_was_seen_before_leaves_the_catalog_once_its_hub_marks_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_what_was_seen_before_leaves_the_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     seen_before(tmp_path, monkeypatch, line, *ALL)
     assert TITLE in str(line(*ALL, "--offline")[1])
     with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
@@ -74,9 +72,7 @@ def test_what_was_seen_before_leaves_the_catalog_once_its_hub_marks_it(
     assert TITLE not in str(line("similar", "civitai:1002", "--nsfw", "explicit")[1])
 
 
-def test_what_is_in_the_library_is_neither_tried_nor_inspected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_a_pulled_one_is_neither_tried_nor_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     seen_before(tmp_path, monkeypatch, line, "pull", CIVITAI)
     with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
         line.words("show", CIVITAI)
@@ -88,9 +84,7 @@ def test_what_is_in_the_library_is_neither_tried_nor_inspected(
     assert code == 4
 
 
-def test_a_missing_file_of_it_comes_from_no_mirror_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_a_missing_file_comes_from_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     with answering(with_two_homes(marked(copied(tmp_path / "before"))), monkeypatch):
         path = Path(line("pull", CIVITAI)[1]["path"])
         assert line("show", HUGGINGFACE)[0] == 0

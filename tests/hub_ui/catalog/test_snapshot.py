@@ -104,9 +104,7 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: P
     )
 
 
-def test_a_file_that_is_cut_off_says_so_and_what_was_whole_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_cut_off_says_so_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "BATCH", 500)
     path = tmp_path / "c.zst"
     snapshot.export((encode(lora(number, description=f"{number * 7919**9} " * 9)) for number in range(1_500)), path)

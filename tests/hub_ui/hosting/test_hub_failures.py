@@ -50,9 +50,7 @@ def pull(page: Services, ref: Ref, visitor: Visitor | None = None) -> Entry:
 
 @pytest.mark.parametrize("ref", [OPEN, RED])
 @pytest.mark.parametrize("fault", [*DOWN, Fault(kind="status", status=429, retry_after=60)])
-def test_the_next_visitor_gets_an_open_file_while_its_hub_fails(
-    page: Services, hubs: HubEndpoints, ref: Ref, fault: Fault
-) -> None:
+def test_while_a_hub_fails_its_open_file_is_here(page: Services, hubs: HubEndpoints, ref: Ref, fault: Fault) -> None:
     entry = pull(page, ref, Visitor(id="ada"))
     hubs.faults.add(fault)
     assert pull(page, entry.ref) == entry
@@ -86,9 +84,7 @@ def test_equal_bytes_of_an_open_file_open_nothing(page: Services, hubs: HubEndpo
 
 
 @pytest.mark.parametrize("ref", [GATED, PAID, PRIVATE["huggingface"]])
-def test_what_only_the_owners_key_fetched_is_refused_also_once_it_is_not_listed(
-    hubs: HubEndpoints, home: Path, ref: Ref
-) -> None:
+def test_what_only_the_owners_key_fetched_is_refused_later_too(hubs: HubEndpoints, home: Path, ref: Ref) -> None:
     shared = SharedKeys.parse(str(ref.lora), ADA)
     with services_of(hubs, home, hosted=True, shared_keys=shared) as page:
         entry = pull(page, ref, Visitor(id="ada"))

@@ -85,9 +85,7 @@ def test_the_image_that_was_started_from_is_named_without_its_folder(tmp_path: P
     assert "Denoising strength: 0.4" in png_metadata.infotext_of(making.made(asked), 0)
 
 
-def test_brackets_that_were_text_are_text_in_the_infotext_and_letters_that_no_file_holds_cost_no_picture(
-    tmp_path: Path,
-) -> None:
+def test_brackets_that_were_text_stay_text_and_no_letter_costs_a_picture(tmp_path: Path) -> None:
     asked = making.job(prompt="a cat (asleep)", negative="[dull]", emphasis=False, use_trigger_words=False)
     lines = png_metadata.infotext_of(making.made(asked), 0).splitlines()
     assert lines[:2] == [r"a cat \(asleep\) <lora:ink:0.8>", r"Negative prompt: \[dull\]"]

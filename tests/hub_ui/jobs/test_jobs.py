@@ -239,9 +239,7 @@ def shared() -> Iterator[Jobs]:
         (["a", "b", "c", "d"], True, "Others at your network address wait"),
     ],
 )
-def test_a_visitor_has_two_under_way_and_an_address_half_of_the_queue(
-    shared: Jobs, ids: list[str], has_cookie: bool, said: str
-) -> None:
+def test_a_visitor_has_two_and_an_address_half_of_it(shared: Jobs, ids: list[str], has_cookie: bool, said: str) -> None:
     for id_ in ids:
         start_as(shared, Visitor(id=id_, address="8.8.8.8", known=has_cookie))
     assert refusal(shared, Visitor(id="ada", address="8.8.8.8", known=has_cookie)).startswith(said)

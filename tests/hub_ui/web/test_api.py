@@ -136,9 +136,7 @@ def test_the_values_of_an_argument_are_listed_where_they_are_few(own: str) -> No
     assert "additional_description" not in search["text"]
 
 
-def test_gradio_client_has_what_an_argument_means_a_lora_by_the_hash_of_its_file_and_where_it_was_pulled_to(
-    client: Client,
-) -> None:
+def test_gradio_client_has_what_an_argument_means_a_lora_by_its_hash_and_its_path(client: Client) -> None:
     shown = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/search"]["parameters"]
     assert shown[6]["python_type"] == {"type": "int", "description": "The number of results, at most 200."}
     sha256 = client.predict("huggingface:hatbox/top-hat-tiny", api_name="/show")["file"]["sha256"]
@@ -205,9 +203,7 @@ def test_an_agent_finds_what_may_be_sold_and_has_an_answer_as_json_too(own: str)
     assert answer.structuredContent == json.loads(answer.content[0].text)
 
 
-def test_one_value_stands_for_a_list_which_is_read_page_by_page_and_one_of_another_type_is_a_sentence(
-    client: Client,
-) -> None:
+def test_one_value_stands_for_a_list_and_one_of_another_type_is_a_sentence(client: Client) -> None:
     found = client.predict("hat", hubs="huggingface", bases="tiny-shapes", kinds="concept", api_name="/search")
     assert [record["ref"].startswith(HAT) for record in found["results"]] == [True]
     whole = client.predict("", bases="tiny-shapes", limit=6, api_name="/search")["results"]

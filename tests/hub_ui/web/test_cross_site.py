@@ -127,7 +127,7 @@ def statuses(page: Visitor, site: dict[str, str]) -> dict[str, int]:
 
 @pytest.mark.parametrize("mode", ["page", "hosted"])
 @pytest.mark.parametrize("site", SITES)
-def test_no_route_answers_a_page_of_another_site(
+def test_no_route_answers_another_site(
     mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest
 ) -> None:
     page = request.getfixturevalue(mode)

@@ -267,9 +267,7 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
     assert client.get(f"images/{path}").status_code == 404
 
 
-def test_a_link_out_of_the_folder_is_not_followed_and_a_page_in_the_clothes_of_an_image_is_none(
-    client: TestClient, folder: Path
-) -> None:
+def test_a_link_out_of_the_folder_is_not_followed_and_a_page_is_no_image(client: TestClient, folder: Path) -> None:
     (folder / "tmp1" / "out.png").symlink_to(folder.parent / "secret.png")
     assert client.get("images/tmp1/out.png").status_code == 404
     (folder / "tmp1" / "evil.png").write_bytes(b"<script>alert(1)</script>")

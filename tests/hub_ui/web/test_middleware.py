@@ -76,9 +76,7 @@ def test_the_names_that_are_allowed_come_from_the_environment_and_are_answered(b
         ({}, "en", "Search"),
     ],
 )
-def test_the_page_comes_in_the_language_of_its_request(
-    local: Visitor, headers: dict[str, str], code: str, word: str
-) -> None:
+def test_the_page_has_the_requests_language(local: Visitor, headers: dict[str, str], code: str, word: str) -> None:
     answer = replace(local, headers=headers).get("")
     assert f'lang="{code}"' in answer.text
     assert word in answer.text
@@ -153,9 +151,7 @@ def test_a_page_has_nothing_that_its_policy_would_stop_and_a_refusal_says_it_too
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (404, "nosniff")
 
 
-def test_a_page_is_shown_in_no_frame_of_another_site_and_nobody_keeps_one_that_is_somebodys_own(
-    local: Visitor, hosted: Visitor
-) -> None:
+def test_a_page_is_in_no_frame_and_nobody_keeps_one_that_is_somebodys_own(local: Visitor, hosted: Visitor) -> None:
     assert local.get("").headers["content-security-policy"].endswith("frame-ancestors 'self'")
     assert hosted.get("").headers["content-security-policy"].endswith("frame-ancestors 'self' https://huggingface.co")
     assert hosted.get("").headers["cache-control"] == "no-cache"

@@ -31,9 +31,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measured, ...]:
     return measure(loras(), tmp_path_factory.mktemp("relevance"))
 
 
-def test_our_order_is_better_than_text_score_and_popularity_and_the_first_results_have_been_judged(
-    measured: tuple[Measured, ...],
-) -> None:
+def test_our_order_is_better_than_the_others_and_its_first_results_judged(measured: tuple[Measured, ...]) -> None:
     assert shortfalls(measured) == [], "\n".join(table(measured))
     unjudged = {each.query: sorted(each.unjudged) for each in measured if each.unjudged}
     assert sum(map(len, unjudged.values())) <= 20, unjudged

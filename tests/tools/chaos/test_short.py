@@ -26,9 +26,7 @@ def short() -> Iterator[Stage]:
 
 # Of four rounds in a row: one with faults of the hubs besides, and one with a second process that waits.
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_queue_that_is_killed_at_any_moment_ends_with_every_file_right_and_none_fetched_twice(
-    short: Stage, number: int
-) -> None:
+def test_a_killed_queue_ends_with_every_file_right_and_none_fetched_twice(short: Stage, number: int) -> None:
     told = short.play(number)
     assert told.kills != []
     assert told.sent < 3 * short.usual.sent

@@ -58,17 +58,13 @@ def test_a_group_that_nobody_opened_is_read_later_but_without_javascript(client:
     assert client.get("/group?facet=none").status_code == 422
 
 
-def test_what_is_chosen_in_a_folded_group_is_there_while_the_hubs_are_asked_for_an_empty_list(
-    client: TestClient,
-) -> None:
+def test_what_is_chosen_in_a_folded_group_is_there_while_the_list_is_still_empty(client: TestClient) -> None:
     page = read(client.get("/?filter=license:merge&filter=-access:paid").text)
     boxes = page.select("#group-license input") + page.select("#group-quick input")
     assert [(box["value"], box.get("checked")) for box in boxes] == [("license:merge", ""), ("-access:paid", "")]
 
 
-def test_a_group_with_a_choice_comes_with_the_list_and_once_more_when_it_has_none(
-    client: TestClient, built: Services
-) -> None:
+def test_a_group_comes_with_the_list_while_it_has_a_choice_and_once_more(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1, base="Flux.1 D")])
     after = {**LIST, "HX-Current-URL": "http://testserver/?hub=civitai"}
     chosen, never = (read(client.get(address).text).select("#of-hub > label") for address in ("/?hub=civitai", "/"))

@@ -39,9 +39,7 @@ def hub_of(built: Services) -> Hub:
     return hub
 
 
-def test_the_page_asks_the_hubs_once_a_part_says_its_address_and_one_that_names_no_lora_is_told(
-    site: TestClient,
-) -> None:
+def test_the_page_asks_the_hubs_once_and_an_address_that_names_no_lora_is_told(site: TestClient) -> None:
     [ask] = read(site.get("/?base=flux1").text).select(".ask")
     assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load delay:50ms")
     page, answer = part(site, "/?q=&base=flux1&nsfw=soft&sort=relevance")

@@ -63,9 +63,7 @@ def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
     assert (titles(built, last), last.above) == (["Ink 6", "Ink 5", "Ink 4", "Ink 3", "Ink 2", "Ink 1"], 0)
 
 
-def test_a_few_cards_do_not_wait_longer_than_a_moment(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_few_cards_wait_no_longer_than_a_moment(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
     answering = threading.Event()
     monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(loras=()))
@@ -100,7 +98,7 @@ def slow(home: Path) -> Iterator[tuple[Services, list[Slow]]]:
             hub.may.set()
 
 
-def test_after_the_pause_each_answer_is_shown_as_it_comes(
+def test_after_the_pause_each_answer_is_shown(
     slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
@@ -142,9 +140,7 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
-def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
-    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_budget_the_list_is_the_catalogs(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Hub(name="huggingface")
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub, other))
     settings = from_environment({"HUB_UI_HOME": str(home), "HUB_UI_RATE_CIVITAI": "2"}, hosted=True)
@@ -318,9 +314,7 @@ def test_the_page_that_a_hub_failed_to_give_is_asked_for_by_the_next_click(three
     assert civitai.asked[-2:] == ["page 1", "page 2"]  # type: ignore[attr-defined]
 
 
-def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click(
-    three: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_limit_the_next_page_comes_by_a_later_click(three: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def spend(lookup: Lookup, *given: object, **named: object) -> None:
         raise LimitReached("Search again in a minute.")
 
@@ -335,9 +329,7 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
 @pytest.mark.parametrize(
     ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs' next pages have nothing more that fits.")]
 )
-def test_load_more_reads_past_pages_without_anything_that_fits_or_says_so(
-    home: Path, between: int, found: list[str], note: str
-) -> None:
+def test_more_is_read_past_pages_without_a_fit(home: Path, between: int, found: list[str], note: str) -> None:
     pages = [on("civitai", 3), *([] for _ in range(between)), on("civitai", 2)]
     with services_on(home, Paged(name="civitai", pages=pages)) as made:
         last = more(made, list(search.search(made, Query()))[-1])
@@ -352,7 +344,7 @@ def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Service
 
 
 @pytest.mark.parametrize("text", ["red nights", "neon nights lora"])
-def test_hubs_that_have_nothing_for_all_words_are_asked_for_the_longest_or_the_name_alone(
+def test_hubs_that_have_nothing_are_asked_for_the_longest_word_or_the_name(
     built: Services, hub: Hub, text: str
 ) -> None:
     hub.loras = [lora(2, title="neon nights")]

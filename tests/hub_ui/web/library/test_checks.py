@@ -50,9 +50,7 @@ def test_a_check_tells_what_it_found_which_stays_when_the_page_is_loaded_again(c
     assert not page.select("[hx-get^='library/check']")
 
 
-def test_a_check_that_ends_while_the_page_is_made_is_told(
-    client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_that_ends_early_is_told(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     find, start = rows.find, LibraryChecks.start
 
     def start_before_the_page(checks: LibraryChecks, kind: CheckKind) -> None:
@@ -109,9 +107,7 @@ def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services)
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_one_that_fails_does_not_keep_the_others_from_being_updated(
-    client: TestClient, built: Services, hub: Hub
-) -> None:
+def test_one_that_fails_keeps_no_other_from_being_updated(client: TestClient, built: Services, hub: Hub) -> None:
     ref = newer(hub)
     page = check(client, "update", INK, MIST)
     assert "1 newer version is being downloaded." in page.select_one(".said").text
@@ -187,9 +183,7 @@ def own(built: Services) -> Annotation:
     return built.annotations.get(INK)
 
 
-def test_an_entry_opens_in_the_panel_also_by_the_address_of_its_lora_and_one_that_is_gone_says_so(
-    client: TestClient, built: Services
-) -> None:
+def test_an_entry_opens_also_by_its_loras_address_and_says_if_it_is_gone(client: TestClient, built: Services) -> None:
     address = f"/?view=library&open={str(INK).replace('#', '%23')}"
     for headers in ({}, {**PART, "HX-Target": "aside#panel"}):
         page = read(client.get(address, headers=headers).text)
@@ -201,9 +195,7 @@ def test_an_entry_opens_in_the_panel_also_by_the_address_of_its_lora_and_one_tha
     assert "is not in the library any more" in page.select_one("#panel").text
 
 
-def test_a_note_is_saved_and_stands_in_the_row_and_without_a_script_leads_back_to_the_entry(
-    client: TestClient, built: Services
-) -> None:
+def test_a_note_is_saved_in_the_row_and_without_a_script_leads_back(client: TestClient, built: Services) -> None:
     part = change(client, "note", "For covers.\nNot for faces.")
     assert own(built).note.split() == ["For", "covers.", "Not", "for", "faces."]
     assert part.select_one("hx-partial .snippet").text == "For covers. Not for faces."
@@ -237,9 +229,7 @@ def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(clien
     assert own(built).trigger_words is None
 
 
-def test_an_own_weight_is_what_try_begins_with_and_the_favourite_is_switched(
-    client: TestClient, built: Services
-) -> None:
+def test_try_begins_with_an_own_weight_and_the_favourite_is_switched(client: TestClient, built: Services) -> None:
     part = change(client, "set-weight", "0.6")
     assert built.generation.default_weight(INK) == 0.6
     assert part.select_one(".actions a.filled")["href"].endswith("%2A0.6")

@@ -95,9 +95,7 @@ def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Ser
     assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
 
 
-def test_a_lock_file_is_looked_through_before_anything_is_done_also_without_a_script(
-    client: TestClient, built: Services
-) -> None:
+def test_a_lock_file_is_looked_through_first_also_without_a_script(client: TestClient, built: Services) -> None:
     text = lockfile.dumps([replace(built.library.entry(INK), ref=OTHER)])
     page = read(client.post("/library-import", data={"do": "look"}, files={"file": ("loras.lock", text)}).text)
     assert "will be downloaded" in page.select_one("#tool").text

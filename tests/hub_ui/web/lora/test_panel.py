@@ -69,9 +69,7 @@ def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen
     assert "CivitAI can&#39;t be reached. This was last seen just now." in show(built)[-1]
 
 
-def test_a_file_read_before_needs_no_second_step_and_an_answer_that_says_nothing_new_paints_nothing(
-    built: Services,
-) -> None:
+def test_a_file_read_before_needs_no_second_step_and_nothing_new_paints_nothing(built: Services) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
     assert "the file is FLUX.1." in show(built)[-1]
     assert len(show(built)) == 2
@@ -82,9 +80,7 @@ def test_a_file_read_before_needs_no_second_step_and_an_answer_that_says_nothing
     assert shown.values(view)["fingerprint"] == said["fingerprint"]
 
 
-def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_costs_one_sentence(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "locate", _no_key)
     last = show(built)[-1]
     assert "The file&#39;s header could not be read. CivitAI wants a key." in last
@@ -147,9 +143,7 @@ def test_all_commits_of_an_open_repo_are_its_versions(repo: FullHub, home: Path)
         assert "First upload" in panels(built)[0]
 
 
-def test_a_hub_that_does_not_list_commits_costs_nothing(
-    repo: FullHub, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_lists_no_commits_costs_nothing(repo: FullHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repo, "history", _no_key)
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         *_, last = panels(built)
@@ -169,9 +163,7 @@ def hub_with_images(built: Services) -> FullHub:
     return made
 
 
-def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
-    built: Services, hub_with_images: FullHub
-) -> None:
+def test_what_people_use_comes_after_the_file_and_is_asked_once(built: Services, hub_with_images: FullHub) -> None:
     *before, last = show(built)
     assert "What people use" not in "".join(before)
     page = read(last)
@@ -183,9 +175,7 @@ def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
 
 
 @pytest.mark.parametrize(("nsfw", "title"), [("safe", "Detail <b>"), ("explicit", "civitai:@90")])
-def test_what_people_combine_it_with_leads_there(
-    built: Services, hub_with_images: FullHub, nsfw: Nsfw, title: str
-) -> None:
+def test_what_people_add_to_it_leads_there(built: Services, hub_with_images: FullHub, nsfw: Nsfw, title: str) -> None:
     named = Example(url="https://hub.invalid/a", prompt="<lora:ink:0.7> <lora:add detail:0.5>")
     params = {"Civitai resources": '[{"type": "lora", "weight": 1, "modelVersionId": 90}]'}
     numbered = Example(url="https://hub.invalid/b", params=params)

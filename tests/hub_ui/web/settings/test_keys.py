@@ -184,9 +184,7 @@ def test_a_proxy_is_shown_without_its_password_and_sent_back_like_that(fixed: Te
     assert saved_settings.read(of_site.settings.home).proxy == ""
 
 
-def test_an_address_that_is_none_is_refused_and_what_the_environment_decides_can_not_be_typed(
-    fixed: TestClient,
-) -> None:
+def test_what_is_no_address_is_refused_and_what_the_environment_decides_not_typed(fixed: TestClient) -> None:
     answer = fixed.post("/settings/values", data={"hub": ["civitai"], "address": ["civitai.red"]}, headers=PART)
     problem = read(answer.text).select_one("#settings .problem")
     assert problem.text == "CivitAI needs a web address, such as https://civitai.com."

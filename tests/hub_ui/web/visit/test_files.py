@@ -153,9 +153,7 @@ def titles(text: str) -> list[str]:
     return [title.text for title in read(text).select("#kept .what b")]
 
 
-def test_what_was_kept_and_what_the_operator_offers_is_listed_with_links_to_panel_first_try_and_file(
-    visit: TestClient, page: Visitor
-) -> None:
+def test_what_was_kept_and_what_the_operator_offers_is_listed_with_links(visit: TestClient, page: Visitor) -> None:
     shown = read(visit.get("/?view=library").text)
     assert titles(str(shown)) == ["red"]
     assert [title.text for title in shown.select("#offered .what b")] == ["Offered"]
@@ -173,9 +171,7 @@ def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) ->
     assert "Nothing yet in this visit." in answer.text
 
 
-def test_without_javascript_a_row_is_removed_and_the_page_comes_anew_but_not_by_what_is_no_ref(
-    visit: TestClient,
-) -> None:
+def test_without_javascript_a_row_is_removed_but_not_by_what_is_no_ref(visit: TestClient) -> None:
     ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library&q=ink"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?view=library&q=ink")
