@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,11 +57,13 @@ def test_while_a_hub_fails_its_open_file_is_here(page: Services, hubs: HubEndpoi
     assert pull(page, entry.ref) == entry
 
 
-def test_without_a_version_nobody_knows_which_is_the_newest(page: Services, hubs: HubEndpoints) -> None:
+@pytest.mark.parametrize(("ref", "keys"), [(OPEN.lora, {}), (OPEN, {"civitai": "civ_other"})])
+def test_what_only_the_hub_knows_is_refused(page: Services, hubs: HubEndpoints, ref: Ref, keys: Any) -> None:
+    """Without a version, which is the newest; of who has a key, whether the hub had refused it before it failed."""
     pull(page, OPEN, Visitor(id="ada"))
     hubs.faults.add(*DOWN)
     with pytest.raises((HubDown, RateLimited)):
-        pull(page, OPEN.lora)
+        pull(page, ref, Visitor(id="ben", keys=keys))
 
 
 def test_of_a_lora_with_an_open_copy_the_copy_is_what_a_visitor_has(page: Services) -> None:
@@ -93,13 +96,6 @@ def test_what_only_the_owners_key_fetched_is_refused_later_too(hubs: HubEndpoint
             pull(page, entry.ref)
     with services_of(hubs, home, hosted=True) as page, pytest.raises(HubUiError):
         pull(page, entry.ref)
-
-
-def test_who_has_a_key_may_have_been_refused_before_the_hub_failed(page: Services, hubs: HubEndpoints) -> None:
-    entry = pull(page, OPEN, Visitor(id="ada"))
-    hubs.faults.add(*DOWN)
-    with pytest.raises((HubDown, RateLimited)):
-        pull(page, entry.ref, Visitor(id="ben", keys={"civitai": "civ_other"}))
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, AccessError), (403, AccessError), (404, NotFound)])

@@ -1,7 +1,4 @@
-"""A visitor who tries to fill the disk, the queue or the memory of a hosted page meets a sentence.
-
-Many visitors at once: what is counted is who got an answer.
-"""
+"""Many visitors at once, and one who tries to fill the disk, the queue or the memory of a hosted page."""
 
 import os
 import re

@@ -1,7 +1,4 @@
-"""Requests before they reach a route: closed routes, files of this computer, bodies without end.
-
-Calls of the named endpoints: how many may wait, and that each answer is given once.
-"""
+"""Requests before they reach a route, and calls of the named endpoints: how many wait, each answered once."""
 
 import asyncio
 import json

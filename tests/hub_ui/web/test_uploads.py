@@ -1,7 +1,4 @@
-"""Files that are given to the page: their room, with a clock of its own, and the names that lead back to them.
-
-An image that is dropped or chosen on a page: how it was made, and the same again.
-"""
+"""Files that are given to the page, and what an image that is dropped or chosen says of how it was made."""
 
 import asyncio
 import io

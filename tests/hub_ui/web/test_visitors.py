@@ -1,7 +1,4 @@
-"""Visitors of a shared page by raw HTTP: their cookie, their keys, and that nothing of one reaches another.
-
-A shared page whose visitors sign in to Hugging Face, by Gradio's own sign-in and the local hub's consent page.
-"""
+"""Visitors of a shared page by raw HTTP: their cookie, their sign-in, and that nothing of one reaches another."""
 
 import asyncio
 import io

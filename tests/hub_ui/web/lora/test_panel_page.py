@@ -1,7 +1,4 @@
-"""What a person sees in the panel of a LoRA, and can do there.
-
-What a person does in the panel of a LoRA.
-"""
+"""What a person sees in the panel of a LoRA, and can do there."""
 
 from typing import Any
 

@@ -1,9 +1,4 @@
-"""Keys on the Settings page: checked, kept and removed, and in no answer.
-
-Keys of a hosted page's visitors: theirs alone, for one visit.
-
-Addresses, folders and what is in use; how the page looks; and the images that are kept.
-"""
+"""The Settings page: keys, a visitor's too, addresses, folders, how the page looks, and kept images."""
 
 import json
 from collections.abc import Iterator

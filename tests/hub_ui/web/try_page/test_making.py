@@ -1,7 +1,4 @@
-"""What the button makes, and what the page shows meanwhile and afterwards.
-
-What is said of images that are there, and what stands beside them.
-"""
+"""What the button makes, and what the page shows meanwhile, afterwards and beside images that are there."""
 
 import threading
 from collections.abc import Callable, Iterator

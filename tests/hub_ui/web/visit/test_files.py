@@ -1,7 +1,4 @@
-"""What visitors of a hosted page take home, and their limits, by raw HTTP.
-
-A hosted visitor's library: what was kept is listed, goes home as a lock, and is removed.
-"""
+"""What visitors of a hosted page keep, take home and remove, and their limits, by raw HTTP."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -176,4 +173,3 @@ def test_without_javascript_a_row_is_removed_but_not_by_what_is_no_ref(visit: Te
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library&q=ink"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?view=library&q=ink")
     assert visit.post("/visit/remove", data={"ref": "nonsense"}).status_code == 422
-    assert visit.get("/visit/file?ref=nonsense").status_code == 422
