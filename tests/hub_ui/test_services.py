@@ -68,8 +68,9 @@ def test_while_the_hub_cannot_answer_open_gives_what_is_remembered_and_else_says
     built.lookup.get(REF)
     hub.error = error
     assert built.lookup.get(REF).title == "Ink lines"
-    with pytest.raises(type(error)):
-        built.lookup.get(Ref.parse("civitai:77"))
+    for other in (Ref.parse("civitai:77"), REF.at("9999")):
+        with pytest.raises(type(error)):
+            built.lookup.get(other)
 
 
 @pytest.mark.usefixtures("new_answers")
@@ -97,24 +98,13 @@ def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
     assert (opened.access, gone and gone.access) == ("open", "removed")
 
 
-def test_a_version_nobody_ever_saw_is_not_found_nor_answered_with_another(built: Services, hub: Hub) -> None:
-    built.lookup.get(REF)
+@pytest.mark.parametrize("ref", [str(REF.at("9999")), "hf:ada/ink-lines@deadbeef", f"hf:ada/ink-lines@{'d' * 40}"])
+def test_a_version_that_does_not_exist_is_not_answered_with_another(built: Services, ref: str) -> None:
+    asked = Ref.parse(ref)
+    built.lookup.get(asked.lora)
     with pytest.raises(NotFound):
-        built.lookup.get(REF.at("9999"))
-    assert built.catalog.lora(REF).access == "open"
-    built.lookup.get(REF)
-    hub.error = DOWN
-    with pytest.raises(HubDown):
-        built.lookup.get(REF.at("9999"))
-
-
-@pytest.mark.parametrize("version", ["deadbeef", "d" * 40])
-def test_a_commit_that_does_not_exist_is_not_answered_with_another(built: Services, version: str) -> None:
-    ref = Ref.parse("hf:ada/ink-lines")
-    built.lookup.get(ref)
-    with pytest.raises(NotFound):
-        built.lookup.get(ref.at(version))
-    assert built.catalog.lora(ref).access == "open"
+        built.lookup.get(asked)
+    assert built.catalog.lora(asked.lora).access == "open"
 
 
 def test_a_record_is_of_the_default_file_unless_one_is_named_and_without_versions_of_the_lora() -> None:
