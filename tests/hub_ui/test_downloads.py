@@ -33,9 +33,7 @@ def pulled(line: Line, ref: str) -> str:
     return str(item["ref"]).partition("@")[0]
 
 
-def test_the_other_homes_are_shown_and_a_card_is_pulled_from_the_one_that_needs_no_key_unless_it_is_pinned(
-    two_homes: HubEndpoints, line: Line
-) -> None:
+def test_other_homes_are_shown_and_the_one_without_a_key_is_pulled_from(two_homes: HubEndpoints, line: Line) -> None:
     assert line("show", "civitai:1001")[1]["homes"] == ["huggingface:maker/history"]
     assert line("show", HUGGINGFACE)[1]["homes"] == ["civitai:1001"]
     assert pulled(line, "civitai:1001") == "huggingface:maker/history"

@@ -62,9 +62,7 @@ def test_a_lora_is_asked_for_and_remembered_and_one_its_hub_lacks_is_not_found(b
 
 
 @pytest.mark.parametrize("error", [DOWN, RateLimited("Slow down.", hub="civitai")])
-def test_while_the_hub_cannot_answer_open_gives_what_is_remembered_and_else_says_why(
-    built: Services, hub: Hub, error: HubDown | RateLimited
-) -> None:
+def test_while_a_hub_fails_what_was_seen_before_opens(built: Services, hub: Hub, error: HubDown | RateLimited) -> None:
     built.lookup.get(REF)
     hub.error = error
     assert built.lookup.get(REF).title == "Ink lines"

@@ -144,9 +144,7 @@ def test_a_file_with_danger_is_pulled_by_force_alone(dangerous: HubEndpoints, li
     assert (code, entry["ref"]) == (0, CIVITAI)
 
 
-def test_show_says_danger_and_where_it_was_found_and_the_page_refuses_it_with_the_sentence_that_names_the_option(
-    dangerous: HubEndpoints, line: Line
-) -> None:
+def test_show_says_danger_and_the_page_refuses_it_and_names_the_option(dangerous: HubEndpoints, line: Line) -> None:
     _, out = line.words("show", CIVITAI)
     assert "CivitAI's scan found danger in this file." in out
     assert "scan = Danger  (hub: modelVersions[0].files[0].virusScanResult)" in out

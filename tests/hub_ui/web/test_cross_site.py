@@ -129,9 +129,7 @@ def faults(page: Visitor, site: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("mode", ["page", "hosted"])
 @pytest.mark.parametrize("site", SITES)
-def test_no_route_answers_another_site(
-    mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest
-) -> None:
+def test_no_route_answers_other_sites(mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest) -> None:
     page = request.getfixturevalue(mode)
     before = state(page)
     recorder.forget()

@@ -265,9 +265,7 @@ def test_mature_images_have_a_level_and_a_way_to_see_them_without_blur(site: Tes
     assert read(site.get("/?nsfw=soft").text).select("#unblur") == []
 
 
-def test_before_the_list_is_known_no_number_is_told_and_the_demo_says_what_it_is_and_what_can_be_tried_in_it(
-    client: TestClient, built: Services
-) -> None:
+def test_the_line_has_no_number_before_the_list_and_says_what_the_demo_is(client: TestClient, built: Services) -> None:
     assert line(read(client.get("/?base=flux1").text)) == "… LoRAs for FLUX.1 ×"
     built.catalog.add([lora(1)])
     page = read(client.get("/").text)

@@ -52,9 +52,7 @@ def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -
     assert (len(first.ids), first.total, first.pending, first.is_held) == (6, 6, ("civitai",), False)
 
 
-def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_few_cards_wait_so_that_none_comes_above(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 60.0)
     hub.loras = [lora(number, downloads=number) for number in range(1, 7)]
     built.catalog.add([hub.loras[0]])
@@ -98,9 +96,7 @@ def slow(home: Path) -> Iterator[tuple[Services, list[Slow]]]:
             hub.may.set()
 
 
-def test_after_the_pause_each_answer_is_shown(
-    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_the_pause_each_answer_shows(slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
     built, (first, second, third) = slow
     steps = search.search(built, Query(sort="downloads"))
@@ -117,9 +113,7 @@ def test_after_the_pause_each_answer_is_shown(
     assert (titles(built, now), now.above) == (["5"], 1)
 
 
-def test_until_the_pause_is_over_the_first_answers_wait_for_the_others(
-    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_the_pause_answers_wait_together(slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 60.0)
     built, (first, second, third) = slow
     steps = search.search(built, Query(sort="downloads"))

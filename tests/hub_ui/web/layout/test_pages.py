@@ -108,7 +108,7 @@ def breaker(built: Services) -> CircuitBreaker:
 
 
 @pytest.mark.parametrize("name", ["settings", "?view=library"])
-def test_every_page_says_which_hub_does_not_answer_and_when_it_is_asked_again(
+def test_each_page_says_which_hub_is_down_and_until_when(
     client: TestClient, breaker: CircuitBreaker, name: str
 ) -> None:
     page = read(client.get(f"/{name}").text)

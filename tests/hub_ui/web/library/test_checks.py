@@ -77,9 +77,7 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
     assert "file changed" in chips(page)
 
 
-def test_a_newer_version_is_news_in_its_row_found_by_a_filter_and_downloaded_from_its_entry(
-    client: TestClient, hub: Hub, built: Services
-) -> None:
+def test_a_newer_version_is_told_found_and_loaded_from_its_entry(client: TestClient, hub: Hub, built: Services) -> None:
     newer(hub)
     page = check(client, kind="updates")
     assert chips(page) == ["v9 available", "gone from CivitAI"]
@@ -211,9 +209,7 @@ def test_a_note_is_saved_in_the_row_and_without_a_script_leads_back(client: Test
     assert own(built).note == "Dark"
 
 
-def test_a_note_that_can_not_be_saved_stays_with_the_reason_and_another_base_shows_who_says_otherwise(
-    client: TestClient, built: Services, hub: Hub
-) -> None:
+def test_a_note_too_long_stays_and_a_base_shows_who_differs(client: TestClient, built: Services, hub: Hub) -> None:
     part = change(client, "note", "x" * 4001)
     assert "A note has at most 4,000 characters" in part.select_one("[role=alert]").text
     assert part.select_one("#entry-note").text.strip() == "x" * 4001
@@ -277,9 +273,7 @@ def test_removing_asks_first_and_is_undone(client: TestClient, built: Services) 
     assert built.library.holds(INK)
 
 
-def test_a_file_manager_opens_only_for_who_sits_here(
-    client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_opens_for_who_sits_here(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
     monkeypatch.setattr(routes, "reveal", lambda path, environ: shown.append(path))
     change(client, "reveal")
@@ -333,9 +327,7 @@ def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> 
     assert not built.own_files.entries()
 
 
-def test_a_file_that_is_dropped_leads_to_its_page_one_that_is_discarded_is_gone_and_without_any_nothing_happens(
-    client: TestClient, built: Services
-) -> None:
+def test_a_dropped_file_has_a_page_until_it_is_discarded(client: TestClient, built: Services) -> None:
     assert add(client, "x.safetensors", lora_file(), **PART).startswith("./?view=library&open=local")
     page = read(client.get(add(client, "x.safetensors", lora_file())[1:]).text)
     ref = str(page.select_one(".entry [name=ref]")["value"])

@@ -139,9 +139,7 @@ def test_all_commits_of_an_open_repo_are_its_versions(with_repo: Services, repo:
     assert "First upload" in panels(with_repo)[0]
 
 
-def test_a_hub_that_lists_no_commits_costs_nothing(
-    with_repo: Services, repo: FullHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_commits_all_else_is_there(with_repo: Services, repo: FullHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repo, "history", _no_key)
     *_, last = panels(with_repo)
     assert ("Ink lines" in last, "First upload" in last) == (True, False)

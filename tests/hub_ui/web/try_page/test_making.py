@@ -111,9 +111,7 @@ def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClie
     assert "http-equiv" not in shown(page, finished(page)).decode()
 
 
-def test_a_gpu_of_zerogpu_is_asked_for_with_the_quota_of_who_clicked(
-    page: TestClient, pulls: Pulls, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_has_the_quota_of_who_clicked(page: TestClient, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     pulls.held.clear()
 
