@@ -1,4 +1,4 @@
-"""Each fault as a client sees it."""
+"""A fault that hangs ends in time, so that no test waits for it."""
 
 import threading
 import time
@@ -15,21 +15,6 @@ from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 DATA = Path(__file__).parent / "contract" / "data"
-
-
-def test_a_rate_limit_says_when_to_come_back(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="status", hub="huggingface", status=429, retry_after=7, times=1))
-    limited = requests.get(f"{hubs.huggingface}/api/models", timeout=30)
-    assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
-    assert limited.headers["ratelimit"] == '"api";r=0;t=7'
-    assert requests.get(f"{hubs.huggingface}/api/models", timeout=30).status_code == 200
-
-
-def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="status", hub="civitai", match=r"/models\?.*query=x"))
-    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1&query=x", timeout=30).status_code == 500
-    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1", timeout=30).status_code == 200
-    assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=30).status_code == 200
 
 
 def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:

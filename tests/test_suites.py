@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,8 @@ def test_a_run_without_a_suite_leaves_out_what_has_a_marker() -> None:
         subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         for more in ([], ["--suite", "fuzz"])
     )
-    assert "test_any_bytes" in suite
-    assert "test_any_bytes" not in gate
+    assert "test_nothing_fills_memory" in suite
+    assert "test_nothing_fills_memory" not in gate
     assert "test_a_run_is_the_same_every_time" in gate
 
 
@@ -89,3 +90,15 @@ def test_the_change_is_what_came_since_the_day_before_or_since_the_commit_that_i
     assert changed_paths(None, tmp_path) == ["new", "newest"]
     assert changed_paths(second.strip(), tmp_path) == ["newest"]
     assert changed_paths(NEVER, tmp_path) is None
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize("verb", ["run", "test"])
+def test_what_takes_a_minute_is_said_before_it_begins(verb: str, tmp_path: Path) -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", verb, f"VENV={tmp_path / 'venv'}"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert (
+        plan.index("Setting up") < plan.index("-m venv") < plan.index("Installing packages") < plan.index("pip install")
+    )
+    assert "--quiet" not in plan

@@ -1,13 +1,12 @@
 """The demo as `hub-ui demo` runs it, in this process: sample hubs on loopback, a fresh home, the page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from connectors.ref import HubName
 from hub_ui import app, services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
@@ -31,13 +30,9 @@ def whole_demo(folder: Path, **changed: Any) -> Iterator[Demo]:
 
 
 @contextmanager
-def served_demo(
-    folder: Path, *, hosted: bool = False, keys: Mapping[HubName, str] | None = None, **changed: Any
-) -> Iterator[Demo]:
-    """On hubs whose data lies in `folder` already. `keys` are the owner's, `changed` are other settings."""
+def served_demo(folder: Path, **changed: Any) -> Iterator[Demo]:
+    """On hubs whose data lies in `folder` already. `changed` are settings."""
     with running_hubs(folder / "data") as hubs:
-        chosen = demo_settings(folder / "home", folder / "loras", hubs)
-        tokens = {**chosen.tokens, **keys} if keys else chosen.tokens
-        chosen = replace(chosen, hosted=hosted, tokens=tokens, **changed)
+        chosen = replace(demo_settings(folder / "home", folder / "loras", hubs), **changed)
         with services.build(chosen) as built, app.serving(built) as url:
             yield Demo(url=url, hubs=hubs, services=built)

@@ -1,4 +1,4 @@
-"""What only a browser can tell of Browse and the panel: focus, history, scrolling, and acts that overtake others."""
+"""What only a browser can tell of Browse and the panel: focus, history, scrolling, ticks, and acts that overtake."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import axe, places
 from tests.browser.demo import Demo
 from tests.browser.races import ROOMS, late_demo, played
 from tests.faults import Fault
@@ -152,9 +153,7 @@ def test_a_term_says_what_it_means_where_the_pointer_moves_and_not_where_it_rest
     expect(browse.locator("#note")).to_be_visible()
 
 
-def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(
-    demo: str, open_page: Callable[..., Page]
-) -> None:
+def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_a_page(demo: str, open_page: Callable[..., Page]) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
     page.goto(demo)
     page.get_by_role("button", name="Filters").click()
@@ -196,9 +195,74 @@ def test_whatever_answers_come_late_the_page_is_what_its_address_says(browser: B
 
 @pytest.mark.journeys
 @pytest.mark.parametrize("name", ROOMS)
-def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(
-    browser: Browser, tmp_path: Path, name: str
-) -> None:
+def test_two_hundred_rounds_with_late_answers_end_right(browser: Browser, tmp_path: Path, name: str) -> None:
     random = Random(7)
     with late_demo(tmp_path, random) as demo:
         assert list(played(browser, demo.url, name, 200, random)) == []
+
+
+def tick(page: Page, title: str) -> None:
+    card = page.locator(".card", has=page.get_by_role("link", name=title, exact=True))
+    card.hover()
+    card.get_by_role("checkbox").check()
+
+
+def test_what_is_ticked_in_several_searches_is_compared_unless_it_is_unticked(demo: str, page: Page) -> None:
+    page.goto(f"{demo}?q=robot")
+    tick(page, "SKS Robot")
+    page.get_by_role("button", name="Untick all").click()
+    expect(page.locator("#tray")).to_be_hidden()
+    expect(page.get_by_role("checkbox", name="Compare SKS Robot")).not_to_be_checked()
+    tick(page, "SKS Robot")
+    expect(page.locator("#ticked")).to_contain_text("One LoRA: tick another one")
+    page.locator("#q").fill("snowfall")
+    page.locator("#q").press("Enter")
+    tick(page, "Snowfall")
+    expect(page.locator("#ticked")).to_contain_text("2 LoRAs, one base")
+    assert axe.violations(page) == []
+    page.locator("#q").fill("robot")
+    expect(page.get_by_role("checkbox", name="Compare SKS Robot")).to_be_checked()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page).to_have_url(re.compile("view=try.*sheet=loras"))
+    expect(page.locator("#stack .layer")).to_have_count(2)
+
+
+def test_without_javascript_the_ticked_cards_of_a_page_are_compared(demo: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(java_script_enabled=False)
+    page.goto(f"{demo}?q=robot&ask=1")
+    tick(page, "SKS Robot")
+    tick(page, "sks-robot")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("#stack .layer")).to_have_count(2)
+
+
+def test_of_four_ticked_cards_the_winner_is_kept_and_the_proof_opens_elsewhere(
+    demo: str, page: Page, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page.goto(f"{demo}?base=tiny-shapes")
+    for title in ("Snowfall", "Size Slider", "SKS Robot", "top-hat-tiny"):
+        tick(page, title)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Make the sheet").click()
+    page.get_by_role("link", name="Judge blind").click(timeout=places.WAIT)
+    choice = page.get_by_role("status")
+    expect(choice).to_contain_text("Choice 1.")
+    for number, key in enumerate("1201", 2):
+        page.keyboard.press(key)
+        expect(choice).to_contain_text(f"Choice {number}.")
+    assert axe.violations(page) == []
+    page.get_by_role("link", name="See the ranking").click()
+    expect(page.locator(".ranking li")).to_have_count(4)
+    assert axe.violations(page) == []
+    with page.expect_download() as proof:
+        page.get_by_role("link", name="Save the proof").click()
+    proof.value.save_as(tmp_path / "proof.png")
+    page.get_by_role("button", name="Keep, remove the others").click()
+    expect(page.get_by_role("status").filter(has_text="3 LoRAs removed.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("form.said").get_by_role("button", name="Undo")).to_have_count(0)
+    other = open_page()
+    other.goto(demo)
+    places.drop(other, "proof.png", (tmp_path / "proof.png").read_bytes(), "image/png")
+    other.get_by_role("link", name="See the ranking").click(timeout=places.WAIT)
+    expect(other.get_by_role("heading", name="Ranking · 4 blind choices")).to_be_visible()

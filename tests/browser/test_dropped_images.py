@@ -38,9 +38,7 @@ def test_the_image_that_is_dropped_last_is_the_one_that_counts(demo: str, page: 
 PLAYED = "video => new Promise(done => video.ontimeupdate = () => video.currentTime > 0.2 && done(video.duration))"
 
 
-def test_two_seconds_of_a_clip_play_on_the_page_and_are_made_again_from_their_file(
-    demo: str, page: Page, tmp_path: Path
-) -> None:
+def test_a_clip_plays_on_the_page_and_is_made_again_from_its_file(demo: str, page: Page, tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 32), (7 * number, 100, 200)) for number in range(33))
     film = making.made(images=(GeneratedImage(image=frames[0], frames=frames, seconds=1.0),))
     png_metadata.save(film, 0, tmp_path / "a.mp4", suffix=".mp4")

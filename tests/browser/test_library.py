@@ -85,13 +85,6 @@ def test_ticks_go_along_when_the_page_turns(demo: Demo, page: Page) -> None:
     expect(page.locator(".said")).to_contain_text("2 LoRAs changed.")
 
 
-def test_a_check_is_painted_while_it_runs_and_ends(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?view=library")
-    page.get_by_role("button", name="Check for updates").click()
-    expect(page.locator(".said")).to_contain_text("Asked the hubs:")
-    expect(page.locator("[id^=checking-]")).to_have_count(0)
-
-
 def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
     remove_all(demo)
     page.goto(f"{demo.url}?open={ROBOT}")
@@ -121,9 +114,7 @@ def test_on_a_phone_the_filters_unfold(demo: Demo, page: Page) -> None:
 
 
 @pytest.mark.parametrize("size", [PHONE, SCREEN])
-def test_nothing_is_wrong_for_assistive_technology_and_nothing_is_too_wide(
-    demo: Demo, page: Page, size: ViewportSize
-) -> None:
+def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Demo, page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
         page.goto(f"{demo.url}?view=library{query}")

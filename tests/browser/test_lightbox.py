@@ -63,9 +63,7 @@ def look(page: Page, address: str) -> None:
     expect(box(page)).to_be_visible()
 
 
-def test_keys_step_through_the_images_and_focus_goes_back_to_the_one_whose_settings_go_to_the_compare_page(
-    demo: Demo, page: Page
-) -> None:
+def test_keys_step_through_the_images_and_settings_go_to_the_compare_page(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={TINY}")
     page.locator("#strip a").first.focus()
     page.keyboard.press("ArrowRight")

@@ -26,9 +26,7 @@ def test_a_typed_key_is_in_one_request_and_in_no_page(demo: str, page: Page) -> 
     assert fields.count(KEY) <= 1
 
 
-def test_a_theme_holds_for_the_browser_and_is_readable_where_the_system_has_the_other_one(
-    demo: str, page: Page
-) -> None:
+def test_a_theme_holds_for_the_browser_and_is_readable_where_the_system_has_another(demo: str, page: Page) -> None:
     page.goto(f"{demo}settings")
     page.get_by_label("Theme").select_option("dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

@@ -139,9 +139,7 @@ def typed(sample_hubs: HubEndpoints) -> Iterator[CiviClient]:
         yield CiviClient(api_key="civ", httpx_client=client)
 
 
-def test_civitai_api_reads_a_model_with_all_that_it_demands_and_lists_models_pictures_and_creators(
-    typed: CiviClient,
-) -> None:
+def test_civitai_api_reads_a_model_and_lists_models_pictures_and_creators(typed: CiviClient) -> None:
     model = typed.get_model_by_id(412806)
     (file,) = model.modelVersions[0].files
     assert (model.name, file.name) == ("Saltmarsh Gouache", "saltmarsh_gouache_v2.safetensors")

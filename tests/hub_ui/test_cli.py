@@ -49,18 +49,14 @@ def test_a_hub_that_is_down_costs_its_own_results_only(hubs: dict[str, Hub], lin
     assert line.err.endswith("\n" + NOTHING.format(" on the hubs that answered"))
 
 
-def test_a_missing_key_is_a_row_among_the_failures_and_no_error_unless_no_other_hub_is_asked(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_a_missing_key_is_a_failure_and_no_error_unless_asked_alone(hubs: dict[str, Hub], line: Line) -> None:
     hubs["replicate"].error = NO_KEY
     code, answer = line("search", "Ink")
     assert (code, [failure["error"] for failure in answer["failures"]]) == (0, ["KeyRequired"])
     assert line.run("search", "Ink", "--hub", "replicate") == 3
 
 
-def test_a_search_that_excludes_every_hub_it_names_finds_nothing_and_a_hub_that_found_nothing_has_answered(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_no_hub_left_to_ask_and_nothing_found_there_are_no_errors(hubs: dict[str, Hub], line: Line) -> None:
     hubs["civitai"].error = DOWN
     assert (line.words("search", "hub:civitai -hub:civitai"), line.err) == ((0, ""), NOTHING.format(""))
     assert hubs["civitai"].asked == []
@@ -89,9 +85,7 @@ def test_with_every_hub_down_search_ends_with_the_worst_of_them(hubs: dict[str, 
         ("search Ink --sort newst", "“newest”"),
     ],
 )
-def test_a_misspelled_name_is_answered_with_the_near_ones(
-    words: str, near: str, hubs: dict[str, Hub], line: Line
-) -> None:
+def test_a_misspelled_name_is_told_with_near_ones(words: str, near: str, hubs: dict[str, Hub], line: Line) -> None:
     hubs["replicate"].error = NO_KEY
     assert line.run(*shlex.split(words)) == 2
     assert f"Did you mean {near}?" in line.err
@@ -101,9 +95,7 @@ def on_base(name: str) -> Lora:
     return lora(claims=(Claim(field="base_model", value=name, source="hub", where="baseModel"),))
 
 
-def test_a_base_or_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_a_base_or_licence_that_was_seen_before_is_no_mistake(hubs: dict[str, Hub], line: Line) -> None:
     hubs["civitai"].loras = [on_base("Halcyon 2")]
     hubs["huggingface"].loras = [lora(claims=(Claim(field="license", value="Own-1", source="card", where="x"),))]
     line.run("search", "Ink")
@@ -112,9 +104,7 @@ def test_a_base_or_licence_that_was_seen_before_is_no_mistake_where_nothing_is_f
     assert line.run("search", "nowhere license:mit") == 0
 
 
-def test_a_licence_that_nobody_has_and_one_misspelled_base_of_several_are_told(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_an_unknown_licence_and_one_misspelled_base_of_several_are_told(hubs: dict[str, Hub], line: Line) -> None:
     assert line.run("search", "Ink license:blah") == 2
     assert "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit." in line.err
     assert line.run("search", "--", "Ink -license:blah") == 0
@@ -123,9 +113,7 @@ def test_a_licence_that_nobody_has_and_one_misspelled_base_of_several_are_told(
     assert "No base model is called “pny”" in line.err
 
 
-def test_search_prints_a_table_for_people_and_hostile_titles_reach_neither_it_nor_the_json_raw(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_search_prints_a_table_without_what_is_hostile_in_titles(hubs: dict[str, Hub], line: Line) -> None:
     words = ("search", "Ink", "--hub", "civitai")
     table = (
         "TITLE      BY   BASE MODEL  KIND  DOWNLOADS  REF\n"
@@ -138,9 +126,7 @@ def test_search_prints_a_table_for_people_and_hostile_titles_reach_neither_it_no
     assert line.out.isascii()
 
 
-def test_show_gives_every_version_and_file_and_prints_the_facts_and_who_said_them(
-    hubs: dict[str, Hub], line: Line
-) -> None:
+def test_every_version_and_file_is_shown_with_the_facts_and_who_said_them(hubs: dict[str, Hub], line: Line) -> None:
     code, shown = line("show", "civitai:1001")
     assert (code, shown["ref"], shown["title"]) == (0, "civitai:1001@2001#3001", "Ink lines")
     assert [file["ref"] for version in shown["versions"] for file in version["files"]] == ["civitai:1001@2001#3001"]

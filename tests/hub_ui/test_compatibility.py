@@ -29,9 +29,7 @@ def record(architecture: str | None, *prompts: str) -> Record:
         ([], ""),
     ],
 )
-def test_the_first_prompt_is_an_example_s_or_in_the_words_of_the_base(
-    records: list[Record | None], prompt: str
-) -> None:
+def test_the_first_prompt_is_an_example_s_or_in_words_of_the_base(records: list[Record | None], prompt: str) -> None:
     assert suggest_prompt(records) == prompt
 
 

@@ -48,9 +48,7 @@ def plan(known: Services, tmp_path: Path) -> DroppedImage:
     return read_dropped(known, image(tmp_path / "a.png", parameters=NUMBERED))
 
 
-def test_an_image_of_a1111_becomes_a_plan_with_its_settings_in_full_and_what_has_no_counterpart(
-    plan: DroppedImage,
-) -> None:
+def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(plan: DroppedImage) -> None:
     assert [(lora.state, lora.weight) for lora in plan.loras] == [("download", 0.7)]
     assert plan.settings == TrySettings(
         prompt="a cat", negative="dull", seed=5, steps=8, guidance=5.0, size=(64, 96), sampler="Euler",
@@ -62,9 +60,7 @@ def test_an_image_of_a1111_becomes_a_plan_with_its_settings_in_full_and_what_has
     assert dict(plan.rows)["Prompt"] == "a cat <lora:lora-2:0.7>"
 
 
-def test_what_is_not_found_a_seed_that_no_page_holds_and_loras_beyond_eight_are_left_out_and_told(
-    known: Services, tmp_path: Path
-) -> None:
+def test_what_is_not_found_too_large_a_seed_and_a_ninth_lora_are_told(known: Services, tmp_path: Path) -> None:
     plan = read_dropped(known, image(tmp_path / "a.png", parameters=A1111))
     assert [(lora.name, lora.state) for lora in plan.loras if not lora.ref][-1] == ("nowhere", "missing")
     text = A1111.replace("Seed: 5", f"Seed: {2**60}")
@@ -102,9 +98,7 @@ def test_a_file_of_somebodys_disk_is_not_found_and_nothing_else_is_lost(known: S
     assert ([lora.state for lora in plan.loras], plan.settings.seed) == (["missing"], 9)
 
 
-def test_a_folder_of_another_computer_is_no_base_and_visitors_bring_none_by_its_path(
-    known: Services, tmp_path: Path
-) -> None:
+def test_another_computers_folder_is_no_base_and_visitors_bring_none(known: Services, tmp_path: Path) -> None:
     report = making.report(base="/home/them/base", base_id="/home/them/base")
     png_metadata.save(making.made(report=report), 0, tmp_path / "a.png")
     plan = read_dropped(known, tmp_path / "a.png")

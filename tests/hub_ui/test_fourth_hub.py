@@ -61,9 +61,7 @@ def test_its_refs_are_read(page: TestClient, text: str) -> None:
     assert page.get("/", params={"q": text}).headers["location"] == "./?open=examplehub%3Aink-lines"
 
 
-def test_the_page_shows_its_card_its_filter_and_its_state_and_a_ref_that_names_nothing_there_is_told(
-    page: TestClient,
-) -> None:
+def test_the_page_has_its_card_filter_and_state_and_says_which_ref_names_nothing(page: TestClient) -> None:
     answer = page.get("/", params={"q": "examplehub:9"})
     assert (answer.status_code, "examplehub:SLUG" in answer.text) == (422, True)
     last = parts(page.get("/ask?hub=examplehub").text)[-1]
@@ -75,9 +73,7 @@ def test_the_page_shows_its_card_its_filter_and_its_state_and_a_ref_that_names_n
         assert "Example Hub" in last.select(f"hx-partial[hx-target='{place}']")[0].text
 
 
-def test_the_panel_opens_it_and_the_settings_say_where_it_answers_and_where_its_key_is(
-    page: TestClient, server: serving.Hub
-) -> None:
+def test_the_panel_opens_it_and_the_settings_have_its_address_and_key(page: TestClient, server: serving.Hub) -> None:
     panel = page.get("/?open=examplehub:ink-lines").text
     steps = parts(page.get("/lora/read?open=examplehub:ink-lines").text)
     assert "Example Hub" in panel + steps[-1].text
@@ -105,9 +101,7 @@ def test_the_command_line_searches_it(server: serving.Hub, capsys: pytest.Captur
     assert found["failures"] == []
 
 
-def test_without_its_row_it_is_no_hub_and_the_help_of_a_search_names_those_there_are(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_without_its_row_it_is_no_hub_and_the_help_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadQuery, match="is no value for hub"):
         parse("hub:examplehub")
     assert cli.main(["search", "--help"]) == 0

@@ -78,9 +78,7 @@ def test_verify_sync_outdated_licenses_and_search_take_it_as_it_is(entered: str,
     assert line("search", "Robot", "--offline")[1]["results"] == []
 
 
-def test_sync_leaves_what_changed_under_its_name_and_says_that_nobody_can_bring_it_back(
-    entered: str, robot: Path, line: Line
-) -> None:
+def test_sync_leaves_what_changed_and_says_that_nobody_can_bring_it(entered: str, robot: Path, line: Line) -> None:
     robot.write_bytes(lora_bytes(seed=2))
     code, document = line("sync")
     assert (code, only(document)["error"], robot.read_bytes()) == (7, "WrongHash", lora_bytes(seed=2))
@@ -110,9 +108,7 @@ def test_what_a_hub_turns_out_to_have_becomes_that_hubs(hubs: HubEndpoints, line
     assert [str(entry.ref) for entry in lockfile.loads(lock.read_text())] == [CIVITAI]
 
 
-def test_show_and_inspect_take_its_name_and_what_a_person_writes_into_the_lock_file_is_shown(
-    entered: str, line: Line, home: Path
-) -> None:
+def test_show_and_inspect_take_its_name_and_what_its_lock_file_says(entered: str, line: Line, home: Path) -> None:
     code, shown = line("show", "local:My Robot v1.5")
     assert (code, shown["ref"], shown["hub"], shown["base_model"]) == (0, entered, "local", None)
     assert (shown["architecture"], shown["trigger_words"]) == ("sdxl", ["sks robot"])
@@ -140,9 +136,7 @@ def test_remove_asks_before_the_only_copy_is_deleted(entered: str, robot: Path, 
     assert (line("remove", "local:My Robot v1.5", "--yes")[0], robot.exists()) == (0, False)
 
 
-def test_pull_finds_it_by_its_name_and_by_its_hash_and_says_what_has_become_of_it(
-    entered: str, robot: Path, line: Line
-) -> None:
+def test_pull_finds_it_by_name_and_hash_and_says_what_became_of_it(entered: str, robot: Path, line: Line) -> None:
     renamed = entered.replace("My Robot v1.5", "its old name")
     for ref in ("local:My Robot v1.5", entered, renamed):
         code, item = line("pull", ref)

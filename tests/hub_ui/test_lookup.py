@@ -151,9 +151,7 @@ def hanging(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Servi
         hub.hang.set()
 
 
-def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered_and_a_download_waits_for_it(
-    hanging: tuple[Services, Hub],
-) -> None:
+def test_while_a_hub_hangs_its_lora_is_as_remembered_and_a_download_waits(hanging: tuple[Services, Hub]) -> None:
     built, hub = hanging
     found, failure = built.lookup.get_or_recall(hub.loras[0].ref)
     assert (found.title, type(failure)) == ("Ink", HubTimeout)
@@ -161,9 +159,7 @@ def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered_and_a_download_waits_
     assert built.lookup.fetch(hub.loras[0].ref, is_patient=True).title == "Ink"
 
 
-def test_what_a_hub_was_silent_about_is_not_waited_for_again_until_a_person_asks_for_it(
-    hanging: tuple[Services, Hub],
-) -> None:
+def test_what_a_hub_was_silent_about_is_waited_for_once_until_it_is_asked_for(hanging: tuple[Services, Hub]) -> None:
     (built, hub), ref = hanging, lora().ref
     for _ in range(3):
         with pytest.raises(HubTimeout):

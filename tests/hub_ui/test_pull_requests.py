@@ -34,9 +34,7 @@ def asked(recorder: Recorder) -> list[str]:
     return [request.target for request in recorder.requests if request.origin != "delivery"]
 
 
-def test_an_unpinned_pull_from_civitai_asks_three_questions_beside_the_bytes(
-    built: Services, recorder: Recorder
-) -> None:
+def test_a_pull_from_civitai_asks_three_questions_beside_the_bytes(built: Services, recorder: Recorder) -> None:
     recorder.forget()
     entry = built.downloads.pull(Ref.parse("civitai:1001"))
     assert str(entry.ref) == "civitai:1001@2001#3001"
@@ -60,9 +58,7 @@ def test_a_pinned_pull_from_civitai_asks_no_more(built: Services, recorder: Reco
         (f"replicate:maker/tuned@{HASH}", "/v1/models/maker/tuned"),
     ],
 )
-def test_other_hubs_are_asked_about_the_lora_once_too(
-    built: Services, recorder: Recorder, ref: str, question: str
-) -> None:
+def test_other_hubs_are_asked_once_too(built: Services, recorder: Recorder, ref: str, question: str) -> None:
     recorder.forget()
     built.downloads.pull(Ref.parse(ref))
     assert [target.partition("?")[0] for target in asked(recorder)].count(question) == 1

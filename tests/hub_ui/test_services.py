@@ -53,9 +53,7 @@ def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) ->
     assert built.catalog.search(part).total == 2
 
 
-def test_open_asks_the_hub_and_remembers_and_an_unknown_lora_is_not_found_in_its_name(
-    built: Services, hub: Hub
-) -> None:
+def test_a_lora_is_asked_for_and_remembered_and_one_its_hub_lacks_is_not_found(built: Services, hub: Hub) -> None:
     assert built.lookup.get(REF).title == "Ink lines"
     assert hub.asked == ["get civitai:1001"]
     assert built.catalog.lora(REF).title == "Ink lines"
@@ -64,14 +62,13 @@ def test_open_asks_the_hub_and_remembers_and_an_unknown_lora_is_not_found_in_its
 
 
 @pytest.mark.parametrize("error", [DOWN, RateLimited("Slow down.", hub="civitai")])
-def test_while_the_hub_cannot_answer_open_gives_what_is_remembered_and_else_says_why(
-    built: Services, hub: Hub, error: HubDown | RateLimited
-) -> None:
+def test_while_a_hub_fails_what_was_seen_before_opens(built: Services, hub: Hub, error: HubDown | RateLimited) -> None:
     built.lookup.get(REF)
     hub.error = error
     assert built.lookup.get(REF).title == "Ink lines"
-    with pytest.raises(type(error)):
-        built.lookup.get(Ref.parse("civitai:77"))
+    for other in (Ref.parse("civitai:77"), REF.at("9999")):
+        with pytest.raises(type(error)):
+            built.lookup.get(other)
 
 
 @pytest.mark.usefixtures("new_answers")
@@ -99,26 +96,13 @@ def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
     assert (opened.access, gone and gone.access) == ("open", "removed")
 
 
-def test_a_version_nobody_ever_saw_is_not_found_nor_answered_with_another_while_the_hub_is_down(
-    built: Services, hub: Hub
-) -> None:
-    built.lookup.get(REF)
+@pytest.mark.parametrize("ref", [str(REF.at("9999")), "hf:ada/ink-lines@deadbeef", f"hf:ada/ink-lines@{'d' * 40}"])
+def test_a_version_that_does_not_exist_is_not_answered_with_another(built: Services, ref: str) -> None:
+    asked = Ref.parse(ref)
+    built.lookup.get(asked.lora)
     with pytest.raises(NotFound):
-        built.lookup.get(REF.at("9999"))
-    assert built.catalog.lora(REF).access == "open"
-    built.lookup.get(REF)
-    hub.error = DOWN
-    with pytest.raises(HubDown):
-        built.lookup.get(REF.at("9999"))
-
-
-@pytest.mark.parametrize("version", ["deadbeef", "d" * 40])
-def test_a_commit_that_does_not_exist_is_not_answered_with_another(built: Services, version: str) -> None:
-    ref = Ref.parse("hf:ada/ink-lines")
-    built.lookup.get(ref)
-    with pytest.raises(NotFound):
-        built.lookup.get(ref.at(version))
-    assert built.catalog.lora(ref).access == "open"
+        built.lookup.get(asked)
+    assert built.catalog.lora(asked.lora).access == "open"
 
 
 def test_a_record_is_of_the_default_file_unless_one_is_named_and_without_versions_of_the_lora() -> None:
@@ -147,9 +131,7 @@ def held(built: Services, weight: float | None = None) -> Entry:
     return entry
 
 
-def test_a_lora_of_the_library_is_tried_without_asking_its_hub_while_its_file_is_there(
-    built: Services, hub: Hub
-) -> None:
+def test_a_lora_of_the_library_is_tried_without_its_hub_while_its_file_is_there(built: Services, hub: Hub) -> None:
     entry = held(built)
     [adapter] = built.generation.inputs([REF], [0.5])
     assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
@@ -179,9 +161,7 @@ def server(hub: Hub) -> Iterator[Server]:
         yield answering
 
 
-def test_inspect_reads_a_header_once_and_the_lora_is_found_by_its_rank(
-    built: Services, hub: Hub, server: Server
-) -> None:
+def test_a_header_is_read_once_and_the_lora_found_by_its_rank(built: Services, hub: Hub, server: Server) -> None:
     built.lookup.get(REF)
     assert 4 not in built.catalog.search(Query()).facets.of("rank")
     first = built.lookup.inspect(REF)
@@ -243,9 +223,7 @@ def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server
     assert (record.rank, record.claims[0].source) == (4, "header")
 
 
-def test_a_pull_remembers_what_the_file_says_and_one_of_a_pinned_file_that_is_here_asks_nobody(
-    built: Services, hub: Hub, server: Server
-) -> None:
+def test_a_pull_remembers_the_header_and_asks_nobody_again(built: Services, hub: Hub, server: Server) -> None:
     entry = built.downloads.pull(REF)
     assert entry.ref == FIRST
     asked = len(server.asked)
@@ -258,9 +236,7 @@ def test_a_pull_remembers_what_the_file_says_and_one_of_a_pinned_file_that_is_he
     assert hub.asked == []
 
 
-def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
-    home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pull_has_an_expired_address_renewed(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     services: Services
 
     def renewed(_library: Library, locate: Callable[[], Download], *_: object, **__: object) -> Entry:
@@ -286,9 +262,7 @@ def test_a_lora_that_is_gone_is_told_with_where_else_its_bytes_are(built: Servic
         built.downloads.pull(FIRST)
 
 
-def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gate_is_told_with_its_page(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def gated(self: Hub, ref: Ref, lora: Lora | None = None) -> Download:
         raise Gated("Its author lets people in one by one.", hub="civitai")
 

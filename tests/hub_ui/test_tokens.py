@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from PIL import Image
 
 import connectors
@@ -25,7 +24,6 @@ from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services, settings
-from hub_ui.app import serving
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
@@ -273,18 +271,6 @@ def test_what_only_the_key_opens_was_fetched(audit: Audit) -> None:
     lock = next(data for path, data in audit.files.items() if path.endswith("home/old.lock"))
     assert b'ref = "civitai:1001@2002#3003"' in lock
     assert b'ref = "huggingface:maker/closed@' in lock
-
-
-def test_the_page_does_not_have_it(tmp_path: Path) -> None:
-    with running_hubs(data(tmp_path)) as hubs:
-        environ = {**environment(hubs), "HUB_UI_HOME": str(tmp_path / "home")}
-        with (
-            services.build(settings.from_environment(environ)) as built,
-            serving(built, host="127.0.0.1", port=None, open_browser=False) as url,
-        ):
-            answers = [requests.get(url + path, timeout=30) for path in ("", "config", "gradio_api/info")]
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert [hub for hub, key in KEYS.items() if any(places(answer.text, key) for answer in answers)] == []
 
 
 def test_nothing_shows_its_key_when_it_is_printed() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
-from hub_ui import app, documents, services
+from hub_ui import documents, services
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer
@@ -19,7 +19,6 @@ from hub_ui.web.view import View
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited, with_two_homes
 from tests.hub_ui.stand_ins import services_of
-from tests.hub_ui.web.test_api import call_tool
 
 TITLE, REASON = "Red Style", "showing a minor"
 REFS = ["civitai:1001", CIVITAI, "civitai:1001@2001", "https://civitai.com/models/1001"]
@@ -64,23 +63,16 @@ def seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, *wo
         assert line(*words)[0] == 0
 
 
-@pytest.mark.parametrize(
-    "words", [("search", "red", "--nsfw", "safe"), ("show", CIVITAI), ("crawl", "--hub", "civitai", "--since", "all")]
-)
-def test_what_was_seen_before_leaves_the_catalog_once_its_hub_marks_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, words: tuple[str, ...]
-) -> None:
+def test_what_was_seen_before_leaves_the_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     seen_before(tmp_path, monkeypatch, line, *ALL)
     assert TITLE in str(line(*ALL, "--offline")[1])
     with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
-        line.words(*words)
+        line.words("show", CIVITAI)
     assert TITLE not in str(line(*ALL, "--offline")[1])
     assert TITLE not in str(line("similar", "civitai:1002", "--nsfw", "explicit")[1])
 
 
-def test_what_is_in_the_library_is_neither_tried_nor_inspected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_a_pulled_one_is_neither_tried_nor_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     seen_before(tmp_path, monkeypatch, line, "pull", CIVITAI)
     with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
         line.words("show", CIVITAI)
@@ -92,9 +84,7 @@ def test_what_is_in_the_library_is_neither_tried_nor_inspected(
     assert code == 4
 
 
-def test_a_missing_file_of_it_comes_from_no_mirror_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_a_missing_file_comes_from_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
     with answering(with_two_homes(marked(copied(tmp_path / "before"))), monkeypatch):
         path = Path(line("pull", CIVITAI)[1]["path"])
         assert line("show", HUGGINGFACE)[0] == 0
@@ -123,22 +113,6 @@ def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytes
         again = panel(built, CIVITAI)
     assert (REASON in last, TITLE in last, "<img" in last) == (True, False, False)
     assert not any(TITLE in html for html in again)
-
-
-@pytest.mark.parametrize("hosted", [False, True])
-def test_endpoints_and_agents_get_the_reason_alone(tmp_path: Path, hosted: bool) -> None:
-    with (
-        running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs,
-        services_of(hubs, tmp_path / "home", hosted=hosted) as built,
-        app.serving(built, agents=True) as url,
-    ):
-        found = call_tool(url, "search", {"text": "red", "nsfw": "explicit"})
-        answers = [call_tool(url, name, {key: CIVITAI}) for name, key in (("show", "ref"), ("inspect", "source"))]
-        answers.append(call_tool(url, "try", {"refs": [CIVITAI], "prompt": "a fox"}))
-        texts = [" ".join(content.text for content in answer.content) for answer in (found, *answers)]
-    assert not any(TITLE in text for text in texts)
-    assert [REASON in text for text in (texts[1], texts[3])] == [True, True]
-    assert all(answer.isError for answer in (answers[0], answers[2]))
 
 
 def test_a_visitor_of_a_hosted_page_gets_no_link_and_no_file(tmp_path: Path) -> None:
@@ -170,9 +144,7 @@ def test_a_file_with_danger_is_pulled_by_force_alone(dangerous: HubEndpoints, li
     assert (code, entry["ref"]) == (0, CIVITAI)
 
 
-def test_show_says_danger_and_where_it_was_found_and_the_page_refuses_it_with_the_sentence_that_names_the_option(
-    dangerous: HubEndpoints, line: Line
-) -> None:
+def test_show_says_danger_and_the_page_refuses_it_and_names_the_option(dangerous: HubEndpoints, line: Line) -> None:
     _, out = line.words("show", CIVITAI)
     assert "CivitAI's scan found danger in this file." in out
     assert "scan = Danger  (hub: modelVersions[0].files[0].virusScanResult)" in out

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from bs4 import BeautifulSoup
 
-from hub_ui.web.layout.pages import static_version
 from tests.hub_ui.web.raw import served
 from tests.people.browser import Browser, fields_of
 from tests.people.leaks import Scan, Secret
@@ -32,13 +31,6 @@ def test_a_stream_is_looked_at_like_every_answer(browser: Browser) -> None:
     found = [str(finding) for finding in leaks_of_answers(SCAN, "Ada", browser.answers)]
     assert any(each.startswith("words of Ben in GET /ask to Ada: ") for each in found)
     assert list(leaks_of_answers(SCAN, "Ben", browser.answers)) == []
-
-
-def test_a_page_comes_with_what_it_loads_by_itself(browser: Browser) -> None:
-    browser.go("?open=civitai%3A1001")
-    asked = [answer.request.partition("?")[0] for answer in browser.answers]
-    assert {f"GET /web/{static_version()}/hub_ui.css", "GET /ask", "GET /lora/read"} <= set(asked)
-    assert "Asking the hub" not in browser.all("#panel .lora, .lora")[0].get_text()
 
 
 def test_a_form_is_sent_as_it_stands() -> None:

@@ -81,9 +81,7 @@ def test_a_damaged_catalog_is_moved_aside(
 @pytest.mark.parametrize(
     "document", ["{", '{"v":1}', '{"v":2,"title":"Later"}', '{"v":1,"ref":5,"title":"x","url":"y"}']
 )
-def test_an_entry_that_cannot_be_read_costs_no_other_one(
-    tmp_path: Path, document: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_entry_costs_no_other_one(tmp_path: Path, document: str, caplog: pytest.LogCaptureFixture) -> None:
     with catalog(tmp_path, lora(1), lora(2)) as opened:
         run("UPDATE loras SET document = ? WHERE hub_id = '1'", document)(tmp_path / "catalog.sqlite")
         assert titles(opened, "ink") == ["Ink 2"]
@@ -198,9 +196,7 @@ def test_where_no_index_can_be_kept_one_is_made_elsewhere(tmp_path: Path, caplog
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_while_another_process_writes_the_index_search_goes_on_with_what_it_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_another_process_writes_the_index_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "_BUSY_SECONDS", 0.0)
     path = filled(tmp_path)
     other = tantivy.Index.open(str(subfolder(path))).writer(15_000_000, 1)

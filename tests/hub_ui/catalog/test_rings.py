@@ -160,9 +160,7 @@ def test_evidence_counts_by_its_place(tmp_path: Path, typed: str, first: str) ->
         (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
     ],
 )
-def test_a_list_says_where_it_holds_less_than_was_asked_for(
-    start: int, held: int, asked: int, has_typos: bool, text: str
-) -> None:
+def test_a_list_says_where_it_holds_less(start: int, held: int, asked: int, has_typos: bool, text: str) -> None:
     assert RingStart(start=start, held=held, asked=asked, has_typos=has_typos).sentence == text
 
 

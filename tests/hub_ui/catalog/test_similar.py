@@ -126,9 +126,7 @@ def test_nothing_is_similar_to_what_is_not_in_the_catalog(tmp_path: Path) -> Non
         ("base", "", (("pony", 1), ("sdxl", 1))),
     ],
 )
-def test_a_value_is_completed_most_frequent_first(
-    tmp_path: Path, field: str, prefix: str, expected: tuple[tuple[str, int], ...]
-) -> None:
+def test_a_value_is_completed(tmp_path: Path, field: str, prefix: str, expected: tuple[tuple[str, int], ...]) -> None:
     loras = (
         lora(1, creator="Ada", tags=("Ink",), base="Pony"),
         lora(2, creator="ada", tags=("ink", "sea")),
@@ -141,9 +139,7 @@ def test_a_value_is_completed_most_frequent_first(
 @pytest.mark.parametrize(
     ("prefix", "expected"), [("sdxl", (("sdxl", 2), ("sdxl-1.0", 2))), ("stab", (("sdxl-1.0", 2),))]
 )
-def test_a_base_model_of_several_names_is_completed_once(
-    tmp_path: Path, prefix: str, expected: tuple[tuple[str, int], ...]
-) -> None:
+def test_a_base_of_several_names_is_one(tmp_path: Path, prefix: str, expected: tuple[tuple[str, int], ...]) -> None:
     loras = (lora(1, base="SDXL 1.0"), lora(2, base="stabilityai/stable-diffusion-xl-base-1.0"))
     with catalog(tmp_path, *loras) as opened:
         assert opened.complete_value("base", prefix) == expected

@@ -86,9 +86,7 @@ def test_more_documents_than_sqlite_takes_values_are_handed_out(opened: Store) -
     assert {number: len(homes) for number, homes in opened.homes_of(range(2_000)).items()} == {1: 1}
 
 
-def test_documents_come_by_hub_and_id_in_the_order_of_their_bytes(
-    opened: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_documents_come_by_hub_and_id_in_order_of_their_bytes(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_PAGE", 2)
     ids = ("huggingface:b/x", "civitai:9", "huggingface:B/x", "civitai:10", "huggingface:a/x")
     with opened.writing() as writing:

@@ -114,9 +114,7 @@ def test_errors_and_estimates_are_a_worker_s_and_a_file_is_read_on_the_computer_
     assert b"".join(read_from_node(file)) == LORAS[0].read_bytes()
 
 
-def test_another_token_and_a_cluster_that_is_not_there_are_said_at_once(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_token_and_a_cluster_that_is_gone_are_said_at_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
     asked = request(0, 1)
     with pytest.raises(HubUiError, match=r"The cluster at .* asks for its token"):

@@ -1,4 +1,4 @@
-"""`hub-ui space push` on the local hub, which other tests hold to the real client."""
+"""`hub-ui space push` on the local hub, by the unmodified huggingface_hub."""
 
 import re
 from itertools import count

@@ -73,9 +73,7 @@ def answers(folder: Path, *patterns: str) -> set[str]:
     return {key for answer in found for key in keys(answer)}
 
 
-def test_the_hubs_read_all_of_it(
-    civitai: CivitaiStore, huggingface: HuggingFaceStore, replicate: ReplicateStore
-) -> None:
+def test_the_hubs_read_it_all(civitai: CivitaiStore, huggingface: HuggingFaceStore, replicate: ReplicateStore) -> None:
     assert (len(civitai.models), len(huggingface.repos), len(replicate.models)) == (26, 22, 9)
 
 
@@ -95,9 +93,7 @@ def test_the_hubs_read_all_of_it(
         ("replicate_training_*.json", ("replicate_training*.json",), set()),
     ],
 )
-def test_samples_have_no_field_that_real_answers_lack(
-    samples: str, recordings: tuple[str, ...], others: set[str]
-) -> None:
+def test_samples_have_no_field_of_their_own(samples: str, recordings: tuple[str, ...], others: set[str]) -> None:
     unknown = answers(SAMPLES, samples) - answers(RESPONSES, *recordings)
     assert {key for key in unknown if others.isdisjoint(key.split("."))} == set()
 
@@ -176,9 +172,7 @@ def test_civitai_says_the_words_and_seeds_of_the_training(civitai: CivitaiStore,
         assert {name: (meta["prompt"], meta["seed"]) for name, meta in images.items()} == shots
 
 
-def test_the_words_of_the_training_are_on_the_cards(
-    data: DataFolder, huggingface: HuggingFaceStore, trained: list[Json]
-) -> None:
+def test_cards_have_the_words_of_training(data: DataFolder, huggingface: HuggingFaceStore, trained: list[Json]) -> None:
     words = {f"data/weights/{lora['file']}": ", ".join(lora["trigger_words"]) for lora in trained}
     tiny = [repo for repo in huggingface.repos.values() if repo.info["cardData"].get("base_model") == TINY]
     assert len(tiny) == 4

@@ -40,9 +40,7 @@ def downloads(page: Services) -> VisitorDownloads:
     return found
 
 
-def test_what_one_visitor_tried_the_next_gets_without_a_byte_and_both_have_their_own_list(
-    page: Services, recorder: Recorder
-) -> None:
+def test_what_one_visitor_tried_the_next_gets_into_their_own_list(page: Services, recorder: Recorder) -> None:
     ada, ben = Visitor(id="ada"), Visitor(id="ben")
     with use_visitor(ada):
         entry = page.downloads.pull(OPEN)
@@ -73,9 +71,7 @@ def test_a_file_that_is_here_is_still_refused_to_who_may_not_have_it(page: Servi
         assert page.downloads.find_installed(GATED) is None
 
 
-def test_the_weight_of_what_was_tried_asks_no_hub_since_all_clicks_wait_for_it(
-    page: Services, recorder: Recorder
-) -> None:
+def test_the_weight_of_what_was_tried_asks_no_hub_for_all_wait_for_it(page: Services, recorder: Recorder) -> None:
     now = [0.0]
     with use_visitor(Visitor(id="ada", keys=dict(ADA), own=OwnLoras(lambda: now[0]))):
         page.downloads.pull(GATED)
@@ -181,9 +177,7 @@ def test_the_lock_reads_back_with_a_name_for_each_file() -> None:
     assert len({item.file for item in found}) == 3
 
 
-def test_the_oldest_goes_where_there_are_too_many_and_what_is_removed_and_the_operators_stays(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_of_too_many_the_oldest_goes_and_the_operators_always_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting_downloads, "MOST_ENTRIES", 2)
     libraries = SessionLibraries()
     with use_visitor(Visitor(id="eve")):

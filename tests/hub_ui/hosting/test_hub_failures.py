@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,19 +51,19 @@ def pull(page: Services, ref: Ref, visitor: Visitor | None = None) -> Entry:
 
 @pytest.mark.parametrize("ref", [OPEN, RED])
 @pytest.mark.parametrize("fault", [*DOWN, Fault(kind="status", status=429, retry_after=60)])
-def test_the_next_visitor_gets_an_open_file_while_its_hub_fails(
-    page: Services, hubs: HubEndpoints, ref: Ref, fault: Fault
-) -> None:
+def test_while_a_hub_fails_its_open_file_is_here(page: Services, hubs: HubEndpoints, ref: Ref, fault: Fault) -> None:
     entry = pull(page, ref, Visitor(id="ada"))
     hubs.faults.add(fault)
     assert pull(page, entry.ref) == entry
 
 
-def test_without_a_version_nobody_knows_which_is_the_newest(page: Services, hubs: HubEndpoints) -> None:
+@pytest.mark.parametrize(("ref", "keys"), [(OPEN.lora, {}), (OPEN, {"civitai": "civ_other"})])
+def test_what_only_the_hub_knows_is_refused(page: Services, hubs: HubEndpoints, ref: Ref, keys: Any) -> None:
+    """Without a version, which is the newest; of who has a key, whether the hub had refused it before it failed."""
     pull(page, OPEN, Visitor(id="ada"))
     hubs.faults.add(*DOWN)
     with pytest.raises((HubDown, RateLimited)):
-        pull(page, OPEN.lora)
+        pull(page, ref, Visitor(id="ben", keys=keys))
 
 
 def test_of_a_lora_with_an_open_copy_the_copy_is_what_a_visitor_has(page: Services) -> None:
@@ -86,9 +87,7 @@ def test_equal_bytes_of_an_open_file_open_nothing(page: Services, hubs: HubEndpo
 
 
 @pytest.mark.parametrize("ref", [GATED, PAID, PRIVATE["huggingface"]])
-def test_what_only_the_owners_key_fetched_is_refused_also_once_it_is_not_listed(
-    hubs: HubEndpoints, home: Path, ref: Ref
-) -> None:
+def test_what_only_the_owners_key_fetched_is_refused_later_too(hubs: HubEndpoints, home: Path, ref: Ref) -> None:
     shared = SharedKeys.parse(str(ref.lora), ADA)
     with services_of(hubs, home, hosted=True, shared_keys=shared) as page:
         entry = pull(page, ref, Visitor(id="ada"))
@@ -97,13 +96,6 @@ def test_what_only_the_owners_key_fetched_is_refused_also_once_it_is_not_listed(
             pull(page, entry.ref)
     with services_of(hubs, home, hosted=True) as page, pytest.raises(HubUiError):
         pull(page, entry.ref)
-
-
-def test_who_has_a_key_may_have_been_refused_before_the_hub_failed(page: Services, hubs: HubEndpoints) -> None:
-    entry = pull(page, OPEN, Visitor(id="ada"))
-    hubs.faults.add(*DOWN)
-    with pytest.raises((HubDown, RateLimited)):
-        pull(page, entry.ref, Visitor(id="ben", keys={"civitai": "civ_other"}))
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, AccessError), (403, AccessError), (404, NotFound)])

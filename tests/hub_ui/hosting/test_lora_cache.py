@@ -88,9 +88,7 @@ def all_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_fetched_once_named_by_its_hash_and_no_other_to_the_engine_when_it_is_used_again(
-    hub: Hub, folder: Path, clock: Clock
-) -> None:
+def test_a_file_is_fetched_once_and_stays_the_same_to_the_engine(hub: Hub, folder: Path, clock: Clock) -> None:
     made = cache(folder, clock=clock)
     path, asked = fetched(made, hub, 1), len(hub.asked)
     assert (fetched(made, hub, 1), len(hub.asked)) == (path, asked)
@@ -229,9 +227,7 @@ def test_nothing_is_left_of_what_was_stopped_nor_asked_for_before_the_first_byte
     assert all_bytes(folder) == 0
 
 
-def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(
-    hub: Hub, folder: Path, clock: Clock
-) -> None:
+def test_what_only_one_visitor_may_have_is_theirs_alone_and_gone_later(hub: Hub, folder: Path, clock: Clock) -> None:
     made = cache(folder, clock=clock)
     path = fetched(made, hub, 1, shared=False)
     assert made.find(path.stem) is None

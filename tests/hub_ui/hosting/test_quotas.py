@@ -1,7 +1,4 @@
-"""hub_ui/hosting/limits.py: what visitors use, with a clock of its own.
-
-hub_ui/hosting/limits.py.
-"""
+"""hub_ui/hosting/limits.py: what visitors use, with a clock of its own."""
 
 import threading
 from contextlib import suppress

@@ -51,9 +51,7 @@ def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
     assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
 
 
-def test_tiny_pictures_are_shown_larger_and_a_sheet_of_too_many_pixels_is_made_smaller(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_tiny_pictures_are_shown_larger_and_too_large_a_sheet_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     paper = sheet_of(made(comparison.before_after(making.job()), size=(32, 32)))
     left, top, right, bottom = area(paper, COLOURS[0])
     assert (right - left, bottom - top) == (192, 192)

@@ -67,9 +67,7 @@ def test_a_damaged_file_is_as_if_never_kept(store: MediaStore, damage: bytes) ->
     assert (store.get(URL), files(store)) == (None, [])
 
 
-def test_clearing_leaves_nothing_and_a_folder_that_cannot_be_written_costs_nothing_but_the_file(
-    store: MediaStore, tmp_path: Path
-) -> None:
+def test_clearing_leaves_nothing_and_a_full_folder_costs_only_the_file(store: MediaStore, tmp_path: Path) -> None:
     put(store, URL)
     store.clear()
     assert (store.size(), store.get(URL)) == (0, None)

@@ -24,9 +24,7 @@ from tests.tools.words.catalogues import FOLDER, TEMPLATE, find_faults, read_sou
         ("", "ja," * 100_000, "ja"),
     ],
 )
-def test_the_language_is_the_chosen_one_or_the_first_that_the_browser_accepts(
-    chosen: str, accepted: str, code: str
-) -> None:
+def test_the_language_is_the_chosen_one_or_the_browsers_first(chosen: str, accepted: str, code: str) -> None:
     assert choose_language(chosen, accepted) == code
 
 

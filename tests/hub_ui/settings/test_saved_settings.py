@@ -60,9 +60,7 @@ def test_what_is_usual_is_not_saved_and_a_damaged_file_is_an_error_that_names_it
         from_environment({"HUB_UI_HOME": str(home)})
 
 
-def test_another_home_is_named_in_the_usual_one_where_the_next_start_looks_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_start_finds_another_home_by_the_usual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: tmp_path / "usual")
     saved_settings.write(tmp_path / "usual", SavedSettings.of({"home": str(tmp_path / "other")}))
     assert from_environment({}).home == tmp_path / "other"
@@ -141,9 +139,7 @@ def files(home: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in home.rglob("*") if path.is_file()}
 
 
-def test_a_key_goes_into_the_keyring_and_the_file_says_only_that_it_is_there(
-    keys: Keys, system: FileKeyring, home: Path
-) -> None:
+def test_a_key_is_in_the_keyring_and_the_file_says_that_it_is(keys: Keys, system: FileKeyring, home: Path) -> None:
     keys.put("huggingface", f" {KEY}\n")
     assert (keys["huggingface"], keys.place("huggingface")) == (KEY, "keyring")
     assert files(home) == {"keys.json": '{"huggingface": null}'}

@@ -39,9 +39,7 @@ from hub_ui.settings import LOCAL, Action, from_environment, hosted_policy
         ("CIVITAI_TOKEN", "schlüssel", "CIVITAI_TOKEN holds characters that no key has"),
     ],
 )
-def test_a_variable_that_cannot_be_used_is_refused_by_its_name_and_no_secret_shown(
-    name: str, value: str, said: str
-) -> None:
+def test_a_variable_that_cannot_be_used_is_named_and_no_secret_shown(name: str, value: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         from_environment({name: value})
     assert (caught.value.message[: len(said)], "secret" in caught.value.message) == (said, False)

@@ -129,9 +129,7 @@ def push(api: HfApi, **given: bytes) -> str | None:
     return push_space(api, NAME, find_space(api, NAME), files, variables={}, secrets={}).commit
 
 
-def test_a_large_file_that_can_not_be_uploaded_is_told_and_the_next_push_brings_it(
-    api: HfApi, hubs: HubEndpoints
-) -> None:
+def test_a_large_file_that_did_not_go_up_is_told_and_the_next_push_brings_it(api: HfApi, hubs: HubEndpoints) -> None:
     weights = b"\0" + secrets.token_bytes(1000)
     push(api, a_txt=b"a")
     hubs.faults.add(Fault(kind="status", match="/uploads/", status=403))

@@ -12,9 +12,9 @@ from typing import Any
 import requests
 
 from hub_ui import app
-from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.services import Services
-from tests.faulty_hubs import Around, apps_behind
+from tests.faults import Faults
+from tests.faulty_hubs import Around, running_hubs
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 
@@ -32,10 +32,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Someone, with the headers of their browser."""
+    """Someone, with the headers of their browser. `faults` are those of the hubs behind the page."""
 
     url: str
     services: Services
+    faults: Faults = field(default_factory=Faults)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **more: Any) -> requests.Response:
@@ -87,8 +88,8 @@ def served(
 ) -> Iterator[Visitor]:
     """The app on the hubs of the contract tests, or on others'. `around` stands between it and them."""
     with (
-        running_hubs(data, apps=apps_behind(around) if around else hub_apps) as hubs,
+        running_hubs(data, around=around) as hubs,
         services_of(hubs, home, hosted=hosted, **changed) as built,
         app.serving(built) as url,
     ):
-        yield Visitor(url=url, services=built)
+        yield Visitor(url=url, services=built, faults=hubs.faults)

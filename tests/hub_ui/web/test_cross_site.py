@@ -114,33 +114,33 @@ def state(page: Visitor) -> dict[str, Any]:
     }
 
 
-def statuses(page: Visitor, site: dict[str, str]) -> dict[str, int]:
-    answers = {}
+def faults(page: Visitor, site: dict[str, str]) -> dict[str, str]:
+    """What is not refused, or lets the site read the answer or makes it a visitor all the same."""
+    found = {}
     for asked in ASKS:
         more = {**asked.more, "headers": {**asked.more.get("headers", {}), **site}}
         with requests.request(
             asked.method, page.url + asked.path, timeout=30, allow_redirects=False, stream=True, **more
         ) as answer:
-            answers[f"{asked.method} {asked.path}"] = answer.status_code
-    return answers
+            if answer.status_code != 403 or {"Access-Control-Allow-Origin", "Set-Cookie"} & answer.headers.keys():
+                found[f"{asked.method} {asked.path}"] = f"{answer.status_code} {answer.headers}"
+    return found
 
 
 @pytest.mark.parametrize("mode", ["page", "hosted"])
 @pytest.mark.parametrize("site", SITES)
-def test_no_route_answers_a_page_of_another_site(
-    mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest
-) -> None:
+def test_no_route_answers_other_sites(mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest) -> None:
     page = request.getfixturevalue(mode)
     before = state(page)
     recorder.forget()
-    assert {asked: status for asked, status in statuses(page, SITES[site]).items() if status != 403} == {}
+    assert faults(page, SITES[site]) == {}
     assert state(page) == before
     assert recorder.requests == ()
 
 
 @pytest.mark.parametrize("site", REBINDING)
 def test_no_route_answers_to_the_name_of_another_site(page: Visitor, site: str) -> None:
-    assert {asked: status for asked, status in statuses(page, REBINDING[site]).items() if status != 403} == {}
+    assert faults(page, REBINDING[site]) == {}
 
 
 VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -178,17 +178,6 @@ def test_a_page_in_a_frame_of_hugging_face_asks_as_itself(hosted: Visitor) -> No
     assert (answer.status_code, [name for name in answer.headers if name.startswith("access-control")]) == (200, [])
 
 
-def test_no_site_is_let_read_an_answer_and_a_request_from_elsewhere_makes_nobody_a_visitor(hosted: Visitor) -> None:
-    evil = {"Host": "ada-loras.hf.space", "Origin": "https://evil.example"}
-    asking = {**evil, "Access-Control-Request-Method": "POST"}
-    answers = [replace(hosted, headers=evil).get("config")]
-    answers.append(requests.options(f"{hosted.url}gradio_api/queue/join", headers=asking, timeout=30))
-    found = [(answer.status_code, "Access-Control-Allow-Origin" in answer.headers) for answer in answers]
-    assert found == [(403, False), (403, False)]
-    answer = replace(hosted, headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}).get("")
-    assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
-
-
 @pytest.mark.parametrize("mode", ["page", "hosted"])
 def test_the_page_itself_and_programs_are_answered(mode: str, request: pytest.FixtureRequest) -> None:
     page = request.getfixturevalue(mode)
@@ -207,4 +196,3 @@ def test_an_old_browser_asks_by_its_origin_and_others_say_that_a_page_asks_behin
     assert own.get("config").status_code == 200
     behind = {"Host": "127.0.0.1:7860", "Origin": "https://loras.example", "Sec-Fetch-Site": "same-origin"}
     assert replace(hosted, headers=behind).get("config").status_code == 200
-    assert replace(hosted, headers={**behind, "Sec-Fetch-Site": "cross-site"}).get("config").status_code == 403

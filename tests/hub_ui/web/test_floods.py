@@ -1,7 +1,4 @@
-"""A visitor who tries to fill the disk, the queue or the memory of a hosted page meets a sentence.
-
-Many visitors at once: what is counted is who got an answer.
-"""
+"""Many visitors at once, and one who tries to fill the disk, the queue or the memory of a hosted page."""
 
 import os
 import re
@@ -12,19 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import anyio
 import pytest
 import requests
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub_ui.hosting.limits import Limits
 from hub_ui.web import api
+from tests.faults import Fault
 from tests.hub_ui.web.raw import Visitor, served
 
 MB = 1_000_000
@@ -155,32 +151,6 @@ VISITORS = 60
 SEEN = re.compile(r"Ghost Lights|\b[1-9]\d* more\b")
 
 
-class Hanging:
-    """A hub whose searches get no answer until `release` is called."""
-
-    def __init__(self, hub: str) -> None:
-        self.hub = hub
-        self.released = threading.Event()
-
-    def around(self, origin: str, app: ASGIApp) -> ASGIApp:
-        async def held(scope: Scope, receive: Receive, send: Send) -> None:
-            while origin == self.hub and not self.released.is_set():
-                await anyio.sleep(0.05)
-            await app(scope, receive, send)
-
-        return held
-
-
-@contextmanager
-def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
-    hub = Hanging("huggingface")
-    with served(home, around=hub.around) as visitor:
-        try:
-            yield visitor, hub
-        finally:
-            hub.released.set()
-
-
 def sees_cards(visitor: Visitor, everybody: threading.Barrier) -> bool:
     """Whether a search brings what another hub has, before it has ended. Nobody leaves before all have seen it."""
     for message in visitor.stream("ask?q="):
@@ -192,6 +162,8 @@ def sees_cards(visitor: Visitor, everybody: threading.Barrier) -> bool:
 
 def test_while_one_hub_hangs_everybody_sees_what_the_others_found(tmp_path: Path) -> None:
     everybody = threading.Barrier(VISITORS)
-    with hanging(tmp_path) as (visitor, hub), ThreadPoolExecutor(VISITORS) as people:
+    with served(tmp_path) as visitor, ThreadPoolExecutor(VISITORS) as people:
+        visitor.faults.add(Fault(kind="latency", hub="huggingface", seconds=3600))
         asked = [people.submit(sees_cards, visitor, everybody) for _ in range(VISITORS)]
-        assert ([each.result() for each in asked].count(True), hub.released.is_set()) == (VISITORS, False)
+        assert [each.result() for each in asked] == [True] * VISITORS
+        visitor.faults.clear()

@@ -180,9 +180,7 @@ def test_what_only_a_key_opens_is_refused_without_talk_of_the_owners(keyed: Visi
     assert (said in raised.value.message, "your key" in raised.value.message) == (True, False)
 
 
-def test_an_estimate_on_replicate_is_refused_and_more_than_four_loras_at_once(
-    keyed: Visitor, recorder: Recorder
-) -> None:
+def test_an_estimate_on_replicate_and_more_than_four_loras_are_refused(keyed: Visitor, recorder: Recorder) -> None:
     recorder.forget()
     job = GenerationRequest(adapters=(), prompt="a boat")
     with pytest.raises(UsageError, match="generates on its own computer only"):
@@ -195,9 +193,7 @@ def test_an_estimate_on_replicate_is_refused_and_more_than_four_loras_at_once(
         keyed.services.generation.plan(refs, prompt="")
 
 
-def test_settings_of_a_shared_page_hold_no_key_and_nobody_is_told_of_the_owners_keys_or_folders(
-    home: Path, keyed: Visitor
-) -> None:
+def test_settings_of_a_shared_page_hold_no_key_and_no_page_tells_of_the_owners(home: Path, keyed: Visitor) -> None:
     environ = {"HUB_UI_HOME": str(home), "HF_TOKEN": "hf_x", "CIVITAI_TOKEN": "civ_x", "REPLICATE_API_TOKEN": "r8_x"}
     shared = from_environment(environ, hosted=True)
     assert (dict(shared.tokens), shared.home, shared.library) == ({}, home / "hosted", home / "hosted" / "loras")

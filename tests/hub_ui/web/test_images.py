@@ -66,6 +66,12 @@ def answer(made: HubImages, link: str, **headers: str) -> Any:
         return client.get("/" + link, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def sent(made: HubImages, body: bytes, media: str = "hub-picture", **headers: str) -> Any:
+    """The answer about what the hub has there."""
+    with host({"/1": body}) as (origin, _):
+        return answer(made, made.links.link(f"{origin}/1", "replicate", media), **headers)
+
+
 def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along(made: HubImages) -> None:
     with host({"/1.png": png()}) as (origin, seen):
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
@@ -99,8 +105,7 @@ def test_a_hub_may_send_on_to_where_its_files_are_but_not_in_circles(made: HubIm
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"<script>alert(1)</script>", b"", b"\x89PNG\r\n"])
 def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(made: HubImages, body: bytes) -> None:
-    with host({"/1.png": body}) as (origin, _):
-        found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
+    found = sent(made, body)
     assert (found.status_code, found.content) == (200, images.MISSING)
     assert (found.headers["content-type"], found.headers["cache-control"]) == ("image/svg+xml", "no-store")
 
@@ -119,8 +124,7 @@ WEBM = b"\x1a\x45\xdf\xa3\x01\x00\x00\x00\x00\x00\x00\x1f\x42\x86\x81\x01\x42\x8
 
 @pytest.mark.parametrize(("body", "media_type"), [(MP4, "video/mp4"), (WEBM, "video/webm")])
 def test_a_video_comes_with_the_type_of_its_bytes(made: HubImages, body: bytes, media_type: str) -> None:
-    with host({"/1.mp4": body}) as (origin, _):
-        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"))
+    found = sent(made, body, "hub-video")
     assert (found.content, found.headers["content-type"]) == (body, media_type)
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
 
@@ -129,8 +133,7 @@ def test_a_video_comes_with_the_type_of_its_bytes(made: HubImages, body: bytes, 
     "body", [png(), b"<html>", b"....ftypheic....", b"....ftypqt  ....", b"\x1a\x45\xdf\xa3\x42\x82\x88matroska", b""]
 )
 def test_what_is_no_video_is_not_handed_on(made: HubImages, body: bytes) -> None:
-    with host({"/1.mp4": body}) as (origin, _):
-        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"))
+    found = sent(made, body, "hub-video")
     assert (found.status_code, found.headers["cache-control"]) == (404, "no-store")
 
 
@@ -158,8 +161,7 @@ def test_an_image_is_served_as_no_video_and_no_part_of_another_one_than_the_brow
 def test_a_browser_gets_the_part_of_a_video_that_it_asks_for(
     made: HubImages, asked: str, status: int, body: bytes, content_range: str | None
 ) -> None:
-    with host({"/1.mp4": MP4}) as (origin, _):
-        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"), range=asked)
+    found = sent(made, MP4, "hub-video", range=asked)
     assert (found.status_code, found.content, found.headers.get("content-range")) == (status, body, content_range)
 
 
@@ -267,9 +269,7 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
     assert client.get(f"images/{path}").status_code == 404
 
 
-def test_a_link_out_of_the_folder_is_not_followed_and_a_page_in_the_clothes_of_an_image_is_none(
-    client: TestClient, folder: Path
-) -> None:
+def test_a_link_out_of_the_folder_is_not_followed_and_a_page_is_no_image(client: TestClient, folder: Path) -> None:
     (folder / "tmp1" / "out.png").symlink_to(folder.parent / "secret.png")
     assert client.get("images/tmp1/out.png").status_code == 404
     (folder / "tmp1" / "evil.png").write_bytes(b"<script>alert(1)</script>")

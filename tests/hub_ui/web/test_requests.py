@@ -1,7 +1,4 @@
-"""Requests before they reach a route: closed routes, files of this computer, bodies without end.
-
-Calls of the named endpoints: how many may wait, and that each answer is given once.
-"""
+"""Requests before they reach a route, and calls of the named endpoints: how many wait, each answered once."""
 
 import asyncio
 import json
@@ -55,9 +52,7 @@ def test_a_request_that_is_too_long_is_refused_with_a_sentence(hosted: Visitor, 
 
 
 @pytest.mark.parametrize("route", ["gradio_api/queue/join", "gradio_api/call/search", "lora/favorite"])
-def test_a_body_that_stops_arriving_is_not_waited_for(
-    hosted: Visitor, route: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_body_that_stops_is_not_waited_for(hosted: Visitor, route: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_requests, "BODY_SECONDS", 0.3)
     place = urlsplit(hosted.url)
     lines = [f"POST /{route} HTTP/1.1", f"Host: {place.netloc}", "Content-Length: 100", "", '{"data":']

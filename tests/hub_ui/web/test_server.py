@@ -1,7 +1,4 @@
-"""The server of a page: connections that are sent by halves, slow starts. Gradio's queue and its settings.
-
-And what ZeroGPU reads of the visitor who asks, by the names of `spaces`.
-"""
+"""The server of a page: slow and halved connections, Gradio's queue, and what ZeroGPU reads of the visitor who asks."""
 
 import asyncio
 import contextlib

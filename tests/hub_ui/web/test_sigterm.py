@@ -27,9 +27,7 @@ def begin(visitor: Visitor, steps: int) -> str:
 
 
 @pytest.mark.cluster
-def test_what_runs_is_done_before_the_app_ends_and_nothing_new_begins(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_runs_is_done_before_the_end_and_nothing_new_begins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_UI_STOP_SECONDS", "300")
     with running("demo", "--no-browser", "--port", "0") as (line, process), ThreadPoolExecutor(1) as reader:
         visitor = Visitor(url=re.findall(r"http://\S+", line)[0], services=cast(Any, None))

@@ -95,9 +95,7 @@ def state(services: Services, running: int = 0) -> dict[str, Any]:
     return HealthRoutes(pages=Pages(services=services), running=lambda: running).state()
 
 
-def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready_and_a_base_that_it_lacks_is_missing(
-    watched: Visitor, tmp_path: Path
-) -> None:
+def test_a_page_that_is_full_or_stops_is_not_ready_nor_a_missing_base_there(watched: Visitor, tmp_path: Path) -> None:
     assert not state(watched.services, running=20)["ready"]
     lifecycle = Lifecycle()
     lifecycle.stop(threading.Event())

@@ -1,7 +1,4 @@
-"""Files that are given to the page: their room, with a clock of its own, and the names that lead back to them.
-
-An image that is dropped or chosen on a page: how it was made, and the same again.
-"""
+"""Files that are given to the page, and what an image that is dropped or chosen says of how it was made."""
 
 import asyncio
 import io
@@ -45,9 +42,7 @@ def room(tmp_path: Path, clock: Clock | None = None) -> Uploads:
     return Uploads(folder=tmp_path / "none", limits=LIMITS, spend=lambda size: None, clock=clock or Clock())
 
 
-def test_one_that_is_announced_as_too_large_is_refused_and_one_that_does_not_say_counts_as_the_longest(
-    tmp_path: Path,
-) -> None:
+def test_what_is_announced_as_too_large_is_refused_and_no_word_counts_as_the_most(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="too much for one request") as raised:
         room(tmp_path).begin(500 * MB)
     assert raised.value.status == 413
@@ -94,9 +89,7 @@ async def take(upload: Upload, *bodies: bytes, pause: float = 0.0) -> int:
     return sum([len((await limited())["body"]) for _ in bodies])
 
 
-def test_more_than_was_announced_is_not_taken_and_one_that_stops_arriving_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_was_announced_and_one_that_stops_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = room(tmp_path).begin(100_000)
     with pytest.raises(Refused, match="too much for one request"):
         asyncio.run(take(upload, bytes(60_000), bytes(60_000)))
@@ -115,9 +108,7 @@ def bomb(side: int) -> bytes:
     )
 
 
-def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened_and_what_is_none_has_none(
-    tmp_path: Path,
-) -> None:
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     data = bomb(13_370)
     (tmp_path / "bomb.png").write_bytes(data)
     with pytest.raises(Refused, match=r"bomb.png has more than 16 million pixels. Make it smaller first."):
@@ -177,9 +168,7 @@ def test_a_name_that_nobody_was_given_leads_nowhere(site: TestClient, name: str)
     assert site.get("/uploaded", params={"name": name}).status_code in (404, 422)
 
 
-def test_an_image_of_too_many_pixels_is_refused_and_gone_and_an_upload_is_its_visitors_alone(
-    kept: UploadedFiles, tmp_path: Path
-) -> None:
+def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(kept: UploadedFiles, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="million pixels"):
         kept.keep(io.BytesIO(png(101)), "a.png")
     assert [path for path in tmp_path.glob("**/*") if path.is_file()] == []
@@ -302,9 +291,7 @@ def test_a_dropped_image_stands_on_the_page_at_once_and_asks_for_the_rest(site: 
     assert (part.html, link(part, "Make it again")[:12]) == (None, "./?view=try&")
 
 
-def test_a_clip_plays_on_the_page_and_is_made_again_without_an_original_beside_it(
-    site: TestClient, tmp_path: Path
-) -> None:
+def test_a_clip_plays_on_the_page_and_is_made_again_without_its_original(site: TestClient, tmp_path: Path) -> None:
     frames = (Image.new("RGB", (32, 16)),) * 3
     film = making.made(images=(GeneratedImage(image=frames[1], frames=frames, seconds=1.0),))
     png_metadata.save(film, 0, tmp_path / "a.mp4", suffix=".mp4")
@@ -315,9 +302,7 @@ def test_a_clip_plays_on_the_page_and_is_made_again_without_an_original_beside_i
     assert "original" not in link(page, "Make it without it")
 
 
-def test_an_image_that_says_nothing_is_told_in_place_and_markup_in_what_one_says_stays_text(
-    site: TestClient, tmp_path: Path
-) -> None:
+def test_an_image_that_says_nothing_is_told_and_markup_stays_text(site: TestClient, tmp_path: Path) -> None:
     page = read(site.get(give(site, image(tmp_path / "plain.png"))).text)
     assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
     assert page.find("a", string="Make it again") is None

@@ -87,9 +87,7 @@ def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
         ("", None, "soft"),
     ],
 )
-def test_the_browsers_usual_level_holds_where_the_address_names_none(
-    address: str, usual: str | None, level: str
-) -> None:
+def test_the_browsers_level_holds_where_the_address_names_none(address: str, usual: str | None, level: str) -> None:
     assert View.from_address(address, usual).query.nsfw == level
 
 

@@ -20,7 +20,7 @@ from connectors.ref import HubName, Ref
 from hub_ui import services, settings
 from hub_ui.demo.hubs.server import running_hubs
 from tests.tools.benchmarks.figures import Figure, peak_memory, report
-from tests.tools.chaos.wanted import WRITERS
+from tests.tools.chaos.wanted import write_loras
 
 MIB = 1024 * 1024
 ALLOWED_MB = 100.0
@@ -32,7 +32,9 @@ _ROOM = 2 * len(HUBS)
 def figures(*, size: int = 1024 * MIB) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=_memory(_ROOM * size)) as name:
         folder = Path(name)
-        refs = write_hubs(folder / "hubs", size)
+        tensors = {"lora_unet_a.lora_up.weight": ["F16", [size // 2, 1]]}
+        loras = ((hub, number, {"tensors": tensors, "seed": number}) for number, hub in enumerate(HUBS, 1))
+        refs = [ref for ref, _place, _spec in write_loras(folder / "hubs", loras)]
         with running_hubs(folder / "hubs") as hubs:
             told = streamed({**hubs.as_env(), "REPLICATE_API_TOKEN": "r8_bench"}, folder / "home", refs)
     if told["bytes"] < len(refs) * size:
@@ -51,18 +53,6 @@ def streamed(environ: Mapping[str, str], home: Path, refs: Sequence[Ref]) -> dic
     done = subprocess.run(command, env=there, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
-
-
-def write_hubs(data: Path, size: int) -> list[Ref]:
-    data.mkdir()
-    files: dict[str, Any] = {hub: {} for hub in HUBS}
-    refs = []
-    for number, hub in enumerate(HUBS, 1):
-        spec = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [size // 2, 1]]}, "seed": number}
-        ref, _place, _spec = WRITERS[hub](data, files, number, spec)
-        refs.append(ref)
-    (data / "files.json").write_text(json.dumps(files))
-    return refs
 
 
 def _memory(room: int) -> Path | None:

@@ -1,4 +1,4 @@
-"""`python -m tests.tools.chaos`: every fault of every hub, a queue of twenty downloads, and a crawl of 50,000 LoRAs.
+"""`python -m tests.tools.chaos`: every fault of every hub, a queue of twenty downloads, and a crawl of 20,000 LoRAs.
 
 A round is one queue in a fresh home: killed with SIGKILL at random moments, started again, and looked at each time,
 until all twenty files are there. What must not be ends the run with the seed and the round; `--round` plays it again.
@@ -18,9 +18,9 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
+from connectors.ref import Origin
 from tests.faults import Faults
 from tests.faulty_hubs import running_hubs
-from tests.generated_hubs import GeneratedHubs
 from tests.recording import Recorder
 from tests.tools.chaos.crawl import KilledCrawl, crawl_summary
 from tests.tools.chaos.home import Broken, Home
@@ -75,18 +75,14 @@ def rounds(seed: int, numbers: Sequence[int]) -> bool:
 
 
 def killed_crawl(seed: int) -> bool:
-    """Once undisturbed and once with twenty kills."""
-    hubs = GeneratedHubs(civitai=25_000, huggingface=15_000, replicate=12_500)
+    loras: dict[Origin, int] = {"civitai": 8_000, "huggingface": 7_000, "replicate": 5_000}
     with tempfile.TemporaryDirectory() as name:
         try:
-            undisturbed, killed = (
-                KilledCrawl(hubs=hubs, home=Path(name) / str(kills), random=Random(seed)).play(kills)
-                for kills in (0, 20)
-            )
+            told = KilledCrawl(loras=loras, home=Path(name) / "home", random=Random(seed)).play(20)
         except Broken as broken:
             print(f"Crawl, seed {seed}: {broken}", flush=True)
             return False
-    print("\n".join(crawl_summary(seed, killed, undisturbed)), flush=True)
+    print("\n".join(crawl_summary(seed, told)), flush=True)
     return True
 
 

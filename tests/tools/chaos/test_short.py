@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from connectors.ref import Ref
+from connectors.ref import Origin, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.queueing import Pulls, queue
+from tests.recording import Request
 from tests.tools.chaos.__main__ import Stage, stage
+from tests.tools.chaos.crawl import KilledCrawl
 from tests.tools.chaos.home import Broken, Home
 from tests.tools.chaos.wanted import Wanted
 
@@ -26,9 +29,7 @@ def short() -> Iterator[Stage]:
 
 # Of four rounds in a row: one with faults of the hubs besides, and one with a second process that waits.
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_queue_that_is_killed_at_any_moment_ends_with_every_file_right_and_none_fetched_twice(
-    short: Stage, number: int
-) -> None:
+def test_a_killed_queue_ends_with_every_file_right_and_none_fetched_twice(short: Stage, number: int) -> None:
     told = short.play(number)
     assert told.kills != []
     assert told.sent < 3 * short.usual.sent
@@ -77,3 +78,32 @@ def test_a_leftover_in_the_end_is_seen(home: Home, name: str) -> None:
     (home.library / name).write_bytes(b"")
     with pytest.raises(Broken, match="left over"):
         home.check_end()
+
+
+def killed_crawl(home: Path) -> KilledCrawl:
+    loras: dict[Origin, int] = {"civitai": 600, "huggingface": 400, "replicate": 250}
+    return KilledCrawl(loras=loras, home=home / "home", random=Random(3))
+
+
+def test_a_crawl_that_is_killed_again_and_again_ends_complete_with_no_page_fetched_in_vain(tmp_path: Path) -> None:
+    told = killed_crawl(tmp_path).play(kills=2)
+    assert told.kills > 0
+    assert told.loras == 1_250
+    assert told.fetched - told.again == 21
+
+
+def request(page: int) -> Request:
+    return Request(origin="civitai", method="GET", path="/api/v1/models", query=f"cursor={page}", headers=[])
+
+
+@pytest.mark.parametrize(
+    ("lives", "message"),
+    [([[1, 2, 2]], "fetched twice by one process"), ([[1, 2, 3], [2, 3, 4]], "2 pages of civitai fetched again")],
+)
+def test_a_page_that_is_fetched_too_often_is_seen(tmp_path: Path, lives: list[list[int]], message: str) -> None:
+    crawl = killed_crawl(tmp_path)
+    *earlier, last = [[request(page) for page in pages] for pages in lives]
+    for requests in earlier:
+        crawl.check_requests(requests)
+    with pytest.raises(Broken, match=message):
+        crawl.check_requests(last)

@@ -1,7 +1,7 @@
 """What the queue is to bring: twenty LoRAs on three local hubs, whose every byte is known beforehand."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -34,11 +34,20 @@ class Wanted:
 
 def write_hubs(data: Path, random: Random, slow_seconds: tuple[float, float] = SLOW_SECONDS) -> tuple[Wanted, ...]:
     """The data folder of the local hubs, and what they have in it."""
-    data.mkdir()
-    files: dict[str, Any] = {hub: {} for hub in _ON}
-    found = [WRITERS[hub](data, files, number, _spec(random, hub, number)) for hub, number in _numbers()]
-    (data / "files.json").write_text(json.dumps(files))
+    numbers = [(hub, number) for hub, count in _ON.items() for number in range(1, count + 1)]
+    found = write_loras(data, ((hub, number, _spec(random, hub, number)) for hub, number in numbers))
     return tuple(_timed(found, random, slow_seconds))
+
+
+def write_loras(data: Path, loras: Iterable[tuple[Origin, int, Any]]) -> list[tuple[Ref, str, Any]]:
+    """The data folder of the local hubs. Each LoRA is given by its hub, its number there, and what its file is made of;
+    for each comes its ref, what tells its file among the addresses of the delivery host, and what it is made of.
+    """
+    data.mkdir()
+    files: dict[str, Any] = {hub: {} for hub in _WRITERS}
+    found = [_WRITERS[hub](data, files, number, spec) for hub, number, spec in loras]
+    (data / "files.json").write_text(json.dumps(files))
+    return found
 
 
 def slow(wanted: Sequence[Wanted]) -> list[Fault]:
@@ -64,11 +73,6 @@ def troubles(wanted: Sequence[Wanted], random: Random) -> list[Fault]:
         Fault(hub="delivery", match=place, times=1, skip=random.randint(0, 1), **random.choice(_TROUBLES))
         for place in random.sample(places, 4)
     ]
-
-
-def _numbers() -> Iterator[tuple[Origin, int]]:
-    for hub, count in _ON.items():
-        yield from ((hub, number) for number in range(1, count + 1))
 
 
 def _spec(random: Random, hub: Origin, number: int) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _huggingface(data: Path, files: dict[str, Any], number: int, spec: Any) -> t
 
 
 def _replicate(data: Path, files: dict[str, Any], number: int, spec: Any) -> tuple[Ref, str, Any]:
-    hash_ = f"{number:x}" * 64
+    hash_ = f"{number:064x}"
     schema = {
         "Input": {
             "type": "object",
@@ -127,4 +131,4 @@ def _replicate(data: Path, files: dict[str, Any], number: int, spec: Any) -> tup
 
 
 # Each puts a LoRA of this number into the data folder, and what its file is made of into `files`.
-WRITERS = {"civitai": _civitai, "huggingface": _huggingface, "replicate": _replicate}
+_WRITERS = {"civitai": _civitai, "huggingface": _huggingface, "replicate": _replicate}

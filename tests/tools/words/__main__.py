@@ -1,7 +1,6 @@
 """`python -m tests.tools.words`: brings the catalogues up to date with the sources, and says what is left to translate.
 
 New texts are added to each with an empty translation, and texts that are gone are removed.
-
 """
 
 import sys

@@ -21,9 +21,7 @@ def ids(hubs: HubEndpoints, **params: Any) -> list[int]:
 
 
 @pytest.mark.parametrize(("params", "found"), READ["a list has the models that fit its parameters"])
-def test_a_list_has_the_models_that_fit_its_parameters(
-    hubs: HubEndpoints, params: dict[str, Any], found: list[int]
-) -> None:
+def test_a_list_has_what_fits_its_parameters(hubs: HubEndpoints, params: dict[str, Any], found: list[int]) -> None:
     assert sorted(ids(hubs, **params)) == found
 
 
@@ -92,9 +90,7 @@ def test_a_download_is_sent_on_to_a_signed_address(hubs: HubEndpoints) -> None:
 
 
 @pytest.mark.parametrize(("path", "token", "status", "body"), READ["who asks for which file decides"])
-def test_who_asks_for_which_file_decides(
-    hubs: HubEndpoints, path: str, token: str | None, status: int, body: Any
-) -> None:
+def test_who_asks_for_what_decides(hubs: HubEndpoints, path: str, token: str | None, status: int, body: Any) -> None:
     answer = download(hubs, path, token)
     assert answer.status_code == status
     if body:
@@ -102,9 +98,7 @@ def test_who_asks_for_which_file_decides(
 
 
 @pytest.mark.parametrize(("params", "expected"), READ["levels and filters choose the pictures"])
-def test_levels_and_filters_choose_the_pictures(
-    hubs: HubEndpoints, params: dict[str, Any], expected: list[int]
-) -> None:
+def test_levels_and_filters_choose_pictures(hubs: HubEndpoints, params: dict[str, Any], expected: list[int]) -> None:
     assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
 
 

@@ -42,9 +42,7 @@ def test_a_changed_signature_is_refused(signed: str) -> None:
     assert requests.get(signed.partition("?")[0], timeout=30).status_code == 403
 
 
-def test_a_client_that_leaves_a_large_file_leaves_no_trace(
-    hubs: HubEndpoints, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_client_that_leaves_in_the_middle_has_no_trace(hubs: HubEndpoints, caplog: pytest.LogCaptureFixture) -> None:
     url = f"{hubs.huggingface}/maker/big/resolve/main/big.safetensors"
     for _ in range(5):
         with requests.get(url, stream=True, timeout=30) as answer:
@@ -68,9 +66,7 @@ def test_an_image_comes_in_the_width_that_was_asked_for(hubs: HubEndpoints, aske
         ("width=450", 500, None),
     ],
 )
-def test_a_video_has_a_first_frame_and_no_plain_width(
-    tmp_path: Path, asked: str, status: int, media_type: str | None
-) -> None:
+def test_a_video_has_a_still_and_no_width(tmp_path: Path, asked: str, status: int, media_type: str | None) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/a.webm").write_bytes(b"a video")
     Image.new("RGB", (4, 4)).save(tmp_path / "pictures/a.webp")

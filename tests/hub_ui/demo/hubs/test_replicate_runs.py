@@ -154,9 +154,7 @@ def test_pictures_come_in_the_model_s_own_format_unless_asked(hubs: HubEndpoints
         ({"prompt": "something nsfw"}, "NSFW content detected"),
     ],
 )
-def test_a_run_may_fail_though_its_input_was_of_the_right_form(
-    hubs: HubEndpoints, inputs: dict[str, Any], error: str
-) -> None:
+def test_a_run_may_fail_though_its_input_was_right(hubs: HubEndpoints, inputs: dict[str, Any], error: str) -> None:
     run = drawn(hubs, **inputs)
     assert (run["status"], run["output"]) == ("failed", None)
     assert run["error"].startswith(error)

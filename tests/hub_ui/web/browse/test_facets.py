@@ -72,9 +72,7 @@ def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_o
     assert shown["nobody"] == 0
 
 
-def test_what_says_nothing_is_no_choice_nor_what_is_installed_for_a_visitor_and_a_creator_is_on_however_written() -> (
-    None
-):
+def test_what_says_nothing_is_no_choice_and_a_creator_is_on_however_written() -> None:
     assert counts("tag", known=Facets(counts={"tags": {"lora": 9, "region:us": 9, "anime": 2}})) == {"anime": 2}
     assert counts("access") == {"open": 8, "gated": 1}
     assert counts("creator", Query(creators=("Creator 0",)))["Creator 0"] == 20
@@ -113,9 +111,7 @@ def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
         (Range(most=8), "16", "<=16"),
     ],
 )
-def test_a_bar_outside_the_range_widens_it_and_one_inside_is_all_that_is_left(
-    chosen: Range, clicked: str, value: str
-) -> None:
+def test_a_bar_outside_the_range_widens_it_and_one_inside_is_all(chosen: Range, clicked: str, value: str) -> None:
     assert next(bar.value for bar in bars("rank", Query(rank=chosen)) if bar.label == clicked) == value
 
 

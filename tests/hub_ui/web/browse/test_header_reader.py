@@ -99,9 +99,7 @@ def test_what_can_not_be_had_is_not_asked_for(built: Services, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [KeyRequired("A key."), Gated("Ask."), NotFound("Gone.")])
-def test_a_file_that_can_not_be_read_costs_its_own_rank_only(
-    built: Services, monkeypatch: pytest.MonkeyPatch, error: HubUiError
-) -> None:
+def test_an_unread_file_costs_its_own_rank(built: Services, monkeypatch: pytest.MonkeyPatch, error: HubUiError) -> None:
     inspecting = Inspecting(built, monkeypatch, error)
     reader = HeaderReader(services=built)
     assert list(reader.read(records(1, 2, 3))) == []
@@ -110,9 +108,7 @@ def test_a_file_that_can_not_be_read_costs_its_own_rank_only(
 
 
 @pytest.mark.parametrize("error", [RateLimited("Slow."), HubDown("Down.")])
-def test_a_hub_that_has_enough_is_left_alone(
-    built: Services, monkeypatch: pytest.MonkeyPatch, error: HubUiError
-) -> None:
+def test_a_busy_hub_is_left_alone(built: Services, monkeypatch: pytest.MonkeyPatch, error: HubUiError) -> None:
     inspecting = Inspecting(built, monkeypatch, error)
     assert list(HeaderReader(services=built).read(records(*range(1, 20)))) == []
     assert len(inspecting.asked) <= 2

@@ -52,9 +52,7 @@ def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -
     assert (len(first.ids), first.total, first.pending, first.is_held) == (6, 6, ("civitai",), False)
 
 
-def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_few_cards_wait_so_that_none_comes_above(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 60.0)
     hub.loras = [lora(number, downloads=number) for number in range(1, 7)]
     built.catalog.add([hub.loras[0]])
@@ -63,9 +61,7 @@ def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
     assert (titles(built, last), last.above) == (["Ink 6", "Ink 5", "Ink 4", "Ink 3", "Ink 2", "Ink 1"], 0)
 
 
-def test_a_few_cards_do_not_wait_longer_than_a_moment(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_few_cards_wait_no_longer_than_a_moment(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
     answering = threading.Event()
     monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(loras=()))
@@ -100,9 +96,7 @@ def slow(home: Path) -> Iterator[tuple[Services, list[Slow]]]:
             hub.may.set()
 
 
-def test_after_the_pause_each_answer_is_shown_as_it_comes(
-    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_the_pause_each_answer_shows(slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 0.0)
     built, (first, second, third) = slow
     steps = search.search(built, Query(sort="downloads"))
@@ -119,9 +113,7 @@ def test_after_the_pause_each_answer_is_shown_as_it_comes(
     assert (titles(built, now), now.above) == (["5"], 1)
 
 
-def test_until_the_pause_is_over_the_first_answers_wait_for_the_others(
-    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_the_pause_answers_wait_together(slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "HOLD_SECONDS", 60.0)
     built, (first, second, third) = slow
     steps = search.search(built, Query(sort="downloads"))
@@ -142,9 +134,7 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
-def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
-    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_budget_the_list_is_the_catalogs(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Hub(name="huggingface")
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub, other))
     settings = from_environment({"HUB_UI_HOME": str(home), "HUB_UI_RATE_CIVITAI": "2"}, hosted=True)
@@ -318,9 +308,7 @@ def test_the_page_that_a_hub_failed_to_give_is_asked_for_by_the_next_click(three
     assert civitai.asked[-2:] == ["page 1", "page 2"]  # type: ignore[attr-defined]
 
 
-def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click(
-    three: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_limit_the_next_page_comes_by_a_later_click(three: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def spend(lookup: Lookup, *given: object, **named: object) -> None:
         raise LimitReached("Search again in a minute.")
 
@@ -335,26 +323,17 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
 @pytest.mark.parametrize(
     ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs sent nothing more that matches.")]
 )
-def test_load_more_reads_past_pages_without_anything_that_fits_or_says_so(
-    home: Path, between: int, found: list[str], note: str
-) -> None:
+def test_more_is_read_past_pages_without_a_fit(home: Path, between: int, found: list[str], note: str) -> None:
     pages = [on("civitai", 3), *([] for _ in range(between)), on("civitai", 2)]
     with services_on(home, Paged(name="civitai", pages=pages)) as made:
         last = more(made, list(search.search(made, Query()))[-1])
         assert (titles(made, last), last.has_more, last.note) == (found, False, note)
 
 
-def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Services, hub: Hub) -> None:
-    built.catalog.add([lora(1, title="neon")])
-    hub.loras = [lora(2, title="neon night")]
-    *_, last = search.search(built, Query(text="neom"))
-    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon", "neon night"], "neon", 2)
-
-
-@pytest.mark.parametrize("text", ["red nights", "neon nights lora"])
-def test_hubs_that_have_nothing_for_all_words_are_asked_for_the_longest_or_the_name_alone(
-    built: Services, hub: Hub, text: str
-) -> None:
+@pytest.mark.parametrize(("text", "corrected"), [("neom", "neon"), ("red nights", ""), ("neon nights lora", "")])
+def test_hubs_that_have_nothing_are_asked_for_less(built: Services, hub: Hub, text: str, corrected: str) -> None:
+    """For the corrected words, the longest one, or the name."""
+    built.catalog.add([lora(1, title="neon")] if corrected else [])
     hub.loras = [lora(2, title="neon nights")]
     *_, last = search.search(built, Query(text=text))
-    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon nights"], "", 2)
+    assert (titles(built, last)[-1], last.corrected, len(hub.asked)) == ("neon nights", corrected, 2)

@@ -39,9 +39,7 @@ def test_each_page_has_the_drawer_with_its_number(client: TestClient, queued: Se
     assert page.select_one("#downloads-stream")["hx-sse:connect"] == "downloads/stream"
 
 
-def test_while_nothing_moves_a_page_has_no_stream_and_what_is_no_button_is_refused(
-    client: TestClient, queued: Services
-) -> None:
+def test_while_nothing_moves_there_is_no_stream_and_no_act_is_refused(client: TestClient, queued: Services) -> None:
     assert not read(client.get("/").text).select("#downloads-stream")
     page = read(client.get("/downloads").text)
     assert "Nothing is being downloaded." in page.text

@@ -49,9 +49,7 @@ def test_older_ones_are_on_the_next_page(built: Services, client: TestClient) ->
     assert (len(second.select("a.past")), second.find("a", string="Older")) == (2, None)
 
 
-def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_settings(
-    built: Services, client: TestClient
-) -> None:
+def test_a_result_has_its_images_and_leads_to_the_form_it_was_made_by(built: Services, client: TestClient) -> None:
     kept = built.history.add(made(job(), comparison.before_after(job())))
     page = read(client.get(f"/history?open={kept.id}").text)
     images = [str(image["src"]) for image in page.select("#opened img")]
@@ -63,9 +61,7 @@ def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_setti
     assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
 
 
-def test_two_results_are_compared_by_their_last_images_and_what_differs_is_named(
-    built: Services, client: TestClient
-) -> None:
+def test_two_results_are_compared_by_their_last_images_and_settings(built: Services, client: TestClient) -> None:
     first = built.history.add(made(job(adapter(weight=0.6)), report=report(seed=8)))
     second = built.history.add(made())
     page = read(client.get(f"/history?open={first.id}&open={second.id}").text)
@@ -98,9 +94,7 @@ def test_what_is_gone_is_told(client: TestClient, address: str) -> None:
     assert (answer.status_code, "no longer kept" in answer.text) == (404, True)
 
 
-def test_the_page_says_its_name_once_and_an_image_beyond_the_last_is_not_there(
-    built: Services, client: TestClient
-) -> None:
+def test_the_page_says_its_name_once_and_no_image_follows_the_last(built: Services, client: TestClient) -> None:
     empty = read(client.get("/history").text)
     assert (empty.select("#history"), "What you make stays here" in empty.main.text) == ([], True)
     kept = built.history.add(made())

@@ -67,9 +67,7 @@ def test_the_list_says_hits_times_and_needs_and_of_one_that_is_down_since_when_a
     assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}
 
 
-def test_each_word_of_the_glossary_has_an_anchor_and_a_link_and_it_leads_back_to_what_was_looked_for(
-    site: TestClient,
-) -> None:
+def test_each_word_of_the_glossary_has_an_anchor_and_the_page_a_link_back(site: TestClient) -> None:
     page = read(site.get("/glossary").text)
     assert [section["id"] for section in page.select("main section")] == list(TERMS)
     assert [link["href"] for link in page.select("main nav a")] == [f"#{name}" for name in TERMS]
@@ -94,9 +92,7 @@ def test_a_page_says_in_the_menu_that_it_is_the_present_one(site: TestClient, na
 
 
 @pytest.mark.parametrize("name", OWN_ADDRESSES)
-def test_the_address_that_a_page_had_leads_to_its_own_and_what_was_looked_for_goes_along(
-    site: TestClient, name: str
-) -> None:
+def test_an_old_address_leads_to_the_pages_own_and_keeps_what_was_looked_for(site: TestClient, name: str) -> None:
     answer = site.get(f"/?view={name}&q=ink")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{name}?q=ink")
 
@@ -112,7 +108,7 @@ def breaker(built: Services) -> CircuitBreaker:
 
 
 @pytest.mark.parametrize("name", ["settings", "?view=library"])
-def test_every_page_says_which_hub_does_not_answer_and_when_it_is_asked_again(
+def test_each_page_says_which_hub_is_down_and_until_when(
     client: TestClient, breaker: CircuitBreaker, name: str
 ) -> None:
     page = read(client.get(f"/{name}").text)
@@ -177,9 +173,7 @@ def test_a_part_that_is_refused_is_a_toast_wherever_it_was_asked_for(site: TestC
         ("/settings/values", {"hub": ["x" * 41]}, "The field “hub” is not right. It is too long."),
     ],
 )
-def test_a_value_that_no_form_of_ours_sends_is_named(
-    site: TestClient, path: str, data: dict[str, Any], said: str
-) -> None:
+def test_a_value_that_no_form_has_is_named(site: TestClient, path: str, data: dict[str, Any], said: str) -> None:
     for headers in ({}, PART):
         answer = site.post(path, data=data, headers=headers)
         assert (answer.status_code, said in answer.text) == (422, True)

@@ -1,22 +1,27 @@
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from safetensors.numpy import save
 from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
 from connectors.record import Claim
 from connectors.ref import Ref
-from hub_ui.library import sync
+from hub_ui.library import lockfile, sync
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
 from hub_ui.services import Services
+from hub_ui.settings import LOCAL
 from hub_ui.web.library import routes, rows
-from tests.hub_ui.library.building import INK, weights
+from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
 from tests.hub_ui.web.conftest import PART, parts, read
 from tests.hub_ui.web.library.conftest import MIST
@@ -50,9 +55,7 @@ def test_a_check_tells_what_it_found_which_stays_when_the_page_is_loaded_again(c
     assert not page.select("[hx-get^='library/check']")
 
 
-def test_a_check_that_ends_while_the_page_is_made_is_told(
-    client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_that_ends_early_is_told(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     find, start = rows.find, LibraryChecks.start
 
     def start_before_the_page(checks: LibraryChecks, kind: CheckKind) -> None:
@@ -74,9 +77,7 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
     assert "file changed" in chips(page)
 
 
-def test_a_newer_version_is_news_in_its_row_found_by_a_filter_and_downloaded_from_its_entry(
-    client: TestClient, hub: Hub, built: Services
-) -> None:
+def test_a_newer_version_is_told_found_and_loaded_from_its_entry(client: TestClient, hub: Hub, built: Services) -> None:
     newer(hub)
     page = check(client, kind="updates")
     assert chips(page) == ["v9 available", "gone from CivitAI"]
@@ -109,9 +110,7 @@ def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services)
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_one_that_fails_does_not_keep_the_others_from_being_updated(
-    client: TestClient, built: Services, hub: Hub
-) -> None:
+def test_one_that_fails_keeps_no_other_from_being_updated(client: TestClient, built: Services, hub: Hub) -> None:
     ref = newer(hub)
     page = check(client, "update", INK, MIST)
     assert "1 newer version is being downloaded." in page.select_one(".said").text
@@ -187,9 +186,7 @@ def own(built: Services) -> Annotation:
     return built.annotations.get(INK)
 
 
-def test_an_entry_opens_in_the_panel_also_by_the_address_of_its_lora_and_one_that_is_gone_says_so(
-    client: TestClient, built: Services
-) -> None:
+def test_an_entry_opens_also_by_its_loras_address_and_says_if_it_is_gone(client: TestClient, built: Services) -> None:
     address = f"/?view=library&open={str(INK).replace('#', '%23')}"
     for headers in ({}, {**PART, "HX-Target": "aside#panel"}):
         page = read(client.get(address, headers=headers).text)
@@ -201,9 +198,7 @@ def test_an_entry_opens_in_the_panel_also_by_the_address_of_its_lora_and_one_tha
     assert "is not in the library any more" in page.select_one("#panel").text
 
 
-def test_a_note_is_saved_and_stands_in_the_row_and_without_a_script_leads_back_to_the_entry(
-    client: TestClient, built: Services
-) -> None:
+def test_a_note_is_saved_in_the_row_and_without_a_script_leads_back(client: TestClient, built: Services) -> None:
     part = change(client, "note", "For covers.\nNot for faces.")
     assert own(built).note.split() == ["For", "covers.", "Not", "for", "faces."]
     assert part.select_one("hx-partial .snippet").text == "For covers. Not for faces."
@@ -214,9 +209,7 @@ def test_a_note_is_saved_and_stands_in_the_row_and_without_a_script_leads_back_t
     assert own(built).note == "Dark"
 
 
-def test_a_note_that_can_not_be_saved_stays_with_the_reason_and_another_base_shows_who_says_otherwise(
-    client: TestClient, built: Services, hub: Hub
-) -> None:
+def test_a_note_too_long_stays_and_a_base_shows_who_differs(client: TestClient, built: Services, hub: Hub) -> None:
     part = change(client, "note", "x" * 4001)
     assert "A note has at most 4,000 characters" in part.select_one("[role=alert]").text
     assert part.select_one("#entry-note").text.strip() == "x" * 4001
@@ -237,9 +230,7 @@ def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(clien
     assert own(built).trigger_words is None
 
 
-def test_an_own_weight_is_what_try_begins_with_and_the_favourite_is_switched(
-    client: TestClient, built: Services
-) -> None:
+def test_try_begins_with_an_own_weight_and_the_favourite_is_switched(client: TestClient, built: Services) -> None:
     part = change(client, "set-weight", "0.6")
     assert built.generation.default_weight(INK) == 0.6
     assert part.select_one(".actions a.filled")["href"].endswith("%2A0.6")
@@ -282,9 +273,7 @@ def test_removing_asks_first_and_is_undone(client: TestClient, built: Services) 
     assert built.library.holds(INK)
 
 
-def test_a_file_manager_opens_only_for_who_sits_here(
-    client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_opens_for_who_sits_here(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
     monkeypatch.setattr(routes, "reveal", lambda path, environ: shown.append(path))
     change(client, "reveal")
@@ -292,3 +281,104 @@ def test_a_file_manager_opens_only_for_who_sits_here(
     data = {"do": "reveal", "ref": str(INK)}
     answer = client.post("/library/entry", data=data, headers={**PART, "X-Forwarded-For": "1.2.3.4"})
     assert ("on the computer that hub-ui runs on" in answer.text, len(shown)) == (True, 1)
+
+
+OTHER = Ref.parse("civitai:7@8#10")
+
+
+def lora_file(fill: float = 1.0) -> bytes:
+    name = "lora_unet_down_blocks_1_attentions_0_proj_in"
+    return save(
+        {
+            f"{name}.lora_down.weight": np.full((4, 320, 1, 1), fill, np.float16),
+            f"{name}.lora_up.weight": np.full((320, 4, 1, 1), fill, np.float16),
+            f"{name}.alpha": np.full((), 4, np.float16),
+        }
+    )
+
+
+def add(client: TestClient, name: str, data: bytes, **headers: str) -> str:
+    answer = client.post("/library-file", files={"file": (name, data)}, headers=headers)
+    assert answer.status_code in (204, 303)
+    return answer.headers.get("location") or answer.headers["HX-Redirect"]
+
+
+def test_a_file_may_be_larger_than_a_form_and_no_upload_leaves_one_behind(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = save({"lora_unet_x.lora_up.weight": np.zeros((8192, 1100), np.float16)})
+    assert len(data) > LOCAL.limits.body_bytes
+    add(client, "Large.safetensors", data)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    add(client, "x.safetensors", lora_file())
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:
+    address = add(client, "My Robot.safetensors", lora_file())
+    page = read(client.get(address[1:]).text)
+    assert "No hub is known to have it." in page.select_one(".entry").text
+    assert page.select("#waiting a")
+    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]
+    ref = page.select_one(".entry [name=ref]")["value"]
+    client.post("/library-keep", data={"do": "keep", "ref": str(ref)})
+    assert [one.title for one in built.library.entries()][-1] == "My Robot"
+    assert not built.own_files.entries()
+
+
+def test_a_dropped_file_has_a_page_until_it_is_discarded(client: TestClient, built: Services) -> None:
+    assert add(client, "x.safetensors", lora_file(), **PART).startswith("./?view=library&open=local")
+    page = read(client.get(add(client, "x.safetensors", lora_file())[1:]).text)
+    ref = str(page.select_one(".entry [name=ref]")["value"])
+    client.post("/library-keep", data={"do": "discard", "ref": ref})
+    assert not built.own_files.entries()
+    assert "Choose a file first." in client.post("/library-file", headers=PART).text
+
+
+def test_a_file_of_the_library_opens_its_entry(client: TestClient, built: Services) -> None:
+    data, ink = lora_file(), built.library.entry(INK)
+    built.library.path(ink).write_bytes(data)
+    built.library.change([replace(ink, size=len(data), sha256=sha256(data))])
+    page = read(client.get(add(client, "x.safetensors", data)[1:]).text)
+    assert page.select_one(".entry h2").text == "Ink"
+    assert not page.select("#waiting")
+
+
+@pytest.mark.parametrize("data", [b"\x80\x04pickle", b"", b"not a file of weights"])
+def test_what_is_no_lora_is_refused_in_a_sentence(client: TestClient, built: Services, data: bytes) -> None:
+    answer = client.post("/library-file", files={"file": ("x.safetensors", data)}, headers=PART)
+    assert answer.headers["HX-Retarget"] == "#toast"
+    assert len(read(answer.text).text) > 20
+    assert not built.own_files.entries()
+
+
+def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Services) -> None:
+    (built.library.folder / "Robot.safetensors").write_bytes(lora_file())
+    (built.library.folder / "broken.safetensors").write_bytes(b"?")
+    client.post("/library", data={"do": "check", "kind": "folder"})
+    page = parts(client.get("/library/check?view=library").text)[-1]
+    assert "1 file was added from the folder." in page.select_one(".said").text
+    assert [row.text.split()[0] for row in page.select(".failures li")] == ["broken.safetensors"]
+    assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
+
+
+def test_a_lock_file_is_looked_through_first_also_without_a_script(client: TestClient, built: Services) -> None:
+    text = lockfile.dumps([replace(built.library.entry(INK), ref=OTHER)])
+    page = read(client.post("/library-import", data={"do": "look"}, files={"file": ("loras.lock", text)}).text)
+    assert "will be downloaded" in page.select_one("#tool").text
+    text = lockfile.dumps([built.library.entry(INK), entry(ref=OTHER, title="New <b>", size=1000)])
+    page = read(client.post("/library-import", data={"text": text, "do": "look"}, headers=PART).text)
+    assert "1 new, 1 kB; 1 here already." in page.select_one("#tool").text
+    assert built.queue.tasks() == ()
+    page = read(client.post("/library-import", data={"text": text, "do": "take"}, headers=PART).text)
+    assert "1 LoRA is being downloaded." in page.select_one(".said").text
+    assert [task.ref for task in built.queue.tasks()] == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "There is no lock file yet."), ("version = ", "The lock file"), ("x" * 10, "lock file")]
+)
+def test_what_is_no_lock_file_is_refused_with_the_reason(client: TestClient, text: str, said: str) -> None:
+    answer = client.post("/library-import", data={"text": text, "do": "look"}, headers=PART)
+    assert (answer.status_code, said in answer.text) == (422, True)

@@ -25,9 +25,7 @@ def rows(page: BeautifulSoup) -> list[str]:
     return [link.text for link in page.select(".shelf .hit")]
 
 
-def test_the_library_is_in_the_page_as_it_is_served_and_asked_by_htmx_the_list_with_its_address(
-    client: TestClient,
-) -> None:
+def test_the_library_is_in_the_page_as_it_is_served_and_its_list_is_a_part(client: TestClient) -> None:
     page = look(client)
     assert rows(page) == ["Ink", "Mist"]
     assert page.select_one("#line").text == "2 LoRAs, 268 B, pinned in loras.lock"
@@ -36,9 +34,7 @@ def test_the_library_is_in_the_page_as_it_is_served_and_asked_by_htmx_the_list_w
     assert (read(answer.text).html, rows(read(answer.text))) == (None, ["Mist"])
 
 
-def test_bytes_that_two_entries_share_count_once_and_missing_files_are_counted(
-    client: TestClient, built: Services
-) -> None:
+def test_bytes_that_two_entries_share_count_once_and_so_do_missing_files(client: TestClient, built: Services) -> None:
     twin = entry(ref=INK.at("2002", "3002"), file="sd1/twin.safetensors")
     built.library.adopt([replace(twin, size=134, sha256=sha256(weights()))])
     assert "3 LoRAs, 2 files, 268 B, 1 missing" in look(client).select_one("#line").text
@@ -52,9 +48,7 @@ def test_of_thousands_of_entries_one_page_is_sent(client: TestClient, built: Ser
     assert [link["href"] for link in page.select("[rel=next]")] == ["./?view=library&lpage=3"]
 
 
-def test_entries_are_found_by_what_they_are_called_narrowed_by_base_and_put_in_an_order(
-    client: TestClient, built: Services
-) -> None:
+def test_entries_are_found_by_their_words_narrowed_by_base_and_sorted(client: TestClient, built: Services) -> None:
     thousands(built, 20)
     for text in ("style 0107", "WORD107", '"ada 107"', "trigger:word107"):
         assert rows(look(client, f"&lq={text}")) == ["Style 0107"]
@@ -68,9 +62,7 @@ def test_entries_are_found_by_what_they_are_called_narrowed_by_base_and_put_in_a
     assert len(rows(page)) == 10
 
 
-def test_filters_count_what_they_would_show_and_a_part_of_the_search_is_taken_away(
-    client: TestClient, built: Services
-) -> None:
+def test_filters_count_what_they_would_show_and_each_part_goes_alone(client: TestClient, built: Services) -> None:
     built.annotations.change(MIST, favorite=True)
     link = look(client).select_one("#group-marks a:-soup-contains('Favourites')")
     assert (link.text.strip(), link["href"]) == ("Favourites1", "./?view=library&lq=is%3Afavorite")
@@ -138,9 +130,7 @@ def said(page: BeautifulSoup) -> str:
     return " ".join(page.select_one(".said").text.split())  # type: ignore[union-attr]
 
 
-def test_each_button_of_the_bar_is_an_act_and_nothing_happens_without_a_choice_or_a_right_template(
-    client: TestClient,
-) -> None:
+def test_each_button_of_the_bar_is_an_act_that_needs_a_choice_and_a_right_template(client: TestClient) -> None:
     page = read(client.get("/?view=library").text)
     buttons = {button["value"] for button in page.select("#bulk [name=do]")}
     assert buttons | {"move-now", "take-out"} | WITHOUT_A_CHOICE == set(acts.ACTS)
@@ -182,9 +172,7 @@ def test_tags_weights_and_favourites_reach_all_and_are_undone(client: TestClient
 @pytest.mark.parametrize(
     ("do", "fields"), [("tag", {"tag": " "}), ("set-weight", {"weight": "much"}), ("collect", {}), ("explode", {})]
 )
-def test_what_is_no_tag_weight_name_or_button_changes_nothing(
-    client: TestClient, built: Services, do: str, fields: dict[str, str]
-) -> None:
+def test_what_is_no_act_changes_nothing(client: TestClient, built: Services, do: str, fields: dict[str, str]) -> None:
     answer = client.post("/library", data={"do": do, "ref": str(INK), **fields}, headers=PART)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
     assert built.annotations.get(INK).is_empty

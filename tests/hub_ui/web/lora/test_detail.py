@@ -253,9 +253,7 @@ def record(base: str = "SDXL 1.0", size: int = 50_000_000, **claims: Any) -> Rec
         ),
     ],
 )
-def test_what_a_version_changes_is_told_in_words(
-    older: dict[str, Any], newer: dict[str, Any], changes: tuple[str, ...]
-) -> None:
+def test_changes_are_told_in_words(older: dict[str, Any], newer: dict[str, Any], changes: tuple[str, ...]) -> None:
     assert tuple(describe_changes(record(**older), record(**newer))) == changes
 
 

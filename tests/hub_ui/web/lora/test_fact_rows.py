@@ -173,9 +173,7 @@ def test_each_image_of_the_panel_is_a_link_to_itself_with_its_number(pictured: T
     assert page.select("#strip figure")[1]["data-video"]
 
 
-def test_an_image_is_shown_large_beside_how_it_was_made_and_its_settings_fill_in_the_compare_page(
-    pictured: TestClient,
-) -> None:
+def test_an_image_stands_beside_how_it_was_made_and_fills_in_the_compare_page(pictured: TestClient) -> None:
     page = read(pictured.get(f"/lora-image?open={PICTURED}&index=0").text)
     said = page.find("section", attrs={"aria-label": "How it was made"})
     assert [text.text for text in said.select(".prompt")] == ["a cat <lora:x:0.6>", "dull"]
@@ -189,9 +187,7 @@ def test_an_image_is_shown_large_beside_how_it_was_made_and_its_settings_fill_in
     assert [(lora.ref, lora.weight) for lora in view.stack] == [(PICTURED, 1.0)]
 
 
-def test_an_image_that_is_opened_before_its_hub_has_told_how_it_was_made_waits_for_that(
-    client: TestClient, built: Services
-) -> None:
+def test_an_image_of_which_its_hub_has_told_nothing_yet_waits_for_that(client: TestClient, built: Services) -> None:
     listed = version("civitai:2@20", examples=(Example(url="https://pictures.example/1.png"),))
     built.catalog.add([lora(2, versions=(listed,))])
     assert not built.lookup.was_fetched(Ref.parse("civitai:2@20"))
@@ -200,9 +196,7 @@ def test_an_image_that_is_opened_before_its_hub_has_told_how_it_was_made_waits_f
     assert built.lookup.was_fetched(Ref.parse("civitai:2@20"))
 
 
-def test_the_lightbox_gets_the_image_alone_and_a_mature_one_is_blurred_until_it_is_asked_for(
-    pictured: TestClient,
-) -> None:
+def test_the_lightbox_gets_the_image_alone_and_a_mature_one_is_blurred(pictured: TestClient) -> None:
     part = read(pictured.get(f"/lora-image?open={PICTURED}&index=0&nsfw=explicit", headers=BOX).text)
     assert part.html is None
     steps = [str(link["href"]).rpartition("index=")[2] for link in part.select("a.step")]
@@ -213,9 +207,7 @@ def test_the_lightbox_gets_the_image_alone_and_a_mature_one_is_blurred_until_it_
 
 
 @pytest.mark.parametrize(("index", "status"), [(1, 404), (9, 404), (-1, 422)])
-def test_an_image_above_the_level_or_beyond_the_last_is_not_there(
-    pictured: TestClient, index: int, status: int
-) -> None:
+def test_an_image_above_the_level_or_after_the_last_is_not_there(pictured: TestClient, index: int, status: int) -> None:
     assert pictured.get(f"/lora-image?open={PICTURED}&index={index}").status_code == status
 
 

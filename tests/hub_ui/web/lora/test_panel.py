@@ -5,18 +5,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-import connectors
-from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired
 from connectors.record import Example, Lora, Nsfw, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import panel
 from hub_ui.web.lora.panel import Panel
@@ -69,22 +65,16 @@ def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen
     assert "CivitAI can&#39;t be reached. This was last seen just now." in show(built)[-1]
 
 
-def test_a_file_read_before_needs_no_second_step_and_an_answer_that_says_nothing_new_paints_nothing(
-    built: Services,
-) -> None:
+def test_a_file_read_before_needs_no_second_step_and_nothing_new_paints_nothing(built: Services) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
-    assert "the file is FLUX.1." in show(built)[-1]
-    assert len(show(built)) == 2
-    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
+    assert ["the file is FLUX.1." in html for html in show(built)] == [False, True]
     shown, view = Panel(services=built, render=Renderer()), View(open=str(REF))
     [said] = shown.steps(view)
     assert [*shown.steps(view, said["fingerprint"])] == []
     assert shown.values(view)["fingerprint"] == said["fingerprint"]
 
 
-def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
-    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_costs_one_sentence(built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "locate", _no_key)
     last = show(built)[-1]
     assert "The file&#39;s header could not be read. CivitAI wants a key." in last
@@ -125,36 +115,34 @@ def repo(monkeypatch: pytest.MonkeyPatch) -> FullHub:
         Version(ref=ref.at(letter * 40), name=letter * 8, description=title, updated_at="2026-01-01T00:00:00Z")
         for letter, title in (("a", "Train longer"), ("c", "First upload"))
     )
-    made = FullHub(name="huggingface", loras=[stand_ins.lora("huggingface")], commits=commits)
-    hubs: tuple[Connector, ...] = (made,)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
     monkeypatch.setattr(Lookup, "inspect", lambda lookup, ref: FLUX)
-    return made
+    return FullHub(name="huggingface", loras=[stand_ins.lora("huggingface")], commits=commits)
+
+
+@pytest.fixture
+def with_repo(repo: FullHub, home: Path) -> Iterator[Services]:
+    with services_on(home, repo) as made:
+        yield made
 
 
 def panels(built: Services) -> list[str]:
     return show(built, "huggingface:ada/ink-lines")
 
 
-def test_all_commits_of_an_open_repo_are_its_versions(repo: FullHub, home: Path) -> None:
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
-        *before, last = panels(built)
-        assert "First upload" not in "".join(before)
-        assert f'open=huggingface%3Aada/ink-lines%40{"c" * 40}"' in last
-        assert "Train longer" in last
-        assert repo.asked.count("history") == 1
-        # What is painted for another reason has them still.
-        assert "First upload" in panels(built)[0]
+def test_all_commits_of_an_open_repo_are_its_versions(with_repo: Services, repo: FullHub) -> None:
+    *before, last = panels(with_repo)
+    assert "First upload" not in "".join(before)
+    assert f'open=huggingface%3Aada/ink-lines%40{"c" * 40}"' in last
+    assert "Train longer" in last
+    assert repo.asked.count("history") == 1
+    # What is painted for another reason has them still.
+    assert "First upload" in panels(with_repo)[0]
 
 
-def test_a_hub_that_does_not_list_commits_costs_nothing(
-    repo: FullHub, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_commits_all_else_is_there(with_repo: Services, repo: FullHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repo, "history", _no_key)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
-        *_, last = panels(built)
-        assert "Ink lines" in last
-        assert "First upload" not in last
+    *_, last = panels(with_repo)
+    assert ("Ink lines" in last, "First upload" in last) == (True, False)
 
 
 @pytest.fixture
@@ -169,9 +157,7 @@ def hub_with_images(built: Services) -> FullHub:
     return made
 
 
-def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
-    built: Services, hub_with_images: FullHub
-) -> None:
+def test_what_people_use_comes_after_the_file_and_is_asked_once(built: Services, hub_with_images: FullHub) -> None:
     *before, last = show(built)
     assert "What people use" not in "".join(before)
     page = read(last)
@@ -183,9 +169,7 @@ def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
 
 
 @pytest.mark.parametrize(("nsfw", "title"), [("safe", "Detail <b>"), ("explicit", "civitai:@90")])
-def test_what_people_combine_it_with_leads_there(
-    built: Services, hub_with_images: FullHub, nsfw: Nsfw, title: str
-) -> None:
+def test_what_people_add_to_it_leads_there(built: Services, hub_with_images: FullHub, nsfw: Nsfw, title: str) -> None:
     named = Example(url="https://hub.invalid/a", prompt="<lora:ink:0.7> <lora:add detail:0.5>")
     params = {"Civitai resources": '[{"type": "lora", "weight": 1, "modelVersionId": 90}]'}
     numbered = Example(url="https://hub.invalid/b", params=params)
@@ -222,8 +206,7 @@ def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
 
 def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
     hub.loras = [lora(1)]
-    last = show(built)[-1]
-    assert "Nothing says which base model it was made for. Add it on the Compare page" in last
+    assert "Nothing says which base model it was made for. Add it on the Compare page" in show(built)[-1]
 
 
 def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:

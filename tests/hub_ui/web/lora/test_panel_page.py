@@ -1,7 +1,4 @@
-"""What a person sees in the panel of a LoRA, and can do there.
-
-What a person does in the panel of a LoRA.
-"""
+"""What a person sees in the panel of a LoRA, and can do there."""
 
 from typing import Any
 
@@ -79,9 +76,7 @@ def test_a_hostile_description_and_title_keep_only_their_words(built: Services) 
     assert page.select("script, img") == []
 
 
-def test_a_contradiction_is_marked_what_is_being_read_is_a_status_and_what_is_odd_about_a_file_is_told(
-    built: Services,
-) -> None:
+def test_a_contradiction_is_marked_reading_is_a_status_and_what_is_odd_is_told(built: Services) -> None:
     header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
     page = panel(built, lora(1, base="SDXL 1.0"), facts=Facts(adapter=header))
     assert page.select_one(".disputed dd").text == "FLUX.1⚠ CivitAI says SDXL 1.0"
@@ -134,9 +129,7 @@ def test_creator_and_tags_are_searches_that_keep_what_was_picked_for_compare(bui
     assert [tag.text for tag in section(page, "Tags").select("a")] == ["line art", "<i>"]
 
 
-def test_the_ref_and_the_whole_hash_of_the_file_are_copied_and_what_is_shared_is_this_lora_alone(
-    built: Services,
-) -> None:
+def test_the_ref_and_the_whole_hash_are_copied_and_a_shared_link_is_of_this_lora_alone(built: Services) -> None:
     of = lora(1, versions=(version(files=(file(size=38_000_000, sha256=HASH),)),))
     ref, its_file = panel(built, of).select("p.ref")
     assert ref.button["data-copy"] == "civitai:1@10#100"
@@ -211,9 +204,7 @@ def test_similar_ones_are_asked_for_once_a_person_gets_there(built: Services, cl
     assert read(client.get("/lora/similar?open=civitai:999", headers=PART).text).select("a") == []
 
 
-def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit_and_has_neither_downloads_nor_favourites(
-    built: Services,
-) -> None:
+def test_a_visitor_gets_the_file_and_keeps_it_and_has_no_downloads_nor_favourites(built: Services) -> None:
     hosted = with_settings(built, hosted=True)
     page = panel(hosted, lora(1))
     assert page.select_one("form[action='lora/keep'] button")["title"] == "List it in your library for this visit"
@@ -248,9 +239,7 @@ def test_the_hub_is_asked_once_the_panel_is_there_and_a_ref_that_is_none_is_told
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
 
 
-def test_the_heart_makes_a_favourite_and_none_again_and_download_puts_the_lora_into_the_queue(
-    client: TestClient, built: Services
-) -> None:
+def test_the_heart_makes_a_favourite_and_none_and_download_a_task(client: TestClient, built: Services) -> None:
     answer = client.post("/lora/download", data={"ref": "civitai:1", "back": "open=civitai:1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?open=civitai%3A1")
     assert [task.ref for task in built.queue.tasks()] == [REF]

@@ -1,9 +1,4 @@
-"""Keys on the Settings page: checked, kept and removed, and in no answer.
-
-Keys of a hosted page's visitors: theirs alone, for one visit.
-
-Addresses, folders and what is in use; how the page looks; and the images that are kept.
-"""
+"""The Settings page: keys, a visitor's too, addresses, folders, how the page looks, and kept images."""
 
 import json
 from collections.abc import Iterator
@@ -65,8 +60,10 @@ def test_a_key_is_checked_and_kept_and_counts_at_once_and_is_removed(page: TestC
 
 
 def test_no_answer_and_no_page_has_a_key_and_a_hub_that_does_not_exist_is_refused(page: TestClient) -> None:
-    answers = [send(page, "save", KEY), send(page, "check"), send(page, "save", f"{KEY} {KEY}"), page.get("/settings")]
-    assert [KEY in answer.text + str(answer.headers) for answer in answers] == [False] * 4
+    answers = [send(page, "save", KEY), send(page, "check"), send(page, "save", f"{KEY} {KEY}")]
+    send(page, "save", KEY)
+    answers += [page.get(path) for path in ("/settings", "/", "/config", "/gradio_api/info")]
+    assert [KEY in answer.text + str(answer.headers) for answer in answers] == [False] * 7
     answer = send(page, "save", KEY, "nobody")
     assert (answer.status_code, "There is no such hub. Load the page again." in answer.text) == (422, True)
 
@@ -182,9 +179,7 @@ def test_a_proxy_is_shown_without_its_password_and_sent_back_like_that(fixed: Te
     assert saved_settings.read(of_site.settings.home).proxy == ""
 
 
-def test_an_address_that_is_none_is_refused_and_what_the_environment_decides_can_not_be_typed(
-    fixed: TestClient,
-) -> None:
+def test_what_is_no_address_is_refused_and_what_the_environment_decides_not_typed(fixed: TestClient) -> None:
     answer = fixed.post("/settings/values", data={"hub": ["civitai"], "address": ["civitai.red"]}, headers=PART)
     problem = read(answer.text).select_one("#settings .problem")
     assert problem.text == "CivitAI needs a web address, such as https://civitai.com."

@@ -33,9 +33,7 @@ def filled(built: Services, address: str = "lora=civitai:2", *, asks: bool = Tru
     return fill(built, read_address(address), asks=asks)
 
 
-def test_an_example_suggests_the_prompt_and_the_base_steps_and_size_but_what_the_address_asks_for_leads(
-    built: Services,
-) -> None:
+def test_an_example_suggests_the_prompt_and_the_base_the_rest_but_the_address_leads(built: Services) -> None:
     assert filled(built)["texts"]["prompt"] == "a cat"
     shown = filled(built)
     assert (shown["texts"]["steps"], shown["texts"]["size"], shown["texts"]["seed"]) == ("20", "128 × 128", "417")
@@ -62,9 +60,7 @@ def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
     assert (shown["words"], shown["stack"][0]["line"].endswith("usually 0.4")) == (("own ink",), True)
 
 
-def test_after_a_wrong_base_the_right_ones_are_offered_and_nothing_is_claimed_of_the_size_of_ones_own(
-    built: Services,
-) -> None:
+def test_after_a_wrong_base_the_right_ones_are_offered_and_ones_own_has_no_size(built: Services) -> None:
     shown = filled(built, "lora=civitai:2&on=sdxl-1.0")
     assert shown["base"]["choices"] == (("tiny-shapes", "Tiny Shapes"),)
     assert "no part of it would fit" in shown["base"]["line"]
@@ -177,9 +173,7 @@ def test_what_is_no_range_is_refused_with_a_way_out(values: tuple[str, str, str]
     [(None, (0, 0.3, 0.6, 0.9, 1.2)), (0.6, (0, 0.3, 0.6, 0.9, 1.2)), (0.4, (0, 0.2, 0.4, 0.6, 0.8)),
      (0.9, (0, 0.3, 0.6, 0.9, 1.2)), (1.2, (0, 0.4, 0.8, 1.2, 1.6)), (-1, (0, 0.3, 0.6, 0.9, 1.2))],
 )  # fmt: skip
-def test_a_sweep_goes_around_the_weight_that_the_author_recommends(
-    recommended: float | None, weights: tuple[float, ...]
-) -> None:
+def test_a_sweep_goes_around_the_authors_weight(recommended: float | None, weights: tuple[float, ...]) -> None:
     assert comparison.sweep_around(recommended) == pytest.approx(weights)
 
 

@@ -59,9 +59,7 @@ def test_who_gives_up_waiting_stops_no_download_nor_one_that_ran_before(queued: 
         (RateLimited("Slow down.", retry_after=3600), "Slow down. The download goes on by itself: tried again in 1 h"),
     ],
 )
-def test_what_keeps_a_download_from_coming_soon_is_told(
-    queued: Services, pulls: Pulls, error: HubUiError, said: str
-) -> None:
+def test_what_holds_a_download_up_is_told(queued: Services, pulls: Pulls, error: HubUiError, said: str) -> None:
     pulls.outcomes[Ref.parse("civitai:2")].append(error)
     with pytest.raises(HubUiError, match=said):
         wait(queued)
@@ -153,18 +151,14 @@ def test_what_is_to_be_tried_is_downloaded_first(queued: Services, generator: Ge
     assert len(queued.queue.tasks()) == 1
 
 
-def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
-    queued: Services, generator: Generator
-) -> None:
+def test_a_lora_that_does_not_fit_is_refused_before_any_download(queued: Services, generator: Generator) -> None:
     order = TryOrder(view=View(stack=(StackedLora(ref="civitai:1"),)))
     with pytest.raises(NoBase, match="hub-ui serve"):
         generator.start(order)
     assert queued.queue.tasks() == ()
 
 
-def test_of_loras_that_are_compared_one_that_does_not_fit_is_not_downloaded(
-    queued: Services, generator: Generator, pulls: Pulls
-) -> None:
+def test_of_several_loras_one_that_does_not_fit_is_left(queued: Services, generator: Generator, pulls: Pulls) -> None:
     pulls.held.set()
     stack = tuple(StackedLora(ref=ref) for ref in ("civitai:1", "civitai:2", "civitai:2@20"))
     order = TryOrder(view=View(page="try", stack=stack, settings=TrySettings(sheet="loras")))
@@ -185,9 +179,7 @@ def test_stopping_pauses_its_own_downloads_and_no_other(queued: Services, genera
     ]  # fmt: skip
 
 
-def test_stopping_leaves_a_download_that_somebody_else_waits_for(
-    queued: Services, generator: Generator, pulls: Pulls
-) -> None:
+def test_stopping_leaves_what_somebody_else_waits_for(queued: Services, generator: Generator, pulls: Pulls) -> None:
     pulls.held.set()
     mine = generator.start(ORDER)
     generator.start(TryOrder(view=replace(TINY, settings=TrySettings(prompt="a cat"))))

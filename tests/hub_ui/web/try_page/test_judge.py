@@ -127,9 +127,7 @@ def _with_text(path: Path, text: str) -> Path:
     return path.with_name("changed.png")
 
 
-def test_the_others_are_removed_from_the_library_and_come_back(
-    built: Services, client: TestClient, tmp_path: Path
-) -> None:
+def test_the_others_leave_the_library_and_come_back(built: Services, client: TestClient, tmp_path: Path) -> None:
     for fill, ref in enumerate(REFS[:2], 1):
         put(built, entry(ref=Ref.parse(ref), file=f"sd1/{fill}.safetensors", title=ref), fill)
     form = read(client.get(f"{give_sheet(client, tmp_path)}&votes={VOTES}").text).select_one(".ranking form")
@@ -148,9 +146,7 @@ def share(client: TestClient, address: str) -> Any:
     return client.post("/judge/share", data={"sheet": location.partition("sheet=")[2], **fields, "votes": VOTES})
 
 
-def test_a_sheet_of_the_history_is_judged_and_shared_with_its_picture_where_all_of_it_is_safe(
-    built: Services, client: TestClient
-) -> None:
+def test_a_kept_sheet_is_judged_and_shared_where_all_of_it_is_safe(built: Services, client: TestClient) -> None:
     built.catalog.add(lora(n, nsfw="safe") for n in (1, 2, 3))
     location = share(client, f"/judge/kept?id={built.history.add(result()).id}").headers["location"]
     page = read(client.get("/" + location.removeprefix("../")).text)
@@ -162,9 +158,7 @@ def test_a_sheet_of_the_history_is_judged_and_shared_with_its_picture_where_all_
     assert "Which of these 3?" in client.get("/" + location.removeprefix("../")).text
 
 
-def test_what_nobody_rated_safe_and_an_upload_are_not_shared(
-    built: Services, client: TestClient, tmp_path: Path
-) -> None:
+def test_an_upload_and_what_nobody_rated_safe_are_no_link(built: Services, client: TestClient, tmp_path: Path) -> None:
     for address in (give_sheet(client, tmp_path), f"/judge/kept?id={built.history.add(result()).id}"):
         answer = share(client, address)
         assert (answer.status_code, "Save the proof instead." in answer.text) == (422, True)
@@ -204,9 +198,7 @@ def test_measures_stand_below_the_sheet_with_their_spread(site: TestClient, tmp_
     assert "CLIP’s view, not taste" in found[3][0]
 
 
-def test_without_clip_the_sheet_says_how_to_get_it_and_measures_of_other_columns_are_refused(
-    site: TestClient, tmp_path: Path
-) -> None:
+def test_without_clip_the_sheet_says_how_to_get_it_and_no_others_measures(site: TestClient, tmp_path: Path) -> None:
     one = Measure(mean=0.5, low=0.5, high=0.5)
     found = shown_measures(site, tmp_path, Measures(against="others", change=(one,) * 3))
     assert found[:3] == [["50"]] * 3

@@ -1,7 +1,4 @@
-"""What the button makes, and what the page shows meanwhile and afterwards.
-
-What is said of images that are there, and what stands beside them.
-"""
+"""What the button makes, and what the page shows meanwhile, afterwards and beside images that are there."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -77,9 +74,7 @@ def form(client: TestClient, **fields: str) -> dict[str, str]:
     return {**values, **fields}
 
 
-def test_try_it_starts_at_once_and_leads_to_the_page_that_shows_it_and_two_clicks_make_it_once(
-    page: TestClient,
-) -> None:
+def test_try_it_starts_at_once_and_leads_to_what_it_makes_and_two_clicks_make_it_once(page: TestClient) -> None:
     answer = page.post("/try", data={"lora": "civitai:2"})
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("./?view=try&lora=civitai%3A2&prompt=a+cat&seed=417&job=")
@@ -116,9 +111,7 @@ def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClie
     assert "http-equiv" not in shown(page, finished(page)).decode()
 
 
-def test_a_gpu_of_zerogpu_is_asked_for_with_the_quota_of_who_clicked(
-    page: TestClient, pulls: Pulls, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_has_the_quota_of_who_clicked(page: TestClient, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     pulls.held.clear()
 
@@ -151,9 +144,7 @@ def test_there_is_nothing_to_make_without_a_lora(site: TestClient) -> None:
     assert site.post("/try", data={}).status_code == 422
 
 
-def test_a_field_that_is_wrong_and_a_lora_that_no_base_here_carries_are_told_and_nothing_is_made(
-    page: TestClient,
-) -> None:
+def test_a_wrong_field_and_a_lora_that_no_base_here_carries_are_told(page: TestClient) -> None:
     answer = page.post("/try", data=form(page, steps="9000"), headers=PART)
     field = read(answer.text).select_one("[name=steps]")
     assert (field["value"], field["aria-invalid"]) == ("9000", "true")
@@ -294,9 +285,7 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
     return shown(client, finished(client, result, JobSubject(name=result.kind, refs=result.refs)), address)
 
 
-def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet_and_offers_the_weight_that_is_shown(
-    site: TestClient,
-) -> None:
+def test_a_row_under_a_pair_has_room_for_more_and_offers_the_weight_that_is_shown(site: TestClient) -> None:
     stage = shown_values(site, 0, 1, offered=(0, 0.5, 1), request=job())
     assert [tile.text for tile in stage.select(".strip .tile")] == ["0", "0.5", "1"]
     assert (len(stage.select(".strip button")), len(stage.select("#others"))) == (2, 1)
@@ -319,9 +308,7 @@ def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_fo
     assert stage.select_one(".sheet")["aria-label"] == "Which of these?"
 
 
-def test_an_image_above_the_usual_weights_has_a_mark_and_a_shared_link_has_no_job(
-    site: TestClient,
-) -> None:
+def test_an_image_above_the_usual_weights_has_a_mark_and_a_shared_link_has_no_job(site: TestClient) -> None:
     share = shown_values(site, 0, 1, view=read_address("seed=5").view).select_one("[data-share]")
     assert share["data-share"] == "?view=try&seed=5"
     for most, marks in ((1.0, ["Above 1, artifacts are likely."]), (1.2, [])):
@@ -347,9 +334,7 @@ def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(sit
 
 
 @pytest.mark.parametrize(("nsfw", "title"), [("safe", "Compare Ink 7"), ("mature", "Compare"), (None, "Compare")])
-def test_the_title_of_a_shared_comparison_names_what_everybody_may_see(
-    built: Services, client: TestClient, nsfw: Any, title: str
-) -> None:
+def test_a_shared_title_names_what_all_may_see(built: Services, client: TestClient, nsfw: Any, title: str) -> None:
     built.catalog.add([lora(7, base="Tiny Shapes", nsfw=nsfw)])
     page = read(client.get("/?view=try&lora=civitai:7").text)
     assert page.select_one("meta[property='og:title']")["content"] == title

@@ -70,9 +70,7 @@ def decoder_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("run", [vae_run, decoder_run, denoiser_run, lora_run])
-def test_an_interrupted_stage_ends_in_the_same_bits(
-    run: Any, small: Sizes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_stage_ends_alike(run: Any, small: Sizes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(tmp_path / "whole", small)
     with monkeypatch.context() as patch:
         interrupt_after_first_save(patch)
