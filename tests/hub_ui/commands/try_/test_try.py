@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import io
-import json
 import os
 import shutil
 import signal
@@ -339,17 +338,3 @@ def test_memory_without_a_plan_is_a_usage_error(line: Line) -> None:
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
 def test_memory_is_said_as_cards_are_sold(text: str) -> None:
     assert memory_size(text) == 12 * GIBIBYTE
-
-
-def test_a_sheet_that_is_known_to_take_over_a_minute_is_made_of_drafts(
-    tmp_path: Path, home: Path, base: str, line: Line
-) -> None:
-    def is_draft(*words: str) -> Any:
-        return generate(tmp_path / "a.png", base, line, *words)["draft"]
-
-    pair, timings = ("--compare", "pair"), home / "timings.json"
-    assert is_draft(*pair) is False
-    slow = json.dumps({key: {**known, "step": 100.0} for key, known in json.loads(timings.read_text()).items()})
-    for words, draft in ((), False), (pair, True), ((*pair, "--full"), False):
-        timings.write_text(slow)
-        assert is_draft(*words) is draft
