@@ -36,7 +36,6 @@ from tests.hub_ui.generate.pipelines.bench import (
 )
 from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
 from tests.hub_ui.generate.pipelines.rows import (
-    ALGORITHMS,
     DORA,
     ERNIE_DORA,
     FLUXES,
@@ -57,7 +56,6 @@ from tests.hub_ui.generate.pipelines.rows import (
 from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 
 FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *TRANSFORMERS)
-ROWS = (*FORMATS, *ALGORITHMS)
 ONE_EACH = list({row.base.name: row for row in reversed(FORMATS)}.values())
 OFF, HALF, WHOLE, STACKED = WEIGHTS
 
@@ -66,13 +64,8 @@ def name_of_base(row: Row) -> object:
     return row.base.name
 
 
-def application_of(row: Row) -> object:
-    """How the manager applies it: each of these in its own way. Their formulas are in lora/test_algorithms.py."""
-    return row.name if row.name in ("LoHa", "LoKr", "DoRA", "OFT") else None
-
-
 # The scope has the tests of a row come one after another, so that one process loads its base.
-@pytest.mark.parametrize("row", one_of_each(ROWS, name_of_base, application_of), ids=str, scope="module")
+@pytest.mark.parametrize("row", one_of_each(FORMATS, name_of_base), ids=str, scope="module")
 def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     files, paths = written(row, tiny, tmp_path)
@@ -146,9 +139,7 @@ SHEETS = [FIRST[name] for name in SHOWN]
 CONTROL = TINY["flux1 control"]
 # The same network without the control picture: what a control LoRA of weight 0 draws.
 UNSTEERED = replace(
-    CONTROL,
-    pipeline="FluxPipeline",
-    call={key: value for key, value in CONTROL.call.items() if key != "control_image"},
+    CONTROL, pipeline="FluxPipeline", call={key: value for key, value in CONTROL.call.items() if key != "control_image"}
 )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -153,10 +154,7 @@ def test_what_does_not_fit_the_second_time_is_told_with_what_would(
 def test_memory_that_runs_out_while_a_lora_is_read_is_told(
     studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("hub_ui.generate.lora.load.read", full)
+    monkeypatch.setattr("hub_ui.generate.lora.load.read", Mock(side_effect=MemoryError))
     with pytest.raises(PreviewError, match="does not fit"):
         one(studio, adapter(kohya), base=base)
 

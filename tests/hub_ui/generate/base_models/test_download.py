@@ -1,8 +1,9 @@
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -233,16 +234,9 @@ def test_a_disk_without_room_is_told_with_both_figures(source: Source, may_fetch
 
 def test_a_disk_that_fills_up_meanwhile_is_told(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = plan_download(of("maker/tiny"), source)
-    monkeypatch.setattr(base_models_download, "snapshot_download", failing(OSError(28, "No space left on device")))
+    monkeypatch.setattr(base_models_download, "snapshot_download", Mock(side_effect=OSError(28, "Full.")))
     with pytest.raises(NoBase, match="The disk is full, and maker/tiny is not whole yet"):
         download(planned, source, silently)
-
-
-def failing(error: Exception) -> Callable[..., str]:
-    def fail(*_args: Any, **_options: Any) -> str:
-        raise error
-
-    return fail
 
 
 def test_a_folder_takes_nothing(base: str, offline: Source) -> None:

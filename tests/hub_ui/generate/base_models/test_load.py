@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -66,10 +67,7 @@ def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None
 def test_memory_that_runs_out_while_loading_is_told_as_such(
     base: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def full(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(base_models_load, "first_fit", full)
+    monkeypatch.setattr(base_models_load, "first_fit", Mock(side_effect=error))
     with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
         load_base(base)
 
