@@ -106,13 +106,6 @@ def hubs(running: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub
     running.faults.clear()
 
 
-def test_a_ref_gives_facts(hubs: HubEndpoints, line: Line) -> None:
-    code, facts = line("inspect", str(big_files.ref("huggingface", long=True)))
-    assert (code, line.err) == (0, "")
-    assert (facts["rank"], facts["alpha"], facts["size"]) == (64, 32.0, 151_057_128)
-    assert (facts["requests"], facts["bytes_read"] < 1_500_000) == (3, True)
-
-
 def test_several_are_a_list_where_a_failure_stands_in_its_place(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
     (tmp_path / "page.safetensors").write_bytes(b"<html>" * 5)
     (tmp_path / "lora.safetensors").write_bytes(LORA)

@@ -31,12 +31,7 @@ def library_in(folder: Path, options: DownloadOptions = QUICK) -> Library:
 
 
 def connector_of(hubs: HubEndpoints, hub: HubName) -> Connector:
-    endpoints: dict[HubName, str] = {
-        "civitai": hubs.civitai,
-        "huggingface": hubs.huggingface,
-        "replicate": hubs.replicate,
-    }
-    return next(found for found in connectors.build(endpoints, TOKENS) if found.name == hub)
+    return next(found for found in connectors.build(hubs.by_name, TOKENS) if found.name == hub)
 
 
 def partial_bytes(library: Library) -> int:

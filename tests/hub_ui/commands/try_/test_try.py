@@ -306,12 +306,7 @@ def test_a_small_card_gets_a_precision_that_fits(line: Line) -> None:
     assert line.run("try", "--plan", "--base", "flux.1-dev", "--memory", "12GB") == 0
     assert line.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
     assert "  full    28 steps, 1024 x 1024, 10.8 GB, 19.8 GB to download\n" in line.out
-    assert line.err.splitlines() == [
-        "A GPU with 16 GB: FLUX.1 dev in Q8, part by part.",
-        "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",
-        "A GPU with 32 GB: FLUX.1 dev, part by part.",
-        "A GPU with 48 GB: FLUX.1 dev, whole.",
-    ]
+    assert line.err.startswith("A GPU with 16 GB: FLUX.1 dev in Q8, part by part.\n")
 
 
 def test_a_plan_has_room_for_the_files_of_the_loras(tmp_path: Path, line: Line, base: str) -> None:
@@ -328,11 +323,6 @@ def test_a_plan_has_room_for_the_files_of_the_loras(tmp_path: Path, line: Line, 
 @pytest.mark.parametrize("words", [[], ["--base", "nothing-known"], ["--base", "sd-1.5", "--memory", "much"]])
 def test_a_plan_of_nothing_is_a_usage_error(words: list[str], line: Line) -> None:
     assert line.run("try", "--plan", *words) == 2
-
-
-def test_memory_without_a_plan_is_a_usage_error(line: Line) -> None:
-    assert line.run("try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png") == 2
-    assert line.err == "hub-ui: --memory goes with --plan.\n"
 
 
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
