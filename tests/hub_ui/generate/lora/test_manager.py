@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxPipeline, FluxTransformer2DModel
+from diffusers import FluxPipeline
 from diffusers.hooks.group_offloading import apply_group_offloading
 from safetensors.torch import load_file, save_file
 
@@ -16,6 +16,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
 from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
+from tests.hub_ui.generate.lora.naming import flux_network
 from tests.hub_ui.generate.pipelines.bench import same_networks, snapshot
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -164,13 +165,8 @@ def test_two_managers_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path)
 
 def flux() -> Any:
     """Only the network: nothing else takes part."""
-    transformer: Any = FluxTransformer2DModel
     pipeline: Any = FluxPipeline
-    network = transformer(
-        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
-        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
-    )  # fmt: skip
-    return pipeline(None, None, None, None, None, None, network)
+    return pipeline(None, None, None, None, None, None, flux_network())
 
 
 def control(path: Path) -> Path:
