@@ -54,12 +54,8 @@ def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -
     record = flatten(lora)
     assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 8)
     assert str(lora.versions[0].ref).startswith("replicate:local/fog@")
-
-
-def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:
-    runs = _runs(hubs)
-    refs = {lora_of(runs.follow(start_training(runs, _order(), _zip()))).versions[0].ref for _ in range(2)}
-    assert len(refs) == 2
+    # A model that is there gets one more version.
+    assert lora_of(runs.follow(start_training(runs, _order(), _zip()))).versions[0].ref != lora.versions[0].ref
     assert runs.model("local/fog")["visibility"] == "private"
 
 
