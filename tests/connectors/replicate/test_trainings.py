@@ -27,12 +27,8 @@ def hubs() -> Iterator[HubEndpoints]:
         yield running
 
 
-def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
-    return Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
-
-
-def _runs(hubs: HubEndpoints, **fields: Any) -> Runs:
-    return Runs(_endpoint(hubs, **fields), most_seconds=0.05)
+def _runs(hubs: HubEndpoints) -> Runs:
+    return Runs(Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": "r8_local"}), most_seconds=0.05)
 
 
 def _zip() -> bytes:
@@ -77,20 +73,15 @@ def test_progress_is_heard_on_the_way() -> None:
     assert any(0 < progress < 1 for progress in heard)
 
 
-@pytest.fixture
-def lasting() -> Iterator[HubEndpoints]:
-    """These train for longer than any test takes."""
-    with running_hubs(DATA, run_seconds=600) as running:
-        yield running
-
-
-def test_a_cancelled_training_makes_nothing(lasting: HubEndpoints) -> None:
-    runs = _runs(lasting)
-    ended = runs.follow(start_training(runs, _order(), _zip()), is_cancelled=lambda: True)
-    assert (ended.status, parse.lora_of_training(ended.data)) == ("canceled", None)
-    with pytest.raises(HubUiError, match="was cancelled"):
-        lora_of(ended)
-    assert runs.model("local/fog")["latest_version"] is None
+def test_a_cancelled_training_makes_nothing() -> None:
+    # Trainings take longer here than any test.
+    with running_hubs(DATA, run_seconds=600) as hubs:
+        runs = _runs(hubs)
+        ended = runs.follow(start_training(runs, _order(), _zip()), is_cancelled=lambda: True)
+        assert (ended.status, parse.lora_of_training(ended.data)) == ("canceled", None)
+        with pytest.raises(HubUiError, match="was cancelled"):
+            lora_of(ended)
+        assert runs.model("local/fog")["latest_version"] is None
 
 
 def test_pictures_that_are_no_zip_fail_there(hubs: HubEndpoints) -> None:

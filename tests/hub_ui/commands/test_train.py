@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -78,15 +79,11 @@ def test_ctrl_c_leaves_the_training_running(
     hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("connectors.replicate.runs.Runs.follow", _interrupted)
+        patch.setattr("connectors.replicate.runs.Runs.follow", Mock(side_effect=KeyboardInterrupt))
         code, said = line.run("train", pictures, *FOG, "--yes"), line.err
     assert code == cli.INTERRUPTED
     run_id = said.rpartition("--cancel ")[2].strip()
     assert line("train", "--follow", run_id)[1]["status"] == "succeeded"
-
-
-def _interrupted(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

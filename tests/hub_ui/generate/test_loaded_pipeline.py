@@ -34,16 +34,11 @@ def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
     assert runs == [10, 10]
 
 
-@pytest.fixture
-def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One picture in each call, as of a larger size."""
-    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
-
-
-@pytest.mark.usefixtures("one_by_one")
 def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
-    studio: Engine, base: str, kohya: Path
+    studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One image in each call, as of a larger size.
+    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
     asked = job(adapter(kohya), base=base)
     grid = comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0))
     made = studio.generate(asked, grid)

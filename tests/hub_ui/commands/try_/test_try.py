@@ -8,6 +8,7 @@ import shutil
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -15,7 +16,6 @@ from PIL import Image
 from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
 from hub_ui.commands import memory_size
-from hub_ui.generate.base_models.download import DownloadPlan
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest
@@ -126,10 +126,8 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, line: Line) -> Non
 def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     base: str, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
-    def gated(*_: object) -> DownloadPlan:
-        raise Gated("Agree to its licence first.", hub="huggingface")
-
-    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
+    gated = Gated("Agree to its licence first.", hub="huggingface")
+    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", Mock(side_effect=gated))
     assert line.run("try", REF, "--prompt", "a cat", "--base", base, "--estimate") == 3
     assert "for 1 image on this CPU" in line.out
     assert line.err == "hub-ui: Agree to its licence first.\n"

@@ -216,16 +216,10 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
         load_pipeline(choice, download(plan_download(choice, source), source, silently), CPU)
 
 
-@pytest.fixture
-def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
-    """A folder without its transformer's weights, and those in a file."""
+def test_a_diffusion_model_alone_is_put_on_the_other_parts(tmp_path: Path) -> None:
     folder = TINY["flux1 dev"].save(tmp_path / "flux")
     [weights] = (folder / "transformer").glob("*.safetensors")
-    return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
-
-
-def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tuple[Path, Path]) -> None:
-    folder, file = single_file_flux
+    file = Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
     choice = replace(
         choose_base("flux1", None, str(folder)),
         checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"})),

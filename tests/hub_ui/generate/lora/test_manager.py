@@ -38,11 +38,6 @@ def manager(pipe: Any) -> Iterator[AdapterManager]:
     built.disable()
 
 
-def oft(path: Path) -> Path:
-    save_file({f"{Q}.oft_blocks": torch.randn(4, 16, 16) * 0.1}, path)
-    return path
-
-
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
@@ -104,7 +99,8 @@ def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_to
 
 
 def test_what_changes_weights_as_a_whole_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(oft(tmp_path / "a.safetensors"))])
+    save_file({f"{Q}.oft_blocks": torch.randn(4, 16, 16) * 0.1}, tmp_path / "a.safetensors")
+    manager.set_adapters([adapter(tmp_path / "a.safetensors")])
     assert not manager.supports_row_weights
     with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
         pass

@@ -62,15 +62,12 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
-def bias_of(module: nn.Module) -> ParamHandle | None:
-    return None if module.bias is None else ParamHandle(module=module, name="bias")
-
-
 def attached(module: Any, *patches: Patch) -> AdapterWeights:
     weights = AdapterWeights()
     weight = ParamHandle(module=module, name="weight")
     read = dequantise if is_quantised(weight.module) else partial(columns, weight)
-    attach(module, list(enumerate(patches)), weights, read, bias_of(module))
+    bias = None if module.bias is None else ParamHandle(module=module, name="bias")
+    attach(module, list(enumerate(patches)), weights, read, bias)
     return weights
 
 
