@@ -33,11 +33,6 @@ def copy(base: str, tmp_path: Path) -> Path:
     return Path(shutil.copytree(base, tmp_path / "copy"))
 
 
-@pytest.fixture(scope="module")
-def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return TINY["flux1 dev"].save(tmp_path_factory.mktemp("flux"))
-
-
 def of(folder: Path | str, **fields: Any) -> PipelineSpec:
     return replace(choose_base(None, None, str(folder)), **fields)
 
