@@ -67,10 +67,7 @@ def test_a_lora_for_a_vision_model_is_not_one_for_images(shapes: Shapes) -> None
     assert what(shapes) == "vision-lora"
 
 
-@pytest.mark.parametrize(
-    ("layers", "style"),
-    READ["what looks like a language models may be for images"],
-)
+@pytest.mark.parametrize(("layers", "style"), READ["what looks like a language models may be for images"])
 def test_what_looks_like_a_language_models_may_be_for_images(layers: str, style: str) -> None:
     assert what(lora(layers, style=style)) == "lora"
 

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,7 @@ INK = Ref.parse("civitai:1001@2001#3001")
 
 
 def connector(hubs: HubEndpoints, name: HubName) -> Connector:
-    endpoints: Mapping[HubName, str] = {name: getattr(hubs, name)}
-    return connectors.build(endpoints, {"replicate": "any"})[0]
+    return connectors.build({name: hubs.by_name[name]}, {"replicate": "any"})[0]
 
 
 def located(hubs: HubEndpoints, name: HubName, *, long: bool = False) -> Download:

@@ -23,8 +23,6 @@ from hub_ui.generate.result import Coverage
 from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.generate.building import adapter, save_kohya
 
-KEY = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
-
 
 def saved(path: Path, **tensors: torch.Tensor) -> Path:
     """One more layer beside the usual ones, its parts by keyword."""
