@@ -71,9 +71,7 @@ def search(
             continue
         silent.append(connector.name)
         cursor = cursors[connector.name] if cursors else None
-        ask = functools.partial(_ask, connector, query, cursor, start, answers)
-        # Whose keys count is a matter of the context.
-        threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
+        _start(functools.partial(_ask, connector, query, cursor, start, answers))
     is_first = True
     while silent:
         group = tuple(_group(answers, len(silent), max(0.0, min(end, pause_end) - time.monotonic())))
@@ -89,6 +87,11 @@ def search(
     for hub in silent:
         message = f"{origin_label(hub)} has not answered for {timeout:.0f} s. Its results are left out."
         yield (Answer(hub=hub, seconds=timeout, error=HubTimeout(message, hub=hub)),)
+
+
+def _start(work: Callable[[], object]) -> None:
+    """In a thread of its own, and in this context, on which it depends whose keys count."""
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
 
 
 def _group(answers: queue.SimpleQueue[Answer], most: int, timeout: float) -> Iterator[Answer]:
@@ -133,11 +136,7 @@ def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
     on in a daemon thread, and whoever asks for the same meanwhile waits for it too (guard.SharedAnswers).
     """
     answers: queue.SimpleQueue[Lora | HubUiError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        answers.put(_outcome(ref.hub, lambda: connector.get(ref)))
-
-    threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
+    _start(lambda: answers.put(_outcome(ref.hub, lambda: connector.get(ref))))
     try:
         answer = answers.get(timeout=timeout)
     except queue.Empty:

@@ -166,7 +166,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
         examples=examples,
         claims=(
             *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
-            *trigger_words.civitai_claims(words, f"{where}trainedWords"),
+            *trigger_words.claims_of(trigger_words.clean(words), "hub", f"{where}trainedWords"),
             *card.weight_claims(words, f"{where}trainedWords"),
             *_description_claims(version.get("description"), f"{where}description"),
             *card.prompt_weight_claims(prompts, stems, f"{where}images"),

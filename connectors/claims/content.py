@@ -20,12 +20,9 @@ _NICKNAMES = msgspec.convert(_FILE["nickname"], dict[Kind, tuple[str, ...]])
 _WORDING = read_wording("kind")
 _TITLES = read_wording("kind_titles").patterns
 _TITLED: tuple[Kind, ...] = ("control", "tool", "character", "style", "concept")
-# Endings of tags of several words: "video game character", "art style".
-_ENDINGS: Mapping[Kind, re.Pattern[str]] = {
-    "character": re.compile(r".+[ -]character"),
-    "style": re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[ -]style).+[ -]style"),
-}
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
+# Endings of tags of several words: "video game character", "art style".
+_ENDINGS: Mapping[Kind, re.Pattern[str]] = {"character": re.compile(r".+[ -]character"), "style": _STYLE_WORD}
 # Image boards put a character's work in brackets: "lillie \(pokemon\)". Brackets may also hold a kind of thing.
 _OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
 _NO_WORK = _WORDING.patterns["no_work"]

@@ -45,7 +45,7 @@ def clean(entries: Iterable[str]) -> tuple[str, ...]:
 
 
 def split(*texts: str) -> tuple[str, ...]:
-    """The words of comma lists, each word once."""
+    """The words of comma lists, each word once. An `instance_prompt` is one, or a phrase, or several in a list."""
     return _distinct(piece for text in texts for piece in _pieces(_NEGATIVE.sub("", LORA_TAG.sub("", text))))
 
 
@@ -72,16 +72,7 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
     return tuple(found.values())[:_MAX_WORDS]
 
 
-def civitai_claims(trained_words: Sequence[str], where: str) -> tuple[Claim, ...]:
-    return _claims(clean(trained_words), "hub", where)
-
-
-def prompt_field_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """`instance_prompt` (or `trigger`) of a card's front matter: a phrase, a comma list, or a list."""
-    return _claims(split(*value), "card", where)
-
-
-def _claims(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, ...]:
+def claims_of(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, ...]:
     return (Claim(field="trigger_words", value=words, source=source, where=where),) if words else ()
 
 
@@ -115,9 +106,9 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     for words, quote in _sentences(text):
         # Looser patterns match parts of what stricter ones have found.
         if not (seen | _QUALITY).issuperset(words):
-            claims += _claims(words, "card", f"{where}: {quote}")
+            claims += claims_of(words, "card", f"{where}: {quote}")
             seen.update(words)
-    return tuple(claims) or _claims(section_words(text), "card", f"{where}: ## Trigger words")
+    return tuple(claims) or claims_of(section_words(text), "card", f"{where}: ## Trigger words")
 
 
 def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -214,7 +205,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
     if not words:
         counts = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
         words = tuple(word for word, times in counts.most_common(1) if times >= max(3, _MOST * len(prompts)))
-    return _claims(words, "example", where)
+    return claims_of(words, "example", where)
 
 
 def _words(prompt: str) -> list[str]:
@@ -244,7 +235,7 @@ def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple
         own = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
         # TOK is what Replicate's trainers write unless told otherwise.
         if folded == "tok" or own or (shouted and (folded in known or _is_coined(word) or word in styles)):
-            return _claims((word,), "example", where)
+            return claims_of((word,), "example", where)
     # The only upper-case word of a prompt, apart from quoted text in the image.
     capitals = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
-    return () if len(capitals) != 1 or capitals & _ACRONYMS else _claims(tuple(capitals), "example", where)
+    return () if len(capitals) != 1 or capitals & _ACRONYMS else claims_of(tuple(capitals), "example", where)

@@ -11,7 +11,7 @@ from huggingface_hub.hf_api import RepoSibling
 from connectors.claims import card, content, license, read_wording, trigger_words
 from connectors.claims.card import disagrees, split_by_file
 from connectors.claims.resolve import best
-from connectors.claims.trigger_words import card_claims, prompt_field_claims
+from connectors.claims.trigger_words import card_claims, claims_of
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile
 from connectors.ref import Ref, is_path
@@ -134,7 +134,7 @@ def _claims(
         *(
             claim
             for key in _WORD_KEYS
-            for claim in prompt_field_claims(texts(front.get(key)), f"card front matter: {key}")
+            for claim in claims_of(trigger_words.split(*texts(front.get(key))), "card", f"card front matter: {key}")
         ),
         *(() if disagrees(body, files) else card_claims(body, "card")),
         *trigger_words.shared_claims(prompts, "card front matter: widget"),

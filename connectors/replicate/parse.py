@@ -204,8 +204,8 @@ def _training_claims(training: Table) -> Iterator[Claim]:
     """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
     inputs = table(training.get("input"))
     for key in _INPUTS["trigger_word"]:
-        if words := trigger_words.split(text(inputs.get(key), 300) or ""):
-            yield Claim(field="trigger_words", value=words, source="hub", where=f"training.input.{key}")
+        words = trigger_words.split(text(inputs.get(key), 300) or "")
+        yield from trigger_words.claims_of(words, "hub", f"training.input.{key}")
     for key in _INPUTS["rank"]:
         if (rank := whole(inputs.get(key))) is not None and 0 < rank <= 1024:
             yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")

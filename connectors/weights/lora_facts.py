@@ -20,6 +20,8 @@ from connectors.weights.training_metadata import Metadata
 # The bytes of the file from one place up to another.
 ReadBytes = Callable[[int, int], bytes]
 _TENSORS = "tensor names and shapes"
+# Numbers that are the upper half of one twice as long, which struct reads so.
+_UPPER_HALVES = {"BF16": "<f", "F8_E5M2": "<e"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,13 +178,16 @@ def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float
     if math.prod(tensor.shape) != 1 or not 0 < end - start <= 8:
         return None
     data = read_bytes(header.data_start + start, header.data_start + end)
-    if tensor.dtype == "BF16" and len(data) == 2:
-        data, letter = b"\0\0" + data, "<f"
-    else:
-        letter = SCALAR_FORMATS.get(tensor.dtype, "")
+    letter, factor = SCALAR_FORMATS.get(tensor.dtype, ""), 1.0
+    if tensor.dtype in _UPPER_HALVES:
+        data, letter = bytes(len(data)) + data, _UPPER_HALVES[tensor.dtype]
+    elif tensor.dtype == "F8_E4M3":
+        # As a half float that lacks a bit of the exponent: read as one, it is 256 times as small.
+        bits = int.from_bytes(data, "little")
+        data, letter, factor = ((bits & 0x80) << 8 | (bits & 0x7F) << 7).to_bytes(2, "little"), "<e", 256.0
     if not letter or len(data) != struct.calcsize(letter):
         return None
-    value = float(struct.unpack(letter, data)[0])
+    value = float(struct.unpack(letter, data)[0]) * factor
     return value if math.isfinite(value) else None
 
 

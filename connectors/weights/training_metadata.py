@@ -32,15 +32,16 @@ _FAMILIES: Mapping[str, str] = dict(
 
 def base_of(key: str, value: str) -> str | None:
     """The base model that the metadata's field `key` means by `value`."""
-    lowered = value.casefold()
-    if key == "modelspec.architecture":
-        name = re.sub(r"[/-](?:lora|embedding|controlnet)$", "", lowered)
-        families = (base for family, base in _FAMILIES.items() if name == family or name.startswith(f"{family}-"))
-        return _SPECS.get(name) or next(families, None)
-    if key == "ss_base_model_version" and lowered in _VERSIONS:
-        return _VERSIONS[lowered]
-    found = identify(value)
-    return found.id if found else None
+    name, is_spec = value.casefold(), key == "modelspec.architecture"
+    if is_spec:
+        name = re.sub(r"[/-](?:lora|embedding|controlnet)$", "", name)
+    own = _SPECS if is_spec else _VERSIONS if key == "ss_base_model_version" else {}
+    if name in own:
+        return own[name]
+    if found := identify(name):
+        return found.id
+    families = (base for family, base in _FAMILIES.items() if name == family or name.startswith(f"{family}-"))
+    return next(families, None) if is_spec else None
 
 
 Metadata = Mapping[str, str]

@@ -260,6 +260,8 @@ def test_alpha_and_scale_are_those_of_the_tensors_or_of_the_metadata(
     [
         ("F16", struct.pack("<e", 8)),
         ("BF16", b"\x00\x41"),
+        ("F8_E5M2", b"\x48"),
+        ("F8_E4M3", b"\x50"),
         ("F32", struct.pack("<f", 8)),
         ("F64", struct.pack("<d", 8)),
         ("I64", struct.pack("<q", 8)),
@@ -277,7 +279,8 @@ def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
     [
         (struct.pack("<ff", 8, 8), "F32", (2,)),
         (struct.pack("<fff", 8, 8, 8), "F32", (3,)),
-        (b"\x38", "F8_E4M3", ()),
+        (b"\x38", "F8_E8M0", ()),
+        (b"", "F8_E4M3", ()),
         (b"\x01", "BOOL", ()),
         (b"\x00" * 8, "C64", ()),
         (b"\x00" * 16, "F128", ()),
