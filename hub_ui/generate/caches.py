@@ -21,7 +21,6 @@ from hub_ui.generate.request import LoraInput, replace_attribute
 from hub_ui.generate.result import GeneratedImage
 
 _IMAGE_BYTES = 300_000_000
-
 # The names of bytes with their weights, in order, without those that change nothing.
 LoraEffect = tuple[tuple[str, float], ...]
 # The keys of all images that are generated at once.

@@ -140,7 +140,7 @@ class Engine:
             images = self._generate_images(loaded, comparison, control, checks, callbacks)
             sampler, attention = samplers.own(pipe), attention_of(pipe)
         # Some bases bring every size to an area of their own.
-        width, height = images[0].image.size
+        (width, height), frames = images[0].image.size, max(1, len(images[0].frames))
         report = GenerationReport(
             base=plan.spec.label,
             base_id=plan.spec.id,
@@ -156,7 +156,7 @@ class Engine:
             base_revision=loaded.revision,
             base_sha256=loaded.sha256,
             precision=plan.spec.precision,
-            notes=(*size_notes(request, settings, plan.spec.grid, (width, height)), *checks.notes),
+            notes=(*size_notes(request, settings, plan.spec, (width, height), frames), *checks.notes),
             control=control.image,
             dtype=plan.device.dtype,
             rows=max(image.rows for image in images),

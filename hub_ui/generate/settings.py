@@ -1,6 +1,7 @@
 """A request with all defaults filled in, and its validation."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.errors import NoBase, UsageError
@@ -83,16 +84,18 @@ def _as_draft(settings: ResolvedRequest, draft: Draft) -> ResolvedRequest:
 
 
 def size_notes(
-    request: GenerationRequest, settings: ResolvedRequest, grid: int, size: tuple[int, int]
-) -> tuple[str, ...]:
-    """A note when the image has another size than the requested one; `size` is the image's own, `grid` the base's."""
-    asked = request.width or settings.width, request.height or settings.height
-    if asked == size or (settings.draft and size == (settings.width, settings.height)):
-        return ()
-    instead = f"{size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}."
-    if size == (settings.width, settings.height):
-        return (f"Sides are multiples of {grid} pixels: {instead}",)
-    return (f"This base makes images of its own size: {instead}",)
+    request: GenerationRequest, settings: ResolvedRequest, spec: PipelineSpec, size: tuple[int, int], frames: int
+) -> Iterator[str]:
+    """Notes when the image has another size or length than the requested one; `size` and `frames` are its own."""
+    planned = settings.width, settings.height
+    asked = request.width or planned[0], request.height or planned[1]
+    if size != asked and not (settings.draft and size == planned):
+        why = "This base makes images of its own size"
+        if size == planned:
+            why = f"Sides are multiples of {spec.grid} pixels"
+        yield f"{why}: {size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}."
+    if spec.video and request.frames not in (None, frames):
+        yield f"This base does not make clips of every length: {frames} in place of {request.frames} frames."
 
 
 def substitution_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:

@@ -28,14 +28,12 @@ def test_it_is_brought_to_the_size_of_what_is_drawn(tmp_path: Path, size: tuple[
 
 @pytest.mark.parametrize("width_tag", [b"\x01\x0e", b"\x01\x00"])
 def test_it_stands_upright_also_where_its_exif_has_a_text_for_a_number(tmp_path: Path, width_tag: bytes) -> None:
-    image, exif = Image.new("RGB", (64, 32), "black"), Image.Exif()
+    image, exif, path = Image.new("RGB", (64, 32), "black"), Image.Exif(), tmp_path / "a.jpg"
     image.paste("white", (0, 0, 16, 32))
     exif[0x0112], exif[0x010E] = 6, "a description"
-    image.save(tmp_path / "a.jpg", exif=exif)
-    (tmp_path / "a.jpg").write_bytes(
-        (tmp_path / "a.jpg").read_bytes().replace(b"\x01\x0e\x00\x02", width_tag + b"\x00\x02")
-    )
-    made, notes = read_input(tmp_path / "a.jpg", "control image")
+    image.save(path, exif=exif)
+    path.write_bytes(path.read_bytes().replace(b"\x01\x0e\x00\x02", width_tag + b"\x00\x02"))
+    made, notes = read_input(path, "control image")
     assert (made.size, notes) == ((32, 64), [])
     assert pixels(made)[:8].mean() > 200 > 50 > pixels(made)[-8:].mean()
 

@@ -324,8 +324,6 @@ DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {
     LOW_RANK: lora, "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "boft": boft,
     "oft of PEFT": oft_of_peft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
 }  # fmt: skip
-
-
 # Formulas in which an output's new weights depend on no other output's; OFT's depend on those of the same block.
 _BY_ROWS = (LOW_RANK, "lora", "loha", "lokr", "glora", "diff", "norm", "set", "oft of PEFT", "boft of PEFT")
 
