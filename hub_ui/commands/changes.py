@@ -78,9 +78,7 @@ class Move(commands.LibraryOptions):
         last = next((change for change in built.changes.recent() if change.kind == "move"), None)
         if last is None:
             raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
-        outcome = built.changes.undo(last.id)
-        print_outcome(built.library, outcome, "Moved back", terminal)
-        return commands.worst_exit_code(outcome.failed.values())
+        return _undo(built, last, terminal)
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -118,10 +116,13 @@ class Undo(commands.LibraryOptions):
                 said = f"The trash is empty: {size(freed, precise=True)} freed."
                 terminal.show({"freed": freed}, lambda: terminal.line(said))
                 return 0
-            change = changes.find(self.id)
-            outcome = changes.undo(change.id)
-            print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
-        return commands.worst_exit_code(outcome.failed.values())
+            return _undo(built, changes.find(self.id), terminal)
+
+
+def _undo(built: Services, change: Change, terminal: Terminal) -> int:
+    outcome = built.changes.undo(change.id)
+    print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
+    return commands.worst_exit_code(outcome.failed.values())
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
@@ -160,6 +161,7 @@ class CollectionCommand(commands.LibraryOptions):
             raise UsageError("Name the collection first: hub-ui collection NAME --add REF")
         if sum(map(bool, changes)) > 1:
             raise UsageError("Choose one of --add, --take-out, --read, --export and --delete.")
+        commands.check_file(self.export)
         with services.build(self.settings()) as built:
             if not self.name:
                 _print_all(built.collections.all(), built.collections.damaged(), terminal)
@@ -177,13 +179,12 @@ class CollectionCommand(commands.LibraryOptions):
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
+            if strange := [ref for ref in refs if not any(entry.answers_to(ref) for entry in known.entries)]:
+                raise NotFound(f"{strange[0]} is not in “{known.name}”. hub-ui collection {known.name} lists what is.")
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)
         if self.read:
-            if not self.read.is_file():
-                raise NotFound(f"There is no file {self.read}. Name a lock file.")
-            text = self.read.read_text(encoding="utf-8", errors="replace")
-            return built.collections.add(self.name, lockfile.loads(text, self.read.name))
+            return built.collections.add(self.name, commands.read_lock(self.read))
         if self.delete:
             return built.collections.delete(self.name)
         collection = built.collections.get(self.name)

@@ -58,5 +58,11 @@ def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line
     assert line("sync", "--lock", str(lock), "--library", str(tmp_path / "other"))[1]["ok"] is True
     assert line("collection", "copy", "--read", str(lock))[0] == 0
     assert [one["name"] for one in line("collection")[1]["collections"]] == ["copy", "My styles"]
+    for words, expected in (
+        (("--export", "/"), 2),
+        (("--read", str(tmp_path / "no.lock")), 4),
+        (("--take-out", "a/b"), 4),
+    ):
+        assert line("collection", "copy", *words)[0] == expected
     assert line("collection", "copy", "--delete")[0] == 0
     assert line("collection", "copy")[0] == 4

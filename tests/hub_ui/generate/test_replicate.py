@@ -16,14 +16,7 @@ from connectors.ref import Ref
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generate.request import (
-    NO_CALLBACKS,
-    Callbacks,
-    GenerationCancelled,
-    GenerationRequest,
-    LoraInput,
-    Step,
-)
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs

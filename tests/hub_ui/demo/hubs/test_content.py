@@ -7,14 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from hub_ui.demo.hubs.folder import (
-    Content,
-    expand_tensors,
-    generate_safetensors,
-    in_memory,
-    model_tar,
-    on_disk,
-)
+from hub_ui.demo.hubs.folder import Content, expand_tensors, generate_safetensors, in_memory, model_tar, on_disk
 
 
 def test_a_file_on_disk_reads_from_anywhere(tmp_path: Path) -> None:
