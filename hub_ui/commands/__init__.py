@@ -7,6 +7,7 @@ What they share is here: options, parsers for their values, and what is asked an
 
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -86,6 +87,12 @@ class LibraryOptions(JsonOption):
         if not chosen.lock.exists():
             raise NotFound(f"There is no lock file {chosen.lock}. Pull something first, or name another with --lock.")
         return chosen
+
+    def command(self, name: str) -> str:
+        """What to type for a command on the same library."""
+        library = ["--library", str(self.library)] if self.library else []
+        lock = ["--lock", str(self.lock)] if self.lock else []
+        return shlex.join(["hub-ui", name, *library, *lock])
 
     def open_library(self) -> Library:
         chosen = self.settings()

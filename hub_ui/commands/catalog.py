@@ -117,12 +117,11 @@ class Crawl(JsonOption):
         with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
             crawl = CatalogCrawl(sources(built, hubs), built.catalog, options)
             start = time.monotonic()
-
-            def show_progress() -> None:
-                terminal.progress(*describe(crawl.progress, time.monotonic() - start))
-
             try:
-                crawl.run(show_progress, lambda: terminal.note("Stopping after the pages under way."))
+                crawl.run(
+                    lambda: terminal.progress(*describe(crawl.progress, time.monotonic() - start)),
+                    lambda: terminal.note("Stopping after the pages under way."),
+                )
             except KeyboardInterrupt:
                 self._print(crawl.progress, terminal, stopped=True)
                 terminal.note("Stopped. The same command goes on from here.")

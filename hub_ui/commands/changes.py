@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.record import Record
 from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
@@ -44,11 +43,7 @@ class Move(commands.LibraryOptions):
             refs = [commands.parse_ref(text) for text in self.refs or ()]
             wanted = commands.try_each(refs, library.entry, terminal)
             entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
-
-            def find_record(entry: Entry) -> Record | None:
-                return built.lookup.find_record(entry.ref)
-
-            plan = plan_moves(library, dict.fromkeys(entries), find_record, names)
+            plan = plan_moves(library, dict.fromkeys(entries), lambda one: built.lookup.find_record(one.ref), names)
             errors = [one for one in wanted if isinstance(one, HubUiError)]
             if self.dry_run:
                 moves = [
@@ -69,7 +64,7 @@ class Move(commands.LibraryOptions):
             if not terminal.json:
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
             if outcome.change is not None:
-                terminal.note("hub-ui: move them back with hub-ui undo")
+                terminal.note(f"hub-ui: move them back with {self.command('undo')}")
         return commands.worst_exit_code([*errors, *(one.error for one in plan), *outcome.failed.values()])
 
     def _undo(self, built: Services, terminal: Terminal) -> int:

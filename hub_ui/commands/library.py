@@ -192,11 +192,11 @@ def _describe_update(result: UpdateStatus) -> str:
 class DuplicatesCommand(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
-
-            def on_progress(done: int, total: int) -> None:
-                terminal.progress(f"Comparing: {done:,} of {total:,}", done / total)
-
-            found = find_duplicates(built.library, built.downloads.other_half, on_progress)
+            found = find_duplicates(
+                built.library,
+                built.downloads.other_half,
+                lambda done, total: terminal.progress(f"Comparing: {done:,} of {total:,}", done / total),
+            )
         # Of the files that are surely the same. A file may be in several groups.
         gain = sum(one.gain for one in found if one.kind == "bytes")
         groups = [

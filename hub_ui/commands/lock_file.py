@@ -96,7 +96,7 @@ class Remove(commands.LibraryOptions):
         document = commands.results_json(results, lambda entry: {**commands.entry_json(library, entry), **done})
         terminal.show(document, lambda: terminal.lines(lines))
         if outcome.note or outcome.change:
-            terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
+            terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
         return commands.worst_exit_code(results)
 
 

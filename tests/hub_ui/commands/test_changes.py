@@ -42,6 +42,11 @@ def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], l
     assert line("move", "--undo")[0] == 4
 
 
+def test_the_way_back_names_the_library_that_was_named(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    line("remove", CIVITAI, "--library", f"{folder}/")
+    assert line.err == f"hub-ui: bring it back with hub-ui undo --library {folder}\n"
+
+
 def test_a_move_of_what_is_not_there_moves_the_others(pulled: dict[str, Path], line: Line) -> None:
     code, document = line("move", "civitai:404", CIVITAI, "--names", "{id}")
     assert (code, len(document["done"]), pulled["civitai"].exists()) == (4, 1, False)
