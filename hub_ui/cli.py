@@ -123,7 +123,8 @@ def parse(words: Sequence[str]) -> Any:
         return get_command(app).main(args=list(words), prog_name="hub-ui", standalone_mode=False)
     except typer.TyperException as error:
         name = next((word for word in words if word in COMMANDS), None)
-        message = error.format_message().replace(": Value error, ", ": ").rstrip(".")
+        # Click lists choices on lines of their own.
+        message = " ".join(error.format_message().replace(": Value error, ", ": ").split()).rstrip(".")
         raise UsageError(f"{message}. Try: {' '.join(filter(None, ('hub-ui', name)))} --help") from error
 
 
@@ -153,7 +154,8 @@ def _run(words: list[str], terminal: Terminal) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
+        step = "Check its name, its permissions and the free space."
+        place = f": {error.filename}. {step}" if error.filename else ""
         return _fail(HubUiError(f"{error.strerror or error}{place}"), terminal)
 
 

@@ -197,8 +197,7 @@ def other_half(services: Services, entry: Entry) -> Entry | None:
 
 def entry_json(services: Services, entry: Entry) -> dict[str, Any]:
     half = other_half(services, entry)
-    other = {"other_half": _lock_entry_json(services, half) if half else None}
-    return {**_lock_entry_json(services, entry), **other}
+    return {**_lock_entry_json(services, entry), "other_half": half and _lock_entry_json(services, half)}
 
 
 def _lock_entry_json(services: Services, entry: Entry) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
@@ -26,8 +25,6 @@ from hub_ui.lookup import Lookup
 from hub_ui.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-OnProgress: TypeAlias = Callable[[Progress], None]
-IsCancelled: TypeAlias = Callable[[], bool]
 
 
 def check_scan(record: Record) -> None:
@@ -109,19 +106,12 @@ class Downloads:
                 known[ref] = None
         return known[ref]
 
-    def pull(
-        self,
-        ref: Ref,
-        *,
-        force: bool = False,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
-    ) -> Entry:
+    def pull(self, ref: Ref, meter: Meter | None = None, *, force: bool = False) -> Entry:
         """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives.
 
         With `force` also one in which the hub's scan found danger; Dangerous is raised for it else.
         """
-        meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
+        meter = meter or Meter()
         entry = self._pull_file(ref, force, meter)
         half = self.other_half(entry.ref)
         if half is not None:
@@ -192,17 +182,15 @@ class Downloads:
         named = record.file.ref if ref.is_pinned and record.file is not None else ref
         return self.queue.add(named, title or record.title)
 
-    def _pull_task(self, ref: Ref, on_progress: OnProgress, is_cancelled: IsCancelled) -> Entry:
+    def _pull_task(self, ref: Ref, on_progress: Callable[[Progress], None], is_cancelled: Callable[[], bool]) -> Entry:
         """What the lock file pins may come from any hub that is known to have the same bytes."""
+        meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
         try:
-            return self.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+            return self.pull(ref, meter)
         except (NotFound, AccessError) as error:
             entry = self._library.find(ref)
             if entry is None:
                 raise
-            refs, meter = (
-                self._catalog.by_sha256(entry.sha256),
-                Meter(on_progress=on_progress, is_cancelled=is_cancelled),
-            )
+            refs = self._catalog.by_sha256(entry.sha256)
             pull_from_mirror(error, self._library, entry, refs, self.lookup.connector, meter)
             return entry

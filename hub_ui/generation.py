@@ -36,7 +36,7 @@ from hub_ui.i18n import _
 from hub_ui.images.history import History, UnfinishedComparison
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import Progress
+from hub_ui.library.partial_file import Meter, Progress
 from hub_ui.lookup import Lookup
 from hub_ui.settings import Policy
 
@@ -153,6 +153,8 @@ class Generation:
         encoders, by default the same; `blocks` are what lora/blocks.py reads.
         """
 
+        meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
+
         def load(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
                 # With the words of its entry or its hub where its bytes are known.
@@ -163,7 +165,7 @@ class Generation:
                 record = self._lookup.find_record(ref) or self._lookup.record(ref)
                 pinned = record.ref if record.ref.is_pinned else pin(self._lookup.connector(ref.hub), ref)
                 return replace(_input_of(record, weight, path=Path()), ref=pinned)
-            entry = installed or self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+            entry = installed or self.downloads.pull(ref, meter)
             return _input_of(entry, weight, path=self.downloads.path(entry), sha256=entry.sha256)
 
         self._policy.check_bounds(loras=len(refs))

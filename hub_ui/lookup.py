@@ -374,7 +374,8 @@ class Lookup:
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
-        if isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
+        # What is said of a file that no hub has is all there is.
+        if ref.hub == LOCAL or isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
             return error
         known = self.catalog.find(ref)
         if known is None:

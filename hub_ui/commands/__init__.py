@@ -7,6 +7,7 @@ What they share is here: options, parsers for their values, and what is asked an
 
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -31,7 +32,7 @@ from hub_ui.library.file_names import DEFAULT
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.partial_file import Progress
-from hub_ui.settings import Settings
+from hub_ui.settings import Settings, user_path
 from hub_ui.terminal import Terminal, attributes
 
 N = TypeVar("N")
@@ -77,23 +78,39 @@ class JsonOption:
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryOptions(JsonOption):
-    library: Annotated[Path | None, option("DIR", "The folder of LoRA files.")] = None
-    lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.")] = None
+    library: Annotated[Path | None, option("DIR", "The folder of LoRA files.", user_path)] = None
+    lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.", user_path)] = None
 
     def settings(self) -> Settings:
         """Raises NotFound without a lock file."""
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
-        check_lock(chosen.lock)
+        if not chosen.lock.exists():
+            raise NotFound(f"There is no lock file {chosen.lock}. Pull something first, or name another with --lock.")
         return chosen
+
+    def command(self, name: str) -> str:
+        """What to type for a command on the same library."""
+        library = ["--library", str(self.library)] if self.library else []
+        lock = ["--lock", str(self.lock)] if self.lock else []
+        return shlex.join(["hub-ui", name, *library, *lock])
 
     def open_library(self) -> Library:
         chosen = self.settings()
         return Library(chosen.library, chosen.lock)
 
 
-def check_lock(lock: Path) -> None:
+def check_file(path: Path | None) -> None:
+    """Raises UsageError for a folder where a file is to be read or written."""
+    if path is not None and path.is_dir():
+        raise UsageError(f"{path} is a folder. Name the file itself.")
+
+
+def read_lock(path: Path) -> tuple[Entry, ...]:
+    """The entries of a lock file, or of the one in a library's folder. Raises NotFound and LockError."""
+    lock = path / "loras.lock" if path.is_dir() else path
     if not lock.exists():
-        raise NotFound(f"There is no lock file {lock}. Pull something first, or name another with --lock.")
+        raise NotFound(f"There is no lock file {lock}. Check the name.")
+    return Library(lock.parent, lock).entries()
 
 
 def entry_json(library: Library, entry: Entry) -> dict[str, Any]:
@@ -255,10 +272,7 @@ def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
 
 
 def progress_callback(terminal: Terminal) -> ProgressCallback:
-    def on_progress(now: Progress | Step) -> None:
-        terminal.progress(describe_progress(now), now.done / now.total if now.total else None)
-
-    return on_progress
+    return lambda now: terminal.progress(describe_progress(now), now.done / now.total if now.total else None)
 
 
 def describe_progress(now: Progress | Step) -> str:

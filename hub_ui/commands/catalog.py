@@ -19,7 +19,7 @@ from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog as StoredCatalog
 from hub_ui.catalog.crawl import Crawl as CatalogCrawl
 from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
-from hub_ui.commands import JsonOption, argument, flag, option, whole_number
+from hub_ui.commands import JsonOption, argument, check_file, flag, option, whole_number
 from hub_ui.format import duration, join, plural, size
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
@@ -44,6 +44,7 @@ class Catalog(JsonOption):
             raise UsageError(f"“{self.action[:40]}” is nothing to do with a catalog.{near} Try: hub-ui catalog --help")
         if (self.file is None) is not (self.action == "stats"):
             raise UsageError(f"hub-ui catalog {self.action} takes {'no' if self.file else 'a'} FILE.")
+        check_file(self.file)
         with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
             if self.file is None:
                 _print_stats(built.catalog, terminal)
@@ -116,12 +117,11 @@ class Crawl(JsonOption):
         with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
             crawl = CatalogCrawl(sources(built, hubs), built.catalog, options)
             start = time.monotonic()
-
-            def show_progress() -> None:
-                terminal.progress(*describe(crawl.progress, time.monotonic() - start))
-
             try:
-                crawl.run(show_progress, lambda: terminal.note("Stopping after the pages under way."))
+                crawl.run(
+                    lambda: terminal.progress(*describe(crawl.progress, time.monotonic() - start)),
+                    lambda: terminal.note("Stopping after the pages under way."),
+                )
             except KeyboardInterrupt:
                 self._print(crawl.progress, terminal, stopped=True)
                 terminal.note("Stopped. The same command goes on from here.")

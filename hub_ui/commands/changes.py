@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.record import Record
 from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
@@ -44,11 +43,7 @@ class Move(commands.LibraryOptions):
             refs = [commands.parse_ref(text) for text in self.refs or ()]
             wanted = commands.try_each(refs, library.entry, terminal)
             entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
-
-            def find_record(entry: Entry) -> Record | None:
-                return built.lookup.find_record(entry.ref)
-
-            plan = plan_moves(library, dict.fromkeys(entries), find_record, names)
+            plan = plan_moves(library, dict.fromkeys(entries), lambda one: built.lookup.find_record(one.ref), names)
             errors = [one for one in wanted if isinstance(one, HubUiError)]
             if self.dry_run:
                 moves = [
@@ -69,7 +64,7 @@ class Move(commands.LibraryOptions):
             if not terminal.json:
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
             if outcome.change is not None:
-                terminal.note("hub-ui: move them back with hub-ui undo")
+                terminal.note(f"hub-ui: move them back with {self.command('undo')}")
         return commands.worst_exit_code([*errors, *(one.error for one in plan), *outcome.failed.values()])
 
     def _undo(self, built: Services, terminal: Terminal) -> int:
@@ -78,9 +73,7 @@ class Move(commands.LibraryOptions):
         last = next((change for change in built.changes.recent() if change.kind == "move"), None)
         if last is None:
             raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
-        outcome = built.changes.undo(last.id)
-        print_outcome(built.library, outcome, "Moved back", terminal)
-        return commands.worst_exit_code(outcome.failed.values())
+        return _undo(built, last, terminal)
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -118,10 +111,13 @@ class Undo(commands.LibraryOptions):
                 said = f"The trash is empty: {size(freed, precise=True)} freed."
                 terminal.show({"freed": freed}, lambda: terminal.line(said))
                 return 0
-            change = changes.find(self.id)
-            outcome = changes.undo(change.id)
-            print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
-        return commands.worst_exit_code(outcome.failed.values())
+            return _undo(built, changes.find(self.id), terminal)
+
+
+def _undo(built: Services, change: Change, terminal: Terminal) -> int:
+    outcome = built.changes.undo(change.id)
+    print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
+    return commands.worst_exit_code(outcome.failed.values())
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
@@ -160,6 +156,7 @@ class CollectionCommand(commands.LibraryOptions):
             raise UsageError("Name the collection first: hub-ui collection NAME --add REF")
         if sum(map(bool, changes)) > 1:
             raise UsageError("Choose one of --add, --take-out, --read, --export and --delete.")
+        commands.check_file(self.export)
         with services.build(self.settings()) as built:
             if not self.name:
                 _print_all(built.collections.all(), built.collections.damaged(), terminal)
@@ -177,13 +174,12 @@ class CollectionCommand(commands.LibraryOptions):
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
+            if strange := [ref for ref in refs if not any(entry.answers_to(ref) for entry in known.entries)]:
+                raise NotFound(f"{strange[0]} is not in “{known.name}”. hub-ui collection {known.name} lists what is.")
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)
         if self.read:
-            if not self.read.is_file():
-                raise NotFound(f"There is no file {self.read}. Name a lock file.")
-            text = self.read.read_text(encoding="utf-8", errors="replace")
-            return built.collections.add(self.name, lockfile.loads(text, self.read.name))
+            return built.collections.add(self.name, commands.read_lock(self.read))
         if self.delete:
             return built.collections.delete(self.name)
         collection = built.collections.get(self.name)

@@ -1,6 +1,7 @@
 """hub-ui hubs: the local hubs for other programs, and the code that `demo`, `hubs`, `serve` and `worker` share."""
 
 import errno
+import importlib.util
 import json
 import signal
 import socket
@@ -46,6 +47,12 @@ def hub_data(folder: Path | None) -> Path:
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder")
     return folder or SAMPLES
+
+
+def check_extra(module: str, needs: str, extra: str) -> None:
+    """Raises UsageError where an extra is missing. Without Gradio's for MCP, it would start and serve none."""
+    if importlib.util.find_spec(module) is None:
+        raise UsageError(f"{needs}. Install it in hub-ui's folder: .venv/bin/pip install '.[{extra}]'")
 
 
 class Stop(threading.Event):

@@ -3,6 +3,7 @@
 The script for diffusers loads LoRAs on their base models, every one pinned.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from hub_ui.generate import base_models
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
+from hub_ui.library.file_names import is_safe_path
 from hub_ui.library.identify import IdentifiedFile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -108,11 +110,14 @@ def _print_identified(
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
     states = commands.count_states(found.state for found in results) or "no weights"
     terminal.line(f"{plural(len(results), 'file')}: {states}.")
+    is_inside = folder.is_relative_to(chosen.library)
+    loras = [found for found in results if found.state == "recognised" or found.is_own_lora]
+    if is_inside and (left := [found.path for found in loras if not is_safe_path(found.path)]):
+        names = ", ".join(left)
+        terminal.note(f"hub-ui: not added, since not every system can have files of these names: {names}. Rename them.")
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
-    elif not folder.is_relative_to(chosen.library) and any(
-        found.state == "recognised" or found.is_own_lora for found in results
-    ):
+    elif loras and not is_inside:
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 
 
@@ -159,7 +164,12 @@ def _write_sidecars(
     for entry in entries:
         if entry not in missing:
             terminal.progress(f"Writing for {entry.title}")
-            done += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
+            try:
+                done += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                terminal.note(f"{entry.ref}: no longer name fits beside {entry.file}. Shorten it first: hub-ui move")
     for entry in missing:
         terminal.note(f"{entry.ref}: its file is missing, so nothing was written for it. Fetch it: hub-ui sync")
     refs = [str(entry.ref) for entry in missing]

@@ -37,10 +37,11 @@ class Pull(commands.LibraryOptions):
 
     def run(self, terminal: Terminal) -> int:
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
+        meter = Meter(on_progress=commands.progress_callback(terminal))
         with services.build(chosen) as built:
 
             def pull(ref: Ref) -> Entry:
-                entry = built.downloads.pull(ref, force=self.force, on_progress=commands.progress_callback(terminal))
+                entry = built.downloads.pull(ref, meter, force=self.force)
                 if entry.ref.hub != ref.hub:
                     terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
                 facts = built.lookup.inspect(entry.ref).adapter
@@ -133,11 +134,10 @@ class Outdated(commands.LibraryOptions):
                 return built.lookup.fetch(ref, is_patient=True)
 
             results = tuple(check_for_updates(built.library.entries(), get, rules))
-        names = ("state", "newest", "newest_name", "newest_at", "note", "rule")
         entries = [
             {
                 **commands.entry_json(built.library, result.entry),
-                **attributes(result, *names),
+                **attributes(result, "state", "newest", "newest_name", "newest_at", "note", "rule"),
                 **commands.error_json(result.error),
             }
             for result in results
@@ -192,11 +192,11 @@ def _describe_update(result: UpdateStatus) -> str:
 class DuplicatesCommand(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
-
-            def on_progress(done: int, total: int) -> None:
-                terminal.progress(f"Comparing: {done:,} of {total:,}", done / total)
-
-            found = find_duplicates(built.library, built.downloads.other_half, on_progress)
+            found = find_duplicates(
+                built.library,
+                built.downloads.other_half,
+                lambda done, total: terminal.progress(f"Comparing: {done:,} of {total:,}", done / total),
+            )
         # Of the files that are surely the same. A file may be in several groups.
         gain = sum(one.gain for one in found if one.kind == "bytes")
         groups = [

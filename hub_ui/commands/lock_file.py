@@ -20,26 +20,25 @@ from hub_ui.terminal import Terminal, attributes
 @dataclass(frozen=True, kw_only=True)
 class Verify(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
-        library = self.open_library()
+        library, results = self.open_library(), []
         total = len(library.entries())
-
-        def on_progress(done: int, checked: sync.FileCheck) -> None:
-            terminal.progress(f"Checking: {done:,} of {total:,}  {checked.entry.title}", done / total)
-
-        results = sync.check_all(library, on_progress)
+        for done, result in enumerate(sync.check_all(library, library.entries()), 1):
+            results.append(result)
+            terminal.progress(f"Checking: {done:,} of {total:,}  {result.entry.title}", done / total)
         foreign = sync.foreign(library)
         files = {state: [one.entry.file for one in results if one.state == state] for state in get_args(sync.FileState)}
+        is_right = all(result.state == "right" for result in results)
         document = {
             "lock": str(library.lock),
             "library": str(library.folder),
-            "ok": all(result.right for result in results),
+            "ok": is_right,
             "entries": [_check_json(library, result) for result in results],
             "missing": files["missing"],
             "changed": files["changed"] + files["unreadable"],
             "foreign": list(foreign),
         }
         terminal.show(document, lambda: _print_checks(results, foreign, terminal))
-        return 0 if all(result.right for result in results) else IntegrityError.exit_code
+        return 0 if is_right else IntegrityError.exit_code
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
 
 
 def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:
-    wrong = [result for result in results if not result.right]
+    wrong = [result for result in results if result.state != "right"]
     rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
     terminal.table(("STATE", "FILE"), rows)
     right = plural(len(results) - len(wrong), "file")
@@ -97,7 +96,7 @@ class Remove(commands.LibraryOptions):
         document = commands.results_json(results, lambda entry: {**commands.entry_json(library, entry), **done})
         terminal.show(document, lambda: terminal.lines(lines))
         if outcome.note or outcome.change:
-            terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
+            terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
         return commands.worst_exit_code(results)
 
 
@@ -107,11 +106,10 @@ class Diff(commands.JsonOption):
     new: Annotated[Path, commands.argument("B", "Another.")]
 
     def run(self, terminal: Terminal) -> int:
-        found = difference(_read_entries(self.old), _read_entries(self.new))
+        found = difference(commands.read_lock(self.old), commands.read_lock(self.new))
         changed = [
             {
-                "ref": str(change.new.ref),
-                "title": change.new.title,
+                **attributes(change.new, "ref", "title"),
                 "keys": {name: {"old": old, "new": new} for name, (old, new) in change.keys.items()},
             }
             for change in found.changed
@@ -135,13 +133,6 @@ def _print_difference(found: Difference, terminal: Terminal) -> None:
             terminal.line(f"    {name}: {_value_text(old)} → {_value_text(new)}")
     if found.same:
         terminal.line("Both say the same.")
-
-
-def _read_entries(path: Path) -> tuple[Entry, ...]:
-    """Reads a lock file, or the one in a library folder."""
-    lock = path / "loras.lock" if path.is_dir() else path
-    commands.check_lock(lock)
-    return Library(lock.parent, lock).entries()
 
 
 def _value_text(value: Any) -> str:

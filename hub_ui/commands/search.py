@@ -24,16 +24,7 @@ from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import commands, documents, news, services, settings
 from hub_ui.catalog import similar as similarity
 from hub_ui.catalog.crawl import was_read
-from hub_ui.commands import (
-    JsonOption,
-    argument,
-    flag,
-    option,
-    parse_ref,
-    parse_source,
-    results_json,
-    try_each,
-)
+from hub_ui.commands import JsonOption, argument, flag, option, parse_ref, parse_source, results_json, try_each
 from hub_ui.format import ago, danger, size
 from hub_ui.news import SavedSearch
 from hub_ui.services import Services
@@ -190,6 +181,8 @@ class News(JsonOption):
     offline: Annotated[bool, flag("--offline", "Ask no hub, and leave what is new as it is.")] = False
 
     def run(self, terminal: Terminal) -> int:
+        if self.save and self.remove:
+            raise UsageError("Choose one: --save or --remove.")
         now = time.time()
         with services.build(settings.from_environment(os.environ)) as built:
             if self.save:

@@ -1,6 +1,5 @@
 """hub-ui serve and demo: the app on the real hubs, or on the local ones without an account, internet or GPU."""
 
-import importlib.util
 import os
 import tempfile
 from contextlib import AbstractContextManager
@@ -9,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from connectors.errors import UsageError
 from hub_ui import commands, services, settings
 from hub_ui.app import serving
 from hub_ui.commands import flag, option
-from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
+from hub_ui.commands.hubs import DataFolder, check_extra, check_port, hub_data, stop_signals, wait
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.hosting.connector import load_once
@@ -31,6 +29,7 @@ WorkersOption = Annotated[
         "HOST:PORT", "The cluster that generates in place of this computer (HUB_UI_WORKERS).", settings.check_workers
     ),
 ]
+_MCP = "--mcp needs Gradio's MCP extra"
 # Seconds per run on the local Replicate: long enough to see the progress and to cancel.
 _RUN_SECONDS = 4.0
 # The local Replicate needs a key, and accepts any.
@@ -58,7 +57,8 @@ class Serve:
         of_space = commands.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
         port = of_space if self.port is None else self.port
         check_port(host, port)
-        check_mcp(self.mcp)
+        if self.mcp:
+            check_extra("mcp", _MCP, "mcp")
         with start_log(self.log, terminal), stop_signals() as stop, services.build(chosen) as built:
             built.generation.local.prepare()
             if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
@@ -82,14 +82,6 @@ def start_log(form: str | None, terminal: Terminal) -> AbstractContextManager[No
     return logging_to(terminal.err, chosen, read_log_level(os.environ, chosen))
 
 
-def check_mcp(wanted: bool) -> None:
-    """Raises UsageError where Gradio's extra is missing: Gradio itself would start without."""
-    if wanted and importlib.util.find_spec("mcp") is None:
-        raise UsageError(
-            "--mcp needs Gradio's MCP extra. Install it in hub-ui's folder: .venv/bin/pip install '.[mcp]'"
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Demo:
     port: AppPort = None
@@ -103,7 +95,8 @@ class Demo:
         home = own.home
         data = hub_data(self.data)
         check_port("127.0.0.1", self.port)
-        check_mcp(self.mcp)
+        if self.mcp:
+            check_extra("mcp", _MCP, "mcp")
         (home / "demo").mkdir(parents=True, exist_ok=True)
         with (
             start_log(self.log, terminal),

@@ -9,12 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from connectors.errors import AccessError, NotFound, UsageError, suggestion
+from connectors.errors import AccessError, UsageError, suggestion
 from connectors.ref import LOCAL
 from connectors.registry import HUBS
 from hub_ui import settings
 from hub_ui.catalog import snapshot
-from hub_ui.commands import JsonOption, argument, flag, option
+from hub_ui.commands import JsonOption, argument, flag, option, read_lock
 from hub_ui.format import plural, size
 from hub_ui.generate.base_models import check_base_name, choose_base
 from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_download
@@ -132,9 +132,7 @@ class SpaceCommand(JsonOption):
 def _entries(lock: Path | None, terminal: Terminal) -> tuple[Entry, ...]:
     if lock is None:
         return ()
-    if not lock.is_file():
-        raise NotFound(f"There is no lock file {lock}. Check the name.")
-    entries = lockfile.loads(lock.read_text(encoding="utf-8", errors="replace"), lock.name)
+    entries = read_lock(lock)
     on_hubs = tuple(entry for entry in entries if entry.ref.hub != LOCAL)
     if len(on_hubs) < len(entries):
         own = plural(len(entries) - len(on_hubs), "LoRA")

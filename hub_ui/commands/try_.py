@@ -174,10 +174,8 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     if terminal.json:
         needed = fetch and {
             "base": fetch.spec.label,
-            "repo": fetch.repo,
             "bytes": fetch.missing,
-            "license": fetch.license,
-            "gated": fetch.gated,
+            **attributes(fetch, "repo", "license", "gated"),
         }
         document = {
             "estimate": sentence,
@@ -297,13 +295,9 @@ class Train(commands.JsonOption):
             run, ref = follow_training(built, runs, run, commands.progress_callback(terminal))
         terms = terms_of(run)
         document = {
-            "id": run.id,
-            "status": run.status,
+            **attributes(run, "id", "status", "seconds"),
             "ref": str(ref),
-            "trigger_word": terms.trigger_word,
-            "rank": terms.rank,
-            "steps": terms.steps,
-            "seconds": run.seconds,
+            **attributes(terms, "trigger_word", "rank", "steps"),
         }
         terminal.show(document, lambda: terminal.line(str(ref)))
         if not terminal.json:

@@ -149,19 +149,17 @@ def _plan_infotext(
 ) -> TryPlan:
     taken = example_settings.of_text(found)
     searched = [find_used_lora(built, lora) for lora in taken.loras]
-    loras = [(found.used, found.ref) for found in searched]
-    refs = [ref for _, ref in loras if ref is not None]
+    refs = [found.ref for found in searched if found.ref is not None]
+    used = [found.used for found in searched if found.ref is not None]
     # The default of A1111.
-    weights = [1.0 if lora.weight is None else lora.weight for lora, ref in loras if ref is not None]
+    weights = [1.0 if lora.weight is None else lora.weight for lora in used]
     if not refs and not options.base:
-        why = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
-        raise UsageError(
-            f"{why if loras else f'{file.name} was made without a LoRA'}, and its base model is none of ours. Choose "
-            "one: --base sdxl-1.0, for example."
-        )
-    clip_weights = [lora.clip_weight for lora, ref in loras if ref is not None]
+        why = f"{file.name} was made without a LoRA"
+        if searched:
+            why = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
+        raise UsageError(f"{why}, and its base model is none of ours. Choose one: --base sdxl-1.0, for example.")
     fields: dict[str, Any] = taken.arguments() | {
-        "clip_weights": clip_weights,
+        "clip_weights": [lora.clip_weight for lora in used],
         "quality": options.quality or "balanced",
         "precision": None if options.quality else found.fields.get("Precision"),
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
@@ -169,14 +167,14 @@ def _plan_infotext(
     }  # fmt: skip
     pulls = options.on == "local" and not (options.estimate and None in map(built.downloads.find_installed, refs))
     request = built.generation.request(refs, weights, pulls=pulls, on_progress=on_progress, **fields)
-    request, notes = _with_block_weights(request, [lora for lora, ref in loras if ref is not None])
+    request, notes = _with_block_weights(request, used)
     if options.image:
         taken = replace(taken, unmapped=tuple(each for each in taken.unmapped if each != taken.start))
     notes += [taken.sentence()] if taken.unmapped else []
     notes += [
-        f"“{lora.name}” could not be found here{' or by its hash' if lora.hash else ''}: it was left out."
-        for lora, ref in loras
-        if ref is None
+        f"“{found.used.name}” could not be found here{' or by its hash' if found.used.hash else ''}: it was left out."
+        for found in searched
+        if found.ref is None
     ]
     notes += [
         f"“{found.used.name}” was found by its name alone; another file may bear it."

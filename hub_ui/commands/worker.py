@@ -1,18 +1,17 @@
 """hub-ui worker: this computer generates for the pages of a cluster."""
 
-import importlib.util
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError
 from hub_ui import commands
 from hub_ui.cluster.node import NodeOptions, deploy, running_node
 from hub_ui.cluster.replica import ReplicaOptions
 from hub_ui.commands import option
-from hub_ui.commands.hubs import check_port, stop_signals
+from hub_ui.commands.hubs import check_extra, check_port, stop_signals
 from hub_ui.settings import check_workers
 from hub_ui.terminal import Terminal
 
@@ -45,7 +44,7 @@ class Worker:
     cpus: Annotated[int, option("N", "The CPUs that each replica takes.", _count)] = 1
 
     def run(self, terminal: Terminal) -> int:
-        check_ray()
+        check_extra("ray", "Workers need Ray", "cluster")
         host = self.host or (None if self.address else "127.0.0.1")
         if self.address is None:
             check_port(host or "", self.port)
@@ -65,9 +64,3 @@ class Worker:
                         "Ray ended on this computer, and nothing is generated any more. Start the worker again."
                     )
         return 0
-
-
-def check_ray() -> None:
-    """Raises UsageError where the extra is missing."""
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("Workers need Ray. Install it in hub-ui's folder: .venv/bin/pip install '.[cluster]'")

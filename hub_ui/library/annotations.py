@@ -137,7 +137,8 @@ class Annotations:
                         known.pop(annotation.ref, None)
                     else:
                         values = {**plain(annotation), "favorite": int(annotation.favorite)}
-                        connection.execute(_PUT, {name: _cell(value) for name, value in values.items()})
+                        lists = {name: json.dumps(values[name]) for name in _LISTS if values[name] is not None}
+                        connection.execute(_PUT, values | lists)
                         known[annotation.ref] = annotation
             self._known = self._known[0], MappingProxyType(known)
         now = {old.ref: known.get(old.ref) or Annotation(ref=old.ref) for old in before}
@@ -193,11 +194,6 @@ def _unique(texts: Iterable[str], what: str, longest: int, most: int) -> tuple[s
 def _storable(text: str) -> str:
     """SQLite holds UTF-8, which has no lone surrogates. Everything else stays as it is typed."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
-
-
-def _cell(value: Any) -> Any:
-    """A list is JSON in a row."""
-    return json.dumps(value) if isinstance(value, tuple) else value
 
 
 def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:

@@ -22,7 +22,6 @@ from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty
 from hub_ui.library.export import find_unchanged, relist
 from hub_ui.library.file_names import (
-    SUFFIX,
     FileNameTemplate,
     files_beside,
     fold,
@@ -30,6 +29,7 @@ from hub_ui.library.file_names import (
     is_safe_path,
     name_notes,
     target,
+    without_suffix,
 )
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -277,7 +277,7 @@ class Changes:
             return Outcome(failed=failed)
         # Their endings stand behind as many dots as the file's own.
         sidecars = {
-            name: ".".join([moves[file].removesuffix(SUFFIX), *name.split(".")[file.count(".") :]])
+            name: ".".join([without_suffix(moves[file]), *name.split(".")[file.count(".") :]])
             for file, name in files_beside(self._folder, moves)
         }
         change = self._trash.new("move", moved)

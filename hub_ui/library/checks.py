@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
@@ -75,6 +75,7 @@ class CheckProgress:
 
 
 Step = Callable[[int, int, str], None]
+R = TypeVar("R", FileCheck, UpdateStatus)
 
 
 class LibraryChecks:
@@ -151,32 +152,29 @@ class LibraryChecks:
         finally:
             self._set(CheckProgress())
 
+    def _until_stopped(self, results: Iterable[R], total: int, on_step: Step) -> Iterator[R]:
+        for number, result in enumerate(results, 1):
+            yield result
+            on_step(number, total, result.entry.title)
+            if self._stop.is_set():
+                return
+
     def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         entries = chosen or self._library.entries()
-        found = check_all(
-            self._library,
-            lambda number, result: on_step(number, len(entries), result.entry.title),
-            entries,
-            self._stop.is_set,
-        )
+        found = list(self._until_stopped(check_all(self._library, entries), len(entries), on_step))
         checked = {**self.results.checked, **{result.entry.ref: result for result in found}}
         if not chosen:
             strangers = foreign(self._library)
             return {"checked": checked, "foreign": strangers, "said": verify_summary(found, strangers)}
-        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found if not one.right)
+        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found if one.state != "right")
         said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
         return {"checked": checked, "said": said, "failures": wrong}
 
     def _ask(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Asks the hubs for newer versions."""
         entries = chosen or self._library.entries()
-        found: dict[Ref, UpdateStatus] = {}
-        ask = partial(self._lookup.fetch, is_patient=True)
-        for number, status in enumerate(check_for_updates(entries, ask, self._update_rules.all()), 1):
-            found[status.entry.ref] = status
-            on_step(number, len(entries), status.entry.title)
-            if self._stop.is_set():
-                break
+        asked = check_for_updates(entries, partial(self._lookup.fetch, is_patient=True), self._update_rules.all())
+        found = {status.entry.ref: status for status in self._until_stopped(asked, len(entries), on_step)}
         statuses = {**(self.results.statuses if chosen else {}), **found}
         return {"statuses": statuses, "said": update_summary(found.values())}
 

@@ -23,6 +23,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import disk_errors_as_messages, replace_file
 from hub_ui.library.file_names import fold, safe_name
+from hub_ui.library.library import read_lock
 from hub_ui.library.lockfile import Entry, Lock
 
 _ARCHITECTURE = "wan"
@@ -129,8 +130,6 @@ class Collections:
                 yield path.name, _read(path)
             except lockfile.LockError as error:
                 yield path.name, error.message
-            except OSError as error:
-                yield path.name, f"{path} can't be read: {error.strerror or error}."
 
     @disk_errors_as_messages()
     def get(self, name: str) -> Collection:
@@ -199,11 +198,7 @@ def _check_name(name: str) -> str:
 
 
 def _read(path: Path) -> Collection:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise lockfile.LockError(f"{path} can't be read ({error}). It was left as it is.") from error
-    lock = lockfile.read(text, str(path))
+    lock = lockfile.read(read_lock(path), str(path))
     name = lock.extra.get(_NAME)
     return Collection(name=name if isinstance(name, str) else path.name.removesuffix(_ENDING), entries=lock.entries)
 

@@ -23,10 +23,10 @@ from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.format import clean
 from hub_ui.image_files import open_image, plain
 from hub_ui.library.disk import replace_file
-from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.file_names import without_suffix
 from hub_ui.library.lockfile import Entry
 
-# Path -> SHA-256 of every file written. One that has another hash by now was changed by someone else.
+# Path -> SHA-256 of every file written, see _key. One that has another hash by now was changed by someone else.
 _LISTING = Path(".hub-ui") / "exported.json"
 SUFFIXES = (".json", ".metadata.json", ".png")
 _IMAGES = tuple(
@@ -52,7 +52,7 @@ class Sidecar:
 
     @property
     def file(self) -> str:
-        return self.entry.file.removesuffix(SUFFIX) + self.suffix
+        return without_suffix(self.entry.file) + self.suffix
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +66,10 @@ class Exporter:
     """Writes below `target`, and lists what it wrote in the library `folder`. `force` overwrites any file."""
 
     def __init__(self, folder: Path, target: Path, *, force: bool = False) -> None:
-        self._listing = folder / _LISTING
+        self._folder = folder
         self._target = target
         self._force = force
-        self._ours = _read(self._listing)
+        self._ours = _read(folder)
 
     def write(self, sidecars: Iterable[Sidecar]) -> list[ExportResult]:
         results = []
@@ -77,12 +77,12 @@ class Exporter:
             path = self._target / sidecar.file
             # An image someone chose themselves, under any name that programs look for, stays the only one.
             names = (path.with_name(path.stem + suffix) for suffix in _IMAGES if suffix != ".png")
-            other = next((name for name in names if name.exists()), None)
+            other = next((name for name in names if os.path.exists(name)), None)
             if other is not None and sidecar.suffix == ".png" and not self._force:
                 results.append(ExportResult(path=other, state="kept", entry=sidecar.entry))
-            else:
-                state = self._put(path, sidecar.data, sidecar.facts)
-                results.append(ExportResult(path=path, state=state, entry=sidecar.entry))
+                continue
+            state = self._put(path, sidecar.data, sidecar.facts)
+            results.append(ExportResult(path=path, state=state, entry=sidecar.entry))
         self._save()
         return results
 
@@ -95,9 +95,9 @@ class Exporter:
     def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> ExportState:
         there = _hash(path.read_bytes()) if path.is_file() else None
         if there == _hash(data):
-            self._ours[_key(path)] = there
+            self._ours[_key(self._folder, path)] = there
             return "same"
-        if there is not None and not self._force and self._ours.get(_key(path)) != there:
+        if there is not None and not self._force and self._ours.get(_key(self._folder, path)) != there:
             # It isn't listed as ours, so it is neither overwritten nor removed later.
             theirs, ours = (_object(path.read_bytes()), _object(data)) if facts else (None, None)
             if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):
@@ -108,11 +108,11 @@ class Exporter:
             replace_file(path, as_json(merged))
             return "merged"
         replace_file(path, data)
-        self._ours[_key(path)] = _hash(data)
+        self._ours[_key(self._folder, path)] = _hash(data)
         return "written"
 
     def _save(self) -> None:
-        replace_file(self._listing, json.dumps(self._ours, indent=1, sort_keys=True).encode())
+        _write(self._folder, self._ours)
 
 
 def _fill_in(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
@@ -138,38 +138,44 @@ def _object(data: bytes) -> dict[str, Any] | None:
 
 def find_unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
     """The files that we wrote beside entries' files and nobody has changed since."""
-    ours = _read(folder / _LISTING)
+    ours = _read(folder)
     if not ours:
         return ()
-    beside = (folder / (entry.file.removesuffix(SUFFIX) + suffix) for entry in entries for suffix in SUFFIXES)
-    return tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(path)))
+    beside = (folder / (without_suffix(entry.file) + suffix) for entry in entries for suffix in SUFFIXES)
+    return tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(folder, path)))
 
 
 def relist(folder: Path, moves: Iterable[tuple[str, str]]) -> None:
     """Files that were moved from one path below `folder` to another stay listed as ours."""
-    ours = _read(folder / _LISTING)
-    places = {_key(folder / old): _key(folder / new) for old, new in moves if _key(folder / old) in ours}
+    ours = _read(folder)
+    places = {old: new for old, new in moves if old in ours}
     if places:
         kept = {key: value for key, value in ours.items() if key not in places}
-        moved = {new: ours[old] for old, new in places.items()}
-        replace_file(folder / _LISTING, json.dumps({**kept, **moved}, indent=1, sort_keys=True).encode())
+        _write(folder, {**kept, **{new: ours[old] for old, new in places.items()}})
 
 
 def as_json(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
-def _read(listing: Path) -> dict[str, str]:
+def _read(folder: Path) -> dict[str, str]:
     """Empty for a missing or damaged listing: then no file counts as ours, and none is overwritten."""
     try:
-        found = _object(listing.read_bytes()) or {}
+        found = _object((folder / _LISTING).read_bytes()) or {}
     except OSError:
         return {}
-    return {str(key): str(value) for key, value in found.items()}
+    # Earlier versions wrote full paths for all.
+    return {_key(folder, folder / key): str(value) for key, value in found.items()}
 
 
-def _key(path: Path) -> str:
-    return os.path.abspath(path)
+def _write(folder: Path, ours: Mapping[str, str]) -> None:
+    replace_file(folder / _LISTING, json.dumps(ours, indent=1, sort_keys=True).encode())
+
+
+def _key(folder: Path, path: Path) -> str:
+    """Below the library's folder, which may be moved or reached by a link; in full for what lies elsewhere."""
+    top, whole = Path(os.path.abspath(folder)), Path(os.path.abspath(path))
+    return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else str(whole)
 
 
 def _hash(data: bytes) -> str:

@@ -77,7 +77,8 @@ _SHORTER = (_MAX_BYTES, 56, 40, 28, 20, 12)
 _DEFAULT_NAMES = FileNameTemplate.parse(DEFAULT)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension, superscripts included
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+# Half surrogates are how Python reads bytes that are no UTF-8, which a lock file can't hold.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 # Names that trainers give to every file: they say nothing that the title doesn't.
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
@@ -116,7 +117,7 @@ def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameT
 
 
 def _texts(record: Record, ref: Ref, name: str) -> dict[str, str]:
-    stem, title = PurePosixPath(name).name.removesuffix(SUFFIX), record.title
+    stem, title = without_suffix(PurePosixPath(name).name), record.title
     # A Hugging Face repo may hold dozens of LoRAs under one title; there the file's own name is added.
     if ref.hub == "huggingface" and stem.lower() not in _GENERIC and stem.lower() != title.lower():
         title = f"{safe_name(title, 32)}-{stem}"
@@ -154,8 +155,8 @@ def is_safe_path(path: str) -> bool:
     return (
         path.lower().endswith(SUFFIX)
         and all(part not in ("", ".", "..") and not part.endswith((".", " ")) for part in parts)
-        and all(len(part.encode(errors="replace")) <= _LONGEST_BYTES for part in parts)
         and not any(_FORBIDDEN.search(part) or _RESERVED.fullmatch(part) for part in parts)
+        and all(len(part.encode()) <= _LONGEST_BYTES for part in parts)
     )
 
 
@@ -181,22 +182,33 @@ def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]
         names: list[str] = []
         with suppress(OSError):
             names = sorted(item.name for item in os.scandir(folder / parent) if not item.is_dir())
-        weights = {_stem(name) for name in names if fold(name).endswith(SUFFIX)}
-        stems = {_stem(PurePosixPath(file).name): file for file in here}
+        owners = {without_suffix(PurePosixPath(file).name): file for file in here}
+        weights = {without_suffix(name) for name in names if fold(name).endswith(SUFFIX)}
+        # A disk may list a name in other letters than the lock file. One that tells case apart may list both, and
+        # then each has files of its own.
+        renamed = {fold(stem): file for stem, file in owners.items() if stem not in weights}
+        exact = {**{stem: renamed.get(fold(stem)) for stem in weights}, **owners}
+        folded = {fold(stem): exact[stem] for stem in sorted(exact, key=owners.__contains__)}
         for name in names:
-            owner = _owner(fold(name), weights | stems.keys())
-            if owner in stems:
-                yield stems[owner], str(PurePosixPath(parent, name))
+            owner = _owner(name, exact, folded)
+            if owner is not None:
+                yield owner, str(PurePosixPath(parent, name))
 
 
-def _stem(name: str) -> str:
-    return fold(name).removesuffix(SUFFIX)
+def without_suffix(name: str) -> str:
+    """The name or path of a weight file without its ending, which may be in capitals."""
+    return name[: -len(SUFFIX)] if name.lower().endswith(SUFFIX) else name
 
 
-def _owner(name: str, stems: set[str]) -> str | None:
-    """The longest of the `stems` that the name begins with, up to a dot."""
+def _owner(name: str, exact: Mapping[str, str | None], folded: Mapping[str, str | None]) -> str | None:
+    """That of the longest name of a weight file that `name` begins with, up to a dot."""
     # What `sync` has set aside are weights.
-    if name.endswith((*UNFINISHED, SUFFIX)) or f"{SUFFIX}.changed" in name:
+    if fold(name).endswith((*UNFINISHED, SUFFIX)) or f"{SUFFIX}.changed" in fold(name):
         return None
-    prefixes = (name.rsplit(".", dots)[0] for dots in range(1, name.count(".") + 1))
-    return next((prefix for prefix in prefixes if prefix in stems), None)
+    for dots in range(1, name.count(".") + 1):
+        prefix = name.rsplit(".", dots)[0]
+        if prefix in exact:
+            return exact[prefix]
+        if fold(prefix) in folded:
+            return folded[fold(prefix)]
+    return None

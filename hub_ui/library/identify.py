@@ -25,7 +25,7 @@ from connectors.ref import LOCAL, Ref, local_ref
 from connectors.weights.header import tensors_sha256
 from connectors.weights.inspect import Facts, inspect_path
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, hash_of, visible_files
-from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name
+from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name, without_suffix
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import ABOUT, Entry
 
@@ -55,7 +55,7 @@ class OwnFiles:
     def add(self, path: Path, entry: Entry) -> Entry:
         """Moves a file here; `entry` is what it would have in the library. Its bytes may be here already."""
         self.sweep()
-        name = f"{safe_name(PurePosixPath(entry.file).name.removesuffix(SUFFIX))}{SUFFIX}"
+        name = f"{safe_name(without_suffix(PurePosixPath(entry.file).name))}{SUFFIX}"
         placed = replace(entry, file=f"{FOLDER}/{entry.sha256[:12]}/{name}")
         target = self._library.path(placed)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ from hub_ui.catalog.row import (
     words,
 )
 from hub_ui.library.annotations import Annotation, Annotations
-from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.file_names import without_suffix
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
@@ -117,7 +117,7 @@ class LibraryIndex:
 
     def picture_beside(self, entry: Entry) -> Path | None:
         """The image that other programs keep beside a file, named like it."""
-        stem = entry.file.removesuffix(SUFFIX)
+        stem = without_suffix(entry.file)
         names = (f"{stem}{kind}{ending}" for kind in ("", ".preview") for ending in _PICTURES)
         found = next((name for name in names if name in self._files), None)
         return self._library.folder / found if found else None

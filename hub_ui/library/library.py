@@ -48,18 +48,16 @@ class Library:
 
     def lock_text(self) -> str:
         """The text of the lock file; empty if there is none."""
-        if disk.stamp(self.lock) is None:
-            return ""
-        try:
-            return self.lock.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise lockfile.LockError(f"{self.lock.name} can't be read ({error}). It was left as it is.") from error
+        return "" if disk.stamp(self.lock) is None else read_lock(self.lock)
 
     def entry(self, ref: Ref) -> Entry:
         """The entry a ref names; version and file may be left out while only one entry is meant."""
         found = [entry for entry in self.entries() if entry.answers_to(ref)]
         if not found:
-            raise NotFound(f"{ref} is not in the library. Pull it first: hub-ui pull {ref}", hub=ref.hub)
+            step = (
+                "Enter its file first: hub-ui import DIR" if ref.hub == LOCAL else f"Pull it first: hub-ui pull {ref}"
+            )
+            raise NotFound(f"{ref} is not in the library. {step}", hub=ref.hub)
         if len(found) > 1:
             names = ", ".join(str(entry.ref) for entry in found)
             raise UsageError(f"{ref} may mean several files of the library. Choose one: {names}")
@@ -93,9 +91,12 @@ class Library:
         meter.at(0, download.size)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
-        same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
-        with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
-            entry = self._find(download, about) or self._fetch(download, about, meter, locate)
+        # For what is here nothing is written: a library may be another's, who lets it be read alone.
+        entry = self.find_installed(download.ref)
+        if entry is None or (download.sha256 or entry.sha256).lower() != entry.sha256:
+            same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
+            with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
+                entry = self._find(download, about) or self._fetch(download, about, meter, locate)
         meter.finish(entry.size)
         return entry
 
@@ -314,6 +315,16 @@ class Library:
         is_cancelled()
         with FileLock(state / f"{_digest(name)}.lock").acquire(cancel_check=is_cancelled):
             yield
+
+
+def read_lock(path: Path) -> str:
+    """The text of a lock file. Raises LockError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise lockfile.LockError(f"{path} is no text in UTF-8. Save it so in an editor; it stays as it is.") from error
+    except OSError as error:
+        raise lockfile.LockError(f"{path} can't be read: {error.strerror}. Name another with --lock.") from error
 
 
 def source_of(download: Download) -> str:

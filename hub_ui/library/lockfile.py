@@ -83,6 +83,7 @@ _HEAD = "# Written by hub-ui: the LoRAs of this library, pinned. Comments are no
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a text in a lock file is written with an escape for, and half surrogates.
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
+_CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 _MINOR = re.compile(r"1(\.[0-9]{1,6})*")
 # Those of the keys that are no texts.
 _TYPES: Mapping[str, type] = {"size": int, "trigger_words": list, "weight": float}
@@ -184,6 +185,13 @@ class _Reader:
         self._name = name
 
     def table(self) -> dict[str, Any]:
+        marks = (number for number, line in enumerate(self._lines, 1) if _CONFLICT.match(line))
+        if mark := next(marks, None):
+            text = _(
+                "{name}, line {mark}: git left both sides of a conflict here. Keep the LoRAs that are wanted, each "
+                "once, and take out the lines of <<<<<<<, ======= and >>>>>>>."
+            )
+            raise LockError(text.format(name=self._name, mark=mark))
         try:
             return tomllib.loads(self._text)
         # Nested a thousand deep, or a number of thousands of digits.

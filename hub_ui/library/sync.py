@@ -136,10 +136,6 @@ class FileCheck:
     sha256: str | None = None
     size: int | None = None
 
-    @property
-    def right(self) -> bool:
-        return self.state == "right"
-
 
 def check(library: Library, entry: Entry) -> FileCheck:
     path = library.path(entry)
@@ -153,21 +149,10 @@ def check(library: Library, entry: Entry) -> FileCheck:
     return FileCheck(entry=entry, state=state, sha256=found.sha256, size=found.size)
 
 
-def check_all(
-    library: Library,
-    on_progress: Callable[[int, FileCheck], None] = lambda done, result: None,
-    entries: Iterable[Entry] | None = None,
-    is_cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[FileCheck, ...]:
-    """These entries or all, in order. `on_progress` gets how many are done and what the last one was."""
-    results: list[FileCheck] = []
-    wanted = library.entries() if entries is None else entries
+def check_all(library: Library, entries: Iterable[Entry]) -> Iterator[FileCheck]:
+    """In their order. Who takes no more of them ends it."""
     with ThreadPoolExecutor(_WORKERS) as pool:
-        found = pool.map(lambda entry: None if is_cancelled() else check(library, entry), wanted)
-        for result in filter(None, found):
-            results.append(result)
-            on_progress(len(results), result)
-    return tuple(results)
+        yield from pool.map(partial(check, library), entries)
 
 
 def foreign(library: Library) -> tuple[str, ...]:
@@ -176,7 +161,10 @@ def foreign(library: Library) -> tuple[str, ...]:
     named = {*map(fold, files), *(fold(name) for _file, name in files_beside(library.folder, files))}
     paths = (path for path in visible_files(library.folder) if path != library.lock)
     found = sorted(path.relative_to(library.folder).as_posix() for path in paths)
-    return tuple(name for name in found if fold(name) not in named and not name.casefold().endswith(UNFINISHED))
+    # On a disk that tells case apart, another file may have the name of an entry's but for that.
+    exact = {fold(name): name for name in set(files).intersection(found)}
+    strangers = (name for name in found if fold(name) not in named or exact.get(fold(name), name) != name)
+    return tuple(name for name in strangers if not name.casefold().endswith(UNFINISHED))
 
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
@@ -221,7 +209,7 @@ class Sync:
 
     def _sync(self, entry: Entry, failures: dict[Origin, errors.HubUiError]) -> SyncResult:
         found = check(self.library, entry)
-        if found.right:
+        if found.state == "right":
             if self.frozen:
                 self._check_promise(entry, failures)
             return SyncResult(entry=entry, state="kept")

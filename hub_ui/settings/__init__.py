@@ -3,6 +3,7 @@
 And what visitors may do: all on one's own computer; on a shared page no keys, folders, money or others' things.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -364,9 +365,14 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -
     return url.rstrip("/")
 
 
+def user_path(text: str | Path) -> Path:
+    """With the home for ~, which no shell puts into --library=~/loras, nor into the variables of a service."""
+    return Path(os.path.expanduser(text))
+
+
 def find_home(environ: Mapping[str, str]) -> Path:
     """HUB_UI_HOME, else what is saved in the usual home, else that."""
     if environ.get("HUB_UI_HOME"):
-        return Path(environ["HUB_UI_HOME"])
+        return user_path(environ["HUB_UI_HOME"])
     usual = saved_settings.usual_home()
     return Path(saved_settings.read(usual).home or usual)

@@ -150,6 +150,8 @@ def test_every_version_and_file_is_shown_with_the_facts_and_who_said_them(hubs: 
         ("search a --sort best", "no value for sort"),
         ("serve --port 99999", "'99999' is no whole number from 0 to 65535"),
         ("try", "A REF and a --prompt are needed"),
+        ("export", "Missing option '--for'. Choose from: a1111, comfyui, diffusers."),
+        ("news --save a --remove b", "Choose one: --save or --remove."),
     ],
 )
 def test_a_typing_mistake_names_what_is_wrong_also_as_json(words: str, message: str, line: Line) -> None:

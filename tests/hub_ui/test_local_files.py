@@ -87,6 +87,7 @@ def test_sync_leaves_what_changed_and_says_that_nobody_can_bring_it(entered: str
     code, document = line("sync")
     assert (code, only(document)["error"]) == (4, "NotFound")
     assert "no hub is known to have it. Put the file with sha256" in only(document)["message"]
+    assert only(document)["message"].endswith("--keep-file")
 
 
 def test_a_file_that_was_trained_anew_is_entered_anew(entered: str, robot: Path, line: Line, home: Path) -> None:

@@ -27,7 +27,7 @@ from hub_ui import cli, services, settings
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.library.partial_file import Progress, PullCancelled
+from hub_ui.library.partial_file import Meter, Progress, PullCancelled
 from hub_ui.settings import Settings
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
@@ -205,8 +205,9 @@ def in_the_queue(hubs: HubEndpoints) -> None:
         hubs.faults.clear()
         hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=4_000))
         came: list[Progress] = []
+        meter = Meter(on_progress=came.append, is_cancelled=lambda: bool(came))
         with pytest.raises(PullCancelled):
-            built.downloads.pull(Ref.parse(PRIVATE[0]), on_progress=came.append, is_cancelled=lambda: bool(came))
+            built.downloads.pull(Ref.parse(PRIVATE[0]), meter)
         hubs.faults.clear()
 
 

@@ -17,6 +17,7 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase
+from connectors.federation import OPEN_SECONDS
 from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
 from hub_ui.format import size
@@ -270,7 +271,8 @@ class _Remote:
     @property
     def options(self) -> dict[str, Any]:
         source = self.source
-        return {"endpoint": source.endpoint, "token": source.token or False, "cache_dir": source.cache}
+        key = source.token or False
+        return {"endpoint": source.endpoint, "token": key, "cache_dir": source.cache, "etag_timeout": OPEN_SECONDS}
 
     @contextmanager
     def errors_as_messages(self) -> Iterator[None]:
@@ -282,7 +284,7 @@ class _Remote:
     def ask(self, revision: str | None) -> ModelInfo:
         with self.errors_as_messages():
             api = HfApi(endpoint=self.source.endpoint, token=self.source.token or False)
-            info = api.model_info(self.repo, revision=revision)
+            info = api.model_info(self.repo, revision=revision, timeout=OPEN_SECONDS)
         # The hub describes a gated repo to everyone, and refuses its files only.
         if info.gated and self.source.token is None:
             raise self._access_error()

@@ -1,15 +1,7 @@
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.catalog.row import (
-    row_of,
-    searchable,
-    searchable_names,
-    storable,
-    terms,
-    without_markup,
-    words,
-)
+from hub_ui.catalog.row import row_of, searchable, searchable_names, storable, terms, without_markup, words
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 

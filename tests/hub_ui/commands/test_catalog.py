@@ -59,6 +59,8 @@ def test_a_person_reads_a_table_of_a_crawl_and_sentences_on_the_catalog(line: Li
         (("catalog", "stats", "c.zst"), 2),
         (("catalog", "import", "missing.zst"), 4),
         (("catalog", "import", __file__), 7),
+        (("catalog", "import", "."), 2),
+        (("catalog", "export", "/"), 2),
         (("crawl", "--since", "soon"), 2),
         (("crawl", "--hub", "civit"), 2),
         (("crawl", "--limit", "0"), 2),

@@ -92,6 +92,26 @@ def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
     assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has such names")
+def test_names_that_a_lock_file_cannot_hold_are_told_and_the_others_are_added(mine: Path, line: Line) -> None:
+    red = mine / "styles" / "red old name.safetensors"
+    for name in (b"bad\xff.safetensors", b"con.safetensors"):
+        shutil.copy(red, os.path.join(os.fsencode(mine), name).decode(errors="surrogateescape"))
+    assert line.words("import", str(mine), "--library", str(mine))[1].endswith(f"1 entry added to {mine}/loras.lock.\n")
+    assert "names: bad.safetensors, con.safetensors. Rename" in line.err
+    assert line("verify", "--library", str(mine))[1]["ok"] is True
+
+
+def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_own_files_only(
+    red: Path, line: Line, folder: Path
+) -> None:
+    long = folder / f"{'x' * 243}.safetensors"
+    shutil.copy(red, long)
+    lock = folder / "loras.lock"
+    lock.write_text(lock.read_text().replace(red.relative_to(folder).as_posix(), long.name))
+    assert (line("export", "--for", "comfyui")[0], "Shorten it first: hub-ui move" in line.err) == (0, True)
+
+
 def test_a_folder_that_is_not_there_is_a_usage_error(line: Line, tmp_path: Path) -> None:
     code, document = line("import", str(tmp_path / "none"))
     assert (code, document["error"]) == (2, "UsageError")

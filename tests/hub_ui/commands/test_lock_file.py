@@ -47,4 +47,12 @@ def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder:
     assert (code, document["same"], document["added"], document["changed"]) == (0, False, [], [])
     assert [entry["ref"] for entry in document["removed"]] == [CIVITAI]
     assert line("diff", str(old), str(old))[1]["same"] is True
-    assert line("diff", str(tmp_path / "none.lock"), str(old))[0] == 4
+
+
+def test_diff_of_a_file_that_is_not_there_ends_with_4_and_of_one_that_cannot_be_read_with_2(
+    line: Line, tmp_path: Path
+) -> None:
+    lock = tmp_path / "a.lock"
+    assert line("diff", str(lock), str(tmp_path))[0] == 4
+    lock.write_text("version = 1\n", encoding="utf-16")
+    assert (line("diff", str(lock), str(lock))[0], "no text in UTF-8" in line.err) == (2, True)

@@ -8,15 +8,7 @@ import pytest
 
 from connectors.errors import NoBase, UsageError
 from hub_ui.hosting.visitor import Visitor, use_visitor
-from hub_ui.jobs import (
-    ABANDONED_SECONDS,
-    GONE,
-    KEPT_SECONDS,
-    MOST_KEPT,
-    Jobs,
-    JobSubject,
-    Stopped,
-)
+from hub_ui.jobs import ABANDONED_SECONDS, GONE, KEPT_SECONDS, MOST_KEPT, Jobs, JobSubject, Stopped
 from tests.hub_ui.library.queueing import eventually
 
 PAIR = JobSubject(kind="generation", refs=("civitai:1",))

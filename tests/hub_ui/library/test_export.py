@@ -182,6 +182,12 @@ def test_what_was_written_before_is_written_anew(library: Library, beside: Path)
     assert [*write(library, JSON), *write(library, NEWER)] == ["same", "written"]
 
 
+def test_what_was_written_is_known_after_its_library_was_moved(library: Library, beside: Path, tmp_path: Path) -> None:
+    write(library, JSON)
+    moved = library.folder.rename(tmp_path / "moved")
+    assert find_unchanged(moved, [JSON.entry]) == (moved / JSON.file,)
+
+
 @pytest.mark.parametrize("file", ["sd1/ink.json", ".hub-ui/exported.json"])
 def test_what_someone_changed_since_stays_as_all_does_once_the_listing_is_lost(
     library: Library, beside: Path, file: str

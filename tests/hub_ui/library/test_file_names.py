@@ -1,10 +1,13 @@
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.library.file_names import KNOWN, FileNameTemplate, free_path, is_safe_path, safe_name, target
+from hub_ui.library.file_names import KNOWN, FileNameTemplate, files_beside, free_path, is_safe_path, safe_name, target
 from tests.hub_ui.library.building import INK, record
 
 HF = Ref.parse("huggingface:ada/many@" + "0123456789" * 4)
@@ -45,6 +48,19 @@ def test_files_of_one_repository_keep_their_own_names(name: str, expected: str) 
     assert target(record(), HF, name) == expected
 
 
+def test_an_ending_in_capitals_is_one_and_what_stands_before_it_a_name(tmp_path: Path) -> None:
+    (tmp_path / "INK.json").touch()
+    assert list(files_beside(tmp_path, ["INK.SAFETENSORS"])) == [("INK.SAFETENSORS", "INK.json")]
+    assert target(record(), INK, "INK.SAFETENSORS", FileNameTemplate.parse("{file}")) == "INK.safetensors"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other disks take these for one file")
+def test_files_whose_names_differ_in_case_only_have_their_own_beside_them(tmp_path: Path) -> None:
+    for name in ("Ink.safetensors", "ink.safetensors", "Ink.json", "ink.json", "INK.png"):
+        (tmp_path / name).touch()
+    assert [name for _file, name in files_beside(tmp_path, ["Ink.safetensors"])] == ["INK.png", "Ink.json"]
+
+
 def test_paths_that_differ_in_case_only_are_told_apart() -> None:
     path = free_path("sd1/Ink.safetensors", INK, {"SD1/INK.safetensors"})
     assert path == "sd1/Ink-38fcb4ed.safetensors"
@@ -53,7 +69,7 @@ def test_paths_that_differ_in_case_only_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "path",
     ["../a.safetensors", "/a.safetensors", "a//b.safetensors", "c:a.safetensors", "a\\b.safetensors", "a.pt", "",
-     "nul/a.safetensors", "./a.safetensors", "a./b.safetensors", "a\n.safetensors",
+     "nul/a.safetensors", "./a.safetensors", "\udcff.safetensors", "a./b.safetensors", "a\n.safetensors",
      "é" * 122 + ".safetensors", "a" * 256 + "/b.safetensors"],
 )  # fmt: skip
 def test_paths_out_of_the_folder_are_seen(path: str) -> None:

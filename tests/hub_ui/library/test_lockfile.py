@@ -137,6 +137,11 @@ def test_a_mistake_is_reported_with_its_line(old: str, new: str, said: str) -> N
         loads(INK.replace(old, new))
 
 
+def test_what_git_left_of_a_conflict_is_told_with_its_line() -> None:
+    with pytest.raises(LockError, match=r"loras\.lock, line 2: git left both sides of a conflict"):
+        loads("version = 1\n<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")
+
+
 def test_a_mistake_in_the_second_entry_has_its_own_line() -> None:
     first, second = dumps([entry(), OTHER]).split("\n\n[[lora]]\n")[1:]
     text = "\n".join(["version = 1", "[[lora]]", first, "[[lora]]", second.replace("size = 3", "size = 3.5")])

@@ -1,4 +1,5 @@
 import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -186,12 +187,9 @@ def test_a_file_that_cannot_be_read_is_unreadable(library: Library, held_file: E
     assert check(library, held_file).state == "unreadable"
 
 
-def test_all_come_in_order_and_are_counted(library: Library, held_file: Entry) -> None:
+def test_all_come_in_order(library: Library, held_file: Entry) -> None:
     second = entry(ref=Ref.parse("civitai:1@2"), file="b.safetensors")
-    library.lock.write_text(lockfile.dumps([held_file, second]))
-    counts: list[int] = []
-    states = [found.state for found in check_all(library, lambda done, _: counts.append(done))]
-    assert (states, counts) == (["right", "missing"], [1, 2])
+    assert [found.state for found in check_all(library, [held_file, second])] == ["right", "missing"]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +199,9 @@ def test_all_come_in_order_and_are_counted(library: Library, held_file: Entry) -
         "sd1/old.ckpt",
         "notes.txt",
         "sd1/ada/Ink lines-2001.safetensors.changed",
+        pytest.param(
+            "sd1/ada/INK lines-2001.safetensors", marks=pytest.mark.skipif(sys.platform != "linux", reason="one file")
+        ),
         "sd1/ada/Ink lines-2001.safetensors.changed1",
     ],
 )

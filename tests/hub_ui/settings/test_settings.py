@@ -6,6 +6,7 @@ import pytest
 
 from connectors.errors import UsageError
 from connectors.registry import Rate
+from hub_ui import cli
 from hub_ui.hosting.limits import Limits
 from hub_ui.settings import LOCAL, Action, from_environment, hosted_policy
 
@@ -64,6 +65,11 @@ def test_variables_are_read_and_empty_ones_are_as_good_as_none() -> None:
     made = from_environment({"HUB_UI_CONNECTIONS": "", "HF_ENDPOINT": "", "HF_TOKEN": "", "HUB_UI_READ_HEADERS": ""})
     assert (made.connections, made.read_headers, dict(made.tokens)) == (4, True, {})
     assert made.endpoints["huggingface"] == "https://huggingface.co"
+
+
+def test_a_tilde_that_no_shell_took_is_the_home() -> None:
+    assert from_environment({"HUB_UI_HOME": "~/hub-ui"}).home == Path.home() / "hub-ui"
+    assert cli.parse(["verify", "--library=~/loras"]).library == Path.home() / "loras"
 
 
 def test_the_budget_of_images_is_the_owners_or_else_that_of_the_policy() -> None:

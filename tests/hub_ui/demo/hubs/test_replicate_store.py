@@ -6,14 +6,7 @@ import pytest
 
 from connectors.replicate.runs import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_store
-from hub_ui.demo.hubs.replicate_store import (
-    ReplicateStore,
-    load_replicate,
-    loads,
-    official,
-    problems,
-    read_inputs,
-)
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate, loads, official, problems, read_inputs
 from tests.connectors.cases import read_cases
 from tests.hub_ui.demo.hubs.conftest import folder
 

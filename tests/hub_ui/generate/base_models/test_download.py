@@ -1,4 +1,5 @@
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from connectors.errors import DoesNotFit, Gated, HubDown, HubUiError, KeyRequired, NeedsFetching, NoBase
+from connectors.errors import DoesNotFit, Gated, HubDown, HubTimeout, HubUiError, KeyRequired, NeedsFetching, NoBase
 from hub_ui.generate.base_models import PipelineSpec, SharedComponent, base_by_id, choose_base
 from hub_ui.generate.base_models import download as base_models_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
@@ -163,6 +164,13 @@ def test_a_repo_whose_network_can_t_be_unpacked_is_told_before_its_download(sour
 def test_a_repo_of_another_architecture_does_not_fit(source: Source) -> None:
     with pytest.raises(DoesNotFit, match="LoRA is for sd1, but maker/flux is flux1"):
         plan_download(of("maker/flux"), source)
+
+
+@pytest.mark.timeout(30)
+def test_a_hub_that_hangs_is_not_waited_for_without_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_models_download, "OPEN_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as hub, pytest.raises(HubTimeout, match="did not answer in time"):
+        plan_download(of("maker/tiny"), replace(source, endpoint=f"http://127.0.0.1:{hub.getsockname()[1]}"))
 
 
 @pytest.mark.parametrize(
