@@ -90,7 +90,9 @@ class Slow(Place):
         (None, "replicate", "about 240 s", False),
     ],
 )
-def test_a_long_sheet_is_drafts_by_default(home: Path, draft: bool | None, place: str, said: str, made: bool) -> None:
+def test_a_long_sheet_is_made_of_drafts_unless_somebody_chose(
+    home: Path, draft: bool | None, place: str, said: str, made: bool
+) -> None:
     asked = making.job(draft=draft)
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         built.generation.local = built.generation.replicate = Slow(most=9)  # type: ignore[assignment]
