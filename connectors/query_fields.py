@@ -97,7 +97,7 @@ def read_range(text: str, units: Units, key: str) -> Range:
         }[sign]
     if found is None:
         raise BadQuery(
-            f"“{text[:40]}” is no range for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."
+            f"“{text[:40]}” is not a value for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."
         )
     return both(None, found, text)
 

@@ -123,7 +123,7 @@ def unknown_values(catalog: Catalog, query: Query) -> list[str]:
     uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}."
     return [
         *(
-            f"“{base}” is no base model known here, and no LoRA seen so far is for it."
+            f"No base model is called “{base}”, and no LoRA seen so far was made for it."
             f"{suggestion(base, (*base_models.choices(), *names))}"
             for base in _unseen(bases, names)
         ),

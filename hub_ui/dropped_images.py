@@ -141,7 +141,7 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
     if not version.startswith("hub-ui"):
         notes.append(example_settings.OTHER_NOISE)
     return DroppedImage(
-        program=next((known for known in _PROGRAMS if version.startswith(known)), _("a program like A1111’s")),
+        program=next((known for known in _PROGRAMS if version.startswith(known)), _("A1111 or a similar program")),
         loras=loras,
         settings=settings,
         rows=_rows((_("Prompt"), found.prompt), (_("Negative prompt"), found.negative), *found.fields.items()),

@@ -67,7 +67,7 @@ class Lookup:
         self.annotations.on_change = self.write_own_values
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
-        self._added: LRUCache[tuple[HubName, str] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
+        self._added: LRUCache[tuple[HubName, Query] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         # Of what a hub did not answer in time, for as long as its request may still run.
         self._silent: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
         self._cache_lock = threading.Lock()
@@ -113,11 +113,11 @@ class Lookup:
         if answer.page is None:
             return answer
         self.seconds[answer.hub] = answer.seconds
-        self._add((answer.hub, query.words), tuple(answer.page.loras), query.words)
+        self._add((answer.hub, query), tuple(answer.page.loras), query.words)
         self.catalog.withhold(answer.page.withheld)
         return answer
 
-    def _add(self, asked: tuple[HubName, str] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
+    def _add(self, asked: tuple[HubName, Query] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
         """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
         with self._cache_lock:
             known = self._added.get(asked, ())
@@ -355,8 +355,11 @@ class Lookup:
         # It is whole and has a readable header; that is what a pull promises.
         except HubUiError:
             return
+        text = facts.encode()
         for key in keys:
-            self.catalog.remember_facts(key, facts.encode(), entry.ref)
+            # Every try of a LoRA comes by here, and the catalog is written by one thread at a time.
+            if self.catalog.facts(key) != text:
+                self.catalog.remember_facts(key, text, entry.ref)
         self._add_header(entry.ref, facts)
 
     def _find_facts(self, keys: Iterable[str]) -> Facts | None:
@@ -365,8 +368,9 @@ class Lookup:
 
     def _add_header(self, pinned: Ref, facts: Facts) -> None:
         """The catalog finds the LoRA by what its file says: its rank, the base model it is really for."""
-        if known := self.catalog.find(pinned):
-            self.catalog.add([with_header(known, pinned, facts.adapter)])
+        known = self.catalog.find(pinned)
+        if known is not None and (told := with_header(known, pinned, facts.adapter)) != known:
+            self.catalog.add([told])
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""

@@ -17,7 +17,7 @@ from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, lora_of, 
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.i18n import _
-from hub_ui.images.media_store import TooLarge, open_image
+from hub_ui.image_files import TooLarge, open_image
 from hub_ui.services import Services
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from connectors.ref import HubName
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.replicate_store import SECONDS
@@ -29,6 +30,10 @@ class HubEndpoints(Origins):
     """The origins of the running hubs, and their pending faults."""
 
     faults: Faults = field(default_factory=Faults)
+
+    @property
+    def by_name(self) -> dict[HubName, str]:
+        return {"civitai": self.civitai, "huggingface": self.huggingface, "replicate": self.replicate}
 
 
 @contextmanager

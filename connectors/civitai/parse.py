@@ -117,7 +117,8 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
     title, model_type = text(model.get("name")) or "", str(model.get("type"))
     return (
         *content.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
-        *content.poi_claims(model.get("poi")),
+        # A "person of interest" is a real person.
+        *((Claim(field="kind", value="character", source="tag", where="poi"),) if model.get("poi") is True else ()),
         *(
             Claim(field=field, value=value, source="hub", where=name)
             for name, field in _MARKS.items()
@@ -234,26 +235,28 @@ def _unknown_state(word: str, field: str) -> Availability:
 
 def _sale(version: Table, now: datetime) -> Availability:
     """Since July 2026: {"permanent": bool, "endsAt": ISO or null}, where neither means that the sale is over."""
-    if version.get("paidAccess") is not None:
-        paid = table(version["paidAccess"])
-        if flag(paid.get("permanent")):
+    sale = version.get("paidAccess")
+    if sale is not None:
+        paid = table(sale)
+        if not isinstance(sale, dict) or paid.get("permanent") not in (None, False):
             return Availability(access="paid", note="Sold on CivitAI.", field="paidAccess")
-        ends = {"paidAccess": moment(paid.get("endsAt"))}
+        ends = {"paidAccess": paid.get("endsAt")}
         over = Availability(access="open", field="paidAccess")
     else:
         # Until August 2024 a number of days after publishing; then a deadline under one of two names.
-        ends = {key: moment(version.get(key)) for key in ("earlyAccessEndsAt", "earlyAccessDeadline")}
+        ends = {key: version.get(key) for key in ("earlyAccessEndsAt", "earlyAccessDeadline")}
         days, start = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
         if days and 0 < days < 1000 and start:
-            ends["earlyAccessTimeFrame"] = start + timedelta(days=days)
+            ends["earlyAccessTimeFrame"] = str(start + timedelta(days=days))
         over = _OPEN
-    field, until = next(((key, end) for key, end in ends.items() if end), ("", None))
+    field, end = next(((key, end) for key, end in ends.items() if end not in (None, "")), ("", None))
+    until = moment(end)
     if until is not None and until > now:
         return Availability(access="paid", note=early_access_note(until, now), field=field)
     # Between August 2024 and July 2026 an answer could carry this word without a date.
-    if until is None and over is _OPEN and text(version.get("availability")) == "EarlyAccess":
-        return Availability(access="paid", note="In early access on CivitAI.", field="availability")
-    return over
+    field = field or ("availability" if over is _OPEN and text(version.get("availability")) == "EarlyAccess" else "")
+    # An end that can't be read may be to come.
+    return Availability(access="paid", note="In early access on CivitAI.", field=field) if field and not until else over
 
 
 def _file(version: Ref, file: Table, where: str) -> WeightFile:

@@ -264,13 +264,20 @@ def choices() -> tuple[str, ...]:
     )
 
 
-def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
-    """Claims of base_model, architecture and raw_base_model, from the name that a hub or card gives."""
+def base_claims(raw: str, source: Source, where: str, *, is_mention: bool = False) -> tuple[Claim, ...]:
+    """Claims of base_model, architecture and raw_base_model, from the name that a hub or card gives.
+
+    A mention in a text gives the name to nothing, so it is no raw name.
+    """
     found = identify(raw)
     base = found.id if found else raw if spelling_key(raw) not in _NO_BASE else None
     if base in _NO_BASE:
         found = base = None
-    values = {"raw_base_model": raw, "base_model": base, "architecture": found.architecture if found else None}
+    values = {
+        "raw_base_model": "" if is_mention else raw,
+        "base_model": base,
+        "architecture": found.architecture if found else None,
+    }
     return tuple(
         Claim(field=field, value=value, source=source, where=where) for field, value in values.items() if value
     )

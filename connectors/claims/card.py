@@ -23,7 +23,8 @@ from connectors.record import Claim, Source
 _WORDING = read_wording("card")
 
 # As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
-_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\n(?P<front>.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+_LINE_END = re.compile("\r\n?")
 _MAX_FRONT = 200_000
 # HTML in cards: authors mix it into Markdown, and descriptions moved over from CivitAI are nothing else.
 _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -36,6 +37,7 @@ _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 def split_card(card: str) -> tuple[Table, str]:
     """The front matter (empty where there is none or it is broken) and the text after it."""
+    card = _LINE_END.sub("\n", card)
     match = _FRONT.match(card)
     if match is None or len(match["front"]) > _MAX_FRONT:
         return {}, card
@@ -48,7 +50,7 @@ def split_card(card: str) -> tuple[Table, str]:
 
 def lines(text: str) -> str:
     """The text with its HTML turned into lines and Markdown, for reading facts from; never for showing."""
-    text = text.replace("\r\n", "\n").replace("&nbsp;", " ").replace("\xa0", " ")
+    text = _LINE_END.sub("\n", text).replace("&nbsp;", " ").replace("\xa0", " ")
     for tag, plain in _TAGS:
         text = tag.sub(plain, text)
     return text
@@ -123,6 +125,8 @@ def _table_claims(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...
 
 
 _MAX_NAMES = 20
+# Where in a repo an address leads: ".../tree/main".
+_PLACE = re.compile(r"/(?:tree|blob|resolve)/.*")
 # Tags of any image model, whatever its base.
 _GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
 _UNMISTAKABLE = _WORDING.words["unmistakable"]
@@ -138,17 +142,26 @@ _INTRODUCTION = 3_000
 
 def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
     """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
-    # A repo, a list of them, or a plain name. Of several, the first that is known leads.
-    names = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
+    # Of several, the first that is known leads.
+    names = [name[:200] for name in _base_names(front.get("base_model"))][:_MAX_NAMES]
     places = {name: f"[{place}]" if len(names) > 1 else "" for place, name in enumerate(names)}
     names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
     where = "card front matter: base_model"
     of_front = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
-    # The repo's own name, unless it is a base model itself. A mention is no raw name.
+    # The repo's own name, unless it is a base model itself.
     named = None if identify(repo) else find_base_name(_own_name(repo))
     if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body, named[0] if named else None):
         return claims
-    return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
+    return base_claims(named[0], "tag", f"repo name: {named[1]}", is_mention=True) if named else ()
+
+
+def _base_names(value: object) -> Iterator[str]:
+    """Repos or plain names: one, a list, several in one text, or tables with a name each."""
+    for item in value if isinstance(value, list) else [value]:
+        fields = table(item)
+        said = next((fields[key] for key in ("name", "id", "repo", "model") if fields.get(key)), item)
+        for name in texts(said):
+            yield from filter(None, (_PLACE.sub("", part) for part in name.split(", ")))
 
 
 def _hub_claims(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
@@ -168,11 +181,7 @@ def _name_claims(name: str, source: Source, where: str) -> tuple[Claim, ...]:
     if named is None:
         return base_claims(name, source, where)
     raw = Claim(field="raw_base_model", value=name, source=source, where=where)
-    return (raw, *_without_raw(base_claims(named[0], source, f"{where}: {named[1]}")))
-
-
-def _without_raw(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    return tuple(claim for claim in claims if claim.field != "raw_base_model")
+    return (raw, *base_claims(named[0], source, f"{where}: {named[1]}", is_mention=True))
 
 
 def _own_name(repo: str) -> str:

@@ -73,11 +73,6 @@ def _is_somebody(word: str) -> bool:
     return match is not None and (match["id"].isupper() or _IDENTIFIER.fullmatch(match["id"]) is not None)
 
 
-def poi_claims(poi: object) -> tuple[Claim, ...]:
-    """CivitAI's "person of interest": a real person."""
-    return (_claim("character", "tag", "poi"),) if poi is True else ()
-
-
 def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> tuple[Claim, ...]:
     """A hint from the use of trigger words in example prompts: "in the style of TOK", "a portrait of TOK"."""
     for word in words:

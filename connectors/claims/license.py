@@ -113,8 +113,8 @@ def commercial_uses(value: object) -> tuple[str, ...] | None:
 
     An unknown word becomes "": it permits nothing, and what it may permit is not refused either.
     """
-    if isinstance(value, str) and value.strip().startswith("{"):
-        value = value.strip().strip("{}").split(",")
+    if isinstance(value, str) and re.search("[{,]", value):
+        value = value.strip(" {}").split(",")
     elif isinstance(value, str):
         older, use = ("Image", "Rent", "Sell"), _commercial_use(value)
         if use in older:
@@ -177,9 +177,6 @@ def _link_claims(front: Table) -> Iterator[Claim]:
     for link in texts(front.get("license_link"))[:1]:
         query = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
         boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in query.items()}
-        uses = boxes.get("allowCommercialUse")
-        if isinstance(uses, str):
-            boxes["allowCommercialUse"] = f"{{{uses.strip('{}')}}}" if "," in uses else uses.strip("{}")
         if permissions := str(_civitai_permissions(boxes)):
             where = "card front matter: license_link"
             yield Claim(field="license_terms", value=permissions, source="card", where=where)

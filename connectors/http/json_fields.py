@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,6 @@ _HARMLESS = 1_000_000
 # A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals, and a direction override turns the text
 # beside it around. Tabs and line ends are kept.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _AUTOV3 = re.compile(r"(?:0x)?([0-9a-fA-F]{12})(?:[0-9a-fA-F]{52})?")
 # What stands where a file could not be read.
@@ -87,15 +86,16 @@ def texts(value: object) -> tuple[str, ...]:
 
 def when(value: object) -> str | None:
     """A UTC time to the second. Hubs write none to nine fractional digits; cut off, times compare as text."""
-    match = _TIME.fullmatch(text(value, 64) or "")
-    return f"{match[1]}T{match[2]}Z" if match else None
+    found = moment(value)
+    return f"{found.replace(microsecond=0, tzinfo=None).isoformat()}Z" if found else None
 
 
 def moment(value: object) -> datetime | None:
-    found = when(value)
+    """A time without a zone is in UTC."""
     try:
-        return datetime.fromisoformat(found.replace("Z", "+00:00")) if found else None
-    except ValueError:
+        found = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
+        return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from connectors.claims import content, license, read_tables, read_wording, trigger_words
 from connectors.claims.base_models import architecture_of, base_claims, find_base_name, identify
 from connectors.claims.resolve import best
-from connectors.claims.trigger_words import card_claims, prompt_field_claims
+from connectors.claims.trigger_words import card_claims
 from connectors.http.json_fields import Table, address, count, number, table, text, texts, when, whole
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Source, Version, WeightFile
 from connectors.ref import Ref, is_id, is_pinned_version
@@ -204,8 +204,8 @@ def _training_claims(training: Table) -> Iterator[Claim]:
     """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
     inputs = table(training.get("input"))
     for key in _INPUTS["trigger_word"]:
-        for claim in prompt_field_claims([word] if (word := text(inputs.get(key), 300)) else [], ""):
-            yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
+        if words := trigger_words.split(text(inputs.get(key), 300) or ""):
+            yield Claim(field="trigger_words", value=words, source="hub", where=f"training.input.{key}")
     for key in _INPUTS["rank"]:
         if (rank := whole(inputs.get(key))) is not None and 0 < rank <= 1024:
             yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
@@ -213,7 +213,7 @@ def _training_claims(training: Table) -> Iterator[Claim]:
     if text(inputs.get("model_type")) == "schnell" and base == "flux.1-dev":
         base = "flux.1-schnell"
     if base:
-        yield from (c for c in base_claims(base, "hub", "training.input") if c.field != "raw_base_model")
+        yield from base_claims(base, "hub", "training.input", is_mention=True)
     if weights := address(table(training.get("output")).get("weights")):
         yield Claim(field="weights_url", value=weights, source="hub", where="training.output.weights")
 
@@ -251,7 +251,7 @@ def _base_claims(model: Model) -> Iterator[Claim]:
     if named and (signature is None or architecture_of(named[0]) == architecture_of(signature)):
         guesses.insert(0, (named[0], "tag", f"name and description: {named[1]}"))
     for base, source, where in guesses:
-        yield from (claim for claim in base_claims(base, source, where) if claim.field != "raw_base_model")
+        yield from base_claims(base, source, where, is_mention=True)
 
 
 def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:

@@ -142,11 +142,11 @@ def is_shallow(seen: LayerShapes) -> bool:
 
 def is_sd1(seen: LayerShapes) -> bool:
     """Without cross-attention: SD 1 projects into its transformers by a convolution, SD 2 by a linear layer."""
-    return is_shallow(seen) and (768 in seen.encoder_widths() or seen.is_convolution("proj_in"))
+    return is_shallow(seen) and (768 in seen.encoder_widths() or seen.is_convolution("proj_in") is True)
 
 
 def is_sd2(seen: LayerShapes) -> bool:
-    linear = bool(seen.widths(last="proj_in")) and not seen.is_convolution("proj_in")
+    linear = bool(seen.widths(last="proj_in")) and seen.is_convolution("proj_in") is False
     return is_shallow(seen) and (1024 in seen.encoder_widths() or linear)
 
 
@@ -190,18 +190,6 @@ def gates_no_mlp(seen: LayerShapes) -> bool:
     return 9216 not in seen.outputs("ff_net_0_proj")
 
 
-def shows_no_attention(seen: LayerShapes) -> bool:
-    return not seen.widths(last="to_q,qkv")
-
-
-def has_lingbots_names(seen: LayerShapes) -> bool:
-    return seen.matches(r"\nblocks_\d+_(?:attn_to_(?:q|k|v|out)|ffn_(?:shared_experts_)?(?:gate|up)_proj)\n")
-
-
-def is_hunyuan_dit(seen: LayerShapes) -> bool:
-    return 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")
-
-
 def is_small_cosmos(seen: LayerShapes) -> bool:
     """As wide as the smallest of Cosmos, or no width shows."""
     return 2048 in seen.widths() or seen.widths().isdisjoint((4096, 5120))
@@ -222,8 +210,8 @@ def is_sd1s_encoder(seen: LayerShapes) -> bool:
 # Those that the table names.
 _CONDITIONS = (
     is_wide_cascade, is_of_other_widths, is_cut, is_halved_after_the_middle, is_shallow, is_sd1, is_sd2,
-    is_flux2, has_joy_attention, is_deeper_than_flux, is_nucleus, gates_no_mlp, shows_no_attention,
-    has_lingbots_names, is_hunyuan_dit, is_small_cosmos, is_all_of_qwen3_vl, is_sd1s_encoder,
+    is_flux2, has_joy_attention, is_deeper_than_flux, is_nucleus, gates_no_mlp, is_small_cosmos, is_all_of_qwen3_vl,
+    is_sd1s_encoder,
 )  # fmt: skip
 _BY_NAME = {condition.__name__: condition for condition in _CONDITIONS}
 
@@ -300,7 +288,7 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
         return False
     for container, count in network.blocks.items():
         numbers = seen.blocks(container)
-        widths = seen.block_widths(container, _LAYERS["inputs"]["last"]) if numbers else set()
+        widths = seen.block_widths.get(container, set()) if numbers else set()
         if widths and network.width not in widths:
             return False
         # All blocks of a smaller network rule this one out. A few of them, or some from here and there, tell nothing.

@@ -21,7 +21,7 @@ from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.
-_READ_AS = 4
+_READ_AS = 5
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
 # FACTS of the contracts: names and order are stable.
@@ -55,23 +55,16 @@ class Facts:
 
     def encode(self) -> str:
         """Everything but the cost, claims included, as text that `decode_facts` reads."""
-        return msgspec.json.encode(_Stored(read_as=_READ_AS, adapter=self.adapter, size=self.size)).decode()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Stored:
-    read_as: int
-    adapter: LoraFacts
-    size: int | None
+        return msgspec.json.encode((_READ_AS, self.adapter, self.size)).decode()
 
 
 def decode_facts(text: str) -> Facts | None:
     """None for what an earlier version stored, or damage made of it."""
     try:
-        stored = msgspec.json.decode(text, type=_Stored)
+        read_as, facts, size = msgspec.json.decode(text, type=tuple[int, LoraFacts, int | None])
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return Facts(adapter=stored.adapter, size=stored.size) if stored.read_as == _READ_AS else None
+    return Facts(adapter=facts, size=size) if read_as == _READ_AS else None
 
 
 def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:

@@ -157,7 +157,7 @@ PREFIXES: tuple[Prefix, ...] = tuple(
     )
 )
 BARE = Prefix(text="", format="")
-_BEGINS = 4
+_BEGINS = 3
 # Stand-ins for prefixes while names are parsed; neither can be in a name.
 _MODEL, _ENCODER = "\x01", "\x02"
 
@@ -227,8 +227,14 @@ def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
     return "diffusers" if "kohya" in layers.styles else "peft-default-bare"
 
 
-# The factors that are applied first have the input width of the layer.
-_FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2", "diff")
+# By axis: the factors that have a layer's output width, and those that have its input width.
+_HALVES: tuple[tuple[Part, ...], ...] = (("up", "hada_w1_a", "b1", "diff"), ("down", "hada_w1_b", "a2", "diff"))
+_LOKR: tuple[tuple[tuple[Part, ...], ...], ...] = (
+    (("lokr_w1", "lokr_w1_a"), ("lokr_w2", "lokr_w2_a")),
+    (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b")),
+)
+_OUTPUT, _INPUT = 0, 1
+_HIDDEN, _SQUARE = tuple(_TABLES["hidden"]), tuple(_TABLES["square"])
 _LEADING = re.compile(r"\D*")
 # The container and the number of a block, of which there are fewer than ten thousand.
 _BLOCK = re.compile(r"\n(\D+)_(\d{1,4})(?=[_\n])")
@@ -243,9 +249,8 @@ class LayerShapes:
         self._layers = layers
         # Every plain name on its own line, so that a rule can match the beginning of a name too.
         self._text = "\n" + "\n".join(named.model) + "\n"
-        # Caches: several rules query the same layers.
+        # A cache: several rules query the same layers.
         self._widths: dict[tuple[str, str], set[int]] = {}
-        self._widths_by_block: dict[str, dict[str, set[int]]] = {}
 
     @cached_property
     def containers(self) -> frozenset[str]:
@@ -284,16 +289,16 @@ class LayerShapes:
             for container in {name for name, _ in numbers}
         }
 
-    def block_widths(self, container: str, last: str) -> set[int]:
-        """Input widths of layers in blocks of `container` that end in one of the comma-separated `last`."""
-        if last not in self._widths_by_block:
-            found = self._widths_by_block[last] = {}
-            ends, halves = tuple(last.split(",")), [self._layers.of(part) for part in _FIRST_HALVES]
-            for plain, layer in self._named.model.items():
-                shapes = [half[layer].shape for half in halves if layer in half] if plain.endswith(ends) else []
-                if shapes and len(shapes[0]) >= 2 and (block := _CONTAINER.match(plain)):
-                    found.setdefault(block[1], set()).add(shapes[0][1])
-        return self._widths_by_block[last].get(container, set())
+    @cached_property
+    def block_widths(self) -> Mapping[str, set[int]]:
+        """Input widths of the layers that read the hidden state, by the container of their blocks."""
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for plain, layer in self._named.model.items():
+            # The factors of other algorithms don't show it one by one.
+            shape = self._shape(layer, *_HALVES[_INPUT]) if plain.endswith(_HIDDEN) else ()
+            if shape and (block := _CONTAINER.match(plain)):
+                found[block[1]].add(shape[_INPUT])
+        return found
 
     @property
     def is_oft(self) -> bool:
@@ -330,19 +335,19 @@ class LayerShapes:
             known = [(plain, downs[layer].shape[1]) for plain, layer in layers if layer in downs]
             if len(known) == len(layers):
                 return known
-        return [(plain, width) for plain, layer in layers if (width := self._width(layer)) is not None]
+        return [(plain, width) for plain, layer in layers if (width := self._width(layer, _INPUT)) is not None]
 
     def outputs(self, last: str) -> set[int]:
         """Output widths of layers whose names end in one of the comma-separated `last`."""
-        ends, ups = tuple(last.split(",")), self._layers.of("up")
-        layers = ((plain, ups[layer].shape) for plain, layer in self._named.model.items() if layer in ups)
-        return {shape[0] for plain, shape in layers if shape and plain.endswith(ends)}
+        ends = tuple(last.split(","))
+        layers = (layer for plain, layer in self._named.model.items() if plain.endswith(ends))
+        return {width for layer in layers if (width := self._width(layer, _OUTPUT)) is not None}
 
     def encoder_widths(self, words: str = "") -> set[int]:
         widths = set()
         for plain, layer in self._named.encoders.items():
             if words in plain:
-                width = self._width(layer)
+                width = self._width(layer, _INPUT)
                 if not width and plain.endswith(("k_proj", "v_proj", "q_proj")):
                     # IA3: a number for each output of a layer, of which those of attention are as wide as its input.
                     tensor = self._layers.of("ia3").get(layer)
@@ -355,29 +360,27 @@ class LayerShapes:
         """Whether the name of a text encoder's layer in the file begins with `words`."""
         return any(layer.startswith(words) for layer in self._named.encoders.values())
 
-    def is_convolution(self, last: str) -> bool:
-        """Whether a layer whose name ends in `last` is a convolution, even one of kernel 1."""
+    def is_convolution(self, last: str) -> bool | None:
+        """Whether a layer whose name ends in `last` is a convolution, even of kernel 1. None where nothing shows it."""
         known = {**self._layers.of("ia3"), **self._layers.of("down")}
-        return any(
-            len(known[layer].shape) == 4
-            for plain, layer in self._named.model.items()
-            if plain.endswith(last) and layer in known
-        )
+        layers = [layer for plain, layer in self._named.model.items() if plain.endswith(last) and layer in known]
+        return any(len(known[layer].shape) == 4 for layer in layers) if layers else None
 
-    def _width(self, layer: str) -> int | None:
-        shape = self._shape(layer, *_FIRST_HALVES)
-        if shape:
-            return shape[1]
+    def _width(self, layer: str, axis: int) -> int | None:
+        """Of the layer's input or output, of which some algorithms show only one."""
+        if shape := self._shape(layer, *_HALVES[axis]):
+            return shape[axis]
         # LoKr: the Kronecker product of two factors, each whole or split in two.
-        one, two = self._shape(layer, "lokr_w1", "lokr_w1_b"), self._shape(layer, "lokr_w2", "lokr_w2_b")
-        if one and two and one[1] * two[1]:
-            return one[1] * two[1]
-        # OFT: blocks along the diagonal, flat ones (PEFT) on the input, square ones on the output, often as wide.
+        one, two = (self._shape(layer, *parts) for parts in _LOKR[axis])
+        if one and two and one[axis] * two[axis]:
+            return one[axis] * two[axis]
+        # OFT: blocks along the diagonal, on the output or, by PEFT and where they are flat, on the input.
         blocks = self._shape(layer, "oft")
-        if len(blocks) > 2:
-            return blocks[-3] * blocks[-1]
-        # A skew-symmetric block of b rows has b (b - 1) / 2 numbers.
-        return blocks[0] * ((1 + math.isqrt(1 + 8 * blocks[1])) // 2) if blocks else None
+        side = _INPUT if len(blocks) == 2 or "peft" in self.formats else _OUTPUT
+        if not blocks or (axis != side and not layer.replace(".", "_").endswith(_SQUARE)):
+            return None
+        # A flat one is skew-symmetric: of b rows it has b (b - 1) / 2 numbers.
+        return blocks[-3] * blocks[-1] if len(blocks) > 2 else blocks[0] * ((1 + math.isqrt(1 + 8 * blocks[1])) // 2)
 
     def _shape(self, layer: str, *parts: Part) -> Sequence[int]:
         """The shape of the first of these parts that the layer has with two axes or more; empty for none."""

@@ -26,8 +26,9 @@ def merge(old: Lora, new: Lora) -> Lora:
 
     A value that is given replaces the old one. Versions and files are never dropped, since a lock file may name them;
     the hub's order comes first. A source's claims replace its earlier ones about the same fields. From an answer that
-    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed. One
-    that is withheld stays so until its hub says of it that it shows no minor.
+    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed, and
+    what other places of the card say stays. One that is withheld stays so until its hub says of it that it shows no
+    minor.
     """
     if old.is_withheld and not any(claim.field == "minor" for claim in new.claims):
         return old
@@ -39,13 +40,14 @@ def merge(old: Lora, new: Lora) -> Lora:
         nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
         access=_access(old.access, new.access, is_thinner),
         versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
-        claims=_claims(old.claims, new.claims),
+        claims=_claims(old.claims, new.claims, is_thinner),
     )
 
 
 def _version(old: Version, new: Version) -> Version:
     def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
-        unsaid, claims = _unsaid(old, new, "size", "sha256", "autov3"), _claims(old.claims, new.claims)
+        unsaid = _unsaid(old, new, "size", "sha256", "autov3")
+        claims = _claims(old.claims, new.claims, is_thinner)
         return replace(new, **unsaid, primary=new.primary or old.primary, claims=claims)
 
     def merge_examples(old: Example, new: Example) -> Example:
@@ -66,7 +68,7 @@ def _version(old: Version, new: Version) -> Version:
         access_note=new.access_note or (old.access_note if is_thinner else None),
         files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
         examples=examples,
-        claims=_claims(old.claims, new.claims),
+        claims=_claims(old.claims, new.claims, is_thinner),
     )
 
 
@@ -75,9 +77,17 @@ def _unsaid(old: Any, new: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(old, name) for name in names if getattr(new, name) in (None, "", (), {})}
 
 
-def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    answers = {(claim.field, claim.source) for claim in new}
-    return (*new, *(claim for claim in old if (claim.field, claim.source) not in answers))
+def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...], is_thinner: bool) -> tuple[Claim, ...]:
+    def topic(claim: Claim) -> tuple[str, ...]:
+        # A listing has a card's metadata without its text.
+        place = (claim.where,) if is_thinner and claim.source == "card" else ()
+        return (claim.field, claim.source, *place)
+
+    answers = {topic(claim) for claim in new}
+    merged = (*new, *(claim for claim in old if topic(claim) not in answers))
+    # Their order says nothing, and a listing and a `get` in turns would write it anew each time.
+    is_same = len(merged) == len(old) and all(claim in old for claim in merged)
+    return old if is_same else merged
 
 
 def _nsfw(old: Nsfw | None, new: Nsfw | None, is_thinner: bool) -> Nsfw | None:

@@ -250,8 +250,8 @@ class RingStart:
             return _("Nothing has all {asked} words. With {held} of them:").format(held=self.held, asked=self.asked)
         if not self.has_typos:
             return ""
-        other = _("Nothing is written like that. Written a little differently:")
-        return _("Written a little differently:") if self.start else other
+        other = _("Nothing is spelled like that. Similar spellings:")
+        return _("Similar spellings:") if self.start else other
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,6 @@
 """hub-ui serve and demo: the app on the real hubs, or on the local ones without an account, internet or GPU."""
 
 import importlib.util
-import logging
 import os
 import tempfile
 from contextlib import AbstractContextManager
@@ -122,8 +121,6 @@ class Demo:
             built.generation.local.prepare()
             wait(stop)
             built.lifecycle.stop(stop.hurry)
-            # Gradio enables uvicorn's log, which would report every closed connection.
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         return 0
 
 

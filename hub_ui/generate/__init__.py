@@ -10,7 +10,6 @@
     loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers
-    input_images.py      images of the user
     control.py           control images, and starting from an image
     samplers.py          other programs' sampler names -> schedulers
     previews.py          rough images at each step

@@ -20,11 +20,11 @@ from PIL import Image, ImageOps
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.repo_layout import RepoCache
-from hub_ui.generate.input_images import fit_image, to_grey
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
+from hub_ui.image_files import fit_input
 
 # Width and height of the network's input, and the mean and deviation of its training images.
 _INPUT = (192, 256)
@@ -98,7 +98,7 @@ def prepare_control_image(
     if make is None:
         text = _("“{control_kind}” is no kind of control image. Choose one of: {makers}.")
         raise UsageError(text.format(control_kind=request.control_kind, makers=", ".join(_MAKERS)))
-    image, notes = fit_image(request.control, "control image", width, height)
+    image, notes = fit_input(request.control, "control image", width, height)
     control, more = make(image, cache)
     return control, (*notes, *more)
 
@@ -129,7 +129,11 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
     with torch.inference_mode():
         depth = model(pixel_values=torch.from_numpy(pixels).float()).predicted_depth
         depth = torch.nn.functional.interpolate(depth[:, None], size=image.size[::-1], mode="bicubic")
-    return to_grey(depth[0, 0].double().numpy()), [f"Depth is from {HELPERS['depth'].label}."]
+    values = depth[0, 0].double().numpy()
+    shares = (values - values.min()) / (np.ptp(values) or 1.0)
+    return Image.fromarray((255 * shares).round().astype(np.uint8)).convert("RGB"), [
+        f"Depth is from {HELPERS['depth'].label}."
+    ]
 
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
@@ -216,7 +220,7 @@ def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool)
         raise UsageError(text.format(strength=settings.strength, steps=settings.steps))
     if not plan.spec.begins_with_image:
         pipe = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
-    start, notes = fit_image(path, "image to start from", settings.width, settings.height)
+    start, notes = fit_input(path, "image to start from", settings.width, settings.height)
     return ControlImage(pipe=pipe, start=start, notes=tuple(notes))
 
 

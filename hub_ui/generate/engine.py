@@ -78,9 +78,8 @@ class Engine:
 
     def load(self, request: GenerationRequest) -> None:
         """Loads the base of a request, so that the first image need not wait for it."""
-        callbacks = Callbacks()
-        with self._exclusively(request, callbacks):
-            self._load(request, callbacks)
+        with self._exclusively(request, NO_CALLBACKS):
+            self._load(request, NO_CALLBACKS)
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
@@ -157,7 +156,7 @@ class Engine:
             base_revision=loaded.revision,
             base_sha256=loaded.sha256,
             precision=plan.spec.precision,
-            notes=(*size_notes(request, settings, (width, height)), *checks.notes),
+            notes=(*size_notes(request, settings, plan.spec.grid, (width, height)), *checks.notes),
             control=control.image,
             dtype=plan.device.dtype,
             rows=max(image.rows for image in images),

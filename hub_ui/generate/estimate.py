@@ -127,13 +127,13 @@ def estimate_time(
         time=format_duration(seconds), n=images, device=device.label
     )
     if not images:
-        sentence = _("at once: all of it is in the cache")
+        sentence = _("instant, from the cache")
     elif device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
         sentence = _("about {time}: this base is not meant for a CPU").format(time=time_)
     elif not timing.is_guess:
         sentence = _("about {time}").format(time=time_)
     else:
-        sentence = _("roughly {time}; the first run will tell").format(time=time_)
+        sentence = _("roughly {time}, a guess until the first run").format(time=time_)
     return Estimate(seconds=seconds, images=images, measured=not timing.is_guess, sentence=sentence)
 
 

@@ -13,7 +13,7 @@ from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory
-from hub_ui.generate.offload import Placement, Stage, first_fit, place, release_memory, set_tiling
+from hub_ui.generate.offload import Placement, Stage, first_fit, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
@@ -235,13 +235,11 @@ class LoadedPipeline:
         if lower is None:
             return False
         # Also where it stays half moved: from there, the next request moves it.
-        self.placement = lower
+        self.placement = replace(lower, level=lower.levels[-1])
         try:
-            place(self.pipe, self.plan.device, lower)
+            self.placement = first_fit(self.pipe, self.plan.device, lower)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        else:
-            return True
-        release_memory(self.plan.device)
-        return self._place_lower("loading")
+            return False
+        return True

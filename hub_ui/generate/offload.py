@@ -63,7 +63,7 @@ WHOLE = Placement(levels=("whole",))
 
 
 def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
-    """Puts a new pipeline on the device, at a lower level where memory runs out. Raises after the last."""
+    """Puts a pipeline on the device, at a lower level where memory runs out. Raises after the last."""
     placement = wanted
     while True:
         try:

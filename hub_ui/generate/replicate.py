@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from PIL import Image, UnidentifiedImageError
+from PIL.Image import Image
 
 from connectors.errors import DoesNotFit, HubDown, HubTimeout, HubUiError, PreviewError, RateLimited, UsageError
 from connectors.http.adapter import RetryPolicy
@@ -30,6 +30,7 @@ from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _
+from hub_ui.image_files import TooLarge, open_image, plain
 
 # Dollars per second.
 _T4, _A40, _A100, _H100 = 0.000225, 0.000725, 0.001400, 0.001525
@@ -283,16 +284,16 @@ class ReplicateBackend:
             raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
         return run
 
-    def _download_image(self, run: Run) -> Image.Image:
+    def _download_image(self, run: Run) -> Image:
         """Converts the image to plain pixels, whatever its format."""
         if not run.output:
             raise PreviewError(_("Replicate finished without an image. Try again, or another seed."), hub="replicate")
         try:
-            with Image.open(io.BytesIO(self._download(run.output[0]))) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    raise PreviewError(_("Replicate's image is too large to show."), hub="replicate")
-                return image.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            with open_image(io.BytesIO(self._download(run.output[0])), _MOST_PIXELS) as image:
+                return plain(image)
+        except TooLarge as error:
+            raise PreviewError(_("Replicate's image is too large to show."), hub="replicate") from error
+        except ValueError as error:
             raise PreviewError(_("What Replicate sent is no image that can be shown here."), hub="replicate") from error
 
     def _download(self, url: str) -> bytes:
@@ -352,7 +353,7 @@ def _remarks(request: GenerationRequest, model: str) -> tuple[str, ...]:
 
 
 def _report(
-    request: GenerationRequest, model: _Model, values: Mapping[str, object], image: Image.Image, notes: tuple[str, ...]
+    request: GenerationRequest, model: _Model, values: Mapping[str, object], image: Image, notes: tuple[str, ...]
 ) -> GenerationReport:
     """Steps and other settings are the requested ones, else the model's defaults."""
     defaults = {name: known.default for name, known in model.what.inputs.items()}

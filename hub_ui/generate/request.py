@@ -21,7 +21,6 @@ from hub_ui.i18n import _
 
 Value = TypeVar("Value")
 
-
 DEFAULT_STRENGTH = 0.6
 
 

@@ -12,8 +12,6 @@ from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
 from hub_ui.settings import Policy
 
-# The sides must be multiples of this for the latents of all pipelines here.
-_GRID = 16
 _LONGEST_SIDE = 4096
 # Of the sides of drafts, which nobody chose: some autoencoders take no others.
 _DRAFT_GRID = 32
@@ -51,9 +49,9 @@ class ResolvedRequest:
 
 
 def resolve_request(request: GenerationRequest, spec: PipelineSpec, draft: Draft | None = None) -> ResolvedRequest:
-    """Sides are cut to multiples of 16 pixels. A draft is made as `draft` says, by default the base's row."""
+    """Sides are cut to what the base can make. A draft is made as `draft` says, by default the base's row."""
     width, height = (
-        max(_GRID, side - side % _GRID) for side in (request.width or spec.width, request.height or spec.height)
+        max(spec.grid, side - side % spec.grid) for side in (request.width or spec.width, request.height or spec.height)
     )
     settings = ResolvedRequest(
         negative=request.negative,
@@ -84,14 +82,16 @@ def _as_draft(settings: ResolvedRequest, draft: Draft) -> ResolvedRequest:
     return replace(quick, steps=min(settings.steps, lora.steps), guidance=lora.guidance, sampler=sampler)
 
 
-def size_notes(request: GenerationRequest, settings: ResolvedRequest, size: tuple[int, int]) -> tuple[str, ...]:
-    """A note when the image has another size than the requested one; `size` is the image's own."""
+def size_notes(
+    request: GenerationRequest, settings: ResolvedRequest, grid: int, size: tuple[int, int]
+) -> tuple[str, ...]:
+    """A note when the image has another size than the requested one; `size` is the image's own, `grid` the base's."""
     asked = request.width or settings.width, request.height or settings.height
     if asked == size or (settings.draft and size == (settings.width, settings.height)):
         return ()
     instead = f"{size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}."
     if size == (settings.width, settings.height):
-        return (f"Sides are multiples of {_GRID} pixels: {instead}",)
+        return (f"Sides are multiples of {grid} pixels: {instead}",)
     return (f"This base makes images of its own size: {instead}",)
 
 

@@ -28,7 +28,7 @@ from hub_ui.images.provenance import LoraProvenance, Provenance
 
 _LONGEST_SIDE, _MOST_STEPS = 4096, 500
 _MOST_UNKNOWN = 5
-OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
+OTHER_NOISE = "Another program made it, from other noise for the same seed: expect a similar image, not the same one."
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 NAMES: Mapping[str, tuple[str, ...]] = {

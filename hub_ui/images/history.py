@@ -34,8 +34,8 @@ from hub_ui.generate.lora_axis import Part
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.i18n import _
+from hub_ui.image_files import open_image
 from hub_ui.images import png_metadata
-from hub_ui.images.media_store import open_image
 from hub_ui.images.provenance import Provenance, library_versions
 from hub_ui.library.disk import stamp
 

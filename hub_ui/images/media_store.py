@@ -1,4 +1,4 @@
-"""Images from elsewhere, opened safely; and those of hubs, kept on disk so that they come once, without a network too.
+"""Images of hubs, kept on disk so that they come once, without a network too.
 
     <home>/hub-images/3f/3f9a…-5d0c….webp    SHA-256 of the address, then of the content; the type is the checked one
 
@@ -7,20 +7,14 @@ processes may use a folder: a file comes into place whole, and one that is gone 
 """
 
 import hashlib
-import io
 import os
 import secrets
-import struct
 import threading
 import time
-import warnings
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
 
 # Types that were checked by their bytes. An SVG may contain code, so it is none of them.
 SUFFIXES = {
@@ -31,40 +25,12 @@ SUFFIXES = {
     "video/mp4": ".mp4",
     "video/webm": ".webm",
 }
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-MOST_PIXELS = 100_000_000
-# What Pillow raises for damaged and hostile files, beside ValueError.
-_UNREADABLE = (
-    OSError, SyntaxError, EOFError, OverflowError, TypeError, KeyError, IndexError, struct.error, zlib.error,
-)  # fmt: skip
 _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 _PART = ".part"
 # A process that was killed in the middle leaves one behind.
 _PART_SECONDS = 3600.0
 # Others may add files unseen, so the folder is counted anew after so much of the budget.
 _SHARE_BETWEEN_COUNTS = 20
-
-
-class TooLarge(ValueError):
-    """An image of too many pixels."""
-
-
-@contextmanager
-def open_image(
-    source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: tuple[str, ...] | None = FORMATS
-) -> Iterator[Image.Image]:
-    """With its header read. Raises ValueError for what is no image, also while it is decoded, and TooLarge."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source, formats=formats) as image:
-                if image.width * image.height > most:
-                    raise TooLarge
-                yield image
-    except Image.DecompressionBombError as error:
-        raise TooLarge from error
-    except _UNREADABLE as error:
-        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,11 +26,11 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, write_mp4
 from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.i18n import _
+from hub_ui.image_files import open_image
 from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext, load_json
-from hub_ui.images.media_store import open_image
 from hub_ui.images.provenance import OF_LORA, Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"

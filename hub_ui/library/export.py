@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,12 @@ from PIL import Image
 
 from connectors.claims import base_models
 from connectors.claims.content import content_tags
-from connectors.errors import BadAnswer, HubUiError
+from connectors.errors import BadAnswer
 from connectors.http.adapter import Destinations
 from connectors.http.ranges import fetch_file
 from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.format import clean
+from hub_ui.image_files import open_image, plain
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.lockfile import Entry
@@ -271,7 +271,6 @@ def _plain(text: str) -> str:
 _MAX_BYTES = 32 * 1024 * 1024
 _MAX_PIXELS = 50_000_000
 _SIDE = 768
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
 def example_of(lora: Lora, entry: Entry) -> Example | None:
@@ -288,21 +287,13 @@ def fetch(example: Example, only: Destinations) -> bytes:
 
 
 def as_png(data: bytes) -> bytes:
-    """The pixels of the first frame, without metadata."""
+    """The pixels of the first frame, upright and without metadata."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                if image.width * image.height > _MAX_PIXELS:
-                    raise _no_image()
-                image.thumbnail((_SIDE, _SIDE))
-                small = image.convert("RGBA" if "A" in image.getbands() else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _no_image() from error
+        with open_image(io.BytesIO(data), _MAX_PIXELS) as image:
+            small = plain(image)
+    except ValueError as error:
+        raise BadAnswer("What came is no image that could be kept.") from error
+    small.thumbnail((_SIDE, _SIDE))
     target = io.BytesIO()
     Image.frombytes(small.mode, small.size, small.tobytes()).save(target, "PNG")
     return target.getvalue()
-
-
-def _no_image() -> HubUiError:
-    return BadAnswer("What came is no image that could be kept.")

@@ -27,7 +27,8 @@ from connectors.http.adapter import Destinations, file_http
 from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
-from hub_ui.images.media_store import FORMATS, MediaFile, MediaStore, TooLarge, media_file, open_image
+from hub_ui.image_files import FORMATS, TooLarge, open_image
+from hub_ui.images.media_store import MediaFile, MediaStore, media_file
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.

@@ -28,10 +28,9 @@ from starlette.types import Message, Receive
 from connectors.errors import HubUiError, NotFound, UsageError
 from hub_ui import format
 from hub_ui.dropped_images import read_dropped
-from hub_ui.generate import input_images
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.images.media_store import TooLarge, open_image
+from hub_ui.image_files import TooLarge, open_image, read_input
 from hub_ui.settings import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE
 from hub_ui.web.layout.pages import Room, is_part, page_address, route
@@ -285,7 +284,7 @@ class DroppedRoutes(Room):
         Hidden fields hold what was chosen before.
         """
         if name:
-            input_images.open_image(self.files.path(name), "picture")
+            read_input(self.files.path(name), "picture")
         chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
         state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
         return self.pages.after_act(request, "try_page/chosen_images", page_address(state.to_address()), state=state)

@@ -26,6 +26,7 @@ LAYERS = {
     "hub_ui.settings.saved_settings": 2,
     "hub_ui.settings": 3,
     "hub_ui.format": 1,
+    "hub_ui.image_files": 1,
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 4,
     "hub_ui.library.index": 6,
@@ -103,7 +104,7 @@ COMMANDS = [
     "hub_ui.cli",
     *(f"hub_ui.commands.{n}" for n in ("search", "library", "lock_file", "import_export", "hubs")),
 ]
-THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app"]
+THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app", "hub_ui.generate.zero_gpu"]
 
 
 @pytest.fixture(scope="module")

@@ -113,14 +113,8 @@ def compare_making(page: Page, demo: Demo) -> None:
     expect(page.locator("#preview")).to_be_visible()
 
 
-def compare_strip(page: Page, demo: Demo) -> None:
-    make(page, f"{demo.url}?view=try&steps=4&sheet=strip&lora={places.INK}")
-    expect(page.locator(".strip .tile img")).not_to_have_count(0)
-
-
-def compare_grid(page: Page, demo: Demo) -> None:
-    make(page, f"{demo.url}?view=try&steps=2&sheet=grid&prompt=a+cat&row=a+yellow+star&lora={places.INK}")
-    expect(page.locator(".sheet td img")).not_to_have_count(0)
+def _made(form: str) -> Reach:
+    return lambda page, demo: make(page, f"{demo.url}?view=try&lora={places.INK}&{form}")
 
 
 def make(page: Page, address: str) -> None:
@@ -146,10 +140,6 @@ def lightbox(page: Page, demo: Demo) -> None:
     places.panel(page, demo.url)
     page.locator("#strip a").first.click()
     expect(page.locator("#lightbox")).to_be_visible()
-
-
-def mature(page: Page, demo: Demo) -> None:
-    places.browse(page, f"{demo.url}?nsfw=explicit&base=sdxl&sort=newest")
 
 
 def library_full(page: Page, demo: Demo) -> None:
@@ -198,7 +188,7 @@ def more_menu(page: Page, demo: Demo) -> None:
     page.locator(".menu.on-desktop > summary").click()
 
 
-def _in(language: str, reach: Callable[[Page, str], None]) -> Reach:
+def _place(reach: Callable[[Page, str], None], language: str = "en") -> Reach:
     def reach_in_language(page: Page, demo: Demo) -> None:
         page.set_extra_http_headers({"Accept-Language": language})
         reach(page, demo.url)
@@ -206,21 +196,20 @@ def _in(language: str, reach: Callable[[Page, str], None]) -> Reach:
     return reach_in_language
 
 
-def _of_places(reach: Callable[[Page, str], None]) -> Reach:
-    return lambda page, demo: reach(page, demo.url)
-
-
 STATES: Mapping[str, Reach] = MappingProxyType(
     {
-        **{name: _of_places(reach) for name, reach in {**PLACES, "suggestions": places.suggestions}.items()},
+        **{name: _place(reach) for name, reach in {**PLACES, "suggestions": places.suggestions}.items()},
         **{state.__name__: state for state in (
-            hub_down, hubs_open, more_menu, mature, phone_filters, dropped_image, library_full,
-            library_bulk, library_tool, lightbox, compare_strip, compare_grid, compare_making,
+            hub_down, hubs_open, more_menu, phone_filters, dropped_image, library_full, library_bulk, library_tool,
+            lightbox, compare_making,
         )},
-        "browse_chinese": _in("zh-CN", places.browse),
-        "panel_japanese": _in("ja", places.panel),
-        "compare_japanese": _in("ja", places.compare_lora),
-        "settings_chinese": _in("zh-CN", PLACES["settings"]),
+        "mature": _place(lambda page, url: places.browse(page, f"{url}?nsfw=explicit&base=sdxl&sort=newest")),
+        "compare_strip": _made("steps=4&sheet=strip"),
+        "compare_grid": _made("steps=2&sheet=grid&prompt=a+cat&row=a+yellow+star"),
+        "browse_chinese": _place(places.browse, "zh-CN"),
+        "panel_japanese": _place(places.panel, "ja"),
+        "compare_japanese": _place(places.compare_lora, "ja"),
+        "settings_chinese": _place(PLACES["settings"], "zh-CN"),
     }
 )  # fmt: skip
 

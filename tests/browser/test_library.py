@@ -105,6 +105,14 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     expect(page.locator("#panel h2")).to_have_text(entry.title)
 
 
+def test_on_a_phone_the_filters_unfold(demo: Demo, page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(demo.url + "?view=library")
+    page.get_by_text("Filters", exact=True).click()
+    page.locator("#filters").get_by_text("CivitAI").click()
+    expect(page.locator("#chips")).to_contain_text("CivitAI")
+
+
 @pytest.mark.parametrize("size", [PHONE, SCREEN])
 def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Demo, page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)

@@ -68,6 +68,10 @@ def test_a_card_is_tried_at_once_and_the_line_of_its_pair_moves(whole: Demo, ref
     line.press("ArrowRight")
     assert over.evaluate("image => getComputedStyle(image).clipPath") != before
     expect(page.locator(".proof b")).to_have_text(re.compile(r"\d+ of \d+ tensors applied"))
+    both = page.locator("#history").get_by_text("Compare ticked")
+    expect(both).to_be_hidden()
+    page.locator("#history [name=open]").first.check()
+    expect(both).to_be_visible()
 
 
 def test_arrows_go_through_a_row_and_its_weight_is_the_forms(whole: Demo, refs: tuple[str, ...], page: Page) -> None:

@@ -54,7 +54,6 @@ def huggingface_item(**fields: Any) -> dict[str, Any]:
 
 
 FLUX_INPUTS = ("prompt", "model", "replicate_weights", "lora_scale", "extra_lora", "extra_lora_scale")
-SDXL_INPUTS = ("prompt", "refine", "replicate_weights", "lora_scale")
 
 
 def replicate_model(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -> dict[str, Any]:

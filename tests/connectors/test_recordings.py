@@ -28,10 +28,10 @@ from connectors.query import Query
 from connectors.record import CLAIMED_FIELDS, NSFW_LEVELS, Lora
 from connectors.ref import Ref
 from connectors.replicate import parse as replicate_parse
-from hub_ui.demo.hubs.server import running_hubs
 from tests.connectors.building import COMMIT, NOW
 from tests.connectors.test_record import KEYS
 from tests.corpus import RESPONSES, or_skip
+from tests.faulty_hubs import running_hubs
 
 # Marked, for their inputs or words have to do with LoRAs: what writes text, and a checkpoint that has one built in.
 NO_LORA = (
@@ -96,8 +96,7 @@ def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path
 @pytest.fixture(scope="module")
 def recorded_hubs(recordings: Path) -> Iterator[tuple[Connector, ...]]:
     with running_hubs(recordings) as hubs:
-        endpoints = {"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate}
-        yield connectors.build(endpoints, {"replicate": "any"})
+        yield connectors.build(hubs.by_name, {"replicate": "any"})
 
 
 def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:

@@ -82,22 +82,23 @@ class Slow(Place):
 
 
 @pytest.mark.parametrize(
-    ("draft", "place", "said", "made"),
+    ("draft", "place", "make", "said", "made"),
     [
-        (None, "local", "in full about 4 min, so as drafts: about 20 s", True),
-        (True, "local", "as drafts: about 20 s", True),
-        (False, "local", "about 240 s", False),
-        (None, "replicate", "about 240 s", False),
+        (None, "local", comparison.before_after, "in full about 4 min, so as drafts: about 20 s", True),
+        (None, "local", comparison.single, "about 240 s", False),
+        (True, "local", comparison.before_after, "as drafts: about 20 s", True),
+        (False, "local", comparison.before_after, "about 240 s", False),
+        (None, "replicate", comparison.before_after, "about 240 s", False),
     ],
 )
 def test_a_long_sheet_is_made_of_drafts_unless_somebody_chose(
-    home: Path, draft: bool | None, place: str, said: str, made: bool
+    home: Path, draft: bool | None, place: str, make: Any, said: str, made: bool
 ) -> None:
     asked = making.job(draft=draft)
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         built.generation.local = built.generation.replicate = Slow(most=9)  # type: ignore[assignment]
-        assert built.generation.estimate(asked, comparison.before_after(asked), place=place) == said
-        result = built.generation.generate(asked, comparison.before_after(asked), place=place)
+        assert built.generation.estimate(asked, make(asked), place=place) == said
+        result = built.generation.generate(asked, make(asked), place=place)
     assert result.request.draft is made
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import connectors
 from connectors.errors import HubDown, HubTimeout, HubUiError
@@ -14,6 +16,7 @@ from connectors.record import Lora
 from connectors.ref import HubName
 from hub_ui import services
 from hub_ui.library.identify import IdentifiedFile
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora, services_on
@@ -67,17 +70,23 @@ def test_a_name_no_lock_file_may_hold_gets_no_entry(home: Path) -> None:
         assert built.lookup.entry_of(found, "ink.safetensors") is not None
 
 
+def titles_added(built: Services, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of what is written into the catalog from now on."""
+    add, added = built.catalog.add, list[str]()
+
+    def note(found: Sequence[Lora], **more: Any) -> int:
+        added.extend(each.title for each in found)
+        return add(found, **more)
+
+    monkeypatch.setattr(built.catalog, "add", note)
+    return added
+
+
 @pytest.mark.usefixtures("new_answers")
 def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
     with services_on(home, hub) as built:
-        add, added = built.catalog.add, list[str]()
-
-        def note(found: Sequence[Lora], **more: Any) -> int:
-            added.extend(each.title for each in found)
-            return add(found, **more)
-
-        monkeypatch.setattr(built.catalog, "add", note)
+        added = titles_added(built, monkeypatch)
         for title in ("Ink", "Ink", "Ink, anew"):
             hub.loras = hub.loras if hub.loras[0].title == title else [lora(title=title)]
             [*built.lookup.search(Query())]
@@ -85,6 +94,37 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
         for _opened in range(2):
             built.lookup.fetch(hub.loras[0].ref)
         assert added[2:] == ["Ink, anew"]
+
+
+@pytest.mark.usefixtures("new_answers")
+def test_answers_to_filters_that_visitors_choose_in_turns_are_written_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = {"sdxl": [lora(title="Ink")], "flux1": [lora(title="Oil")]}
+    hub = Hub(name="civitai")
+    with services_on(home, hub) as built:
+        added = titles_added(built, monkeypatch)
+        for base in ("sdxl", "flux1", "sdxl", "flux1"):
+            hub.loras = lists[base]
+            [*built.lookup.search(Query(bases=(base,)))]
+    assert added == ["Ink", "Oil"]
+
+
+def test_a_file_that_is_tried_again_and_again_has_its_header_written_once(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ink.safetensors"
+    ends = {f"lora_unet_mid_block_attentions_0_proj_in.lora_{end}.weight" for end in ("down", "up")}
+    save_file({name: np.ones((4, 4), np.float32) for name in ends}, path)
+    ref = lora().versions[0].files[0].ref
+    entry = Entry(ref=ref, title="Ink", file=path.name, size=1, sha256="ab" * 32, source="")
+    with services_on(home, Hub(name="civitai")) as built:
+        built.catalog.add([lora()])
+        added = titles_added(built, monkeypatch)
+        built.lookup.remember_header(entry, path)
+        monkeypatch.setattr(built.catalog, "remember_facts", pytest.fail)
+        built.lookup.remember_header(entry, path)
+    assert added == [lora().title]
 
 
 @pytest.mark.usefixtures("new_answers")

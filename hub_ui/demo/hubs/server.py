@@ -87,7 +87,7 @@ def _run_server(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket
 
     config = uvicorn.Config(
         app, loop="asyncio", http="h11", ws="none", lifespan="off", access_log=False, log_config=None,
-        log_level="critical", timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,
+        log_level="critical", timeout_graceful_shutdown=1, timeout_keep_alive=60, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=(list(sockets.values()),), name="local-hubs", daemon=True)

@@ -206,8 +206,7 @@ def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]
 
 def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
     """The base's own repo and its index."""
-    brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
-    cached = RepoCache(choice.source, source.cache)
+    brings, cached = choice.brings, RepoCache(choice.source, source.cache)
     for revision in [choice.revision] if choice.revision else cached.commits():
         snapshot, tree = cached.snapshot(revision), cached.tree(revision)
         index = repo_layout.read_index(snapshot)

@@ -37,7 +37,7 @@ def load_single_file(
     """A pipeline of class `kind`. Its folder has everything but the weights in `file`, and those of the networks beside
     it; `parts` are loaded already.
     """
-    folder, brings = fetched.folder, choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
+    folder, brings = fetched.folder, choice.brings
     if brings.isdisjoint(precision.NETWORKS):
         raise NoBase(_("{name} has no network to generate with. Choose another checkpoint.").format(name=file.name))
     rest = {
@@ -145,9 +145,8 @@ def _read_index(choice: PipelineSpec, fetched: LocalBase) -> repo_layout.Index:
     if index is None:
         text = _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.")
         raise NoBase(text.format(folder=fetched.folder))
-    brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
-    missing = [name for name in repo_layout.missing_parts(fetched.folder, index, brings) if name not in fetched.parts]
-    if missing:
+    not_here = repo_layout.missing_parts(fetched.folder, index, choice.brings)
+    if missing := [name for name in not_here if name not in fetched.parts]:
         parts = ", ".join(missing).replace("_", " ")
         text = _("{label} is not whole: its {parts} can't be found. {fetched}")
         raise NoBase(text.format(label=choice.label, parts=parts, fetched=_advice(fetched)))
@@ -208,10 +207,9 @@ def _quantised_parts(
     import torch
 
     stored, dtype = precision.precision_of(choice), getattr(torch, device.dtype)
-    brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     quantised = dict(parts)
     for name, part in index.parts.items():
-        if stored.method == "full" or not part.has_weights or name in brings:
+        if stored.method == "full" or not part.has_weights or name in choice.brings:
             continue
         load = partial(_load_part, part, fetched.folder / name)
         if name.startswith("text_encoder") and precision.stores_text_encoders(device.kind):
@@ -286,7 +284,8 @@ def find_draft(
         about = replace(spec, label=_("What drafts with {base} need").format(base=spec.label), checkpoint=None)
         about = replace(about, precision="full", license=lora.license if lora and repo == lora.repo else "")
         try:
-            local = fetch(_plan_files(repo, revision, names, about, source))
+            piece = plan_part(repo, revision, "draft", lambda _there: names, about, source)  # noqa: B023
+            local = fetch(DownloadPlan(spec=about, repos=(piece,), free=RepoCache(repo, source.cache).free()))
             if not all((local.folder / name).is_file() for name in names):
                 raise NotFound(_("A file is gone from there."))
         except (AccessError, NetworkError, NoBase, NotFound, RateLimited) as error:
@@ -307,13 +306,6 @@ def find_draft(
         refs=tuple(map(str, refs.values())),
         notes=tuple(notes),
     )
-
-
-def _plan_files(
-    repo: str, revision: str | None, names: tuple[str, ...], spec: PipelineSpec, source: Source
-) -> DownloadPlan:
-    piece = plan_part(repo, revision, "draft", lambda _there: names, spec, source)
-    return DownloadPlan(spec=spec, repos=(piece,), free=RepoCache(repo, source.cache).free())
 
 
 def find_decoder(spec: PipelineSpec, source: Source) -> Any:

@@ -190,6 +190,16 @@ class PipelineSpec:
         return self.needs_image and self.video is not None
 
     @property
+    def brings(self) -> frozenset[str]:
+        """The parts whose weights are in the `checkpoint`."""
+        return self.checkpoint.brings if self.checkpoint else frozenset()
+
+    @property
+    def grid(self) -> int:
+        """The sides of its images must be multiples of it, for the latents: these autoencoders take no smaller one."""
+        return 32 if self.pipeline.startswith(("Sana", "LTX")) else 16
+
+    @property
     def runs_in_float16(self) -> bool:
         known = TABLES.architectures.get(self.architecture)
         return self.dtype == "float16" or known is None or known.runs_in_float16

@@ -147,10 +147,13 @@ class AdapterWeights:
 def attach(
     module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights, read: Read, bias: ParamHandle | None
 ) -> RemovableHandle:
+    from torch import nn
+
     low_rank = [(index, patch) for index, patch in patches if patch.is_low_rank]
     factors = [(index, patch) for index, patch in low_rank if patch.factors.has("down")]
     # Those with a core last: the factors of the others are concatenated.
     factors.sort(key=lambda pair: pair[1].factors.has("mid"))
+    by_channels = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm)
     hook = Hook(
         structured=tuple((index, patch) for index, patch in patches if not patch.is_low_rank),
         factors=tuple(factors),
@@ -158,27 +161,9 @@ def attach(
         weights=weights,
         read=read,
         bias=bias,
-        channels_second=by_channels(module),
+        channels_second=isinstance(module, by_channels),
     )
     return module.register_forward_hook(hook, with_kwargs=True)
-
-
-def by_channels(module: nn.Module) -> bool:
-    """Whether the channels of its outputs are axis 1, not the last one."""
-    from torch import nn
-
-    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.GroupNorm)
-
-
-def batch_of(weights: AdapterWeights, module: nn.Module, x: Tensor) -> tuple[int, TokenRows | None]:
-    """How many rows a module's inputs have, once or twice those of the weights. Raises NotPerRow."""
-    assert weights.rows is not None
-    tokens = weights.tokens.get(module)
-    batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
-    # With guidance, the batch has each image's row twice.
-    if batch not in (len(weights.rows), 2 * len(weights.rows)):
-        raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
-    return batch, tokens
 
 
 class _RowWeights(NamedTuple):
@@ -239,7 +224,11 @@ class Hook:
         rows = self.weights.rows
         if rows is None:
             return self._by_batch[1]
-        batch, tokens = batch_of(self.weights, module, x)
+        tokens = self.weights.tokens.get(module)
+        batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
+        # With guidance, the batch has each image's row twice.
+        if batch not in (len(rows), 2 * len(rows)):
+            raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
         if batch not in self._by_batch:
             # A copy to a GPU waits for it, so that it is made once and not for each call.
             self._by_batch[batch] = self._per_row([*rows] * (batch // len(rows)))

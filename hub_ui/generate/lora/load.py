@@ -38,8 +38,8 @@ _DTYPES: Mapping[str, str] = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
     "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
 }  # fmt: skip
-
-
+# PEFT's names of a file and of its settings, which it saves beside it.
+_OF_PEFT, _SETTINGS_OF_PEFT = "adapter_model.safetensors", "adapter_config.json"
 # The last factor of a LoHa's layer.
 _SECOND = ".hada_w2_b"
 _MAGNITUDES = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.weight")
@@ -152,7 +152,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     tensors, metadata = read(adapter.path, adapter.title)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, metadata) == "low")
-    configs = configs_of(metadata)
+    configs = configs_of({**_settings_beside(adapter.path), **metadata})
     found: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
     missed: defaultdict[str, list[str]] = defaultdict(list)
@@ -191,12 +191,22 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         applied=len(applied),
         total=len(shapes),
         missed=tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items()),
-        remark=_remark(mapping.layers, shapes, names),
+        remark=_remark(mapping.layers, shapes, names, has_settings=bool(configs)),
     )
     size = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
     return LoraPatches(patches=found, inputs=inputs, coverage=coverage, size=size)
 
 
+def _settings_beside(path: Path) -> Mapping[str, str]:
+    """PEFT's, called as diffusers calls them in a file's metadata. Those of a file that can't be read are none."""
+    try:
+        text = path.with_name(_SETTINGS_OF_PEFT).read_text(encoding="utf-8") if path.name == _OF_PEFT else ""
+    except (OSError, ValueError):
+        text = ""
+    return {"lora_adapter_metadata": text} if text else {}
+
+
+_ALPHA = f"its alpha is in PEFT's {_SETTINGS_OF_PEFT}, which is not here, so that it was taken for the rank"
 # With `use_cayley_neumann=False`, PEFT inverts the matrix that the default approximates: the other way round.
 _ROTATION = (
     "which of its rotations PEFT trained (`use_cayley_neumann`) is not in the file, so that the default was taken"
@@ -207,9 +217,12 @@ _SIDE = (
 )
 
 
-def _remark(layers: Iterable[Layer], shapes: Mapping[str, Shape], names: Names) -> str:
+def _remark(layers: Iterable[Layer], shapes: Mapping[str, Shape], names: Names, *, has_settings: bool) -> str:
     """What the file leaves open, and what was taken."""
     remarks: dict[str, None] = {}
+    is_of_peft = any(name.startswith("base_model.model.") for name in shapes)
+    if is_of_peft and not has_settings and not any(name.endswith(".alpha") for name in shapes):
+        remarks[_ALPHA] = None
     for each in layers:
         keys, target = each.keys, names.size(each.targets[0])
         if formula_of(each.algorithm, keys) == "oft of PEFT":

@@ -94,18 +94,17 @@ def model_of(pipe: Any) -> Model:
     }
 
 
-EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"
+_EMBEDDING = "of the embedding “{word}”, which is not put on: in a prompt, “{word}” is a plain word here"
+# What is around its name.
+_OF_EMBEDDING = re.compile(r"^bundle_emb\.|\.(?:string_to_param\.\*|[^.]+)$")
+_LONGEST_WORD = 60
 HALF = "of layers whose other half is missing in the file"
 STRAY = "that no LoRA algorithm has"
 EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
 # Control LoRAs of FLUX contain the norms of attention, in the names of Black Forest Labs or of diffusers.
 _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
-
-
 # The name of a part that kohya's OFT for FLUX turns by blocks of its own: q, k and v of a fused layer.
 PART_OF_FUSED = re.compile(r"(?P<fused>.+)\.oft_blocks\.(?P<number>\d+)$")
-
-
 # An algorithm, the parts of its layers, and groups of parts: of each group, one set has to be complete.
 _Kind = tuple[str, frozenset[Part], tuple[tuple[frozenset[Part], ...], ...]]
 
@@ -165,7 +164,8 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
         if _NORM.search(key):
             layers.append(Layer(name=key.rpartition(".")[0], algorithm="set", keys={"set": key}))
         else:
-            missed.setdefault(STRAY if key in others else EMBEDDING, []).append(key)
+            embedding = _EMBEDDING.format(word=_OF_EMBEDDING.sub("", key)[:_LONGEST_WORD])
+            missed.setdefault(STRAY if key in others else embedding, []).append(key)
     return tuple(layers), tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items())
 
 

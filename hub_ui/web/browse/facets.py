@@ -105,7 +105,7 @@ def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bo
         value = loaded.architecture
         yield Choice(facet="base", value=value, label=label, on=value in query.bases)
     if sees_library:
-        label = _("Hide what is in the library")
+        label = _("Not in the library")
         yield Choice(facet="installed", value="no", label=label, on=query.installed is False)
     on = EARLY_ACCESS in query.excluded
     yield Choice(facet="access", value="paid", label=_("Hide early access"), on=on, is_excluded=True)

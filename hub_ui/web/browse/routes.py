@@ -155,8 +155,8 @@ class BrowseRoutes(Room):
             return self.pages.part("lora/changed", push=view.to_address(), **self.panel.values(view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.services, view.query))
-        problem = problem_of(request.query_params.get("q", ""))
-        values = {**self.all(view, now, before=view_before(request)), "problem": problem}
+        values = self.all(view, now, before=view_before(request))
+        values["problem"] = problem_of(request.query_params.get("q", ""))
         answer = self.pages.part("browse/answer", push=view.to_address(), **values)
         # The level of mature images that a person chose here is this browser's from now on.
         if "nsfw" in request.query_params:

@@ -29,7 +29,7 @@ FEW_CARDS = 5
 HOLD_SECONDS = 1.0
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
 PAGES_AHEAD = 4
-NO_MORE = N_("The hubs' next pages have nothing more that fits.")
+NO_MORE = N_("The hubs sent nothing more that matches.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ def note(services: Services, now: Results) -> str:
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     if now.ids:
         return format.sentences(*(error.message for error in now.failures if error.retry_after))
-    nothing = _("Nothing matches. Take a filter away, or try another word.")
+    nothing = _("Nothing matches. Remove a filter, or try another word.")
     return " ".join(unknown_values(services.catalog, now.query)) or nothing
 
 

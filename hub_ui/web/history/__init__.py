@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from markupsafe import Markup
-from PIL import Image
 
 from connectors.errors import NotFound
 from hub_ui import format
 from hub_ui.i18n import _
+from hub_ui.image_files import open_image
 from hub_ui.images import png_metadata
 from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_compared
 from hub_ui.images.history import GONE, HistoryEntry, group_entries
@@ -50,9 +50,9 @@ def describe(image: Provenance) -> str:
 def infotext_in(path: Path) -> str:
     """What A1111 and its kin read; empty for a file that can't be read."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with open_image(path, formats=("PNG",)) as image:
             return str(image.info.get("parameters", ""))
-    except (OSError, ValueError, SyntaxError):
+    except ValueError:
         return ""
 
 

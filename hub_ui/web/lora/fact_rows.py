@@ -120,7 +120,7 @@ def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
         yield _fact(_("Scale"), scale(adapter.scale), "scale")
     if adapter.format:
         yield _fact(_("Format"), names(FORMATS, adapter.format), "format", "tensor names")
-    text = _("changed too") if adapter.text_encoder else _("left as it is")
+    text = _("changed too") if adapter.text_encoder else _("unchanged")
     yield _fact(_("Text encoder"), text, "text-encoder", "tensor names")
     if adapter.control:
         yield _fact(_("Control"), _("needs an image that gives the structure"), "control", "tensor shapes")

@@ -32,7 +32,7 @@ NAMES = {"image": "image", "control": "control", "original": "again", "job": "jo
 # The fields whose text can be wrong, by their names.
 CHECKED = {row.name: row for row in TRY_FIELDS if row.is_checked}
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
-UNSEEN = N_("Its hub could not be asked just now. It is looked up again when you press the button.")
+UNSEEN = N_("Nothing is known of it yet. Its hub is asked again when you press the button.")
 CONTROL_KINDS = {
     "canny": N_("edges (Canny)"), "depth": N_("depth"), "pose": N_("pose"), "ready": N_("as it is"),
 }  # fmt: skip

@@ -14,10 +14,10 @@ from PIL.Image import Image
 from connectors.errors import UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
-from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationReport, GenerationResult, clip_suffixes
 from hub_ui.i18n import N_, _
+from hub_ui.image_files import read_input
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import GeneratedImages, address
@@ -125,7 +125,7 @@ class Original:
 
 def read_original(path: Path, src: str) -> Original:
     """Raises UsageError for what is no image."""
-    (width, height), found = open_image(path, "picture")[0].size, None
+    (width, height), found = read_input(path, "picture")[0].size, None
     with suppress(UsageError):
         found = png_metadata.read_any(path)
     made = found if isinstance(found, Provenance) else None

@@ -169,6 +169,11 @@ def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[l
     assert scan(**fields) == claims
 
 
+def test_a_real_person_is_a_character() -> None:
+    said = [[c.where for c in of_civitai(poi=poi).claims if c.field == "kind"] for poi in (True, "yes", None)]
+    assert [("poi" in places) for places in said] == [True, False, False]
+
+
 @pytest.mark.parametrize("value", [True, False, None, "yes"])
 def test_a_real_person_is_a_claim_where_the_hub_says_yes_or_no(value: object) -> None:
     claims = [claim.value for claim in of_civitai(poi=value).claims if claim.field == "real_person"]

@@ -31,11 +31,6 @@ def test_prompts_hint_at_the_kind(prompts: list[str], kind: str | None) -> None:
     assert all(claim.source == "example" for claim in claims)
 
 
-def test_somebody_who_lives_is_a_character() -> None:
-    assert best(content.poi_claims(True), "kind") == "character"
-    assert content.poi_claims("yes") == content.poi_claims(None) == ()
-
-
 # As Hugging Face answers about a FLUX LoRA.
 REPO = (
     "diffusers", "text-to-image", "lora", "flux", "template:sd-lora", "style", "ink drawing", "en",

@@ -86,6 +86,7 @@ def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
     record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
     assert (record.architecture, record.rank, record.conflicts) == ("flux1", 16, ("architecture",))
     assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
+    assert (record.base_model, record.raw_base_model) == (None, "SDXL 1.0")
 
 
 def test_a_file_that_is_no_lora_contradicts_the_hub_that_lists_it() -> None:
@@ -93,11 +94,6 @@ def test_a_file_that_is_no_lora_contradicts_the_hub_that_lists_it() -> None:
     assert record.conflicts == ("what",)
     assert record.conflict_sentences == ("CivitAI lists it as a LoRA, the file is a textual inversion embedding.",)
     assert record.base_model == "sdxl-1.0"
-
-
-def test_a_base_model_the_file_can_not_be_for_is_not_believed() -> None:
-    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
-    assert (record.base_model, record.raw_base_model) == (None, "SDXL 1.0")
 
 
 @pytest.mark.parametrize(("base", "id_"), [("Flux.1 D", "flux.1-dev"), ("Brand New 1", "Brand New 1")])

@@ -1,17 +1,10 @@
-from collections.abc import Iterable
-
 import pytest
 
 from connectors.claims import trigger_words
 from connectors.claims.trigger_words import card_claims, prompt_claims, shared_claims
-from connectors.record import Claim
 from tests.connectors.cases import read_cases
 
 READ = read_cases(__file__)
-
-
-def _values(claims: Iterable[Claim]) -> list[object]:
-    return [claim.value for claim in claims if claim.field == "trigger_words"]
 
 
 @pytest.mark.parametrize(("written", "words"), READ["an authors list is read in its order"])
@@ -25,7 +18,8 @@ def test_a_whole_novel_has_an_end() -> None:
 
 @pytest.mark.parametrize(("written", "words"), READ["an instance prompt is a phrase or a comma list"])
 def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: list[str]) -> None:
-    assert _values(trigger_words.prompt_field_claims(written, "card")) == [tuple(words)]
+    claims = trigger_words.prompt_field_claims(written, "card")
+    assert [claim.value for claim in claims if claim.field == "trigger_words"] == [tuple(words)]
 
 
 @pytest.mark.parametrize(("text", "words"), READ["a sentence, a line or a section names the words"])

@@ -47,7 +47,7 @@ def test_hugging_face_tells_its_refusals_apart_in_a_header(code: str, error: typ
 def test_a_server_that_is_no_hub_is_not_called_one() -> None:
     found = download_error(answer(500), None)
     assert found is not None
-    assert found.message.startswith("The server has a fault")
+    assert found.message.startswith("The server answered with an error")
     assert connection_error(requests.ConnectionError(), None).message.startswith("The server can't be reached")
 
 

@@ -10,10 +10,6 @@ from tests.connectors.cases import named, read_cases
 READ = read_cases(__file__)
 
 
-def _files(*names: str) -> list[dict[str, Any]]:
-    return [{"rfilename": name} for name in names]
-
-
 def test_a_repo_becomes_a_complete_record() -> None:
     record = flatten(of_huggingface()).to_json()
     assert record["ref"] == f"huggingface:sundayprint/risograph-weekend@{COMMIT}#risograph.safetensors"
@@ -54,7 +50,8 @@ def test_widget_pictures_lie_at_the_same_commit() -> None:
 
 def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
     card = "# Two\n## fox\nKeyword: fxx\n[a](a.safetensors)\n## boat\nKeyword: btt\n[b](b.safetensors)\n"
-    lora = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "sub/b.safetensors"))
+    siblings = [{"rfilename": name} for name in ("a.safetensors", "sub/b.safetensors")]
+    lora = of_huggingface(card, cardData={}, siblings=siblings)
     version = lora.versions[0]
     words = {file.name: flatten(lora, version, file).trigger_words for file in version.files}
     assert words == {"a.safetensors": ("fxx",), "b.safetensors": ("btt",)}

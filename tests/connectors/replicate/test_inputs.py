@@ -26,10 +26,6 @@ def _version(**properties: Any) -> dict[str, Any]:
     return {"openapi_schema": {"components": {"schemas": schemas}}}
 
 
-def _choice(name: str) -> dict[str, Any]:
-    return {"allOf": [{"$ref": f"#/components/schemas/{name}"}], "default": "x"}
-
-
 def _inputs(**properties: Any) -> Inputs:
     return inputs_of(_version(prompt={"type": "string"}, **properties))
 
@@ -41,7 +37,8 @@ def _filled(inputs: Inputs, **fields: Any) -> Filled:
 
 def test_an_input_has_its_kind_bounds_and_choices() -> None:
     steps = {"type": "integer", "minimum": 1, "maximum": 50, "default": 28}
-    known = _inputs(num_inference_steps=steps, model=_choice("model"))
+    model = {"allOf": [{"$ref": "#/components/schemas/model"}], "default": "x"}
+    known = _inputs(num_inference_steps=steps, model=model)
     found = known["num_inference_steps"]
     assert (found.kind, found.least, found.most, found.default) == ("integer", 1, 50, 28)
     assert (known["model"].choices, known["model"].default) == (("dev", "schnell"), "x")
@@ -135,9 +132,6 @@ def test_without_a_sound_example_nobody_knows_how_long_it_takes(example: Any) ->
     assert runnable_of(model(default_example=example), VERSION).seconds_for(20) is None
 
 
-COMMIT = "1ecd" * 10
-
-
 @pytest.mark.parametrize(("ref", "address"), READ["a lora is named so that the same file is loaded"])
 def test_a_lora_is_named_so_that_the_same_file_is_loaded(ref: str, address: str) -> None:
     assert slot(Ref.parse(ref)) == address
@@ -154,7 +148,7 @@ def test_civitai_is_never_named_by_its_page_or_mature_domain() -> None:
 
 
 @pytest.mark.parametrize(
-    "ref", ["civitai:1001", "huggingface:ada/ink@main#a.safetensors", "replicate:maker/x", f"hf:ada/ink@{COMMIT}"]
+    "ref", ["civitai:1001", "huggingface:ada/ink@main#a.safetensors", "replicate:maker/x", f"hf:ada/ink@{'1ecd' * 10}"]
 )
 def test_what_names_no_file_is_refused(ref: str) -> None:
     with pytest.raises(UsageError, match="names no"):

@@ -62,6 +62,11 @@ def test_the_encoders_of_two_networks_beside_a_model_change_nothing() -> None:
     assert structure({**encoder, **model}).usual == "flux1"
 
 
+@pytest.mark.parametrize(("layers", "left"), READ["what an algorithm does not show proves no network"])
+def test_what_an_algorithm_does_not_show_proves_no_network(layers: Shapes, left: list[str]) -> None:
+    assert list(structure(layers).architectures) == left
+
+
 def test_all_layers_but_the_modulation_may_be_flux_or_chroma() -> None:
     double = "img_attn.qkv 3072>9216,double_blocks.0.txt_attn.qkv 3072>9216,double_blocks.0.img_mlp.0 3072>12288"
     rest = "double_blocks.0.txt_mlp.0 3072>12288,single_blocks.0.linear1 3072>21504,single_blocks.0.linear2 15360>3072"

@@ -58,6 +58,7 @@ def test_a_language_model_of_another_depth_than_hidream_o1_is_one(style: str, la
         lora("blocks.0.attn.qkv 768>2304", style="peft"),
         lora("swin.encoder.layers.0.blocks.0.attention.query 96>96", style="peft"),
         lora("segformer.stages.0.blocks.0.attention.q_proj 64>64", style="peft"),
+        lora("segformer.encoder.block.0.0.attention.self.query 64>64", style="peft"),
         lora("hiera.encoder.stages.0.layers.0.attn.qkv 96>288", style="peft"),
         lora("mask_decoder.transformer.layers.0.self_attn.q_proj 256>256", style="peft"),
     ],
@@ -66,10 +67,7 @@ def test_a_lora_for_a_vision_model_is_not_one_for_images(shapes: Shapes) -> None
     assert what(shapes) == "vision-lora"
 
 
-@pytest.mark.parametrize(
-    ("layers", "style"),
-    READ["what looks like a language models may be for images"],
-)
+@pytest.mark.parametrize(("layers", "style"), READ["what looks like a language models may be for images"])
 def test_what_looks_like_a_language_models_may_be_for_images(layers: str, style: str) -> None:
     assert what(lora(layers, style=style)) == "lora"
 

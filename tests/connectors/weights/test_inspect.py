@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,7 @@ INK = Ref.parse("civitai:1001@2001#3001")
 
 
 def connector(hubs: HubEndpoints, name: HubName) -> Connector:
-    endpoints: Mapping[HubName, str] = {name: getattr(hubs, name)}
-    return connectors.build(endpoints, {"replicate": "any"})[0]
+    return connectors.build({name: hubs.by_name[name]}, {"replicate": "any"})[0]
 
 
 def located(hubs: HubEndpoints, name: HubName, *, long: bool = False) -> Download:
@@ -143,6 +141,6 @@ def test_stored_facts_come_back_whole_and_for_nothing() -> None:
     assert decode_facts(FACTS.encode()) == Facts(adapter=FACTS.adapter, size=5)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", FACTS.encode().replace('"read_as":', '"read_as":9')])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", FACTS.encode().replace("[", "[9", 1)])
 def test_damaged_or_old_facts_are_not_known(text: str) -> None:
     assert decode_facts(text) is None

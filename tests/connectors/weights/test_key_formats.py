@@ -8,7 +8,6 @@ from tests.connectors.weights.building import Shapes, lora, tensors
 READ = read_cases(__file__)
 
 FLUX = "single_transformer_blocks.0.attn.to_q 3072>3072"
-SDXL = "input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640"
 BFL = "double_blocks.0.img_attn.qkv 3072>9216"
 PROCESSOR = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora"
 NORM = {"double_blocks.0.img_attn.norm.query_norm.scale": (128,)}

@@ -179,8 +179,7 @@ def test_the_hash_that_a_training_script_wrote_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "norms", "arguments", "trained"),
-    READ["locon without convolutions is known by its norms"],
+    ("algorithm", "norms", "arguments", "trained"), READ["locon without convolutions is known by its norms"]
 )
 def test_locon_without_convolutions_is_known_by_its_norms(
     algorithm: str | None, norms: bool, arguments: dict[str, str], trained: str | None

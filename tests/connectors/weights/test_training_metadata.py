@@ -93,10 +93,7 @@ def test_the_authors_own_field_is_believed_before_a_folder(first: int) -> None:
     assert ([*found[0]], found[1].startswith(f"metadata: {key}")) == (words, True)
 
 
-@pytest.mark.parametrize(
-    ("metadata", "words"),
-    READ["words are what was meant as words"],
-)
+@pytest.mark.parametrize(("metadata", "words"), READ["words are what was meant as words"])
 def test_words_are_what_was_meant_as_words(metadata: dict[str, object], words: list[str] | None) -> None:
     found = training_metadata.words(dumped(**metadata))
     assert (found and [*found[0]]) == words
@@ -112,10 +109,7 @@ def test_tags_have_an_end() -> None:
     assert (len(found), max(map(len, found))) == (30, 80)
 
 
-@pytest.mark.parametrize(
-    ("metadata", "alpha"),
-    READ["alpha is read where trainers write it"],
-)
+@pytest.mark.parametrize(("metadata", "alpha"), READ["alpha is read where trainers write it"])
 def test_alpha_is_read_where_trainers_write_it(metadata: dict[str, object], alpha: list[object] | None) -> None:
     found = training_metadata.alpha(dumped(**metadata))
     assert (found and [*found]) == alpha

@@ -140,6 +140,16 @@ def test_a_source_replaces_only_what_it_said_itself() -> None:
     assert merged.claims == (claim("rank", 32, where="elsewhere"), header)
 
 
+def test_a_listing_and_a_get_in_turns_write_nothing() -> None:
+    metadata = claim("trigger_words", ("fox",), source="card", where="card: instance_prompt")
+    text = claim("trigger_words", ("with fox",), source="card", where="card: Use `with fox`")
+    whole = lora(description="long", claims=(metadata, text))
+    listed = changed(lora(claims=(claim("downloads", 7), metadata)), stored(encode(whole))).lora
+    assert listed.claims == (claim("downloads", 7), metadata, text)
+    assert change(whole, stored(encode(listed))) is None
+    assert change(lora(claims=(metadata,)), stored(encode(listed))) is None
+
+
 GATED = {"access": "gated", "nsfw": "mature"}
 PAID = version(access="paid", files=(file(),))
 

@@ -154,8 +154,8 @@ def test_evidence_counts_by_its_place(tmp_path: Path, typed: str, first: str) ->
     ("start", "held", "asked", "has_typos", "text"),
     [
         (0, 3, 3, False, ""),
-        (4, 3, 3, True, "Written a little differently:"),
-        (0, 3, 3, True, "Nothing is written like that. Written a little differently:"),
+        (4, 3, 3, True, "Similar spellings:"),
+        (0, 3, 3, True, "Nothing is spelled like that. Similar spellings:"),
         (4, 2, 3, True, "With 2 of the 3 words:"),
         (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
     ],

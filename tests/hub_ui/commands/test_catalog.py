@@ -1,6 +1,6 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -12,7 +12,6 @@ from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 
-NewHome = Callable[[str], None]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("hubs")
 NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
@@ -20,35 +19,25 @@ DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 SLOW = RateLimited("CivitAI asks to slow down.", hub="civitai")
 
 
-@pytest.fixture
-def new_home(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewHome:
-    """Another computer."""
-    return lambda name: monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / name))
-
-
 def test_a_catalog_moves_to_another_computer_and_is_the_same_file_there(
-    line: Line, new_home: NewHome, tmp_path: Path
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new_home("one")
-    line("crawl")
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "one"))
+    code, crawled = line("crawl")
+    assert (code, crawled["stopped"], [hub["error"] for hub in crawled["hubs"]]) == (0, False, [None] * 3)
+    assert [(hub["hub"], hub["complete"], hub["new"] > 0) for hub in crawled["hubs"]] == [
+        ("civitai", True, True), ("huggingface", True, True), ("replicate", True, True),
+    ]  # fmt: skip
     code, written = line("catalog", "export", str(tmp_path / "one.zst"))
     assert (code, written["loras"] > 3, written["unreadable"]) == (0, True, 0)
-    new_home("two")
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "two"))
+    line("catalog", "import", str(tmp_path / "one.zst"), "--hosted")
+    assert line("search", "", "--offline")[1]["results"] == []
     code, read = line("catalog", "import", str(tmp_path / "one.zst"))
     assert (code, read["loras"], read["changed"], read["foreign"]) == (0, written["loras"], written["loras"], 0)
+    assert line("search", "", "--offline")[1]["results"] != []
     line("catalog", "export", str(tmp_path / "two.zst"))
     assert (tmp_path / "one.zst").read_bytes() == (tmp_path / "two.zst").read_bytes()
-
-
-def test_what_is_imported_is_found_offline(line: Line, new_home: NewHome, tmp_path: Path) -> None:
-    new_home("one")
-    line("crawl", "--hub", "civitai")
-    line("catalog", "export", str(tmp_path / "c.zst"))
-    new_home("two")
-    line("catalog", "import", str(tmp_path / "c.zst"), "--hosted")
-    assert line("search", "", "--offline")[1]["results"] == []
-    line("catalog", "import", str(tmp_path / "c.zst"))
-    assert line("search", "", "--offline")[1]["results"] != []
 
 
 def test_a_person_reads_a_table_of_a_crawl_and_sentences_on_the_catalog(line: Line, tmp_path: Path) -> None:
@@ -77,18 +66,6 @@ def test_a_person_reads_a_table_of_a_crawl_and_sentences_on_the_catalog(line: Li
 )
 def test_what_cannot_be_done_has_its_exit_code(line: Line, words: tuple[str, ...], code: int) -> None:
     assert line(*words)[0] == code
-
-
-def test_a_crawl_gives_one_document_with_every_hub(line: Line) -> None:
-    code, document = line("crawl")
-    assert code == 0
-    assert [(hub["hub"], hub["complete"], hub["error"]) for hub in document["hubs"]] == [
-        ("civitai", True, None),
-        ("huggingface", True, None),
-        ("replicate", True, None),
-    ]
-    assert all(hub["new"] > 0 for hub in document["hubs"])
-    assert document["stopped"] is False
 
 
 def test_a_hub_that_fails_gives_the_exit_code_and_the_others_are_read(line: Line, hubs: HubEndpoints) -> None:
@@ -144,9 +121,6 @@ def test_the_line_of_progress_has_counts_the_rate_the_time_left_and_what_is_wait
 
 
 def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
-    def press(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("hub_ui.catalog.crawl.wait", press)
+    monkeypatch.setattr("hub_ui.catalog.crawl.wait", Mock(side_effect=KeyboardInterrupt))
     assert line.run("crawl", "--hub", "civitai") == cli.INTERRUPTED
     assert "Stopped. The same command goes on from here." in line.err

@@ -75,18 +75,6 @@ def test_a_hash_that_nobody_knows_and_an_address_elsewhere_say_so(line: Line) ->
     assert line("search", "https://example.org/models/1")[1]["error"] == "BadRef"
 
 
-def test_sync_fetches_what_is_missing_and_replaces_what_is_changed(pulled: dict[str, Path], line: Line) -> None:
-    before = {hub: path.read_bytes() for hub, path in pulled.items()}
-    pulled["civitai"].unlink()
-    pulled["huggingface"].write_bytes(b"changed")
-    pulled["replicate"].unlink()
-    code, document = line("sync")
-    assert code == 0
-    assert states(document) == {"civitai": "fetched", "huggingface": "replaced", "replicate": "fetched"}
-    assert {hub: path.read_bytes() for hub, path in pulled.items()} == before
-    assert list(pulled["huggingface"].parent.glob("*.changed")) == []
-
-
 def test_another_home_rebuilds_the_same_library_from_the_lock_alone(
     pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

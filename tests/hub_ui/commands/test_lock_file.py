@@ -47,7 +47,4 @@ def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder:
     assert (code, document["same"], document["added"], document["changed"]) == (0, False, [], [])
     assert [entry["ref"] for entry in document["removed"]] == [CIVITAI]
     assert line("diff", str(old), str(old))[1]["same"] is True
-
-
-def test_diff_of_a_file_that_is_not_there_ends_with_4(line: Line, tmp_path: Path) -> None:
-    assert line("diff", str(tmp_path / "a.lock"), str(tmp_path))[0] == 4
+    assert line("diff", str(tmp_path / "none.lock"), str(old))[0] == 4

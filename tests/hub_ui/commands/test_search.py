@@ -25,11 +25,6 @@ from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
 
-FACTS = (
-    "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "
-    "tensors size trigger_words bytes_read requests warnings"
-)
-
 
 def use(monkeypatch: pytest.MonkeyPatch, *hubs: Hub) -> None:
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
@@ -109,14 +104,6 @@ def hubs(running: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub
         monkeypatch.setenv(hub.endpoint_variable, getattr(running, name))
     yield running
     running.faults.clear()
-
-
-@pytest.mark.parametrize("hub", big_files.REFS)
-def test_a_ref_of_each_hub_gives_facts(hubs: HubEndpoints, line: Line, hub: str) -> None:
-    code, facts = line("inspect", str(big_files.ref(hub, long=True)))
-    assert (code, line.err, " ".join(facts)) == (0, "", FACTS)
-    assert (facts["rank"], facts["alpha"], facts["size"]) == (64, 32.0, 151_057_128)
-    assert (facts["requests"], facts["bytes_read"] < 1_500_000) == (3, True)
 
 
 def test_several_are_a_list_where_a_failure_stands_in_its_place(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:

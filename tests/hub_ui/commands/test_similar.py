@@ -27,14 +27,9 @@ def test_similar_loras_of_the_catalog_are_records_or_a_table(line: Line, home: P
     assert (code, text.split()[0], "Ink wash 13" in text) == (0, "TITLE", True)
 
 
-def test_a_lora_that_was_never_seen_is_asked_of_its_hub(line: Line) -> None:
-    code, document = line("similar", "civitai:1001")
-    assert (code, document) == (0, {"results": []})
-
-
-def test_a_crawl_is_advised_until_there_was_one(line: Line) -> None:
+def test_a_lora_that_was_never_seen_is_asked_of_its_hub_and_a_crawl_is_advised_until_there_was_one(line: Line) -> None:
     advised = "The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.\n"
-    line("similar", "civitai:1001")
+    assert line("similar", "civitai:1001") == (0, {"results": []})
     assert line.err == advised
     line("crawl", "--hub", "civitai")
     line("similar", "civitai:1001")

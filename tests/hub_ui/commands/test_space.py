@@ -91,19 +91,14 @@ def test_a_secret_comes_from_the_environment_and_is_never_printed(
     assert KEY not in line.out + line.err
 
 
-def test_hardware_is_changed_when_asked_and_left_alone_otherwise(api: HfApi, name: str, line: Line) -> None:
+def test_hardware_and_who_may_see_it_are_changed_when_asked_and_left_alone_otherwise(
+    api: HfApi, name: str, line: Line
+) -> None:
     assert line("space", "push", name, "--hardware", "t4-small")[1]["hardware"] == "t4-small"
-    _, again = line("space", "push", name)
-    assert (again["hardware"], again["commit"]) == ("t4-small", None)
-    assert line("space", "push", name, "--hardware", "a10g-small")[1]["hardware"] == "a10g-small"
-
-
-def test_a_space_becomes_private_when_asked(api: HfApi, name: str, line: Line) -> None:
-    line("space", "push", name)
     assert line("space", "push", name, "--private")[0] == 0
-    assert api.space_info(name).private is True
-    line("space", "push", name)
-    assert api.space_info(name).private is True
+    _, again = line("space", "push", name)
+    assert (again["hardware"], again["commit"], api.space_info(name).private) == ("t4-small", None, True)
+    assert line("space", "push", name, "--hardware", "a10g-small")[1]["hardware"] == "a10g-small"
 
 
 def test_a_dry_run_writes_the_files_and_needs_no_key(
@@ -172,7 +167,7 @@ def test_what_can_not_be_pushed_is_a_usage_error(api: HfApi, line: Line, words: 
         ("repos/create", 400, 2, "Hugging Face does not take this: not today"),
         ("repos/create", 403, 3, "This key may not write to {name}: not today"),
         ("repos/create", 402, 3, "Hugging Face wants a plan or credit for {name}: not today"),
-        ("repos/create", 500, 5, "Hugging Face has a fault of its own (500)"),
+        ("repos/create", 500, 5, "Hugging Face answered with an error (500)"),
         ("/commit/", 412, 1, "{name} was changed by somebody else in the meantime. Push again."),
     ],
 )

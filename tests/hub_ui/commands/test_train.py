@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
 
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate.runs import Order, Run, Runs, start_training
+from connectors.replicate.runs import Order, Run, Runs, Status, start_training
 from hub_ui import cli
 from hub_ui.generate.request import Step
 from hub_ui.training import step_of, training_set
@@ -77,15 +79,11 @@ def test_ctrl_c_leaves_the_training_running(
     hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("connectors.replicate.runs.Runs.follow", _interrupted)
+        patch.setattr("connectors.replicate.runs.Runs.follow", Mock(side_effect=KeyboardInterrupt))
         code, said = line.run("train", pictures, *FOG, "--yes"), line.err
     assert code == cli.INTERRUPTED
     run_id = said.rpartition("--cancel ")[2].strip()
     assert line("train", "--follow", run_id)[1]["status"] == "succeeded"
-
-
-def _interrupted(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -107,18 +105,13 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
 
 
 @pytest.mark.parametrize(
-    ("run", "step"),
+    ("status", "said", "stage", "done", "total"),
     [
-        (
-            Run(kind="trainings", id="a", status="starting"),
-            Step(stage="Waiting for a machine on Replicate", done=0, total=0),
-        ),
-        (Run(kind="trainings", id="a", status="processing"), Step(stage="Training on Replicate", done=0, total=0)),
-        (
-            Run(kind="trainings", id="a", status="processing", progress=0.12, data={"input": {"steps": 1000}}),
-            Step(stage="Training on Replicate", done=120, total=1000),
-        ),
+        ("starting", {}, "Waiting for a machine on Replicate", 0, 0),
+        ("processing", {}, "Training on Replicate", 0, 0),
+        ("processing", {"progress": 0.12, "data": {"input": {"steps": 1000}}}, "Training on Replicate", 120, 1000),
     ],
 )
-def test_progress_is_told_in_steps(run: Run, step: Step) -> None:
-    assert step_of(run) == step
+def test_progress_is_told_in_steps(status: Status, said: dict[str, Any], stage: str, done: int, total: int) -> None:
+    run = Run(kind="trainings", id="a", status=status, **said)
+    assert step_of(run) == Step(stage=stage, done=done, total=total)

@@ -17,7 +17,8 @@ INDEX: dict[str, Any] = {"_class_name": "StableDiffusionPipeline", "unet": ["dif
 def save_hub(folder: Path, base: Path, **more: dict[str, Any]) -> Path:
     """The data folder of a hub. `base` is a base model on this disk; `more` are repos of the owner "maker"."""
     shutil.copytree(base, folder / "base")
-    whole = whole_of(folder)
+    files = [path.relative_to(folder / "base").as_posix() for path in (folder / "base").rglob("*") if path.is_file()]
+    whole = {name: {"path": f"base/{name}"} for name in files if "/" in name or name == "model_index.json"}
     decoys = ("v1-5.safetensors", "unet/diffusion_pytorch_model.bin", "safety_checker/model.safetensors", "vae/run.py")
     repos: dict[str, dict[str, Any]] = {
         "tiny": {**whole, **{name: {"text": "must not be fetched"} for name in decoys}},
@@ -38,11 +39,6 @@ def save_hub(folder: Path, base: Path, **more: dict[str, Any]) -> Path:
     (folder / "hf_model_maker__huge.json").write_text(json.dumps({"id": "maker/huge", "siblings": [HUGE]}))
     (folder / "access.json").write_text(json.dumps({"grants": {"let-in": ["maker/gated"]}}))
     return folder
-
-
-def whole_of(folder: Path) -> dict[str, dict[str, Any]]:
-    files = [path.relative_to(folder / "base").as_posix() for path in (folder / "base").rglob("*") if path.is_file()]
-    return {name: {"path": f"base/{name}"} for name in files if "/" in name or name == "model_index.json"}
 
 
 def text(data: Any) -> dict[str, Any]:

@@ -118,10 +118,7 @@ REAL: Mapping[str, Real] = {
         parts={
             **real_models.MODELS["ltx-video-2"],
             "text_encoder": ("Gemma3ForConditionalGeneration", real_models.CONFIGS["gemma_3"]),
-            "vae": (
-                "AutoencoderKLLTX2Video",
-                {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8},
-            ),
+            "vae": ("AutoencoderKLLTX2Video", {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8}),
             "audio_vae": ("AutoencoderKLLTX2Audio", {}),
             "connectors": ("LTX2TextConnectors", {}),
             "vocoder": ("LTX2Vocoder", {}),

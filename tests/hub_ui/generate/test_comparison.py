@@ -76,21 +76,15 @@ def weights(sheet: Comparison) -> list[tuple[float, ...]]:
     return [cell.weights for cell in sheet.cells]
 
 
-def test_one_picture_has_all_the_loras() -> None:
+def test_one_picture_has_all_the_loras_and_without_any_is_the_base() -> None:
     sheet = comparison.single(job(INK, PAPER))
     assert (sheet.columns, weights(sheet)) == (("Ink 0.8 + Paper 0.5",), [(0.8, 0.5)])
-
-
-def test_one_picture_without_loras_is_the_base() -> None:
     assert comparison.single(job()).columns == ("the base alone",)
 
 
-def test_a_pair_is_without_and_with() -> None:
+def test_a_pair_is_without_and_with_and_has_the_trigger_words_in_both_pictures() -> None:
     sheet = comparison.before_after(job(INK))
     assert (sheet.columns, weights(sheet)) == (("without", "with Ink 0.8"), [(0.0,), (0.8,)])
-
-
-def test_trigger_words_are_in_both_pictures_of_a_pair() -> None:
     sheet = comparison.before_after(job(lora(trigger_words=("sks style",))))
     assert [cell.prompt for cell in sheet.cells] == ["sks style, a cat"] * 2
 

@@ -86,70 +86,11 @@ def test_a_picture_without_edges_is_told(tmp_path: Path) -> None:
     assert notes == ("No edges were found in the control image, so it steers nothing.",)
 
 
-@pytest.mark.parametrize(
-    ("size", "notes"),
-    [
-        ((64, 64), ()),
-        ((128, 64), ("The control image was cut left and right to fit 64 x 64.",)),
-        ((64, 128), ("The control image was cut top and bottom to fit 64 x 64.",)),
-    ],
-)
-def test_it_is_brought_to_the_size_of_what_is_drawn(
-    tmp_path: Path, size: tuple[int, int], notes: tuple[str, ...]
-) -> None:
-    made, said = prepare_control_image(asked(square(tmp_path / "a.png", size)), 64, 64)
-    assert (made.size, said) == ((64, 64), notes)
-
-
 def test_one_that_is_ready_passes_through(tmp_path: Path) -> None:
     path = square(tmp_path / "a.png")
     made, _ = prepare_control_image(asked(path, "ready"), 64, 64)
     with Image.open(path) as image:
         assert (pixels(made) == pixels(image)).all()
-
-
-def test_it_stands_upright(tmp_path: Path) -> None:
-    image, exif = Image.new("RGB", (64, 32), "black"), Image.Exif()
-    image.paste("white", (0, 0, 16, 32))
-    exif[0x0112] = 6
-    image.save(tmp_path / "a.jpg", exif=exif)
-    made, notes = prepare_control_image(asked(tmp_path / "a.jpg", "ready"), 32, 64)
-    assert notes == ()
-    assert pixels(made)[:8].mean() > 200 > 50 > pixels(made)[-8:].mean()
-
-
-def test_what_is_transparent_counts_as_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "a.png")
-    made, _ = prepare_control_image(asked(tmp_path / "a.png", "ready"), 32, 32)
-    assert pixels(made).min() == 255
-
-
-def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
-    Image.fromarray(np.linspace(0, 65535, 32 * 32, dtype=np.uint16).reshape(32, 32)).save(tmp_path / "a.png")
-    made, _ = prepare_control_image(asked(tmp_path / "a.png", "ready"), 32, 32)
-    assert (pixels(made)[0, 0], pixels(made)[-1, -1]) == (0, 255)
-    assert 100 < pixels(made).mean() < 155
-
-
-def test_of_a_film_its_first_frame_is_used(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (32, 32), colour) for colour in ("white", "black")]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    made, notes = prepare_control_image(asked(tmp_path / "a.gif", "ready"), 32, 32)
-    assert notes == ("a.gif moves: its first frame was used.",)
-    assert pixels(made).min() > 250
-
-
-@pytest.mark.parametrize("data", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a\xff\xff", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_picture_is_told(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(UsageError, match=r"a\.png can't be read as an image\. Give a PNG, JPEG or WebP\."):
-        prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
-
-
-def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    Image.new("1", (10_000, 10_000)).save(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="has too many pixels for a control image"):
-        prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
 
 
 def test_none_and_an_unknown_kind_are_told(tmp_path: Path) -> None:

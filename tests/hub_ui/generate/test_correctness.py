@@ -7,7 +7,6 @@ One row for each format of an architecture that diffusers reads, in pipelines/ro
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +33,8 @@ from tests.hub_ui.generate.pipelines.bench import (
     with_adapters,
     written,
 )
-from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
+from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, by_hand, draw, load, plain
 from tests.hub_ui.generate.pipelines.rows import (
-    ALGORITHMS,
     DORA,
     ERNIE_DORA,
     FLUXES,
@@ -57,22 +55,12 @@ from tests.hub_ui.generate.pipelines.rows import (
 from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 
 FORMATS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *TRANSFORMERS)
-ROWS = (*FORMATS, *ALGORITHMS)
 ONE_EACH = list({row.base.name: row for row in reversed(FORMATS)}.values())
 OFF, HALF, WHOLE, STACKED = WEIGHTS
 
 
-def name_of_base(row: Row) -> object:
-    return row.base.name
-
-
-def application_of(row: Row) -> object:
-    """How the manager applies it: each of these in its own way. Their formulas are in lora/test_algorithms.py."""
-    return row.name if row.name in ("LoHa", "LoKr", "DoRA", "OFT") else None
-
-
 # The scope has the tests of a row come one after another, so that one process loads its base.
-@pytest.mark.parametrize("row", one_of_each(ROWS, name_of_base, application_of), ids=str, scope="module")
+@pytest.mark.parametrize("row", one_of_each(FORMATS, lambda row: row.base.name), ids=str, scope="module")
 def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     files, paths = written(row, tiny, tmp_path)
@@ -146,22 +134,15 @@ SHEETS = [FIRST[name] for name in SHOWN]
 CONTROL = TINY["flux1 control"]
 # The same network without the control picture: what a control LoRA of weight 0 draws.
 UNSTEERED = replace(
-    CONTROL,
-    pipeline="FluxPipeline",
-    call={key: value for key, value in CONTROL.call.items() if key != "control_image"},
+    CONTROL, pipeline="FluxPipeline", call={key: value for key, value in CONTROL.call.items() if key != "control_image"}
 )
-
-
-def control_files(tmp_path: Path, make: Make) -> tuple[Any, list[File], list[Path]]:
-    """The pipeline widened by hand, and two LoRAs for it."""
-    wide = widen(load(CONTROL, CONTROL.save(tmp_path / "base")))
-    files = [make(wide, seed) for seed in (1, 2)]
-    return wide, files, [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
 
 
 @pytest.mark.parametrize("make", [control_of_diffusers, control_of_bfl])
 def test_a_control_lora_widens_the_base_and_draws_by_its_picture(make: Make, tmp_path: Path) -> None:
-    wide, files, paths = control_files(tmp_path, make)
+    wide = widen(load(CONTROL, CONTROL.save(tmp_path / "base")))
+    files = [make(wide, seed) for seed in (1, 2)]
+    paths = [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
     unsteered = draw(load(UNSTEERED, tmp_path / "base"), UNSTEERED)
     tiny = Tiny(
         base=CONTROL, ours=load(CONTROL, tmp_path / "base"), theirs=wide, drawn=unsteered, folder=tmp_path / "base"

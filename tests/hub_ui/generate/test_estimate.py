@@ -15,7 +15,8 @@ from hub_ui.generate.estimate import (
     spill_note,
 )
 from hub_ui.generate.memory import Device
-from tests.hub_ui.generate.building import CPU, settings
+from hub_ui.generate.memory_plan import network_parameters
+from tests.hub_ui.generate.building import CPU, load_base, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 SD = base_models.choose_base("sd1", None, None)
@@ -32,7 +33,7 @@ def sentence(images: int, step: float) -> str:
         (1, 0.01, "about a second for 1 image on this CPU"),
         (25, 0.5, "about 4 min for 25 images on this CPU"),
         (2, 180.0, "about 2 h for 2 images on this CPU: this base is not meant for a CPU"),
-        (0, 1.0, "at once: all of it is in the cache"),
+        (0, 1.0, "instant, from the cache"),
     ],
 )
 def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -> None:
@@ -42,7 +43,7 @@ def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -
 def test_before_the_first_run_it_is_called_rough() -> None:
     guess = estimate_time(SD, settings(), CPU, 1, guess_timing(SD, settings(), 1e12), load=False)
     assert (guess.measured, guess.sentence.startswith("roughly ")) == (False, True)
-    assert guess.sentence.endswith("; the first run will tell")
+    assert guess.sentence.endswith(", a guess until the first run")
 
 
 def test_loading_the_base_counts() -> None:
@@ -51,10 +52,13 @@ def test_loading_the_base_counts() -> None:
     assert away - here == pytest.approx(SD.gigabytes, rel=0.03)
 
 
-def test_a_larger_picture_and_base_take_longer() -> None:
+def test_before_the_first_run_the_weights_of_the_network_are_counted_in_the_table_or_on_the_disk(base: str) -> None:
     small = guess_timing(SD, settings(), 1e12).step
     assert guess_timing(SD, settings(width=1024), 1e12).step == pytest.approx(2 * small)
     assert guess_timing(base_models.choose_base("sdxl", None, None), settings(), 1e12).step > 2 * small
+    own = base_models.choose_base("sd1", None, base)
+    assert guess_timing(own, settings(), 1e12).step / small == pytest.approx(network_parameters(own) / 859_520_964)
+    assert network_parameters(own) == sum(value.numel() for value in load_base(base).unet.parameters())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -33,16 +34,11 @@ def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
     assert runs == [10, 10]
 
 
-@pytest.fixture
-def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One picture in each call, as of a larger size."""
-    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
-
-
-@pytest.mark.usefixtures("one_by_one")
 def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
-    studio: Engine, base: str, kohya: Path
+    studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One image in each call, as of a larger size.
+    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
     asked = job(adapter(kohya), base=base)
     grid = comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0))
     made = studio.generate(asked, grid)
@@ -153,10 +149,7 @@ def test_what_does_not_fit_the_second_time_is_told_with_what_would(
 def test_memory_that_runs_out_while_a_lora_is_read_is_told(
     studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("hub_ui.generate.lora.load.read", full)
+    monkeypatch.setattr("hub_ui.generate.lora.load.read", Mock(side_effect=MemoryError))
     with pytest.raises(PreviewError, match="does not fit"):
         one(studio, adapter(kohya), base=base)
 

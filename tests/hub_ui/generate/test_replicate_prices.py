@@ -16,34 +16,27 @@ def _model(inputs: Inputs, **fields: Any) -> Runnable:
 
 FLUX = _inputs("replicate_weights", "extra_lora")
 SDXL = _inputs("replicate_weights", "scheduler")
+OFFICIAL = "black-forest-labs/flux-dev-lora"
+UNKNOWN = "Replicate doesn't say how long this takes. A second costs $0.0002 to $0.0015"
 
 
 @pytest.mark.parametrize(
-    ("inputs", "sentence"),
+    ("name", "model", "steps", "images", "sentence"),
     [
-        (FLUX, "about 8 s and $0.011 to $0.012 an image"),
-        (SDXL, "about 8 s and $0.006 to $0.011 an image"),
-        (_inputs(), "about 8 s and $0.002 to $0.012 an image"),
+        ("a/b", _model(FLUX), None, 1, "about 8 s and $0.011 to $0.012 an image"),
+        ("a/b", _model(SDXL), None, 1, "about 8 s and $0.006 to $0.011 an image"),
+        ("a/b", _model(_inputs()), None, 1, "about 8 s and $0.002 to $0.012 an image"),
+        ("a/b", _model(FLUX, steps=25.0), 50, 5, "about 16 s and $0.02 an image, 5 images: $0.11 to $0.12"),
+        # Official models are paid by the image.
+        (OFFICIAL, _model(_inputs()), None, 2, "about 8 s and $0.03 to $0.04 an image, 2 images: $0.05 to $0.08"),
+        ("a/b", _model(FLUX, seconds=None), 20, 1, UNKNOWN),
+        ("a/b", _model(FLUX, seconds=0.0), 20, 1, UNKNOWN),
     ],
 )
-def test_a_price_is_a_range_over_what_the_model_may_run_on(inputs: Inputs, sentence: str) -> None:
-    assert image_price("a/b", _model(inputs), steps=None, images=1).sentence == sentence
-
-
-def test_more_steps_cost_more() -> None:
-    price = image_price("a/b", _model(FLUX, steps=25.0), steps=50, images=5)
-    assert price.sentence == "about 16 s and $0.02 an image, 5 images: $0.11 to $0.12"
-
-
-def test_official_models_are_paid_by_the_picture() -> None:
-    price = image_price("black-forest-labs/flux-dev-lora", _model(_inputs()), steps=None, images=2)
-    assert price.sentence == "about 8 s and $0.03 to $0.04 an image, 2 images: $0.05 to $0.08"
-
-
-@pytest.mark.parametrize("seconds", [None, 0.0])
-def test_a_model_without_an_example_costs_nobody_knows_what(seconds: float | None) -> None:
-    price = image_price("a/b", _model(FLUX, seconds=seconds), steps=20, images=1)
-    assert price.sentence == "Replicate doesn't say how long this takes. A second costs $0.0002 to $0.0015"
+def test_a_price_is_a_range_over_what_the_model_may_run_on(
+    name: str, model: Runnable, steps: int | None, images: int, sentence: str
+) -> None:
+    assert image_price(name, model, steps=steps, images=images).sentence == sentence
 
 
 def test_a_training_costs_about_two_dollars() -> None:

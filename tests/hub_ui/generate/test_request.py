@@ -2,9 +2,9 @@ import copy
 from types import SimpleNamespace
 from typing import Any
 
+import diffusers
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, HeunDiscreteScheduler
 
 from connectors.errors import UsageError
 from hub_ui.generate.request import (
@@ -16,6 +16,8 @@ from hub_ui.generate.request import (
     spread_weights,
     watch_steps,
 )
+
+DIFFUSERS: Any = diffusers
 
 
 def test_weights_are_none_one_for_all_or_one_for_each() -> None:
@@ -40,20 +42,16 @@ def run(scheduler: Any, count: int = 4) -> list[tuple[int, int]]:
     return told
 
 
-def made(kind: Any) -> Any:
-    return kind()
-
-
 def test_every_step_is_counted() -> None:
-    assert run(made(DDIMScheduler)) == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert run(DIFFUSERS.DDIMScheduler()) == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_scheduler_of_second_order_says_how_often_it_is_called() -> None:
-    assert run(made(HeunDiscreteScheduler))[-1] == (7, 7)
+    assert run(DIFFUSERS.HeunDiscreteScheduler())[-1] == (7, 7)
 
 
 def test_the_scheduler_is_as_before_afterwards() -> None:
-    scheduler = made(EulerDiscreteScheduler)
+    scheduler = DIFFUSERS.EulerDiscreteScheduler()
     run(scheduler)
     assert "step" not in vars(scheduler)
 
@@ -61,7 +59,7 @@ def test_the_scheduler_is_as_before_afterwards() -> None:
 def test_a_copy_of_the_scheduler_steps_itself_and_is_not_counted() -> None:
     """LTX-2 denoises the sound of a clip with a copy."""
     told: list[int] = []
-    scheduler = made(FlowMatchEulerDiscreteScheduler)
+    scheduler = DIFFUSERS.FlowMatchEulerDiscreteScheduler()
     latents = torch.ones(1, 4, 8, 8)
     with watch_steps(SimpleNamespace(scheduler=scheduler), lambda: None, lambda done, *_: told.append(done)):
         other = copy.deepcopy(scheduler)
@@ -76,7 +74,7 @@ def test_a_copy_of_the_scheduler_steps_itself_and_is_not_counted() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_latents_are_handed_over_whatever_the_form_of_the_answer(whole: bool) -> None:
     seen: list[Any] = []
-    pipe = SimpleNamespace(scheduler=made(DDIMScheduler))
+    pipe = SimpleNamespace(scheduler=DIFFUSERS.DDIMScheduler())
     pipe.scheduler.set_timesteps(1)
     with watch_steps(pipe, lambda: None, lambda _done, _total, latents: seen.append(latents.shape)):
         pipe.scheduler.step(torch.zeros(1, 4, 8, 8), 1, torch.ones(1, 4, 8, 8), return_dict=whole)

@@ -94,10 +94,7 @@ def test_a_schedule_beside_the_sampler_is_read(sampler: str, schedule: str, expe
     [
         ("DPM adaptive", "“DPM adaptive” is no sampler of diffusers: the base's own, DDIM, was used."),
         ("Euler a Karras", "Euler a takes no Karras spacing in diffusers: it was generated with its own."),
-        (
-            "DPM++ SDE",
-            "DPM++ SDE is not in diffusers: the nearest was used, with a solver of another kind.",
-        ),
+        ("DPM++ SDE", "DPM++ SDE is not in diffusers: the nearest was used, with a solver of another kind."),
     ],
 )
 def test_what_cannot_be_followed_is_said(pipe: Any, name: str, note: str) -> None:

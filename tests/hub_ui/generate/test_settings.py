@@ -13,20 +13,21 @@ from tests.hub_ui.generate import making
 
 
 @pytest.mark.parametrize(
-    ("asked", "size", "said"),
+    ("base", "asked", "size", "said"),
     [
-        ((100, 77), (96, 64), "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77."),
-        ((96, 64), (96, 64), None),
-        ((None, None), (128, 128), None),
-        ((96, 64), (192, 128), "This base makes images of its own size: 192 x 128 in place of 96 x 64."),
+        ("tiny-shapes", (100, 77), (96, 64), "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77."),
+        ("sana", (1008, 20), (992, 32), "Sides are multiples of 32 pixels: 992 x 32 in place of 1008 x 20."),
+        ("ltx-video", (720, 480), (704, 480), "Sides are multiples of 32 pixels: 704 x 480 in place of 720 x 480."),
+        ("tiny-shapes", (96, 64), (96, 64), None),
+        ("tiny-shapes", (None, None), (128, 128), None),
+        ("sdxl-1.0", (96, 64), (192, 128), "This base makes images of its own size: 192 x 128 in place of 96 x 64."),
     ],
 )
 def test_a_size_that_is_not_the_one_asked_for_is_told(
-    asked: tuple[int | None, int | None], size: tuple[int, int], said: str | None
+    base: str, asked: tuple[int | None, int | None], size: tuple[int, int], said: str | None
 ) -> None:
-    request = making.job(width=asked[0], height=asked[1])
-    settings = resolve_request(request, base_models.choose_base("tiny-shapes", None, None))
-    assert size_notes(request, settings, size) == ((said,) if said else ())
+    request, spec = making.job(width=asked[0], height=asked[1]), base_models.choose_base(None, None, base)
+    assert size_notes(request, resolve_request(request, spec), spec.grid, size) == ((said,) if said else ())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_draft_is_smaller_and_takes_no_more_steps_than_its_lora(
     assert spec is not None
     settings = resolve_request(making.job(draft=True, **fields), spec)
     assert (settings.steps, settings.guidance, settings.width, settings.height, settings.sampler) == made
-    assert size_notes(making.job(width=2048), settings, (settings.width, settings.height)) == ()
+    assert size_notes(making.job(width=2048), settings, spec.grid, (settings.width, settings.height)) == ()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import connectors
-from connectors.connector import Connector, pin
+from connectors.connector import pin
 from connectors.ref import HubName, Ref
 from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
@@ -30,15 +30,6 @@ def library_in(folder: Path, options: DownloadOptions = QUICK) -> Library:
     return Library(folder / "loras", folder / "loras.lock", options=options)
 
 
-def connector_of(hubs: HubEndpoints, hub: HubName) -> Connector:
-    endpoints: dict[HubName, str] = {
-        "civitai": hubs.civitai,
-        "huggingface": hubs.huggingface,
-        "replicate": hubs.replicate,
-    }
-    return next(found for found in connectors.build(endpoints, TOKENS) if found.name == hub)
-
-
 def partial_bytes(library: Library) -> int:
     """How many bytes unfinished pulls have left for the next ones."""
     states = map(read_state, (library.folder / ".hub-ui").glob("*.json"))
@@ -46,7 +37,7 @@ def partial_bytes(library: Library) -> int:
 
 
 def pull(hubs: HubEndpoints, hub: HubName, library: Library, meter: Meter | None = None) -> Entry:
-    connector = connector_of(hubs, hub)
+    connector = next(found for found in connectors.build(hubs.by_name, TOKENS) if found.name == hub)
     pinned = pin(connector, Ref.parse(REFS[hub]))
     about = record(ref=pinned, hub=hub, creator="maker")
     locate = partial(connector.download, pinned)

@@ -19,7 +19,6 @@ CONTRACT = Path(__file__).parents[2] / "contract" / "data"
 CIVITAI = "civitai:1001@2001#3001"
 HUGGINGFACE = "huggingface:maker/history"
 REPLICATE = "replicate:maker/tuned"
-TUNED = "a" * 64
 
 
 def copied(folder: Path) -> Path:

@@ -8,14 +8,7 @@ from connectors.errors import NotFound, UsageError
 from connectors.record import Claim
 from connectors.ref import Ref
 from hub_ui.library import lockfile
-from hub_ui.library.collections import (
-    Collection,
-    Collections,
-    LicenseSummary,
-    pair_up,
-    summarize_licenses,
-    with_halves,
-)
+from hub_ui.library.collections import Collection, Collections, LicenseSummary, pair_up, summarize_licenses, with_halves
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 

@@ -36,40 +36,29 @@ def test_a_web_page_of_the_host_it_leads_to_asks_for_no_key(hub: Hub, part: Part
 
 
 @pytest.mark.parametrize(
-    ("body", "what"),
+    ("answer", "promised", "error", "said"),
     [
-        (b"<!DOCTYPE html><html>", "a web page"),
-        (b"", "an empty file"),
-        (weights()[:8], "another kind of file"),
+        (Answer(body=b"<!DOCTYPE html><html>"), {}, errors.NotWeights, "a web page"),
+        (Answer(body=b""), {}, errors.NotWeights, "an empty file"),
+        (Answer(body=weights()[:8]), {}, errors.NotWeights, "another kind of file"),
+        # A cut without a length shows in the header.
+        (Answer(body=FILE, cut=len(FILE) - 4, length=False), {}, errors.NotWeights, "describes"),
+        (Answer(body=FILE), {"size": 65}, errors.WrongHash, "65 were promised"),
+        # One that does not end is stopped.
+        (Answer(body=weights(3_000_000)), {"size": 100}, errors.WrongHash, "More bytes"),
     ],
 )
-def test_other_files_are_named_and_refused(hub: Hub, part: PartialFile, body: bytes, what: str) -> None:
-    hub.answers["/file"] = Answer(body=body)
-    with pytest.raises(errors.NotWeights, match=what):
-        fetched(download(hub.url + "/file"), part)
-
-
-def test_a_wrong_size_is_refused_where_there_is_no_hash(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=FILE)
-    with pytest.raises(errors.WrongHash, match="65 were promised"):
-        fetched(download(hub.url + "/file", size=65), part)
+def test_what_is_no_whole_weight_file_is_refused_with_the_reason(
+    hub: Hub, part: PartialFile, answer: Answer, promised: dict[str, int], error: type[Exception], said: str
+) -> None:
+    hub.answers["/file"] = answer
+    with pytest.raises(error, match=said):
+        fetched(download(hub.url + "/file", **promised), part)
 
 
 def test_a_rounded_size_is_forgiven_where_the_hash_is_right_also_in_upper_case(hub: Hub, part: PartialFile) -> None:
     hub.answers["/file"] = Answer(body=FILE)
     fetched(download(hub.url + "/file", size=len(FILE) + 512, sha256=sha256(FILE).upper()), part)
-
-
-def test_a_body_that_does_not_end_is_stopped(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=weights(3_000_000))
-    with pytest.raises(errors.WrongHash, match="More bytes"):
-        fetched(download(hub.url + "/file", size=100), part)
-
-
-def test_a_cut_without_a_length_shows_in_the_header(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=FILE, cut=len(FILE) - 4, length=False)
-    with pytest.raises(errors.NotWeights, match="describes"):
-        fetched(download(hub.url + "/file"), part)
 
 
 def test_a_full_disk_is_told_before_the_first_byte(

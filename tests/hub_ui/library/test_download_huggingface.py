@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx2
 import pytest
@@ -81,10 +82,7 @@ def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
 
 
 def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(*_: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr("os.link", no_links)
+    monkeypatch.setattr("os.link", Mock(side_effect=OSError(18, "Invalid cross-device link")))
     got = pull_file(library, of(hubs), record())
     assert os.stat(library.path(got)).st_nlink == 1
 

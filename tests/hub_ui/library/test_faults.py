@@ -17,15 +17,7 @@ from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.hubs import (
-    DELIVERED,
-    HUBS,
-    SIZE,
-    library_in,
-    partial_bytes,
-    pull,
-    weights_in,
-)
+from tests.hub_ui.library.hubs import DELIVERED, HUBS, SIZE, library_in, partial_bytes, pull, weights_in
 
 # `make chaos` runs it; what each fault does to one request is tested beside the download.
 pytestmark = pytest.mark.chaos

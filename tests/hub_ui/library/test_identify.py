@@ -9,15 +9,7 @@ from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.record import Lora
 from connectors.ref import Ref, local_ref
 from connectors.weights.inspect import Facts, inspect_path
-from hub_ui.library.identify import (
-    KEPT_SECONDS,
-    Digests,
-    IdentifiedFile,
-    Identifier,
-    OwnFiles,
-    digests,
-    files_in,
-)
+from hub_ui.library.identify import KEPT_SECONDS, Digests, IdentifiedFile, Identifier, OwnFiles, digests, files_in
 from hub_ui.library.library import Library
 from hub_ui.library.sync import foreign
 from tests.hub_ui.library.building import INK, entry, sha256, weights

@@ -1,11 +1,14 @@
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.library.search import parse
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library import thousands
@@ -37,6 +40,13 @@ def test_a_file_that_is_deleted_or_put_back_is_noticed(built: Services) -> None:
     assert FIRST in missing(built)
     path(built).write_bytes(b"")
     assert FIRST not in missing(built)
+
+
+def test_a_list_by_name_has_2_before_10(built: Services) -> None:
+    entries = [thousands.entry_of(thousands.made(number)) for number in range(20, 23)]
+    built.library.adopt([replace(entry, title=f"Ink {n}") for entry, n in zip(entries, (10, 9, 2), strict=True)])
+    titles = [row.entry.title for row in built.library_search.find(parse("")).rows]
+    assert [title for title in titles if re.fullmatch(r"Ink \d+", title)] == ["Ink 2", "Ink 9", "Ink 10"]
 
 
 def test_a_new_folder_is_noticed_in_one_that_did_not_change_for_long(built: Services) -> None:

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -287,16 +288,12 @@ def test_a_file_renamed_just_before_the_end_gets_its_entry(
 ) -> None:
     unpromised = replace(ink, sha256=None, size=None)
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "_entry", _end)
+        patch.setattr(Library, "_entry", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             pull_file(library, unpromised, record())
     assert library.entries() == ()
     assert pull_file(library, unpromised, record()).sha256 == sha256(FILE)
     assert (len(hub.asked), files(library)) == (1, ["sd1/ada/Ink lines-2001.safetensors"])
-
-
-def _end(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"purpose":1}', b"\xff"])

@@ -265,7 +265,7 @@ def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(si
     assert (view.page, view.settings.prompt, view.settings.seed) == ("try", "a cat", 5)
     assert [lora.weight for lora in view.stack] == [0.7]
     assert again.endswith(f"&original={address.partition('name=')[2]}")
-    assert "original" not in link(page, "Only fill in the form")
+    assert "original" not in link(page, "Fill in the form only")
 
 
 def test_what_is_not_found_is_left_out_and_can_be_searched_for(site: TestClient, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ OPENS = ("civitai:900102", "civitai:900103", "civitai:900104", "huggingface:hatb
 TRIES = ("huggingface:hatbox/top-hat-tiny", "huggingface:shapeworks/ink-outline-tiny", "civitai:900102")
 # Between two actions, on average, and for how long there are any.
 REST, SECONDS = 8.0, 60.0
+# Of the visitors, so many make an image: two cores make about two a second, whoever waits for them.
+MOST_IMAGES = 100
 # Seconds for the slowest of twenty, by the number of visitors.
 AIMS = {100: 0.12, 500: 0.5}
 # Of a panel, also while its hub hangs.
@@ -147,13 +149,15 @@ class Measures:
         return answer
 
 
-async def visit(person: Person, measures: Measures, chance: random.Random, rest: float, end: float) -> None:
-    """One person until `end`, who makes one image in that time."""
+async def visit(
+    person: Person, measures: Measures, chance: random.Random, rest: float, end: float, *, generates: bool
+) -> None:
+    """One person until `end`, who makes one image in that time if they make any (`generates`)."""
     now = asyncio.get_running_loop().time
     left = end - now()
     await asyncio.sleep(chance.uniform(0, min(rest, left)))
     await person.arrive()
-    image_at = now() + chance.uniform(0, 0.7) * left
+    image_at = now() + chance.uniform(0, 0.7) * left if generates else math.inf
     first = chance.randrange(len(OPENS))
     for number in count():
         if now() >= image_at:
@@ -209,7 +213,10 @@ async def prepare(page: HostedPage) -> Measures:
 
 async def load(page: HostedPage, number: int, rest: float, seconds: float) -> Measures:
     measures, end = Measures(), asyncio.get_running_loop().time() + seconds
-    people = (visit(Person(page=page), measures, random.Random(each), rest, end) for each in range(number))
+    people = (
+        visit(Person(page=page), measures, random.Random(each), rest, end, generates=each < MOST_IMAGES)
+        for each in range(number)
+    )
     await asyncio.gather(*people)
     return measures
 

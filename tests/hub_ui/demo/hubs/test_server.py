@@ -33,6 +33,12 @@ def test_a_taken_port_is_an_error(data: Path) -> None:
         pass
 
 
+def test_hubs_that_nobody_asks_any_more_stop_without_a_word(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running_hubs(data) as hubs, requests.get(hubs.civitai + "/api/v1/models", timeout=30):
+        caplog.set_level("ERROR", "uvicorn.error")
+    assert caplog.text == ""
+
+
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     # asyncio sets TCP_NODELAY only on a socket that names its protocol.
     with server._bind(0) as bound:

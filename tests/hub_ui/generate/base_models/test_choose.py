@@ -16,7 +16,7 @@ from hub_ui.generate.base_models import (
     repo_layout,
     resolve_base,
 )
-from hub_ui.generate.base_models.choose import CheckpointFacts, identify_checkpoint, identify_header
+from hub_ui.generate.base_models.choose import identify_checkpoint, identify_header
 
 Shapes = dict[str, tuple[int, ...]]
 UNET = "model.diffusion_model."
@@ -173,16 +173,6 @@ def test_a_gguf_file_that_is_damaged_or_of_a_unet_is_told(tmp_path: Path) -> Non
         choose_base(None, None, str(path))
 
 
-def test_a_file_is_recognised(tmp_path: Path) -> None:
-    shapes: Shapes = {
-        f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 768),
-        f"{UNET}input_blocks.0.0.weight": (8, 4, 3, 3),
-    }
-    assert identify_checkpoint(save(tmp_path / "a.safetensors", shapes)) == CheckpointFacts(
-        architecture="sd1", brings=frozenset({"unet"}), guided=False
-    )
-
-
 FLUX3 = {
     "txt_mode_blocks.0.q_proj.weight": (3072, 3072),
     "single_blocks.0.mlp_in.weight": (18432, 3072),
@@ -216,17 +206,12 @@ def test_the_rest_comes_from_the_base_it_is_most_like(tmp_path: Path, shapes: Sh
     ("architecture", "base_model", "asked", "chosen"),
     [
         ("sdxl", "pony", None, "pony"),
-        ("sdxl", "sdxl-1.0", None, "sdxl-1.0"),
         ("sdxl", "a lineage nobody knows", None, "sdxl-1.0"),
         ("sdxl", None, None, "sdxl-1.0"),
-        ("auraflow", "pony-v7", None, "pony-v7"),
-        ("qwen-image", "qwen-image", None, "qwen-image"),
         ("krea2", "krea-2", None, "krea-2-turbo"),
         ("krea2", "krea-2", "krea-2", "krea-2"),
-        ("sana", "sana", None, "sana"),
         ("wan", "wan", None, "wan-2.1-t2v-14b"),
         (None, "illustrious", None, "illustrious"),
-        ("flux1", "flux.1-schnell", None, "flux.1-schnell"),
         ("flux1", "flux.1-canny", None, "flux.1-dev"),
         ("flux1", "flux.1-dev", "flux.1-krea", "flux.1-krea"),
         ("sd1", "sd-1.5", "sd1", "sd-1.5"),
@@ -265,7 +250,6 @@ def folder(path: Path, pipeline: str) -> Path:
         ("StableDiffusionXLPipeline", "sdxl", 25),
         ("FluxKontextPipeline", "flux1", 28),
         ("LatentConsistencyModelPipeline", "sd1", 25),
-        ("WanPipeline", "wan", 30),
     ],
 )
 def test_a_folder_is_what_its_index_says(tmp_path: Path, pipeline: str, architecture: str, steps: int) -> None:
@@ -314,7 +298,6 @@ def test_a_base_of_another_architecture_does_not_fit() -> None:
         ("sdxl", "what?", "Choose one of: sdxl-1.0, pony"),
         ("svd", "someone/svd", "generate with LoRAs for svd, so someone/svd can't be used"),
         ("sd1", "gone.safetensors", "gone.safetensors can't be read: No such file"),
-        ("sd1", "old.ckpt", "Pickled checkpoints"),
     ],
 )
 def test_without_a_base_the_next_step_is_told(architecture: str | None, asked: str | None, said: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -30,11 +31,6 @@ DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height
 @pytest.fixture
 def copy(base: str, tmp_path: Path) -> Path:
     return Path(shutil.copytree(base, tmp_path / "copy"))
-
-
-@pytest.fixture(scope="module")
-def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return TINY["flux1 dev"].save(tmp_path_factory.mktemp("flux"))
 
 
 def of(folder: Path | str, **fields: Any) -> PipelineSpec:
@@ -66,10 +62,7 @@ def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None
 def test_memory_that_runs_out_while_loading_is_told_as_such(
     base: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def full(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(base_models_load, "first_fit", full)
+    monkeypatch.setattr(base_models_load, "first_fit", Mock(side_effect=error))
     with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
         load_base(base)
 
@@ -218,16 +211,10 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
         load_pipeline(choice, download(plan_download(choice, source), source, silently), CPU)
 
 
-@pytest.fixture
-def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
-    """A folder without its transformer's weights, and those in a file."""
+def test_a_diffusion_model_alone_is_put_on_the_other_parts(tmp_path: Path) -> None:
     folder = TINY["flux1 dev"].save(tmp_path / "flux")
     [weights] = (folder / "transformer").glob("*.safetensors")
-    return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
-
-
-def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tuple[Path, Path]) -> None:
-    folder, file = single_file_flux
+    file = Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
     choice = replace(
         choose_base("flux1", None, str(folder)),
         checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"})),

@@ -120,8 +120,9 @@ def test_a_damaged_gguf_file_is_told(base: Path, tmp_path: Path, damage: Callabl
         load_gguf(base, gguf)
 
 
-def test_weights_in_8_bit_floats_draw_nearly_the_same(base: Path) -> None:
+def test_weights_in_8_bit_floats_draw_nearly_the_same_and_small_text_encoders_stay_as_they_are(base: Path) -> None:
     pipe = load_in("fp8", base)
+    assert {value.dtype for value in pipe.text_encoder_2.parameters()} == {torch.float32}
     assert pipe.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.float8_e4m3fn
     assert psnr(draw(pipe, FLUX), draw(load(FLUX, base), FLUX)) > 30
 
@@ -144,10 +145,6 @@ def test_text_encoders_work_in_8_bit_floats(tmp_path: Path, name: str) -> None:
     stored = [value for encoder in encoders for value in encoder.parameters() if value.dtype == torch.float8_e4m3fn]
     assert stored
     assert psnr(draw(pipe, one), draw(load(one, folder), one)) > 20
-
-
-def test_small_text_encoders_stay_as_they_are(base: Path) -> None:
-    assert {value.dtype for value in load_in("fp8", base).text_encoder_2.parameters()} == {torch.float32}
 
 
 BLOCKS = file(own("transformer", "transformer.", r"^(single_)?transformer_blocks"), PEFT)

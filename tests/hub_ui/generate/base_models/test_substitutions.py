@@ -31,14 +31,8 @@ def outcome(base_model: str) -> str:
     [
         ("wan", "wan-2.1-t2v-14b: “Boats” was made for Wan Video, and runs on Wan 2.1 14B. Wan Video is a family "),
         ("flux.1-fill", "flux.1-dev: “Boats” was made for FLUX.1 Fill, and runs on FLUX.1 dev. FLUX.1 Fill fills "),
-        (
-            "flux.1-depth",
-            "flux.1-dev: “Boats” was made for FLUX.1 Depth, and runs on FLUX.1 dev. FLUX.1 Depth follows ",
-        ),
-        (
-            "qwen-image-layered",
-            "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. Qwen-Image-Layered takes ",
-        ),
+        ("flux.1-depth", "flux.1-dev: “Boats” was made for FLUX.1 Depth, and runs on FLUX.1 dev. FLUX.1 Depth "),
+        ("qwen-image-layered", "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. Qwen"),
         ("flex.1", "refused: This LoRA does not run on FLUX.1 dev. Flex.1 has 8 of the 19 double blocks "),
         ("ltx-2.3", "ltx-2.3: "),
         ("ltx-2.5", "refused: This LoRA does not run on LTX-2. LTX-2.5 has latents of its own, "),
@@ -85,11 +79,7 @@ def test_no_lineage_of_the_taxonomy_runs_on_another_model_without_a_word() -> No
     ("base_model", "asked", "said"),
     [
         ("pony", "pony", ""),
-        (
-            "pony",
-            "sdxl-1.0",
-            "“Boats” was made for Pony, and runs on SDXL 1.0. Images can differ from its examples.",
-        ),
+        ("pony", "sdxl-1.0", "“Boats” was made for Pony, and runs on SDXL 1.0. Images can differ from its "),
         ("flux.1-dev", "flux.1-dev", ""),
         # The same lineage in another size or state.
         ("qwen-image", "qwen-image-2512", ""),
@@ -100,11 +90,7 @@ def test_no_lineage_of_the_taxonomy_runs_on_another_model_without_a_word() -> No
         # The file proves another architecture than the hub says: that is a conflict of the record.
         ("sdxl-1.0", "flux.1-dev", ""),
         (None, "sdxl-1.0", ""),
-        (
-            "wan-2.2-i2v-a14b",
-            "wan-2.2-t2v-a14b",
-            "“Boats” was made for Wan 2.2 I2V A14B, and runs on Wan 2.2 A14B. Images can ",
-        ),
+        ("wan-2.2-i2v-a14b", "wan-2.2-t2v-a14b", "“Boats” was made for Wan 2.2 I2V A14B, and runs on Wan 2.2 "),
         # A user's own may be anything: a Pony, but also the model that has no base here.
         ("pony", "someone/her-model", ""),
         ("flux.1-fill", "someone/her-flux", "“Boats” was made for FLUX.1 Fill, and nothing says whether "),

@@ -1,8 +1,13 @@
-"""Small models and files by their names, for the tests of names; and patches of one layer."""
+"""Small models and files by their names, for the tests of names; and patches and layers of one kind."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import diffusers.quantizers.gguf.utils as of_gguf
+import torch
+from diffusers import FluxTransformer2DModel
+from gguf import GGMLQuantizationType
+from gguf.quants import quantize
 from torch import Tensor
 
 from hub_ui.generate.lora import key_mapping
@@ -54,3 +59,21 @@ def reasons(mapping: KeyMapping) -> dict[str, int]:
 def patch(algorithm: str, rows: Rows | None = None, /, **parts: Tensor) -> Patch:
     named: Any = parts
     return Patch(algorithm=algorithm, factors=Factors(parts=named, keys={}, rows=rows))
+
+
+def gguf_linear(values: Tensor, dtype: torch.dtype = torch.float32) -> Any:
+    """A layer with its weight packed as in a GGUF file: 32 inputs in a block of 34 bytes."""
+    layer: Any = of_gguf.GGUFLinear
+    module = layer(values.shape[1], values.shape[0], bias=True, compute_dtype=dtype)
+    packed: Any = of_gguf.GGUFParameter
+    kind = GGMLQuantizationType.Q8_0
+    module.weight = packed(torch.from_numpy(quantize(values.numpy(), kind)), quant_type=kind)
+    return module
+
+
+def flux_network() -> Any:
+    kind: Any = FluxTransformer2DModel
+    return kind(
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip

@@ -126,17 +126,12 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-MODULES: dict[str, Any] = {
-    "linear": lambda: nn.Linear(16, 24),
-    "conv": lambda: nn.Conv2d(16, 24, 3, padding=1),
-    "conv 1x1": lambda: nn.Conv2d(16, 24, 1),
-    "sequence": lambda: nn.Conv1d(16, 24, 3),
-}
-INPUTS = {
-    "linear": (2, 5, 16),
-    "conv": (2, 16, 6, 6),
-    "conv 1x1": (2, 16, 6, 6),
-    "sequence": (2, 16, 6),
+# With the shape of what goes in.
+MODULES: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "linear": (lambda: nn.Linear(16, 24), (2, 5, 16)),
+    "conv": (lambda: nn.Conv2d(16, 24, 3, padding=1), (2, 16, 6, 6)),
+    "conv 1x1": (lambda: nn.Conv2d(16, 24, 1), (2, 16, 6, 6)),
+    "sequence": (lambda: nn.Conv1d(16, 24, 3), (2, 16, 6)),
 }
 LORA: dict[str, Any] = {"r": 4, "lora_alpha": 2, "target_modules": ["layer"], "init_lora_weights": False}
 LOHA: dict[str, Any] = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
@@ -196,9 +191,9 @@ def patch_of(wrapped: Any, config: Any, module: nn.Module) -> Patch:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("kind", "config"), CASES)
 def test_a_layer_gives_what_it_gives_in_peft(kind: str, config: Any) -> None:
-    torch.manual_seed(3)
     wrap: Any = get_peft_model
-    holder, x = Holder(MODULES[kind]()), torch.randn(INPUTS[kind])
+    build, shape = MODULES[kind]
+    holder, x = Holder(build()), torch.randn(shape)
     own: Mapping[str, torch.Tensor] = {name: value.clone() for name, value in holder.layer.state_dict().items()}
     wrapped = wrap(holder, config)
     wrapped.eval()
@@ -207,19 +202,18 @@ def test_a_layer_gives_what_it_gives_in_peft(kind: str, config: Any) -> None:
             if "base_layer" not in name:
                 value.add_(torch.randn_like(value) * 0.1)
         expected = wrapped(x)
-        fresh: Any = MODULES[kind]()
+        fresh: Any = build()
         patch = patch_of(wrapped, config, fresh)
         gain = patch.delta(own["weight"], 1.0)
         assert gain is not None
         bias_gain = patch.bias_delta(own["bias"], own["bias"], 1.0)
         bias = own["bias"] if bias_gain is None else own["bias"] + bias_gain
         fresh.load_state_dict({"weight": own["weight"] + gain, "bias": bias})
-        torch.testing.assert_close(fresh(x), expected, atol=1e-5, rtol=1e-5)
+        close(fresh(x), expected)
 
 
 @pytest.mark.parametrize("weight", [0.5, -0.7, 1.5])
 def test_a_dora_of_peft_is_measured_anew_at_each_weight(weight: float) -> None:
-    torch.manual_seed(3)
     wrap: Any = get_peft_model
     holder, x, config = Holder(nn.Linear(16, 24)), torch.randn(2, 16), LoraConfig(**LORA, use_dora=True)
     own = holder.layer.weight.data.clone()  # type: ignore[operator]
@@ -230,5 +224,5 @@ def test_a_dora_of_peft_is_measured_anew_at_each_weight(weight: float) -> None:
         wrapped.base_model.model.layer.scale_layer(weight)
         gain = patch.delta(own, weight)
         assert gain is not None
-        torch.testing.assert_close(base + x @ gain.T, wrapped(x), atol=1e-5, rtol=1e-5)
+        close(base + x @ gain.T, wrapped(x))
         assert patch.delta(own, 0.0) is None

@@ -59,16 +59,13 @@ def test_a_module_of_stable_diffusion_belongs_to_the_block_of_the_original_code(
 
 
 @pytest.mark.parametrize("architecture", ["sd1", "sdxl"])
-def test_the_usual_list_has_the_blocks_with_attention(architecture: str, request: pytest.FixtureRequest) -> None:
-    sizes = request.getfixturevalue(architecture)
-    found = {block for (_, module), block in blocks_of(sizes, architecture) if ".attentions." in module}
-    assert found | {"BASE"} == set(BLOCKS[architecture][0])
-
-
-@pytest.mark.parametrize("architecture", ["sd1", "sdxl"])
-def test_the_longer_list_has_all_blocks(architecture: str, request: pytest.FixtureRequest) -> None:
-    blocks = {block for _, block in blocks_of(request.getfixturevalue(architecture), architecture)}
-    assert blocks == set(BLOCKS[architecture][1])
+def test_the_usual_list_has_the_blocks_with_attention_and_the_longer_one_all(
+    architecture: str, request: pytest.FixtureRequest
+) -> None:
+    found = list(blocks_of(request.getfixturevalue(architecture), architecture))
+    with_attention = {block for (_, module), block in found if ".attentions." in module}
+    assert with_attention | {"BASE"} == set(BLOCKS[architecture][0])
+    assert {block for _, block in found} == set(BLOCKS[architecture][1])
 
 
 def test_flux_has_19_double_and_38_single_blocks() -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hub_ui.generate.lora.key_mapping import find_candidates
 from hub_ui.generate.lora.modules import Model, Shape, Target
-from tests.hub_ui.generate.lora.naming import lora, map_keys, model, modules, names, reasons
+from tests.hub_ui.generate.lora.naming import Files, lora, map_keys, model, modules, names, reasons
 
 SD1: Model = {
     "unet": {"mid_block.attentions.0.proj_in.weight": (8, 4), "conv_in.weight": (8, 4, 3, 3), "conv_in.bias": (8,)},
@@ -90,24 +90,20 @@ def test_flux_has_its_t5_second_which_kohya_calls_the_third() -> None:
         assert modules(found) == [f"text_encoder_2:{t5}"]
 
 
-def test_an_encoder_that_the_base_lacks_is_named() -> None:
-    wider = lora("lora_te2_text_model_encoder_layers_0_self_attn_k_proj", ends="kohya", outputs=16)
-    assert reasons(map_keys(wider, SD1, "sd1")) == {"of text encoder 2, which this base does not have": 3}
+ENCODER = "lora_te2_text_model_encoder_layers_0_self_attn_k_proj"
 
 
-def test_a_base_without_encoders_says_so() -> None:
-    found = map_keys(lora("lora_te_text_model_encoder_layers_0_self_attn_k_proj"), model("a"), "sd1")
-    assert reasons(found) == {"of the text encoder, which this base does not have": 2}
-
-
-def test_layers_that_the_base_lacks_are_told_with_one_of_them() -> None:
-    found = map_keys(lora("transformer.blocks.30.a", "transformer.blocks.31.a"), model("blocks.0.a"), "wan")
-    assert reasons(found) == {"of layers this base does not have (blocks.30.a and 1 more)": 4}
-
-
-def test_another_size_is_told_beside_the_base_s() -> None:
-    found = map_keys(lora("unet.mid_block.attentions.0.proj_in", outputs=16, ends="kohya"), SD1, "sd1")
-    assert reasons(found) == {"of layers that have other sizes than this base's (16 x 4 against 8 x 4)": 3}
+@pytest.mark.parametrize(
+    ("file", "base", "reason", "tensors"),
+    [
+        (lora(ENCODER, ends="kohya", outputs=16), SD1, "of text encoder 2, which this base does not have", 3),
+        (lora(ENCODER.replace("2", "")), model("a"), "of the text encoder, which this base does not have", 2),
+        (lora("b.30.a", "b.31.a"), model("b.0.a"), "of layers this base does not have (b.30.a and 1 more)", 4),
+        (lora("c", outputs=9), model("c"), "of layers that have other sizes than this base's (9 x 4 against 8 x 4)", 2),
+    ],
+)
+def test_a_layer_that_has_no_place_is_told_with_the_reason(file: Files, base: Model, reason: str, tensors: int) -> None:
+    assert reasons(map_keys(file, base, "sd1")) == {reason: tensors}
 
 
 def test_a_convolution_counts_its_window() -> None:

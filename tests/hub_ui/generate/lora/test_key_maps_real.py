@@ -13,16 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub_ui.generate.lora.key_mapping import map_keys
-from hub_ui.generate.lora.module_names import (
-    TABLES,
-    UNETS,
-    Names,
-    expand_rows,
-    flat,
-    modules_of,
-    names_of,
-    originals,
-)
+from hub_ui.generate.lora.module_names import TABLES, UNETS, Names, expand_rows, flat, modules_of, names_of, originals
 from hub_ui.generate.lora.modules import Shape, matrix
 from tests.hub_ui.generate.pipelines.spellings import first_of_each
 from tests.tools.accuracy.real_models import MODELS, architecture_of, built

@@ -23,8 +23,6 @@ from hub_ui.generate.result import Coverage
 from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.generate.building import adapter, save_kohya
 
-KEY = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
-
 
 def saved(path: Path, **tensors: torch.Tensor) -> Path:
     """One more layer beside the usual ones, its parts by keyword."""
@@ -225,6 +223,25 @@ def test_a_file_that_has_changed_is_another_one(tmp_path: Path, sha256: str | No
 
 def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
     assert identity(adapter(tmp_path / "gone.safetensors")) == str(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("settings_of_peft", "scale", "remark"),
+    [
+        ('{"r": 4, "alpha": 10}', 2.5, ""),
+        ("{", 1.0, "its alpha is in PEFT's adapter_config.json, which is not here, so that it was taken for the rank"),
+    ],
+)
+def test_peft_keeps_alpha_beside_its_file(
+    pipe: Any, tmp_path: Path, settings_of_peft: str, scale: float, remark: str
+) -> None:
+    layer = "base_model.model.mid_block.attentions.0.proj_in.lokr_w"
+    save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, tmp_path / "adapter_model.safetensors")
+    (tmp_path / "adapter_config.json").write_text(settings_of_peft)
+    lora = adapter(tmp_path / "adapter_model.safetensors")
+    found = load_patches(lora, components(pipe), names_of(model_of(pipe), "sd1"))
+    [[patch]] = found.patches.values()
+    assert (patch.factors.scale, found.coverage.remark) == (scale, remark)
 
 
 @pytest.mark.parametrize(

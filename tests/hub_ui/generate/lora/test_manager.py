@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxPipeline, FluxTransformer2DModel
+from diffusers import FluxPipeline
 from diffusers.hooks.group_offloading import apply_group_offloading
 from safetensors.torch import load_file, save_file
 
@@ -16,6 +16,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
 from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
+from tests.hub_ui.generate.lora.naming import flux_network
 from tests.hub_ui.generate.pipelines.bench import same_networks, snapshot
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -35,11 +36,6 @@ def manager(pipe: Any) -> Iterator[AdapterManager]:
     built = AdapterManager(pipe, "sd1", LoraCache(100 * MEGABYTE))
     yield built
     built.disable()
-
-
-def oft(path: Path) -> Path:
-    save_file({f"{Q}.oft_blocks": torch.randn(4, 16, 16) * 0.1}, path)
-    return path
 
 
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -103,7 +99,8 @@ def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_to
 
 
 def test_what_changes_weights_as_a_whole_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(oft(tmp_path / "a.safetensors"))])
+    save_file({f"{Q}.oft_blocks": torch.randn(4, 16, 16) * 0.1}, tmp_path / "a.safetensors")
+    manager.set_adapters([adapter(tmp_path / "a.safetensors")])
     assert not manager.supports_row_weights
     with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
         pass
@@ -164,13 +161,8 @@ def test_two_managers_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path)
 
 def flux() -> Any:
     """Only the network: nothing else takes part."""
-    transformer: Any = FluxTransformer2DModel
     pipeline: Any = FluxPipeline
-    network = transformer(
-        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
-        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
-    )  # fmt: skip
-    return pipeline(None, None, None, None, None, None, network)
+    return pipeline(None, None, None, None, None, None, flux_network())
 
 
 def control(path: Path) -> Path:

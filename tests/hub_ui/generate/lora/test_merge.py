@@ -1,4 +1,5 @@
 import math
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -64,15 +65,11 @@ def test_what_could_not_be_put_back_is_put_back_later(monkeypatch: pytest.Monkey
     own = module.weight.data.clone()
     kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
     with monkeypatch.context() as failing:
-        failing.setattr(ParamHandle, "write", _out_of_memory)
+        failing.setattr(ParamHandle, "write", Mock(side_effect=torch.OutOfMemoryError))
         with pytest.raises(torch.OutOfMemoryError):
             kept.restore_all()
     kept.restore_all()
     assert torch.equal(module.weight.data, own)
-
-
-def _out_of_memory(_slot: ParamHandle, _value: torch.Tensor) -> None:
-    raise torch.OutOfMemoryError
 
 
 def test_sums_are_taken_in_full_precision_and_rounded_once() -> None:

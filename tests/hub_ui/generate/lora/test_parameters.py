@@ -2,19 +2,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-import diffusers.quantizers.gguf.utils as of_gguf
 import pytest
 import torch
 from accelerate import cpu_offload  # type: ignore[import-untyped]
-from diffusers import FluxTransformer2DModel
 from diffusers.hooks.group_offloading import ModuleGroup, apply_group_offloading
-from gguf import GGMLQuantizationType
 from torch import nn
 
 from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.lora.parameters import compute_dtype, is_quantised, logical_shape, param_handles
 from hub_ui.generate.lora.patch import Patch
-from tests.hub_ui.generate.lora.naming import patch
+from tests.hub_ui.generate.lora.naming import flux_network, gguf_linear, patch
 
 CPU = torch.device("cpu")
 
@@ -162,27 +159,15 @@ def test_the_copy_that_a_stream_takes_back_each_time_is_changed_too(monkeypatch:
     assert all(torch.equal(network(x), own) for _ in range(2))
 
 
-Q8_0 = GGMLQuantizationType.Q8_0
-
-
-def gguf_linear() -> Any:
-    """64 inputs: two blocks of 34 bytes for each output."""
-    layer: Any = of_gguf.GGUFLinear
-    module = layer(64, 3, bias=True, compute_dtype=torch.bfloat16)
-    packed: Any = of_gguf.GGUFParameter
-    module.weight = packed(torch.zeros(3, 68, dtype=torch.uint8), quant_type=Q8_0)
-    return module
-
-
 def test_a_layer_of_a_gguf_file_computes_in_the_type_that_it_converts_to_packed_or_not() -> None:
-    module = gguf_linear()
+    module = gguf_linear(torch.zeros(3, 64), torch.bfloat16)
     assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, True)
     module.weight = nn.Parameter(torch.zeros(3, 64))
     assert (compute_dtype(module), is_quantised(module)) == (torch.bfloat16, True)
 
 
 def test_the_shape_of_packed_values_is_that_of_the_layer() -> None:
-    module = gguf_linear()
+    module = gguf_linear(torch.zeros(3, 64), torch.bfloat16)
     assert tuple(module.weight.shape) == (3, 68)
     assert logical_shape(module, module.weight) == (3, 64)
 
@@ -195,9 +180,7 @@ def test_a_plain_weight_computes_in_its_own_type_and_whole_numbers_of_eight_bits
 
 
 def test_weights_stored_in_eight_bit_floats_compute_in_the_type_that_they_are_cast_to() -> None:
-    network: Any = FluxTransformer2DModel
-    model = network(num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2, in_channels=4,
-                    joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8))  # fmt: skip
+    model = flux_network()
     model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
     module = model.transformer_blocks[0].attn.to_q
     assert module.weight.dtype == torch.float8_e4m3fn

@@ -21,32 +21,29 @@ def made(module: nn.Module, algorithm: str = "lora", name: str = "it", **parts: 
     return patches(layer, Target(component="unet", module=name), shape, params, parts, {})
 
 
-@pytest.mark.parametrize("alpha", [{}, {"alpha": torch.tensor(4.0)}])
-def test_a_layer_of_rank_nought_is_refused(alpha: Any) -> None:
-    with pytest.raises(Unfit, match="without any numbers"):
-        made(nn.Linear(6, 4), down=torch.zeros(0, 6), up=torch.zeros(4, 0), **alpha)
+NO_RANK = {"down": torch.zeros(0, 6), "up": torch.zeros(4, 0)}
 
 
-@pytest.mark.parametrize("algorithm", ["oft", "boft"])
-def test_a_rotation_of_no_blocks_is_refused(algorithm: str) -> None:
-    with pytest.raises(Unfit, match="without any numbers"):
-        made(nn.Linear(4, 4), algorithm, oft=torch.zeros(0, 1, 4, 4))
-
-
-def test_whole_numbers_are_refused_because_their_scale_is_unknown() -> None:
-    numbers = torch.ones(2, 6, dtype=torch.int8)
-    with pytest.raises(Unfit, match="whole numbers"):
-        made(nn.Linear(6, 4), down=numbers, up=torch.ones(4, 2))
+@pytest.mark.parametrize(
+    ("algorithm", "parts", "said"),
+    [
+        ("lora", NO_RANK, "without any numbers"),
+        ("lora", {**NO_RANK, "alpha": torch.tensor(4.0)}, "without any numbers"),
+        ("oft", {"oft": torch.zeros(0, 4, 4)}, "without any numbers"),
+        ("boft", {"oft": torch.zeros(0, 1, 4, 4)}, "without any numbers"),
+        # Their scale is unknown.
+        ("lora", {"down": torch.ones(2, 6, dtype=torch.int8), "up": torch.ones(4, 2)}, "whole numbers"),
+        ("lora", {"down": torch.ones(2, 6), "up": torch.ones(4)}, "other sizes"),
+    ],
+)
+def test_factors_that_give_no_change_are_refused(algorithm: str, parts: Any, said: str) -> None:
+    with pytest.raises(Unfit, match=said):
+        made(nn.Linear(6, 4), algorithm, **parts)
 
 
 def test_an_alpha_may_be_a_whole_number() -> None:
     [patch] = made(nn.Linear(6, 4), down=torch.ones(2, 6), up=torch.ones(4, 2), alpha=torch.tensor(8))
     assert (patch.is_low_rank, patch.factors.scale) == (True, 4.0)
-
-
-def test_factors_with_too_few_axes_are_refused() -> None:
-    with pytest.raises(Unfit, match="other sizes"):
-        made(nn.Linear(6, 4), down=torch.ones(2, 6), up=torch.ones(4))
 
 
 def test_a_bias_is_added_to_what_a_module_without_one_gives() -> None:

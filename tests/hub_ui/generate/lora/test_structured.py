@@ -6,13 +6,10 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import diffusers.quantizers.gguf.utils as of_gguf
 import pytest
 import torch
 from diffusers.models.transformers.transformer_hidream_image import MOEFeedForwardSwiGLU
 from diffusers.models.transformers.transformer_krea2 import Krea2TextFusion
-from gguf import GGMLQuantizationType
-from gguf.quants import quantize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -25,6 +22,7 @@ from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.lora.structured import columns, dequantise, form_of
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import CPU
+from tests.hub_ui.generate.lora.naming import gguf_linear
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 Made = tuple[str, Mapping[Part, tuple[int, ...]]]
@@ -64,15 +62,12 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
-def bias_of(module: nn.Module) -> ParamHandle | None:
-    return None if module.bias is None else ParamHandle(module=module, name="bias")
-
-
 def attached(module: Any, *patches: Patch) -> AdapterWeights:
     weights = AdapterWeights()
     weight = ParamHandle(module=module, name="weight")
     read = dequantise if is_quantised(weight.module) else partial(columns, weight)
-    attach(module, list(enumerate(patches)), weights, read, bias_of(module))
+    bias = None if module.bias is None else ParamHandle(module=module, name="bias")
+    attach(module, list(enumerate(patches)), weights, read, bias)
     return weights
 
 
@@ -114,29 +109,21 @@ def test_what_would_take_a_matrix_as_large_is_merged_only() -> None:
     assert form_of(patch(("oft", {"oft": (3, 4, 4)})), (12, 8)) is None
 
 
-def quantised(values: torch.Tensor) -> Any:
-    layer: Any = of_gguf.GGUFLinear
-    module = layer(values.shape[1], values.shape[0], bias=True, compute_dtype=torch.float32)
-    packed: Any = of_gguf.GGUFParameter
-    kind = GGMLQuantizationType.Q8_0
-    module.weight = packed(torch.from_numpy(quantize(values.numpy(), kind)), quant_type=kind)
-    return module
-
-
 def unpacked(module: nn.Module) -> torch.Tensor:
     return torch.cat(list(dequantise(module)), 1)
 
 
 def test_a_quantised_weight_is_read_by_running_the_layer() -> None:
     values = torch.randn(6, 64)
-    module = quantised(values)
+    module = gguf_linear(values)
     assert (unpacked(module) - values).abs().max() < 0.02
     assert module.bias is not None
 
 
 def test_the_first_run_of_a_dora_takes_of_a_gpu_little_more_than_a_run_of_its_layer_without_it() -> None:
     with simulated_cuda(Card()) as cuda, torch.no_grad():
-        module, x = quantised(torch.randn(1024, 2048)).to("cuda:0"), torch.zeros(1, 2048, device="cuda:0")
+        module = gguf_linear(torch.randn(1024, 2048)).to("cuda:0")
+        x = torch.zeros(1, 2048, device="cuda:0")
         module(x)
         alone = cuda.cards[0].peak
         attached(module, patch(("lora", {"down": (2, 2048), "up": (1024, 2), "magnitude": (1024, 1)}))).set([1.0])
@@ -146,7 +133,7 @@ def test_the_first_run_of_a_dora_takes_of_a_gpu_little_more_than_a_run_of_its_la
 
 @pytest.mark.parametrize("made", [("oft", {"oft": (3, 2, 2)}), ("diff", {"diff": (6, 64), "diff_b": (6,)})])
 def test_a_quantised_layer_takes_any_other_patch_as_a_matrix(made: Made) -> None:
-    module, x, one = quantised(torch.randn(6, 64)), torch.randn(2, 3, 64), patch(made)
+    module, x, one = gguf_linear(torch.randn(6, 64)), torch.randn(2, 3, 64), patch(made)
     plain = nn.Linear(64, 6)
     plain.weight.data, plain.bias.data = unpacked(module).detach(), module.bias.data.clone()
     bias = one.bias_delta(plain.bias.data, plain.weight.data, 0.8)

@@ -119,7 +119,7 @@ def news(**fields: Any) -> Any:
 
 def test_what_belongs_above_the_last_card_waits_behind_a_line_and_one_that_left_is_told_as_a_change() -> None:
     [link] = news(ids=(1,), above=12).select("a")
-    assert (link.text, link["href"], link["title"]) == ("12 more", "./?q=ink", "Put them in their places")
+    assert (link.text, link["href"], link["title"]) == ("Show 12 more", "./?q=ink", "Put them in their places")
     assert news(ids=(1,), gone=1).a.text == "The list has changed"
     assert news(ids=(1,)).text.strip() == ""
 

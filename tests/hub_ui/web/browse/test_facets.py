@@ -136,7 +136,7 @@ def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[s
 
 def test_quick_filters_are_parts_of_the_query_and_offer_what_fits_the_loaded_base_and_no_owners_library() -> None:
     assert quick() == [
-        ("Hide what is in the library", ("filter", "installed:no"), False),
+        ("Not in the library", ("filter", "installed:no"), False),
         ("Hide early access", ("filter", "-access:paid"), False),
     ]
     assert [on for *_, on in quick(parse("installed:no -access:paid"))] == [True, True]

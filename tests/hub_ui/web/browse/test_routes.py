@@ -118,7 +118,8 @@ def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_i
     assert answer.headers["HX-Push-Url"] == "./?filter=-tag%3Ano"
     page, _answer = part(seen, "/?q=ink+knd:style")
     assert cards(page) == ["Ink 1", "Ink 2"]
-    assert "Did you mean “kind”" in page.select_one("#news .problem").text
+    assert "Did you mean “kind”" in page.select_one("#misread").text
+    assert "kind" not in page.select_one("#news").text
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,7 @@ def test_the_line_has_no_number_before_the_list_and_says_what_the_demo_is(client
     built.catalog.add([lora(1)])
     page = read(client.get("/").text)
     assert line(page) == (
-        "Demo: three local hubs with sample LoRAs. You can try the ones made for Tiny Shapes. Show them"
+        "Demo: sample LoRAs on three local hubs. You can try the ones made for Tiny Shapes. Show them"
     )
     assert page.select_one("#show-tiny")["href"] == "?base=tiny-shapes"
     assert line(read(client.get("/?q=ink").text)).startswith("1 LoRA that mentions ink")

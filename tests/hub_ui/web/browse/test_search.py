@@ -321,7 +321,7 @@ def test_over_the_limit_the_next_page_comes_by_a_later_click(three: Services, mo
 
 
 @pytest.mark.parametrize(
-    ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs' next pages have nothing more that fits.")]
+    ("between", "found", "note"), [(7, ["2"], ""), (99, [], "The hubs sent nothing more that matches.")]
 )
 def test_more_is_read_past_pages_without_a_fit(home: Path, between: int, found: list[str], note: str) -> None:
     pages = [on("civitai", 3), *([] for _ in range(between)), on("civitai", 2)]

@@ -53,6 +53,8 @@ def test_a_result_has_its_images_and_leads_to_the_form_it_was_made_by(built: Ser
     kept = built.history.add(made(job(), comparison.before_after(job())))
     page = read(client.get(f"/history?open={kept.id}").text)
     images = [str(image["src"]) for image in page.select("#opened img")]
+    # The page does not shift when they come.
+    assert [image["height"] for image in page.select("#opened img")] == ["16", "16"]
     assert client.get("/" + images[1]).content == kept.paths[1].read_bytes()
     again = page.find("a", string="Make it again")
     view = View.from_address(str(again["href"]).partition("?")[2])

@@ -57,7 +57,7 @@ def test_the_pill_is_a_dot_a_hub_and_only_one_that_is_down_writes_its_name_into_
 
 
 def test_the_list_says_hits_times_and_needs_and_of_one_that_is_down_since_when_and_why() -> None:
-    assert rows(replace(GOOD, hits=9412), KEYLESS) == ["Hugging Face 9,412 · 0.4 s", "Replicate add a key"]
+    assert rows(replace(GOOD, hits=9412), KEYLESS) == ["Hugging Face 9,412 LoRAs · 0.4 s", "Replicate add a key"]
     assert rows(HubStatus(hub="civitai")) == ["CivitAI not asked yet"]
     [row] = rows(DOWN)
     assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")

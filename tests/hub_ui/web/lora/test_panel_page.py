@@ -94,7 +94,7 @@ def test_facts_stand_below_who_says_them_and_a_runner_says_that_it_is_no_lora(bu
     assert (row.dd.text, row["title"]) == ("FLUX.1 dev", "version.baseModel")
     assert row.dt.a["href"] == "glossary#base-model"
     runner = panel(built, lora(claims=(claim("kind", "runner"),), access="generation-only"))
-    assert runner.select_one(".line").text.strip().endswith("a hosted model that takes LoRAs, and is none")
+    assert runner.select_one(".line").text.strip().endswith("a hosted model that runs LoRAs, not a LoRA itself")
     assert "is none" not in panel(built, lora()).text
 
 
