@@ -265,7 +265,7 @@ def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[
     settings, (spec, planned) = plan.settings, _on_card(plan, memory)
     seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
-    missing = 0 if is_on_disk(spec, source) else download_bytes(spec)
+    missing = 0 if is_on_disk(spec, source.cache) else download_bytes(spec)
     if lora and not RepoCache(lora.repo, source.cache).commits():
         missing += round(lora.gigabytes * 1e9)
     return {

@@ -61,7 +61,7 @@ class ZeroGpuBackend:
         allowed = [base for base in BASES if not self._bases or base.id in self._bases]
         # The tiny base of the demo, which is a folder, is there for Spaces that have none.
         for base in sorted(allowed, key=lambda base: Path(base.source).is_dir()):
-            if is_on_disk(base, self._engine.source):
+            if is_on_disk(base, self._engine.source.cache):
                 with suppress(HubUiError):
                     self._engine.load(GenerationRequest(adapters=(), prompt="", base=base.id))
                     return

@@ -37,7 +37,7 @@ _SPARE = 1_000_000_000
 def bases_here(names: Collection[str] = (), *, demo: bool = False) -> list[str]:
     """The ids of the base models of which there are files on this disk. `names` empty: all, the demo's only there."""
     wanted = (base for base in BASES if (base.id in names if names else demo or base.source != str(PACKAGED)))
-    return [base.id for base in wanted if Path(base.source).is_dir() or RepoCache(base.source, None).commits()]
+    return [base.id for base in wanted if is_on_disk(base, None)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,9 +120,9 @@ class DownloadPlan:
         return any(piece.gated for piece in self.repos)
 
 
-def is_on_disk(choice: PipelineSpec, source: Source) -> bool:
+def is_on_disk(choice: PipelineSpec, cache: Path | None) -> bool:
     """Whether there are any files of it, all or some."""
-    return Path(choice.source).is_dir() or bool(RepoCache(choice.source, source.cache).commits())
+    return Path(choice.source).is_dir() or bool(RepoCache(choice.source, cache).commits())
 
 
 def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
