@@ -107,8 +107,8 @@ def is_wide_cascade(seen: LayerShapes) -> bool:
 
 
 def is_of_other_widths(seen: LayerShapes) -> bool:
-    """Whether some width that shows is not Stable Diffusion's. OFT shows outputs instead of inputs."""
-    return not seen.is_oft and not (
+    """Whether some width that shows is not Stable Diffusion's."""
+    return not (
         seen.widths("transformer_blocks_", _QUERIES) <= _LEVELS
         and seen.widths(last=_KEYS_VALUES) <= _TEXTS
         and seen.outputs(_KEYS_VALUES) <= _LEVELS

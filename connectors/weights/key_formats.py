@@ -300,11 +300,6 @@ class LayerShapes:
                 found[block[1]].add(shape[_INPUT])
         return found
 
-    @property
-    def is_oft(self) -> bool:
-        """Most writers of OFT store blocks that are as wide as a layer's output."""
-        return self._layers.has("oft")
-
     @cached_property
     def is_excerpt(self) -> bool:
         """Whether most layers lack one of their two factors: no trainer writes that, so blocks may be missing too."""
