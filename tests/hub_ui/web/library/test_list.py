@@ -52,7 +52,7 @@ def test_entries_are_found_by_their_words_narrowed_by_base_and_sorted(client: Te
     thousands(built, 20)
     for text in ("style 0107", "WORD107", '"ada 107"', "trigger:word107"):
         assert rows(look(client, f"&lq={text}")) == ["Style 0107"]
-    assert "Nothing in the library fits." in look(client, "&lq=zzz").text
+    assert "Nothing in the library matches." in look(client, "&lq=zzz").text
     pony = look(client).select_one("#group-base a:-soup-contains('Pony')")
     page = look(client, f"&{str(pony['href']).partition('view=library&')[2]}&lsort=size")
     assert (len(rows(page)), rows(page)[:2]) == (10, ["Style 0118", "Style 0116"])

@@ -88,7 +88,7 @@ def test_a_pickle_and_a_language_models_lora_are_named_as_what_they_are() -> Non
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
     of = lora(1, versions=(version("civitai:1@10", access="login", files=(file(),)),), access="login")
     assert shown(of)["obstacle"] == (
-        "CivitAI hands this file to people with a key. Add your key under Settings. "
+        "CivitAI gives this file only to people with a key. Add your key under Settings. "
         "Make one at civitai.com/user/account."
     )
     places: dict[Place, str] = {
