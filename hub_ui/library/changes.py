@@ -94,10 +94,6 @@ class Changes:
             raise NotFound("There is no such change to undo. hub-ui undo --list shows those that can be undone.")
         return found
 
-    def size(self) -> int:
-        """The bytes that emptying the trash frees."""
-        return sum(change.size for change in self.recent())
-
     @disk_errors_as_messages()
     def empty(self) -> int:
         """Deletes all removed files for good. Returns the bytes that were freed."""
