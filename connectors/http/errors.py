@@ -108,7 +108,10 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> H
         when=when_again(wait),
         until=early_access_note(until, now) if until and until > now else "It is in early access, or sold.",
     )
-    return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
+    sentence = " ".join(message.split())
+    # A hub's own words often have no full stop.
+    sentence += "" if sentence.endswith((".", "!", "?")) else "."
+    return row.error(sentence, hub=hub, retry_after=wait if row.error is RateLimited else None)
 
 
 def key_required(hub: Origin | None) -> KeyRequired:

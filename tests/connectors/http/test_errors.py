@@ -114,6 +114,11 @@ def test_how_long_to_wait_is_in_the_header_or_in_the_words(
     assert error.retry_after == wait
 
 
+def test_what_a_hub_says_ends_as_a_sentence() -> None:
+    error = refused("civitai", 429, b'{"error": "An unexpected error occurred"}')
+    assert error.message.endswith("An unexpected error occurred.")
+
+
 def test_a_long_detail_is_cut_and_on_one_line() -> None:
     error = refused("replicate", 422, b'{"detail": "- input: a\\n- input: b\\n%s"}' % (b"x" * 2_000))
     assert "- input: a - input: b" in error.message
