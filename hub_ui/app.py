@@ -44,6 +44,8 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
     "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
+# One garbage collection in so many, of those that look at older objects, looks at all of them. Python has 10.
+WHOLE_COLLECTION = 200
 # Images and videos, which are small as they are, streams, whose steps come at once, and LoRA files, whose size is told.
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 # See mallopt(3).
@@ -80,9 +82,13 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
-        # What is there by now stays: to look through it for garbage would hold up a page for half a second.
+        # What is there by now stays: to look through it for garbage would hold up every page for half a second. What
+        # comes with the first image is looked through seldom.
         gc.freeze()
         closing.callback(gc.unfreeze)
+        young, middle, old = gc.get_threshold()
+        gc.set_threshold(young, middle, WHOLE_COLLECTION)
+        closing.callback(gc.set_threshold, young, middle, old)
         closing.callback(app.server.get_blocks().close, verbose=False)
         closing.callback(finish_work, services, app)
         describe_endpoints(app.server, app.endpoints)

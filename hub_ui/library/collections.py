@@ -5,7 +5,6 @@ is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it. A
 licences says what LoRAs and their base models permit at most; the unknown is not permitted. No legal advice.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -22,7 +21,7 @@ from connectors.record import Claim
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import disk_errors_as_messages, replace_file
-from hub_ui.library.file_names import fold, safe_name
+from hub_ui.library.file_names import fold, natural, safe_name
 from hub_ui.library.library import read_lock
 from hub_ui.library.lockfile import Entry, Lock
 
@@ -118,7 +117,7 @@ class Collections:
     def all(self) -> tuple[Collection, ...]:
         """By name. A file that can't be read is left out, and left as it is: `damaged` has it."""
         read = [one for _name, one in self._read_all() if isinstance(one, Collection)]
-        return tuple(sorted(read, key=lambda one: (_order(one.name), one.name)))
+        return tuple(sorted(read, key=lambda one: (natural(one.name), one.name)))
 
     def damaged(self) -> tuple[tuple[str, str], ...]:
         """The names of the files that can't be read, and why."""
@@ -179,12 +178,6 @@ class Collections:
         key = fold(name)
         safe = safe_name(key)
         return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
-
-
-def _order(name: str) -> list[str | int]:
-    """As people count: "Set 2" before "Set 10". Texts and numbers take turns, so like is compared with like."""
-    parts = re.split("([0-9]{1,18})", name.casefold())
-    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def _check_name(name: str) -> str:

@@ -165,6 +165,11 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
+def natural(name: str) -> str:
+    """Names sort by it as people count: "Set 2" before "Set 10"."""
+    return re.sub("[0-9]+", lambda digits: digits[0].zfill(18), name.casefold())
+
+
 # Files of downloads that are under way.
 UNFINISHED = (".part", ".twin", ".new")
 

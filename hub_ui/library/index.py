@@ -5,7 +5,6 @@ when something about its entry has changed; what has changed is asked of each so
 """
 
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -30,7 +29,7 @@ from hub_ui.catalog.row import (
     words,
 )
 from hub_ui.library.annotations import Annotation, Annotations
-from hub_ui.library.file_names import without_suffix
+from hub_ui.library.file_names import natural, without_suffix
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
@@ -155,8 +154,6 @@ class LibraryIndex:
         # Other spellings of a path may mean the same file: capitals, or letters with accents.
         if at is None and (path := self._library.path(entry)).exists():
             at = _write_time(path)
-        # A list by name has 2 before 10.
-        name = re.sub(r"\d+", lambda digits: digits[0].zfill(12), format.visible(entry.title) or entry.file)
         return LibraryRow(
             entry=entry,
             annotation=annotation,
@@ -165,7 +162,7 @@ class LibraryIndex:
             is_missing=at is None,
             is_removed=removed and self._is_removed(entry.ref),
             added=at or 0.0,
-            name=name.casefold(),
+            name=natural(format.visible(entry.title) or entry.file),
         )
 
     def _is_removed(self, ref: Ref) -> bool:

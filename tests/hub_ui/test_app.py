@@ -1,5 +1,6 @@
 """The whole app: its endpoints in Gradio's order, and what it does when it ends."""
 
+import gc
 import platform
 import threading
 from contextlib import ExitStack
@@ -26,6 +27,13 @@ def test_of_what_is_served_nothing_is_gradios_page_and_arenas_are_limited_where_
     with served(tmp_path) as page:
         assert "gradio" not in page.get("").text.lower()
     assert limit_arenas() is (platform.libc_ver()[0] == "glibc")
+
+
+def test_all_that_there_is_is_seldom_looked_through_for_garbage_while_an_app_serves(tmp_path: Path) -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    with served(tmp_path):
+        assert (gc.get_threshold()[2], gc.get_freeze_count() > frozen) == (200, True)
+    assert gc.get_threshold() == before
 
 
 def test_what_runs_when_the_app_ends_hears_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
