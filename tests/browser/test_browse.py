@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import axe, places
 from tests.browser.demo import Demo
@@ -117,6 +117,18 @@ def test_a_filter_and_a_chip_change_the_list_and_its_address_and_back_takes_them
     expect(browse.get_by_label("Style", exact=False).first).not_to_be_checked()
     browse.go_back()
     expect(browse.get_by_label("Style", exact=False).first).to_be_checked()
+
+
+def test_a_box_keeps_its_tick_while_its_list_is_awaited_and_another_part_changes(browse: Page) -> None:
+    held = list[Route]()
+    browse.route(re.compile("kind=style"), lambda route: held.append(route))
+    style = browse.get_by_label("Style", exact=False).first
+    style.check()
+    browse.locator("#searches > summary").click()
+    expect(browse.get_by_role("button", name="Save this search")).to_be_visible()
+    assert style.is_checked()
+    held[0].continue_()
+    expect(browse.locator("#line")).to_contain_text("styles")
 
 
 def test_a_group_of_filters_is_read_when_it_is_opened_and_stays_open_with_the_counts_of_each_list(browse: Page) -> None:

@@ -35,7 +35,7 @@ def test_with_forced_colours_what_is_chosen_still_looks_otherwise(open_page: Cal
 
 def test_without_motion_nothing_moves_even_while_hubs_are_asked(open_page: Callable[..., Page], demo: str) -> None:
     page = open_page(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
-    page.goto(demo)
+    places.browse(page, demo)
     page.evaluate("document.querySelector('#hubs .dot').className = 'dot asked'")
     assert page.evaluate(MOVES) == []
     page.emulate_media(reduced_motion="no-preference")

@@ -53,7 +53,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
     document.getElementById("q").value = line.dataset.text;
   }
-  resetFields();
+  if (event.detail.ctx === latest || !running.size) resetFields();
 });
 
 // What a person unfolded stays so in another list.
