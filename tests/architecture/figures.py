@@ -55,7 +55,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name=f"runs of {REPEATED_LINES} lines that stand twice", value=len(repeated), most=0, found=repeated),
         Figure(name="functions over 50 lines", value=len(long), most=0, found=long),
         Figure(name="places that swallow every exception", value=len(broad), most=3, found=broad),
-        Figure(name="lines of tests", value=count_test_lines(), most=63_400),
+        Figure(name="lines of tests", value=count_test_lines(), most=62_110),
     ]
 
 
