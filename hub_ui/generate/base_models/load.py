@@ -4,7 +4,7 @@ Only safetensors and GGUF files are loaded.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -270,6 +270,10 @@ class DraftFiles:
     notes: tuple[str, ...] = ()
 
 
+def _only(names: tuple[str, ...]) -> Callable[[Iterable[str]], Sequence[str]]:
+    return lambda _there: names
+
+
 def find_draft(
     spec: PipelineSpec, source: Source, fetch: Callable[[DownloadPlan], LocalBase], *, may_ask: bool
 ) -> DraftFiles:
@@ -284,7 +288,7 @@ def find_draft(
         about = replace(spec, label=_("What drafts with {base} need").format(base=spec.label), checkpoint=None)
         about = replace(about, precision="full", license=lora.license if lora and repo == lora.repo else "")
         try:
-            piece = plan_part(repo, revision, "draft", lambda _there: names, about, source)  # noqa: B023
+            piece = plan_part(repo, revision, "draft", _only(names), about, source)
             local = fetch(DownloadPlan(spec=about, repos=(piece,), free=RepoCache(repo, source.cache).free()))
             if not all((local.folder / name).is_file() for name in names):
                 raise NotFound(_("A file is gone from there."))

@@ -159,6 +159,8 @@ class PipelineSpec:
     gigabytes: float
     width: int = 1024
     height: int = 1024
+    # The sides of its images have to be multiples of it.
+    grid: int = 16
     lineage: str = ""
     revision: str | None = None
     license: str = ""
@@ -193,11 +195,6 @@ class PipelineSpec:
     def brings(self) -> frozenset[str]:
         """The parts whose weights are in the `checkpoint`."""
         return self.checkpoint.brings if self.checkpoint else frozenset()
-
-    @property
-    def grid(self) -> int:
-        """The sides of its images must be multiples of it, for the latents: these autoencoders take no smaller one."""
-        return 32 if self.pipeline.startswith(("Sana", "LTX")) else 16
 
     @property
     def runs_in_float16(self) -> bool:
