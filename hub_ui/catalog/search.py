@@ -259,8 +259,7 @@ class Listing:
     """The first cards of a list by their numbers; `total` counts all of it.
 
     `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
-    where a word is in no LoRA. Of a page there are the `records`, and in `seen`, when a hub last listed the one
-    that was not listed for longest.
+    where a word is in no LoRA. Of a page there are the `records`.
     """
 
     # No two catalogs number their cards alike.
@@ -270,7 +269,6 @@ class Listing:
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
     records: tuple[Record, ...] = ()
-    seen: str | None = None
 
 
 def phrases(plan: Plan) -> list[str] | None:

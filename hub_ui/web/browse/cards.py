@@ -153,7 +153,7 @@ class Cards:
         with self._lock:
             kept = {number: self._kept.get((number, *at)) for number in now.ids}
         missing = [number for number, shown in kept.items() if shown is None]
-        records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
+        records = self.services.catalog.cards(missing, now.query) if missing else {}
         for number, shown in kept.items():
             if shown is None and number in records:
                 shown = self._read(records[number], now.query.nsfw)

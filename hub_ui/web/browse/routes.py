@@ -185,11 +185,11 @@ class BrowseRoutes(Room):
         the page has (Results.fingerprint).
         """
         services, change = self.services, self.services.catalog.change()
-        statuses: tuple[HubStatus, ...] = ()
+        said: tuple[tuple[HubStatus, ...], str] | None = None
         for now in search.search(services, view.query):
-            # What is first said of the hubs, the page says already.
-            known, statuses, found = (seen, statuses or now.statuses), now.statuses, now.fingerprint
-            if now.is_held or (found, statuses) == known:
+            # What is first said of the list and of the hubs, the page says already.
+            known, said, found = (seen, said or (now.statuses, now.note)), (now.statuses, now.note), now.fingerprint
+            if now.is_held or (found, said) == known:
                 continue
             if found != seen or services.catalog.change() != change:
                 seen, change = found, services.catalog.change()
@@ -238,7 +238,6 @@ class BrowseRoutes(Room):
         """
         facets, one = None if now.is_held else now.facets, now.total == 1
         words = format.query_words(now.query, one=one)
-        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             **self.filter_values(view, form or view, before or view, facets),
             **self.list_values(view, now, is_whole=is_whole),
@@ -249,10 +248,6 @@ class BrowseRoutes(Room):
             "words": [(word, replace(view, query=word.part.rest, open="").link()) for word in words],
             "statuses": now.statuses,
             "problem": "",
-            # The same search without typos.
-            "corrected": corrected.link() if now.corrected else "",
-            "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
-            "demo": self.services.settings.demo,
         }
 
     def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
@@ -285,7 +280,8 @@ class BrowseRoutes(Room):
         cards: bool = True,
         is_whole: bool = False,
     ) -> dict[str, Any]:
-        """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""
+        """The cards, and what is said of them. `shown` stand before them, the last of which is `after`."""
+        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             "view": view,
             "cards": self.cards.html(view, now, is_whole=is_whole) if cards else now.ids,
@@ -294,6 +290,10 @@ class BrowseRoutes(Room):
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
+            # The same search without typos.
+            "corrected": corrected.link() if now.corrected else "",
+            "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
+            "demo": self.services.settings.demo,
         }
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:

@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
+from connectors.errors import HubDown
 from connectors.guard import without_guard
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -71,10 +72,13 @@ def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_fo
     assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
 
 
-def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
-    ask = read(seen.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
-    [targets] = [[each["hx-target"] for each in step.select("[hx-target]")] for step in parts(seen.get(f"/{ask}").text)]
-    assert targets == ["#next", "#hubs-menu"]
+@pytest.mark.parametrize("error", [None, HubDown("CivitAI can't be reached.", hub="civitai")])
+def test_an_answer_without_news_paints_no_card(client: TestClient, built: Services, error: HubDown | None) -> None:
+    client.get("/ask")
+    hub_of(built).error = error
+    ask = read(client.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
+    step = parts(client.get(f"/{ask}").text)[-1]
+    assert [each["hx-target"] for each in step.select("[hx-target]")] == ["#news", "#next", "#hubs-menu"]
 
 
 def test_cards_are_the_same_in_every_list_but_without_javascript_their_links_keep_it(seen: TestClient) -> None:
