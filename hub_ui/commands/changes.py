@@ -72,7 +72,7 @@ class Move(commands.LibraryOptions):
             raise UsageError("--undo moves back what the last move did. Leave the other options out.")
         last = next((change for change in built.changes.recent() if change.kind == "move"), None)
         if last is None:
-            raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
+            raise NotFound(f"No move can be undone. {self.command('undo', '--list')} shows what can.")
         return _undo(built, last, terminal)
 
 
@@ -175,7 +175,8 @@ class CollectionCommand(commands.LibraryOptions):
             refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
             if strange := [ref for ref in refs if not any(entry.answers_to(ref) for entry in known.entries)]:
-                raise NotFound(f"{strange[0]} is not in “{known.name}”. hub-ui collection {known.name} lists what is.")
+                lists = self.command("collection", known.name)
+                raise NotFound(f"{strange[0]} is not in “{known.name}”. {lists} lists what is.")
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)
         if self.read:

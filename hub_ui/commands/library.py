@@ -151,9 +151,10 @@ class Outdated(commands.LibraryOptions):
         terminal.table(("STATE", "TITLE", "ABOUT"), rows)
         terminal.line(f"{plural(len(results), 'LoRA')}: {commands.count_states(result.state for result in results)}.")
         if not self.all and any(result.state == "ignored" for result in results):
-            terminal.note("hub-ui: see what is ignored with hub-ui outdated --all")
+            terminal.note(f"hub-ui: see what is ignored with {self.command('outdated', '--all')}")
         if any(result.state == "newer" for result in results):
-            terminal.note("hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF")
+            pull, remove = self.command("pull", "REF"), self.command("remove", "REF")
+            terminal.note(f"hub-ui: get a newer one with {pull}, and drop the old one with {remove}")
 
     def _change_rules(self, built: Services, terminal: Terminal) -> int:
         for text in self.ignore or ():

@@ -37,29 +37,31 @@ class Verify(commands.LibraryOptions):
             "changed": files["changed"] + files["unreadable"],
             "foreign": list(foreign),
         }
-        terminal.show(document, lambda: _print_checks(results, foreign, terminal))
+        terminal.show(document, lambda: self._print(library, results, foreign, terminal))
         return 0 if is_right else IntegrityError.exit_code
+
+    def _print(
+        self, library: Library, results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal
+    ) -> None:
+        wrong = [result for result in results if result.state != "right"]
+        rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
+        terminal.table(("STATE", "FILE"), rows)
+        right = plural(len(results) - len(wrong), "file")
+        terminal.line(f"{right} right, {len(wrong):,} wrong, {len(foreign):,} that no entry names.")
+        local = [result for result in wrong if result.entry.ref.hub == LOCAL]
+        if len(wrong) > len(local):
+            terminal.note(f"hub-ui: fetch what is wrong or missing anew with {self.command('sync')}")
+        if local:
+            terminal.note(
+                f"hub-ui: {plural(len(local), 'of them is', 'of them are')} on no hub that is known: put the right "
+                "file back in its place, or enter the one that is there with "
+                f"{self.command('import', str(library.folder))}"
+            )
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
     entry = {**commands.entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
     return {**entry, "state": result.state, "found_size": result.size, "found_sha256": result.sha256}
-
-
-def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:
-    wrong = [result for result in results if result.state != "right"]
-    rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
-    terminal.table(("STATE", "FILE"), rows)
-    right = plural(len(results) - len(wrong), "file")
-    terminal.line(f"{right} right, {len(wrong):,} wrong, {len(foreign):,} that no entry names.")
-    local = [result for result in wrong if result.entry.ref.hub == LOCAL]
-    if len(wrong) > len(local):
-        terminal.note("hub-ui: fetch what is wrong or missing anew with hub-ui sync")
-    if local:
-        terminal.note(
-            f"hub-ui: {plural(len(local), 'of them is', 'of them are')} on no hub that is known: put the right file "
-            "back in its place, or enter the one that is there with hub-ui import"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

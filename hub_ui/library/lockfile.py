@@ -157,6 +157,12 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     """Raises LockError with `name`, the line at fault, and the entry and key: `lora[3].sha256`, counted from 0."""
     reader = _Reader(text, name)
     data = reader.table()
+    if not data:
+        text = _(
+            "{name} is empty. Put a copy of it back, or move it away and enter the files of the library anew: hub-ui "
+            "import DIR"
+        )
+        raise LockError(text.format(name=name))
     version = data.get("version")
     is_minor = isinstance(version, str) and _MINOR.fullmatch(version)
     if not is_minor and (type(version) is not int or version != VERSION):
