@@ -98,6 +98,6 @@ def _print_difference(found: Difference, terminal: Terminal) -> None:
 
 
 def _value_text(value: Any) -> str:
-    if value is None or value == []:
+    if value in (None, (), []):
         return "nothing"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
