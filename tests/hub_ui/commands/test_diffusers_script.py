@@ -42,7 +42,7 @@ def test_the_prompt_holds_a_word_of_each() -> None:
 
 def test_what_has_no_base_is_named_in_a_comment() -> None:
     code = written(entry(title="Odd"), base=None)
-    assert "# No base model is known for Odd: civitai:1001@2001#3001\n" in code
+    assert "# Left out, since no pipeline of this script runs its base model: Odd: civitai:1001@2001#3001\n" in code
     ast.parse(code)
 
 

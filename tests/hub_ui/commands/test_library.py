@@ -57,6 +57,8 @@ def test_a_wan_lora_in_two_files_is_pulled_and_used_as_one(ref: str, line: Line,
         (item["other_half"]["ref"], 0.7, True),
     ]
     assert [one.weight for one in given] == [0.7, 0.6]
+    assert line("remove", ref)[1]["other_half"]["ref"] == item["other_half"]["ref"]
+    assert lockfile.loads((folder / "loras.lock").read_text()) == ()
 
 
 @pytest.mark.usefixtures("folder", "hubs")

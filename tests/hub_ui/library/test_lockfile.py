@@ -128,6 +128,7 @@ def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
         ("version = 1", "version = 1.0", "has version 1.0"),
         ("version = 1", "version = true", "has version True"),
         ("version = 1", "", "has no version"),
+        (INK, "", r"^loras\.lock is empty\. Put a copy of it back, or move it away .*: hub-ui import DIR$"),
         ("[[lora]]", "[lora]", "write each LoRA under"),
         ("version = 1", f"version = 1\nx = {'[' * 5000}", "is not readable"),
     ],
