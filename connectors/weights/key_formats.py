@@ -317,11 +317,12 @@ class LayerShapes:
     def widths(self, words: str = "", last: str = "") -> set[int]:
         """Input widths of layers whose names hold one of the `words` and end in one of `last`, both comma-separated."""
         if (words, last) not in self._widths:
-            ends, held = tuple(last.split(",")), words.split(",")
+            ends = tuple(last.split(","))
             self._widths[words, last] = {
                 width
+                for word in words.split(",")
                 for plain, width in self._input_widths
-                if plain.endswith(ends) and any(word in plain for word in held)
+                if word in plain and plain.endswith(ends)
             }
         return self._widths[words, last]
 
