@@ -41,8 +41,7 @@ class Conditions(
     output: Mapping[str, frozenset[int]] = {}
     not_output: Mapping[str, frozenset[int]] = {}
     other_output: Mapping[str, frozenset[int]] = {}
-    layer_width: int | None = None
-    mlp: int | None = None
+    no_output: tuple[str, ...] = ()
     convolution: bool | None = None
     blocks: Mapping[str, int] = {}
     last_is: Mapping[str, int] = {}
@@ -67,8 +66,7 @@ class Conditions(
             and all(not widths.isdisjoint(_outputs(seen, kind)) for kind, widths in self.output.items())
             and all(widths.isdisjoint(_outputs(seen, kind)) for kind, widths in self.not_output.items())
             and all(not _outputs(seen, kind) <= widths for kind, widths in self.other_output.items())
-            and (self.layer_width is None or _has_layer_width(seen, self.layer_width))
-            and (self.mlp is None or _has_mlp(seen, self.mlp))
+            and not any(_outputs(seen, kind) for kind in self.no_output)
             and (self.convolution is None or seen.is_convolution("proj_in") is self.convolution)
             and all(seen.blocks(container) == set(range(number)) for container, number in self.blocks.items())
             and all(seen.last(container) == number for container, number in self.last_is.items())
@@ -107,16 +105,6 @@ def _widths(seen: LayerShapes, kind: str) -> set[int]:
 
 def _outputs(seen: LayerShapes, kind: str) -> set[int]:
     return seen.outputs(_LAYERS[kind]["last"])
-
-
-def _has_layer_width(seen: LayerShapes, width: int) -> bool:
-    ends = "to_q,to_k,to_v,to_out_0,qkv,attention_out,feed_forward_w1,feed_forward_w3,linear_1,linear_3"
-    return width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
-
-
-def _has_mlp(seen: LayerShapes, width: int) -> bool:
-    outputs = seen.outputs("proj_mlp,ff_net_0_proj,ff_context_net_0_proj")
-    return (width in outputs if width else not outputs) and (not seen.widths() or 3072 in seen.widths())
 
 
 def _is_by_trainer(seen: LayerShapes) -> bool:
