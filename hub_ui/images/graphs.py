@@ -54,7 +54,8 @@ def _read_comfyui(data: Table) -> Infotext | None:
 
 def _read_workflow(data: Table) -> Infotext | None:
     """A node that is bypassed (4) or muted (2) did nothing."""
-    links = {link[0]: link[1] for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4}
+    listed = (link for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4)
+    links = {link[0]: link[1] for link in listed if isinstance(link[0], int)}
     nodes: Graph = {}
     for node in tables(data.get("nodes"))[:_MOST_NODES]:
         name, is_off = str(node.get("type", "")), node.get("mode") in (2, 4)
