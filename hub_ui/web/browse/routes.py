@@ -26,7 +26,7 @@ from hub_ui.compatibility import to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import MOST_CARDS, Cards, HeaderReader, card
+from hub_ui.web.browse.cards import MOST_CARDS, Card, Cards, HeaderReader
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
@@ -125,7 +125,7 @@ class BrowseRoutes(Room):
             "browse/tray",
             many=len(refs),
             bases=len({record.architecture for record in records}),
-            pictures=[card(record, ceiling=view.query.nsfw) for record in records[:4]],
+            pictures=[Card(record=record, ceiling=view.query.nsfw) for record in records[:4]],
             cost=to_download(self.services, refs),
         )
 
@@ -256,19 +256,17 @@ class BrowseRoutes(Room):
         }
 
     def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
-        """`boxes` are each group's choices with the fields of the form that they are. Groups that are `unread` hold
-        nothing that is chosen, nor was a moment ago: what their boxes show on the page is right.
+        """Groups that are `unread` hold nothing that is chosen, nor was a moment ago: what their boxes show on the page
+        is right.
         """
         sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
         shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
-        boxes = {group.facet: [(*each.field(group.facet), each) for each in group.choices] for group in shown}
-        fields = {facet: {(name, value) for name, value, _choice in group} for facet, group in boxes.items()}
+        fields = {group.facet: {(name, value) for name, value, _choice in group.boxes} for group in shown}
         known = set().union(*fields.values())
         chosen = {*view.conditions, *form.conditions, *before.conditions}
         pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
         return {
             "groups": shown,
-            "boxes": boxes,
             "unread": {facet for facet, pairs in fields.items() if pairs.isdisjoint(chosen)},
             "bars": {group.facet: list(bars(view, group)) for group in shown},
             "hidden": [pair for pair in pairs if pair not in known],

@@ -27,7 +27,7 @@ from hub_ui.services import Services
 from hub_ui.settings import hosted_policy
 from hub_ui.web import uploads
 from hub_ui.web.requests import Refused
-from hub_ui.web.uploads import Upload, UploadedFiles, Uploads, check_pixels, plain_name, receive_upload, sweep
+from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receive_upload, sweep
 from hub_ui.web.view import View
 from tests.clock import Clock
 from tests.hub_ui.generate import making
@@ -142,11 +142,6 @@ def upload(site: TestClient, data: bytes = b"", *, name: str = "a.png", field: s
     return found[1]
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> UploadedFiles:
-    return UploadedFiles(folder=tmp_path, pixels=10_000)
-
-
 def test_an_uploaded_image_is_shown_again_a_phones_too(site: TestClient) -> None:
     held, image = io.BytesIO(), Image.new("RGB", (8, 8))
     image.save(held, "MPO", save_all=True, append_images=[image])
@@ -168,7 +163,8 @@ def test_a_name_that_nobody_was_given_leads_nowhere(site: TestClient, name: str)
     assert site.get("/uploaded", params={"name": name}).status_code in (404, 422)
 
 
-def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(kept: UploadedFiles, tmp_path: Path) -> None:
+def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(tmp_path: Path) -> None:
+    kept = Uploads(folder=tmp_path, limits=replace(LIMITS, pixels=10_000), spend=lambda size: None)
     with pytest.raises(Refused, match="million pixels"):
         kept.keep(io.BytesIO(png(101)), "a.png")
     assert [path for path in tmp_path.glob("**/*") if path.is_file()] == []
