@@ -49,6 +49,7 @@ _NO_ROOM = N_("There is no room for another file here just now. Try again in an 
 FOLDER = "uploads"
 LONGEST_NAME = 60
 MOST_FIELDS = 40
+NOTHING = N_("Choose a file first.")
 GONE = N_("The file that was uploaded is no longer here. Choose it again.")
 _UNSAFE = re.compile(r"[^\w .()+-]")
 
@@ -112,7 +113,10 @@ class Uploads:
     async def read_form(
         self, request: Request, max_files: int, *, most: int | None = None, max_part_size: int = 2**20
     ) -> AsyncIterator[FormData]:
-        """The fields and files of a request, within the limits. `most` bytes, if they are others than of an upload."""
+        """The fields and files of a request, within the limits. `most` bytes, if they are others than of an upload.
+
+        Raises UsageError for a body that is no form, or ends before it is whole.
+        """
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isascii() and length.isdigit() else None
         upload = await to_thread.run_sync(self.begin, announced, most)
@@ -120,6 +124,8 @@ class Uploads:
             limited = Request(request.scope, receive_upload(upload, request.receive))
             async with limited.form(max_files=max_files, max_fields=MOST_FIELDS, max_part_size=max_part_size) as form:
                 yield form
+        except (HTTPException, ClientDisconnect) as error:
+            raise UsageError(_(NOTHING)) from error
         finally:
             self.end(upload)
 
@@ -169,11 +175,11 @@ def receive_upload(upload: Upload, receive: Receive) -> Receive:
 
 
 def sweep(folder: Path, before: float) -> None:
-    """Removes images and uploads last changed before a time, including incomplete ones."""
+    """Removes images and uploads last changed before a time, including incomplete ones, and folders that are empty."""
     for path in folder.glob("**/*"):
         with suppress(OSError):
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
+            if path.stat().st_mtime < before:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def check_pixels(path: Path, most: int) -> None:
@@ -217,7 +223,6 @@ def image_response(path: Path) -> Response:
 MOST_FILES = 3
 # The file fields of our forms.
 FIELDS = ("file", "image_file", "control_file")
-NOTHING = N_("Choose a file first.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,11 +252,8 @@ class DroppedRoutes(Room):
 
     @route("POST /upload")
     async def receive(self, request: Request) -> Response:
-        try:
-            async with self.uploads.read_form(request, MOST_FILES) as form:
-                return await to_thread.run_sync(self.answer, request, form)
-        except (HTTPException, ClientDisconnect) as error:
-            raise UsageError(_(NOTHING)) from error
+        async with self.uploads.read_form(request, MOST_FILES) as form:
+            return await to_thread.run_sync(self.answer, request, form)
 
     def answer(self, request: Request, form: FormData) -> Response:
         """To the first field with a file, or to one that is emptied."""

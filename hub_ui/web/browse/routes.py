@@ -3,7 +3,6 @@
 Its parts are values for the templates: cards, filters, the query in words, and the hubs.
 """
 
-import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -300,18 +299,18 @@ class BrowseRoutes(Room):
         if not now.has_more or now.pending or last is None:
             return ""
         cursors = json.dumps(dict(now.cursors)) if now.cursors else ""
-        pairs = {"after": last, "shown": shown + len(now.ids), "page": page + bool(now.ids)}
-        signed = {"cursors": cursors, "signed": self.sign(now.query, cursors)} if cursors else {}
-        return f"{view.to_address()}&{urlencode({**pairs, **signed})}".removeprefix("&")
+        pairs: dict[str, object] = {"after": last, "shown": shown + len(now.ids), "page": page + bool(now.ids)}
+        if cursors:
+            signed = self.pages.render.links.signature("more", {"query": repr(now.query), "cursors": cursors})
+            pairs |= {"cursors": cursors, "signed": signed}
+        return f"{view.to_address()}&{urlencode(pairs)}".removeprefix("&")
 
     def read_cursors(self, query: Query, cursors: str, signed: str) -> Mapping[HubName, str]:
         """Those that `more_address` wrote for this query; none for any others, which hubs would be asked for."""
-        if not cursors or not hmac.compare_digest(self.sign(query, cursors), signed):
+        given = {"query": repr(query), "cursors": cursors, "signed": signed}
+        if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
-
-    def sign(self, query: Query, cursors: str) -> str:
-        return self.pages.render.links.signature("more", {"query": repr(query), "cursors": cursors})
 
 
 def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:

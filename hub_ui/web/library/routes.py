@@ -35,7 +35,7 @@ from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, ro
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import ACTS, Act, Said
-from hub_ui.web.uploads import Uploads, text_of
+from hub_ui.web.uploads import NOTHING, Uploads, text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit import lock_file
 
@@ -75,7 +75,7 @@ class LibraryRoutes(Room):
         async with self.uploads.read_form(request, max_files=1) as form:
             given = form.get("file")
             if not isinstance(given, UploadFile) or not given.filename:
-                raise UsageError(_("Choose a file first."))
+                raise UsageError(_(NOTHING))
             ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=self.limiter)
         return self.go(request, View(page="library", open=str(ref)))
 
