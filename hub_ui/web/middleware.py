@@ -29,8 +29,8 @@ VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
-# What other sites may lead to; the last is where Hugging Face brings back who has signed in.
-PAGES = (*visitors.PAGES, "/history", "/lora-image", "/login/callback")
+# What other sites may lead to: pages, a sheet that is shared, and where Hugging Face brings back who has signed in.
+PAGES = (*visitors.PAGES, "/history", "/lora-image", "/judge", "/login/callback")
 
 
 @dataclass(frozen=True)

@@ -302,20 +302,9 @@ def gradio_settings() -> Iterator[Path]:
     """Gradio without analytics and monitoring, with a queue that rests, and a folder for the files that it serves."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, ExitStack() as closing:
         folder = Path(name).resolve()
-        for variable, value in {
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "GRADIO_TEMP_DIR": str(folder),
-            **_MONITORING,
-        }.items():
-            closing.callback(_restore, variable, os.environ.get(variable))
-            os.environ[variable] = value
+        variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}
+        closing.enter_context(patch.dict(os.environ, variables))
         # It makes an event loop for each of its locks, which need none, and closes none of them.
         closing.enter_context(patch.multiple(queueing, Queue=RestingQueue, safe_get_lock=asyncio.Lock))
         closing.enter_context(patch.multiple(utils, safe_get_lock=asyncio.Lock, safe_get_stop_event=asyncio.Event))
         yield folder
-
-
-def _restore(variable: str, value: str | None) -> None:
-    os.environ.pop(variable, None)
-    if value is not None:
-        os.environ[variable] = value

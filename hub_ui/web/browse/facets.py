@@ -45,10 +45,6 @@ class Choice:
         """Whether it would show nothing, and is not chosen."""
         return self.count == 0 and not self.on
 
-    def field(self, facet: str) -> tuple[str, str]:
-        """The name and the value of its checkbox: what it adds to the address."""
-        return filter_pair(self.facet or facet, self.value, is_excluded=self.is_excluded)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
@@ -71,6 +67,14 @@ class Group:
     bars: tuple[Bar, ...] = ()
     is_open: bool = False
     term: str = ""
+
+    @property
+    def boxes(self) -> list[tuple[str, str, Choice]]:
+        """The choices, each with the name and the value of its checkbox: what it adds to the address."""
+        return [
+            (*filter_pair(each.facet or self.facet, each.value, is_excluded=each.is_excluded), each)
+            for each in self.choices
+        ]
 
 
 def choices_of(chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]) -> Iterator[Choice]:

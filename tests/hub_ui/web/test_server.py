@@ -258,7 +258,8 @@ def test_a_job_knows_the_port_of_its_server_which_a_gpu_process_lets_go_and_whos
 
 def test_an_endpoint_speaks_the_language_of_its_caller_and_has_their_rights() -> None:
     visitors, found = Visitors(), list[tuple[str, str]]()
-    ada = visitors.get("")
+    ada = visitors.find("")
+    visitors.keep(ada)
     headers = {"accept-language": "ja", "cookie": f"hub-ui-visitor={ada.id}"}
     with gr_request(headers), use_caller(visitors):
         visitor = current_visitor()

@@ -131,7 +131,7 @@ def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
 
 def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[str, str], bool]]:
     found = group("quick", query, **options)
-    return [(choice.label, choice.field(found.facet), choice.on) for choice in found.choices]
+    return [(choice.label, (name, value), choice.on) for name, value, choice in found.boxes]
 
 
 def test_quick_filters_are_parts_of_the_query_and_offer_what_fits_the_loaded_base_and_no_owners_library() -> None:

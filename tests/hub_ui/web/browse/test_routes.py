@@ -154,7 +154,7 @@ def test_the_next_page_follows_the_last_card(client: TestClient, built: Services
 def test_a_cursor_that_is_not_ours_is_not_sent_to_a_hub(client: TestClient, built: Services) -> None:
     client.get("/ask")
     before = len(hub_of(built).asked)
-    client.get("/more?after=1&shown=2&page=2&cursors=%7B%22civitai%22%3A%22http%3A%2F%2Fevil%22%7D&signed=x")
+    client.get("/more?after=1&shown=2&page=2&cursors=%7B%22civitai%22%3A%22http%3A%2F%2Fevil%22%7D&signed=%C3%A9")
     assert len(hub_of(built).asked) == before
 
 
