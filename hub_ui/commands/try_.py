@@ -22,7 +22,6 @@ from hub_ui.format import plural, size
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.estimate import TIMINGS, Timings
 from hub_ui.generate.lora_axis import no_clip
 from hub_ui.generate.memory import available_memory, choose_device
@@ -188,10 +187,10 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         }
         terminal.document(document)
     elif fetch is not None and fetch.missing <= 0:
-        terminal.line(f"{precise_label(fetch.spec)} is on this disk: nothing has to be downloaded.")
+        terminal.line(f"{fetch.spec.precise_label} is on this disk: nothing has to be downloaded.")
     elif fetch is not None:
         terminal.line(
-            f"{precise_label(fetch.spec)} would be downloaded first: {size(fetch.missing, precise=True)} from "
+            f"{fetch.spec.precise_label} would be downloaded first: {size(fetch.missing, precise=True)} from "
             f"{fetch.origin}, "
             f"under {fetch.license or 'a licence that its page names'}."
         )

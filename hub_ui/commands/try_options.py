@@ -13,7 +13,7 @@ from connectors.errors import UsageError
 from hub_ui import commands
 from hub_ui.commands import LibraryOptions, Size, Weights, argument, flag, option
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.base_models.precision import Quality
+from hub_ui.generate.base_models.table import Quality
 from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
 from hub_ui.generate.try_fields import TRY_FIELDS, TryField
 from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT

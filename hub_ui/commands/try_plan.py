@@ -16,7 +16,6 @@ from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.download import Source, is_on_disk
-from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.estimate import format_duration
@@ -226,7 +225,7 @@ def print_plan(
     planned = replace(planned, notes=(*plan.remarks, *planned.notes))
     larger = _larger(plan, spec, planned, room) if kind_of(kind).has_own_memory else []
     head = (
-        f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
+        f"{spec.precise_label} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
     )
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
@@ -291,7 +290,7 @@ def _print_memory(
     for note in planned.notes:
         terminal.note(note)
     for card, other, one in larger:
-        terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
+        terminal.note(f"A GPU with {card} GB: {other.precise_label}, {LEVEL_NAMES[one.level]}.")
 
 
 def _larger(plan: GenerationPlan, spec: PipelineSpec, planned: MemoryPlan, room: int) -> Larger:

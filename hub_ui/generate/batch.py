@@ -17,7 +17,7 @@ from typing import Any
 from PIL.Image import Image
 
 from connectors.errors import HubUiError, PreviewError
-from hub_ui.generate.base_models.precision import NETWORKS
+from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.caches import PromptCache, PromptRow, effect_key
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.lora.hooks import NotPerRow

@@ -11,11 +11,11 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from connectors.errors import HubUiError
-from hub_ui.format import size
 from hub_ui.generate import samplers
-from hub_ui.generate.base_models import PipelineSpec, download
-from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
-from hub_ui.generate.base_models.repo_layout import LocalBase
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.download import Source, fetch, plan_download
+from hub_ui.generate.base_models.draft import DraftFiles, find_decoder, find_draft, quick_parts
+from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.batch import Call, OutputChecks, attention_of, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
@@ -44,7 +44,7 @@ _READ_AT_ONCE = 16_000_000
 class Engine:
     """Generates one comparison at a time; other callers wait, and may cancel."""
 
-    def __init__(self, source: download.Source, timings: Path | None = None, *, speed: float | None = None) -> None:
+    def __init__(self, source: Source, timings: Path | None = None, *, speed: float | None = None) -> None:
         """`speed`: operations a second of a device that can't be measured before the first image."""
         self.source = source
         self._timings = Timings(timings, speed)
@@ -83,9 +83,9 @@ class Engine:
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
-        files = download.plan_download(choose_spec(request), self.source)
-        self._fetch(files, request, callbacks)
-        self._find_draft(files.spec, request, callbacks)
+        files = plan_download(choose_spec(request), self.source)
+        fetch(files, self.source, request, callbacks)
+        find_draft(files.spec, self.source, request, callbacks)
 
     def prepare(self) -> None:
         """The base is loaded with the first request, which says which."""
@@ -231,17 +231,14 @@ class Engine:
         requested, loaded = choose_spec(request), self._loaded
         if loaded is not None and loaded.requested == requested:
             spec = loaded.plan.spec
-            loaded.begin(self._plan(request, spec, draft=self._find_draft(spec, request, callbacks)))
+            loaded.begin(self._plan(request, spec, draft=find_draft(spec, self.source, request, callbacks)))
             return loaded
-        files = download.plan_download(requested, self.source)
+        files = plan_download(requested, self.source)
         plan = self._plan(request, files.spec)
         plan.check()
-        fetched = self._fetch(files, request, callbacks)
-        draft = self._find_draft(files.spec, request, callbacks)
-        if files.missing:
-            # Ten megabytes, so that the first image has a preview in colours.
-            colours = replace(files.spec, draft=replace(files.spec.draft, lora=None))
-            self._find_draft(colours, replace(request, draft=True), callbacks)
+        fetched = fetch(files, self.source, request, callbacks)
+        # With the ten megabytes that give the first image a preview in colours.
+        draft = find_draft(files.spec, self.source, request, callbacks, decoder=files.missing > 0)
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
@@ -266,14 +263,6 @@ class Engine:
         )
         return self._loaded
 
-    def _find_draft(self, spec: PipelineSpec, request: GenerationRequest, callbacks: Callbacks) -> DraftFiles | None:
-        """The files of a draft, downloaded where they are missing; None for images in full."""
-        if not request.draft:
-            return None
-        return find_draft(
-            spec, self.source, lambda plan: self._fetch(plan, request, callbacks), may_ask=request.may_complete
-        )
-
     def _plan(
         self,
         request: GenerationRequest,
@@ -293,19 +282,6 @@ class Engine:
         elif request.compile:
             check_compiler(device.kind)
         return make_plan(request, spec, device, ram, self._timings, draft)
-
-    def _fetch(self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
-        download.check_download(plan, request.may_fetch, may_complete=request.may_complete)
-        done, total = 0, plan.missing
-
-        def on_bytes(count: int) -> None:
-            nonlocal done
-            callbacks.raise_if_cancelled()
-            done += count
-            # Restarted downloads count bytes twice: never show more than all of it.
-            callbacks.report(f"Fetching {plan.label} ({size(total, precise=True)})", min(done, total), total)
-
-        return download.download(plan, self.source, on_bytes)
 
     def _unload(self) -> None:
         if self._loaded is not None:

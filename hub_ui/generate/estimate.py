@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import OffloadLevel, latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
@@ -122,7 +121,7 @@ def estimate_time(
     """`load`: the base is not in memory yet."""
     seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
-        seconds += sum(2 * model.parameters for model in model_sizes(spec).values()) / _LOADED_A_SECOND
+        seconds += sum(2 * model.parameters for model in spec.parts.values()) / _LOADED_A_SECOND
     time_ = ngettext("{time} for {n} image on this {device}", "{time} for {n} images on this {device}", images).format(
         time=format_duration(seconds), n=images, device=device.label
     )

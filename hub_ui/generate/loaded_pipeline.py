@@ -6,7 +6,7 @@ from typing import Any
 
 from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.load import load_decoder
+from hub_ui.generate.base_models.draft import load_decoder
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage

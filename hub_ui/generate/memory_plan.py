@@ -11,8 +11,16 @@ from typing import Literal
 import msgspec
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import FULL, NETWORKS, Precision, bytes_of_part, precision_of
-from hub_ui.generate.base_models.table import activations, exact_sizes, model_sizes
+from hub_ui.generate.base_models.table import (
+    FULL,
+    KEPT_OF_T5,
+    NETWORKS,
+    NOT_LINEAR,
+    WORTH_STORING,
+    ModelSize,
+    Precision,
+    stores_text_encoders,
+)
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
@@ -54,6 +62,8 @@ _MERGING = 5
 _CONTEXT = 800_000_000
 # A LoRA of rank 16 for all layers of SDXL, or of rank 40 for those of FLUX.1, as a share of the network's weights.
 _USUAL_LORA = 0.017
+# The parameters of the largest layer that a text encoder unpacks.
+_STORED_LAYER = 4096 * 10240
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,9 +159,10 @@ def footprint(
     """
     width = BYTES[dtype]
     parts, largest, unpacking = dict[str, int](), dict[str, int](), dict[str, int]()
-    sizes, used, estimated = model_sizes(spec), activations(spec), not exact_sizes(spec)
-    for name, model in sizes.items():
+    used = spec.activations
+    for name, model in spec.parts.items():
         parts[name], largest[name], unpacking[name] = bytes_of_part(spec, name, model, width=width, kind=kind)
+    full = {name: round(model.parameters * width) for name, model in spec.parts.items()}
     loras = usual_loras(spec) if loras is None else loras
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
@@ -163,8 +174,8 @@ def footprint(
     decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels * width_factor
     tiled = min(used.decoding.tiled * width_factor, decoding)
     upcast = parts.get("vae", 0) * in_float32
-    largest_layer = max((model.largest for name, model in sizes.items() if name in NETWORKS), default=0)
-    merged = min(largest_layer, MERGED_AT_ONCE) if loras and precision_of(spec).method == "full" else 0
+    largest_layer = max((model.largest for name, model in spec.parts.items() if name in NETWORKS), default=0)
+    merged = min(largest_layer, MERGED_AT_ONCE) if loras and spec.storage.method == "full" else 0
     return Footprint(
         parts=parts,
         largest_layers=largest,
@@ -176,14 +187,33 @@ def footprint(
         decoding=round(decoding + upcast),
         tiled_decoding=round(tiled + upcast),
         prefetched=used.prefetched * max((largest[name] for name in largest if name in NETWORKS), default=0),
-        **_of_computer(spec, parts, {name: round(model.parameters * width) for name, model in sizes.items()}, largest),
-        estimated=estimated,
+        **_of_computer(spec, parts, full, largest),
+        estimated=spec.estimated,
     )
+
+
+def bytes_of_part(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
+    """The bytes of a part's weights and of its largest layer on a device of that kind, and what it takes more while the
+    layer computes, which unpacks its weights for that. `width` are the bytes of one in the type that is computed in.
+    """
+    precision, layer = spec.storage, round(size.largest * width)
+    if precision.method != "full" and part in NETWORKS:
+        file = spec.file_gigabytes(spec.precision)
+        kept = NOT_LINEAR.get(size.parameters, 0) if precision.method in ("bitsandbytes", "sdnq") else 0
+        weights = file * 1e9 if file else (size.parameters - kept) * precision.bits / 8 + kept * width
+        unpacking = width if precision.unpacking is None else precision.unpacking
+        return round(weights), round(size.largest * precision.bits / 8), round(size.largest * unpacking)
+    is_large = part.startswith("text_encoder") and size.parameters >= WORTH_STORING
+    if precision.method != "full" and is_large and stores_text_encoders(kind):
+        # The largest layer is the table of words, which keeps the type.
+        kept = size.largest + KEPT_OF_T5.get(size.parameters, 0)
+        return round(size.parameters - kept + kept * width), layer, round(_STORED_LAYER * width)
+    return round(size.parameters * (4 if part == "vae" and spec.decodes_in_float32 else width)), layer, 0
 
 
 def network_parameters(spec: PipelineSpec) -> int:
     """Those of the largest of its networks."""
-    return max((model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS), default=0)
+    return max((model.parameters for name, model in spec.parts.items() if name in NETWORKS), default=0)
 
 
 def usual_loras(spec: PipelineSpec) -> int:
@@ -199,14 +229,14 @@ def _of_computer(
     Files in that type are mapped, not read into memory. Others are converted as a whole while a part is loaded, GGUF
     files are copied, and what is stored in fewer bits is converted layer by layer.
     """
-    is_packed = precision_of(spec).method in ("gguf", "bitsandbytes", "sdnq")
+    is_packed = spec.storage.method in ("gguf", "bitsandbytes", "sdnq")
     packed = [name for name in parts if is_packed and name in NETWORKS]
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
     converted = _conversions(round(spec.gigabytes * _GIGABYTE), full)
     kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
     layers = max([_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS)])
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
-    is_merged = precision_of(spec).method == "full" and networks <= MERGED_AT_MOST
+    is_merged = spec.storage.method == "full" and networks <= MERGED_AT_MOST
     return {
         # Stored parts come one after the other.
         "loading": kept + max([layers, *(full[name] for name in stored if name in converted)]),
@@ -229,9 +259,9 @@ def _conversions(download: int, full: Mapping[str, int]) -> frozenset[str]:
 def download_bytes(spec: PipelineSpec) -> int:
     """The size of the base's download, with the file of a network in fewer bits in place of the network's own files."""
     size, parts = round(spec.gigabytes * _GIGABYTE), footprint(spec, "bfloat16").parts
-    full = {name: round(model.parameters * BYTES["bfloat16"]) for name, model in model_sizes(spec).items()}
+    full = {name: round(model.parameters * BYTES["bfloat16"]) for name, model in spec.parts.items()}
     converted = _conversions(size, full)
-    is_file = precision_of(spec).method == "gguf" and spec.checkpoint is not None and spec.checkpoint.repo is not None
+    is_file = spec.storage.method == "gguf" and spec.checkpoint is not None and spec.checkpoint.repo is not None
     replaced = [name for name in full if is_file and name in NETWORKS]
     return size + sum(parts[name] - full[name] * (2 if name in converted else 1) for name in replaced)
 
@@ -312,7 +342,7 @@ def plan_memory(
     only where no level can decode them whole: a level rounds at most, and pieces change the image.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind, loras)
-    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind, precision_of(spec))):
+    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind, spec.storage)):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak

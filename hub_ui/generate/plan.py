@@ -15,9 +15,9 @@ from functools import partial
 from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
-from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, precision
-from hub_ui.generate.base_models.load import DraftFiles
-from hub_ui.generate.base_models.table import model_sizes
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base
+from hub_ui.generate.base_models.draft import DraftFiles
+from hub_ui.generate.base_models.table import FULL, NETWORKS, Quality, precision_name
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
 from hub_ui.generate.memory import Device, choose_device, dtype_on
@@ -115,7 +115,7 @@ def make_plan(
         loras += lora_bytes(draft.followers, spec) if draft else expected
     in_full = resolve_request(replace(request, draft=False), spec)
     pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
-    levels = device.levels or levels_of(device.kind, precision.precision_of(spec))
+    levels = device.levels or levels_of(device.kind, spec.storage)
     plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=levels)
     with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
     usual, memory = with_free(), with_free(settings=settings)
@@ -126,7 +126,7 @@ def make_plan(
     is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
     remark = precision_note(spec, device.kind, total_memory(device), plan_for(device))
     if request.precision not in (None, spec.precision):
-        remark = f"{spec.label} does not run in {precision.precision_name(request.precision)} here."
+        remark = f"{spec.label} does not run in {precision_name(request.precision)} here."
     return GenerationPlan(
         request=request,
         spec=spec,
@@ -182,7 +182,7 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
             )
         check_substitution(spec, adapter.base_model)
     if base_by_id(spec.id) is not None:
-        check_halves(request.adapters, spec.architecture, model_sizes(spec))
+        check_halves(request.adapters, spec.architecture, spec.parts)
     return in_quality(spec, request)
 
 
@@ -193,8 +193,8 @@ PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
 def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
     """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
     device = choose_device(spec)
-    before = precision.in_precision(spec, request.precision) if request.precision else None
-    if before is not None and precision.precision_of(before).runs_on(device.kind):
+    before = spec.in_precision(request.precision) if request.precision else None
+    if before is not None and before.storage.runs_on(device.kind):
         return before
     return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device))
 
@@ -220,9 +220,7 @@ def plan_for(device: Device) -> PlanFor:
     return plan
 
 
-def choose_precision(
-    spec: PipelineSpec, quality: precision.Quality, kind: str, memory: int, plan: PlanFor
-) -> PipelineSpec:
+def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
     """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
 
     "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
@@ -231,24 +229,24 @@ def choose_precision(
     """
     if quality == "full" or spec.assumed:
         return spec
-    planned = [(one, plan(one, memory)) for one in precision.precisions_of(spec, kind)]
+    planned = [(one, plan(one, memory)) for one in spec.precisions_on(kind)]
     if quality == "fast":
         smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
-    planned = [(one, its) for one, its in planned if not precision.precision_of(one).is_rough]
-    smallest = min((one for one, _ in planned if precision.precision_of(one).levels == 4), key=_bits)
+    planned = [(one, its) for one, its in planned if not one.storage.is_rough]
+    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=_bits)
     good = [(one, its) for one, its in planned if its.fits and its.level in ("whole", "model_offload")]
     # The best comes first. Pieces are not worth it to have all of int8 on the GPU.
-    return next((one for one, its in good if not its.is_tiled or precision.precision_of(one).levels > 1), smallest)
+    return next((one for one, its in good if not its.is_tiled or one.storage.levels > 1), smallest)
 
 
 def _bits(spec: PipelineSpec) -> float:
-    return precision.precision_of(spec).bits
+    return spec.storage.bits
 
 
 def plan_on_card(
     spec: PipelineSpec,
-    quality: precision.Quality,
+    quality: Quality,
     memory: int,
     *,
     ram: int | None = None,
@@ -259,7 +257,7 @@ def plan_on_card(
     def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
         return plan_memory(one, memory=usable_memory(memory), ram=ram, settings=settings)
 
-    chosen = choose_precision(precision.in_precision(spec, precision.FULL.id) or spec, quality, "cuda", memory, plan)
+    chosen = choose_precision(spec.in_precision(FULL.id) or spec, quality, "cuda", memory, plan)
     return chosen, plan(chosen, memory)
 
 
@@ -268,16 +266,16 @@ def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) 
 
     "FLUX.1 dev in Q4 (6.8 GB), because this GPU has 8 GB. A GPU with 24 GB runs it in full precision."
     """
-    whole = precision.in_precision(chosen, precision.FULL.id)
+    whole = chosen.in_precision(FULL.id)
     if whole is None or whole == chosen:
         return ""
-    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in precision.NETWORKS)
+    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in NETWORKS)
     here = _("{base} ({n} GB), because this GPU has {memory} GB.")
     there = _("On a GPU with {memory} GB it runs in full precision.")
     if kind == "cpu":
         here = _("{base} ({n} GB), because this computer has {memory} GB.")
         there = _("With {memory} GB it runs in full precision.")
-    note = here.format(base=precision.precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
+    note = here.format(base=chosen.precise_label, n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
     enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * GIBIBYTE, plan) == whole)
     card = next((card for card in enough if card * GIBIBYTE > memory), None)
     return note if card is None else sentences(note, there.format(memory=card))

@@ -16,7 +16,7 @@ from PIL.Image import Image
 
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
-from hub_ui.generate.base_models.precision import Quality
+from hub_ui.generate.base_models.table import Quality
 from hub_ui.i18n import _
 
 Value = TypeVar("Value")

@@ -95,7 +95,7 @@ class GenerationReport:
     """How images were made. `coverage` has one entry for each LoRA of the request, in order.
 
     `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit, `base_sha256` of files that no
-    commit pins. `place` is "local" or "replicate". `precision` is an id of base_models/precision.py. `notes` are
+    commit pins. `place` is "local" or "replicate". `precision` is an id of precisions.toml. `notes` are
     sentences for the user. `control` is the control image as the network saw it.
     `draft` names the files that a draft was made with, as refs; None is for images in full.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from connectors.errors import UsageError
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import Quality
+from hub_ui.generate.base_models.table import Quality
 from hub_ui.generate.comparison import MAX_LORAS, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _

@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from connectors.errors import BadRef, UsageError
 from connectors.http.json_fields import table
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.base_models.precision import precision_name
+from hub_ui.generate.base_models.table import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, write_mp4

@@ -116,7 +116,7 @@ def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:
 
 def test_the_page_of_memory_has_the_plans_of_all_bases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither bitsandbytes nor SDNQ is installed."""
-    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
+    monkeypatch.setattr("hub_ui.generate.base_models.table.find_spec", lambda package: None)
     assert memory_table() in TEXTS["docs/memory.md"]
 
 

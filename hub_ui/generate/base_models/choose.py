@@ -13,7 +13,6 @@ from connectors.weights.file_type import WORDS, structure_of
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
 from hub_ui.generate.base_models import repo_layout, table
-from hub_ui.generate.base_models.precision import PRECISIONS
 from hub_ui.i18n import _
 
 _FILE = tomllib.loads(Path(__file__).with_name("checkpoints.toml").read_text(encoding="utf-8"))
@@ -27,7 +26,7 @@ class CheckpointFacts:
 
     `size` is the id of a base of the same width, where widths differ within an architecture. `guided` is true for FLUX
     with a guidance input (dev), `velocity` for a Stable Diffusion that predicts velocity. `precision` is an id of
-    precision.py.
+    PRECISIONS.
     """
 
     architecture: str
@@ -71,7 +70,7 @@ def _precision_of_types(header: Header) -> str:
     for tensor in header.tensors.values():
         sizes[tensor.dtype] += tensor.data_offsets[1] - tensor.data_offsets[0]
     name = f"gguf-{sizes.most_common(1)[0][0].lower()}"
-    known = [precision.id for precision in PRECISIONS if precision.id.startswith(name)]
+    known = [precision.id for precision in table.PRECISIONS if precision.id.startswith(name)]
     return known[0] if known else "gguf"
 
 
@@ -236,7 +235,7 @@ def resolve_base(spec: table.PipelineSpec, index: repo_layout.Index) -> table.Pi
     same = [base for base in bases if base.architecture == spec.architecture]
     like = (same or [base for base in bases if base.source != str(table.PACKAGED)])[0]
     _check_architecture(spec.label, like.architecture, spec.architecture or None)
-    return _own(like, spec.source, pipeline=index.pipeline)
+    return table.with_sizes(_own(like, spec.source, pipeline=index.pipeline))
 
 
 def _with_pipeline(index: repo_layout.Index) -> list[table.PipelineSpec]:
@@ -293,7 +292,8 @@ def _find_base(name: str, architecture: str | None) -> table.PipelineSpec:
             "be used. Use the LoRA in another program."
         )
         raise NoBase(text.format(architecture=architecture, name=name))
-    return replace(_own([*of_lora, table.BASES[1]][0], name), architecture=architecture or "", assumed=True)
+    own = _own([*of_lora, table.BASES[1]][0], name)
+    return table.with_sizes(replace(own, architecture=architecture or "", assumed=True))
 
 
 def _from_checkpoint(path: Path) -> table.PipelineSpec:
@@ -309,7 +309,7 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
     if like.is_modular:
         text = _("{label} is read in diffusers' layout only, and {name} is a single file. Choose a repo or a folder.")
         raise NoBase(text.format(label=like.label, name=path.name))
-    return replace(
+    own = replace(
         like,
         id=str(path),
         label=path.name,
@@ -318,10 +318,9 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
         precision=found.precision,
         scheduler="EulerDiscreteScheduler" if found.velocity else None,
         scheduler_options=_FILE["velocity"] if found.velocity else {},
-        parts={},
-        activations=None,
         gguf=None,
     )
+    return table.with_sizes(own)
 
 
 def _own(like: table.PipelineSpec, source: str, pipeline: str | None = None) -> table.PipelineSpec:
@@ -339,7 +338,5 @@ def _own(like: table.PipelineSpec, source: str, pipeline: str | None = None) -> 
         scheduler_options={},
         flow_shifts=None,
         checkpoint=None,
-        parts={},
-        activations=None,
         gguf=None,
     )

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, Self
 
 import httpx2
 from huggingface_hub import DryRunFileInfo, HfApi, hf_hub_download, snapshot_download
 from huggingface_hub import errors as hf
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
@@ -22,8 +24,9 @@ from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
 from hub_ui.format import size
 from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
-from hub_ui.generate.base_models.precision import NETWORKS, precise_label
 from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
+from hub_ui.generate.base_models.table import NETWORKS
+from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.i18n import _
 
 # Bytes that are downloaded without confirmation: a few seconds on a usual connection.
@@ -52,6 +55,11 @@ class Source:
     def token(self) -> str | None:
         return self.keys.get("huggingface")
 
+    def free(self) -> int:
+        """Free bytes on the disk that downloads go to."""
+        folder = Path(self.cache or HF_HUB_CACHE).expanduser().resolve()
+        return disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepoDownload:
@@ -78,7 +86,7 @@ class DownloadPlan:
 
     @property
     def label(self) -> str:
-        return precise_label(self.spec)
+        return self.spec.precise_label
 
     @property
     def repo(self) -> str:
@@ -153,8 +161,22 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     if (file := choice.checkpoint) is not None and file.repo is not None:
         names = [file.file, *(name for _, name in file.beside)]
         pieces.append(plan_part(file.repo, file.revision, "network", lambda _there: names, choice, source))
-    free = RepoCache(choice.source, source.cache).free()
-    return DownloadPlan(spec=choice, repos=tuple(pieces), free=free)
+    return DownloadPlan(spec=choice, repos=tuple(pieces), free=source.free())
+
+
+def fetch(plan: DownloadPlan, source: Source, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
+    """Downloads what is missing, as far as the request allows that."""
+    check_download(plan, request.may_fetch, may_complete=request.may_complete)
+    done, total = 0, plan.missing
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        callbacks.raise_if_cancelled()
+        done += count
+        # Restarted downloads count bytes twice: never show more than all of it.
+        callbacks.report(f"Fetching {plan.label} ({size(total, precise=True)})", min(done, total), total)
+
+    return download(plan, source, on_bytes)
 
 
 def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = True) -> None:
@@ -207,16 +229,10 @@ def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]
 
 def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
     """The base's own repo and its index."""
-    brings, cached = choice.brings, RepoCache(choice.source, source.cache)
-    for revision in [choice.revision] if choice.revision else cached.commits():
-        snapshot, tree = cached.snapshot(revision), cached.tree(revision)
-        index = repo_layout.read_index(snapshot)
-        if index is None or (tree is None and repo_layout.missing_parts(snapshot, index, brings)):
-            continue
-        names = repo_layout.select_files(tree or cached.names(revision), index, choice.dtype, replaced_parts=brings)
-        if files := cached.files(revision, names):
-            piece = RepoDownload(repo=choice.source, revision=revision, files=files)
-            return replace(piece, license=choice.license, gated=choice.gated), index
+    brings = choice.brings
+    if found := RepoCache(choice.source, source.cache).find_base(choice.revision, choice.dtype, brings):
+        piece = RepoDownload(repo=choice.source, revision=found.revision, files=found.files)
+        return replace(piece, license=choice.license, gated=choice.gated), found.index
     remote = _Remote.of(choice.source, choice, source)
     info = remote.ask(choice.revision)
     index = remote.fetch_index(info)
@@ -236,10 +252,8 @@ def plan_part(
     source: Source,
 ) -> RepoDownload:
     """A part in another repo: the files that `select` finds in it."""
-    cached = RepoCache(repo, source.cache)
-    for commit in [revision] if revision else cached.commits():
-        if files := cached.files(commit, select(cached.tree(commit) or ())):
-            return RepoDownload(repo=repo, revision=commit, files=files)
+    if found := RepoCache(repo, source.cache).find(revision, select):
+        return RepoDownload(repo=repo, revision=found.revision, files=found.files)
     remote = _Remote.of(repo, choice, source)
     info = remote.ask(revision)
     names = select(_names(info))
@@ -301,11 +315,11 @@ class _Remote:
         if name is None:
             return None
         try:
-            index = repo_layout.parse_index(json.loads(self.fetch(name, info).read_text(encoding="utf-8")))
+            data = json.loads(self.fetch(name, info).read_text(encoding="utf-8"))
+            return repo_layout.parse_index(data, self.repo, names)
         except ValueError as error:
             text = _("{repo}'s {name} can't be read. Choose another base.")
             raise NoBase(text.format(repo=self.repo, name=name)) from error
-        return repo_layout.with_own_parts(index, self.repo, names)
 
     def plan(self, info: ModelInfo, names: Iterable[str], *, license: str = "") -> RepoDownload:
         """Asks for each file's size, which shows before the download whether this key may read it."""
@@ -381,16 +395,15 @@ def _names(info: ModelInfo) -> list[str]:
 
 
 def _download_piece(piece: RepoDownload, choice: PipelineSpec, source: Source, on_bytes: Callable[[int], None]) -> Path:
-    cached, names = RepoCache(piece.repo, source.cache), [file.filename for file in piece.files]
-    if cached.files(piece.revision, names) is not None:
-        return cached.snapshot(piece.revision)
     remote = replace(_Remote.of(piece.repo, choice, source), gated=piece.gated)
     with remote.errors_as_messages():
         folder = snapshot_download(
             piece.repo,
             revision=piece.revision,
-            allow_patterns=[glob.escape(name) for name in names],
+            allow_patterns=[glob.escape(file.filename) for file in piece.files],
             tqdm_class=_progress_bar(on_bytes),
+            # What is here needs no hub.
+            local_files_only=not any(file.will_download for file in piece.files),
             **remote.options,
         )
     return Path(folder)

@@ -1,28 +1,38 @@
-"""Loads a base model from files on this disk into memory, and what drafts with it need besides.
+"""Loads a base model from files on this disk into memory.
 
 Only safetensors and GGUF files are loaded.
 """
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from connectors.errors import AccessError, NeedsFetching, NetworkError, NoBase, NotFound, RateLimited
-from connectors.ref import Ref
-from hub_ui.generate.base_models import precision, repo_layout
-from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_part
-from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
-from hub_ui.generate.base_models.table import Draft, PipelineSpec
+from connectors.errors import HubUiError, NoBase
+from connectors.weights.gguf_header import read_gguf_header
+from connectors.weights.header import FileReader
+from hub_ui.generate.base_models import repo_layout
+from hub_ui.generate.base_models.repo_layout import LocalBase
+from hub_ui.generate.base_models.table import NETWORKS, WORTH_STORING, PipelineSpec, Precision, stores_text_encoders
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
 from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
-from hub_ui.generate.request import LoraInput, replace_attribute
 from hub_ui.i18n import _
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Moves a layer that has been converted out of the computer's memory, where it need not stay there.
+Settle = Callable[["nn.Module"], None]
+
+# Not the last layer of T5's blocks, whose input is cast to the type of its weights before it can unpack them.
+_KEPT = ("lm_head", "wo")
 
 
 def load_single_file(
@@ -38,7 +48,7 @@ def load_single_file(
     it; `parts` are loaded already.
     """
     folder, brings = fetched.folder, choice.brings
-    if brings.isdisjoint(precision.NETWORKS):
+    if brings.isdisjoint(NETWORKS):
         raise NoBase(_("{name} has no network to generate with. Choose another checkpoint.").format(name=file.name))
     rest = {
         name: _load_part(part, folder / name, options)
@@ -48,7 +58,7 @@ def load_single_file(
     # The safety checker is not downloaded; diffusers asks for confirmation that this is meant.
     if kind.__name__ == "StableDiffusionPipeline":
         rest |= {"requires_safety_checker": False, "safety_checker": None}
-    if not brings <= set(precision.NETWORKS):
+    if not brings <= set(NETWORKS):
         if not hasattr(kind, "from_single_file"):
             text = _(
                 "diffusers can't read {name} as a whole checkpoint. Choose a base in diffusers' layout, or "
@@ -63,7 +73,7 @@ def load_single_file(
             text = _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.")
             raise NoBase(text.format(name=path.name, name2=part))
         if path.suffix.lower() == ".gguf":
-            rest[part] = precision.read_gguf(network, path, folder, part, options)
+            rest[part] = read_gguf(network, path, folder, part, options)
         else:
             rest[part] = network.from_single_file(str(path), config=str(folder), subfolder=part, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
@@ -96,7 +106,7 @@ def load_pipeline(
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
-    kind, index = _pipeline_class(choice), _read_index(choice, fetched)
+    kind, index = _pipeline_class(choice), fetched.index(choice.label, choice.brings, choice.dtype)
     import diffusers
 
     try:
@@ -116,7 +126,7 @@ def load_pipeline(
             raise base_too_large(choice, device) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         text = _("{label} can't be loaded from its files ({reason}). {fetched}")
-        raise NoBase(text.format(label=choice.label, reason=reason, fetched=_advice(fetched))) from error
+        raise NoBase(text.format(label=choice.label, reason=reason, fetched=fetched.advice)) from error
     return pipe, placement
 
 
@@ -139,29 +149,13 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
     return kind
 
 
-def _read_index(choice: PipelineSpec, fetched: LocalBase) -> repo_layout.Index:
-    """Names what is missing, because diffusers' own errors don't."""
-    index = repo_layout.read_index(fetched.folder)
-    if index is None:
-        text = _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.")
-        raise NoBase(text.format(folder=fetched.folder))
-    not_here = repo_layout.missing_parts(fetched.folder, index, choice.brings)
-    if missing := [name for name in not_here if name not in fetched.parts]:
-        parts = ", ".join(missing).replace("_", " ")
-        text = _("{label} is not whole: its {parts} can't be found. {fetched}")
-        raise NoBase(text.format(label=choice.label, parts=parts, fetched=_advice(fetched)))
-    for name in index.parts:
-        repo_layout.check_packing(choice.label, fetched.folder / name)
-    return repo_layout.with_variants(index, fetched.folder, choice.dtype)
-
-
 def _build(
     kind: Any,
     choice: PipelineSpec,
     fetched: LocalBase,
     index: repo_layout.Index,
     device: Device,
-    settle: precision.Settle,
+    settle: Settle,
 ) -> Any:
     import torch
     import transformers
@@ -199,26 +193,26 @@ def _quantised_parts(
     device: Device,
     parts: Mapping[str, Any],
     options: Mapping[str, Any],
-    settle: precision.Settle,
+    settle: Settle,
 ) -> dict[str, Any]:
     """`parts` with the networks that are quantised while they load, and the large text encoders. One after the other,
     and each layer is settled: all of them at once need not fit into memory.
     """
     import torch
 
-    stored, dtype = precision.precision_of(choice), getattr(torch, device.dtype)
+    stored, dtype = choice.storage, getattr(torch, device.dtype)
     quantised = dict(parts)
     for name, part in index.parts.items():
         if stored.method == "full" or not part.has_weights or name in choice.brings:
             continue
         load = partial(_load_part, part, fetched.folder / name)
-        if name.startswith("text_encoder") and precision.stores_text_encoders(device.kind):
+        if name.startswith("text_encoder") and stores_text_encoders(device.kind):
             encoder = parts[name] if name in parts else load(options)
-            quantised[name] = precision.store_text_encoder(encoder, dtype, settle)
-        elif name in precision.NETWORKS and stored.method == "fp8":
-            quantised[name] = precision.store_network(load(options), dtype, settle)
-        elif name in precision.NETWORKS and stored.method in ("bitsandbytes", "sdnq"):
-            config = precision.quantisation(stored, dtype, device.name)
+            quantised[name] = store_text_encoder(encoder, dtype, settle)
+        elif name in NETWORKS and stored.method == "fp8":
+            quantised[name] = store_network(load(options), dtype, settle)
+        elif name in NETWORKS and stored.method in ("bitsandbytes", "sdnq"):
+            config = quantisation(stored, dtype, device.name)
             quantised[name] = load({**options, "quantization_config": config})
     return quantised
 
@@ -242,113 +236,113 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
         text = _("{label} can't be loaded: its {lacking} can't be read. {fetched}")
-        raise NoBase(text.format(label=choice.label, lacking=", ".join(lacking), fetched=_advice(fetched)))
+        raise NoBase(text.format(label=choice.label, lacking=", ".join(lacking), fetched=fetched.advice))
     return pipe
 
 
-def _advice(fetched: LocalBase) -> str:
-    """What to do about files in Hugging Face's cache, which counts even damaged files as downloaded."""
-    if fetched.revision is None:
-        return "Choose another base."
-    return f"Delete {fetched.folder.parents[1]} to have it fetched again, or choose another base."
+def keep(_layer: nn.Module) -> None:
+    """Leaves it in the computer's memory."""
 
 
-# What diffusers reads an AutoencoderTiny from.
-_DECODER = ("config.json", "diffusion_pytorch_model.safetensors")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DraftFiles:
-    """`draft` is the base's row without what could not be had. The `followers` go with each image at their own weight,
-    and `decoder` is a folder; `refs` name all of them.
-    """
-
-    draft: Draft
-    followers: tuple[LoraInput, ...] = ()
-    decoder: Path | None = None
-    refs: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def _only(names: tuple[str, ...]) -> Callable[[Iterable[str]], Sequence[str]]:
-    return lambda _there: names
-
-
-def find_draft(
-    spec: PipelineSpec, source: Source, fetch: Callable[[DownloadPlan], LocalBase], *, may_ask: bool
-) -> DraftFiles:
-    """What drafts with a base are made with; `fetch` downloads what is missing. They go on without what can't be had.
-
-    `may_ask`: whether it may raise NeedsFetching, for a person to agree to.
-    """
-    draft, lora, refs, notes = spec.draft, spec.draft.lora, dict[str, Ref](), list[str]()
-    folders: dict[str, Path] = {}
-    wanted = [(lora.repo, lora.revision, (lora.file,))] if lora else []
-    for repo, revision, names in [*wanted, *([(draft.decoder, None, _DECODER)] if draft.decoder else [])]:
-        about = replace(spec, label=_("What drafts with {base} need").format(base=spec.label), checkpoint=None)
-        about = replace(about, precision="full", license=lora.license if lora and repo == lora.repo else "")
-        try:
-            piece = plan_part(repo, revision, "draft", _only(names), about, source)
-            local = fetch(DownloadPlan(spec=about, repos=(piece,), free=RepoCache(repo, source.cache).free()))
-            if not all((local.folder / name).is_file() for name in names):
-                raise NotFound(_("A file is gone from there."))
-        except (AccessError, NetworkError, NoBase, NotFound, RateLimited) as error:
-            if may_ask and isinstance(error, NeedsFetching):
-                raise
-            notes.append(_("The draft was made without {repo}: {reason}").format(repo=repo, reason=error.message))
-            continue
-        folders[repo] = local.folder
-        refs[repo] = Ref(hub="huggingface", id=repo, version=local.revision, file=names[0] if names[1:] == () else None)
-    followers: tuple[LoraInput, ...] = ()
-    if lora and lora.repo in folders:
-        path = folders[lora.repo] / lora.file
-        followers = (LoraInput(ref=refs[lora.repo], path=path, title=path.stem, weight=lora.weight),)
-    return DraftFiles(
-        draft=replace(draft, lora=lora if followers else None),
-        followers=followers,
-        decoder=folders.get(draft.decoder),
-        refs=tuple(map(str, refs.values())),
-        notes=tuple(notes),
-    )
-
-
-def find_decoder(spec: PipelineSpec, source: Source) -> Any:
-    """A base's small decoder, where it is on this disk; else None. A damaged one is said where a draft needs it."""
-    folder = RepoCache(spec.draft.decoder, source.cache).folder_with(*_DECODER) if spec.draft.decoder else None
-    with suppress(NoBase):
-        return load_decoder(folder) if folder else None
-    return None
-
-
-def load_decoder(folder: Path, dtype: str = "float32", device: str = "cpu") -> Any:
-    """The AutoencoderTiny in a folder. Raises NoBase for what is none."""
-    import torch
-    from diffusers import AutoencoderTiny
+def read_gguf(kind: Any, file: Path, folder: Path, part: str, options: Mapping[str, Any]) -> Any:
+    """A network of class `kind` that unpacks weights in each call. The base in `folder` has its settings."""
+    from diffusers import GGUFQuantizationConfig
 
     try:
-        kind: Any = AutoencoderTiny
-        decoder = kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
-        return decoder.to(device, getattr(torch, dtype))
-    except FAILURES as error:
-        text = _("The small decoder in {folder} can't be read. Delete it to have it fetched again.")
-        raise NoBase(text.format(folder=folder)) from error
+        with file.open("rb") as opened:
+            read_gguf_header(FileReader(opened))
+    except HubUiError as error:
+        raise ValueError(error.message) from error
+    config: Any = GGUFQuantizationConfig
+    dtype = options["dtype"]
+    network = kind.from_single_file(
+        str(file), config=str(folder), subfolder=part, quantization_config=config(compute_dtype=dtype), **options
+    )
+    _unpack_others(network, dtype)
+    return network
 
 
-@contextmanager
-def quick_parts(pipe: Any, decoder: Any, threshold: float) -> Iterator[None]:
-    """Within it, the pipeline decodes by `decoder`, unless that is None, and its networks cache as of this threshold.
-
-    Networks that diffusers has no cache for go without.
+def _unpack_others(network: nn.Module, dtype: Any) -> None:
+    """What is in bfloat16 is packed in GGUF's eyes too: norms and tables, which nothing would unpack, and first layers,
+    which a control LoRA widens.
     """
-    import diffusers
+    import diffusers.quantizers.gguf.utils as of_gguf
+    from torch.nn import Parameter
 
-    config: Any = diffusers.FirstBlockCacheConfig  # untyped
-    networks: list[Any] = [getattr(pipe, name, None) for name in precision.NETWORKS if threshold]
-    with ExitStack() as stack:
-        if decoder is not None:
-            stack.enter_context(replace_attribute(pipe, "vae", decoder))
-        for network in networks:
-            if hasattr(network, "enable_cache"):
-                network.enable_cache(config(threshold=threshold))
-                stack.callback(network.disable_cache)
-        yield
+    unpack: Any = of_gguf.dequantize_gguf_tensor  # untyped
+    kind: Any = of_gguf.GGUFParameter
+    for module in network.modules():
+        packed = {name: value for name, value in module._parameters.items() if isinstance(value, kind)}
+        for name, value in packed.items():
+            is_weight = name == "weight" and isinstance(module, of_gguf.GGUFLinear)
+            if not is_weight or value.quant_type.name == "BF16":
+                module._parameters[name] = Parameter(unpack(value).to(dtype), requires_grad=False)
+
+
+def quantisation(precision: Precision, dtype: Any, device: str) -> Any:
+    """Of a network that bitsandbytes or SDNQ packs while diffusers loads it, the latter on that device."""
+    from diffusers import BitsAndBytesConfig
+
+    if precision.method == "sdnq":
+        kind = precision.id.removeprefix("sdnq-")
+        return {"quant_method": "sdnq", "weights_dtype": kind, "quantization_device": device, "return_device": "cpu"}
+    config: Any = BitsAndBytesConfig
+    if precision.id == "int8":
+        return config(load_in_8bit=True)
+    return config(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def store_network(network: Any, dtype: Any, settle: Settle = keep) -> Any:
+    """In 8-bit floats; `dtype` is the compute type. Norms, embeddings, the first and the last layers keep it, as
+    diffusers advises.
+    """
+    import diffusers.hooks.layerwise_casting as of_diffusers
+
+    own = (network._keep_in_fp32_modules, network._skip_layerwise_casting_patterns)
+    skipped = (*of_diffusers.DEFAULT_SKIP_MODULES_PATTERN, *chain.from_iterable(names or () for names in own))
+
+    def is_stored(name: str, module: nn.Module) -> bool | None:
+        return False if any(re.search(pattern, name) for pattern in skipped) else isinstance(module, _layers()) or None
+
+    _store(network, "", dtype, is_stored, settle)
+    return network
+
+
+def store_text_encoder(encoder: Any, dtype: Any, settle: Settle = keep, *, least: int = WORTH_STORING) -> Any:
+    """The same for an encoder of at least so many parameters. Embeddings, norms and the head keep their type."""
+    import torch
+
+    def is_stored(name: str, module: nn.Module) -> bool | None:
+        return (isinstance(module, torch.nn.Linear) and name.rpartition(".")[2] not in _KEPT) or None
+
+    if sum(parameter.numel() for parameter in encoder.parameters()) >= least:
+        _store(encoder, "", dtype, is_stored, settle)
+    return encoder
+
+
+def _layers() -> tuple[type, ...]:
+    import torch.nn as of_torch
+
+    convolutions = (of_torch.Conv1d, of_torch.Conv2d, of_torch.Conv3d)
+    transposed = (of_torch.ConvTranspose1d, of_torch.ConvTranspose2d, of_torch.ConvTranspose3d)
+    return (*convolutions, *transposed, of_torch.Linear, of_torch.Embedding)
+
+
+def _store(
+    module: nn.Module, name: str, dtype: Any, is_stored: Callable[[str, nn.Module], bool | None], settle: Settle
+) -> None:
+    """`is_stored` says of a module whether it is, or None where its own modules have to be asked. Each layer is settled
+    before the next one is converted.
+    """
+    import diffusers.hooks
+    import torch
+
+    cast: Any = diffusers.hooks.apply_layerwise_casting  # type: ignore[attr-defined]
+    for own, child in module.named_children():
+        path = f"{name}.{own}" if name else own
+        found = is_stored(path, child)
+        if found:
+            cast(child, torch.float8_e4m3fn, dtype, skip_modules_pattern=None)
+            settle(child)
+        elif found is None:
+            _store(child, path, dtype, is_stored, settle)

@@ -1,16 +1,17 @@
 """Which files of a base model's repo are needed, which of them are on this disk, and how many parameters they hold."""
 
+from __future__ import annotations
+
 import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import file_digest, sha256
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from shutil import disk_usage
 from typing import Any
 
 from huggingface_hub import DryRunFileInfo, get_cached_repo_tree, hf_hub_download
@@ -48,10 +49,24 @@ class RepoCache:
         except (CachedRepoTreeNotFoundError, OSError):
             return None
 
-    def names(self, revision: str) -> list[str]:
-        """The file names of a snapshot on this disk."""
-        folder = self.snapshot(revision)
-        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    def find(self, revision: str | None, select: Callable[[Iterable[str]], Sequence[str]]) -> CachedFiles | None:
+        """The files that `select` finds in a commit, by default the first one of which all of them are here."""
+        for commit in [revision] if revision else self.commits():
+            if files := self.files(commit, select(self.tree(commit) or ())):
+                return CachedFiles(revision=commit, files=files)
+        return None
+
+    def find_base(self, revision: str | None, dtype: str, replaced_parts: frozenset[str]) -> CachedFiles | None:
+        """The files of a base, as select_files chooses them, in the same way."""
+        for commit in [revision] if revision else self.commits():
+            snapshot, tree = self.snapshot(commit), self.tree(commit)
+            index = read_index(snapshot)
+            if index is None or (tree is None and missing_parts(snapshot, index, replaced_parts)):
+                continue
+            names = tree or [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
+            if files := self.files(commit, select_files(names, index, dtype, replaced_parts=replaced_parts)):
+                return CachedFiles(revision=commit, files=files, index=index)
+        return None
 
     def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
         """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
@@ -70,9 +85,14 @@ class RepoCache:
         folders = map(self.snapshot, self.commits())
         return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
 
-    def free(self) -> int:
-        """Free bytes on the disk that downloads go to."""
-        return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CachedFiles:
+    """Files of a repo at one commit, all of them on this disk. `index` is that of a base."""
+
+    revision: str
+    files: tuple[DryRunFileInfo, ...]
+    index: Index | None = None
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -99,6 +119,34 @@ class LocalBase:
         files += [self.checkpoint, *self.beside.values()] if self.checkpoint else []
         lines = (f"{self._name(file)} {_sha256_of(file)}" for file in files)
         return sha256("\n".join(sorted(lines)).encode()).hexdigest() if files else None
+
+    @property
+    def advice(self) -> str:
+        """What to do about files in Hugging Face's cache, which counts even damaged files as downloaded."""
+        if self.revision is None:
+            return "Choose another base."
+        return f"Delete {self.folder.parents[1]} to have it fetched again, or choose another base."
+
+    def index(self, label: str, brings: frozenset[str], dtype: str) -> Index:
+        """With the variants of its files that a base of that type is loaded from. What is missing is named, because
+        diffusers' own errors don't.
+        """
+        index = read_index(self.folder)
+        if index is None:
+            text = _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.")
+            raise NoBase(text.format(folder=self.folder))
+        if missing := [name for name in missing_parts(self.folder, index, brings) if name not in self.parts]:
+            parts = ", ".join(missing).replace("_", " ")
+            text = _("{label} is not whole: its {parts} can't be found. {fetched}")
+            raise NoBase(text.format(label=label, parts=parts, fetched=self.advice))
+        for name in index.parts:
+            check_packing(label, self.folder / name)
+        found = {
+            name: choose_variant((path.name for path in self.folder.glob(f"{name}/*.safetensors")), dtype)
+            for name in ("*", *index.parts)
+        }
+        of_parts = {name: replace(part, variant=found[name]) for name, part in index.parts.items()}
+        return replace(index, parts=of_parts, variant=found["*"])
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self.folder).as_posix() if file.is_relative_to(self.folder) else file.name
@@ -173,10 +221,10 @@ def read_index(folder: Path) -> Index | None:
     """None for a missing or unreadable index."""
     for name in INDEXES:
         try:
-            index = parse_index(json.loads((folder / name).read_text(encoding="utf-8")))
+            data = json.loads((folder / name).read_text(encoding="utf-8"))
+            return parse_index(data, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
         except (OSError, ValueError):
             continue
-        return with_own_parts(index, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
     return None
 
 
@@ -198,38 +246,25 @@ def check_packing(label: str, part: Path) -> None:
         raise NoBase(text.format(label=label, name=name))
 
 
-def with_variants(index: Index, folder: Path, dtype: str) -> Index:
-    """With those of the files in `folder` that a base of that type is loaded from."""
-    found = {
-        name: choose_variant((path.name for path in folder.glob(f"{name}/*.safetensors")), dtype)
-        for name in ("*", *index.parts)
-    }
-    parts = {name: replace(part, variant=found[name]) for name, part in index.parts.items()}
-    return replace(index, parts=parts, variant=found["*"])
-
-
-def parse_index(data: Any) -> Index:
-    """Raises ValueError for JSON that is no index."""
+def parse_index(data: Any, repo: str, names: Iterable[str]) -> Index:
+    """Raises ValueError for JSON that is no index. All parts in the repo, which has files of these `names`, are its
+    own: the index of a copy still names the original repo.
+    """
     if not isinstance(data, dict):
         raise ValueError("no index")
     pipeline = str(data.get("_class_name", ""))
-    left_out = parts_to_leave_out(pipeline)
+    left_out, folders = parts_to_leave_out(pipeline), {PurePosixPath(name).parts[0] for name in names if "/" in name}
     parts = {str(name): part for name, value in data.items() if (part := _parse_part(value)) and name not in left_out}
-    return Index(pipeline=pipeline, parts=parts)
+    own = {
+        name: replace(part, repo=None, folder="")
+        for name, part in parts.items()
+        if part.repo == repo or name in folders
+    }
+    return Index(pipeline=pipeline, parts={**parts, **own})
 
 
 def parts_to_leave_out(pipeline: str) -> tuple[str, ...]:
     return LEFT_OUT[:1] if pipeline.endswith("ImageToVideoPipeline") else LEFT_OUT
-
-
-def with_own_parts(index: Index, repo: str, names: Iterable[str]) -> Index:
-    """Treats all parts in the repo as its own: the index of a copy still names the original repo."""
-    folders = {PurePosixPath(name).parts[0] for name in names if "/" in name}
-    parts = {
-        name: replace(part, repo=None, folder="") if part.repo == repo or name in folders else part
-        for name, part in index.parts.items()
-    }
-    return replace(index, parts=parts)
 
 
 def _parse_part(value: Any) -> Part | None:

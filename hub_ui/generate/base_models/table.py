@@ -3,9 +3,12 @@
 They are the blocks of connectors/base_models.toml that images are generated with.
 """
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +20,10 @@ from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.i18n import N_
 
 DType = Literal["bfloat16", "float16"]
+Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
+Quality = Literal["fast", "balanced", "full"]
+# The parts that are stored in fewer bits.
+NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
 # Pixels of a frame.
 _BETWEEN_480P_AND_720P = 640_000
 
@@ -135,6 +142,61 @@ class NetworkFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Precision:
+    """How a network's weights are stored. `bits` are those of one weight with its share of the scales. `devices` are
+    torch's names of what it runs on. `unpacking` is what unpacking a layer takes for each of its weights, in bytes of
+    the GPU; None is the type's width.
+
+    `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
+    does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
+    `is_rough`: "balanced" does not take it, since it rounds what a file of as many bits has rounded with care.
+    """
+
+    id: str
+    label: str
+    method: Method
+    bits: float
+    devices: tuple[str, ...] = ("cuda", "xpu", "mps", "cpu")
+    package: str | None = None
+    in_float16: bool = False
+    levels: int = 4
+    is_rough: bool = False
+    unpacking: float | None = None
+
+    def runs_on(self, device: str) -> bool:
+        return device in self.devices and (self.package is None or find_spec(self.package) is not None)
+
+
+_PRECISIONS = tomllib.loads(Path(__file__).with_name("precisions.toml").read_text(encoding="utf-8"))
+# The best first.
+PRECISIONS = msgspec.convert(_PRECISIONS["precision"], tuple[Precision, ...])
+FULL = PRECISIONS[0]
+KEPT_OF_T5 = {int(parameters): int(kept) for parameters, kept in _PRECISIONS["kept_of_t5"].items()}
+NOT_LINEAR = {int(parameters): int(kept) for parameters, kept in _PRECISIONS["not_linear"].items()}
+# Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
+WORTH_STORING = 1_000_000_000
+
+
+def precision_by_id(name: str) -> Precision | None:
+    return next((precision for precision in PRECISIONS if precision.id == name), None)
+
+
+def precision_name(name: str) -> str:
+    """The label of a precision by its id; the id of one that a later version has."""
+    found = precision_by_id(name)
+    return found.label if found else name
+
+
+def stores_text_encoders(device: str) -> bool:
+    """Whether the large text encoders of a quantised base are stored in 8-bit floats, as they are where these exist."""
+    return any(precision.method == "fp8" and precision.runs_on(device) for precision in PRECISIONS)
+
+
+# What a base counts as whose pipeline is not known: a large one.
+_UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineSpec:
     """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
 
@@ -144,9 +206,8 @@ class PipelineSpec:
     that make images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the
     autoencoder does, whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one.
     `assumed`: a user's own base that has not been read yet; its `architecture` may be "". `precision` is an id of
-    precision.py: how the network's weights are stored. `draft` is how drafts are made. `parts` and `activations` are
-    what the table counts of this very base (see exact_sizes and activations), `gguf` the files of its network in fewer
-    bits.
+    PRECISIONS. `draft` is how drafts are made. `parts` and `activations` are what it takes of memory (see with_sizes),
+    where `estimated` only from its size as a whole. `gguf` are the files of its network in fewer bits.
     """
 
     id: str
@@ -178,7 +239,8 @@ class PipelineSpec:
     precision: str = "full"
     draft: Draft = Draft()
     parts: Parts = field(default_factory=dict, hash=False)
-    activations: Activations | None = None
+    activations: Activations = _UNKNOWN
+    estimated: bool = False
     gguf: NetworkFiles | None = field(default=None, hash=False)
 
     @property
@@ -197,6 +259,46 @@ class PipelineSpec:
         return self.checkpoint.brings if self.checkpoint else frozenset()
 
     @property
+    def storage(self) -> Precision:
+        """Of the network's weights."""
+        return precision_by_id(self.precision) or FULL
+
+    @property
+    def precise_label(self) -> str:
+        """ "FLUX.1 dev in Q4"; the label alone in full precision, and where the network is a user's own file."""
+        is_own = self.checkpoint is not None and self.checkpoint.repo is None
+        return self.label if is_own or self.storage == FULL else f"{self.label} in {self.storage.label}"
+
+    def file_gigabytes(self, precision: str) -> float | None:
+        """The size of the network's GGUF file; None where there is none."""
+        return self.gguf.gigabytes.get(_file_type(precision)) if self.gguf else None
+
+    def in_precision(self, precision: str) -> PipelineSpec | None:
+        """With its network in another precision; None where there is no such file, or the network is a file."""
+        if precision == self.precision:
+            return self
+        known, size = precision_by_id(precision), self.file_gigabytes(precision)
+        own = self.checkpoint if self.file_gigabytes(self.precision) is None else None
+        if known is None or own is not None or self.is_modular or (known.method == "gguf" and size is None):
+            return None
+        checkpoint = None
+        if self.gguf is not None and size is not None:
+            ending = f"-{_file_type(precision)}.gguf"
+            beside = (("transformer_2", self.gguf.second + ending),) if self.gguf.second else ()
+            brings = frozenset({"transformer", *(part for part, _ in beside)})
+            checkpoint = Checkpoint(repo=self.gguf.repo, file=self.gguf.name + ending, brings=brings, beside=beside)
+        return replace(self, precision=precision, checkpoint=checkpoint)
+
+    def precisions_on(self, device: str) -> list[PipelineSpec]:
+        """It in every precision that it has on such a device and does not overflow in, the best first."""
+        found = (
+            self.in_precision(precision.id)
+            for precision in PRECISIONS
+            if precision.runs_on(device) and (self.runs_in_float16 or not precision.in_float16)
+        )
+        return [one for one in found if one is not None]
+
+    @property
     def runs_in_float16(self) -> bool:
         known = TABLES.architectures.get(self.architecture)
         return self.dtype == "float16" or known is None or known.runs_in_float16
@@ -208,6 +310,11 @@ class PipelineSpec:
     @property
     def page(self) -> str:
         return f"https://huggingface.co/{self.source}"
+
+
+def _file_type(precision: str) -> str:
+    """As files are named: "Q8_0" of gguf-q8_0."""
+    return precision.removeprefix("gguf-").upper()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,7 +360,11 @@ def read_pipelines(tables: Tables) -> tuple[PipelineSpec, ...]:
             above[key][block["id"]] = block[key]
         spec = read_block(PipelineSpec, block, "pipeline")
         bases.append(replace(spec, source=str(PACKAGED)) if spec.source == "packaged" else spec)
-    return tuple(bases)
+    own = {base.pipeline: base.activations for base in reversed(bases) if base.activations != _UNKNOWN}
+    return tuple(
+        replace(base, activations=own[base.pipeline]) if base.activations == _UNKNOWN and base.pipeline in own else base
+        for base in bases
+    )
 
 
 def _entry(table: Mapping[str, T], name: str, at: str) -> T:
@@ -267,38 +378,21 @@ BASES = read_pipelines(TABLES)
 _SHARES: Mapping[str, float] = {"transformer": 0.66, "text_encoder": 0.32, "vae": 0.02}
 # A word table's share of a text encoder, a layer's of a network.
 _LARGEST = 0.12
-# A large network's.
-_UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
 
 
-def model_sizes(spec: PipelineSpec) -> Parts:
-    """Counted, or else estimated from `gigabytes`."""
-    parameters = spec.gigabytes * 1e9 / 2
-    return exact_sizes(spec) or {
-        part: ModelSize(round(parameters * share), round(parameters * share * _LARGEST))
-        for part, share in _SHARES.items()
-    }
-
-
-def exact_sizes(spec: PipelineSpec) -> Parts:
-    """The parts of the base on this disk, else of the table, else of the base of its architecture that is built alike.
-    Empty where only the base's size as a whole is known.
+def with_sizes(spec: PipelineSpec) -> PipelineSpec:
+    """A base of one's own with its parts as they are on this disk, else those of the base of its architecture that is
+    built alike, else estimated from `gigabytes`; and with the activations of the first base with its pipeline's class.
     """
     folder = Path(spec.source)
     names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    here = {name: count_parameters(folder, name) for name in names}
-    if found := {part: ModelSize(count, round(count * _LARGEST)) for part, count in here.items() if count}:
-        return found
-    alike = (base for base in BASES if (base.pipeline, base.architecture) == (spec.pipeline, spec.architecture))
-    return next((base.parts for base in (spec, *alike) if base.parts), {})
-
-
-def activations(spec: PipelineSpec) -> Activations:
-    """Those of the base, of the first one with its pipeline's class, or of a large network for a class that is not
-    known here.
-    """
-    alike = (base for base in BASES if base.pipeline == spec.pipeline)
-    return next((base.activations for base in (spec, *alike) if base.activations), _UNKNOWN)
+    counts: Mapping[str, float] = {name: count for name in names if (count := count_parameters(folder, name))}
+    same = [base for base in BASES if base.pipeline == spec.pipeline]
+    alike = next((base.parts for base in same if base.architecture == spec.architecture), {})
+    if is_unknown := not (counts or alike):
+        counts = {part: spec.gigabytes * 1e9 / 2 * share for part, share in _SHARES.items()}
+    parts = {part: ModelSize(round(count), round(count * _LARGEST)) for part, count in counts.items()} or alike
+    return replace(spec, parts=parts, estimated=is_unknown, activations=same[0].activations if same else _UNKNOWN)
 
 
 SUBSTITUTIONS = msgspec.convert(

@@ -16,7 +16,7 @@ from tests.hub_ui.generate.pipelines.bench import Bench
 @pytest.fixture(autouse=True)
 def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is chosen by itself is what it is where neither bitsandbytes nor SDNQ is installed."""
-    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: None)
+    monkeypatch.setattr("hub_ui.generate.base_models.table.find_spec", lambda package: None)
     monkeypatch.setattr("hub_ui.generate.base_models.repo_layout.find_spec", lambda package: None)
 
 

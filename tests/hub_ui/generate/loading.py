@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.precision import in_precision
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.memory import Device
 from hub_ui.generate.offload import Placement
@@ -69,7 +68,7 @@ def _anonymous() -> int:
 
 
 def main(folder: str, base: str, precision: str) -> int:
-    spec = in_precision(spec_of(base), precision)
+    spec = spec_of(base).in_precision(precision)
     assert spec is not None
     device = Device(label="GPU", kind="cuda", dtype=str(spec.dtype), free_bytes=10**12)
     with simulated_cuda(Card(memory=10**12)) as cuda:

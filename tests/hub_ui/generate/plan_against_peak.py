@@ -21,14 +21,8 @@ from torch import nn
 
 from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import (
-    NETWORKS,
-    in_precision,
-    precise_label,
-    precision_of,
-    store_network,
-    store_text_encoder,
-)
+from hub_ui.generate.base_models.load import store_network, store_text_encoder
+from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.lora.algorithms import LOW_RANK, Factors
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
@@ -73,7 +67,7 @@ class Case:
 
     @property
     def spec(self) -> PipelineSpec:
-        found = in_precision(spec_of(self.base), self.precision)
+        found = spec_of(self.base).in_precision(self.precision)
         assert found is not None
         return found if self.side is None else replace(found, width=self.side, height=self.side)
 
@@ -177,7 +171,7 @@ def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
 
 
 def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
-    precision, dtype = precision_of(spec), getattr(torch, spec.dtype)
+    precision, dtype = spec.storage, getattr(torch, spec.dtype)
     if precision.method == "full":
         return pipe
     for name, part in pipe.components.items():
@@ -298,7 +292,7 @@ HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | ---
 
 def label(case: Case) -> tuple[str, str, str]:
     lora = f"{'DoRA, ' if case.kind == 'dora' else ''}rank {case.rank}" if case.rank else "none"
-    return precise_label(case.spec), LEVEL_NAMES[case.level], lora
+    return case.spec.precise_label, LEVEL_NAMES[case.level], lora
 
 
 def row(case: Case, planned: int, simulated: int) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from hub_ui.generate.base_models import base_by_id
-from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.table import ModelSize
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import (
     KINDS,
     OffloadLevel,
+    bytes_of_part,
     download_bytes,
     footprint,
     host_memory,
@@ -26,7 +27,7 @@ GIGABYTE = 1_000_000_000
 
 def of(id: str, precision: str = "full") -> Any:
     spec: Any = base_by_id(id)
-    return in_precision(spec, precision)
+    return spec.in_precision(precision)
 
 
 def card(gibibytes: int) -> int:
@@ -214,3 +215,12 @@ def test_no_source_compares_the_name_of_a_kind_of_gpu() -> None:
 def test_where_there_may_be_several_they_are_numbered(kind: str, index: int, name: str) -> None:
     assert Device(label="card", kind=kind, dtype="float16", index=index).name == name
     assert kind_of(name) is KINDS[kind]
+
+
+def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in() -> None:
+    dev, stored = of("flux.1-dev"), of("flux.1-dev", "fp8")
+    t5, clip = ModelSize(4_000_000_000, 100_000_000), ModelSize(100_000_000, 0)
+    assert bytes_of_part(dev, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
+    assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
+    assert bytes_of_part(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000

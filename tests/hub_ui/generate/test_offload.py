@@ -14,8 +14,7 @@ from diffusers import ZImageTransformer2DModel
 from transformers import T5Config, T5EncoderModel
 
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.precision import in_precision, store_network, store_text_encoder
+from hub_ui.generate.base_models.load import load_pipeline, store_network, store_text_encoder
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
@@ -209,7 +208,7 @@ def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path
         save_sparse(folder / name, built(*part), "BF16")
     command = [sys.executable, "-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8"]
     taken = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    spec = in_precision(spec_of("sana-0.6b"), "fp8")
+    spec = spec_of("sana-0.6b").in_precision("fp8")
     assert spec is not None
     planned = host_memory(footprint(spec, "bfloat16"), "disk_offload")
     assert taken["peak"] - taken["device"] <= planned

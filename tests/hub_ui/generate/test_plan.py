@@ -7,7 +7,7 @@ import pytest
 
 from hub_ui.generate import plan as plans
 from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, choose_base
-from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
+from hub_ui.generate.base_models.table import Quality
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.memory import Device
@@ -22,7 +22,7 @@ FLUX = choose_base(None, None, "flux.1-dev")
 
 def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
     """A base of 24 GB and text encoders of 10, stored in half of that when the network is quantised."""
-    precision = precision_of(spec)
+    precision = spec.storage
     network = round(24 * GB * precision.bits / 16)
     texts = 10 * GB if precision.method == "full" else 5 * GB
     level: OffloadLevel = (
@@ -57,7 +57,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     def find(package: str) -> object | None:
         return object() if package in packages else None
 
-    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", find)
+    monkeypatch.setattr("hub_ui.generate.base_models.table.find_spec", find)
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
@@ -68,7 +68,7 @@ def test_a_larger_card_never_makes_a_worse_image(
     install(monkeypatch, *packages)
     for ram in (None, 64 * GB, 16 * GB):
         planned = [plan_on_card(base, "balanced", card * GB, ram=ram) for card in (8, 12, 16, 24, 32, 48, 80)]
-        bits = [precision_of(spec).bits for spec, _ in planned]
+        bits = [spec.storage.bits for spec, _ in planned]
         tiled = [plan.is_tiled for _, plan in planned]
         assert bits == sorted(bits)
         assert tiled == sorted(tiled, reverse=True)
@@ -112,13 +112,13 @@ def test_what_was_chosen_is_said_with_what_more_memory_allows() -> None:
 
 
 def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
-    packed = in_precision(FLUX, "gguf-q8_0")
+    packed = FLUX.in_precision("gguf-q8_0")
     assert packed is not None
     assert packed.checkpoint == Checkpoint(
         repo="city96/FLUX.1-dev-gguf", file="flux1-dev-Q8_0.gguf", brings=frozenset({"transformer"})
     )
-    assert in_precision(packed, "full") == FLUX
-    assert in_precision(FLUX, "gguf-q4_0") is None
+    assert packed.in_precision("full") == FLUX
+    assert FLUX.in_precision("gguf-q4_0") is None
 
 
 def test_an_image_says_its_precision_and_is_made_again_in_it(

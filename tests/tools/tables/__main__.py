@@ -9,8 +9,7 @@ from textwrap import fill
 from connectors.claims import base_models
 from connectors.query import FIELDS
 from hub_ui.generate.base_models.choose import bases_for_architecture
-from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
-from hub_ui.generate.base_models.table import BASES, PACKAGED, SUBSTITUTIONS, PipelineSpec
+from hub_ui.generate.base_models.table import BASES, NETWORKS, PACKAGED, SUBSTITUTIONS, PipelineSpec, precision_name
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.plan import plan_on_card
 from hub_ui.hosting.limits import TABLE
@@ -70,7 +69,7 @@ def _cell(base: PipelineSpec, card: int) -> str:
     spec, plan = plan_on_card(base, "balanced", card * GIBIBYTE)
     if not plan.fits:
         return "–"
-    precision = "" if spec == base else f"{precision_of(spec).label}, "
+    precision = "" if spec == base else f"{spec.storage.label}, "
     return f"{precision}{_WORDS[plan.level]}{', tiled' if plan.is_tiled else ''}, {plan.peak / 1e9:.1f}"
 
 

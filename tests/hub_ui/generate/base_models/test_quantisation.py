@@ -11,11 +11,10 @@ from safetensors.torch import save_file
 
 from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base
 from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
-from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.load import load_pipeline, store_text_encoder
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NetworkFiles
 from hub_ui.generate.control import control_pipeline
@@ -141,7 +140,7 @@ def test_text_encoders_work_in_8_bit_floats(tmp_path: Path, name: str) -> None:
     pipe = load(one, folder)
     encoders = [part for part_name, part in pipe.components.items() if part_name.startswith("text_encoder")]
     for encoder in encoders:
-        precision.store_text_encoder(encoder, torch.float32, least=0)
+        store_text_encoder(encoder, torch.float32, least=0)
     stored = [value for encoder in encoders for value in encoder.parameters() if value.dtype == torch.float8_e4m3fn]
     assert stored
     assert psnr(draw(pipe, one), draw(load(one, folder), one)) > 20
@@ -179,7 +178,7 @@ def quantised(wide: Path, tmp_path_factory: pytest.TempPathFactory, request: pyt
         gguf = tmp_path_factory.mktemp("gguf") / "flux.gguf"
         return load_gguf(wide, packed.save_gguf(wide, gguf, request.param[5:].upper()))
     pipe = load_in("fp8", wide)
-    precision.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
+    store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
     return pipe
 
 
@@ -284,7 +283,7 @@ def hub(base: Path, tmp_path: Path) -> Iterator[Source]:
 def packed_flux() -> PipelineSpec:
     spec = replace(choose_base("flux1", None, "flux.1-dev"), source="maker/tiny", revision=None, gated=False)
     spec = replace(spec, gguf=NetworkFiles(repo="maker/packed", name="tiny", gigabytes={"Q8_0": 0.1}))
-    found = in_precision(spec, "gguf-q8_0")
+    found = spec.in_precision("gguf-q8_0")
     assert found is not None
     return found
 

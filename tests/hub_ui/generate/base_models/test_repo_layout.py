@@ -62,8 +62,8 @@ FILES = (
 )  # fmt: skip
 
 
-def index(data: Any = SDXL) -> Index:
-    return repo_layout.parse_index(data)
+def index(data: Any = SDXL, repo: str = "a/repo", names: tuple[str, ...] = ()) -> Index:
+    return repo_layout.parse_index(data, repo, names)
 
 
 def test_an_index_names_pipeline_and_parts() -> None:
@@ -81,9 +81,9 @@ def test_a_modular_index_says_where_a_part_lies() -> None:
 @pytest.mark.parametrize(("repo", "names"), [("Qwen/Qwen3-0.6B", ()), ("a/copy", ("tokenizer/vocab.json",))])
 def test_what_the_repo_itself_holds_is_its_own(repo: str, names: tuple[str, ...]) -> None:
     spec = {"pretrained_model_name_or_path": "Qwen/Qwen3-0.6B", "subfolder": "tokenizer"}
-    found = index({"_class_name": "A", "tokenizer": ["transformers", "Qwen2Tokenizer", spec]})
-    assert repo_layout.with_own_parts(found, repo, names).parts["tokenizer"].repo is None
-    assert repo_layout.with_own_parts(found, "a/copy", ()).parts["tokenizer"].repo == "Qwen/Qwen3-0.6B"
+    data = {"_class_name": "A", "tokenizer": ["transformers", "Qwen2Tokenizer", spec]}
+    assert index(data, repo, names).parts["tokenizer"].repo is None
+    assert index(data, "a/copy").parts["tokenizer"].repo == "Qwen/Qwen3-0.6B"
 
 
 @pytest.mark.parametrize("data", [[], "text", None])

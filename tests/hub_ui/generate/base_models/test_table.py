@@ -26,10 +26,9 @@ from hub_ui.generate.base_models.table import (
     Decoding,
     ModelSize,
     NetworkFiles,
-    activations,
-    exact_sizes,
-    model_sizes,
+    precision_by_id,
     read_pipelines,
+    with_sizes,
 )
 from tests.tools.accuracy import real_models
 from tests.tools.gpu import networks
@@ -162,7 +161,7 @@ def of(id: str) -> Any:
 
 
 def part_parameters(base: Any) -> dict[str, int]:
-    return {part: model.parameters for part, model in model_sizes(base).items()}
+    return {part: model.parameters for part, model in base.parts.items()}
 
 
 @pytest.mark.parametrize("id", IN_HALF)
@@ -171,8 +170,13 @@ def test_the_parts_together_are_as_large_as_the_download(id: str) -> None:
     assert sum(part_parameters(base).values()) * 2 == pytest.approx(base.gigabytes * 1e9, rel=0.03)
 
 
-def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
-    assert [base.id for base in BASES if not base.parts] == ["tiny-shapes"]
+def test_every_base_has_its_parts_counted() -> None:
+    assert all(base.parts and not base.estimated for base in BASES)
+
+
+def test_the_included_base_is_counted_as_its_files_are() -> None:
+    included = of("tiny-shapes")
+    assert with_sizes(included) == included
 
 
 ERNIE = {
@@ -221,8 +225,66 @@ def test_a_network_of_the_published_size_has_as_many_parameters(
     with torch.device("meta"):
         built = real_models._network(network, settings)
     largest = max(sum(value.numel() for value in module.parameters(recurse=False)) for module in built.modules())
-    size = model_sizes(of(id))[part]
+    size = of(id).parts[part]
     assert (size.parameters, size.largest) == (sum(value.numel() for value in built.parameters()), largest)
+
+
+ROWS = [(base, kind, size) for base in BASES if base.gguf for kind, size in base.gguf.gigabytes.items()]
+
+
+@pytest.mark.parametrize(("base", "kind", "size"), ROWS, ids=[f"{base.id} {kind}" for base, kind, _ in ROWS])
+def test_a_file_is_as_large_as_its_type_makes_the_network(base: PipelineSpec, kind: str, size: float) -> None:
+    precision = precision_by_id(f"gguf-{kind.lower()}")
+    assert precision is not None
+    # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
+    assert 0.95 < size * 8e9 / base.parts["transformer"].parameters / precision.bits < 1.4
+
+
+def test_the_files_of_a_base_are_sorted_from_the_best() -> None:
+    for files in (base.gguf.gigabytes for base in BASES if base.gguf):
+        assert list(files.values()) == sorted(files.values(), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "installed", "first"),
+    [
+        ("kolors", "cuda", True, "int8"),
+        ("kolors", "cuda", False, "fp8"),
+        ("kolors", "xpu", True, "fp8"),
+        # Its values leave the range of float16, in which 8-bit integers are computed.
+        ("qwen-image-2", "cuda", True, "fp8"),
+    ],
+)
+def test_8_bit_integers_come_before_8_bit_floats_where_they_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, device: str, installed: bool, first: str
+) -> None:
+    monkeypatch.setattr(
+        "hub_ui.generate.base_models.table.find_spec",
+        lambda package: object() if installed and package == "bitsandbytes" else None,
+    )
+    base = base_by_id(name)
+    assert base is not None
+    assert [one.precision for one in base.precisions_on(device)][:2] == ["full", first]
+
+
+def test_a_base_is_named_with_its_precision() -> None:
+    dev = base_by_id("flux.1-dev")
+    assert dev is not None
+    packed = dev.in_precision("gguf-q4_k_s")
+    assert packed is not None
+    assert (dev.precise_label, packed.precise_label) == ("FLUX.1 dev", "FLUX.1 dev in Q4")
+
+
+def test_wan_2_2_has_a_file_for_each_of_its_networks() -> None:
+    wan = base_by_id("wan-2.2-t2v-a14b")
+    packed = wan.in_precision("gguf-q4_k_m") if wan else None
+    assert packed is not None
+    assert packed.checkpoint is not None
+    assert packed.checkpoint.brings == {"transformer", "transformer_2"}
+    assert (packed.checkpoint.file, packed.checkpoint.beside) == (
+        "HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf",
+        (("transformer_2", "LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf"),),
+    )
 
 
 def test_a_base_in_a_folder_is_counted_from_its_files(base: str) -> None:
@@ -230,24 +292,24 @@ def test_a_base_in_a_folder_is_counted_from_its_files(base: str) -> None:
 
 
 def test_a_base_of_one_s_own_has_the_parts_of_its_architecture() -> None:
-    own = replace(FLUX, id="someone/flux", source="someone/flux")
+    own = with_sizes(replace(FLUX, id="someone/flux", source="someone/flux", parts={}))
     assert part_parameters(own)["transformer"] == 11_901_408_320
-    assert exact_sizes(own)
+    assert not own.estimated
 
 
 def test_what_nobody_counted_is_estimated_from_its_size() -> None:
-    own = replace(FLUX, parts={}, source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0)
+    own = with_sizes(replace(FLUX, source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0))
     assert part_parameters(own) == {"transformer": 6_600_000_000, "text_encoder": 3_200_000_000, "vae": 200_000_000}
-    assert not exact_sizes(own)
+    assert own.estimated
     assert not Path("x/y").exists()
 
 
 def test_every_pipeline_of_the_table_has_its_own() -> None:
-    assert {base.pipeline for base in BASES} == {base.pipeline for base in BASES if base.activations}
+    assert [base.id for base in BASES if base.activations.pixel == 600.0] == []
 
 
 def test_a_pipeline_that_is_not_known_counts_as_a_large_one() -> None:
-    assert activations(replace(of("sd-1.5"), activations=None, pipeline="NewPipeline")).pixel == 600.0
+    assert with_sizes(replace(of("sd-1.5"), pipeline="NewPipeline")).activations.pixel == 600.0
 
 
 BLOCK = Path(__file__).with_name("halcyon.toml").read_text(encoding="utf-8")
