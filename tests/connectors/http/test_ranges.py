@@ -121,9 +121,7 @@ def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http:
     assert "secret" not in str([asked.headers for asked in elsewhere.asked])
 
 
-def test_a_signed_address_that_expired_is_fetched_anew_once(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
+def test_a_signed_address_that_expired_is_renewed_once(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
     source = reader(http, server.url + "/f")
@@ -133,9 +131,7 @@ def test_a_signed_address_that_expired_is_fetched_anew_once(
     assert source.requests == 5
 
 
-def test_one_that_stays_expired_is_the_delivery_hosts_refusal(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
+def test_one_that_stays_expired_is_refused_by_its_host(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = Answer(status=403)
     with pytest.raises(errors.HubDown, match="delivery host"):
@@ -226,9 +222,7 @@ def test_a_body_longer_than_it_says_is_read_no_further(server: Hub, http: reques
     assert (source.read(0, 10), source.bytes_read) == (DATA[:10], 10)
 
 
-def test_an_answer_that_never_ends_is_given_up(
-    server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_answer_is_given_up(server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "ANSWER_SECONDS", -1.0)
     server.answers["/f"] = parts()
     with pytest.raises(errors.HubTimeout):

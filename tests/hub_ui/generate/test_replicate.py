@@ -233,9 +233,7 @@ def test_a_control_picture_is_uploaded_for_a_model_that_takes_one(
     assert _sent(recorder)[0]["control_image"].startswith(f"{hubs.replicate}/v1/files/")
 
 
-def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
-    place: ReplicateBackend, recorder: Recorder
-) -> None:
+def test_a_control_picture_stays_here_if_the_model_takes_none(place: ReplicateBackend, recorder: Recorder) -> None:
     notes = single(place, control=RED).report.notes
     assert "This model takes no control image; it was left out." in notes
     assert "/v1/files" not in [request.path for request in recorder.requests]
@@ -357,9 +355,7 @@ def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("answer", "said"), [(b"<html>", "no image that can be shown"), (b"", "no image")])
-def test_what_is_no_picture_is_told(
-    place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
-) -> None:
+def test_no_picture_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str) -> None:
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
     with pytest.raises(PreviewError, match=said):
         single(place)

@@ -125,9 +125,7 @@ def test_changes_of_thirty_days_ago_are_dropped_by_the_next(library: Library, he
     assert [change.entries for change in changes.recent()] == [held[1:2]]
 
 
-def test_the_oldest_go_when_the_trash_takes_too_much_but_never_the_last(
-    library: Library, held: tuple[Entry, ...]
-) -> None:
+def test_the_oldest_go_when_the_trash_takes_too_much_but_the_last(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library, most=held[0].size)
     changes.remove(held[:1])
     changes.remove(held[1:])
@@ -296,9 +294,7 @@ def test_with_an_empty_trash_a_full_disk_is_told_that_it_is_for_good(
     assert (library.entries(), changes_of(library).recent()) == (held[1:], ())
 
 
-def test_a_move_on_a_full_disk_moves_nothing(
-    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_moves_nothing(library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         fill_disk(patch, lambda: True)
         with pytest.raises(HubUiError, match="full"):
@@ -308,9 +304,7 @@ def test_a_move_on_a_full_disk_moves_nothing(
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be written")
-def test_a_file_that_cannot_be_renamed_stays_and_the_lock_says_where(
-    library: Library, held: tuple[Entry, ...], tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_renamed_stays_known(library: Library, held: tuple[Entry, ...], tmp_path: Path) -> None:
     (library.folder / "closed").mkdir(mode=0o500)
     outcome = changes_of(library).move({held[0]: "closed/ink.safetensors", held[1]: "open/mist.safetensors"})
     assert [error.message for error in outcome.failed.values()] == [

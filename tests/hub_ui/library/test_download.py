@@ -60,9 +60,7 @@ def test_a_cut_is_gone_on_from_with_if_range(hub: Hub, tmp_path: Path, file: Htt
     assert [asked.headers.get("If-Range") for asked in hub.asked] == [None, '"one"', '"one"']
 
 
-def test_another_process_goes_on_from_the_part_and_tells_what_lay_there(
-    hub: Hub, tmp_path: Path, file: HttpDownload
-) -> None:
+def test_another_process_goes_on_from_the_part_and_says_so(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     seen: list[Progress] = []
     got = fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
@@ -182,9 +180,7 @@ def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Hub, tmp_path: Pa
         fetch(file, a_part(tmp_path), Meter(), options=QUICK)
 
 
-def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
-    hub: Hub, delivery: Hub, tmp_path: Path, file: HttpDownload
-) -> None:
+def test_an_expired_address_is_renewed_meanwhile(hub: Hub, delivery: Hub, tmp_path: Path, file: HttpDownload) -> None:
     """The hub's own answer leads to a signed address, and the first one has expired when the part is gone on with."""
     delivery.answers["/old"] = Answer(status=403)
     delivery.answers["/new"] = Ranged(body=FILE)

@@ -61,9 +61,7 @@ def test_a_rounded_size_is_forgiven_where_the_hash_is_right_also_in_upper_case(h
     fetched(download(hub.url + "/file", size=len(FILE) + 512, sha256=sha256(FILE).upper()), part)
 
 
-def test_a_full_disk_is_told_before_the_first_byte(
-    hub: Hub, part: PartialFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_told_before_any_byte(hub: Hub, part: PartialFile, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 10, 9_500_000))
     hub.answers["/file"] = Answer(body=FILE)
@@ -106,9 +104,7 @@ def test_a_cut_is_gone_on_from_inside_the_tar(hub: Hub, tmp_path: Path, packed: 
     assert hub.asked[-1].headers["Range"] == f"bytes={AT + 300_000}-{AT + len(TAR_FILE) - 1}"
 
 
-def test_another_process_does_not_look_for_it_again_and_takes_another_tar_from_the_front(
-    hub: Hub, tmp_path: Path, packed: HttpDownload
-) -> None:
+def test_another_process_looks_again_in_another_tar_alone(hub: Hub, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
     part = a_part(tmp_path)
     with pytest.raises(errors.HubDown):
@@ -124,9 +120,7 @@ def test_another_process_does_not_look_for_it_again_and_takes_another_tar_from_t
     assert fetch(packed, a_part(left), Meter(), options=QUICK).sha256 == sha256(other)
 
 
-def test_where_the_server_has_no_ranges_it_is_taken_out_while_the_tar_streams(
-    hub: Hub, tmp_path: Path, packed: HttpDownload
-) -> None:
+def test_without_ranges_it_is_taken_out_while_the_tar_streams(hub: Hub, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Answer(body=TAR)
     part = a_part(tmp_path)
     assert fetch(packed, part, Meter(), options=QUICK).sha256 == sha256(TAR_FILE)

@@ -35,9 +35,7 @@ SAME = f"The same bytes are at {MIRROR}: hub-ui pull {MIRROR}"
         (NotFound("No model with id 7"), None, {}, KNOWN),
     ],
 )
-def test_a_refusal_comes_with_the_best_next_step(
-    error: HubUiError, mirror: Ref | None, known: dict[str, Any], step: str
-) -> None:
+def test_refusals_have_a_next_step(error: HubUiError, mirror: Ref | None, known: dict[str, Any], step: str) -> None:
     told = explain(error, REF, replace(lora(), **known), [mirror] if mirror else []).message
     assert told == f"{error.message.removesuffix('.')}. {step}"
 
