@@ -105,10 +105,8 @@ def test_what_is_ours_already_stays() -> None:
     assert caught.value is ours
 
 
-@pytest.mark.parametrize(("body", "headers", "wait"), READ["how long to wait is in the header or in the words"])
-def test_how_long_to_wait_is_in_the_header_or_in_the_words(
-    body: str, headers: dict[str, str], wait: float | None
-) -> None:
+@pytest.mark.parametrize(("body", "headers", "wait"), READ["the time to wait is in the header or the words"])
+def test_the_time_to_wait_is_in_the_header_or_the_words(body: str, headers: dict[str, str], wait: float | None) -> None:
     error = refused("replicate", 429, body.encode(), **headers)
     assert isinstance(error, RateLimited)
     assert error.retry_after == wait

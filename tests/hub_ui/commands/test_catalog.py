@@ -19,9 +19,7 @@ DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 SLOW = RateLimited("CivitAI asks to slow down.", hub="civitai")
 
 
-def test_a_catalog_moves_to_another_computer_and_is_the_same_file_there(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_catalog_is_the_same_file_elsewhere(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "one"))
     code, crawled = line("crawl")
     assert (code, crawled["stopped"], [hub["error"] for hub in crawled["hubs"]]) == (0, False, [None] * 3)
@@ -106,9 +104,7 @@ def test_a_time_is_a_date_or_an_age(text: str, time: datetime) -> None:
         ((SLOW, DOWN), False, 6),
     ],
 )
-def test_the_exit_code_is_that_of_the_worst_failure(
-    errors: tuple[HubUiError | None, ...], chosen: bool, code: int
-) -> None:
+def test_the_exit_code_is_of_the_worst_failure(errors: tuple[HubUiError | None, ...], chosen: bool, code: int) -> None:
     hubs = [Progress(hub="civitai", label="CivitAI", error=error) for error in errors]
     assert exit_code(hubs, chosen=chosen) == code
 

@@ -73,9 +73,7 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert out.endswith(f"1 entry added to {tmp_path / 'loras.lock'}.\n")
 
 
-def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edited_copy_is_entered_as_ones_own(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = copied(tmp_path / "data")
     (tmp_path / "mine").mkdir()
     copy = tmp_path / "mine" / "copy.safetensors"
@@ -102,9 +100,7 @@ def test_names_that_a_lock_file_cannot_hold_are_told_and_the_others_are_added(mi
     assert line("verify", "--library", str(mine))[1]["ok"] is True
 
 
-def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_own_files_only(
-    red: Path, line: Line, folder: Path
-) -> None:
+def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_files_only(red: Path, line: Line, folder: Path) -> None:
     long = folder / f"{'x' * 243}.safetensors"
     shutil.copy(red, long)
     lock = folder / "loras.lock"
@@ -141,9 +137,7 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
-def test_someone_elses_notes_stay_unless_forced_and_nothing_is_written_for_a_missing_file(
-    red: Path, line: Line
-) -> None:
+def test_someone_elses_notes_stay_unless_forced_and_a_missing_file_gets_none(red: Path, line: Line) -> None:
     red.with_suffix(".json").write_text("mine")
     assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
     assert red.with_suffix(".json").read_text() == "mine"

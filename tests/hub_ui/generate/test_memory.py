@@ -16,7 +16,7 @@ XL = choose_base("sdxl", None, None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_it_is_the_cpu_in_full_precision_or_in_half_where_the_base_is_too_large(
+def test_without_a_gpu_it_is_the_cpu_in_half_precision_for_large_bases_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for gigabytes, dtype in ((64, "float32"), (10, "bfloat16")):
@@ -34,9 +34,7 @@ def test_without_a_gpu_it_is_the_cpu_in_full_precision_or_in_half_where_the_base
         ("cogvideox", 16, 7, "bfloat16"), ("cogvideox-2b", 80, 7, "float16"),
     ],
 )  # fmt: skip
-def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in_there(
-    base: str, gibibytes: int, major: int, dtype: str
-) -> None:
+def test_a_gpu_draws_in_the_type_that_the_base_bears(base: str, gibibytes: int, major: int, dtype: str) -> None:
     # The first one, which is torch's current GPU, is another one.
     with simulated_cuda(Card(memory=2**30, major=15 - major), Card(memory=gibibytes * 2**30, major=major)):
         assert choose_device(choose_base(None, None, base)).dtype == dtype

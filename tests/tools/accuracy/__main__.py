@@ -42,11 +42,7 @@ def _order() -> list[str]:
     """Prints how good the order of results is; returns what is too little."""
     found = loras()
     if not found:
-        print(
-            "",
-            f"There are no recorded answers at {RESPONSES}, so nothing is said about the order of results.",
-            sep="\n",
-        )
+        print(f"\nThere are no recorded answers at {RESPONSES}, so nothing is said about the order of results.")
         return []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         measured = relevance.measure(found, Path(folder))

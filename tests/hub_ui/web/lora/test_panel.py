@@ -186,9 +186,7 @@ def test_the_weight_of_people_has_the_authors_beside_it(built: Services, hub_wit
     assert "0.7 · its author says 0.9" in read(show(built)[-1]).text
 
 
-def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
-    built: Services, hub_with_images: FullHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_hub_costs_a_line(built: Services, hub_with_images: FullHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_with_images, "images", _no_key)
     page = read(show(built)[-1])
     assert "What people use CivitAI wants a key." in page.text
