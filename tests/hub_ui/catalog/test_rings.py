@@ -9,10 +9,7 @@ from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.rings import as_one, is_around, name_in, pieces, spellings, typos
 from hub_ui.catalog.search import RingStart
-from tests.connectors.cases import read_cases
 from tests.hub_ui.catalog.builders import catalog, lora, titles
-
-READ = read_cases(__file__)
 
 
 def starts(of: Catalog, text: str, **fields: object) -> list[tuple[int, int, int, bool]]:
@@ -22,7 +19,18 @@ def starts(of: Catalog, text: str, **fields: object) -> list[tuple[int, int, int
 
 @pytest.mark.parametrize(
     ("typed", "title"),
-    READ["words are found as people write them"],
+    [
+        ("rei ayanami lora", "Rei Ayanami"),
+        ("emoji by ada", "Emoji by the sea of Ada"),
+        ("dragons", "A dragon"),
+        ("colour", "Color theory"),
+        ("dragonball", "Dragon Ball"),
+        ("dragon ball", "Dragonball"),
+        ("pokemon", "Pokémon"),
+        ("wan22", "Wan 2.2"),
+        ("wan 2.2", "Wan2.2"),
+        ("水彩画風", "水彩画風"),
+    ],
 )
 def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title: str) -> None:
     with catalog(tmp_path, lora(1, title=title), lora(2, title="Other")) as opened:
@@ -114,7 +122,14 @@ def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    READ["a word that is in no lora is corrected"],
+    [
+        ("gibli lora", "ghibli lora"),
+        ("ghibli", ""),
+        ("ghib", ""),
+        ("qwrtz", ""),
+        ("ghibli stule", ""),
+        ("ghibli blu", ""),
+    ],
 )
 def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, meant: str) -> None:
     with catalog(tmp_path, lora(1, title="Ghibli"), lora(2, title="Blue")) as opened:
@@ -137,7 +152,13 @@ def test_evidence_counts_by_its_place(tmp_path: Path, typed: str, first: str) ->
 
 @pytest.mark.parametrize(
     ("start", "held", "asked", "has_typos", "text"),
-    READ["a list says where it holds less"],
+    [
+        (0, 3, 3, False, ""),
+        (4, 3, 3, True, "Similar spellings:"),
+        (0, 3, 3, True, "Nothing is spelled like that. Similar spellings:"),
+        (4, 2, 3, True, "With 2 of the 3 words:"),
+        (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
+    ],
 )
 def test_a_list_says_where_it_holds_less(start: int, held: int, asked: int, has_typos: bool, text: str) -> None:
     assert RingStart(start=start, held=held, asked=asked, has_typos=has_typos).sentence == text
@@ -160,7 +181,12 @@ def test_words_around_a_name_are_told_from_names(text: str, expected: bool) -> N
 
 @pytest.mark.parametrize(
     ("typed", "written"),
-    READ["plurals british spellings and parts of words are the same word"],
+    [
+        ("dragons", "dragon"), ("dragon", "dragons"), ("brushes", "brush"), ("fairies", "fairy"), ("elves", "elf"),
+        ("women", "woman"), ("watercolours", "watercolor"), ("colorful", "colourful"), ("grey", "gray"),
+        ("theatre", "theater"), ("stylised", "stylized"), ("neonnight", "neon night"), ("zimage", "z image"),
+        ("krea2", "krea 2"), ("wan22", "wan 2 2"), ("sd15", "sd 1 5"), ("x men", "xmen"),
+    ],
 )  # fmt: skip
 def test_plurals_british_spellings_and_parts_of_words_are_the_same_word(typed: str, written: str) -> None:
     assert spellings(tuple(typed.split()), known(*written.split())) == [tuple(written.split())]

@@ -12,10 +12,7 @@ from connectors.ref import Ref
 from hub_ui.images.example_settings import ExampleSettings, Used, is_of, settings, usage
 from hub_ui.images.infotext import UsedLora
 from tests.connectors.building import civitai_image
-from tests.connectors.cases import read_cases
 from tests.corpus import RESPONSES, absence
-
-READ = read_cases(__file__)
 
 CIVITAI = {
     "seed": 2735602534, "steps": 28, "sampler": "DPM++ 2M Karras", "cfgScale": 7.5, "Size": "512x768",
@@ -93,7 +90,18 @@ def test_a_lora_is_known_by_id_bytes_or_name(lora: UsedLora, same: bool) -> None
 
 @pytest.mark.parametrize(
     ("params", "said"),
-    READ["what has no counterpart is named"],
+    [
+        ({"sampler": "DPM adaptive"}, "the sampler “DPM adaptive”"),
+        ({"Sampler": "Euler", "Schedule type": "Align Your Steps"}, "the schedule type “Align Your Steps”"),
+        ({"Denoising strength": "0.4"}, "the image it was generated over (denoising strength 0.4)"),
+        ({"VAE": "kl-f8", "VAE hash": "1"}, "the VAE “kl-f8”"),
+        ({"image": "https://replicate.delivery/a.png"}, "the image it was generated over"),
+        ({"Regional Prompter Active": "True"}, "Regional Prompter Active True"),
+        ({"steps": 9999}, "9999 steps"),
+        ({"cfgScale": -3}, "CFG scale -3"),
+        ({"seed": 1e30}, "seed 1e+30"),
+        ({"Size": "99999x1"}, "size 99999x1"),
+    ],
 )
 def test_what_has_no_counterpart_is_named(params: dict[str, Any], said: str) -> None:
     assert of("a cat", **params).unmapped == (said,)
