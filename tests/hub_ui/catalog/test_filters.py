@@ -103,7 +103,8 @@ def test_words_of_two_texts_are_no_phrase(tmp_path: Path) -> None:
 def test_installed_loras_and_favourites_are_told_apart(
     tmp_path: Path, mark: str, wanted: bool | None, refs: tuple[str, ...], expected: list[str]
 ) -> None:
-    assert found(tmp_path, *LORAS, refs=tuple(map(Ref.parse, refs)), **{mark: wanted}) == expected
+    fields: dict[str, Any] = {mark: wanted}
+    assert found(tmp_path, *LORAS, refs=tuple(map(Ref.parse, refs)), **fields) == expected
 
 
 def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.ref import Ref, local_ref
-from hub_ui.library import lockfile
 from hub_ui.library.lockfile import KEYS, Entry, Lock, LockError, difference, dumps, loads, merge, read, write
 from tests.hub_ui.library.building import entry
 
