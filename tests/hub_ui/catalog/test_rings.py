@@ -9,7 +9,7 @@ from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.rings import as_one, is_around, name_in, pieces, spellings, typos
 from hub_ui.catalog.search import RingStart
-from tests.connectors.cases import read_cases
+from tests.connectors.cases import named, read_cases
 from tests.hub_ui.catalog.builders import catalog, lora, titles
 
 READ = read_cases(__file__)
@@ -31,39 +31,15 @@ def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title:
         assert (start, held, has_typos) == (0, asked, False)
 
 
-AROUND = "lora style model by of the and with from for version download"
 # What is typed, the titles that are found, best first, and where each ring begins.
-ORDERS: dict[str, tuple[str, tuple[str, ...], list[tuple[int, int, int, bool]]]] = {
-    "a word around a name counts where it is": ("harbour style", ("Harbour style", "Harbour"), [(0, 1, 1, False)]),
-    "many words around a name lead into no other ring": (
-        f"harbour {AROUND} light", ("Harbour light", f"Light {AROUND}"), [(0, 2, 2, False), (1, 1, 2, True)],
-    ),
-    "one typo comes after what is spelled as typed": (
-        "harbpr", ("Harbpr", "Harbor"), [(0, 1, 1, False), (1, 1, 1, True)],
-    ),
-    "then comes what has a word fewer, then two": (
-        "neon night city", ("Neon night city", "Neon night", "Night"),
-        [(0, 3, 3, False), (1, 2, 3, True), (2, 1, 3, True)],
-    ),
-    "a word that is nowhere is left out first": (
-        "viking ship qwrtz", ("Viking ship", "Ship"), [(0, 2, 3, True), (1, 1, 3, True)],
-    ),
-    "a title with nothing else comes before longer ones": (
-        "neon night", ("Neon Night LoRA", "Neon night in Tokyo"), [(0, 2, 2, False)],
-    ),
-    "part of a run of Han is found after the whole": (
-        "钢笔画", ("钢笔画", "钢笔"), [(0, 1, 1, False), (1, 1, 1, True)],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("sentence", ORDERS)
-def test_what_has_less_of_what_was_typed_comes_later(tmp_path: Path, sentence: str) -> None:
-    typed, found, rings = ORDERS[sentence]
+@pytest.mark.parametrize(("typed", "found", "rings"), named(READ["what has less of what was typed comes later"]))
+def test_what_has_less_of_what_was_typed_comes_later(
+    tmp_path: Path, typed: str, found: list[str], rings: list[list[int]]
+) -> None:
     # Those that are to come later have more downloads.
     loras = [lora(number, title=title, downloads=9_000 * number) for number, title in enumerate(found)]
     with catalog(tmp_path, *loras) as opened:
-        assert (tuple(titles(opened, typed)), starts(opened, typed)) == (found, rings)
+        assert (titles(opened, typed), [*map(list, starts(opened, typed))]) == (found, rings)
 
 
 def test_of_many_words_only_some_numbers_are_asked_for(tmp_path: Path) -> None:
