@@ -31,7 +31,7 @@ from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
 from hub_ui.library.download import DownloadOptions
-from hub_ui.library.file_names import FileNameTemplate
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex
 from hub_ui.library.library import Library
@@ -64,7 +64,7 @@ class Services:
         self.visitors = Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy)
         advice = DUPLICATE if settings.space else OWN_COMPUTER
         self.quotas = Quotas(settings.limits, advice=advice, report=self.metrics.count_refusal)
-        names = FileNameTemplate.parse(settings.names) if settings.names else None
+        names = FileNameTemplate.parse(settings.names or DEFAULT)
         options = DownloadOptions(connections=settings.connections)
         self.library = Library(settings.library, settings.lock, options=options, names=names)
         self.annotations = Annotations(settings.annotations)

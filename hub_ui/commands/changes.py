@@ -122,6 +122,8 @@ class Remove(commands.LibraryOptions):
         what = "Forgotten, its file kept" if self.keep_file else "Removed"
         lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
         terminal.show(commands.results_json(results, to_json), lambda: terminal.lines(lines))
+        for entry, error in outcome.failed.items():
+            terminal.note(f"{entry.ref}: {error.message}")
         if outcome.note or outcome.change:
             terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
         return commands.worst_exit_code(results)

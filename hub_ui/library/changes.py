@@ -129,7 +129,7 @@ class Changes:
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             refs = {entry.ref for entry in gone}
-            failed = {entry: _not_here(entry) for entry in wanted if entry.ref not in refs}
+            failed: dict[Entry, HubUiError] = {e: _not_here(e) for e in wanted if e.ref not in refs}
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)
@@ -150,7 +150,19 @@ class Changes:
                     drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
-            self._trash.rename(renames)
+            errors = self._trash.rename(renames)
+            stuck = [entry for entry in gone if entry.file in errors]
+            if stuck:
+                # Another program holds them.
+                write([*known.values(), *stuck])
+                failed |= {e: HubUiError(f"{e.file} can't be removed: {errors[e.file].strerror}.") for e in stuck}
+                gone = tuple(entry for entry in gone if entry.file not in errors)
+                renames = tuple(rename for rename in renames if rename[0] not in errors)
+                if not renames:
+                    self._trash.forget(change)
+                    return Outcome(failed=failed)
+                change = replace(change, entries=gone, renames=renames)
+                self._trash.begin(change)
             self._trash.end(change)
         return Outcome(done=gone, failed=failed, change=change)
 

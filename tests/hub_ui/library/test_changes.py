@@ -59,6 +59,26 @@ def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[
     assert library.entries() == held
 
 
+def test_a_file_that_another_program_holds_stays_with_its_entry(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def refuse(source: Path, target: Path) -> None:
+        if source.name == "ink.safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    assert changes_of(library).remove(held[:1]).change is None
+    outcome = changes_of(library).remove(held[:2])
+    assert [error.message for error in outcome.failed.values()] == [
+        "sd1/ink.safetensors can't be removed: Permission denied."
+    ]
+    assert (outcome.done, library.entries()) == ((held[1],), (held[0], held[2]))
+    assert (changes_of(library).undo().failed, library.entries()) == ({}, held)
+
+
 def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library)
     first, second = (changes.remove([one]).change for one in held[:2])

@@ -21,6 +21,7 @@ from hub_ui.library.sync import (
     check_still_promised,
     explain,
     foreign,
+    open_mirrors,
     set_aside,
 )
 from tests.connectors.serving import Answer
@@ -290,3 +291,9 @@ def test_the_open_home_without_a_key_is_best_and_then_the_fastest(
     mirror = replace(lora(), versions=(version(COPY),), access=access)
     homes = {REF: replace(lora(), versions=(version(REF),)), COPY: mirror}
     assert best_home(REF, [COPY], homes.__getitem__, keys, seconds) == chosen
+
+
+@pytest.mark.parametrize(("access", "is_open"), [("open", True), ("archived", False), ("gated", False)])
+def test_only_what_anyone_may_download_is_offered_in_its_place(access: Access, is_open: bool) -> None:
+    mirror = replace(lora(), versions=(version(COPY),), access=access)
+    assert list(open_mirrors(REF, [REF, COPY], lambda ref: mirror)) == [COPY] * is_open
