@@ -30,4 +30,4 @@ def labels() -> Iterator[str]:
             yield from (field.facet.name, *field.facet.labels.values())
     for words in TABLES.values():
         yield from (text if isinstance(text, str) else text[0] for text in words.values())
-    yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)
+    yield from (text for term in TERMS.values() for text in (term["title"], term["text"], term["more"]) if text)

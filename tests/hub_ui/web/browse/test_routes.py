@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from connectors.errors import HubDown
+from connectors.errors import HubDown, HubUiError
 from connectors.guard import without_guard
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -149,6 +149,14 @@ def test_the_next_page_follows_the_last_card(client: TestClient, built: Services
     [step] = parts(client.get(f"/{more}").text)
     assert step.select_one("[hx-target='#cards'] .hit").text == "Ink 25"
     assert "The end of the list." in step.select_one("[hx-target='#next']").text
+
+
+def test_what_ends_a_stream_is_told(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(*_: object, **_named: object) -> None:
+        raise HubUiError("The disk is full.")
+
+    monkeypatch.setattr(built.catalog, "add", add)
+    assert parts(client.get("/ask").text)[-1].text.strip() == "The disk is full."
 
 
 def test_a_cursor_that_is_not_ours_is_not_sent_to_a_hub(client: TestClient, built: Services) -> None:

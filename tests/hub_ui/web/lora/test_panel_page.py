@@ -38,11 +38,7 @@ def section(page: Any, heading: str) -> Any:
 def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
     words = section(panel(built, lora(1, claims=(claim("trigger_words", ("frost lane", 'a "quote"')),))), "Trigger")
     copied = [(button.text, button["data-copy"]) for button in words.select("button")]
-    assert copied == [
-        ("frost lane", "frost lane"),
-        ('a "quote"', 'a "quote"'),
-        ("copy", 'frost lane, a "quote"'),
-    ]
+    assert copied == [("frost lane", "frost lane"), ('a "quote"', 'a "quote"'), ("copy", 'frost lane, a "quote"')]
 
 
 @pytest.mark.parametrize(
