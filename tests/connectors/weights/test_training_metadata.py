@@ -159,11 +159,6 @@ def test_a_modelspec_names_a_base_model_and_what_was_trained(written: str, base:
     assert base_of("modelspec.architecture", written) == base
 
 
-@pytest.mark.parametrize("written", ["wan_2.2_14b", "wan22_14b"])
-def test_wan_2_2_of_14b_may_be_text_or_image_to_video(written: str) -> None:
-    assert base_of("ss_base_model_version", written) == "wan"
-
-
 @pytest.mark.parametrize("written", ["lora", "unknown/lora", "fluxion/lora", "sdxlish-base/lora", ""])
 def test_a_modelspec_that_nobody_writes_names_nothing(written: str) -> None:
     assert base_of("modelspec.architecture", written) is None

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +116,15 @@ def _job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=adapters or (_adapter(),), prompt="a pier", seed=7, **fields)
 
 
-def single(
-    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
-) -> GenerationResult:
+def generate(
+    sheet: Callable[[GenerationRequest], comparison.Comparison], place: ReplicateBackend, *adapters: LoraInput,
+    callbacks: Callbacks = NO_CALLBACKS, **fields: Any,
+) -> GenerationResult:  # fmt: skip
     job = _job(*adapters, **fields)
-    return place.generate(job, comparison.single(job), callbacks)
+    return place.generate(job, sheet(job), callbacks)
 
 
-def pair(
-    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
-) -> GenerationResult:
-    job = _job(*adapters, **fields)
-    return place.generate(job, comparison.before_after(job), callbacks)
+single, pair = partial(generate, comparison.single), partial(generate, comparison.before_after)
 
 
 def _sent(recorder: Recorder) -> list[dict[str, Any]]:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from tests.corpus import HEADERS, RESPONSES
 from tests.tools.accuracy import loading, relevance
-from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.relevance_corpus import loras
-from tests.tools.accuracy.scoring import Score, share, shortfalls
+from tests.tools.accuracy.scoring import Score, cases, judge, share, shortfalls
 
 _FIELDS = ("rank", "format", "algorithm")
 
