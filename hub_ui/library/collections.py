@@ -63,7 +63,8 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
             continue
         half = other_half(entry.ref) if may_be_half(entry) else None
         other = by_ref.get(half) if half is not None else None
-        first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
+        is_low = any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
+        first, second = (other, entry) if other is not None and is_low else (entry, other)
         pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
         done |= {entry.ref} if half is None else {entry.ref, half}
     return tuple(pairs)
@@ -81,10 +82,6 @@ def with_halves(
         if half in by_ref:
             found[by_ref[half]] = None
     return tuple(found)
-
-
-def _is_low(entry: Entry) -> bool:
-    return any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
 
 
 LONGEST_NAME = 60
