@@ -102,9 +102,7 @@ def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, line: Lin
     assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
 
 
-def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
-    tmp_path: Path, base: str, line: Line
-) -> None:
+def test_the_epochs_of_a_folder_are_compared_in_order_of_their_numbers(tmp_path: Path, base: str, line: Line) -> None:
     (tmp_path / "epochs").mkdir()
     for epoch in (10, 9):
         save_kohya(tmp_path / "epochs" / f"ink-{epoch}.safetensors", seed=epoch)
