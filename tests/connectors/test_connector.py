@@ -101,9 +101,7 @@ def test_of_a_minors_lora_no_image_above_soft_is_shown_whatever_the_hub_calls_th
 
 
 @pytest.mark.parametrize(("query", "updates", "past"), READ["a list of the newest ends where a whole page is too old"])
-def test_a_list_of_the_newest_ends_where_a_whole_page_is_too_old(
-    query: str, updates: list[str | None], past: bool
-) -> None:
+def test_a_list_of_the_newest_ends_where_a_page_is_too_old(query: str, updates: list[str | None], past: bool) -> None:
     assert is_past(parse(query), updates) is past
 
 

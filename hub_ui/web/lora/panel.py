@@ -125,9 +125,6 @@ class Panel:
             return known.title if within(known.nsfw, "soft") else name
         return name
 
-    def html(self, values: dict[str, Any]) -> str:
-        return self.render("lora/changed", **values)
-
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
         return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
@@ -275,11 +272,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     catalog = services.catalog
     homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
     also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
-    return {
-        "homes": list(homes),
-        "also_on": list(also_on),
-        "similar": None,
-    }
+    return {"homes": list(homes), "also_on": list(also_on), "similar": None}
 
 
 def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:

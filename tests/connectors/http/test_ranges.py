@@ -121,9 +121,7 @@ def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http:
     assert "secret" not in str([asked.headers for asked in elsewhere.asked])
 
 
-def test_a_signed_address_that_expired_is_fetched_anew_once(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
+def test_a_signed_address_that_expired_is_asked_anew_once(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
     source = reader(http, server.url + "/f")
@@ -133,9 +131,7 @@ def test_a_signed_address_that_expired_is_fetched_anew_once(
     assert source.requests == 5
 
 
-def test_one_that_stays_expired_is_the_delivery_hosts_refusal(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
+def test_one_that_stays_expired_is_a_refusal_of_its_host(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = Answer(status=403)
     with pytest.raises(errors.HubDown, match="delivery host"):
@@ -185,7 +181,7 @@ def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> N
         reader(http, server.url + "/f", hub="civitai").read(0, 10)
 
 
-def test_a_part_of_another_file_is_refused_where_the_server_heeds_no_condition(
+def test_a_part_of_another_file_is_refused_if_the_server_heeds_no_condition(
     server: Hub, http: requests.Session
 ) -> None:
     server.answers["/f"] = parts(ETag='"second"')

@@ -76,9 +76,7 @@ def test_metadata_picks_only_among_what_the_tensors_leave() -> None:
 @pytest.mark.parametrize(
     ("base", "where", "telling"), READ["a word that a script writes for all files tells nothing about one"]
 )
-def test_a_word_that_a_script_writes_for_all_files_tells_nothing_about_one(
-    base: str, where: str, telling: bool
-) -> None:
+def test_a_word_that_a_script_writes_for_all_files_says_nothing_of_one(base: str, where: str, telling: bool) -> None:
     assert training_metadata.is_telling(base, where) is telling
 
 

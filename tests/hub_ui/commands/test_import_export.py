@@ -102,9 +102,7 @@ def test_names_that_a_lock_file_cannot_hold_are_told_and_the_others_are_added(mi
     assert line("verify", "--library", str(mine))[1]["ok"] is True
 
 
-def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_own_files_only(
-    red: Path, line: Line, folder: Path
-) -> None:
+def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_files_only(red: Path, line: Line, folder: Path) -> None:
     long = folder / f"{'x' * 243}.safetensors"
     shutil.copy(red, long)
     lock = folder / "loras.lock"

@@ -22,9 +22,7 @@ def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path],
     assert document["foreign"] == ["stranger.safetensors"]
 
 
-def test_remove_forgets_the_lora_and_its_file_which_may_be_kept(
-    pulled: dict[str, Path], line: Line, folder: Path
-) -> None:
+def test_remove_forgets_a_lora_and_its_file_that_may_be_kept(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     code, document = line("remove", "civitai:1001")
     assert (code, document["ref"], document["removed"], pulled["civitai"].exists()) == (0, CIVITAI, True, False)
     assert line("remove", REPLICATE, "--keep-file")[0] == 0

@@ -56,9 +56,7 @@ def test_a_second_push_changes_nothing(api: HfApi, name: str, line: Line) -> Non
     assert len(api.list_repo_commits(name, repo_type="space")) == 2
 
 
-def test_files_that_are_gone_are_removed_and_so_are_their_variables(
-    api: HfApi, name: str, line: Line, lock: Path
-) -> None:
+def test_files_that_are_gone_are_removed_as_are_their_variables(api: HfApi, name: str, line: Line, lock: Path) -> None:
     line("space", "push", name, "--lock", str(lock), "--variable", "HUB_UI_LIMIT_STEPS=30")
     assert api.file_exists(name, "loras.lock", repo_type="space")
     _, then = line("space", "push", name)

@@ -147,9 +147,7 @@ def test_nothing_to_draw_with_is_told(studio: Engine) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 5])
-def test_drawing_is_stopped_within_one_step(
-    studio: Engine, base: str, kohya: Path, runs: list[int], after: int
-) -> None:
+def test_drawing_is_stopped_within_a_step(studio: Engine, base: str, kohya: Path, runs: list[int], after: int) -> None:
     steps: list[Step] = []
     stop = Callbacks(on_progress=steps.append, is_cancelled=lambda: len(runs) >= after and bool(steps))
     with pytest.raises(GenerationCancelled):

@@ -159,9 +159,7 @@ def test_a_draft_takes_the_steps_of_its_lora_and_is_smaller(
     assert (full.report.draft, full.images[0].image.size) == (None, (64, 64))
 
 
-def test_a_draft_names_its_files_and_counts_no_lora_that_nobody_chose(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_a_draft_names_its_files_and_counts_no_lora_nobody_chose(drafting: Engine, asked: GenerationRequest) -> None:
     report = pair(drafting, asked).report
     lora, decoder = map(Ref.parse, report.draft or ())
     assert (lora.id, lora.file, lora.is_pinned) == ("maker/quick", "quick.safetensors", True)
@@ -217,9 +215,7 @@ def test_a_draft_goes_on_without_what_cannot_be_had_and_says_so(
     ]
 
 
-def test_who_may_fetch_nothing_gets_a_draft_of_what_came_with_the_base(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_who_may_fetch_nothing_gets_a_draft_of_what_the_base_has(drafting: Engine, asked: GenerationRequest) -> None:
     pair(drafting, replace(asked, draft=False))
     report = pair(drafting, replace(asked, may_complete=False)).report
     assert (report.steps, [Ref.parse(ref).id for ref in report.draft or ()]) == (6, ["maker/small"])

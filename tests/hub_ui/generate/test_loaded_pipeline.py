@@ -154,9 +154,7 @@ def test_memory_that_runs_out_while_a_lora_is_read_is_told(
         one(studio, adapter(kohya), base=base)
 
 
-def test_a_pipeline_that_takes_no_lists_is_asked_one_by_one(
-    studio: Engine, base: str, kohya: Path, memory: Memory
-) -> None:
+def test_a_pipeline_that_takes_no_list_is_asked_singly(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
     memory.fill(2, ValueError("`prompt` has to be of type `str`"))
     made = three(studio, kohya, base)
     assert (memory.runs, made.report.notes) == ([6, *[2] * 6], ())

@@ -73,9 +73,7 @@ def test_one_that_is_stopped_twice_goes_on_and_ends_bit_for_bit_the_same(
     assert list((tmp_path / "unfinished").iterdir()) == []
 
 
-def test_another_comparison_goes_on_with_nothing_of_it(
-    studio: Engine, three: GenerationRequest, tmp_path: Path
-) -> None:
+def test_another_comparison_goes_on_with_none_of_it(studio: Engine, three: GenerationRequest, tmp_path: Path) -> None:
     columns = lora_columns(three)
     part = lora_axis.split(three, columns)[0]
     made = studio.generate(part.request, part.comparison)

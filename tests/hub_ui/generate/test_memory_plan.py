@@ -154,9 +154,7 @@ def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
     ("precision", "gigabytes"),
     [("full", 0.0), ("fp8", 0.11), ("gguf-q8_0", 0.23), ("gguf-q6_k", 0.4), ("gguf-q4_k_s", 0.3)],
 )
-def test_the_largest_layer_of_a_quantised_network_is_unpacked_while_it_computes(
-    precision: str, gigabytes: float
-) -> None:
+def test_the_largest_layer_of_a_quantised_network_is_unpacked_as_it_computes(precision: str, gigabytes: float) -> None:
     unpacking = footprint(of("flux.1-dev", precision), "bfloat16").unpacking
     assert round(unpacking["transformer"] / GIGABYTE, 2) == gigabytes
 

@@ -216,7 +216,5 @@ def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
         (1024, 1, "cuda", 1), (256, 81, "cuda", 1),
     ],
 )  # fmt: skip
-def test_the_size_of_the_image_says_how_many_are_generated_at_once(
-    side: int, frames: int, kind: str, count: int
-) -> None:
+def test_the_size_of_an_image_says_how_many_are_made_at_once(side: int, frames: int, kind: str, count: int) -> None:
     assert plan_on("sd-1.5", 24, kind=kind, width=side, height=side, frames=frames).rows == count

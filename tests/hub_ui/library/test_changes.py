@@ -125,9 +125,7 @@ def test_changes_of_thirty_days_ago_are_dropped_by_the_next(library: Library, he
     assert [change.entries for change in changes.recent()] == [held[1:2]]
 
 
-def test_the_oldest_go_when_the_trash_takes_too_much_but_never_the_last(
-    library: Library, held: tuple[Entry, ...]
-) -> None:
+def test_the_oldest_go_when_the_trash_takes_too_much_never_the_last(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library, most=held[0].size)
     changes.remove(held[:1])
     changes.remove(held[1:])

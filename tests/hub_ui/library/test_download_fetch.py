@@ -61,9 +61,7 @@ def test_a_rounded_size_is_forgiven_where_the_hash_is_right_also_in_upper_case(h
     fetched(download(hub.url + "/file", size=len(FILE) + 512, sha256=sha256(FILE).upper()), part)
 
 
-def test_a_full_disk_is_told_before_the_first_byte(
-    hub: Hub, part: PartialFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_told_before_any_byte(hub: Hub, part: PartialFile, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 10, 9_500_000))
     hub.answers["/file"] = Answer(body=FILE)

@@ -161,9 +161,7 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_can_be_used_before_it_is_kept_and_is_part_of_the_library_only_then(
-    library: Library, given: Path
-) -> None:
+def test_a_file_can_be_used_before_it_is_kept_and_is_of_the_library_only_then(library: Library, given: Path) -> None:
     own = OwnFiles(library)
     assert (own.entries(), library.folder.exists()) == ((), False)
     placed = own.add(given, ENTRY)

@@ -173,9 +173,7 @@ def test_a_failed_try_that_came_further_does_not_count(running: Queue, pulls: Pu
     assert once(running, task, lambda now: not pulls.outcomes[A] and now.not_before).attempts == 1
 
 
-def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
-    running: Queue, pulls: Pulls, clock: Moved
-) -> None:
+def test_a_rate_limit_is_waited_for_and_holds_its_other_downloads(running: Queue, pulls: Pulls, clock: Moved) -> None:
     pulls.held.set()
     pulls.outcomes[A].append(RateLimited("CivitAI asks to wait a minute.", hub="civitai", retry_after=60))
     limited, other, elsewhere = running.add(A), running.add(B), running.add(HF)

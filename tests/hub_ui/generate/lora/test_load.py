@@ -253,9 +253,7 @@ def test_peft_keeps_alpha_beside_its_file(
         ("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.ia3_l", (64, 1), ""),
     ],
 )
-def test_what_a_file_leaves_open_is_said(
-    pipe: Any, tmp_path: Path, name: str, shape: tuple[int, ...], said: str
-) -> None:
+def test_what_files_leave_open_is_said(pipe: Any, tmp_path: Path, name: str, shape: tuple[int, ...], said: str) -> None:
     path = tmp_path / "a.safetensors"
     save_file({f"unet.{name}": torch.ones(shape)}, path)
     found = load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1")).coverage

@@ -45,7 +45,7 @@ def show(built: Services, ref: str = str(REF)) -> list[str]:
     """The panel at the click, and each time that it is painted again."""
     shown = Panel(services=built, render=Renderer())
     view = View(open=ref)
-    return [shown.html(values) for values in (shown.values(view), *shown.steps(view))]
+    return [shown.render("lora/changed", **values) for values in (shown.values(view), *shown.steps(view))]
 
 
 def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +199,8 @@ def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     last = show(built)[-1]
     assert (
-        '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics memory it '
-        "is slow.</p>" in last
+        '<p class="state hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics '
+        "memory it is slow.</p>" in last
     )
 
 
