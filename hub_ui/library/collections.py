@@ -63,7 +63,8 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
             continue
         half = other_half(entry.ref) if may_be_half(entry) else None
         other = by_ref.get(half) if half is not None else None
-        first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
+        is_low = any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
+        first, second = (other, entry) if other is not None and is_low else (entry, other)
         pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
         done |= {entry.ref} if half is None else {entry.ref, half}
     return tuple(pairs)
@@ -88,10 +89,6 @@ def entries_of(library: Library, ref: Ref, other_half: Callable[[Ref], Ref | Non
     found = [entry for entry in library.entries() if entry.answers_to(ref)]
     both = with_halves(found[:1], found, other_half)
     return both if len(found) == len(both) == 2 else (library.entry(ref),)
-
-
-def _is_low(entry: Entry) -> bool:
-    return any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
 
 
 LONGEST_NAME = 60

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,9 +22,10 @@ from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.web import visitors
-from hub_ui.web.layout.pages import TOAST, static_version
+from hub_ui.web.layout.pages import THEME_COOKIE, TOAST, static_version
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused, RequestMiddleware, path_of
+from hub_ui.web.view import View
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
@@ -126,7 +128,8 @@ class Refusals(RequestMiddleware):
             return HTMLResponse(self.render("layout/toast", text=refused.message), refused.status, TOAST)
         if "text/html" in headers.get("accept", ""):
             frame = {"lang": language().code, "root": scope.get("root_path", ""), "version": static_version()}
-            return HTMLResponse(self.render("layout/refusal", text=refused.message, **frame), refused.status)
+            frame |= {"theme": Request(scope).cookies.get(THEME_COOKIE, ""), "view": View(page="downloads")}
+            return HTMLResponse(self.render("layout/refusal", text=refused.message, frame=frame), refused.status)
         return JSONResponse({"detail": refused.message}, refused.status)
 
 

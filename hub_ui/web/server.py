@@ -49,6 +49,8 @@ if sys.platform != "win32":
 MOST_SECONDS = 120.0
 # How old the date of an answer may be. uvicorn looks ten times a second, also whether it is to stop.
 TICK_SECONDS = 5.0
+# What an answer that has begun gets once the server stops.
+LAST_WORD_SECONDS = 0.5
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
 LONGEST_HEADER = 65_536
@@ -150,6 +152,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def give_up(self) -> None:
         self._bounds.end_wait(self)
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """A stream goes on for as long as its page is open. Its last word is on its way, and then it ends."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.loop.call_later(LAST_WORD_SECONDS, self.transport.close)
 
 
 class PatientServer(http_server.Server):

@@ -55,6 +55,7 @@ def nothing_found(page: Page, demo: str) -> None:
     page.goto(f"{demo}?q=zzzznothing")
     come_to_rest(page)
     expect(page.locator("#news")).to_contain_text("Nothing matches", timeout=WAIT)
+    expect(page.locator("#filters .ghost:visible")).to_have_count(0)
 
 
 def panel(page: Page, demo: str) -> None:

@@ -249,9 +249,10 @@ _KEY_OR_COMMA = re.compile(r"""-?\w+:["“]?$|,["“]?$""")
 
 
 def without_beginning(text: str, values: Values) -> str:
-    """`text` without the value at its end, where the catalog has values that begin so: "base:s" is not yet meant."""
+    """`text` without what is not yet meant at its end: "base:s", if the catalog has values that begin so, or "ro"."""
     at = completion(text, len(text))
-    if at is None or at.key not in CATALOG_FIELDS or not values(at.key, at.prefix):
+    is_short = at is not None and not at.key and at.prefix.isascii() and len(at.prefix) < SHORTEST_WORD
+    if at is None or not (is_short or (at.key in CATALOG_FIELDS and values(at.key, at.prefix))):
         return text
     return _KEY_OR_COMMA.sub("", text[: at.start])
 

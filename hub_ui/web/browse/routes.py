@@ -176,7 +176,7 @@ class BrowseRoutes(Room):
         before = view_before(request)
         answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
         # What is typed letter by letter is one step back.
-        answer.headers["HX-Replace-Url" if before.text else "HX-Push-Url"] = view.link()
+        answer.headers["HX-Replace-Url" if before.text or view.link() == before.link() else "HX-Push-Url"] = view.link()
         return answer
 
     def steps(self, view: View, seen: str) -> Iterator[str]:

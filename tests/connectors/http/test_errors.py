@@ -60,9 +60,7 @@ def refused(hub: HubName, status: int, body: bytes, **headers: str) -> HubUiErro
 @pytest.mark.parametrize(
     ("hub", "status", "text", "error", "told"), READ["each refusal is a sentence with a next step"]
 )
-def test_each_refusal_is_a_sentence_with_a_next_step(
-    hub: HubName, status: int, text: str, error: str, told: str
-) -> None:
+def test_a_refusal_is_a_sentence_with_a_next_step(hub: HubName, status: int, text: str, error: str, told: str) -> None:
     found = refused(hub, status, text.encode())
     assert (found.name, found.hub) == (error, hub)
     assert told in found.message

@@ -179,7 +179,7 @@ def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> N
         reader(http, server.url + "/f", hub="civitai").read(0, 10)
 
 
-def test_a_part_of_another_file_is_refused_where_the_server_heeds_no_condition(
+def test_a_part_of_another_file_is_refused_if_the_server_heeds_no_condition(
     server: Hub, http: requests.Session
 ) -> None:
     server.answers["/f"] = parts(ETag='"second"')

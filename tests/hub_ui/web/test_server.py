@@ -27,7 +27,7 @@ from spaces.zero.gradio import get_server_port  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from uvicorn import Config
@@ -81,6 +81,25 @@ def test_a_server_stops_when_it_is_told_to_however_rarely_it_looks(monkeypatch: 
         assert send(connect(), HALF + REST).endswith(b"here")
     with pytest.raises(ConnectionRefusedError):
         connect()
+
+
+async def endless(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "here"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(parts())
+
+
+def test_a_stream_whose_page_stays_open_ends_with_the_server() -> None:
+    with running(bounds(), endless) as connect:
+        page = connect().dup()
+        page.sendall(HALF + REST)
+        assert page.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    with page:
+        page.settimeout(10)
+        while page.recv(4096):
+            pass
 
 
 @pytest.mark.usefixtures("hasty")

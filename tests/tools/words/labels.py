@@ -12,6 +12,7 @@ from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.catalog.similar import Reason
 from hub_ui.generate.base_models.table import SUBSTITUTIONS
+from hub_ui.images.infotext import OTHER_PROGRAMS
 from hub_ui.web.layout.render import TERMS
 from hub_ui.web.layout.render import WORDS as TABLES
 
@@ -23,6 +24,7 @@ def labels() -> Iterator[str]:
     yield from UNDER_WAY
     yield from WORDS.values()
     yield from get_args(Reason)
+    yield from (words for _begins, words, _unless in OTHER_PROGRAMS["unmapped"])
     yield from (row.reason for row in SUBSTITUTIONS)
     for field in FIELDS:
         yield from (field.meaning, *field.texts)

@@ -95,7 +95,7 @@ def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(tmp_path: Path, base
     assert found["notes"] == [
         "Not taken over: clip skip 2.",
         "“nobody” could not be found here: it was left out.",
-        "Another program made it, from other noise for the same seed: expect a similar image, not the same one.",
+        "Another program made it, from other noise for the same seed: expect a similar image, not the same.",
     ]
 
 

@@ -198,6 +198,8 @@ def test_keys_and_values_that_begin_like_the_word_are_suggested(typed: str, sugg
         ("base:pony", "base:pony"),
         ("kind:st", "kind:st"),
         ("ink", "ink"),
+        ("ink ro", "ink "),
+        ("水", "水"),
     ],
 )
 def test_a_value_that_is_not_typed_out_is_not_yet_meant(typed: str, meant: str) -> None:

@@ -109,6 +109,9 @@ def test_what_is_typed_asks_no_hub_and_is_one_step_back(seen: TestClient, of_sit
     assert (cards(page), page.select(".ask"), len(hub_of(of_site).asked)) == (["Ink 1"], [], asked)
     assert (answer.headers["HX-Replace-Url"], "HX-Push-Url" in answer.headers) == ("./?q=1", False)
     assert "Press Enter to ask the hubs too." in page.text
+    # Two letters begin any word.
+    page, answer = part(seen, "/?q=zz", {**TYPED, "HX-Current-URL": "http://localhost/"})
+    assert (cards(page), answer.headers["HX-Replace-Url"]) == (["Ink 1", "Ink 2"], "./")
 
 
 def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_is_told(seen: TestClient) -> None:

@@ -196,8 +196,8 @@ def test_a_failing_hub_costs_a_line(built: Services, hub_with_images: FullHub, m
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     last = show(built)[-1]
     assert (
-        '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics memory it '
-        "is slow.</p>" in last
+        '<p class="state hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics '
+        "memory it is slow.</p>" in last
     )
 
 

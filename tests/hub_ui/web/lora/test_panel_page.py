@@ -61,7 +61,7 @@ def test_what_is_in_the_library_can_be_tried_even_where_its_hub_no_longer_has_it
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
     page = panel(built, lora(1, base=TINY, access="removed"))
     assert page.select_one("form[action=try] input[name=lora]")["value"] == "civitai:1@10#100"
-    assert [button.text for button in page.select(".actions button[disabled]")] == ["In library"]
+    assert [button.text for button in page.select(".actions button[aria-disabled]")] == ["In library"]
 
 
 def test_a_hostile_description_and_title_keep_only_their_words(built: Services) -> None:
