@@ -13,6 +13,7 @@ from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, 
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
+from hub_ui.library.collections import with_halves
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.library import Locate
 from hub_ui.library.lockfile import Entry
@@ -105,6 +106,12 @@ class Downloads:
             except NotFound:
                 known[ref] = None
         return known[ref]
+
+    def entries_of(self, ref: Ref) -> tuple[Entry, ...]:
+        """As Library.entry; of a LoRA in two files, both where `ref` names neither alone."""
+        found = [entry for entry in self._library.entries() if entry.answers_to(ref)]
+        both = with_halves(found[:1], found, self.other_half)
+        return both if len(found) == len(both) == 2 else (self._library.entry(ref),)
 
     def pull(self, ref: Ref, meter: Meter | None = None, *, force: bool = False) -> Entry:
         """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives.

@@ -94,10 +94,6 @@ class LibraryOptions(JsonOption):
         lock = ["--lock", str(self.lock)] if self.lock else []
         return shlex.join(["hub-ui", *words, *library, *lock])
 
-    def open_library(self) -> Library:
-        chosen = self.settings()
-        return Library(chosen.library, chosen.lock)
-
 
 def check_file(path: Path | None) -> None:
     """Raises UsageError for a folder where a file is to be read or written."""

@@ -13,7 +13,7 @@ from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
 from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
-from hub_ui.library.collections import Collection, entries_of, with_halves
+from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
@@ -41,8 +41,8 @@ class Move(commands.LibraryOptions):
             library = built.library
             if self.undo:
                 return self._undo(built, terminal)
-            refs, half = [commands.parse_ref(text) for text in self.refs or ()], built.downloads.other_half
-            wanted = commands.try_each(refs, lambda ref: entries_of(library, ref, half), terminal)
+            refs = [commands.parse_ref(text) for text in self.refs or ()]
+            wanted = commands.try_each(refs, built.downloads.entries_of, terminal)
             named = [entry for one in wanted if not isinstance(one, HubUiError) for entry in one]
             entries = named if refs else library.entries()
             plan = plan_moves(library, dict.fromkeys(entries), lambda one: built.lookup.find_record(one.ref), names)
@@ -104,7 +104,7 @@ class Remove(commands.LibraryOptions):
 
             def find(ref: Ref) -> Sequence[Entry]:
                 self._check(ref, library)
-                return entries_of(library, ref, built.downloads.other_half)
+                return built.downloads.entries_of(ref)
 
             named = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
             found = dict.fromkeys(entry for one in named if not isinstance(one, HubUiError) for entry in one)
@@ -220,9 +220,8 @@ class CollectionCommand(commands.LibraryOptions):
     def _change(self, built: Services) -> Collection:
         entries = built.library.entries()
         if self.add:
-            half = built.downloads.other_half
-            chosen = [one for text in self.add for one in entries_of(built.library, commands.parse_ref(text), half)]
-            return built.collections.add(self.name, with_halves(chosen, entries, half))
+            chosen = [one for text in self.add for one in built.downloads.entries_of(commands.parse_ref(text))]
+            return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)

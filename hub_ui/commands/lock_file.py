@@ -18,7 +18,8 @@ from hub_ui.terminal import Terminal, attributes
 @dataclass(frozen=True, kw_only=True)
 class Verify(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
-        library, results = self.open_library(), []
+        chosen, results = self.settings(), []
+        library = Library(chosen.library, chosen.lock)
         total = len(library.entries())
         for done, result in enumerate(sync.check_all(library, library.entries()), 1):
             results.append(result)

@@ -22,7 +22,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import disk_errors_as_messages, replace_file
 from hub_ui.library.file_names import fold, natural, safe_name
-from hub_ui.library.library import Library, read_lock
+from hub_ui.library.library import read_lock
 from hub_ui.library.lockfile import Entry, Lock
 
 _ARCHITECTURE = "wan"
@@ -82,13 +82,6 @@ def with_halves(
         if half in by_ref:
             found[by_ref[half]] = None
     return tuple(found)
-
-
-def entries_of(library: Library, ref: Ref, other_half: Callable[[Ref], Ref | None]) -> tuple[Entry, ...]:
-    """The entry that a ref names, or both of a LoRA in two files, where it names neither. Raises as `Library.entry`."""
-    found = [entry for entry in library.entries() if entry.answers_to(ref)]
-    both = with_halves(found[:1], found, other_half)
-    return both if len(found) == len(both) == 2 else (library.entry(ref),)
 
 
 LONGEST_NAME = 60

@@ -79,7 +79,8 @@ class OwnFiles:
         place = known.file if known else self._free(place, entry.ref)
         target = self._library.folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(self._library.path(entry), target)
+        # A folder of the library may be a link to another disk.
+        shutil.move(self._library.path(entry), target)
         self._library.adopt([replace(entry, file=place, source=source)])
         self._forget(entry)
         return self._library.entry(entry.ref)

@@ -1,7 +1,9 @@
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -172,21 +174,27 @@ def test_a_file_is_of_use_before_it_is_kept_and_part_of_the_library_only_then(li
         own.keep(REF, "sdxl/ink.safetensors")
 
 
-def test_a_file_in_its_place_stays(library: Library, given: Path) -> None:
+def test_what_is_in_its_place_stays_also_on_another_disk(
+    library: Library, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = OwnFiles(library)
     own.add(given, ENTRY)
+    monkeypatch.setattr(os, "rename", Mock(side_effect=OSError(errno.EXDEV, "Invalid cross-device link")))
     (library.folder / "ink.safetensors").write_bytes(b"mine")
     kept = own.keep(REF, "ink.safetensors")
     assert (library.folder / "ink.safetensors").read_bytes() == b"mine"
     assert library.path(kept).read_bytes() == FILE
 
 
-def test_the_same_file_twice_is_one(library: Library, given: Path) -> None:
+def test_the_same_file_twice_is_one_and_gone_once_it_is_discarded(library: Library, given: Path) -> None:
     own = OwnFiles(library)
     own.add(given, ENTRY)
     given.write_bytes(FILE)
     own.add(given, entry(ref=REF, file="other.safetensors", size=len(FILE), sha256=sha256(FILE), source=""))
     assert len(own.entries()) == len(list((library.folder / ".own").rglob("*.safetensors"))) == 1
+    own.discard(REF)
+    own.discard(REF)
+    assert (own.entries(), list((library.folder / ".own").rglob("*.safetensors"))) == ((), [])
 
 
 def test_what_the_library_has_by_now_is_not_kept_twice(library: Library, given: Path) -> None:
@@ -196,14 +204,6 @@ def test_what_the_library_has_by_now_is_not_kept_twice(library: Library, given: 
     path.write_bytes(FILE)
     [known] = library.adopt([entry(ref=REF, file="a.safetensors", size=len(FILE), sha256=sha256(FILE), source="")])
     assert (own.keep(REF, "b.safetensors"), own.entries()) == (known, ())
-
-
-def test_a_discarded_file_is_gone(library: Library, given: Path) -> None:
-    own = OwnFiles(library)
-    own.add(given, ENTRY)
-    own.discard(REF)
-    own.discard(REF)
-    assert (own.entries(), list((library.folder / ".own").rglob("*.safetensors"))) == ((), [])
 
 
 def test_what_nobody_keeps_for_a_day_goes_with_the_next_file(library: Library, given: Path) -> None:
