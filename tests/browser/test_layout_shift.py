@@ -90,9 +90,11 @@ def test_a_download_moves_nothing_in_the_panel_and_the_focus_stays_where_it_was(
     expect(page.locator("#panel .facts").first).to_be_visible()
     come_to_rest(page)
     forget_shifts(page)
-    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=1.0))
-    page.locator("#get").press("Enter")
-    for text in ("Pause", "In library"):
+    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=600.0, match="download"))
+    for text in ("Pause", "Resume", "In library"):
+        page.locator("#get").press("Enter")
+        if text == "Resume":
+            fresh.hubs.faults.clear()
         expect(page.locator("#get")).to_have_text(text)
         expect(page.locator("#get")).to_be_focused()
     assert_still(page, GOOD_SHIFT / 4)

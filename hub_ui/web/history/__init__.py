@@ -24,6 +24,7 @@ from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
 from hub_ui.web.layout.pages import Preview, Room, is_part, route
 from hub_ui.web.layout.render import word
+from hub_ui.web.try_page.result import cell_label
 from hub_ui.web.view import StackedLora, View
 
 
@@ -70,8 +71,7 @@ def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
     for ref, title in titles.items():
         weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
         if weights[0] != weights[1]:
-            name = _("Weight of {title}").format(title=title)
-            yield name, f"{weights[0]:g}", f"{weights[1]:g}"
+            yield _("Weight of {title}").format(title=title), f"{weights[0]:g}", f"{weights[1]:g}"
     for name, value in SETTINGS:
         if value(left) != value(right):
             yield _(name), value(left) or "–", value(right) or "–"
@@ -101,6 +101,7 @@ class HistoryRoutes(Room):
             **self.list_values(page, removed, [entry.id for entry in found]),
             "results": [(entry, services.history.load(entry.id)) for entry in found],
             "infotext_in": infotext_in,
+            "cell_label": cell_label,
             "address_of": lambda image: view_of(image).to_address(),
             "differences": tuple(differences(*found)) if len(found) == 2 else (),
         }

@@ -205,9 +205,8 @@ class Panel:
             return Preview(title=ref.id)
         # What nobody has rated has its title, and no picture.
         if not within(record.nsfw, "soft"):
-            return Preview(
-                title=_("A LoRA on {hub}").format(hub=HUBS[record.hub].label if record.hub in HUBS else "hub-ui")
-            )
+            hub = HUBS[record.hub].label if record.hub in HUBS else "hub-ui"
+            return Preview(title=_("A LoRA on {hub}").format(hub=hub))
         image = cover(record, "safe")
         kind = _(record.kind) if record.kind else ""
         words = format.join(format.base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))

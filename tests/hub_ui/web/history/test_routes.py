@@ -60,6 +60,8 @@ def test_a_result_has_its_images_and_leads_to_the_form_it_was_made_by(built: Ser
     again = page.find("a", string="Make it again")
     view = View.from_address(str(again["href"]).partition("?")[2])
     assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
+    page = read(client.get(f"/history?open={kept.id}", headers={"Accept-Language": "ja"}).text)
+    assert [label.contents[0].strip() for label in page.select("figcaption")] == ["LoRA なし", "Ink 0.8 あり"]
 
 
 def test_two_results_are_compared_by_their_last_images_and_settings(built: Services, client: TestClient) -> None:
