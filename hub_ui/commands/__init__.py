@@ -128,7 +128,7 @@ def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -
         try:
             results.append(action(name))
         except HubUiError as error:
-            terminal.note(f"{name}: {error.message}")
+            terminal.note(error.message if str(name) in error.message else f"{name}: {error.message}")
             results.append(error)
     return results
 

@@ -116,7 +116,7 @@ def test_several_are_a_list_where_a_failure_stands_in_its_place(hubs: HubEndpoin
     assert code == 7
     assert (page["error"], missing["error"], missing.keys()) == ("NotWeights", "NotFound", {"error", "message"})
     assert (remote["requests"], remote["rank"], local["requests"], local["size"]) == (2, 64, 0, len(LORA))
-    assert "nix.safetensors: There is no file" in line.err
+    assert "\nThere is no file nix.safetensors here" in line.err
 
 
 def test_one_that_fails_ends_with_its_code(line: Line, hubs: HubEndpoints) -> None:
