@@ -35,10 +35,10 @@ from hub_ui.images import png_metadata
 from hub_ui.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
+from hub_ui.web.images import sweep
 from hub_ui.web.requests import GENERATING, Calls
 from hub_ui.web.server import caller_session, use_caller
 from hub_ui.web.try_page.generate import start_job
-from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS
 
 MOST_RESULTS = 200
@@ -339,7 +339,7 @@ class Endpoints:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """One image, or all of a comparison as one, and the report."""
         services = self.services
-        sweep(self.folder, time.time() - services.policy.limits.keep_seconds)
+        sweep(self.folder, services.policy.limits.keep_seconds)
 
         def make(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
             wanted = services.generation.request(

@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -183,9 +184,12 @@ def address(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImages:
-    """`folder` is the page's own. Each image is in a folder whose name can't be guessed, and says whose it is."""
+    """`folder` is the page's own. Each image is in a folder whose name can't be guessed, and says whose it is. New ones
+    take away what is older than `keep_seconds`.
+    """
 
     folder: Path
+    keep_seconds: float = 86_400.0
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def route(self) -> Route:
@@ -193,6 +197,7 @@ class GeneratedImages:
 
     def new(self, *, is_shared: bool = False) -> Path:
         """A new folder for images of the present visitor. Who has the address of a shared one sees its images."""
+        sweep(self.folder, self.keep_seconds)
         made = self.folder / f"{secrets.token_urlsafe(24)}.{SHARED if is_shared else self._owner()}"
         made.mkdir(mode=0o700, parents=True)
         return made
@@ -225,6 +230,15 @@ class GeneratedImages:
     def _owner(self) -> str:
         visitor = current_visitor()
         return hmac.digest(self.secret, (visitor.person if visitor else "").encode(), "sha256").hex()[:24]
+
+
+def sweep(folder: Path, keep_seconds: float) -> None:
+    """Removes images and uploads that have not changed for so long, incomplete ones too, and empty folders."""
+    before = time.time() - keep_seconds
+    for path in folder.glob("**/*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < before:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def is_inside(path: Path, folder: Path) -> bool:

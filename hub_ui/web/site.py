@@ -136,7 +136,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     links, destinations = pages.render.links, services.settings.image_destinations
     hub_images = HubImages(links=links, store=services.media, destinations=destinations)
     closing.callback(hub_images.close)
-    images = GeneratedImages(folder=folder)
+    images = GeneratedImages(folder=folder, keep_seconds=limits.keep_seconds)
     uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
     library = LibraryRoutes(pages=pages, checks=checks, uploads=uploads)
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)

@@ -32,7 +32,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.image_files import TooLarge, open_image, read_input
 from hub_ui.settings import WebLimits
-from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE
+from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, sweep
 from hub_ui.web.layout.pages import Room, is_part, page_address, route
 from hub_ui.web.requests import TOO_LARGE, Refused
 from hub_ui.web.try_page.form import PageState, read_address
@@ -87,7 +87,7 @@ class Uploads:
         most = (most or self.limits.upload_bytes) + 1_000_000
         if announced is not None and announced > most:
             raise Refused(_(TOO_LARGE), 413)
-        sweep(self.folder, time.time() - self.limits.keep_seconds)
+        sweep(self.folder, self.limits.keep_seconds)
         promised = max(most if announced is None else announced, _LEAST_BYTES)
         if self.folder.exists() and shutil.disk_usage(self.folder).free < promised + _SPARE_BYTES:
             raise Refused(_(_NO_ROOM), 507)
@@ -172,14 +172,6 @@ def receive_upload(upload: Upload, receive: Receive) -> Receive:
         return message
 
     return receive_limited
-
-
-def sweep(folder: Path, before: float) -> None:
-    """Removes images and uploads last changed before a time, including incomplete ones, and folders that are empty."""
-    for path in folder.glob("**/*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < before:
-                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def check_pixels(path: Path, most: int) -> None:

@@ -26,8 +26,9 @@ from hub_ui.images import png_metadata
 from hub_ui.services import Services
 from hub_ui.settings import hosted_policy
 from hub_ui.web import uploads
+from hub_ui.web.images import GeneratedImages
 from hub_ui.web.requests import Refused
-from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receive_upload, sweep
+from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receive_upload
 from hub_ui.web.view import View
 from tests.clock import Clock
 from tests.hub_ui.generate import making
@@ -118,7 +119,7 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(tmp_path:
     check_pixels(tmp_path / "pictures.zip", 1)
 
 
-def test_old_uploads_are_taken_away(tmp_path: Path) -> None:
+def test_old_images_and_uploads_are_taken_away_by_new_ones(tmp_path: Path) -> None:
     old, new, empty = tmp_path / "a" / "old.png", tmp_path / "new.png", tmp_path / "empty"
     old.parent.mkdir()
     empty.mkdir()
@@ -126,7 +127,7 @@ def test_old_uploads_are_taken_away(tmp_path: Path) -> None:
     new.touch()
     for path in (old, old.parent, empty):
         os.utime(path, (time.time() - 7200, time.time() - 7200))
-    sweep(tmp_path, time.time() - 3600)
+    GeneratedImages(folder=tmp_path, keep_seconds=3600).new()
     # A folder that is empty now goes with the next one.
     assert [path for path in (old, old.parent, new, empty) if path.exists()] == [old.parent, new]
 
