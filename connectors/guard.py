@@ -69,14 +69,6 @@ class Asker:
     key: str | None = field(default=None, repr=False)
 
 
-@dataclass(kw_only=True, eq=False)
-class Request:
-    """One that is under way."""
-
-    start: float
-    is_probe: bool
-
-
 class CircuitBreaker:
     """Opens after some failures in a row: the hub is not asked for a while. Half-open, it lets one request through.
 
@@ -88,7 +80,9 @@ class CircuitBreaker:
         self._most = failures
         self._clock = clock
         self._lock = threading.Lock()
-        self._running: set[Request] = set()
+        # Requests under way, since when, and the one that is let through while it is half-open.
+        self._running: dict[object, float] = {}
+        self._probe: object = None
         self._failures = 0
         self._pauses = 0
         # While it is open: until when, and what the hub did.
@@ -126,31 +120,33 @@ class CircuitBreaker:
         """Raises as `check` does. Not `is_shared`: the hub may ask the key's owner to slow down, and nobody else."""
         with self._lock:
             self._check()
-            request = Request(start=self._clock(), is_probe=self._until is not None)
-            self._running.add(request)
+            request = object()
+            self._running[request] = self._clock()
+            if self._until is not None:
+                self._probe = request
         try:
             yield
         # Any other error is a bug of ours and says nothing of the hub.
         except errors.HubUiError as error:
             with self._lock:
-                self._record(request, error, is_shared)
+                self._record(error, is_shared, is_probe=request is self._probe)
             raise
         else:
             with self._lock:
-                self._record(request, None, is_shared)
+                self._record(None, is_shared, is_probe=request is self._probe)
         finally:
             with self._lock:
-                self._running.discard(request)
+                del self._running[request]
 
     def _check(self) -> None:
         now = self._clock()
-        overdue = sum(now - request.start > OVERDUE_SECONDS for request in self._running)
+        overdue = sum(now - start > OVERDUE_SECONDS for start in self._running.values())
         if self._until is None and self._failures + overdue >= self._most:
             self._open(errors.HubDown)
         if self._until is None:
             return
         left = self._until - now
-        if left <= 0 and not any(request.is_probe for request in self._running):
+        if left <= 0 and self._probe not in self._running:
             return
         left = max(left, CLICK_SECONDS)
         why = "asks to slow down" if self._reason is errors.RateLimited else "has failed several times in a row"
@@ -160,10 +156,10 @@ class CircuitBreaker:
             retry_after=left,
         )
 
-    def _record(self, request: Request, error: errors.HubUiError | None, is_shared: bool) -> None:
+    def _record(self, error: errors.HubUiError | None, is_shared: bool, *, is_probe: bool) -> None:
         if isinstance(error, errors.HubDown | errors.HubTimeout):
             self._failures += 1
-            if request.is_probe or (self._until is None and self._failures >= self._most):
+            if is_probe or (self._until is None and self._failures >= self._most):
                 self._open(errors.HubDown)
         elif isinstance(error, errors.RateLimited):
             if is_shared:

@@ -123,12 +123,12 @@ class Downloads:
         if (installed := self._find_file(ref)) is not None:
             return installed
         try:
-            lora = self._ask(ref)
-            pinned = lora.pin(ref)
+            lora = self.lookup.with_known_values(self._ask(ref))
+            record = record_of(lora, lora.pin(ref))
             if not force:
-                check_scan(record_of(lora, pinned))
-            home = self._home(ref, pinned, lora)
-            if home != pinned:
+                check_scan(record)
+            home = self._home(ref, record)
+            if home != record.ref:
                 try:
                     return self._pull_file(home, force, meter)
                 except PullCancelled:
@@ -136,13 +136,12 @@ class Downloads:
                 # What was asked for is still to be tried.
                 except HubUiError as error:
                     _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
-            entry = self._find_file(pinned) if ref.hub == LOCAL else None
+            entry = self._find_file(record.ref) if ref.hub == LOCAL else None
             if entry is None:
-                record = record_of(self.lookup.with_known_values(lora), pinned)
-                locate = partial(self.lookup.connector(ref.hub).download, pinned, lora)
+                locate = partial(self.lookup.connector(ref.hub).download, record.ref, lora)
                 entry = self._fetch(locate, record, meter)
-                self.lookup.metrics.downloads.labels(pinned.hub).inc(entry.size)
-                _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
+                self.lookup.metrics.downloads.labels(ref.hub).inc(entry.size)
+                _LOG.info("a file", extra={"hub": ref.hub, "bytes": entry.size})
         except (NotFound, AccessError) as error:
             raise self.lookup.explain(error, ref) from error
         self.lookup.remember_header(entry, self.path(entry))
@@ -162,15 +161,14 @@ class Downloads:
                 raise
             return self.lookup.recall(ref, error)
 
-    def _home(self, ref: Ref, pinned: Ref, lora: Lora) -> Ref:
+    def _home(self, ref: Ref, record: Record) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
-        _, file = lora.resolve(pinned)
-        if ref != ref.lora or file is None or file.sha256 is None:
-            return pinned
-        homes = self._catalog.homes(pinned)
-        others = [same for same in self._catalog.by_sha256(file.sha256) if same.lora in homes and same.is_pinned]
+        if ref != ref.lora or record.file is None or record.file.sha256 is None:
+            return record.ref
+        homes = self._catalog.homes(ref)
+        others = [same for same in self._catalog.by_sha256(record.file.sha256) if same.lora in homes and same.is_pinned]
         known, seconds = self._catalog.lora, self.lookup.seconds
-        return best_home(pinned, others, known, self.settings.tokens, seconds) if others else pinned
+        return best_home(record.ref, others, known, self.settings.tokens, seconds) if others else record.ref
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""

@@ -139,7 +139,7 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
     notes += [taken.sentence() or "", _base_note(services, checkpoint, settings, records)]
     version = found.fields.get("Version", "")
     if not version.startswith("hub-ui"):
-        notes.append(example_settings.OTHER_NOISE)
+        notes.append(_(example_settings.OTHER_NOISE))
     return DroppedImage(
         program=next((known for known in _PROGRAMS if version.startswith(known)), _("A1111 or a similar program")),
         loras=loras,

@@ -2,8 +2,7 @@
 
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from types import MappingProxyType
 
@@ -32,7 +31,7 @@ from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
 from hub_ui.library.download import DownloadOptions
-from hub_ui.library.file_names import FileNameTemplate
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex
 from hub_ui.library.library import Library
@@ -43,50 +42,101 @@ from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.news import SearchFile
-from hub_ui.settings import Policy, Settings
+from hub_ui.settings import Settings
 from hub_ui.settings.saved_settings import use_proxy
 
 
-@dataclass(frozen=True, kw_only=True)
 class Services:
     """`replicate` is where things run for money, with this person's key."""
 
-    settings: Settings
-    connectors: tuple[Connector, ...]
-    catalog: Catalog
-    library: Library
-    changes: Changes
-    annotations: Annotations
-    library_index: LibraryIndex
-    library_search: LibrarySearch
-    update_rules: UpdateRules
-    collections: Collections
-    searches: SearchFile
-    own_files: OwnFiles
-    history: History
-    uses: Uses
-    media: MediaStore
-    lookup: Lookup
-    downloads: Downloads
-    generation: Generation
-    replicate: Endpoint
-    visitors: Visitors
-    quotas: Quotas
-    metrics: Metrics
-    lifecycle: Lifecycle
-
-    @property
-    def policy(self) -> Policy:
-        return self.settings.policy
-
-    @property
-    def visitor_downloads(self) -> VisitorDownloads | None:
-        """Those of a hosted page, where each visitor has a library of their own."""
-        return self.downloads if isinstance(self.downloads, VisitorDownloads) else None
+    def __init__(
+        self,
+        settings: Settings,
+        hubs: Sequence[Connector],
+        catalog: Catalog,
+        guards: Mapping[HubName, HubGuard] = MappingProxyType({}),
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`guards` are those that stand before `hubs`."""
+        home, self.settings, self.policy = settings.home, settings, settings.policy
+        self.connectors, self.catalog = tuple(hubs), catalog
+        self.metrics, self.lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
+        self.visitors = Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy)
+        advice = DUPLICATE if settings.space else OWN_COMPUTER
+        self.quotas = Quotas(settings.limits, advice=advice, report=self.metrics.count_refusal)
+        names = FileNameTemplate.parse(settings.names or DEFAULT)
+        options = DownloadOptions(connections=settings.connections)
+        self.library = Library(settings.library, settings.lock, options=options, names=names)
+        self.annotations = Annotations(settings.annotations)
+        self.lookup = Lookup(
+            connectors=self.connectors, catalog=catalog, library=self.library, annotations=self.annotations,
+            policy=self.policy, guards=guards, metrics=self.metrics, quotas=self.quotas,
+        )  # fmt: skip
+        self.library_index = LibraryIndex(self.library, catalog, self.annotations)
+        self.library_search = LibrarySearch(self.library_index)
+        self.changes = Changes(self.library, self.annotations)
+        # What can't be ended now, on a disk that can't be written, is ended by the next change.
+        with suppress(HubUiError):
+            self.changes.finish()
+        self.update_rules = UpdateRules(home / "update_rules.sqlite")
+        self.collections = Collections(home / "collections")
+        self.searches = SearchFile(path=home / "searches.json")
+        self.own_files = OwnFiles(self.library)
+        self.visitor_downloads = None if self.policy.allows("pull") else self._visitor_downloads(options)
+        self.downloads = self.visitor_downloads or Downloads(
+            settings=settings, lookup=self.lookup, lifecycle=self.lifecycle
+        )
+        self.history = History(home / "pictures")
+        self.uses = Uses(self.history)
+        self.media = MediaStore(home / "hub-images", settings.media_budget)
+        self.metrics.caches.labels("images").set_function(self.media.size)
+        self.metrics.caches.labels("loras").set_function(self.downloads.size)
+        self.replicate = Endpoint(hub="replicate", url=settings.endpoints["replicate"], keys=settings.tokens)
+        self.generation = self._generation()
 
     @property
     def queue(self) -> Queue:
         return self.downloads.queue
+
+    def _visitor_downloads(self, options: DownloadOptions) -> VisitorDownloads:
+        """Those of a hosted page, where each visitor has a library of their own."""
+        settings, limits = self.settings, self.settings.limits
+        cache = LoraCache(
+            settings.home / "lora-cache",
+            most=limits.cache_bytes,
+            largest=limits.lora_bytes,
+            at_once=limits.downloads,
+            options=options,
+        )
+        sessions = SessionLibraries(shared=read_shared_lock(settings.shared_lock))
+        return VisitorDownloads(
+            settings=settings, lookup=self.lookup, lifecycle=self.lifecycle, cache=cache, sessions=sessions
+        )
+
+    def _generation(self) -> Generation:
+        settings, lookup = self.settings, self.lookup
+        for name in settings.limits.bases:
+            if base_by_id(name) is None:
+                near = suggestion(name, [base.id for base in BASES])
+                raise UsageError(
+                    f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it."
+                )
+        return Generation(
+            downloads=self.downloads,
+            local=DeferredBackend(lambda: build_backend(settings)),
+            replicate=ReplicateBackend(
+                self.replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
+            ),
+            history=self.history,
+            unfinished=settings.home / "pictures" / "unfinished",
+        )
+
+    def close(self) -> None:
+        self.queue.stop()
+        self.downloads.close()
+        self.generation.close()
+        self.annotations.close()
+        self.update_rules.close()
 
 
 @contextmanager
@@ -102,15 +152,8 @@ def build(settings: Settings) -> Iterator[Services]:
     ):
         metrics = Metrics()
         guards = {hub: build_guard(settings, hub, metrics) for hub in settings.endpoints}
-        services = connect(settings, build_hubs(settings, guards), catalog, guards, metrics)
-        try:
+        with closing(Services(settings, build_hubs(settings, guards), catalog, guards, metrics)) as services:
             yield services
-        finally:
-            services.queue.stop()
-            services.downloads.close()
-            services.generation.close()
-            services.annotations.close()
-            services.update_rules.close()
 
 
 def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[Connector, ...]:
@@ -131,120 +174,6 @@ def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
     )
     metrics.watch_breaker(hub, guard.breaker)
     return guard
-
-
-def connect(
-    settings: Settings,
-    hubs: Sequence[Connector],
-    catalog: Catalog,
-    guards: Mapping[HubName, HubGuard] = MappingProxyType({}),
-    metrics: Metrics | None = None,
-) -> Services:
-    """`guards` are those that stand before `hubs`."""
-    metrics, lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
-    lookup = build_lookup(settings, hubs, catalog, guards, metrics)
-    library, annotations = lookup.library, lookup.annotations
-    library_index = LibraryIndex(library, catalog, annotations)
-    changes = Changes(library, annotations)
-    # What can't be ended now, on a disk that can't be written, is ended by the next change.
-    with suppress(HubUiError):
-        changes.finish()
-    downloads = build_downloads(settings, lookup, lifecycle)
-    history = History(settings.home / "pictures")
-    url, keys = settings.endpoints["replicate"], settings.tokens
-    replicate = Endpoint(hub="replicate", url=url, keys=keys)
-    generation = build_generation(downloads, history, replicate)
-    return Services(
-        settings=settings,
-        connectors=lookup.connectors,
-        catalog=catalog,
-        library=library,
-        changes=changes,
-        annotations=annotations,
-        library_index=library_index,
-        library_search=LibrarySearch(library_index),
-        update_rules=UpdateRules(settings.home / "update_rules.sqlite"),
-        collections=Collections(settings.home / "collections"),
-        searches=SearchFile(path=settings.home / "searches.json"),
-        own_files=OwnFiles(library),
-        history=history,
-        uses=Uses(history),
-        media=build_media(settings, downloads, metrics),
-        lookup=lookup,
-        downloads=downloads,
-        generation=generation,
-        replicate=replicate,
-        quotas=lookup.quotas,
-        visitors=Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy),
-        metrics=metrics,
-        lifecycle=lifecycle,
-    )
-
-
-def build_lookup(
-    settings: Settings,
-    hubs: Sequence[Connector],
-    catalog: Catalog,
-    guards: Mapping[HubName, HubGuard],
-    metrics: Metrics,
-) -> Lookup:
-    advice = DUPLICATE if settings.space else OWN_COMPUTER
-    return Lookup(
-        connectors=tuple(hubs),
-        catalog=catalog,
-        library=open_library(settings),
-        annotations=Annotations(settings.annotations),
-        policy=settings.policy,
-        guards=guards,
-        metrics=metrics,
-        quotas=Quotas(settings.limits, advice=advice, report=metrics.count_refusal),
-    )
-
-
-def build_media(settings: Settings, downloads: Downloads, metrics: Metrics) -> MediaStore:
-    """The images of hubs. What is kept of them, and of LoRAs, is measured."""
-    media = MediaStore(settings.home / "hub-images", settings.media_budget)
-    metrics.caches.labels("images").set_function(media.size)
-    metrics.caches.labels("loras").set_function(downloads.size)
-    return media
-
-
-def open_library(settings: Settings) -> Library:
-    names = FileNameTemplate.parse(settings.names) if settings.names else None
-    options = DownloadOptions(connections=settings.connections)
-    return Library(settings.library, settings.lock, options=options, names=names)
-
-
-def build_downloads(settings: Settings, lookup: Lookup, lifecycle: Lifecycle) -> Downloads:
-    if settings.policy.allows("pull"):
-        return Downloads(settings=settings, lookup=lookup, lifecycle=lifecycle)
-    limits = settings.limits
-    cache = LoraCache(
-        settings.home / "lora-cache",
-        most=limits.cache_bytes,
-        largest=limits.lora_bytes,
-        at_once=limits.downloads,
-        options=DownloadOptions(connections=settings.connections),
-    )
-    sessions = SessionLibraries(shared=read_shared_lock(settings.shared_lock))
-    return VisitorDownloads(settings=settings, lookup=lookup, lifecycle=lifecycle, cache=cache, sessions=sessions)
-
-
-def build_generation(downloads: Downloads, history: History, replicate: Endpoint) -> Generation:
-    settings, lookup = downloads.settings, downloads.lookup
-    for name in settings.limits.bases:
-        if base_by_id(name) is None:
-            near = suggestion(name, [base.id for base in BASES])
-            raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
-    return Generation(
-        downloads=downloads,
-        local=DeferredBackend(lambda: build_backend(settings)),
-        replicate=ReplicateBackend(
-            replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
-        ),
-        history=history,
-        unfinished=settings.home / "pictures" / "unfinished",
-    )
 
 
 def build_backend(settings: Settings) -> Backend:

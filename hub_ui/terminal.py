@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, time
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -30,6 +31,8 @@ def plain(value: Any) -> Any:
             return {str(name): plain(item) for name, item in value.items()}
         case list() | tuple():
             return [plain(item) for item in value]
+        case date() | time():
+            return value.isoformat()
     return str(value)
 
 
@@ -55,7 +58,7 @@ class Terminal:
     def document(self, value: Any) -> None:
         """ASCII JSON: a hub's text arrives whole and can't drive the terminal."""
         self.clear_progress()
-        print(json.dumps(value, indent=2), file=self.out)
+        print(json.dumps(plain(value), indent=2), file=self.out)
 
     def line(self, text: str = "") -> None:
         self.clear_progress()

@@ -6,9 +6,11 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for, size_of
@@ -23,83 +25,49 @@ What = Literal[
 _TABLES = read_tables("tensor_names.toml")
 WORDS: Mapping[What, str] = _TABLES["file_type"]["called"]
 _WORDING = read_wording("file_type", "tensor_names.toml")
-_ENCODERS = _WORDING.words["encoders"]
 _LANGUAGE = _WORDING.patterns["language"]
 _LANGUAGE_ALONE = _WORDING.patterns["language_alone"]
 _VISION = _WORDING.patterns["vision"]
-_AUTOENCODER = tuple(_WORDING.words["autoencoder"])
-_TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
-_EMBEDDINGS = _WORDING.words["embeddings"]
-
-_Tensors = Mapping[str, Tensor]
-
-
-def _has(*words: str) -> Callable[[_Tensors], bool]:
-    """Whether a name, or a part of one after a dot, begins with one of the words."""
-    inside = tuple(f".{word}" for word in words)
-    return lambda tensors: any(name.startswith(words) or any(word in name for word in inside) for name in tensors)
-
-
-def _begins(*words: str) -> Callable[[_Tensors], bool]:
-    return lambda tensors: any(name.startswith(words) for name in tensors)
-
-
-def _is_embedding(tensors: _Tensors) -> bool:
-    """A handful of vectors as wide as a text encoder's, under a token's name or a web UI's."""
-    if len(tensors) > 8:
-        return False
-    named = all(name in _EMBEDDINGS or name.startswith(("string_to_param.", "<")) for name in tensors)
-    flat = all(len(tensor.shape) in (1, 2) and tensor.shape[-1] in _TEXT_WIDTHS for tensor in tensors.values())
-    return named or (flat and len(tensors) <= 4 and not any("." in name for name in tensors))
-
-
-def _is_checkpoint(tensors: _Tensors) -> bool:
-    """Several components of a pipeline, or a U-Net with the original names, which is only found in checkpoints."""
-    parts = (
-        any("diffusion_model." in name or name.startswith("unet.") for name in tensors),
-        _begins("first_stage_model.", "vae.")(tensors),
-        _begins("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.")(tensors),
-    )
-    unet = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.")
-    ldm = _begins(*(f"model.diffusion_model.{part}" for part in unet))(tensors)
-    return sum(parts) >= 2 or ldm or not tensors.keys().isdisjoint(("alphas_cumprod", "betas", "model_ema.decay"))
-
-
-def _is_sense(tensors: _Tensors) -> bool:
-    """A whole CLIP is none of these: it has a text encoder too."""
-    return _has(*_WORDING.words["senses"])(tensors) and not _begins(*_ENCODERS)(tensors)
-
-
-_RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
-    ("empty", lambda tensors: not tensors),
-    ("ip-adapter", _has("ip_adapter", "image_proj.", "image_proj_model.")),
-    (
-        "motion-module",
-        lambda tensors: any("motion_module" in name or "temporal_transformer." in name for name in tensors),
-    ),
-    ("checkpoint", _is_checkpoint),
-    ("controlnet", _has(*_WORDING.words["control"])),
-    ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
-    ("embedding", _is_embedding),
-    ("vae", _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")),
-    ("vae", lambda tensors: any(name.startswith(_AUTOENCODER) and len(tensors[name].shape) >= 4 for name in tensors)),
-    ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
-    ("diffusion-model", _has(*_WORDING.words["time"])),
-    ("llm", lambda tensors: any(map(_WORDING.patterns["language_tensor"].match, tensors))),
-    ("other", _is_sense),
-    # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
-    ("other", _has("base_model.model.")),
-    ("diffusion-model", _has(*_WORDING.words["models"])),
-    ("other", lambda _tensors: True),
-)
 # Types that may be stored as LoRA layers.
 _DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
 _DESPITE_NAMES = _WORDING.words["despite_names"]
 
+_Tensors = Mapping[str, Tensor]
+
+
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"has_all": "all", "has_none": "none"}):
+    """A row of the table, which explains its conditions."""
+
+    what: What
+    has_all: tuple[str, ...] = ()
+    has_none: tuple[str, ...] = ()
+    most: int | None = None
+    vectors: frozenset[int] = frozenset()
+    axes: int = 0
+
+    def holds(self, tensors: _Tensors) -> bool:
+        if self.most is not None and len(tensors) > self.most:
+            return False
+        # Each name between line ends, so that a pattern can match the beginning of one too.
+        names = "\n".join(("", *(name for name, tensor in tensors.items() if len(tensor.shape) >= self.axes), ""))
+        return (
+            all(_WORDING.patterns[name].search(names) for name in self.has_all)
+            and not any(_WORDING.patterns[name].search(names) for name in self.has_none)
+            and (not self.vectors or all(_is_vector(tensor.shape, self.vectors) for tensor in tensors.values()))
+        )
+
+
+def _is_vector(shape: Sequence[int], widths: Container[int]) -> bool:
+    """A vector, or several as rows."""
+    return len(shape) in (1, 2) and shape[-1] in widths
+
+
+_RULES = msgspec.convert(_TABLES["file_type"]["rules"], tuple[_Rule, ...])
+
 
 def what_it_is(tensors: _Tensors) -> What:
     """For a file that has no LoRA layers, or few beside others."""
-    return next(what for what, holds in _RULES if holds(tensors))
+    return next(rule.what for rule in _RULES if rule.holds(tensors))
 
 
 def despite_lora(tensors: _Tensors, named: Named) -> What | None:

@@ -315,11 +315,14 @@ class LayerShapes:
         return re.search(pattern, self._text) is not None
 
     def widths(self, words: str = "", last: str = "") -> set[int]:
-        """Input widths of layers whose names hold `words` and end in one of the comma-separated `last`."""
+        """Input widths of layers whose names hold one of the `words` and end in one of `last`, both comma-separated."""
         if (words, last) not in self._widths:
             ends = tuple(last.split(","))
             self._widths[words, last] = {
-                width for plain, width in self._input_widths if words in plain and plain.endswith(ends)
+                width
+                for word in words.split(",")
+                for plain, width in self._input_widths
+                if word in plain and plain.endswith(ends)
             }
         return self._widths[words, last]
 
@@ -356,10 +359,15 @@ class LayerShapes:
         return any(layer.startswith(words) for layer in self._named.encoders.values())
 
     def is_convolution(self, last: str) -> bool | None:
-        """Whether a layer whose name ends in `last` is a convolution, even of kernel 1. None where nothing shows it."""
+        """Whether a layer whose name ends in `last` is a convolution, even of kernel 1. None where nothing shows it.
+
+        IA3 has no width, and may write a convolution flat.
+        """
         known = {**self._layers.of("ia3"), **self._layers.of("down")}
         layers = [layer for plain, layer in self._named.model.items() if plain.endswith(last) and layer in known]
-        return any(len(known[layer].shape) == 4 for layer in layers) if layers else None
+        if any(len(known[layer].shape) == 4 for layer in layers):
+            return True
+        return False if layers and self.widths(last=last) else None
 
     def _width(self, layer: str, axis: int) -> int | None:
         """Of the layer's input or output, of which some algorithms show only one."""

@@ -166,8 +166,7 @@ class Catalog(Store):
         asked = replace(query, limit=first + limit)
         found = self.listing(asked, installed=installed, favorites=favorites, now=now)
         ids = found.ids[first:]
-        cards, seen = self.cards(ids, query)
-        return replace(found, ids=ids, records=tuple(cards.values()), seen=seen)
+        return replace(found, ids=ids, records=tuple(self.cards(ids, query).values()))
 
     def listing(
         self,
@@ -202,16 +201,15 @@ class Catalog(Store):
             self._listings[state, wanted] = listing
         return listing
 
-    def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
-        """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.
+    def cards(self, ids: Sequence[int], query: Query) -> dict[int, Record]:
+        """The cards with these numbers, as `search` shows them.
 
         A LoRA that is on another's card by now is shown as that card.
         """
         leads = self.leads(ids)
         homes = self.homes_of(list(dict.fromkeys(leads.values())))
-        seen = min((max(home.seen for home in some) for some in homes.values()), default=None)
         records = {lead: record for lead, some in homes.items() if (record := _record(some, query)) is not None}
-        return {number: records[leads[number]] for number in ids if leads.get(number) in records}, seen
+        return {number: records[leads[number]] for number in ids if leads.get(number) in records}
 
     def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Similar, ...]:
         """LoRAs that share much with this one (see similar.py), none of them for another architecture.
@@ -220,7 +218,7 @@ class Catalog(Store):
         """
         row, level = row_of(self.lora(ref)), NSFW_LEVELS.index(nsfw)
         found = self._index.ask(self, lambda _, searcher: alike(searcher, row, limit=limit, nsfw=level))
-        cards, _ = self.cards([number for number, *_ in found], Query(nsfw=nsfw))
+        cards = self.cards([number for number, *_ in found], Query(nsfw=nsfw))
         return tuple(
             Similar(record=cards[number], score=score, reason=reason)
             for number, score, reason in found

@@ -43,9 +43,7 @@ from hub_ui.catalog.search import (
     FACETS,
     FILTERS,
     MOST_COUNTED,
-    PLACES,
     Condition,
-    Place,
     Plan,
     RingStart,
     filter_terms,
@@ -203,11 +201,11 @@ def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
         return
     for number, classes in groupby(relevance.CLASSES, key=lambda each: each[0]):
         levels = [level for _, level in classes]
-        parts = [_words_query(plan, PLACES[number]), *conditions]
+        parts = [_words_query(plan, number), *conditions]
         if len(levels) < relevance.LEVELS:
             parts.append(any_of([term("level", level) for level in levels]))
         # Each place takes in the ones before it.
-        yield all_of(parts, none=[_words_query(plan, PLACES[number - 1])] if number else ())
+        yield all_of(parts, none=[_words_query(plan, number - 1)] if number else ())
 
 
 def query_of(plan: Plan) -> tantivy.Query:
@@ -232,16 +230,17 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 
-def _words_query(plan: Plan, place: Place) -> tantivy.Query:
-    """Of the first ring, its words in this place."""
+def _words_query(plan: Plan, place: int) -> tantivy.Query:
+    """Of the first ring, its words in this one of PLACES."""
     assert plan.rings is not None
     assert plan.terms is not None
-    if place.field == "whole":
+    field, open_end, _ = relevance.PLACES[place]
+    if field == "whole":
         return term("whole", plan.terms.whole)
-    field, ring = place.field, plan.rings.rings[0]
-    within = _ring_query(ring, field, open_end=place.open_end)
+    ring = plan.rings.rings[0]
+    within = _ring_query(ring, field, open_end=open_end)
     if field == "own":
-        anywhere = _ring_query(ring, "any", open_end=place.open_end)
+        anywhere = _ring_query(ring, "any", open_end=open_end)
         return any_of([within, all_of([anywhere], none=[term("has", FOUND)])])
     return within
 

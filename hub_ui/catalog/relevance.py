@@ -10,7 +10,7 @@ before anything of a narrower one.
 2. **Place**, where a search finds many: the first of the places that holds all the words. They are the whole title, the
    title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
    where the last word may be a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by.
-   `PLACE_WEIGHTS` has what each is worth: a beginning is never after a description, nor a LoRA's own text after what a
+   `PLACES` has what each is worth: a beginning is never after a description, nor a LoRA's own text after what a
    hub found it by.
 3. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
    table of each hub, so that a hub with larger numbers wins nothing. Likes stand in where a hub gives no downloads. It
@@ -56,8 +56,17 @@ _LAST_DAY = 2_177_452_800  # 2039-01-01
 # The shares at which the next level begins.
 _STEPS: tuple[int, ...] = (300, 750, 950)
 
-# What a place is worth, by its number (0 is the whole title), and what a level is worth.
-PLACE_WEIGHTS: tuple[int, ...] = (130, 100, 75, 65, 35, 0)
+# Where words may be to count: a field of the index (see index.py), whether the last one may be a beginning there, and
+# what that is worth. Each takes in all that the ones before it do.
+PLACES: tuple[tuple[str, bool, int], ...] = (
+    ("whole", False, 130),
+    ("title", False, 100),
+    ("short", False, 75),
+    ("short", True, 65),
+    ("own", True, 35),
+    ("any", True, 0),
+)
+# What a level is worth.
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
 
 # What a word is worth by the best place that has it, where there are so few LoRAs that each can be looked at.
@@ -80,7 +89,7 @@ POINT = 64
 
 def place_worth(place: int) -> int:
     """What a place adds to the worth of a class. Of equal sums the better place comes first, then the better level."""
-    return PLACE_WEIGHTS[place] * POINT + (len(PLACE_WEIGHTS) - place) * LEVELS
+    return PLACES[place][2] * POINT + (len(PLACES) - place) * LEVELS
 
 
 def level_worth(level: int) -> int:
@@ -89,7 +98,7 @@ def level_worth(level: int) -> int:
 
 CLASSES: tuple[tuple[int, int], ...] = tuple(
     sorted(
-        ((place, level) for place in range(len(PLACE_WEIGHTS)) for level in range(LEVELS)),
+        ((place, level) for place in range(len(PLACES)) for level in range(LEVELS)),
         key=lambda each: -place_worth(each[0]) - level_worth(each[1]),
     )
 )

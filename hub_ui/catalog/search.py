@@ -75,20 +75,6 @@ def step(name: str, number: int) -> int:
     return next((end for end in facet.steps if number <= end), _BEYOND) if facet else number
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a LoRA's words may be to count: a field of the index (see index.py)."""
-
-    field: str
-    open_end: bool = False
-
-
-# Each takes in all that the ones before it do. Their numbers are those of relevance.CLASSES.
-PLACES: tuple[Place, ...] = (
-    *(Place(field=name) for name in ("whole", "title", "short")),
-    *(Place(field=name, open_end=True) for name in ("short", "own", "any")),
-)
-
 # What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
 # with the largest one.
 ORDERS: Mapping[Sort, tuple[str, int]] = {
@@ -259,8 +245,7 @@ class Listing:
     """The first cards of a list by their numbers; `total` counts all of it.
 
     `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
-    where a word is in no LoRA. Of a page there are the `records`, and in `seen`, when a hub last listed the one
-    that was not listed for longest.
+    where a word is in no LoRA. Of a page there are the `records`.
     """
 
     # No two catalogs number their cards alike.
@@ -270,7 +255,6 @@ class Listing:
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
     records: tuple[Record, ...] = ()
-    seen: str | None = None
 
 
 def phrases(plan: Plan) -> list[str] | None:

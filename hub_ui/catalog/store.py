@@ -179,6 +179,10 @@ class Store:
         with self._reading() as connection:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
+    def last_listed(self, ids: Sequence[int]) -> str | None:
+        """When a hub last listed the card that was not listed for longest, of those that these LoRAs lead."""
+        return min((max(home.seen for home in some) for some in self.homes_of(ids).values()), default=None)
+
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
         """(id, change, row) of all that changed after the change `after`; None for what has no own card."""
         sql = f"""SELECT change, id, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras

@@ -132,7 +132,9 @@ class Writing:
             cards: dict[int, list[int]] = {}
             for number in sorted(order, key=order.__getitem__):
                 cards.setdefault(lead_of[number], []).append(number)
-            self._write_cards(cards, {}, names)
+            # A library has the rows of all that it holds.
+            others = {number: [number] for number, lead in lead_of.items() if number != lead}
+            self._write_cards({**cards, **others}, {}, names)
 
     def _write_cards(
         self, cards: Mapping[int, Sequence[int]], known: Mapping[int, Row], columns: Sequence[str] = ROW

@@ -88,11 +88,11 @@ class LibraryOptions(JsonOption):
             raise NotFound(f"There is no lock file {chosen.lock}. Pull something first, or name another with --lock.")
         return chosen
 
-    def command(self, name: str) -> str:
+    def command(self, *words: str) -> str:
         """What to type for a command on the same library."""
         library = ["--library", str(self.library)] if self.library else []
         lock = ["--lock", str(self.lock)] if self.lock else []
-        return shlex.join(["hub-ui", name, *library, *lock])
+        return shlex.join(["hub-ui", *words, *library, *lock])
 
     def open_library(self) -> Library:
         chosen = self.settings()

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
-from connectors.query import BY_KEY
+from connectors.query import BY_KEY, Query
 from connectors.query_fields import AGES
 from connectors.registry import HUBS, origin_label
 from hub_ui import services, settings
@@ -20,6 +20,7 @@ from hub_ui.catalog.catalog import Catalog as StoredCatalog
 from hub_ui.catalog.crawl import Crawl as CatalogCrawl
 from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
 from hub_ui.commands import JsonOption, argument, check_file, flag, option, whole_number
+from hub_ui.documents import unknown_values
 from hub_ui.format import duration, join, plural, size
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
@@ -126,6 +127,9 @@ class Crawl(JsonOption):
                 self._print(crawl.progress, terminal, stopped=True)
                 terminal.note("Stopped. The same command goes on from here.")
                 raise
+            # Only now: the hubs may have some of a base that is in no table.
+            for sentence in unknown_values(built.catalog, Query(bases=options.bases)):
+                terminal.note(f"hub-ui: {sentence}")
         self._print(crawl.progress, terminal, stopped=False)
         return exit_code(crawl.progress, chosen=bool(hubs))
 

@@ -1,18 +1,19 @@
-"""hub-ui move, undo and collection: names of files, what can be taken back, and named sets of LoRAs."""
+"""hub-ui move, remove, undo and collection: what can be taken back, and named sets of LoRAs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.ref import LOCAL, Ref
 from hub_ui import commands, services
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
 from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
-from hub_ui.library.collections import Collection, with_halves
+from hub_ui.library.collections import Collection, entries_of, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
@@ -40,9 +41,10 @@ class Move(commands.LibraryOptions):
             library = built.library
             if self.undo:
                 return self._undo(built, terminal)
-            refs = [commands.parse_ref(text) for text in self.refs or ()]
-            wanted = commands.try_each(refs, library.entry, terminal)
-            entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
+            refs, half = [commands.parse_ref(text) for text in self.refs or ()], built.downloads.other_half
+            wanted = commands.try_each(refs, lambda ref: entries_of(library, ref, half), terminal)
+            named = [entry for one in wanted if not isinstance(one, HubUiError) for entry in one]
+            entries = named if refs else library.entries()
             plan = plan_moves(library, dict.fromkeys(entries), lambda one: built.lookup.find_record(one.ref), names)
             errors = [one for one in wanted if isinstance(one, HubUiError)]
             if self.dry_run:
@@ -72,7 +74,7 @@ class Move(commands.LibraryOptions):
             raise UsageError("--undo moves back what the last move did. Leave the other options out.")
         last = next((change for change in built.changes.recent() if change.kind == "move"), None)
         if last is None:
-            raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
+            raise NotFound(f"No move can be undone. {self.command('undo', '--list')} shows what can.")
         return _undo(built, last, terminal)
 
 
@@ -88,6 +90,55 @@ def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
             terminal.note(f"{one.entry.ref}: {one.error.message}")
     stays = sum(one.state == "stays" for one in plan)
     terminal.line(f"{plural(len(rows), 'file')} would move, {stays:,} have their names already. Nothing was moved.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(commands.LibraryOptions):
+    refs: Annotated[list[str], commands.argument("REF", "A LoRA of the library.")]
+    keep_file: Annotated[bool, commands.flag("--keep-file", "Remove it from the lock file only.")] = False
+    yes: Annotated[bool, commands.flag("--yes", "Also remove files that no hub is known to have.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+            library = built.library
+
+            def find(ref: Ref) -> Sequence[Entry]:
+                self._check(ref, library)
+                return entries_of(library, ref, built.downloads.other_half)
+
+            named = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
+            found = dict.fromkeys(entry for one in named if not isinstance(one, HubUiError) for entry in one)
+            outcome = built.changes.remove(found, keep_files=self.keep_file)
+        results = [
+            one if isinstance(one, HubUiError) else next(filter(None, map(outcome.failed.get, one)), one)
+            for one in named
+        ]
+        done = {"removed": True, "change": outcome.change.id if outcome.change else None}
+
+        def to_json(entries: Sequence[Entry]) -> dict[str, Any]:
+            first, *halves = (commands.entry_json(library, entry) for entry in entries)
+            return {**first, **done, **({"other_half": halves[0]} if halves else {})}
+
+        what = "Forgotten, its file kept" if self.keep_file else "Removed"
+        lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
+        terminal.show(commands.results_json(results, to_json), lambda: terminal.lines(lines))
+        for entry, error in outcome.failed.items():
+            terminal.note(f"{entry.ref}: {error.message}")
+        if outcome.note or outcome.change:
+            terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
+        return commands.worst_exit_code(results)
+
+    def _check(self, ref: Ref, library: Library) -> None:
+        if not library.holds(ref):
+            raise NotFound(
+                f"{ref} is not in the library, so there is nothing to remove. {library.lock.name} lists what is.",
+                hub=ref.hub,
+            )
+        if ref.hub == LOCAL and not (self.keep_file or self.yes):
+            raise UsageError(
+                f"No hub is known to have “{library.entry(ref).title}”, so its file would be gone for good once the "
+                "trash is emptied. Add --keep-file to take it out of the lock file only, or --yes to remove it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,13 +220,15 @@ class CollectionCommand(commands.LibraryOptions):
     def _change(self, built: Services) -> Collection:
         entries = built.library.entries()
         if self.add:
-            chosen = [built.library.entry(commands.parse_ref(text)) for text in self.add]
-            return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
+            half = built.downloads.other_half
+            chosen = [one for text in self.add for one in entries_of(built.library, commands.parse_ref(text), half)]
+            return built.collections.add(self.name, with_halves(chosen, entries, half))
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
             if strange := [ref for ref in refs if not any(entry.answers_to(ref) for entry in known.entries)]:
-                raise NotFound(f"{strange[0]} is not in “{known.name}”. hub-ui collection {known.name} lists what is.")
+                lists = self.command("collection", known.name)
+                raise NotFound(f"{strange[0]} is not in “{known.name}”. {lists} lists what is.")
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)
         if self.read:

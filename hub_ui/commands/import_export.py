@@ -21,6 +21,7 @@ from hub_ui import commands, services, settings
 from hub_ui.format import clean, plural
 from hub_ui.generate import base_models
 from hub_ui.library import export
+from hub_ui.library.collections import entries_of
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.file_names import is_safe_path
@@ -146,7 +147,8 @@ class Export(commands.LibraryOptions):
         refs = [commands.parse_ref(text) for text in self.refs or ()]
         with services.build(self.settings()) as built:
             library = built.library
-            entries = [library.entry(ref) for ref in refs] or list(library.entries())
+            named = [one for ref in refs for one in entries_of(library, ref, built.downloads.other_half)]
+            entries = named or list(library.entries())
             exporter = Exporter(library.folder, self.out or library.folder, force=self.force)
             with disk_errors_as_messages(self.out):
                 if self.tool == "diffusers":

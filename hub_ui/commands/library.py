@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Annotated, Any
 
 from connectors.claims.resolve import flatten
@@ -151,9 +150,10 @@ class Outdated(commands.LibraryOptions):
         terminal.table(("STATE", "TITLE", "ABOUT"), rows)
         terminal.line(f"{plural(len(results), 'LoRA')}: {commands.count_states(result.state for result in results)}.")
         if not self.all and any(result.state == "ignored" for result in results):
-            terminal.note("hub-ui: see what is ignored with hub-ui outdated --all")
+            terminal.note(f"hub-ui: see what is ignored with {self.command('outdated', '--all')}")
         if any(result.state == "newer" for result in results):
-            terminal.note("hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF")
+            pull, remove = self.command("pull", "REF"), self.command("remove", "REF")
+            terminal.note(f"hub-ui: get a newer one with {pull}, and drop the old one with {remove}")
 
     def _change_rules(self, built: Services, terminal: Terminal) -> int:
         for text in self.ignore or ():
@@ -264,9 +264,11 @@ def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
         answer, because = found.together[question]
         by_base = {one.entry for one in found.each if one.own[question] == "yes"}
         titles = (f"the base of {entry.title}" if entry in by_base else entry.title for entry in because)
-        names = ", ".join(islice(titles, _NAMES_SHOWN))
-        more = f" and {len(because) - _NAMES_SHOWN:,} more" if len(because) > _NAMES_SHOWN else ""
-        verdicts.append((f"  {words}", f"{answer}: {names}{more}" if names else answer))
+        # The files of a LoRA in two have one title.
+        names, more = list(dict.fromkeys(titles)), ""
+        if len(names) > _NAMES_SHOWN:
+            names, more = names[:_NAMES_SHOWN], f" and {len(names) - _NAMES_SHOWN:,} more"
+        verdicts.append((f"  {words}", f"{answer}: {', '.join(names)}{more}" if names else answer))
     terminal.facts(verdicts)
     if found.conditions:
         terminal.line(f"Conditions: {'; '.join(found.conditions)}.")

@@ -1,19 +1,17 @@
-"""hub-ui verify, remove and diff: the lock file and the files it names. They ask no hub and open no catalog."""
+"""hub-ui verify and diff: the lock file and the files it names. They ask no hub and open no catalog."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
-from connectors.ref import LOCAL, Ref
+from connectors.errors import IntegrityError
+from connectors.ref import LOCAL
 from hub_ui import commands
 from hub_ui.format import plural
 from hub_ui.library import sync
-from hub_ui.library.annotations import Annotations
-from hub_ui.library.changes import Changes
 from hub_ui.library.library import Library
-from hub_ui.library.lockfile import Difference, Entry, difference, values
+from hub_ui.library.lockfile import Difference, difference, values
 from hub_ui.terminal import Terminal, attributes
 
 
@@ -37,67 +35,31 @@ class Verify(commands.LibraryOptions):
             "changed": files["changed"] + files["unreadable"],
             "foreign": list(foreign),
         }
-        terminal.show(document, lambda: _print_checks(results, foreign, terminal))
+        terminal.show(document, lambda: self._print(library, results, foreign, terminal))
         return 0 if is_right else IntegrityError.exit_code
+
+    def _print(
+        self, library: Library, results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal
+    ) -> None:
+        wrong = [result for result in results if result.state != "right"]
+        rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
+        terminal.table(("STATE", "FILE"), rows)
+        right = plural(len(results) - len(wrong), "file")
+        terminal.line(f"{right} right, {len(wrong):,} wrong, {len(foreign):,} that no entry names.")
+        local = [result for result in wrong if result.entry.ref.hub == LOCAL]
+        if len(wrong) > len(local):
+            terminal.note(f"hub-ui: fetch what is wrong or missing anew with {self.command('sync')}")
+        if local:
+            terminal.note(
+                f"hub-ui: {plural(len(local), 'of them is', 'of them are')} on no hub that is known: put the right "
+                "file back in its place, or enter the one that is there with "
+                f"{self.command('import', str(library.folder))}"
+            )
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
     entry = {**commands.entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
     return {**entry, "state": result.state, "found_size": result.size, "found_sha256": result.sha256}
-
-
-def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:
-    wrong = [result for result in results if result.state != "right"]
-    rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
-    terminal.table(("STATE", "FILE"), rows)
-    right = plural(len(results) - len(wrong), "file")
-    terminal.line(f"{right} right, {len(wrong):,} wrong, {len(foreign):,} that no entry names.")
-    local = [result for result in wrong if result.entry.ref.hub == LOCAL]
-    if len(wrong) > len(local):
-        terminal.note("hub-ui: fetch what is wrong or missing anew with hub-ui sync")
-    if local:
-        terminal.note(
-            f"hub-ui: {plural(len(local), 'of them is', 'of them are')} on no hub that is known: put the right file "
-            "back in its place, or enter the one that is there with hub-ui import"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remove(commands.LibraryOptions):
-    refs: Annotated[list[str], commands.argument("REF", "A LoRA of the library.")]
-    keep_file: Annotated[bool, commands.flag("--keep-file", "Remove it from the lock file only.")] = False
-    yes: Annotated[bool, commands.flag("--yes", "Also remove files that no hub is known to have.")] = False
-
-    def run(self, terminal: Terminal) -> int:
-        library = self.open_library()
-
-        def find(ref: Ref) -> Entry:
-            if not library.holds(ref):
-                raise NotFound(
-                    f"{ref} is not in the library, so there is nothing to remove. {library.lock.name} lists what is.",
-                    hub=ref.hub,
-                )
-            entry = library.entry(ref)
-            if ref.hub == LOCAL and not (self.keep_file or self.yes):
-                raise UsageError(
-                    f"No hub is known to have “{entry.title}”, so its file would be gone for good once the trash is "
-                    "emptied. Add --keep-file to take it out of the lock file only, or --yes to remove it."
-                )
-            return entry
-
-        entries = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
-        found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
-        changes = Changes(library, Annotations(self.settings().annotations))
-        outcome = changes.remove(found, keep_files=self.keep_file)
-        results = [e if isinstance(e, HubUiError) else outcome.failed.get(e, e) for e in entries]
-        done = {"removed": True, "change": outcome.change.id if outcome.change else None}
-        what = "Forgotten, its file kept" if self.keep_file else "Removed"
-        lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
-        document = commands.results_json(results, lambda entry: {**commands.entry_json(library, entry), **done})
-        terminal.show(document, lambda: terminal.lines(lines))
-        if outcome.note or outcome.change:
-            terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
-        return commands.worst_exit_code(results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +98,6 @@ def _print_difference(found: Difference, terminal: Terminal) -> None:
 
 
 def _value_text(value: Any) -> str:
-    if value is None or value == []:
+    if value in (None, (), []):
         return "nothing"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

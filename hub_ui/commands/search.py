@@ -22,7 +22,6 @@ from connectors.ref import Ref
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import commands, documents, news, services, settings
-from hub_ui.catalog import similar as similarity
 from hub_ui.catalog.crawl import was_read
 from hub_ui.commands import JsonOption, argument, flag, option, parse_ref, parse_source, results_json, try_each
 from hub_ui.format import ago, danger, size
@@ -304,13 +303,9 @@ class Similar(JsonOption):
             similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
             is_read = any(was_read(built.catalog, *each) for each in built.settings.endpoints.items())
         results = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
-        terminal.show({"results": results}, lambda: _print_similar(similar, terminal))
+        rows = [(*_cells(each.record), f"{each.score:.2f}", each.reason, str(each.record.ref)) for each in similar]
+        terminal.show({"results": results}, lambda: terminal.table((*_HEADER, "SCORE", "WHY", "REF"), rows))
         if not similar:
             advice = "" if is_read else " yet. hub-ui crawl reads the hubs' lists into it"
             terminal.note(f"The catalog has nothing similar{advice}.")
         return 0
-
-
-def _print_similar(similar: Sequence[similarity.Similar], terminal: Terminal) -> None:
-    rows = [(*_cells(each.record), f"{each.score:.2f}", each.reason, str(each.record.ref)) for each in similar]
-    terminal.table((*_HEADER, "SCORE", "WHY", "REF"), rows)

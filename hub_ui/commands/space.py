@@ -3,11 +3,11 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from connectors.errors import AccessError, UsageError, suggestion
 from connectors.ref import LOCAL
@@ -69,8 +69,8 @@ class SpaceCommand(JsonOption):
             variables={**{name: space_repo.NAMED[name] for name in content.named}, **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
         )  # fmt: skip
-        document = {**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))}
-        terminal.show(document, lambda: _print(pushed, files, terminal))
+        document = {**pushed, "files": len(files), "bytes": sum(map(len, files.values()))}
+        terminal.show(document, lambda: _print(document, terminal))
         return 0
 
     def _check(self) -> None:
@@ -157,19 +157,17 @@ def _write(files: Mapping[str, bytes], folder: Path, terminal: Terminal) -> None
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    said = f"{plural(len(files), 'file')} in {folder}, {_bytes(files.values())}. Nothing was pushed."
+    number = size(sum(map(len, files.values())), precise=True)
+    said = f"{plural(len(files), 'file')} in {folder}, {number}. Nothing was pushed."
     terminal.show({"folder": str(folder), "files": sorted(files)}, lambda: terminal.line(said))
 
 
-def _print(pushed: space_repo.Pushed, files: Mapping[str, bytes], terminal: Terminal) -> None:
-    terminal.line(pushed.url)
-    unchanged = not (pushed.created or pushed.commit or pushed.variables or pushed.secrets)
-    what = "Nothing has changed" if unchanged else "Made" if pushed.created else "Updated"
-    terminal.line(f"{what}: {plural(len(files), 'file')}, {_bytes(files.values())}, on {pushed.hardware}.")
-    for label, names in (("Variables", pushed.variables), ("Secrets", pushed.secrets), ("Removed", pushed.removed)):
-        if names:
-            terminal.line(f"{label}: {', '.join(names)}")
-
-
-def _bytes(contents: Iterable[bytes]) -> str:
-    return size(sum(map(len, contents)), precise=True)
+def _print(pushed: Mapping[str, Any], terminal: Terminal) -> None:
+    terminal.line(pushed["url"])
+    unchanged = not any(pushed[name] for name in ("created", "commit", "variables", "secrets"))
+    what = "Nothing has changed" if unchanged else "Made" if pushed["created"] else "Updated"
+    number = size(pushed["bytes"], precise=True)
+    terminal.line(f"{what}: {plural(pushed['files'], 'file')}, {number}, on {pushed['hardware']}.")
+    for name in ("variables", "secrets", "removed"):
+        if pushed[name]:
+            terminal.line(f"{name.capitalize()}: {', '.join(pushed[name])}")

@@ -259,20 +259,12 @@ def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
     return entry_about(record, ref=found.ref, file=file, size=size, sha256=sha256, source=source)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """A weight file on its way through the page to the visitor who asks for it, with that visitor's right.
+def deliver(downloads: VisitorDownloads, ref: Ref) -> tuple[str, Path | Iterator[bytes], int | None]:
+    """A weight file on its way through the page to who asks for it, with their right: its name, the file on
+    this disk or else its bytes as the hub sends them, and their number.
 
-    `path` is a file on this disk; without one, `chunks` are the bytes as the hub sends them."""
-
-    name: str
-    size: int | None
-    path: Path | None = None
-    chunks: Iterator[bytes] = field(default_factory=lambda: iter(()))
-
-
-def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
-    """Counts its bytes. Raises the hub's refusal, or LimitReached, before the first one."""
+    Counts its bytes. Raises the hub's refusal, or LimitReached, before the first one.
+    """
     entry, found, right = downloads.locate(ref)
     name = PurePosixPath(entry.file).name
     path = downloads.cache.find(entry.sha256, shared=is_shared(right)) if entry.sha256 else None
@@ -283,7 +275,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
     if path is not None:
         size = path.stat().st_size
         downloads.lookup.quotas.spend("bytes", size)
-        return Delivery(name=name, size=size, path=path)
+        return name, path, size
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
         source = RangedSource.of(found)
         answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range())
@@ -298,7 +290,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
             head += more
         # A web page in place of the file is no download.
         check_start(head)
-        return Delivery(name=name, size=answer.total, chunks=_send(head, chunks, undo.pop_all()))
+        return name, _send(head, chunks, undo.pop_all()), answer.total
 
 
 def _send(head: bytes, chunks: Iterator[bytes], open_: ExitStack) -> Iterator[bytes]:

@@ -156,35 +156,23 @@ class LimitReached(RateLimited):
     """`retry_after` is when it goes on, in seconds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What is counted: the name of a limit, and how it is said."""
-
-    limit: str
-    words: tuple[str, str]
-
-
-RULES: Mapping[Use, Rule] = {
-    "searches": Rule(
-        limit="searches_per_minute",
-        words=N_plural("{most} search a minute {whose}.", "{most} searches a minute {whose}."),
+# What is counted: the name of its limit, and how it is said.
+RULES: Mapping[Use, tuple[str, tuple[str, str]]] = {
+    "searches": (
+        "searches_per_minute", N_plural("{most} search a minute {whose}.", "{most} searches a minute {whose}.")
     ),
-    "opens": Rule(
-        limit="opens_per_minute",
-        words=N_plural("{most} LoRA opened a minute {whose}.", "{most} LoRAs opened a minute {whose}."),
+    "opens": (
+        "opens_per_minute", N_plural("{most} LoRA opened a minute {whose}.", "{most} LoRAs opened a minute {whose}.")
     ),
-    "bytes": Rule(
-        limit="download_bytes_per_hour",
-        words=N_plural("{most} downloaded an hour {whose}.", "{most} downloaded an hour {whose}."),
+    "bytes": (
+        "download_bytes_per_hour",
+        N_plural("{most} downloaded an hour {whose}.", "{most} downloaded an hour {whose}."),
     ),
-    "uploads": Rule(
-        limit="upload_bytes_per_hour",
-        words=N_plural("{most} uploaded an hour {whose}.", "{most} uploaded an hour {whose}."),
+    "uploads": (
+        "upload_bytes_per_hour", N_plural("{most} uploaded an hour {whose}.", "{most} uploaded an hour {whose}.")
     ),
-    "images": Rule(
-        limit="images_per_hour", words=N_plural("{most} image an hour {whose}.", "{most} images an hour {whose}.")
-    ),
-}
+    "images": ("images_per_hour", N_plural("{most} image an hour {whose}.", "{most} images an hour {whose}.")),
+}  # fmt: skip
 _PERSON, _ADDRESS = N_("a person"), N_("for all people at one network address")
 DUPLICATE = N_("Duplicate this Space to have it for yourself.")
 OWN_COMPUTER = N_("Run hub-ui on your own computer to have it for yourself.")
@@ -215,9 +203,9 @@ class Quotas:
         visitor = current_visitor()
         if visitor is None:
             return
-        rule = RULES[use]
-        most, now = getattr(self._limits, rule.limit), self._clock()
-        width = (60.0 if rule.limit.endswith("_per_minute") else 3600.0) / _PIECES
+        limit = RULES[use][0]
+        most, now = getattr(self._limits, limit), self._clock()
+        width = (60.0 if limit.endswith("_per_minute") else 3600.0) / _PIECES
         if amount > most:
             self._report(use)
             takes = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
@@ -243,7 +231,7 @@ class Quotas:
         return own + address
 
     def _sentence(self, use: Use, whose: str, most: int, then: str) -> str:
-        said = ngettext(*RULES[use].words, most).format(most=_amount(use, most), whose=_(whose))
+        said = ngettext(*RULES[use][1], most).format(most=_amount(use, most), whose=_(whose))
         return format.sentences(said, then, _(self._advice))
 
 

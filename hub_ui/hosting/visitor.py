@@ -162,16 +162,11 @@ class Visitors:
         with self._lock:
             return _digest(session) in self._signed_out
 
-    def get(self, cookie: str) -> Visitor:
-        """The visitor with that cookie, else a new one, whose id is the cookie to set."""
-        visitor = self.find(cookie)
-        self.keep(visitor)
-        return visitor
-
     def find(self, cookie: str, address: str = "", peer: str = "") -> Visitor:
-        """The same, but a new one is not kept: who brings no cookie is mostly a program, and new with each request.
+        """The visitor with that cookie, else a new one, whose id is the cookie to set.
 
-        `address` is theirs, if something tells it (see web/visitors.py). Programs without one count by their `peer`.
+        A new one is not kept: who brings no cookie is mostly a program, and new with each request. `address` is
+        theirs, if something tells it (see web/visitors.py). Programs without one count by their `peer`.
         """
         with self._lock:
             known = self._with_keys.get(cookie) or self._visitors.get(cookie)

@@ -28,7 +28,7 @@ from hub_ui.images.provenance import LoraProvenance, Provenance
 
 _LONGEST_SIDE, _MOST_STEPS = 4096, 500
 _MOST_UNKNOWN = 5
-OTHER_NOISE = "Another program made it, from other noise for the same seed: expect a similar image, not the same one."
+OTHER_NOISE = N_("Another program made it, from other noise for the same seed: expect a similar image, not the same.")
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -64,7 +64,7 @@ class ExampleSettings(TrySettings):
     @property
     def start(self) -> str:
         """The image that it started from, as it is called in `unmapped`."""
-        return f"the image it was generated over (denoising strength {self.strength or 0:g})"
+        return _("the image it was generated over (denoising strength {:g})").format(self.strength or 0)
 
     def used(self, version: Version | None) -> UsedLora | None:
         """A LoRA's version in the example."""
@@ -81,7 +81,7 @@ class ExampleSettings(TrySettings):
 
     def sentence(self) -> str | None:
         """ "Not taken over: clip skip 2, ADetailer." """
-        return f"Not taken over: {', '.join(self.unmapped)}." if self.unmapped else None
+        return _("Not taken over: {settings}.").format(settings=", ".join(self.unmapped)) if self.unmapped else None
 
 
 def settings(example: Example) -> ExampleSettings:
@@ -224,10 +224,10 @@ def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
         return ""
     choice = samplers.read(name, said["schedule"] or (said["scheduler"] if said["sampler"] else None))
     if choice is None:
-        unmapped.append(f"the sampler “{name[:60]}”")
+        unmapped.append(_("the sampler “{name}”").format(name=name[:60]))
         return ""
     if choice.unread:
-        unmapped.append(f"the schedule type “{choice.unread[:60]}”")
+        unmapped.append(_("the schedule type “{name}”").format(name=choice.unread[:60]))
     return choice.name
 
 
@@ -249,20 +249,20 @@ _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
 def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) -> Iterator[str]:
     """Numbers that no pipeline here takes, and settings that have no counterpart."""
     if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
-        yield f"{said['steps'][:20]} steps"
+        yield _("{count} steps").format(count=said["steps"][:20])
     if said["guidance"] and _number(said["guidance"], 0, 100) is None:
-        yield f"CFG scale {said['guidance'][:20]}"
+        yield _("CFG scale {number}").format(number=said["guidance"][:20])
     # A seed of -1 means any.
     if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
-        yield f"seed {said['seed'][:30]}"
+        yield _("seed {seed}").format(seed=said["seed"][:30])
     if said["size"] and _size(said) is None:
-        yield f"size {said['size'][:20]}"
+        yield _("size {size}").format(size=said["size"][:20])
     for begins, words, unless in _RULES:
         is_whole = begins in _WHOLE
         names = (name for name in fields if (name == begins if is_whole else name.startswith(begins)))
         value = next((fields[name] for name in names), None)
         if value is not None and value.strip() not in (*unless, *(_OFF if "off" in unless else ())):
-            yield words.format(value.strip()[:60])
+            yield _(words).format(value.strip()[:60])
     known = (*(name for names in NAMES.values() for name in names), *_SILENT, *(begins for begins, _, _ in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])

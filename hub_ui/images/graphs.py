@@ -5,11 +5,11 @@ page ("workflow", nodes with the values of their widgets in order). Only what le
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from connectors.http.json_fields import Table, table, tables
-from hub_ui.images.infotext import LORA_HASHES, OTHER_PROGRAMS, Infotext, load_json, name_of, tag, weight_of
+from hub_ui.images.infotext import OTHER_PROGRAMS, Infotext, load_json, name_of, tag, weight_of
 
 Node: TypeAlias = dict[str, Any]
 Graph: TypeAlias = dict[str, Node]
@@ -54,7 +54,8 @@ def _read_comfyui(data: Table) -> Infotext | None:
 
 def _read_workflow(data: Table) -> Infotext | None:
     """A node that is bypassed (4) or muted (2) did nothing."""
-    links = {link[0]: link[1] for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4}
+    listed = (link for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4)
+    links = {link[0]: link[1] for link in listed if isinstance(link[0], int)}
     nodes: Graph = {}
     for node in tables(data.get("nodes"))[:_MOST_NODES]:
         name, is_off = str(node.get("type", "")), node.get("mode") in (2, 4)
@@ -164,39 +165,33 @@ def _read_swarmui(data: Table) -> Infotext | None:
     said = data.get("sui_image_params")
     if not isinstance(said, dict):
         return None
-    names, weights = _list(said.get("loras")), _list(said.get("loraweights"))
-    loras = [
-        (_lora_name(str(name)), _number(weights[i] if i < len(weights) else None))
-        for i, name in enumerate(names[:_MOST_LORAS])
-    ]
+    weights = _list(said.get("loraweights"))
+    loras = [(name, weights[i] if i < len(weights) else None) for i, name in enumerate(_list(said.get("loras")))]
     # Of the tensors alone, as A1111's.
     hashes = [
         f"{_lora_name(str(each.get('name')))}: {str(each.get('hash')).removeprefix('0x')[:12]}"
         for each in tables(data.get("sui_models"))
         if each.get("param") == "loras" and each.get("hash")
     ]
-    fields = {
-        "Steps": said.get("steps"), "Sampler": said.get("sampler"), "Schedule type": said.get("scheduler"),
-        "CFG scale": said.get("cfgscale"), "Seed": said.get("seed"),
-        "Size": f"{said.get('width')}x{said.get('height')}" if said.get("width") else None,
-        "Model": said.get("model"), LORA_HASHES: ", ".join(hashes[:_MOST_LORAS]), "Version": "SwarmUI",
-    }  # fmt: skip
-    tags = [tag(name, weight, weight) for name, weight in loras]
-    return _infotext(said.get("prompt"), said.get("negativeprompt"), tags, fields)
+    return _infotext_by_names("SwarmUI", {**said, "hashes": ", ".join(hashes[:_MOST_LORAS])}, loras)
 
 
 def _read_invokeai(data: Table) -> Infotext | None:
     if "positive_prompt" not in data:
         return None
-    loras = tables(data.get("loras"))[:_MOST_LORAS]
-    named = [(table(each.get("model") or each.get("lora")), _number(each.get("weight"))) for each in loras]
-    fields = {
-        "Steps": data.get("steps"), "Sampler": data.get("scheduler"), "CFG scale": data.get("cfg_scale"),
-        "Seed": data.get("seed"), "Size": f"{data.get('width')}x{data.get('height')}" if data.get("width") else None,
-        "Model": table(data.get("model")).get("name"), "Version": "InvokeAI",
-    }  # fmt: skip
-    tags = [tag(_lora_name(str(model.get("name") or "lora")), weight, weight) for model, weight in named]
-    return _infotext(data.get("positive_prompt"), data.get("negative_prompt"), tags, fields)
+    listed = [(table(each.get("model") or each.get("lora")), each.get("weight")) for each in tables(data.get("loras"))]
+    loras = [(model.get("name") or "lora", weight) for model, weight in listed]
+    return _infotext_by_names("InvokeAI", {**data, "model": table(data.get("model")).get("name")}, loras)
+
+
+def _infotext_by_names(program: str, said: Table, loras: Sequence[tuple[object, object]]) -> Infotext:
+    """`said` names settings as the program does, `loras` are names and weights."""
+    fields = {name: said.get(key) for name, key in OTHER_PROGRAMS["names"][program].items()}
+    size = f"{said.get('width')}x{said.get('height')}" if said.get("width") else None
+    weights = [(_lora_name(str(name)), _number(weight)) for name, weight in loras[:_MOST_LORAS]]
+    tags = [tag(name, weight, weight) for name, weight in weights]
+    prompt, negative = fields.pop("Prompt"), fields.pop("Negative prompt")
+    return _infotext(prompt, negative, tags, {**fields, "Size": size, "Version": program})
 
 
 _PROGRAMS: tuple[tuple[str, Callable[[Table], Infotext | None]], ...] = (

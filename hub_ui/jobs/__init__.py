@@ -106,29 +106,24 @@ class Job:
             self.changed.notify_all()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Jobs:
-    """Thread-safe. Keeps results for an hour, and at most the last fifty."""
+    """Thread-safe. Keeps results for an hour, and at most the last fifty.
 
-    def __init__(
-        self,
-        *,
-        hosted: bool = False,
-        most: int = MOST_RUNNING,
-        own: int = MOST_RUNNING,
-        people: int = 1,
-        check: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`hosted`: a job ends after a minute in which nobody follows it.
+    `hosted`: a job ends after a minute in which nobody follows it. At most `most` run or wait, of a visitor `own`, of
+    all at one address what so many `people` may have together, which is never more than half of all. `check` raises
+    where nothing new may begin.
+    """
 
-        At most `most` run or wait, of a visitor `own`, of all at one address what so many `people` may have together,
-        which is never more than half of all. `check` raises where nothing new may begin.
-        """
-        self._check = check
-        self._hosted = hosted
-        self._most, self._own = most, own
-        self._at_address = max(own, min(own * people, most // 2))
-        self._clock = clock
+    hosted: bool = False
+    most: int = MOST_RUNNING
+    own: int = MOST_RUNNING
+    people: int = 1
+    check: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._at_address = max(self.own, min(self.own * self.people, self.most // 2))
         self._lock = threading.Lock()
         self._kept: dict[str, Job] = {}
         self._threads: list[threading.Thread] = []
@@ -138,10 +133,10 @@ class Jobs:
 
         While the same person has one with equal `inputs` under way, it returns the id of that one and starts none.
         """
-        self._check()
+        self.check()
         visitor = current_visitor()
         job = Job(
-            id=secrets.token_urlsafe(24), inputs=inputs, subject=subject, seen=self._clock(),
+            id=secrets.token_urlsafe(24), inputs=inputs, subject=subject, seen=self.clock(),
             person=visitor.person if visitor else "", address=visitor.address if visitor else "",
         )  # fmt: skip
         with self._lock:
@@ -163,14 +158,14 @@ class Jobs:
         """The work with its progress and at the end a Done or a Failed, in a thread of its own."""
 
         def is_cancelled() -> bool:
-            return job.stop.is_set() or (self._hosted and self._clock() - job.seen > ABANDONED_SECONDS)
+            return job.stop.is_set() or (self.hosted and self.clock() - job.seen > ABANDONED_SECONDS)
 
         def put(step: Any) -> None:
-            job.put(step, self._clock())
+            job.put(step, self.clock())
 
         # An image on the CPU takes all of it for seconds, and the page shall answer meanwhile. Elsewhere a priority is
         # of the whole process.
-        if self._hosted and sys.platform == "linux":
+        if self.hosted and sys.platform == "linux":
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HOSTED_PRIORITY)
         try:
@@ -199,14 +194,14 @@ class Jobs:
     def check_room(self) -> None:
         """Raises UsageError where the present visitor, their network address, or all have enough under way."""
         unfinished, visitor = self._active(), current_visitor()
-        if visitor is not None and sum(job.person == visitor.person for job in unfinished) >= self._own:
+        if visitor is not None and sum(job.person == visitor.person for job in unfinished) >= self.own:
             raise UsageError(_("Your last images are not made yet. Wait for them, or stop them."))
         address = visitor.address if visitor is not None else ""
         if address and sum(job.address == address for job in unfinished) >= self._at_address:
             raise UsageError(_("Others at your network address wait for their images. Try again in a few minutes."))
-        if len(unfinished) >= self._most:
+        if len(unfinished) >= self.most:
             text = _("{most_running} others wait for their images here. Try again in a few minutes.")
-            raise UsageError(text.format(most_running=self._most))
+            raise UsageError(text.format(most_running=self.most))
 
     def find(self, id_: str) -> Job | None:
         """A copy of the job as it is now; None for an id that is not kept, or another person's. It counts as a look."""
@@ -217,7 +212,7 @@ class Jobs:
             return None
         with job.changed:
             if job.outcome is None:
-                job.seen = self._clock()
+                job.seen = self.clock()
             return copy(job)
 
     def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
@@ -231,7 +226,7 @@ class Jobs:
     def _steps(self, job: Job | None, count: int, beat: float, raises: bool) -> Steps:
         while job is not None and not job.stop.is_set():
             if job.outcome is None:
-                job.seen = self._clock()
+                job.seen = self.clock()
             with job.changed:
                 # A stop that came before this is told to nobody who waits afterwards.
                 if job.number <= count and job.outcome is None and not job.stop.is_set():
@@ -289,7 +284,7 @@ class Jobs:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _prune(self) -> None:
-        now = self._clock()
+        now = self.clock()
         ended = [job for job in self._kept.values() if job.outcome is not None]
         old = [job for job in ended if now - job.seen > KEPT_SECONDS]
         for job in {*old, *ended[:-MOST_KEPT]}:

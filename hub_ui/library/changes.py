@@ -129,7 +129,7 @@ class Changes:
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             refs = {entry.ref for entry in gone}
-            failed = {entry: _not_here(entry) for entry in wanted if entry.ref not in refs}
+            failed: dict[Entry, HubUiError] = {e: _not_here(e) for e in wanted if e.ref not in refs}
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)
@@ -141,10 +141,8 @@ class Changes:
             renames = tuple((name, self._trash.place(change, name, number)) for number, name in enumerate(names))
             change = replace(change, renames=renames, size=sum(path.lstat().st_size for path in files))
             try:
-                self._trash.with_room(lambda: self._trash.begin(change))
-                self._trash.with_room(lambda: write(known.values()))
+                self._trash.begin(change, lambda: write(known.values()))
             except OSError as error:
-                self._trash.forget(change)
                 if keep_files or error.errno not in FULL:
                     raise
                 for path in files:
@@ -152,7 +150,19 @@ class Changes:
                     drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
-            self._trash.rename(renames)
+            errors = self._trash.rename(renames)
+            stuck = [entry for entry in gone if entry.file in errors]
+            if stuck:
+                # Another program holds them.
+                write([*known.values(), *stuck])
+                failed |= {e: HubUiError(f"{e.file} can't be removed: {errors[e.file].strerror}.") for e in stuck}
+                gone = tuple(entry for entry in gone if entry.file not in errors)
+                renames = tuple(rename for rename in renames if rename[0] not in errors)
+                if not renames:
+                    self._trash.forget(change)
+                    return Outcome(failed=failed)
+                change = replace(change, entries=gone, renames=renames)
+                self._trash.begin(change)
             self._trash.end(change)
         return Outcome(done=gone, failed=failed, change=change)
 
@@ -208,11 +218,13 @@ class Changes:
         entries = {entry.ref: entry for entry in self._library.entries()}
         taken = {fold(entry.file) for entry in entries.values()}
         sources = change.places()
+        again: set[str] = set()
         targets: dict[Entry, str] = {}
         failed: dict[Entry, HubUiError] = {}
         for entry in change.entries:
             known, source = entries.get(entry.ref), sources.get(entry.file)
             if known is not None and self._library.path(known).exists():
+                again.add(entry.file)
                 failed[entry] = UsageError(f"{entry.ref} is in the library again already.")
                 continue
             is_stranger = source is not None and self._is_there(source) and self._is_there(entry.file)
@@ -221,23 +233,18 @@ class Changes:
             taken.add(fold(targets[entry]))
         errors = self._trash.rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
         weights = {entry.file for entry in change.entries}
-        stuck = self._trash.rename([(new, old) for old, new in sources.items() if old not in weights])
-        done, left = [], []
+        self._trash.rename([(new, old) for old, new in sources.items() if old not in weights])
+        done = []
         for entry, place in targets.items():
             source = sources.get(entry.file, "")
             if source in errors or (source and not self._is_there(place)):
                 reason = str(errors[source].strerror) if source in errors else "it is not in the trash any more"
                 failed[entry] = HubUiError(f"“{entry.title}” can't be put back: {reason}.")
-                left += [entry] if self._is_there(source) else []
             else:
                 done.append(replace(entry, file=place))
         write({**entries, **{entry.ref: entry for entry in done}}.values())
-        if left or stuck:
-            kept = {entry.file for entry in left}
-            renames = tuple(rename for rename in change.renames if rename[0] in kept or rename[1] in stuck)
-            size = sum(entry.size for entry in left)
-            self._trash.shrink(replace(change, entries=tuple(left), renames=renames, size=size))
-        else:
+        # What could not leave the trash may another time.
+        if not any(self._is_there(place) for file, place in sources.items() if file not in again):
             self._trash.drop(change)
         return Outcome(done=tuple(done), failed=failed)
 
@@ -278,12 +285,7 @@ class Changes:
         }
         change = self._trash.new("move", moved)
         change = replace(change, renames=in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
-        self._trash.with_room(lambda: self._trash.begin(change))
-        try:
-            self._trash.with_room(lambda: write(_with_files(entries.values(), moves)))
-        except OSError:
-            self._trash.forget(change)
-            raise
+        self._trash.begin(change, lambda: write(_with_files(entries.values(), moves)))
         done, errors = self._follow(change, write)
         return Outcome(done=done, failed={**failed, **errors}, change=change)
 

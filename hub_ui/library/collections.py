@@ -22,7 +22,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import disk_errors_as_messages, replace_file
 from hub_ui.library.file_names import fold, natural, safe_name
-from hub_ui.library.library import read_lock
+from hub_ui.library.library import Library, read_lock
 from hub_ui.library.lockfile import Entry, Lock
 
 _ARCHITECTURE = "wan"
@@ -63,7 +63,8 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
             continue
         half = other_half(entry.ref) if may_be_half(entry) else None
         other = by_ref.get(half) if half is not None else None
-        first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
+        is_low = any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
+        first, second = (other, entry) if other is not None and is_low else (entry, other)
         pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
         done |= {entry.ref} if half is None else {entry.ref, half}
     return tuple(pairs)
@@ -83,8 +84,11 @@ def with_halves(
     return tuple(found)
 
 
-def _is_low(entry: Entry) -> bool:
-    return any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
+def entries_of(library: Library, ref: Ref, other_half: Callable[[Ref], Ref | None]) -> tuple[Entry, ...]:
+    """The entry that a ref names, or both of a LoRA in two files, where it names neither. Raises as `Library.entry`."""
+    found = [entry for entry in library.entries() if entry.answers_to(ref)]
+    both = with_halves(found[:1], found, other_half)
+    return both if len(found) == len(both) == 2 else (library.entry(ref),)
 
 
 LONGEST_NAME = 60

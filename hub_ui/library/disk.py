@@ -16,16 +16,10 @@ import typer
 from connectors.errors import HubUiError
 from hub_ui.format import size as size_text
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-# linux/fs.h: _IOW(0x94, 9, int)
-_FICLONE = 0x40049409
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _SPARE_BYTES = 64 * 1024 * 1024
+_MOST_COPIED = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +59,11 @@ def link_or_copy(source: Path, target: Path) -> None:
     """As a hard link, else as a copy that shares its blocks, else as a plain copy."""
     if link(source, target):
         return
-    if fcntl is not None and sys.platform.startswith("linux"):
+    if sys.platform == "linux":
         # Btrfs, XFS and their like: the blocks are copied once one of the two files is written to.
         with source.open("rb") as old, target.open("wb") as new, suppress(OSError):
-            fcntl.ioctl(new, _FICLONE, old.fileno())
+            while os.copy_file_range(old.fileno(), new.fileno(), _MOST_COPIED):
+                pass
             return
     shutil.copyfile(source, target)
 

@@ -73,7 +73,7 @@ def fetch(
     with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
         sha256 = pool.submit(hash_while_written, part, ended, transfer.check)
         try:
-            _run_in_tar(transfer) if download.in_tar else transfer.run()
+            transfer.run()
         finally:
             ended.set()
         fetched = Fetched(size=part.bytes_done, sha256=sha256.result())
@@ -84,6 +84,8 @@ def fetch(
 
 @dataclass(kw_only=True)
 class Transfer:
+    """Where it `_is_whole`, all that lies at the address is asked for, from the front: a tar is then streamed."""
+
     download: HttpDownload
     source: RangedSource
     part: PartialFile
@@ -93,26 +95,33 @@ class Transfer:
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _is_fast: bool = False
-    _whole: bool = False
+    _is_whole: bool = False
 
     def run(self) -> None:
+        """Tries until the part is complete, or a failure lasts."""
         attempts = Attempts(self.options.retry, self.meter.check)
+        self.source.inside = self.part.state.inside
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
         while not self.part.complete:
-            before = self.part.bytes_done
             try:
-                self._fetch_missing()
-                if self.part.bytes_done == before and not self.part.complete:
-                    raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
+                if not self.download.in_tar or self.source.inside is not None:
+                    self._fetch_missing()
+                elif not self._is_whole:
+                    self._find_in_tar()
+                else:
+                    self._stream_tar()
             except FileChanged:
-                if self.source.inside is not None:
-                    raise
+                # Also another tar than the part began with, or a server that forgot how to send parts of it.
                 self.restart()
-                self._whole = True
+                self._is_whole = True
                 attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
             except HubUiError as error:
+                bytes_done = self.part.bytes_done
+                if self.download.in_tar and self._is_whole:
+                    # The bytes of a tar that is streamed can't be gone on with.
+                    self.restart()
                 self.part.save()
-                attempts.wait(error, self.part.bytes_done)
+                attempts.wait(error, bytes_done)
 
     def check(self) -> None:
         """For the thread that hashes. A cancelled pull ends what is being read: a stalled server would hold it long."""
@@ -128,6 +137,7 @@ class Transfer:
 
     def restart(self) -> None:
         self.part.restart()
+        self.source.inside = None
         self.meter.at(0, self.download.size)
 
     def write(self, response: requests.Response, chunks: Iterator[bytes], start: int, stop: int | None) -> None:
@@ -158,12 +168,13 @@ class Transfer:
     def _fetch_missing(self) -> None:
         """Requests what is missing, and writes it until the file is complete or something fails."""
         self._stop.clear()
+        before = self.part.bytes_done
         start, stop = next(self.part.gaps())
         is_narrow = self._is_narrow()
         if not is_narrow:
             piece = min(_FIRST_PIECE, self.options.piece_size)
             stop = min(start + piece, stop or start + piece)
-        wanted = Range() if self._whole else Range(start=start, stop=stop, validator=self.part.state.validator)
+        wanted = Range() if self._is_whole else Range(start=start, stop=stop, validator=self.part.state.validator)
         with file_http(retry_reads=False) as http:
             answer = self.source.open(http, wanted)
             with answer.response:
@@ -174,12 +185,14 @@ class Transfer:
                 self._is_fast = self.part.end_of(start) - start >= _FAST_BYTES * (time.monotonic() - began)
                 if not self._is_fast:
                     self._spread(http)
+        if self.part.bytes_done == before and not self.part.complete:
+            raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
 
     def _is_narrow(self) -> bool:
         """Whether one connection does: for small files, where it is fast, and where the server sends whole ones."""
         size = self.part.size or self.download.size
         is_small = size is not None and size - self.part.bytes_done < self.options.parallel_from
-        return self._whole or self._is_fast or is_small or self.options.connections < 2
+        return self._is_whole or self._is_fast or is_small or self.options.connections < 2
 
     def _accept(self, answer: RangeAnswer) -> None:
         """Starts over unless the answer continues what is there already."""
@@ -192,7 +205,7 @@ class Transfer:
             check_start(b"")
         if not self.part.bytes_done:
             self.part.update(validator=answer.validator, size=answer.total)
-            self._whole = False
+            self._is_whole = False
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
         check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.bytes_done)
 
@@ -243,6 +256,30 @@ class Transfer:
                     self.write(answer.response, self.source.chunks(answer), answer.start, answer.stop)
             undo.pop_all()
 
+    def _find_in_tar(self) -> None:
+        """Writes down where in the tar the LoRA lies, unless that takes more than the server can do."""
+        try:
+            with file_http() as http:
+                source = RangedSource.of(self.download, retry=RetryPolicy(tries=3, first=0.1))
+                member = TarMember(HttpReader(http, source))
+                if not member.is_alone():
+                    raise NotWeights(_("The archive holds several LoRA files, and nothing says which one is meant."))
+        except BadAnswer:
+            self._is_whole = True
+        else:
+            self.restart()
+            self.source.inside = member.start, member.size or 0
+            self.part.update(inside=self.source.inside, size=member.size)
+
+    def _stream_tar(self) -> None:
+        self.restart()
+        with file_http(retry_reads=False) as http:
+            answer = self.source.open(http, Range())
+            with answer.response:
+                self.meter.at(0, answer.total)
+                check_space(self.part.path.parent, answer.total)
+                self.write(answer.response, only_safetensors(self.source.chunks(answer)), 0, None)
+
 
 def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes, once the first nine have passed for a safetensors file's."""
@@ -254,61 +291,6 @@ def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     check_start(head)
     yield head
     yield from chunks
-
-
-def _run_in_tar(transfer: Transfer) -> None:
-    """Fills the transfer's part with the only .safetensors of the tar."""
-    part = transfer.part
-    if part.complete:
-        return None
-    if part.state.inside is None and not _find_in_tar(transfer):
-        return _stream_tar(transfer)
-    transfer.source.inside = part.state.inside
-    try:
-        transfer.run()
-    except FileChanged:
-        # Another tar than the part began with, or a server that forgot how to send parts of it.
-        transfer.source.inside = None
-        _stream_tar(transfer)
-
-
-def _find_in_tar(transfer: Transfer) -> bool:
-    """Writes down where in the tar the LoRA lies; False where that takes more than the server can do."""
-    attempts = Attempts(transfer.options.retry, transfer.meter.check)
-    while True:
-        try:
-            with file_http() as http:
-                source = RangedSource.of(transfer.download, retry=RetryPolicy(tries=3, first=0.1))
-                member = TarMember(HttpReader(http, source))
-                if not member.is_alone():
-                    raise NotWeights(_("The archive holds several LoRA files, and nothing says which one is meant."))
-        except BadAnswer:
-            return False
-        except HubUiError as error:
-            attempts.wait(error, 0)
-        else:
-            transfer.restart()
-            size = member.size or 0
-            transfer.part.update(inside=(member.start, size), size=size)
-            return True
-
-
-def _stream_tar(transfer: Transfer) -> None:
-    """From the front, and after a failure from the front again: the bytes of a tar can't be gone on with."""
-    attempts = Attempts(transfer.options.retry, transfer.meter.check)
-    while True:
-        transfer.restart()
-        try:
-            with file_http(retry_reads=False) as http:
-                answer = transfer.source.open(http, Range())
-                with answer.response:
-                    transfer.meter.at(0, answer.total)
-                    check_space(transfer.part.path.parent, answer.total)
-                    return transfer.write(answer.response, only_safetensors(transfer.source.chunks(answer)), 0, None)
-        except HubUiError as error:
-            bytes_done = transfer.part.bytes_done
-            transfer.restart()
-            attempts.wait(error, bytes_done)
 
 
 _MOST_TRIES = 2

@@ -74,7 +74,7 @@ _MAX_BYTES = 72
 # Below the library folder, so that the whole path stays under those 260. Titles are shortened until it fits.
 _MAX_PATH = 180
 _SHORTER = (_MAX_BYTES, 56, 40, 28, 20, 12)
-_DEFAULT_NAMES = FileNameTemplate.parse(DEFAULT)
+DEFAULT_NAMES = FileNameTemplate.parse(DEFAULT)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension, superscripts included
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 # Half surrogates are how Python reads bytes that are no UTF-8, which a lock file can't hold.
@@ -83,7 +83,7 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
 
-def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = _DEFAULT_NAMES) -> str:
+def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = DEFAULT_NAMES) -> str:
     """The path for a file, below the library folder."""
     texts = _texts(record, ref, name)
     for most in _SHORTER:

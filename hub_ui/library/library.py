@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -18,7 +18,7 @@ from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
 from hub_ui.library.download import DownloadOptions, fetch, fetch_from_hub, sweep
-from hub_ui.library.file_names import DEFAULT, FileNameTemplate, fold, free_path, is_safe_path, target
+from hub_ui.library.file_names import DEFAULT_NAMES, FileNameTemplate, fold, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
 from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, check_promise, part_of, read_state
 
@@ -30,17 +30,15 @@ _LOCK_FILE = "the lock file itself"
 _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
 
 
+@dataclass(eq=False)
 class Library:
     """Several threads and several processes may use one library at once."""
 
-    def __init__(
-        self, folder: Path, lock: Path, *, options: DownloadOptions | None = None, names: FileNameTemplate | None = None
-    ) -> None:
-        self.folder = folder
-        self.lock = lock
-        self.options = options or DownloadOptions()
-        self.names = names or FileNameTemplate.parse(DEFAULT)
-        self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
+    folder: Path
+    lock: Path
+    options: DownloadOptions = field(default_factory=DownloadOptions, kw_only=True)
+    names: FileNameTemplate = field(default=DEFAULT_NAMES, kw_only=True)
+    _known: tuple[tuple[int, int, int] | None, Lock] = field(default=(None, Lock()), init=False, repr=False)
 
     def entries(self) -> tuple[Entry, ...]:
         """Everything in the lock file, sorted by ref. Raises LockError when it can't be read."""

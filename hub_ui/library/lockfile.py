@@ -157,6 +157,12 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     """Raises LockError with `name`, the line at fault, and the entry and key: `lora[3].sha256`, counted from 0."""
     reader = _Reader(text, name)
     data = reader.table()
+    if not data:
+        text = _(
+            "{name} is empty. Put a copy of it back, or move it away and enter the files of the library anew: hub-ui "
+            "import DIR"
+        )
+        raise LockError(text.format(name=name))
     version = data.get("version")
     is_minor = isinstance(version, str) and _MINOR.fullmatch(version)
     if not is_minor and (type(version) is not int or version != VERSION):
@@ -324,19 +330,8 @@ def _unique(entries: list[Entry], key: Callable[[Ref], Ref]) -> dict[Ref, Entry]
 
 
 def values(entry: Entry) -> dict[str, Any]:
-    """Every key of the entry's table as plain JSON values."""
-    known = {key: getattr(entry, key) for key in KEYS}
-    known |= {"ref": str(entry.ref), "trigger_words": list(entry.trigger_words)}
-    return {**known, **{key: plain(value) for key, value in entry.extra.items()}}
-
-
-def plain(value: Any) -> Any:
-    """TOML's dates and times become text."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool) else value.isoformat()
+    """Every key of the entry's table."""
+    return {**{key: getattr(entry, key) for key in KEYS}, "ref": str(entry.ref), **entry.extra}
 
 
 # "differs": the same ref with other bytes. Ours is kept.

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -46,23 +46,20 @@ class Progress:
     total: int | None
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Meter:
-    """Counts a pull's bytes from several threads, calls its callbacks from one at a time, and raises PullCancelled."""
+    """Counts a pull's bytes from several threads, calls its callbacks from one at a time, and raises PullCancelled.
 
-    def __init__(
-        self,
-        *,
-        on_progress: Callable[[Progress], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
-    ) -> None:
-        self.total: int | None = None
-        # So many bytes are let through: what a server says of its file's size need not be so.
-        self.most: int | None = None
-        self._on_progress = on_progress
-        self._is_cancelled = is_cancelled
-        self._last = 0.0
-        self._done = 0
-        self._lock = threading.RLock()
+    At most `most` bytes are let through: what a server says of its file's size need not be so.
+    """
+
+    on_progress: Callable[[Progress], None] | None = None
+    is_cancelled: Callable[[], bool] | None = None
+    most: int | None = None
+    total: int | None = None
+    _last: float = 0.0
+    _done: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def at(self, done: int, total: int | None) -> None:
         """So many bytes lie here already; after a start from the front, fewer than there were."""
@@ -80,7 +77,7 @@ class Meter:
 
     def check(self) -> None:
         with self._lock:
-            if self._is_cancelled is not None and self._is_cancelled():
+            if self.is_cancelled is not None and self.is_cancelled():
                 raise PullCancelled(_("Stopped. What has come is kept; pull it again to go on."))
             if self.most is not None and self._done > self.most:
                 text = _("The file takes more than {most:,} MB, the most for one here.")
@@ -93,8 +90,8 @@ class Meter:
             self._report()
 
     def _report(self) -> None:
-        if self._on_progress is not None:
-            self._on_progress(Progress(done=self._done, total=self.total))
+        if self.on_progress is not None:
+            self.on_progress(Progress(done=self._done, total=self.total))
 
 
 class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,8 +39,8 @@ from hub_ui.library.queue_tasks import (
 )
 
 _LOG = logging.getLogger(__name__)
-# How often to look at what other processes wrote, and whether they still run.
-_POLL_SECONDS = 1.0
+# How often to look at what other processes wrote, and whether they still run; and with nothing to do.
+_POLL_SECONDS, _IDLE_SECONDS = 1.0, 3.0
 _SECONDS_BETWEEN_SAVES = 1.0
 _ERROR_SECONDS = 10.0
 _STOP_SECONDS = 5.0
@@ -76,33 +76,25 @@ class _ActiveDownload:
     saved: float = 0.0
 
 
+@dataclass(eq=False, repr=False)
 class Queue:
     """Any thread may call any method. Nothing is opened before the first call, nothing runs before `start`.
 
     Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created.
+    `forget` deletes a ref's partial file, `jitter` gives 0..1. The last `most_failed` failed tasks are kept.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        pull: Pull,
-        *,
-        forget: Callable[[Ref], None] | None = None,
-        limits: QueueLimits | None = None,
-        clock: Clock | None = None,
-        jitter: Callable[[], float] = random.random,
-        most_failed: int = 200,
-    ) -> None:
-        """`forget` deletes a ref's partial file, `jitter` gives 0..1. The last `most_failed` failed tasks are kept."""
-        self.path = path
-        self._pull = pull
-        self._forget = forget
-        self._limits = limits or QueueLimits()
-        self._clock = clock or Clock()
-        self._jitter = jitter
-        self._most_failed = most_failed
+    path: Path
+    pull: Pull
+    forget: Callable[[Ref], None] = lambda ref: None
+    limits: QueueLimits = field(default_factory=QueueLimits)
+    clock: Clock = field(default_factory=Clock)
+    jitter: Callable[[], float] = random.random
+    most_failed: int = 200
+
+    def __post_init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
-        self._database = LazyDatabase(path, "list of downloads", MIGRATIONS, {"tasks": COLUMNS})
+        self._database = LazyDatabase(self.path, "list of downloads", MIGRATIONS, {"tasks": COLUMNS})
         self._active: dict[int, _ActiveDownload] = {}
         self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
@@ -190,16 +182,16 @@ class Queue:
 
     def wait(self, id_: int, timeout: float | None = None) -> Task:
         """The task once it rests, or as it is after `timeout` seconds. Raises NotFound once it is cancelled."""
-        until = None if timeout is None else self._clock.now() + timeout
+        until = None if timeout is None else self.clock.now() + timeout
         with self._changed:
             while True:
                 task = self.task(id_)
                 if task is None:
                     raise NotFound("This download was taken off the list. Start it again if you still want it.")
-                left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - self._clock.now())
+                left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - self.clock.now())
                 if task.rests or left <= 0:
                     return task
-                self._clock.wait(self._changed, left)
+                self.clock.wait(self._changed, left)
 
     def _find(self, condition: str, *values: Any) -> list[Task]:
         """In the order in which they were first added."""
@@ -233,7 +225,7 @@ class Queue:
     def _now(self, task: Task) -> Task:
         """With what this process knows of it."""
         active, start = self._active.get(task.id), may_start(task, self._holds)
-        task = replace(task, not_before=start if task.state == "waiting" and start > self._clock.now() else None)
+        task = replace(task, not_before=start if task.state == "waiting" and start > self.clock.now() else None)
         if active is None or active.drop or task.state != "running":
             return task
         speed = active.pace.rate()
@@ -247,7 +239,7 @@ class Queue:
         try:
             with self._changed:
                 while not self._stopping:
-                    self._clock.wait(self._changed, self._step(ownership))
+                    self.clock.wait(self._changed, self._step(ownership))
                 for active in self._active.values():
                     active.stop.set()
                 # Waiting releases the lock, so that they can record how far they came.
@@ -268,7 +260,7 @@ class Queue:
                 self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
                 for task in self._find("state = 'waiting'"):
                     if task.error is not None and task.error.name == RateLimited.__name__:
-                        longest = self._clock.now() + self._limits.longest_asked
+                        longest = self.clock.now() + self.limits.longest_asked
                         self._hold(task.ref.hub, min(task.not_before or 0.0, longest))
                 self._owner = True
             return self._start_next()
@@ -290,15 +282,15 @@ class Queue:
                 self._launch(task, drop=True)
         # "running" without an active download: its outcome could not be recorded.
         waiting = [task for task in idle if task.state != "cancelled" and not self._holding]
-        now, refs = self._clock.now(), {active.task.ref for active in self._active.values() if not active.drop}
-        for task in next_up(waiting, refs, self._holds, now, self._limits):
+        now, refs = self.clock.now(), {active.task.ref for active in self._active.values() if not active.drop}
+        for task in next_up(waiting, refs, self._holds, now, self.limits):
             if self._move(task.id, "running", only_from=("waiting", "running")):
                 self._launch(task)
-        return min(_POLL_SECONDS, seconds_until(waiting, self._holds, now) or _POLL_SECONDS)
+        return min(_POLL_SECONDS if tasks else _IDLE_SECONDS, seconds_until(waiting, self._holds, now) or _IDLE_SECONDS)
 
     def _launch(self, task: Task, *, drop: bool = False) -> None:
         active = _ActiveDownload(
-            task=task, pace=SpeedMeter(self._clock.now), drop=drop, done=task.done, total=task.total
+            task=task, pace=SpeedMeter(self.clock.now), drop=drop, done=task.done, total=task.total
         )
         self._active[task.id] = active
         threading.Thread(target=self._run, args=(active,), name=f"queue-{task.id}", daemon=True).start()
@@ -308,11 +300,11 @@ class Queue:
         outcome: Entry | HubUiError | None = None
         try:
             if not active.drop:
-                outcome = self._pull(
+                outcome = self.pull(
                     active.task.ref, lambda progress: self._update(active, progress), active.stop.is_set
                 )
-            elif self._forget is not None:
-                self._forget(active.task.ref)
+            else:
+                self.forget(active.task.ref)
         except HubUiError as error:
             outcome = error
             if active.drop:
@@ -331,7 +323,7 @@ class Queue:
         active.done, active.total = progress.done, progress.total
         active.best = max(active.best, progress.done)
         active.pace.update(progress.done)
-        now = self._clock.now()
+        now = self.clock.now()
         if abs(now - active.saved) >= _SECONDS_BETWEEN_SAVES:
             active.saved = now
             # The download goes on even if its progress can't be saved now.
@@ -356,8 +348,8 @@ class Queue:
 
     def _record_failure(self, active: _ActiveDownload, error: HubUiError) -> None:
         attempts = 1 if active.best > active.task.best else active.task.attempts + 1
-        wait = self._limits.next_try(attempts, error, self._jitter())
-        not_before = 0.0 if wait is None else self._clock.now() + wait
+        wait = self.limits.next_try(attempts, error, self.jitter())
+        not_before = 0.0 if wait is None else self.clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
             self._hold(active.task.ref.hub, not_before)
         self._move(
@@ -372,7 +364,7 @@ class Queue:
             done=active.done,
             total=active.total,
         )
-        self._prune("failed", self._most_failed)
+        self._prune("failed", self.most_failed)
 
     def _hold(self, hub: Origin, until: float) -> None:
         """A rate limit holds back all downloads from that hub."""

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from connectors import errors
+from connectors.claims.resolve import shown_access
 from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
@@ -31,11 +32,12 @@ from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, Pu
 
 def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> Iterator[Ref]:
     """Those of `refs`, all that have the bytes of `ref`, that anyone may download as far as `lora` knows."""
-    for mirror in refs:
-        found = lora(mirror)
-        version = found.version(mirror.version)
-        if mirror != ref and found.access != "removed" and version is not None and version.access == "open":
-            yield mirror
+    return (mirror for mirror in refs if mirror != ref and _is_open(lora(mirror), mirror))
+
+
+def _is_open(lora: Lora, ref: Ref) -> bool:
+    version = lora.version(ref.version)
+    return version is not None and shown_access(lora, version) == "open"
 
 
 def best_home(
@@ -48,10 +50,8 @@ def best_home(
     """
 
     def order(ref: Ref) -> tuple[bool, float]:
-        found = lora(ref)
-        version = found.version(ref.version)
-        is_open = found.access == "open" and version is not None and version.access == "open"
-        return not (is_open and (HUBS[ref.hub].is_keyless or ref.hub in keys)), seconds.get(ref.hub, inf)
+        is_free = _is_open(lora(ref), ref) and (HUBS[ref.hub].is_keyless or ref.hub in keys)
+        return not is_free, seconds.get(ref.hub, inf)
 
     return min((own, *others), key=order)
 

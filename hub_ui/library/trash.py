@@ -129,10 +129,20 @@ class Trash:
             return f"{FOLDER}/{change.id}/{number}-{path.name.encode()[:_LONGEST_NAME].decode(errors='ignore')}"
         return str(path.parent / f"{_NEARBY}{change.id}-{number}")
 
-    def begin(self, change: Change) -> None:
-        # A folder takes room, too: on a full disk this fails before anything else.
-        (self._trash / change.id).mkdir(parents=True, exist_ok=True)
-        replace_file(self._record(change.id, _BEGUN), change.encode())
+    def begin(self, change: Change, write: Callable[[], None] = lambda: None) -> None:
+        """Writes the record, then what `write` does; neither where even the trash's room is not enough for both."""
+
+        def write_record() -> None:
+            # A folder takes room, too: on a full disk this fails before anything else.
+            (self._trash / change.id).mkdir(parents=True, exist_ok=True)
+            replace_file(self._record(change.id, _BEGUN), change.encode())
+
+        try:
+            self._with_room(write_record)
+            self._with_room(write)
+        except OSError:
+            self.forget(change)
+            raise
 
     def _is_second(self, change: Change) -> bool:
         return self._record(change.id, _SECOND).exists()
@@ -195,10 +205,6 @@ class Trash:
             with suppress(OSError):
                 folder.rmdir()
 
-    def shrink(self, change: Change) -> None:
-        """Replaces the record of a change of which some was undone."""
-        replace_file(self._record(change.id, _DONE), change.encode())
-
     def drop(self, change: Change) -> None:
         """Deletes what it has in the trash for good, at last its record."""
         for _, new in change.renames if change.kind == "remove" else ():
@@ -207,7 +213,7 @@ class Trash:
                 (self._folder / new).unlink(missing_ok=True)
         self.forget(change)
 
-    def with_room(self, step: Callable[[], None]) -> None:
+    def _with_room(self, step: Callable[[], None]) -> None:
         """Runs a step that writes. On a full disk, the oldest of the trash is deleted for good until there is room."""
         while True:
             try:

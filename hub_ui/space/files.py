@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceInfo
@@ -172,19 +173,6 @@ def pin_requirements(
     return tuple(lines[name] for name in sorted(lines))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pushed:
-    """`commit` is None if all files were there already; `variables` are the names of those that changed."""
-
-    url: str
-    created: bool
-    commit: str | None
-    removed: tuple[str, ...]
-    variables: tuple[str, ...]
-    secrets: tuple[str, ...]
-    hardware: str | None
-
-
 def open_api(endpoint: str, token: str | None) -> HfApi:
     """Raises KeyRequired without a token."""
     if not token:
@@ -226,10 +214,11 @@ def push_space(
     secrets: Mapping[str, str],
     private: bool = False,
     hardware: str | None = None,
-) -> Pushed:
+) -> dict[str, Any]:
     """`found` is what find_space says. Settings come first, so that the new commit starts with them.
 
-    `hardware` None leaves what the Space has. Secrets are never part of a message or a file.
+    `hardware` None leaves what the Space has. Secrets are never part of a message or a file. Returns what `hub-ui space
+    --json` says of it: `commit` is None if all files were there already, and `variables` are those that changed.
     """
     with push_errors(api, name):
         if found is None:
@@ -249,15 +238,10 @@ def push_space(
         runtime = api.get_space_runtime(name)
         if hardware and runtime.requested_hardware != hardware:
             runtime = api.request_space_hardware(name, hardware)  # type: ignore[arg-type]
-    return Pushed(
-        url=f"{api.endpoint}/spaces/{name}",
-        created=found is None,
-        commit=commit,
-        removed=removed,
-        variables=changed,
-        secrets=tuple(sorted(secrets)),
-        hardware=runtime.requested_hardware,
-    )
+    return {
+        "url": f"{api.endpoint}/spaces/{name}", "created": found is None, "commit": commit, "removed": removed,
+        "variables": changed, "secrets": sorted(secrets), "hardware": runtime.requested_hardware,
+    }  # fmt: skip
 
 
 def _set_variables(api: HfApi, name: str, wanted: Mapping[str, str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,16 +22,17 @@ from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.web import visitors
-from hub_ui.web.layout.pages import TOAST, static_version
+from hub_ui.web.layout.pages import THEME_COOKIE, TOAST, static_version
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused, RequestMiddleware, path_of
+from hub_ui.web.view import View
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
-# What other sites may lead to; the last is where Hugging Face brings back who has signed in.
-PAGES = (*visitors.PAGES, "/history", "/lora-image", "/login/callback")
+# What other sites may lead to: pages, a sheet that is shared, and where Hugging Face brings back who has signed in.
+PAGES = (*visitors.PAGES, "/history", "/lora-image", "/judge", "/login/callback")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class Refusals(RequestMiddleware):
             return HTMLResponse(self.render("layout/toast", text=refused.message), refused.status, TOAST)
         if "text/html" in headers.get("accept", ""):
             frame = {"lang": language().code, "root": scope.get("root_path", ""), "version": static_version()}
-            return HTMLResponse(self.render("layout/refusal", text=refused.message, **frame), refused.status)
+            frame |= {"theme": Request(scope).cookies.get(THEME_COOKIE, ""), "view": View(page="downloads")}
+            return HTMLResponse(self.render("layout/refusal", text=refused.message, frame=frame), refused.status)
         return JSONResponse({"detail": refused.message}, refused.status)
 
 

@@ -49,6 +49,8 @@ if sys.platform != "win32":
 MOST_SECONDS = 120.0
 # How old the date of an answer may be. uvicorn looks ten times a second, also whether it is to stop.
 TICK_SECONDS = 5.0
+# What an answer that has begun gets once the server stops.
+LAST_WORD_SECONDS = 0.5
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
 LONGEST_HEADER = 65_536
@@ -150,6 +152,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def give_up(self) -> None:
         self._bounds.end_wait(self)
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """A stream goes on for as long as its page is open. Its last word is on its way, and then it ends."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.loop.call_later(LAST_WORD_SECONDS, self.transport.close)
 
 
 class PatientServer(http_server.Server):
@@ -302,20 +310,9 @@ def gradio_settings() -> Iterator[Path]:
     """Gradio without analytics and monitoring, with a queue that rests, and a folder for the files that it serves."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, ExitStack() as closing:
         folder = Path(name).resolve()
-        for variable, value in {
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "GRADIO_TEMP_DIR": str(folder),
-            **_MONITORING,
-        }.items():
-            closing.callback(_restore, variable, os.environ.get(variable))
-            os.environ[variable] = value
+        variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}
+        closing.enter_context(patch.dict(os.environ, variables))
         # It makes an event loop for each of its locks, which need none, and closes none of them.
         closing.enter_context(patch.multiple(queueing, Queue=RestingQueue, safe_get_lock=asyncio.Lock))
         closing.enter_context(patch.multiple(utils, safe_get_lock=asyncio.Lock, safe_get_stop_event=asyncio.Event))
         yield folder
-
-
-def _restore(variable: str, value: str | None) -> None:
-    os.environ.pop(variable, None)
-    if value is not None:
-        os.environ[variable] = value

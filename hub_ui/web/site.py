@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError, NotFound
+from connectors.replicate.runs import Runs
 from hub_ui.generate.base_models.download import bases_here
 from hub_ui.i18n import _
 from hub_ui.jobs import GONE, Jobs
@@ -33,11 +34,11 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news import NewsRoutes
 from hub_ui.web.settings import SettingsRoutes
-from hub_ui.web.train import TrainRoutes, build_train
+from hub_ui.web.train import TrainRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
 from hub_ui.web.try_page.routes import TryRoutes
-from hub_ui.web.uploads import DroppedRoutes, UploadedFiles, Uploads
+from hub_ui.web.uploads import DroppedRoutes, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit import VisitRoutes
 
@@ -127,22 +128,23 @@ class HealthRoutes(Room):
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
     """`folder` has generated images and uploads. What has to be closed goes into `closing`."""
     pages, limits = Pages(services=services), services.policy.limits
-    panel, reader = Panel(services=services, render=pages.render), HeaderReader(services=services)
+    panel, cards = Panel(services=services, render=pages.render), Cards(services=services, render=pages.render)
+    reader = HeaderReader(services=services)
     closing.callback(reader.close)
     checks = LibraryChecks(services.downloads, services.update_rules)
-    library = LibraryRoutes(pages=pages, checks=checks)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
-    destinations = services.settings.image_destinations
-    hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
+    links, destinations = pages.render.links, services.settings.image_destinations
+    hub_images = HubImages(links=links, store=services.media, destinations=destinations)
     closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
-    files = UploadedFiles(folder=folder, pixels=limits.pixels)
     uploads = Uploads(folder=folder, limits=limits, spend=lambda size: services.quotas.spend("uploads", size))
-    cards = Cards(services=services, render=pages.render)
+    library = LibraryRoutes(pages=pages, checks=checks, uploads=uploads)
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
-    compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)
-    train = build_train(pages, jobs, closing)
+    compare = TryRoutes(pages=pages, generator=generator, uploaded=uploads.path, history=history.html)
+    runs = Runs(services.replicate)
+    closing.callback(runs.close)
+    train = TrainRoutes(pages=pages, runs=runs, jobs=jobs, uploads=uploads)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         "library": visits[0].answer if visits else library.answer,
         "try": compare.answer,
@@ -155,10 +157,10 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *visits,
         DownloadRoutes(pages=pages),
         compare,
-        JudgeRoutes(pages=pages, images=images, uploaded=files.path),
+        JudgeRoutes(pages=pages, images=images, uploaded=uploads.path),
         JobRoutes(pages=pages, jobs=jobs, painters={"generation": compare, "training": train}),
         history,
-        DroppedRoutes(pages=pages, files=files, uploads=uploads),
+        DroppedRoutes(pages=pages, uploads=uploads),
         train,
         SettingsRoutes(pages=pages),
         LayoutRoutes(pages=pages),
@@ -167,10 +169,5 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     router = pages.router()
     for room in rooms:
         room.add_to(router)
-    return [
-        Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *hub_images.routes(),
-        LocalImages(links=pages.render.links).route(),
-        images.route(),
-        *router.routes,
-    ]
+    static = Mount(STATIC_PATH, StaticPages(directory=STATIC))
+    return [static, *hub_images.routes(), LocalImages(links=links).route(), images.route(), *router.routes]

@@ -49,8 +49,8 @@ _NO_ROOM = N_("There is no room for another file here just now. Try again in an 
 FOLDER = "uploads"
 LONGEST_NAME = 60
 MOST_FIELDS = 40
+NOTHING = N_("Choose a file first.")
 GONE = N_("The file that was uploaded is no longer here. Choose it again.")
-_NAME = re.compile(r"[\w-]{20,60}")
 _UNSAFE = re.compile(r"[^\w .()+-]")
 
 UploadName = Annotated[str, Query(max_length=60)]
@@ -69,19 +69,22 @@ class Upload:
 class Uploads:
     """What came in the last `keep_seconds`, after which files are deleted. Any thread may call any method.
 
-    `spend` counts bytes for the present visitor, and raises one of our errors when they are too many.
+    Each file is in a folder of its own, whose name follows from the upload's name and its visitor: for another visitor
+    the same name leads nowhere. `spend` counts bytes for the present visitor, and raises one of our errors when they
+    are too many.
     """
 
     folder: Path
     limits: WebLimits
     spend: Callable[[int], None]
     clock: Callable[[], float] = time.monotonic
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     _uploads: deque[Upload] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, announced: int | None) -> Upload:
+    def begin(self, announced: int | None, most: int | None = None) -> Upload:
         """Reserves room for a request's body. Raises Refused; None is a body that does not say how long it is."""
-        most = self.limits.upload_bytes + 1_000_000
+        most = (most or self.limits.upload_bytes) + 1_000_000
         if announced is not None and announced > most:
             raise Refused(_(TOO_LARGE), 413)
         sweep(self.folder, time.time() - self.limits.keep_seconds)
@@ -108,18 +111,50 @@ class Uploads:
 
     @asynccontextmanager
     async def read_form(
-        self, request: Request, max_files: int, *, max_part_size: int = 2**20
+        self, request: Request, max_files: int, *, most: int | None = None, max_part_size: int = 2**20
     ) -> AsyncIterator[FormData]:
-        """The fields and files of a request, within the limits."""
+        """The fields and files of a request, within the limits. `most` bytes, if they are others than of an upload.
+
+        Raises UsageError for a body that is no form, or ends before it is whole.
+        """
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isascii() and length.isdigit() else None
-        upload = await to_thread.run_sync(self.begin, announced)
+        upload = await to_thread.run_sync(self.begin, announced, most)
         try:
             limited = Request(request.scope, receive_upload(upload, request.receive))
             async with limited.form(max_files=max_files, max_fields=MOST_FIELDS, max_part_size=max_part_size) as form:
                 yield form
+        except (HTTPException, ClientDisconnect) as error:
+            raise UsageError(_(NOTHING)) from error
         finally:
             self.end(upload)
+
+    def keep(self, file: BinaryIO, file_name: str) -> str:
+        """Returns the upload's name. Raises Refused for an image of too many pixels."""
+        name = token_urlsafe(24)
+        path = self._folder(name) / plain_name(file_name)
+        path.parent.mkdir(parents=True)
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target)
+        try:
+            check_pixels(path, self.limits.pixels)
+        except Refused:
+            shutil.rmtree(path.parent)
+            raise
+        return name
+
+    def path(self, name: str) -> Path:
+        """Raises NotFound for what is gone, and for a name of somebody else."""
+        folder = self._folder(name)
+        found = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        if not found:
+            raise NotFound(_(GONE))
+        return found[0]
+
+    def _folder(self, name: str) -> Path:
+        visitor = current_visitor()
+        text = f"{name} {visitor.person if visitor else ''}"
+        return self.folder / FOLDER / hmac.digest(self.secret, text.encode(), "sha256").hex()[:40]
 
 
 def receive_upload(upload: Upload, receive: Receive) -> Receive:
@@ -140,51 +175,11 @@ def receive_upload(upload: Upload, receive: Receive) -> Receive:
 
 
 def sweep(folder: Path, before: float) -> None:
-    """Removes images and uploads last changed before a time, including incomplete ones."""
+    """Removes images and uploads last changed before a time, including incomplete ones, and folders that are empty."""
     for path in folder.glob("**/*"):
         with suppress(OSError):
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
-
-
-@dataclass(frozen=True, kw_only=True)
-class UploadedFiles:
-    """Each in a folder of its own, whose name follows from the upload's name and its visitor: for another visitor the
-    same name leads nowhere.
-    """
-
-    folder: Path
-    pixels: int
-    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
-
-    def keep(self, file: BinaryIO, file_name: str) -> str:
-        """Returns the upload's name. Raises Refused for an image of too many pixels."""
-        name = token_urlsafe(24)
-        path = self._folder(name) / plain_name(file_name)
-        path.parent.mkdir(parents=True)
-        with path.open("wb") as target:
-            shutil.copyfileobj(file, target)
-        try:
-            check_pixels(path, self.pixels)
-        except Refused:
-            shutil.rmtree(path.parent)
-            raise
-        return name
-
-    def path(self, name: str) -> Path:
-        """Raises NotFound for what is gone, and for a name of somebody else."""
-        folder = self._folder(name) if _NAME.fullmatch(name) else None
-        found = (
-            next((path for path in folder.iterdir() if path.is_file()), None) if folder and folder.is_dir() else None
-        )
-        if found is None:
-            raise NotFound(_(GONE))
-        return found
-
-    def _folder(self, name: str) -> Path:
-        visitor = current_visitor()
-        text = f"{name} {visitor.person if visitor else ''}"
-        return self.folder / FOLDER / hmac.digest(self.secret, text.encode(), "sha256").hex()[:40]
+            if path.stat().st_mtime < before:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def check_pixels(path: Path, most: int) -> None:
@@ -228,12 +223,10 @@ def image_response(path: Path) -> Response:
 MOST_FILES = 3
 # The file fields of our forms.
 FIELDS = ("file", "image_file", "control_file")
-NOTHING = N_("Choose a file first.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedRoutes(Room):
-    files: UploadedFiles
     uploads: Uploads
 
     # Hubs may be asked for each LoRA of an image.
@@ -241,11 +234,11 @@ class DroppedRoutes(Room):
 
     @route("GET /uploaded")
     def show(self, name: UploadName) -> Response:
-        return image_response(self.files.path(name))
+        return image_response(self.uploads.path(name))
 
     @route("GET /image", waits=True)
     def image(self, request: Request, name: UploadName = "") -> Response:
-        values = self.values(name, self.files.path(name)) if name else {}
+        values = self.values(name, self.uploads.path(name)) if name else {}
         if name and is_part(request):
             return self.pages.part("try_page/dropped", **values)
         title = _("How was this image made?")
@@ -254,16 +247,13 @@ class DroppedRoutes(Room):
     @route("POST /image/forget")
     def forget(self, request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
         with suppress(NotFound):
-            shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
+            shutil.rmtree(self.uploads.path(name).parent, ignore_errors=True)
         return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
 
     @route("POST /upload")
     async def receive(self, request: Request) -> Response:
-        try:
-            async with self.uploads.read_form(request, MOST_FILES) as form:
-                return await to_thread.run_sync(self.answer, request, form)
-        except (HTTPException, ClientDisconnect) as error:
-            raise UsageError(_(NOTHING)) from error
+        async with self.uploads.read_form(request, MOST_FILES) as form:
+            return await to_thread.run_sync(self.answer, request, form)
 
     def answer(self, request: Request, form: FormData) -> Response:
         """To the first field with a file, or to one that is emptied."""
@@ -271,11 +261,11 @@ class DroppedRoutes(Room):
         field, file = next(given, (text_of(form, "remove"), None))
         if field not in FIELDS or (field == "file" and file is None):
             raise UsageError(_(NOTHING))
-        name = self.files.keep(file.file, file.filename or "") if file is not None else ""
+        name = self.uploads.keep(file.file, file.filename or "") if file is not None else ""
         if field != "file":
             return self.answer_choice(request, form, field.removesuffix("_file"), name)
         # It stands on the page at once, and what it was made with comes when it is known.
-        shown = {"name": name, "file": self.files.path(name).name, "problem": "", "waits": True}
+        shown = {"name": name, "file": self.uploads.path(name).name, "problem": "", "waits": True}
         return self.pages.after_act(request, "try_page/dropped", page_address(f"name={name}", "image"), **shown)
 
     def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
@@ -284,7 +274,7 @@ class DroppedRoutes(Room):
         Hidden fields hold what was chosen before.
         """
         if name:
-            read_input(self.files.path(name), "picture")
+            read_input(self.uploads.path(name), "picture")
         chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
         state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
         return self.pages.after_act(request, "try_page/chosen_images", page_address(state.to_address()), state=state)

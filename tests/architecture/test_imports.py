@@ -145,9 +145,7 @@ GENERATES = (
         (["licenses"], "library"),
     ],
 )
-def test_a_command_that_generates_nothing_loads_nothing_that_does(
-    words: list[str], module: str, tmp_path: Path
-) -> None:
+def test_a_command_that_generates_nothing_loads_nothing_for_it(words: list[str], module: str, tmp_path: Path) -> None:
     loaded = loaded_by(f"import hub_ui.cli; hub_ui.cli.main({words})", HUB_UI_HOME=str(tmp_path))
     assert {name for name in GENERATES if name in loaded} == set()
     assert f"hub_ui.commands.{module}" in loaded

@@ -26,36 +26,42 @@ SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Mod
 ROBOT_TEXT = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT_FILE)}"'
 
 
-def browse(page: Page, demo: str) -> None:
-    page.goto(demo)
-    expect(page.locator(".card .hit").first).to_be_visible(timeout=WAIT)
+Place = Callable[[Page, str], None]
+
+
+def settle(page: Page, sign: str) -> None:
+    """Waits for what shows that a person is there."""
+    expect(page.locator(sign).first).to_be_visible(timeout=WAIT)
     come_to_rest(page)
+
+
+def own_page(name: str, path: str, sign: str = "#main") -> Place:
+    def reach(page: Page, demo: str) -> None:
+        page.goto(f"{demo}{path}")
+        settle(page, sign)
+
+    reach.__name__ = name
+    return reach
+
+
+browse = own_page("browse", "", ".card .hit")
+compare = own_page("compare", "?view=try", "#make button")
+# With two steps: how good the images are is no matter here.
+compare_lora = own_page("compare_lora", f"?view=try&steps=2&lora={INK}", ".layer")
+library = own_page("library", "?view=library", "#line")
 
 
 def nothing_found(page: Page, demo: str) -> None:
     page.goto(f"{demo}?q=zzzznothing")
     come_to_rest(page)
     expect(page.locator("#news")).to_contain_text("Nothing matches", timeout=WAIT)
+    expect(page.locator("#filters .ghost:visible")).to_have_count(0)
 
 
 def panel(page: Page, demo: str) -> None:
     browse(page, f"{demo}?base=tiny-shapes")
     page.locator(".card .hit").first.click()
-    expect(page.locator("#panel .actions")).to_be_visible(timeout=WAIT)
-    come_to_rest(page)
-
-
-def compare(page: Page, demo: str) -> None:
-    page.goto(f"{demo}?view=try")
-    expect(page.locator("#make button")).to_be_visible(timeout=WAIT)
-    come_to_rest(page)
-
-
-def compare_lora(page: Page, demo: str) -> None:
-    """With two steps: how good the images are is no matter here."""
-    page.goto(f"{demo}?view=try&steps=2&lora={INK}")
-    expect(page.locator(".layer")).to_be_visible(timeout=WAIT)
-    come_to_rest(page)
+    settle(page, "#panel .actions")
 
 
 def compare_expert(page: Page, demo: str) -> None:
@@ -72,17 +78,10 @@ def compare_result(page: Page, demo: str) -> None:
     come_to_rest(page)
 
 
-def library(page: Page, demo: str) -> None:
-    page.goto(f"{demo}?view=library")
-    expect(page.locator("#line")).to_be_visible(timeout=WAIT)
-    come_to_rest(page)
-
-
 def drawer(page: Page, demo: str) -> None:
     library(page, demo)
     page.locator("#downloads").click()
-    expect(page.locator("#drawer h2")).to_be_visible(timeout=WAIT)
-    come_to_rest(page)
+    settle(page, "#drawer h2")
 
 
 def news(page: Page, demo: str) -> None:
@@ -98,18 +97,8 @@ def suggestions(page: Page, demo: str) -> None:
     expect(page.locator("#suggestions [role=option]").first).to_be_visible()
 
 
-def own_page(name: str, path: str) -> Callable[[Page, str], None]:
-    def reach(page: Page, demo: str) -> None:
-        page.goto(f"{demo}{path}")
-        expect(page.locator("#main")).to_be_visible(timeout=WAIT)
-        come_to_rest(page)
-
-    reach.__name__ = name
-    return reach
-
-
 OWN = tuple(own_page(name, name) for name in ("settings", "glossary", "about", "history", "downloads", "image"))
-PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
+PLACES: MappingProxyType[str, Place] = MappingProxyType(
     {place.__name__: place for place in (
         browse, nothing_found, panel, compare, compare_expert, compare_result, library, drawer, news,
         own_page("train", "?view=train"), *OWN,

@@ -84,6 +84,20 @@ def test_the_panel_moves_nothing_and_a_search_nothing_that_is_around_the_list(de
     assert [box.bounding_box() for box in boxes] == before
 
 
+@pytest.mark.parametrize("page", [1440, 390], indirect=True)
+def test_a_download_moves_nothing_in_the_panel_and_the_focus_stays_where_it_was(fresh: Demo, page: Page) -> None:
+    page.goto(f"{fresh.url}?open=civitai:900103")
+    expect(page.locator("#panel .facts").first).to_be_visible()
+    come_to_rest(page)
+    forget_shifts(page)
+    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=1.0))
+    page.locator("#get").press("Enter")
+    for text in ("Pause", "In library"):
+        expect(page.locator("#get")).to_have_text(text)
+        expect(page.locator("#get")).to_be_focused()
+    assert_still(page, GOOD_SHIFT / 4)
+
+
 @pytest.mark.journeys
 @pytest.mark.parametrize("page", [1440], indirect=True)
 def test_from_a_click_on_make_to_the_finished_pair_nothing_moves(demo: str, page: Page) -> None:

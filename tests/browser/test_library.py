@@ -105,9 +105,12 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     expect(page.locator("#panel h2")).to_have_text(entry.title)
 
 
-def test_on_a_phone_the_filters_unfold(demo: Demo, page: Page) -> None:
+def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: Demo, page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.goto(demo.url + "?view=library")
+    for menu in ("#library-menu", "#add-menu"):
+        page.locator(f"{menu} summary").click()
+        expect(page.locator(f"{menu} .pop")).to_be_in_viewport(ratio=1)
     page.get_by_text("Filters", exact=True).click()
     page.locator("#filters").get_by_text("CivitAI").click()
     expect(page.locator("#chips")).to_contain_text("CivitAI")

@@ -100,10 +100,8 @@ def test_of_a_minors_lora_no_image_above_soft_is_shown_whatever_the_hub_calls_th
     assert [example.nsfw for example in keep_permitted(lora).versions[0].examples] == ["safe", "soft"]
 
 
-@pytest.mark.parametrize(("query", "updates", "past"), READ["a list of the newest ends where a whole page is too old"])
-def test_a_list_of_the_newest_ends_where_a_whole_page_is_too_old(
-    query: str, updates: list[str | None], past: bool
-) -> None:
+@pytest.mark.parametrize(("query", "updates", "past"), READ["a list of the newest ends after a page too old"])
+def test_a_list_of_the_newest_ends_after_a_page_too_old(query: str, updates: list[str | None], past: bool) -> None:
     assert is_past(parse(query), updates) is past
 
 
@@ -120,9 +118,7 @@ LISTS: tuple[tuple[HubName, str, Callable[[Any], object]], ...] = (
 
 @pytest.mark.parametrize(("hub", "path", "ask"), LISTS, ids=[path for _, path, _ in LISTS])
 @pytest.mark.parametrize("body", [7, None, {}, {"items": None, "results": None}, {"items": {}, "results": {}}, "text"])
-def test_a_page_without_a_list_is_a_bad_answer(
-    server: Hub, hub: HubName, path: str, ask: Callable[[Any], object], body: object
-) -> None:
+def test_a_page_needs_a_list(server: Hub, hub: HubName, path: str, ask: Callable[[Any], object], body: object) -> None:
     server.answers[path] = said(body)
     with pytest.raises(BadAnswer, match=r"answered without a list of (models|images|commits)"):
         ask(connectors.build({hub: server.url}, {hub: "k"})[0])

@@ -90,9 +90,7 @@ def test_a_claim_made_in_several_places_stands_once_with_all_of_them() -> None:
 @pytest.mark.parametrize(
     ("weight", "ends", "words"), [(None, None, ""), (0.8, None, "0.8"), (0.6, (0.6, 0.8), "0.6 to 0.8")]
 )
-def test_a_recommended_weight_is_told_with_its_range(
-    weight: float | None, ends: tuple[float, float] | None, words: str
-) -> None:
+def test_a_weight_is_told_with_its_range(weight: float | None, ends: tuple[float, float] | None, words: str) -> None:
     record = replace(flatten(of_civitai()), weight=weight, weight_range=ends)
     assert record.weight_text == words
     assert record.to_json()["weight_range"] == (list(ends) if ends else None)

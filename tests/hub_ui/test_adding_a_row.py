@@ -83,7 +83,7 @@ with Catalog.open(path) as opened:
 group = next(group for group in groups(parse("loom:dobby"), facets) if group.facet == "loom")
 a_filter = {
     "found": found,
-    "group": [group.name, *([*each.field("loom"), each.count] for each in group.choices)],
+    "group": [group.name, *([name, value, each.count] for name, value, each in group.boxes)],
     "suggested": suggested,
     "column": sqlite3.connect(path).execute("SELECT title, looms FROM loras ORDER BY id").fetchall(),
     "language": [format(parse("ink loom:Dobby,jacquard")), *(part.label for part in parts(parse("loom:dobby")))],

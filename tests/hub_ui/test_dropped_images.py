@@ -9,7 +9,9 @@ from connectors.ref import Ref
 from hub_ui.dropped_images import DroppedImage, read_dropped
 from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
+from hub_ui.i18n import use_language
 from hub_ui.images import png_metadata
+from hub_ui.locales import get_language
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate import making
@@ -58,6 +60,15 @@ def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(pla
     assert plan.notes[1] == "It was made with the checkpoint “dreamshaper_8”; here the nearest base is Tiny Shapes."
     assert dict(plan.rows)["Clip skip"] == "2"
     assert dict(plan.rows)["Prompt"] == "a cat <lora:lora-2:0.7>"
+
+
+def test_the_notes_are_in_the_readers_language(known: Services, tmp_path: Path) -> None:
+    text = NUMBERED.replace("Steps: 8", "Steps: 900").replace("Euler", "Fourier")
+    with use_language(get_language("ja")):
+        plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+    said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2, チェックポイント「dreamshaper_8」"
+    assert plan.notes[0] == f"引き継がれないもの: {said}。"
+    assert plan.notes[-1].startswith("別のプログラムで生成されたもので")
 
 
 def test_what_is_not_found_too_large_a_seed_and_a_ninth_lora_are_told(known: Services, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_of_a_film_its_first_frame_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a\xff\xff", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_picture_is_told(tmp_path: Path, data: bytes) -> None:
+def test_no_picture_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(UsageError, match=r"a\.png can't be read as an image\. Give a PNG, JPEG or WebP\."):
         read_input(tmp_path / "a.png", "picture")

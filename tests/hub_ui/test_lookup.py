@@ -97,9 +97,7 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_answers_to_filters_that_visitors_choose_in_turns_are_written_once(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_to_filters_chosen_in_turns_are_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = {"sdxl": [lora(title="Ink")], "flux1": [lora(title="Oil")]}
     hub = Hub(name="civitai")
     with services_on(home, hub) as built:
@@ -110,9 +108,7 @@ def test_answers_to_filters_that_visitors_choose_in_turns_are_written_once(
     assert added == ["Ink", "Oil"]
 
 
-def test_a_file_that_is_tried_again_and_again_has_its_header_written_once(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_tried_often_has_one_header_written(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "ink.safetensors"
     ends = {f"lora_unet_mid_block_attentions_0_proj_in.lora_{end}.weight" for end in ("down", "up")}
     save_file({name: np.ones((4, 4), np.float32) for name in ends}, path)

@@ -32,6 +32,12 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
+def test_at_the_end_nothing_is_looked_through_for_garbage() -> None:
+    code = "import gc; from hub_ui.__main__ import main; main(); print(gc.get_freeze_count() > len(gc.get_objects()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("True\n")
+
+
 def test_the_module_is_the_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hub_ui", "show"], cwd=ROOT, capture_output=True, text=True, check=False

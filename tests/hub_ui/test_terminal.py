@@ -1,5 +1,6 @@
 import io
 import json
+from datetime import date
 
 from connectors.errors import Gated
 from hub_ui.terminal import Terminal
@@ -62,9 +63,10 @@ def test_nobody_is_shown_progress_in_a_pipe_nor_unknown_facts() -> None:
 
 def test_a_document_is_ascii_and_holds_everything_and_people_are_shown_the_text() -> None:
     t = terminal(as_json=True)
-    t.document({"title": "\x1b[31m水\u202e\ud800"})
+    t.document({"title": "\x1b[31m水\u202e\ud800", "words": ("ink",), "z": {"d": [date(2026, 1, 2)]}})
     assert written(t.out).isascii()
-    assert json.loads(written(t.out)) == {"title": "\x1b[31m水\u202e\ud800"}
+    expected = {"title": "\x1b[31m水\u202e\ud800", "words": ["ink"], "z": {"d": ["2026-01-02"]}}
+    assert json.loads(written(t.out)) == expected
     for_programs, for_people = terminal(as_json=True), terminal()
     for_programs.show({"freed": 7}, lambda: for_programs.line("7 bytes freed."))
     for_people.show({"freed": 7}, lambda: for_people.line("7 bytes freed."))

@@ -115,10 +115,8 @@ def data(folder: Path) -> Path:
 
 def prepare(patch: pytest.MonkeyPatch, home: Path, hubs: HubEndpoints) -> None:
     home.mkdir()
-    for name, value in {
-        **hubs.as_env(), **{HUBS[hub].token_variable: key for hub, key in KEYS.items()},
-        "HOME": str(home), "HUB_UI_HOME": str(home / "hub-ui"), "XDG_CACHE_HOME": str(home / ".cache"),
-    }.items():  # fmt: skip
+    own = {"HOME": str(home), "HUB_UI_HOME": str(home / "hub-ui"), "XDG_CACHE_HOME": str(home / ".cache")}
+    for name, value in {**environment(hubs), **own}.items():
         patch.setenv(name, value)
     # Read from the environment once, when huggingface_hub was imported.
     patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hf"))
@@ -167,8 +165,8 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
     said(train)
     said(["train", "--follow", "nothing"])
     endpoint = Endpoint(hub="replicate", url=hubs.replicate, keys={"replicate": KEYS["replicate"]})
-    place, trained = ReplicateBackend(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
-    refs = (trained, Ref.parse(CIVITAI))
+    place, replicate = ReplicateBackend(endpoint), connectors.build({"replicate": hubs.replicate}, KEYS)[0]
+    refs = (pin(replicate, Ref.parse("replicate:local/fog")), Ref.parse(CIVITAI))
     adapters = tuple(
         LoraInput(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
     )
@@ -177,10 +175,6 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
     made.images[1].image.save(home / "drawn.png")
     print(made.report, place.estimate(job, comparison.before_after(job)).sentence)
     place.close()
-
-
-def _trained(hubs: HubEndpoints) -> str | None:
-    return pin(connectors.build({"replicate": hubs.replicate}, KEYS)[0], Ref.parse("replicate:local/fog")).version
 
 
 def on_bad_days(folder: Path, hubs: HubEndpoints) -> None:
@@ -197,7 +191,8 @@ def on_bad_days(folder: Path, hubs: HubEndpoints) -> None:
 
 def in_the_queue(hubs: HubEndpoints) -> None:
     """One that failed, and one that was stopped in the middle: its part and state stay."""
-    with services.build(settings.from_environment({**environment(hubs), "HUB_UI_HOME": str(queue_home())})) as built:
+    home = str(Path.home() / "queue")
+    with services.build(settings.from_environment({**environment(hubs), "HUB_UI_HOME": home})) as built:
         hubs.faults.add(Fault(kind="html", match="/model/3003/", hub="delivery"))
         built.queue.start()
         task = built.downloads.enqueue(Ref.parse(PRIVATE[0]))
@@ -211,22 +206,14 @@ def in_the_queue(hubs: HubEndpoints) -> None:
         hubs.faults.clear()
 
 
-def queue_home() -> Path:
-    return Path.home() / "queue"
-
-
 def environment(hubs: HubEndpoints) -> dict[str, str]:
     return {**hubs.as_env(), **{HUBS[hub].token_variable: key for hub, key in KEYS.items()}}
 
 
-def spellings(key: str) -> list[str]:
-    """As it is, and as base64 and hex have it."""
-    return [key, base64.b64encode(key.encode()).decode().rstrip("=")[:-1], key.encode().hex()]
-
-
 def places(text: str, key: str) -> list[str]:
-    """What stands around the key, wherever it is found."""
-    return [text[max(0, at - 80) : at + 80] for word in spellings(key) if (at := text.find(word)) >= 0]
+    """What stands around the key, wherever it is found: as it is, or as base64 and hex have it."""
+    spellings = (key, base64.b64encode(key.encode()).decode().rstrip("=")[:-1], key.encode().hex())
+    return [text[max(0, at - 80) : at + 80] for word in spellings if (at := text.find(word)) >= 0]
 
 
 @pytest.mark.parametrize("hub", KEYS)

@@ -100,7 +100,7 @@ def test_a_missing_file_comes_from_no_mirror(tmp_path: Path, monkeypatch: pytest
 
 def panel(built: services.Services, ref: str) -> list[str]:
     shown = Panel(services=built, render=Renderer())
-    return [shown.html(values) for values in shown.steps(View(open=ref))]
+    return [shown.render("lora/changed", **values) for values in shown.steps(View(open=ref))]
 
 
 def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:

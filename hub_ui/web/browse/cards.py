@@ -31,78 +31,70 @@ from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Flag:
-    """`tone`: "warn", "dark" or "good"."""
-
-    text: str
-    tone: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
-    """`usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be tried here. `is_read`: its
-    file's header is known.
+    """`ceiling` is the level of mature images, and `what` its file is, as far as that was read. `try_problem` says why
+    it can't be tried here. `is_read`: its file's header is known. `is_held`: it is in the library.
     """
 
     record: Record
-    image: str
-    video: str
-    blurred: bool
-    flag: Flag | None
-    usable: bool
-    try_problem: str
-    is_read: bool
+    ceiling: Nsfw
+    what: What = "lora"
+    try_problem: str = ""
+    is_read: bool = False
+    is_held: bool = False
 
+    @property
+    def usable(self) -> bool:
+        """Whether its file is a LoRA, as far as known."""
+        return self.what == "lora"
 
-def card(record: Record, *, ceiling: Nsfw, what: What = "lora", try_problem: str = "", is_read: bool = False) -> Card:
-    """`what` its file is, as far as that was read."""
-    example, moving = cover(record, ceiling), video(record, ceiling)
-    return Card(
-        record=record,
-        image=address(example.url) if example else "",
-        video=address(moving.url) if moving else "",
-        blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
-        flag=flag(record, what),
-        usable=what == "lora",
-        try_problem=try_problem,
-        is_read=is_read,
-    )
+    @property
+    def examples(self) -> tuple[Example | None, Example | None]:
+        """The still image, and the first example if it is a video: it plays while the card is pointed at."""
+        first = next((e for e in self.record.images if within(e.nsfw, self.ceiling)), None)
+        return cover(self.record, self.ceiling), first if first is not None and first.video else None
 
+    @property
+    def image(self) -> str:
+        return address(self.examples[0].url) if self.examples[0] else ""
 
-def library_card(shown: Card) -> Card:
-    """As it is while it is in the library, which any other flag is more important than."""
-    return shown if shown.flag else replace(shown, flag=Flag(text=_("in library"), tone="good"))
+    @property
+    def video(self) -> str:
+        return address(self.examples[1].url) if self.examples[1] else ""
+
+    @property
+    def blurred(self) -> bool:
+        return any(each is not None and not within(each.nsfw, "soft") for each in self.examples)
+
+    @property
+    def flag(self) -> tuple[str, str] | None:
+        """One text at most and its tone, the most important first: no LoRA, danger, conflict, removed, not open, a real
+        person, mature, in the library.
+        """
+        record = self.record
+        if not self.usable:
+            return _("not for images") if self.what.endswith("lora") else _("file is no LoRA"), "warn"
+        if format.danger(record):
+            return _("scan found danger"), "warn"
+        base = ""
+        if "architecture" in record.conflicts and record.architecture:
+            base = base_models.architecture_label(record.architecture)
+        elif "base_model" in record.conflicts and record.base_model:
+            base = format.visible(base_models.label(record.base_model))
+        if base:
+            return _("file says {base}").format(base=base), "warn"
+        if record.access != "open":
+            return word("access", record.access), "dark"
+        if is_marked(record.claims, "real_person"):
+            return _("real person"), "dark"
+        if record.nsfw in ("mature", "explicit"):
+            return _("mature"), "dark"
+        return (_("in library"), "good") if self.is_held else None
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
     """The first still image within the level of mature images."""
     return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
-
-
-def video(record: Record, ceiling: Nsfw) -> Example | None:
-    """The first example within the level of mature images, if it is a video: it plays while the card is pointed at."""
-    first = next((e for e in record.images if within(e.nsfw, ceiling)), None)
-    return first if first is not None and first.video else None
-
-
-def flag(record: Record, what: What) -> Flag | None:
-    """One at most, the most important first: no LoRA, danger, conflict, removed, not open, a real person, mature."""
-    if what != "lora":
-        return Flag(text=_("not for images") if what.endswith("lora") else _("file is no LoRA"), tone="warn")
-    if format.danger(record):
-        return Flag(text=_("scan found danger"), tone="warn")
-    base = ""
-    if "architecture" in record.conflicts and record.architecture:
-        base = base_models.architecture_label(record.architecture)
-    elif "base_model" in record.conflicts and record.base_model:
-        base = format.visible(base_models.label(record.base_model))
-    if base:
-        return Flag(text=_("file says {base}").format(base=base), tone="warn")
-    if record.access != "open":
-        return Flag(text=word("access", record.access), tone="dark")
-    if is_marked(record.claims, "real_person"):
-        return Flag(text=_("real person"), tone="dark")
-    return Flag(text=_("mature"), tone="dark") if record.nsfw in ("mature", "explicit") else None
 
 
 MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
@@ -140,8 +132,8 @@ class Cards:
             with self._lock:
                 html = self._html.get(key) if is_kept else None
             if html is None:
-                here = library_card(card) if is_held else card
-                html = Markup(self.render("browse/card", number=number, card=here, is_open=is_open, **values))
+                shown_card = replace(card, is_held=is_held)
+                html = Markup(self.render("browse/card", number=number, card=shown_card, is_open=is_open, **values))
                 if is_kept:
                     with self._lock:
                         self._html[key] = html
@@ -153,7 +145,7 @@ class Cards:
         with self._lock:
             kept = {number: self._kept.get((number, *at)) for number in now.ids}
         missing = [number for number, shown in kept.items() if shown is None]
-        records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
+        records = self.services.catalog.cards(missing, now.query) if missing else {}
         for number, shown in kept.items():
             if shown is None and number in records:
                 shown = self._read(records[number], now.query.nsfw)
@@ -174,7 +166,7 @@ class Cards:
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
         problem = needed.text if needed.closed else ""
-        return card(known, ceiling=ceiling, what=what, try_problem=problem, is_read=facts is not None)
+        return Card(record=known, ceiling=ceiling, what=what, try_problem=problem, is_read=facts is not None)
 
 
 MOST_CARDS = 24

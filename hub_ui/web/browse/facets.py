@@ -45,10 +45,6 @@ class Choice:
         """Whether it would show nothing, and is not chosen."""
         return self.count == 0 and not self.on
 
-    def field(self, facet: str) -> tuple[str, str]:
-        """The name and the value of its checkbox: what it adds to the address."""
-        return filter_pair(self.facet or facet, self.value, is_excluded=self.is_excluded)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
@@ -71,6 +67,14 @@ class Group:
     bars: tuple[Bar, ...] = ()
     is_open: bool = False
     term: str = ""
+
+    @property
+    def boxes(self) -> list[tuple[str, str, Choice]]:
+        """The choices, each with the name and the value of its checkbox: what it adds to the address."""
+        return [
+            (*filter_pair(each.facet or self.facet, each.value, is_excluded=each.is_excluded), each)
+            for each in self.choices
+        ]
 
 
 def choices_of(chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]) -> Iterator[Choice]:
@@ -245,9 +249,10 @@ _KEY_OR_COMMA = re.compile(r"""-?\w+:["“]?$|,["“]?$""")
 
 
 def without_beginning(text: str, values: Values) -> str:
-    """`text` without the value at its end, where the catalog has values that begin so: "base:s" is not yet meant."""
+    """`text` without what is not yet meant at its end: "base:s", if the catalog has values that begin so, or "ro"."""
     at = completion(text, len(text))
-    if at is None or at.key not in CATALOG_FIELDS or not values(at.key, at.prefix):
+    is_short = at is not None and not at.key and at.prefix.isascii() and len(at.prefix) < SHORTEST_WORD
+    if at is None or not (is_short or (at.key in CATALOG_FIELDS and values(at.key, at.prefix))):
         return text
     return _KEY_OR_COMMA.sub("", text[: at.start])
 

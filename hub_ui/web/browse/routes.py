@@ -3,7 +3,6 @@
 Its parts are values for the templates: cards, filters, the query in words, and the hubs.
 """
 
-import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from hub_ui.compatibility import to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import MOST_CARDS, Cards, HeaderReader, card
+from hub_ui.web.browse.cards import MOST_CARDS, Card, Cards, HeaderReader
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
@@ -125,7 +124,7 @@ class BrowseRoutes(Room):
             "browse/tray",
             many=len(refs),
             bases=len({record.architecture for record in records}),
-            pictures=[card(record, ceiling=view.query.nsfw) for record in records[:4]],
+            pictures=[Card(record=record, ceiling=view.query.nsfw) for record in records[:4]],
             cost=to_download(self.services, refs),
         )
 
@@ -177,7 +176,7 @@ class BrowseRoutes(Room):
         before = view_before(request)
         answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
         # What is typed letter by letter is one step back.
-        answer.headers["HX-Replace-Url" if before.text else "HX-Push-Url"] = view.link()
+        answer.headers["HX-Replace-Url" if before.text or view.link() == before.link() else "HX-Push-Url"] = view.link()
         return answer
 
     def steps(self, view: View, seen: str) -> Iterator[str]:
@@ -185,11 +184,11 @@ class BrowseRoutes(Room):
         the page has (Results.fingerprint).
         """
         services, change = self.services, self.services.catalog.change()
-        statuses: tuple[HubStatus, ...] = ()
+        said: tuple[tuple[HubStatus, ...], str] | None = None
         for now in search.search(services, view.query):
-            # What is first said of the hubs, the page says already.
-            known, statuses, found = (seen, statuses or now.statuses), now.statuses, now.fingerprint
-            if now.is_held or (found, statuses) == known:
+            # What is first said of the list and of the hubs, the page says already.
+            known, said, found = (seen, said or (now.statuses, now.note)), (now.statuses, now.note), now.fingerprint
+            if now.is_held or (found, said) == known:
                 continue
             if found != seen or services.catalog.change() != change:
                 seen, change = found, services.catalog.change()
@@ -238,7 +237,6 @@ class BrowseRoutes(Room):
         """
         facets, one = None if now.is_held else now.facets, now.total == 1
         words = format.query_words(now.query, one=one)
-        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             **self.filter_values(view, form or view, before or view, facets),
             **self.list_values(view, now, is_whole=is_whole),
@@ -249,26 +247,20 @@ class BrowseRoutes(Room):
             "words": [(word, replace(view, query=word.part.rest, open="").link()) for word in words],
             "statuses": now.statuses,
             "problem": "",
-            # The same search without typos.
-            "corrected": corrected.link() if now.corrected else "",
-            "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
-            "demo": self.services.settings.demo,
         }
 
     def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
-        """`boxes` are each group's choices with the fields of the form that they are. Groups that are `unread` hold
-        nothing that is chosen, nor was a moment ago: what their boxes show on the page is right.
+        """Groups that are `unread` hold nothing that is chosen, nor was a moment ago: what their boxes show on the page
+        is right.
         """
         sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
         shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
-        boxes = {group.facet: [(*each.field(group.facet), each) for each in group.choices] for group in shown}
-        fields = {facet: {(name, value) for name, value, _choice in group} for facet, group in boxes.items()}
+        fields = {group.facet: {(name, value) for name, value, _choice in group.boxes} for group in shown}
         known = set().union(*fields.values())
         chosen = {*view.conditions, *form.conditions, *before.conditions}
         pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
         return {
             "groups": shown,
-            "boxes": boxes,
             "unread": {facet for facet, pairs in fields.items() if pairs.isdisjoint(chosen)},
             "bars": {group.facet: list(bars(view, group)) for group in shown},
             "hidden": [pair for pair in pairs if pair not in known],
@@ -285,7 +277,8 @@ class BrowseRoutes(Room):
         cards: bool = True,
         is_whole: bool = False,
     ) -> dict[str, Any]:
-        """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""
+        """The cards, and what is said of them. `shown` stand before them, the last of which is `after`."""
+        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             "view": view,
             "cards": self.cards.html(view, now, is_whole=is_whole) if cards else now.ids,
@@ -294,6 +287,10 @@ class BrowseRoutes(Room):
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
+            # The same search without typos.
+            "corrected": corrected.link() if now.corrected else "",
+            "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
+            "demo": self.services.settings.demo,
         }
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
@@ -302,18 +299,18 @@ class BrowseRoutes(Room):
         if not now.has_more or now.pending or last is None:
             return ""
         cursors = json.dumps(dict(now.cursors)) if now.cursors else ""
-        pairs = {"after": last, "shown": shown + len(now.ids), "page": page + bool(now.ids)}
-        signed = {"cursors": cursors, "signed": self.sign(now.query, cursors)} if cursors else {}
-        return f"{view.to_address()}&{urlencode({**pairs, **signed})}".removeprefix("&")
+        pairs: dict[str, object] = {"after": last, "shown": shown + len(now.ids), "page": page + bool(now.ids)}
+        if cursors:
+            signed = self.pages.render.links.signature("more", {"query": repr(now.query), "cursors": cursors})
+            pairs |= {"cursors": cursors, "signed": signed}
+        return f"{view.to_address()}&{urlencode(pairs)}".removeprefix("&")
 
     def read_cursors(self, query: Query, cursors: str, signed: str) -> Mapping[HubName, str]:
         """Those that `more_address` wrote for this query; none for any others, which hubs would be asked for."""
-        if not cursors or not hmac.compare_digest(self.sign(query, cursors), signed):
+        given = {"query": repr(query), "cursors": cursors, "signed": signed}
+        if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
-
-    def sign(self, query: Query, cursors: str) -> str:
-        return self.pages.render.links.signature("more", {"query": repr(query), "cursors": cursors})
 
 
 def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:

@@ -58,8 +58,8 @@ class Results:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one list from another, whatever is said of the hubs."""
-        return key(repr((replace(self, statuses=(), cursors={}, failed={}, corrected=""), self.waiting)))
+        """Tells one list from another, whatever is said of it and of the hubs."""
+        return key(repr((replace(self, statuses=(), cursors={}, failed={}, corrected="", note=""), self.waiting)))
 
     @property
     def below(self) -> int:
@@ -210,8 +210,7 @@ def note(services: Services, now: Results) -> str:
     """What is to say of the whole list, once all hubs have answered or failed."""
     has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
     if now.ids and has_failed:
-        _records, seen = services.catalog.cards(now.ids[: now.query.limit], now.query)
-        age = format.ago(seen)
+        age = format.ago(services.catalog.last_listed(now.ids[: now.query.limit]))
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.

@@ -3,6 +3,7 @@
 They are grouped by request; a result or two can be open, with what they were made with and how they differ.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,6 +136,8 @@ class HistoryRoutes(Room):
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         groups = group_entries(self.services.history.entries())
+        # The last one of a page may have been removed.
+        page = max(1, min(page, math.ceil(len(groups) / MOST)))
         return {
             "groups": groups[(page - 1) * MOST : page * MOST],
             "more": len(groups) > page * MOST,

@@ -74,8 +74,9 @@ class Signal:
 class Streams:
     """The open streams of a server, all in one event loop. htmx swaps each part as it arrives (its SSE extension)."""
 
-    def __init__(self, most: int = MOST_STREAMS) -> None:
-        self._limiter = CapacityLimiter(most)
+    def __init__(self, render: Renderer) -> None:
+        self._render = render
+        self._limiter = CapacityLimiter(MOST_STREAMS)
 
     def answer(self, parts: Iterator[str | Signal]) -> StreamingResponse:
         """`parts` are HTML. It is closed in its own thread once nobody reads on, so that its work ends there."""
@@ -86,7 +87,11 @@ class Streams:
         left, part = threading.Event(), object()
 
         def step() -> object:
-            part = next(parts, _END)
+            try:
+                part: object = next(parts, _END)
+            except HubUiError as error:
+                # The last that comes: else the page would wait on, and nobody would hear why.
+                part = self._render("layout/told", text=error.message)
             if left.is_set():
                 close(parts)
             return part
@@ -130,7 +135,10 @@ class Pages:
 
     services: Services
     render: Renderer = field(default_factory=Renderer)
-    streams: Streams = field(default_factory=Streams)
+
+    @cached_property
+    def streams(self) -> Streams:
+        return Streams(self.render)
 
     def whole(
         self, request: Request, template: str, view: View, /, *, preview: Preview, status: int = 200, **values: Any

@@ -35,13 +35,6 @@ Place = Literal["card", "panel", "full"]
 WIDTHS: Mapping[Place, int | None] = {"card": 450, "panel": 900, "full": None}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    title: str
-    text: str
-    more: str = ""
-
-
 def read_table(name: str) -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
 
@@ -49,8 +42,8 @@ def read_table(name: str) -> dict[str, Any]:
 _TEXTS = read_table("terms")
 _MORE = _TEXTS.pop("more")
 # By the anchors of their headings.
-TERMS: Mapping[str, Term] = {
-    title.casefold().replace(" ", "-"): Term(title=title, text=text, more=_MORE.get(title, ""))
+TERMS: Mapping[str, Mapping[str, str]] = {
+    title.casefold().replace(" ", "-"): {"title": title, "text": text, "more": _MORE.get(title, "")}
     for title, text in _TEXTS.items()
 }
 WORDS: Mapping[str, Mapping[str, Any]] = read_table("words")

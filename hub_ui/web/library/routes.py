@@ -35,7 +35,7 @@ from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, ro
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import ACTS, Act, Said
-from hub_ui.web.uploads import text_of
+from hub_ui.web.uploads import NOTHING, Uploads, text_of
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit import lock_file
 
@@ -49,6 +49,7 @@ Long = Annotated[str, Form(max_length=5000)]
 @dataclass(frozen=True, kw_only=True)
 class LibraryRoutes(Room):
     checks: LibraryChecks
+    uploads: Uploads
 
     # Each hashes a file.
     most_at_once = 4
@@ -71,13 +72,10 @@ class LibraryRoutes(Room):
 
     @route("POST /library-file", may="use own files")
     async def read_file(self, request: Request) -> Response:
-        most = self.services.policy.limits.upload_bytes
-        if int(request.headers.get("content-length") or most) > most + 100_000:
-            raise UsageError(_("This file is too large to open."))
-        async with request.form(max_files=1) as form:
+        async with self.uploads.read_form(request, max_files=1) as form:
             given = form.get("file")
             if not isinstance(given, UploadFile) or not given.filename:
-                raise UsageError(_("Choose a file first."))
+                raise UsageError(_(NOTHING))
             ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=self.limiter)
         return self.go(request, View(page="library", open=str(ref)))
 

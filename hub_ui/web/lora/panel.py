@@ -13,7 +13,7 @@ from markupsafe import Markup
 from connectors.claims.content import content_tags
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import HubUiError, NotFound, Withheld
-from connectors.record import Lora, Nsfw, Record, Version, within
+from connectors.record import Lora, Record, Version, within
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS
 from connectors.weights.inspect import Facts
@@ -25,7 +25,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Card, card, cover
+from hub_ui.web.browse.cards import Card, cover
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer, word
@@ -125,9 +125,6 @@ class Panel:
             return known.title if within(known.nsfw, "soft") else name
         return name
 
-    def html(self, values: dict[str, Any]) -> str:
-        return self.render("lora/changed", **values)
-
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
         return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
@@ -139,24 +136,23 @@ class Panel:
         history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
-        is_lora = facts is None or facts.adapter.is_lora
+        is_lora, catalog = facts is None or facts.adapter.is_lora, self.services.catalog
+        needs, key = requirements(self.services, record), key_place(self.services, record.hub)
+        in_library = self.services.downloads.holds(record.ref)
         return {
             **links(view),
             **self.actions(view, lora, record),
-            **find_related(self.services, ref, view.query.nsfw),
+            # As far as they were seen: those on the same card, and other ones under the same title by the same creator.
+            "homes": list(map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))),
+            "also_on": [other for other in catalog.also_on(ref) if within(other.nsfw, view.query.nsfw)],
+            # Asked for once a person gets there.
+            "similar": None,
             "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
             "lora": lora,
             "record": record,
             "title": format.record_title(record),
             "images": detail.gallery(record, view.query.nsfw),
-            "offer": detail.offer(
-                record,
-                version,
-                facts,
-                requirements(self.services, record),
-                key_place=key_place(self.services, record.hub),
-                in_library=self.services.downloads.holds(record.ref),
-            ),
+            "offer": detail.offer(record, version, facts, needs, key_place=key, in_library=in_library),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": by_source(rows(record, facts)),
@@ -268,26 +264,12 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
     return downloads.link(record.file.ref, is_open=record.access == "open" and not lora.private)
 
 
-def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
-    """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator. `similar` ones are asked for once a person gets there.
-    """
-    catalog = services.catalog
-    homes = map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))
-    also_on = (record for record in catalog.also_on(ref) if within(record.nsfw, ceiling))
-    return {
-        "homes": list(homes),
-        "also_on": list(also_on),
-        "similar": None,
-    }
-
-
 def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
     """Cards like the open one, each with why; none for a LoRA that was never seen."""
     ceiling = view.query.nsfw
     with suppress(NotFound):
         similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
-        return [(card(near.record, ceiling=ceiling), near.reason) for near in similar]
+        return [(Card(record=near.record, ceiling=ceiling), near.reason) for near in similar]
     return []
 
 

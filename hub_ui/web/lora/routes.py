@@ -42,7 +42,7 @@ class LoraRoutes(Room):
         steps = self.panel.steps(view, seen)
         # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
         return self.pages.streams.answer(
-            self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
+            self.pages.render("lora/changed", **{**values, "act": act, "fingerprint": seen}) for values in steps
         )
 
     @route("GET /lora/similar")

@@ -3,12 +3,10 @@
 Those that were started or followed here are shown in the order in which they began.
 """
 
-import re
-import secrets
+import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +16,7 @@ from anyio import to_thread
 from fastapi import Form, Request, Response
 from starlette.datastructures import UploadFile
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, start_training, terms_of
 from hub_ui.generate.request import IsCancelled, Step
@@ -26,8 +24,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.jobs import Jobs, JobSubject, Stopped
 from hub_ui.settings import REFUSALS
 from hub_ui.training import TrainingSet, follow_training, price, training_set
-from hub_ui.web.layout.pages import Pages, Room, is_part, route
-from hub_ui.web.requests import Refused
+from hub_ui.web.layout.pages import Room, is_part, route
 from hub_ui.web.uploads import Uploads, plain_name
 
 KIND = "training"
@@ -47,7 +44,6 @@ class Progress:
 
 
 MOST_FILES = 2_000
-_NAME = re.compile(r"[\w-]{20,40}")
 # Names of files mean nothing to the trainer, but a caption has that of its image.
 LONGEST_NAME = 120
 USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
@@ -60,13 +56,12 @@ class TrainRoutes(Room):
     """A training is a job whose steps are Progress, and whose result is the Ref of the LoRA. It paints them too (see
     web/site.py).
 
-    `folder` holds one packed zip a set of images, named by its id, which is a secret.
+    A set of images is kept as an upload: one packed zip.
     """
 
     runs: Runs
     jobs: Jobs
     uploads: Uploads
-    folder: Path
     # What asks Replicate, or reads images, just now.
     most_at_once = 10
 
@@ -88,13 +83,10 @@ class TrainRoutes(Room):
     @route("POST /train/price", may="train")
     async def show_price(self, request: Request) -> Response:
         self.runs.need_key("Training a LoRA")
-        try:
-            async with self.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
-                files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
-                given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
-                shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
-        except Refused as error:
-            raise UsageError(error.message) from error
+        async with self.uploads.read_form(request, MOST_FILES, most=MOST_UPLOADED, max_part_size=100_000) as form:
+            files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile) and file.filename]
+            given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
+            shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
         if is_part(request):
             return self.pages.part("train/price", **shown)
         return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
@@ -107,7 +99,10 @@ class TrainRoutes(Room):
         self.runs.need_key("Training a LoRA")
         order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
         order.check()
-        found = find_images(self.folder, images)
+        try:
+            found = training_set(self.uploads.path(images))
+        except NotFound as error:
+            raise UsageError(_("The images are no longer here. Choose them again to see the price.")) from error
 
         def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
             on_progress(Progress(text=_("Uploading the images…")))
@@ -141,10 +136,11 @@ class TrainRoutes(Room):
         order = Order(destination=given["destination"], trigger_word=given["trigger"], rank=rank, steps=steps)
         try:
             order.check()
-            id_, images = keep_images(self.folder, files)
+            images = read_images(files)
         except HubUiError as error:
             return {"problem": error.message, "price": ""}
-        return {"problem": "", "price": price(order, images), "notes": images.notes, "order": order, "images": id_}
+        name = self.uploads.keep(io.BytesIO(images.zipped), "images.zip")
+        return {"problem": "", "price": price(order, images), "notes": images.notes, "order": order, "images": name}
 
     def wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
         def tell(step: Step) -> None:
@@ -187,39 +183,17 @@ class TrainRoutes(Room):
         return self.answer(request)
 
 
-def keep_images(folder: Path, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
-    """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
-    named = [file for file in files if file.filename]
-    if not named:
+def read_images(files: Sequence[UploadFile]) -> TrainingSet:
+    """Raises UsageError for what could not be trained on."""
+    if not files:
         raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
-    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+    with TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True) as name:
         part = Path(name)
-        for file in named:
+        for file in files:
             path = part / plain_name(str(file.filename), LONGEST_NAME)
             if path.exists():
                 raise UsageError(_("Two of the files have the same name. Rename one of them."))
             with path.open("xb") as kept:
                 shutil.copyfileobj(file.file, kept)
         zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
-        images = training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))
-    id_ = secrets.token_urlsafe(24)
-    (folder / f"{id_}.zip").write_bytes(images.zipped)
-    return id_, images
-
-
-def find_images(folder: Path, id_: str) -> TrainingSet:
-    """Raises UsageError for a set that is no longer here."""
-    path = folder / f"{id_}.zip"
-    if not _NAME.fullmatch(id_) or not path.is_file():
-        raise UsageError(_("The images are no longer here. Choose them again to see the price."))
-    return training_set(path)
-
-
-def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
-    """With a folder of its own, for the images that wait for their start."""
-    runs = Runs(pages.services.replicate)
-    closing.callback(runs.close)
-    folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
-    limits = replace(pages.services.policy.limits, upload_bytes=MOST_UPLOADED)
-    uploads = Uploads(folder=folder, limits=limits, spend=lambda _bytes: None)
-    return TrainRoutes(pages=pages, runs=runs, jobs=jobs, uploads=uploads, folder=folder)
+        return training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))

@@ -4,6 +4,7 @@ opens.
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from connectors.ref import Ref
-from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
+from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.web.images import NO_STORE
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, route
@@ -33,7 +34,13 @@ class VisitRoutes(Room):
     @route(f"GET /{FILE_PATH}", waits=True)
     def file(self, ref: Annotated[str, Query(max_length=500)] = "") -> Response:
         """The file, or a page that says why not: the link opens in a tab of its own."""
-        return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
+        name, content, size = deliver(self.downloads, Ref.parse(ref))
+        headers = {**NO_STORE, "Content-Disposition": disposition(name)}
+        if isinstance(content, Path):
+            return FileResponse(content, headers=headers, media_type="application/octet-stream")
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        return StreamingResponse(content, headers=headers, media_type="application/octet-stream")
 
     @route("POST /visit/remove")
     def remove(self, request: Request, ref: RefText, view: Back) -> Response:
@@ -61,15 +68,6 @@ class VisitRoutes(Room):
 
 def lock_file(name: str, text: str) -> Response:
     return Response(text, media_type="application/toml", headers={**NO_STORE, "Content-Disposition": disposition(name)})
-
-
-def answer_delivery(found: Delivery) -> Response:
-    headers = {**NO_STORE, "Content-Disposition": disposition(found.name)}
-    if found.path is not None:
-        return FileResponse(found.path, headers=headers, media_type="application/octet-stream")
-    if found.size is not None:
-        headers["Content-Length"] = str(found.size)
-    return StreamingResponse(found.chunks, headers=headers, media_type="application/octet-stream")
 
 
 def disposition(name: str) -> str:

@@ -187,9 +187,7 @@ def test_a_page_in_place_of_an_error_is_one(server: Hub, place: str, error: type
         ({"files": []}, NotFound),
     ],
 )
-def test_what_is_known_to_be_refused_is_not_asked_for(
-    server: Hub, alone: dict[str, Any], error: type[HubUiError]
-) -> None:
+def test_what_is_known_to_be_refused_is_not_asked(server: Hub, alone: dict[str, Any], error: type[HubUiError]) -> None:
     with pytest.raises(error):
         _holding(server, alone=civitai_alone(**alone)).download(PIN)
     assert DOWNLOAD not in [asked.path for asked in server.asked]

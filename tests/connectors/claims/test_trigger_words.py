@@ -66,12 +66,8 @@ def test_what_all_prompts_share_is_a_hint(prompts: list[str], words: list[list[s
     assert all(claim.source == "example" for claim in claims)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "name", "description", "words"), READ["a prompt is a hint only where it is striking"]
-)
-def test_a_prompt_is_a_hint_only_where_it_is_striking(
-    prompt: str, name: str, description: str, words: list[str]
-) -> None:
+@pytest.mark.parametrize(("prompt", "name", "description", "words"), READ["a prompt is a hint only if it is striking"])
+def test_a_prompt_is_a_hint_only_if_it_is_striking(prompt: str, name: str, description: str, words: list[str]) -> None:
     claims = prompt_claims(prompt, name, description, "prompt")
     assert [word for claim in claims for word in claim.value] == words  # type: ignore[union-attr]
 

@@ -60,9 +60,7 @@ def refused(hub: HubName, status: int, body: bytes, **headers: str) -> HubUiErro
 @pytest.mark.parametrize(
     ("hub", "status", "text", "error", "told"), READ["each refusal is a sentence with a next step"]
 )
-def test_each_refusal_is_a_sentence_with_a_next_step(
-    hub: HubName, status: int, text: str, error: str, told: str
-) -> None:
+def test_a_refusal_is_a_sentence_with_a_next_step(hub: HubName, status: int, text: str, error: str, told: str) -> None:
     found = refused(hub, status, text.encode())
     assert (found.name, found.hub) == (error, hub)
     assert told in found.message
@@ -105,10 +103,8 @@ def test_what_is_ours_already_stays() -> None:
     assert caught.value is ours
 
 
-@pytest.mark.parametrize(("body", "headers", "wait"), READ["how long to wait is in the header or in the words"])
-def test_how_long_to_wait_is_in_the_header_or_in_the_words(
-    body: str, headers: dict[str, str], wait: float | None
-) -> None:
+@pytest.mark.parametrize(("body", "headers", "wait"), READ["the time to wait is in the header or the words"])
+def test_the_time_to_wait_is_in_the_header_or_the_words(body: str, headers: dict[str, str], wait: float | None) -> None:
     error = refused("replicate", 429, body.encode(), **headers)
     assert isinstance(error, RateLimited)
     assert error.retry_after == wait

@@ -31,6 +31,21 @@ def reader(http: requests.Session, url: str, *, asked: int = 0, **fields: Any) -
     return HttpReader(http, source)
 
 
+@pytest.fixture
+def source(server: Hub, http: requests.Session) -> HttpReader:
+    """Of /f, where all the data is unless a test has put something else there."""
+    server.answers.setdefault("/f", parts())
+    return reader(http, server.url + "/f")
+
+
+@pytest.fixture
+def signed(server: Hub, elsewhere: Hub) -> Hub:
+    """Where /f leads."""
+    server.answers["/f"] = redirect(elsewhere.url + "/signed")
+    elsewhere.answers["/signed"] = parts()
+    return elsewhere
+
+
 def parts(data: bytes = DATA, **headers: str) -> Callable[[Asked], Answer]:
     """Answers ranges as RFC 9110 wants it; `Content_Range="..."` replaces that header."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -46,33 +61,26 @@ def parts(data: bytes = DATA, **headers: str) -> Callable[[Asked], Answer]:
     return answer
 
 
-def test_a_part_is_asked_for_and_no_more(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = parts()
-    source = reader(http, server.url + "/f")
+def test_a_part_is_asked_for_and_no_more(server: Hub, source: HttpReader) -> None:
     assert source.read(10, 20) == DATA[10:20]
     assert (server.asked[0].headers["Range"], server.asked[0].headers["Accept-Encoding"]) == ("bytes=10-19", "identity")
     assert (source.size, source.bytes_read, source.requests) == (2048, 10, 1)
 
 
-def test_what_is_held_is_not_asked_for_again(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = parts()
-    source = reader(http, server.url + "/f")
+def test_what_is_held_is_not_asked_for_again(server: Hub, source: HttpReader) -> None:
     assert [source.read(0, 100), source.read(50, 60), source.read(90, 120)] == [DATA[:100], DATA[50:60], DATA[90:120]]
     assert source.read(0, 120) == DATA[:120]
     assert [asked.headers["Range"] for asked in server.asked] == ["bytes=0-99", "bytes=100-119"]
 
 
-def test_a_read_ends_where_the_file_does(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = parts()
-    source = reader(http, server.url + "/f")
+def test_a_read_ends_where_the_file_does(source: HttpReader) -> None:
     assert source.read(2040, 9000) == DATA[2040:]
     assert source.read(5000, 9000) == b""
     assert source.requests == 1
 
 
-def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, http: requests.Session) -> None:
+def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = parts(b"")
-    source = reader(http, server.url + "/f")
     assert (source.read(0, 100), source.size) == (b"", 0)
 
 
@@ -94,48 +102,36 @@ PLACES = ("file:///etc/passwd", "http://[", "http://", f"http://{'a' * 300}.inva
     ],
 )
 def test_what_is_no_part_of_the_file_is_refused_with_the_reason(
-    server: Hub, http: requests.Session, answer: Reply, error: type[errors.HubUiError], said: str
+    server: Hub, source: HttpReader, answer: Reply, error: type[errors.HubUiError], said: str
 ) -> None:
     server.answers["/f"] = answer
     with pytest.raises(error, match=said):
-        reader(http, server.url + "/f").read(0, 10)
+        source.read(0, 10)
 
 
-def test_redirects_count_and_are_gone_once(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = redirect(elsewhere.url + "/signed")
-    elsewhere.answers["/signed"] = parts()
-    source = reader(http, server.url + "/f")
+def test_redirects_count_and_are_gone_once(server: Hub, signed: Hub, source: HttpReader) -> None:
     source.read(0, 10)
     assert source.requests == 2
     source.read(10, 20)
     assert (source.requests, len(server.asked)) == (3, 1)
 
 
-def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = redirect(elsewhere.url + "/signed")
-    elsewhere.answers["/signed"] = parts()
+def test_the_key_goes_to_its_own_origin_alone(server: Hub, signed: Hub, http: requests.Session) -> None:
     source = reader(http, server.url + "/f", headers={**KEY, "X-Key": "secret"})
     source.read(0, 10)
     source.read(10, 20)
     assert server.asked[0].headers["Authorization"] == "Bearer secret"
-    assert "secret" not in str([asked.headers for asked in elsewhere.asked])
+    assert "secret" not in str([asked.headers for asked in signed.asked])
 
 
-def test_a_signed_address_that_expired_is_fetched_anew_once(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
-    server.answers["/f"] = redirect(elsewhere.url + "/signed")
-    elsewhere.answers["/signed"] = parts()
-    source = reader(http, server.url + "/f")
+def test_a_signed_address_that_expired_is_renewed_once(signed: Hub, source: HttpReader) -> None:
     source.read(0, 10)
-    elsewhere.answers["/signed"] = lambda asked: Answer(status=403) if len(elsewhere.asked) == 2 else parts()(asked)
+    signed.answers["/signed"] = lambda asked: Answer(status=403) if len(signed.asked) == 2 else parts()(asked)
     assert source.read(10, 20) == DATA[10:20]
     assert source.requests == 5
 
 
-def test_one_that_stays_expired_is_the_delivery_hosts_refusal(
-    server: Hub, elsewhere: Hub, http: requests.Session
-) -> None:
+def test_one_that_stays_expired_is_refused_by_its_host(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = Answer(status=403)
     with pytest.raises(errors.HubDown, match="delivery host"):
@@ -149,19 +145,18 @@ def test_an_expired_address_is_replaced_by_the_lasting_one(server: Hub, http: re
     assert (source.read(0, 10), source.requests) == (DATA[:10], 3)
 
 
-def test_redirects_in_circles_end(server: Hub, http: requests.Session) -> None:
+def test_redirects_in_circles_end(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = redirect("/f")
     with pytest.raises(errors.BadAnswer, match="in circles"):
-        reader(http, server.url + "/f").read(0, 10)
+        source.read(0, 10)
     assert len(server.asked) == 8
 
 
 @pytest.mark.parametrize("status", [302, 200, 503])
-def test_the_body_of_what_is_no_part_is_never_read(server: Hub, http: requests.Session, status: int) -> None:
+def test_the_body_of_what_is_no_part_is_never_read(server: Hub, source: HttpReader, status: int) -> None:
     """It claims a terabyte of which nothing comes: who reads it waits for twenty seconds."""
     wrong = Answer(status=status, headers={"Location": "/g", **ENDLESS})
     server.answers |= {"/f": lambda asked: wrong if len(server.asked) == 1 else parts()(asked), "/g": parts()}
-    source = reader(http, server.url + "/f")
     if status == 200:
         with pytest.raises(errors.BadAnswer, match="whole files only"):
             source.read(0, 10)
@@ -170,9 +165,8 @@ def test_the_body_of_what_is_no_part_is_never_read(server: Hub, http: requests.S
     assert source.bytes_read == (0 if status == 200 else 10)
 
 
-def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, http: requests.Session) -> None:
+def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = Answer(status=502)
-    source = reader(http, server.url + "/f")
     with pytest.raises(errors.HubDown, match=r"answered with an error \(502\)"):
         source.read(0, 10)
     assert (source.requests, len(server.asked)) == (3, 3)
@@ -185,7 +179,7 @@ def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> N
         reader(http, server.url + "/f", hub="civitai").read(0, 10)
 
 
-def test_a_part_of_another_file_is_refused_where_the_server_heeds_no_condition(
+def test_a_part_of_another_file_is_refused_if_the_server_heeds_no_condition(
     server: Hub, http: requests.Session
 ) -> None:
     server.answers["/f"] = parts(ETag='"second"')
@@ -195,49 +189,41 @@ def test_a_part_of_another_file_is_refused_where_the_server_heeds_no_condition(
         assert (server.asked[0].headers["If-Range"], same.content) == ('"first"', DATA[10:20])
 
 
-def test_a_size_that_changes_is_refused(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = parts()
-    source = reader(http, server.url + "/f")
+def test_a_size_that_changes_is_refused(server: Hub, source: HttpReader) -> None:
     source.read(0, 10)
     server.answers["/f"] = parts(DATA + DATA)
     with pytest.raises(errors.BadAnswer, match="exchanged"):
         source.read(10, 20)
 
 
-def test_a_server_that_does_not_say_the_size_is_read_all_the_same(server: Hub, http: requests.Session) -> None:
+def test_a_server_that_does_not_say_the_size_is_read_all_the_same(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = parts(Content_Range="bytes 0-9/*")
-    source = reader(http, server.url + "/f")
     assert (source.read(0, 10), source.size) == (DATA[:10], None)
 
 
-def test_a_body_that_breaks_off_is_told(server: Hub, http: requests.Session) -> None:
+def test_a_body_that_breaks_off_is_told(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = Answer(
         status=206, body=DATA[:6], headers={"Content-Range": "bytes 0-9/2048", "Content-Length": "6"}
     )
-    source = reader(http, server.url + "/f")
     with pytest.raises(errors.HubDown, match="broke off"):
         source.read(0, 10)
     assert source.bytes_read == 6
 
 
-def test_a_body_longer_than_it_says_is_read_no_further(server: Hub, http: requests.Session) -> None:
+def test_a_body_longer_than_it_says_is_read_no_further(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = Answer(status=206, body=DATA, headers={"Content-Range": "bytes 0-9/2048"})
-    source = reader(http, server.url + "/f")
     assert (source.read(0, 10), source.bytes_read) == (DATA[:10], 10)
 
 
-def test_an_answer_that_never_ends_is_given_up(
-    server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_answer_is_given_up(server: Hub, source: HttpReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "ANSWER_SECONDS", -1.0)
     server.answers["/f"] = parts()
     with pytest.raises(errors.HubTimeout):
-        reader(http, server.url + "/f").read(0, 10)
+        source.read(0, 10)
 
 
-def test_of_a_refusal_only_the_start_is_read(server: Hub, http: requests.Session) -> None:
+def test_of_a_refusal_only_the_start_is_read(server: Hub, source: HttpReader) -> None:
     server.answers["/f"] = Answer(status=404, body=b"x" * 1_000_000)
-    source = reader(http, server.url + "/f")
     with pytest.raises(errors.NotFound):
         source.read(0, 10)
     assert source.bytes_read == 64 * 1024

@@ -66,9 +66,7 @@ WEIGHT = {"type": "number"}
     ("own", "properties", "words"),
     [(True, {"lora_scale": WEIGHT}, "takes one LoRA at a time, not 2"), (False, {}, "takes no LoRA at a time, not 2")],
 )
-def test_more_loras_than_the_model_has_places_for_are_refused(
-    own: bool, properties: dict[str, Any], words: str
-) -> None:
+def test_more_loras_than_the_model_has_places_are_refused(own: bool, properties: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         _filled(_inputs(**properties), own=own, scales=(1.0, 1.0), slots=(SLOT, SLOT)[own:])
 

@@ -312,9 +312,7 @@ CASES: tuple[tuple[Shapes, str, dict[int, int]], ...] = (
 
 
 @pytest.mark.parametrize(("shapes", "algorithm", "ranks"), CASES, ids=range(len(CASES)))
-def test_the_factors_of_a_layer_name_its_algorithm_and_rank(
-    shapes: Shapes, algorithm: str, ranks: dict[int, int]
-) -> None:
+def test_factors_of_a_layer_name_its_algorithm_and_rank(shapes: Shapes, algorithm: str, ranks: dict[int, int]) -> None:
     found = read(shapes)
     assert (found.what, found.algorithm, dict(found.ranks)) == ("lora", algorithm, ranks)
 

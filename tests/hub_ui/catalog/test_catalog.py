@@ -87,8 +87,8 @@ def test_a_page_says_since_when_one_of_it_was_not_listed(tmp_path: Path) -> None
         for day in (1, 2, 3):
             opened.add([lora(day)], at=datetime(2026, 1, day, tzinfo=UTC))
         opened.add([lora(1)], at=datetime(2026, 1, 9, tzinfo=UTC))
-        assert opened.search(Query(text="ink")).seen == "2026-01-02T00:00:00+00:00"
-        assert opened.search(Query(text="zebra")).seen is None
+        assert opened.last_listed(opened.search(Query(text="ink")).ids) == "2026-01-02T00:00:00+00:00"
+        assert opened.last_listed([]) is None
 
 
 def test_the_catalog_counts_what_is_in_it(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_listing_has_the_numbers_of_the_cards_and_its_own_total(tmp_path: Path
     with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
         found = opened.listing(Query(text="ink", limit=2))
         assert (len(found.ids), found.total) == (2, 3)
-        records, _seen = opened.cards(found.ids, Query())
+        records = opened.cards(found.ids, Query())
         listed = opened.search(Query(text="ink", limit=2)).records
         assert tuple(records[number] for number in found.ids) == listed
-        assert opened.cards((10**6,), Query()) == ({}, None)
+        assert opened.cards((10**6,), Query()) == {}

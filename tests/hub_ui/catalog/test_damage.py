@@ -28,10 +28,6 @@ def subfolder(of: Path) -> Path:
     return next(path for path in of.with_suffix(".index").iterdir() if path.is_dir())
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:1_000])
-
-
 def overwrite(path: Path) -> None:
     path.write_bytes(b"<html>not a database</html>" * 400)
 
@@ -59,7 +55,7 @@ def add_and_search(opened: Catalog) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        truncate,
+        lambda path: path.write_bytes(path.read_bytes()[:1_000]),
         overwrite,
         overwrite_the_middle,
         run("DROP TABLE files"),

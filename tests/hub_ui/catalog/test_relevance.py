@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from hub_ui.catalog.relevance import CLASSES, LEVEL_WEIGHTS, LEVELS, MOST_MERIT, PLACE_WEIGHTS, level, merit
+from hub_ui.catalog.relevance import CLASSES, LEVEL_WEIGHTS, LEVELS, MOST_MERIT, PLACES, level, merit
 
 HUBS = ("civitai", "huggingface", "replicate", "a-new-hub")
 MAY_2026 = 1_777_593_600
@@ -58,8 +58,8 @@ def test_merits_stay_within_bounds(hub: str) -> None:
 
 
 def test_classes_have_each_place_and_level_once_the_best_first() -> None:
-    assert len(set(CLASSES)) == len(CLASSES) == len(PLACE_WEIGHTS) * LEVELS
-    worth = [PLACE_WEIGHTS[place] + LEVEL_WEIGHTS[each] for place, each in CLASSES]
+    assert len(set(CLASSES)) == len(CLASSES) == len(PLACES) * LEVELS
+    worth = [PLACES[place][2] + LEVEL_WEIGHTS[each] for place, each in CLASSES]
     assert worth == sorted(worth, reverse=True)
 
 

@@ -129,4 +129,5 @@ def test_a_catalog_gets_the_column_of_a_new_filter_with_what_its_loras_say(eithe
     opened = Catalog(either_database, None)
     found = [len(titles(opened, creators=(name,))) for name in ("ada", "bob", "cy", "dora")]
     assert (found, opened.stats().removed) == ([1, 1, 1, 0], 1)
+    assert [row.names["creators"] for _, row, _ in opened.rows_of([copies[1].ref])] == [("bob",)]
     opened.close()

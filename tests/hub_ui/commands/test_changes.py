@@ -44,9 +44,14 @@ def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], l
     assert line("move", "--undo")[0] == 4
 
 
-def test_the_way_back_names_the_library_that_was_named(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+def test_what_to_type_next_names_the_library_that_was_named(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     line("remove", CIVITAI, "--library", f"{folder}/")
     assert line.err == f"hub-ui: bring it back with hub-ui undo --library {folder}\n"
+    line.words("move", "--undo", "--library", str(folder))
+    assert f"hub-ui undo --list --library {folder} shows" in line.err
+    pulled["replicate"].unlink()
+    line.words("verify", "--library", str(folder))
+    assert line.err == f"hub-ui: fetch what is wrong or missing anew with hub-ui sync --library {folder}\n"
 
 
 def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line: Line, tmp_path: Path) -> None:
@@ -59,11 +64,8 @@ def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line
     assert line("sync", "--lock", str(lock), "--library", str(tmp_path / "other"))[1]["ok"] is True
     assert line("collection", "copy", "--read", str(lock))[0] == 0
     assert [one["name"] for one in line("collection")[1]["collections"]] == ["copy", "My styles"]
-    for words, expected in (
-        (("--export", "/"), 2),
-        (("--read", str(tmp_path / "no.lock")), 4),
-        (("--take-out", "a/b"), 4),
-    ):
+    wrong = (("--export", "/"), 2), (("--read", str(tmp_path / "no.lock")), 4), (("--take-out", "a/b"), 4)
+    for words, expected in wrong:
         assert line("collection", "copy", *words)[0] == expected
     assert line("collection", "copy", "--delete")[0] == 0
     assert line("collection", "copy")[0] == 4

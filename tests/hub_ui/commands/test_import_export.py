@@ -1,5 +1,6 @@
 """hub-ui import and export on the local hubs: files told by their bytes, and files that other programs read."""
 
+import ast
 import json
 import os
 import shutil
@@ -13,13 +14,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from connectors.ref import Ref
+from hub_ui.commands.import_export import snippet
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.generate import base_models
+from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.library import lockfile
 from hub_ui.library.identify import digests
+from hub_ui.library.lockfile import Entry
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import weights
+from tests.hub_ui.library.building import entry, weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
 from tests.hub_ui.library.test_identify import noted
 
@@ -73,9 +78,7 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert out.endswith(f"1 entry added to {tmp_path / 'loras.lock'}.\n")
 
 
-def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edited_copy_is_entered_as_ones_own(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = copied(tmp_path / "data")
     (tmp_path / "mine").mkdir()
     copy = tmp_path / "mine" / "copy.safetensors"
@@ -102,9 +105,7 @@ def test_names_that_a_lock_file_cannot_hold_are_told_and_the_others_are_added(mi
     assert line("verify", "--library", str(mine))[1]["ok"] is True
 
 
-def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_own_files_only(
-    red: Path, line: Line, folder: Path
-) -> None:
+def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_files_only(red: Path, line: Line, folder: Path) -> None:
     long = folder / f"{'x' * 243}.safetensors"
     shutil.copy(red, long)
     lock = folder / "loras.lock"
@@ -141,9 +142,7 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
-def test_someone_elses_notes_stay_unless_forced_and_nothing_is_written_for_a_missing_file(
-    red: Path, line: Line
-) -> None:
+def test_someone_elses_notes_stay_unless_forced_and_a_missing_file_gets_none(red: Path, line: Line) -> None:
     red.with_suffix(".json").write_text("mine")
     assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
     assert red.with_suffix(".json").read_text() == "mine"
@@ -208,3 +207,63 @@ def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.M
     assert (done.returncode, done.stdout) == (0, "tiny_shapes.png\n"), done.stderr
     with Image.open(tmp_path / "tiny_shapes.png") as picture:
         assert picture.size == (128, 128)
+
+
+HF = entry(ref=Ref.parse("huggingface:ada/ink@" + "1" * 40 + "#sub/ink.safetensors"), title="Ink", weight=0.5)
+BASE = replace(choose_base("sdxl", None, "sdxl-1.0"), source="owner/base", revision=None, scheduler=None)
+
+
+def written(*entries: Entry, base: PipelineSpec | None = BASE) -> str:
+    return snippet(entries, lambda entry: Path("/loras") / entry.file, lambda entry: base)
+
+
+def test_a_lora_of_hugging_face_is_loaded_at_its_commit() -> None:
+    code = written(HF)
+    assert f"        'ada/ink', revision='{'1' * 40}', weight_name='sub/ink.safetensors', adapter_name='ink'\n" in code
+    assert "pipeline.set_adapters(['ink'], adapter_weights=[0.5])" in code
+
+
+@pytest.mark.parametrize("fields", [{}, {"ref": Ref.parse("replicate:ada/ink@" + "b" * 64)}])
+def test_a_lora_of_another_hub_is_loaded_from_the_library(fields: dict[str, Ref]) -> None:
+    code = written(entry(**fields))
+    assert "'/loras/sd1/ada', weight_name='Ink lines-2001.safetensors', adapter_name='ink_lines'" in code
+    assert "# sha256 " + "a" * 64 in code
+
+
+def test_titles_that_are_alike_get_names_of_their_own() -> None:
+    assert "['ink', 'ink_2', 'lora_1_2']" in written(HF, entry(title="INK"), entry(title="1.2"))
+
+
+def test_the_prompt_holds_a_word_of_each() -> None:
+    code = written(entry(trigger_words=("ink", "b")), entry(trigger_words=("it's red",)))
+    assert '"ink, it\'s red, a lighthouse by the sea"' in code
+
+
+def test_what_has_no_base_is_named_in_a_comment() -> None:
+    code = written(entry(title="Odd"), base=None)
+    assert "# Left out, since no pipeline of this script runs its base model: Odd: civitai:1001@2001#3001\n" in code
+    ast.parse(code)
+
+
+@pytest.mark.parametrize("title", ["a\nimport os", "a\r\nimport os", 'a"""\nimport os', "a\x0cimport os", "", "'"])
+def test_no_title_becomes_code(title: str) -> None:
+    hostile = entry(title=title, file="a'b/c\".safetensors", trigger_words=('"""\nimport os',))
+    tree = ast.parse(written(hostile))
+    imports = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    assert imports == ["sys", "diffusers", "torch"]
+
+
+def test_a_scheduler_that_cannot_be_used_is_replaced() -> None:
+    code = written(HF, base=replace(BASE, scheduler="EulerDiscreteScheduler"))
+    assert "pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)" in code
+
+
+def test_a_base_is_pinned_where_its_commit_is_known() -> None:
+    code = written(HF, base=replace(BASE, revision="3" * 40))
+    assert f"from_pretrained('owner/base', revision='{'3' * 40}', torch_dtype=DTYPE)" in code
+    assert "from_pretrained('owner/base', torch_dtype=DTYPE)" in written(HF)
+
+
+def test_the_settings_are_the_base_s_own() -> None:
+    code = written(HF, base=replace(BASE, steps=4, guidance=1.5, width=512, height=768))
+    assert "{'num_inference_steps': 4, 'guidance_scale': 1.5, 'width': 512, 'height': 768}\n" in code

@@ -19,9 +19,7 @@ from tests.hub_ui.library import building
 from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, edited
 
 
-def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lora_for_a_language_model_is_told_so(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = copied(tmp_path / "data")
     layer = "base_model.model.model.layers.0.self_attn.q_proj"
     tensors = {f"{layer}.lora_A.weight": ["F16", [4, 32]], f"{layer}.lora_B.weight": ["F16", [32, 4]]}
@@ -57,6 +55,8 @@ def test_a_wan_lora_in_two_files_is_pulled_and_used_as_one(ref: str, line: Line,
         (item["other_half"]["ref"], 0.7, True),
     ]
     assert [one.weight for one in given] == [0.7, 0.6]
+    assert line("remove", ref)[1]["other_half"]["ref"] == item["other_half"]["ref"]
+    assert lockfile.loads((folder / "loras.lock").read_text()) == ()
 
 
 @pytest.mark.usefixtures("folder", "hubs")
@@ -95,9 +95,7 @@ def test_without_a_lock_file_there_is_nothing_to_go_by(command: str, line: Line,
     assert str(home / "loras" / "loras.lock") in document["message"]
 
 
-def test_outdated_of_a_failing_hub_costs_its_own_entries_only(
-    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
-) -> None:
+def test_outdated_costs_entries_of_a_failing_hub_only(pulled: dict[str, Path], hubs: HubEndpoints, line: Line) -> None:
     hubs.faults.add(Fault(kind="status", status=429, retry_after=60, hub="huggingface"))
     code, document = line("outdated")
     assert (code, states(document)) == (6, {"civitai": "current", "huggingface": "failed", "replicate": "current"})

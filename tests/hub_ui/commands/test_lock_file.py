@@ -22,9 +22,7 @@ def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path],
     assert document["foreign"] == ["stranger.safetensors"]
 
 
-def test_remove_forgets_the_lora_and_its_file_which_may_be_kept(
-    pulled: dict[str, Path], line: Line, folder: Path
-) -> None:
+def test_remove_forgets_the_lora_and_its_file_or_keeps_it(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     code, document = line("remove", "civitai:1001")
     assert (code, document["ref"], document["removed"], pulled["civitai"].exists()) == (0, CIVITAI, True, False)
     assert line("remove", REPLICATE, "--keep-file")[0] == 0
@@ -49,9 +47,7 @@ def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder:
     assert line("diff", str(old), str(old))[1]["same"] is True
 
 
-def test_diff_of_a_file_that_is_not_there_ends_with_4_and_of_one_that_cannot_be_read_with_2(
-    line: Line, tmp_path: Path
-) -> None:
+def test_diff_of_a_missing_file_ends_with_4_and_of_one_that_is_damaged_with_2(line: Line, tmp_path: Path) -> None:
     lock = tmp_path / "a.lock"
     assert line("diff", str(lock), str(tmp_path))[0] == 4
     lock.write_text("version = 1\n", encoding="utf-16")

@@ -56,9 +56,7 @@ def test_a_second_push_changes_nothing(api: HfApi, name: str, line: Line) -> Non
     assert len(api.list_repo_commits(name, repo_type="space")) == 2
 
 
-def test_files_that_are_gone_are_removed_and_so_are_their_variables(
-    api: HfApi, name: str, line: Line, lock: Path
-) -> None:
+def test_files_that_are_gone_are_removed_as_their_variables(api: HfApi, name: str, line: Line, lock: Path) -> None:
     line("space", "push", name, "--lock", str(lock), "--variable", "HUB_UI_LIMIT_STEPS=30")
     assert api.file_exists(name, "loras.lock", repo_type="space")
     _, then = line("space", "push", name)
@@ -67,9 +65,7 @@ def test_files_that_are_gone_are_removed_and_so_are_their_variables(
     assert list(api.get_space_variables(name)) == ["HUB_UI_LIMIT_STEPS"]
 
 
-def test_loras_that_anyone_may_download_are_brought_along_at_their_commits(
-    api: HfApi, name: str, lock: Path, line: Line
-) -> None:
+def test_loras_that_anyone_may_have_come_along_at_their_commits(api: HfApi, name: str, lock: Path, line: Line) -> None:
     assert line.run("space", "push", name, "--lock", str(lock)) == 0
     assert "not brought along, since not everyone may download them: maker/closed" in line.err
     (red,) = [entry for entry in lockfile.loads(lock.read_text()) if entry.ref.id == "maker/red"]
@@ -91,9 +87,7 @@ def test_a_secret_comes_from_the_environment_and_is_never_printed(
     assert KEY not in line.out + line.err
 
 
-def test_hardware_and_who_may_see_it_are_changed_when_asked_and_left_alone_otherwise(
-    api: HfApi, name: str, line: Line
-) -> None:
+def test_hardware_and_who_may_see_it_change_when_asked_for_and_only_then(api: HfApi, name: str, line: Line) -> None:
     assert line("space", "push", name, "--hardware", "t4-small")[1]["hardware"] == "t4-small"
     assert line("space", "push", name, "--private")[0] == 0
     _, again = line("space", "push", name)
@@ -182,9 +176,7 @@ def test_a_refusal_in_the_middle_is_told_and_a_later_push_goes_through(
     assert line("space", "push", name)[0] == 0
 
 
-def test_a_base_model_is_brought_along_at_its_commit_and_a_gated_one_is_refused(
-    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_base_comes_along_unless_it_is_gated(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "let-in")
     with running_hubs(save_hub(tmp_path / "hub", PACKAGED)) as hubs:
         monkeypatch.setenv("HF_ENDPOINT", hubs.huggingface)

@@ -51,18 +51,14 @@ ASKED = {"no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."
 
 @pytest.mark.usefixtures("hubs")
 @pytest.mark.parametrize("answer", ASKED)
-def test_it_says_what_it_will_cost_and_asks(
-    line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch, answer: str
-) -> None:
+def test_it_says_its_cost_and_asks(line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr("sys.stdin", Screen(f"{answer}\n"))
     code, said = line.run("train", pictures, *FOG), line.err
     assert "1000 steps at rank 16 take about 19 minutes on Replicate and cost about $1.23 to $2.28." in said
     assert (code, ASKED[answer][1] in said) == (ASKED[answer][0], True)
 
 
-def test_a_training_is_cancelled_by_its_id(
-    tmp_path: Path, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_is_cancelled_by_its_id(tmp_path: Path, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch) -> None:
     order = Order(destination="local/fog", trigger_word="FGHRBR")
     # Long enough to be running still when it is cancelled, however slow the machine.
     with answering(copied(tmp_path / "long"), monkeypatch, run_seconds=600) as hubs:

@@ -60,9 +60,7 @@ def test_so_does_a_call_that_fails(studio: Engine, base: str) -> None:
     assert pipe.unet._hf_hook is not hook
 
 
-def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
-    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_latents_of_a_stopped_run_never_come_again(studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # As on a GPU whose copy has not arrived when the run is stopped.
     coming = SimpleNamespace(query=lambda: False, synchronize=lambda: None)
     steps: list[Step] = []
@@ -147,9 +145,7 @@ def test_what_a_gpu_has_not_said_yet_is_known_before_decoding(monkeypatch: pytes
     assert decoded(Vae(10.0), checks).shape == (1, 3, 4, 4)
 
 
-def test_a_run_that_comes_to_no_numbers_stops_at_that_step(
-    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_without_numbers_stops_at_that_step(studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
     def broken(self: Any, sample: Any, *_args: Any, **_kwargs: Any) -> Any:
@@ -275,9 +271,7 @@ def test_another_backend_is_said_in_the_image_and_where_it_is_made_again(
     assert said in png_metadata.differences(found, own.request, own.report)
 
 
-def test_a_backend_that_is_not_here_is_replaced_by_torch_s_own(
-    studio: Engine, flux: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backend_that_is_missing_is_replaced(studio: Engine, flux: str, monkeypatch: pytest.MonkeyPatch) -> None:
     own = one(studio, base=flux, steps=1)
     studio.close()
     choose("xformers", monkeypatch)
@@ -287,8 +281,6 @@ def test_a_backend_that_is_not_here_is_replaced_by_torch_s_own(
     assert [note for note in made.report.notes if note.startswith("Attention by “xformers” failed here (")]
 
 
-def test_a_network_that_knows_torch_s_own_alone_says_nothing(
-    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_of_torch_s_own_says_nothing(studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     choose("_native_math", monkeypatch)
     assert single(studio, base=base).report.attention == ""

@@ -225,9 +225,7 @@ def test_pictures_of_one_batch_have_weights_on_every_layer(base: Base, bench: Be
 @pytest.mark.parametrize(
     ("name", "network"), [("boats_high_noise", "transformer"), ("boats_low_noise", "transformer_2")]
 )
-def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
-    name: str, network: str, bench: Bench, tmp_path: Path
-) -> None:
+def test_wan_2_2_has_a_network_for_each_half_of_noise(name: str, network: str, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(TINY["wan_22"])
     file = in_frame("comfy", in_first("wan", "blocks.*(attn|ffn)", network))(tiny.theirs, 1)
     meant = by_hand(tiny.theirs, tiny.base, [file], [[1.0]])[0]

@@ -101,9 +101,7 @@ def test_steps_that_take_too_long_for_the_gpu_s_own_memory_are_told_and_not_expe
     assert (note.startswith("Each step took "), put) == (True, [])
 
 
-def test_a_missing_compiler_is_said_before_the_base_is_loaded(
-    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_compiler_is_said_before_loading(studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr("shutil.which", lambda _name: None)
     said = r"needs a C\+\+ compiler.*Install g\+\+ or clang\+\+, or leave --compile out"
@@ -147,9 +145,7 @@ def test_nothing_to_draw_with_is_told(studio: Engine) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 5])
-def test_drawing_is_stopped_within_one_step(
-    studio: Engine, base: str, kohya: Path, runs: list[int], after: int
-) -> None:
+def test_drawing_stops_within_one_step(studio: Engine, base: str, kohya: Path, runs: list[int], after: int) -> None:
     steps: list[Step] = []
     stop = Callbacks(on_progress=steps.append, is_cancelled=lambda: len(runs) >= after and bool(steps))
     with pytest.raises(GenerationCancelled):

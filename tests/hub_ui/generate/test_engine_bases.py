@@ -145,9 +145,7 @@ def pair(made_by: Engine, request: GenerationRequest) -> GenerationResult:
     return made_by.generate(request, comparison.before_after(request))
 
 
-def test_a_draft_takes_the_steps_of_its_lora_and_is_smaller(
-    drafting: Engine, asked: GenerationRequest, runs: list[int]
-) -> None:
+def test_a_draft_has_few_steps_and_is_smaller(drafting: Engine, asked: GenerationRequest, runs: list[int]) -> None:
     made = pair(drafting, asked)
     assert [image.image.size for image in made.images] == [(32, 32), (32, 32)]
     # Two steps of both images at once, without guidance.
@@ -159,9 +157,7 @@ def test_a_draft_takes_the_steps_of_its_lora_and_is_smaller(
     assert (full.report.draft, full.images[0].image.size) == (None, (64, 64))
 
 
-def test_a_draft_names_its_files_and_counts_no_lora_that_nobody_chose(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_a_draft_names_its_files_and_counts_no_lora_nobody_chose(drafting: Engine, asked: GenerationRequest) -> None:
     report = pair(drafting, asked).report
     lora, decoder = map(Ref.parse, report.draft or ())
     assert (lora.id, lora.file, lora.is_pinned) == ("maker/quick", "quick.safetensors", True)
@@ -217,9 +213,7 @@ def test_a_draft_goes_on_without_what_cannot_be_had_and_says_so(
     ]
 
 
-def test_who_may_fetch_nothing_gets_a_draft_of_what_came_with_the_base(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_who_may_fetch_nothing_gets_a_draft_of_what_is_here(drafting: Engine, asked: GenerationRequest) -> None:
     pair(drafting, replace(asked, draft=False))
     report = pair(drafting, replace(asked, may_complete=False)).report
     assert (report.steps, [Ref.parse(ref).id for ref in report.draft or ()]) == (6, ["maker/small"])
@@ -236,9 +230,7 @@ def test_a_large_lora_for_drafts_is_agreed_to_first(
     assert pair(drafting, replace(asked, may_fetch=True)).report.steps == 2
 
 
-def test_the_first_draft_is_expected_to_take_less_than_the_images_in_full(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_the_first_draft_is_expected_to_take_less_than_images(drafting: Engine, asked: GenerationRequest) -> None:
     pair(drafting, replace(asked, draft=False))
     other = replace(asked, seed=8)
     draft = drafting.estimate(other, comparison.before_after(asked))
@@ -247,9 +239,7 @@ def test_the_first_draft_is_expected_to_take_less_than_the_images_in_full(
     assert (full.measured, draft.measured, draft.seconds < full.seconds / 2) == (True, False, True)
 
 
-def test_the_first_image_has_a_preview_in_colours_since_the_small_decoder_comes_with_the_base(
-    drafting: Engine, asked: GenerationRequest
-) -> None:
+def test_the_first_image_has_a_preview_by_the_small_decoder(drafting: Engine, asked: GenerationRequest) -> None:
     steps, in_full = list[Step](), replace(asked, draft=False)
     drafting.generate(in_full, comparison.single(in_full), Callbacks(on_progress=steps.append))
     first = next(step.preview for step in steps if step.preview is not None)

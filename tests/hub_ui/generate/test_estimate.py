@@ -69,9 +69,7 @@ def test_before_the_first_run_the_weights_of_the_network_are_counted_in_the_tabl
         ("hunyuan-video-1.5", 6.0, 2), ("krea-2", 0.5, 2), ("z-image", 0.5, 2), ("ltx-2", 4.0, 4 / 3),
     ],
 )  # fmt: skip
-def test_guidance_takes_as_long_as_the_runs_of_the_network_that_it_needs(
-    base: str, guidance: float, times: float
-) -> None:
+def test_guidance_takes_as_long_as_the_network_runs_it_needs(base: str, guidance: float, times: float) -> None:
     spec = base_models.choose_base(None, None, base)
     without = guess_timing(spec, settings(guidance=0.0), 1e12).step
     assert guess_timing(spec, settings(guidance=guidance), 1e12).step == pytest.approx(times * without)

@@ -56,9 +56,7 @@ def test_less_strength_runs_fewer_steps_and_says_so(studio: Engine, base: str, p
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_each_image_of_a_sweep_is_the_one_generated_alone(
-    studio: Engine, base: str, photo: Path, tmp_path: Path
-) -> None:
+def test_each_image_of_a_sweep_is_as_generated_alone(studio: Engine, base: str, photo: Path, tmp_path: Path) -> None:
     lora, fields = adapter(save_kohya(tmp_path / "a.safetensors")), {"base": base, "image": photo, "steps": 4}
     asked = job(lora, **fields)
     images = studio.generate(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0))).images
@@ -140,9 +138,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(TINY["wan_i2v"].save(tmp_path_factory.mktemp("bases") / "wan"))
 
 
-def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
-    studio: Engine, clips: str, photo: Path
-) -> None:
+def test_a_clip_that_begins_with_an_image_is_as_diffusers_makes_it(studio: Engine, clips: str, photo: Path) -> None:
     made = one(studio, base=clips, image=photo, steps=3, guidance=3.0, frames=5, strength=0.3)
     call = {**TINY["wan_i2v"].call, "negative_prompt": None, "image": Image.open(photo).convert("RGB")}
     pipe = load(TINY["wan_i2v"], Path(clips))
@@ -153,9 +149,7 @@ def test_a_clip_that_begins_with_an_image_is_the_one_that_diffusers_makes(
     assert [frame.tobytes() for frame in made.frames] == [frame.tobytes() for frame in output.frames[0]]
 
 
-def test_a_lora_changes_a_clip_that_begins_with_an_image(
-    studio: Engine, clips: str, photo: Path, tmp_path: Path
-) -> None:
+def test_a_lora_changes_a_clip_begun_with_an_image(studio: Engine, clips: str, photo: Path, tmp_path: Path) -> None:
     make = in_frame("comfy", WAN)
     path = make(load(TINY["wan_i2v"], Path(clips)), 1).save(tmp_path / "boats.safetensors")
     lora = adapter(path, architecture="wan", base_model="wan-2.1-i2v-14b-480p")

@@ -22,9 +22,7 @@ from tests.hub_ui.generate.building import adapter, alike, job, one, pair, same,
 from tests.hub_ui.generate.pipelines.short_form import only
 
 
-def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
-    studio: Engine, base: str, kohya: Path, runs: list[int]
-) -> None:
+def test_a_strip_is_the_same_whatever_was_drawn(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
     """Last bits depend on how many rows a call has, so that a picture of another call is none of this one."""
     fresh = strip(studio, adapter(kohya), base=base)
     studio.close()
@@ -84,9 +82,7 @@ def test_equal_cells_are_drawn_once(studio: Engine, base: str, kohya: Path, runs
     assert (runs, len(made.images)) == ([2, 2], 3)
 
 
-def test_rows_of_a_grid_with_different_prompts_share_a_batch(
-    studio: Engine, base: str, kohya: Path, runs: list[int]
-) -> None:
+def test_rows_of_a_grid_of_prompts_share_a_batch(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
     asked = job(adapter(kohya), base=base)
     made = studio.generate(asked, comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
     assert runs == [8, 8]
@@ -137,9 +133,7 @@ def test_a_batch_that_is_too_large_is_drawn_one_by_one(studio: Engine, base: str
     assert made.report.notes == ("Memory ran out once. The images were generated one by one then.",)
 
 
-def test_what_does_not_fit_the_second_time_is_told_with_what_would(
-    studio: Engine, base: str, kohya: Path, memory: Memory
-) -> None:
+def test_what_never_fits_is_told_with_what_would(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
     memory.fill(0)
     with pytest.raises(PreviewError, match=r"32 × 32 .* does not fit into the memory of this CPU") as raised:
         three(studio, kohya, base)
@@ -147,17 +141,13 @@ def test_what_does_not_fit_the_second_time_is_told_with_what_would(
     assert raised.value.message.endswith("not even piece by piece. Close other programs.")
 
 
-def test_memory_that_runs_out_while_a_lora_is_read_is_told(
-    studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_large_a_lora_is_told(studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.lora.load.read", Mock(side_effect=MemoryError))
     with pytest.raises(PreviewError, match="does not fit"):
         one(studio, adapter(kohya), base=base)
 
 
-def test_a_pipeline_that_takes_no_lists_is_asked_one_by_one(
-    studio: Engine, base: str, kohya: Path, memory: Memory
-) -> None:
+def test_a_pipeline_without_lists_is_asked_one_by_one(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
     memory.fill(2, ValueError("`prompt` has to be of type `str`"))
     made = three(studio, kohya, base)
     assert (memory.runs, made.report.notes) == ([6, *[2] * 6], ())

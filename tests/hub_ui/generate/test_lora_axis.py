@@ -56,9 +56,7 @@ def one_more(studio: Engine) -> lora_axis.Generate:
     return make
 
 
-def test_one_that_is_stopped_twice_goes_on_and_ends_bit_for_bit_the_same(
-    studio: Engine, three: GenerationRequest, tmp_path: Path
-) -> None:
+def test_one_that_is_stopped_twice_ends_the_same_bits(studio: Engine, three: GenerationRequest, tmp_path: Path) -> None:
     columns = lora_columns(three, ["a cat", "a dog"])
     at_once = lora_axis.generate(studio.generate, three, columns, NO_CALLBACKS)
     for _ in range(2):
@@ -73,9 +71,7 @@ def test_one_that_is_stopped_twice_goes_on_and_ends_bit_for_bit_the_same(
     assert list((tmp_path / "unfinished").iterdir()) == []
 
 
-def test_another_comparison_goes_on_with_nothing_of_it(
-    studio: Engine, three: GenerationRequest, tmp_path: Path
-) -> None:
+def test_another_comparison_goes_on_without_it(studio: Engine, three: GenerationRequest, tmp_path: Path) -> None:
     columns = lora_columns(three)
     part = lora_axis.split(three, columns)[0]
     made = studio.generate(part.request, part.comparison)
@@ -86,9 +82,7 @@ def test_another_comparison_goes_on_with_nothing_of_it(
     assert UnfinishedComparison(tmp_path, three, columns).find(part) is None
 
 
-def test_one_whose_file_does_not_fit_stands_aside_with_its_reason(
-    studio: Engine, three: GenerationRequest, tmp_path: Path
-) -> None:
+def test_one_that_does_not_fit_stands_aside_and_why(studio: Engine, three: GenerationRequest, tmp_path: Path) -> None:
     other = adapter(save_peft(tmp_path / "other.safetensors", prefix="elsewhere."), title="Other")
     asked = job(three.adapters[0], other, three.adapters[2], base=three.base)
     made = lora_axis.generate(studio.generate, asked, lora_columns(asked, ["a cat", "a dog"]), NO_CALLBACKS)

@@ -158,9 +158,7 @@ def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
     ("precision", "gigabytes"),
     [("full", 0.0), ("fp8", 0.11), ("gguf-q8_0", 0.23), ("gguf-q6_k", 0.4), ("gguf-q4_k_s", 0.3)],
 )
-def test_the_largest_layer_of_a_quantised_network_is_unpacked_while_it_computes(
-    precision: str, gigabytes: float
-) -> None:
+def test_the_largest_layer_of_a_quantised_network_is_unpacked_to_compute(precision: str, gigabytes: float) -> None:
     unpacking = footprint(of("flux.1-dev", precision), "bfloat16").unpacking
     assert round(unpacking["transformer"] / GIGABYTE, 2) == gigabytes
 
@@ -233,7 +231,7 @@ XL = choose_base("sdxl", None, None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_it_is_the_cpu_in_full_precision_or_in_half_where_the_base_is_too_large(
+def test_without_a_gpu_it_is_the_cpu_in_half_precision_for_large_bases_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for gigabytes, dtype in ((64, "float32"), (10, "bfloat16")):
@@ -251,9 +249,7 @@ def test_without_a_gpu_it_is_the_cpu_in_full_precision_or_in_half_where_the_base
         ("cogvideox", 16, 7, "bfloat16"), ("cogvideox-2b", 80, 7, "float16"),
     ],
 )  # fmt: skip
-def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in_there(
-    base: str, gibibytes: int, major: int, dtype: str
-) -> None:
+def test_a_gpu_draws_in_the_type_that_the_base_bears(base: str, gibibytes: int, major: int, dtype: str) -> None:
     # The first one, which is torch's current GPU, is another one.
     with simulated_cuda(Card(memory=2**30, major=15 - major), Card(memory=gibibytes * 2**30, major=major)):
         assert choose_device(choose_base(None, None, base)).dtype == dtype

@@ -187,9 +187,7 @@ def test_layers_that_are_read_from_the_disk_are_in_files_as_soon_as_they_are_sto
 
 
 @pytest.mark.parametrize(("free", "is_pinned"), [(4095, False), (4096, True)])
-def test_weights_are_pinned_where_there_is_room_for_them_as_torch_rounds(
-    monkeypatch: pytest.MonkeyPatch, free: int, is_pinned: bool
-) -> None:
+def test_weights_are_pinned_where_there_is_room(monkeypatch: pytest.MonkeyPatch, free: int, is_pinned: bool) -> None:
     layer = torch.nn.Linear(30, 30, bias=False)
     pipe = SimpleNamespace(components={"transformer": torch.nn.Sequential(layer)}, to=layer.to)
     monkeypatch.setattr("hub_ui.generate.offload._UNPINNED", 0)

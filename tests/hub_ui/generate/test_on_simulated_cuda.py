@@ -124,9 +124,7 @@ def test_alone_and_beside_its_base_a_loras_image_is_the_same_but_for_rounding(
     assert np.abs(one - other).max() <= shades
 
 
-def test_each_request_begins_at_the_level_that_is_planned_for_its_size(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_request_begins_at_its_planned_level(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = job(base=base), job(base=base, width=512, height=512)
     spec, levels = choose_spec(large), list[OffloadLevel]()
     needs = footprint(spec, "float32", resolve_request(large, spec))
@@ -159,9 +157,7 @@ def test_another_base_has_what_is_free_without_the_one_in_memory_or_leaves_it_th
         there.close()
 
 
-def test_memory_that_other_programs_took_while_a_base_was_fetched_is_told(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_that_others_took_meanwhile_is_told(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = GIGABYTE
     monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: free)
     with second_gpu(monkeypatch), closing(engine(tmp_path)) as there:
@@ -281,9 +277,7 @@ def draw_with_lora(pipe: Any, device: Device, path: Path) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(("precision", "level"), only(product(PRECISIONS, LEVELS), ("gguf-q8_0", "group_offload")))
-def test_a_quantised_base_draws_there_what_it_draws_on_the_cpu(
-    flux: Path, tmp_path: Path, precision: str, level: OffloadLevel
-) -> None:
+def test_quantised_bases_draw_the_same_there(flux: Path, tmp_path: Path, precision: str, level: OffloadLevel) -> None:
     path = BLOCKS(frame.load(FLUX, flux), 1).save(tmp_path / "lora.safetensors")
     expected = draw_with_lora(load_on(CPU, precision, flux, tmp_path), CPU, path)
     with simulated_cuda(Card(), Card()) as cuda:

@@ -121,9 +121,7 @@ def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
     assert FLUX.in_precision("gguf-q4_0") is None
 
 
-def test_an_image_says_its_precision_and_is_made_again_in_it(
-    base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_is_made_again_as_precise(base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "total_memory", lambda device: 64 * GB)
     asked = job(base=base)
     whole = studio.generate(asked, single(asked))
@@ -158,9 +156,7 @@ def test_a_plan_is_made_once_for_a_request_and_once_more_where_its_base_is_loade
 
 
 @pytest.mark.parametrize("gigabytes", [(8, 80), (80, 8)])
-def test_of_two_gpus_the_one_that_is_chosen_decides_the_precision(
-    monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]
-) -> None:
+def test_the_chosen_gpu_decides_the_precision(monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64 * GB)
     with simulated_cuda(*(Card(memory=size * GB) for size in gigabytes)) as cuda:
         assert choose_spec(job(base="flux.1-dev")).precision == "full"
@@ -201,9 +197,7 @@ def test_what_a_base_takes_too_much_of_is_told(
 
 @pytest.mark.parametrize(("side", "gibibytes", "pieces"), [(1024, 4, False), (2048, 4, True), (2048, 8, False)])
 @pytest.mark.parametrize("free", [1, 100_000_000_000])
-def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
-    side: int, gibibytes: int, pieces: bool, free: int
-) -> None:
+def test_size_and_memory_decide_what_is_decoded_in_pieces(side: int, gibibytes: int, pieces: bool, free: int) -> None:
     device = Device(label="GPU", kind="cuda", dtype="float16", free_bytes=free, total_bytes=gibibytes * GB)
     planned = make_plan(job(width=side, height=side), choose_base("sd1", None, None), device, 64 * GB)
     assert planned.is_tiled is pieces
@@ -216,7 +210,5 @@ def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
         (1024, 1, "cuda", 1), (256, 81, "cuda", 1),
     ],
 )  # fmt: skip
-def test_the_size_of_the_image_says_how_many_are_generated_at_once(
-    side: int, frames: int, kind: str, count: int
-) -> None:
+def test_the_size_of_images_says_how_many_are_made_at_once(side: int, frames: int, kind: str, count: int) -> None:
     assert plan_on("sd-1.5", 24, kind=kind, width=side, height=side, frames=frames).rows == count

@@ -27,9 +27,7 @@ def latents(*shape: int) -> torch.Tensor:
         ((1, 5), {}, None),
     ],
 )
-def test_latents_of_every_form_are_read_as_channels_of_a_picture(
-    shape: tuple[int, ...], fields: Any, read: tuple[int, ...] | None
-) -> None:
+def test_latents_of_every_form_are_channels(shape: tuple[int, ...], fields: Any, read: tuple[int, ...] | None) -> None:
     found = copy_pixels(latents(*shape), settings(**{"width": 64, "height": 32, **fields}))
     assert (None if found is None else tuple(found.read().shape)) == read
 

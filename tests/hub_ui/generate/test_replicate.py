@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from connectors.errors import DoesNotFit, Gated, KeyRequired, NotFound, PreviewE
 from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
+from connectors.replicate.inputs import Input, Inputs, Runnable
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
-from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui.generate.replicate import Price, ReplicateBackend, format_dollars, image_price, training_price
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
 from tests.faults import Fault
@@ -114,18 +116,15 @@ def _job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=adapters or (_adapter(),), prompt="a pier", seed=7, **fields)
 
 
-def single(
-    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
-) -> GenerationResult:
+def generate(
+    sheet: Callable[[GenerationRequest], comparison.Comparison], place: ReplicateBackend, *adapters: LoraInput,
+    callbacks: Callbacks = NO_CALLBACKS, **fields: Any,
+) -> GenerationResult:  # fmt: skip
     job = _job(*adapters, **fields)
-    return place.generate(job, comparison.single(job), callbacks)
+    return place.generate(job, sheet(job), callbacks)
 
 
-def pair(
-    place: ReplicateBackend, *adapters: LoraInput, callbacks: Callbacks = NO_CALLBACKS, **fields: Any
-) -> GenerationResult:
-    job = _job(*adapters, **fields)
-    return place.generate(job, comparison.before_after(job), callbacks)
+single, pair = partial(generate, comparison.single), partial(generate, comparison.before_after)
 
 
 def _sent(recorder: Recorder) -> list[dict[str, Any]]:
@@ -233,9 +232,7 @@ def test_a_control_picture_is_uploaded_for_a_model_that_takes_one(
     assert _sent(recorder)[0]["control_image"].startswith(f"{hubs.replicate}/v1/files/")
 
 
-def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
-    place: ReplicateBackend, recorder: Recorder
-) -> None:
+def test_a_control_picture_stays_here_if_the_model_takes_none(place: ReplicateBackend, recorder: Recorder) -> None:
     notes = single(place, control=RED).report.notes
     assert "This model takes no control image; it was left out." in notes
     assert "/v1/files" not in [request.path for request in recorder.requests]
@@ -357,9 +354,56 @@ def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("answer", "said"), [(b"<html>", "no image that can be shown"), (b"", "no image")])
-def test_what_is_no_picture_is_told(
-    place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
-) -> None:
+def test_no_picture_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str) -> None:
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
     with pytest.raises(PreviewError, match=said):
         single(place)
+
+
+def _inputs(*names: str) -> Inputs:
+    return {name: Input() for name in names}
+
+
+def _runnable(inputs: Inputs, **fields: Any) -> Runnable:
+    return Runnable(**{"inputs": inputs, "seconds": 8.0, **fields})
+
+
+FLUX_INPUTS = _inputs("replicate_weights", "extra_lora")
+SDXL_INPUTS = _inputs("replicate_weights", "scheduler")
+OFFICIAL = "black-forest-labs/flux-dev-lora"
+UNKNOWN = "Replicate doesn't say how long this takes. A second costs $0.0002 to $0.0015"
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "steps", "images", "sentence"),
+    [
+        ("a/b", _runnable(FLUX_INPUTS), None, 1, "about 8 s and $0.011 to $0.012 an image"),
+        ("a/b", _runnable(SDXL_INPUTS), None, 1, "about 8 s and $0.006 to $0.011 an image"),
+        ("a/b", _runnable(_inputs()), None, 1, "about 8 s and $0.002 to $0.012 an image"),
+        ("a/b", _runnable(FLUX_INPUTS, steps=25.0), 50, 5, "about 16 s and $0.02 an image, 5 images: $0.11 to $0.12"),
+        # Official models are paid by the image.
+        (OFFICIAL, _runnable(_inputs()), None, 2, "about 8 s and $0.03 to $0.04 an image, 2 images: $0.05 to $0.08"),
+        ("a/b", _runnable(FLUX_INPUTS, seconds=None), 20, 1, UNKNOWN),
+        ("a/b", _runnable(FLUX_INPUTS, seconds=0.0), 20, 1, UNKNOWN),
+    ],
+)
+def test_a_price_is_a_range_over_what_the_model_may_run_on(
+    name: str, model: Runnable, steps: int | None, images: int, sentence: str
+) -> None:
+    assert image_price(name, model, steps=steps, images=images).sentence == sentence
+
+
+def test_a_training_costs_about_two_dollars() -> None:
+    price = training_price(1000)
+    assert (round(price.seconds or 0), round(price.low or 0, 2), round(price.high or 0, 2)) == (1150, 1.23, 2.28)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(0.0001, "$0.001"), (0.0049, "$0.005"), (0.025, "$0.03"), (1.5, "$1.50"), (12.0, "$12.00")]
+)
+def test_money_is_written_to_the_cent_or_a_tenth_of_it(amount: float, text: str) -> None:
+    assert format_dollars(amount) == text
+
+
+def test_less_than_a_second_is_not_told() -> None:
+    assert Price(seconds=0.2, low=0.001, high=0.001).sentence == "about $0.001 an image"

@@ -43,9 +43,7 @@ def test_a_size_that_is_not_the_one_asked_for_is_told(
         ("hunyuan-image", {"guidance": 5.0}, (16, 5.0, 1536, 1536, None)),
     ],
 )
-def test_a_draft_is_smaller_and_takes_no_more_steps_than_its_lora(
-    base: str, fields: dict[str, Any], made: tuple[Any, ...]
-) -> None:
+def test_a_draft_is_smaller_with_steps_of_its_lora(base: str, fields: dict[str, Any], made: tuple[Any, ...]) -> None:
     spec = base_models.base_by_id(base)
     assert spec is not None
     settings = resolve_request(making.job(draft=True, **fields), spec)

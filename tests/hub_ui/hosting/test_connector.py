@@ -110,7 +110,7 @@ def test_who_can_sign_in_is_told_to(hubs: HubEndpoints, home: Path) -> None:
     said = r"^Hugging Face gives this only to people who have signed in\. Sign in under Settings\.$"
     with (
         services_of(hubs, home, hosted=True, sign_in=True) as page,
-        use_visitor(page.visitors.get("")),
+        use_visitor(page.visitors.find("")),
         pytest.raises(AccessError, match=said),
     ):
         page.lookup.inspect(GATED)

@@ -7,15 +7,21 @@ from connectors.ref import Ref
 from hub_ui.hosting.visitor import SharedKeys, Visitor, VisitorKeys, Visitors, current_visitor, use_right, use_visitor
 
 
+def arrive(visitors: Visitors, cookie: str = "") -> Visitor:
+    visitor = visitors.find(cookie)
+    visitors.keep(visitor)
+    return visitor
+
+
 def test_a_cookie_that_nobody_got_brings_a_new_visitor_and_who_brings_none_counts_by_the_peer() -> None:
     visitors = Visitors()
-    first = visitors.get("made up")
+    first = arrive(visitors, "made up")
     assert first.id != "made up"
-    assert visitors.get(first.id) is first
+    assert arrive(visitors, first.id) is first
     visitors = Visitors()
     program = visitors.find("", "", "172.17.0.1")
     assert (program.address, visitors.find(program.id) is program) == ("172.17.0.1", False)
-    ada = visitors.get("")
+    ada = arrive(visitors)
     assert visitors.find(ada.id, "", "172.17.0.1").address == ""
     assert visitors.find(ada.id, "8.8.8.8", "172.17.0.1").address == "8.8.8.8"
 
@@ -23,13 +29,13 @@ def test_a_cookie_that_nobody_got_brings_a_new_visitor_and_who_brings_none_count
 def test_a_visitor_is_forgotten_an_hour_after_the_last_request() -> None:
     now = [0.0]
     visitors = Visitors(clock=lambda: now[0])
-    ada = visitors.get("")
+    ada = arrive(visitors)
     now[0] = 3_000.0
-    assert visitors.get(ada.id) is ada
+    assert arrive(visitors, ada.id) is ada
     now[0] = 6_000.0
-    assert visitors.get(ada.id) is ada
+    assert arrive(visitors, ada.id) is ada
     now[0] = 9_601.0
-    assert visitors.get(ada.id) is not ada
+    assert arrive(visitors, ada.id) is not ada
 
 
 def test_the_visitor_is_that_of_the_innermost_block_and_not_shown_by_key_or_id() -> None:
@@ -44,12 +50,12 @@ def test_the_visitor_is_that_of_the_innermost_block_and_not_shown_by_key_or_id()
 
 def test_a_crowd_does_not_drive_out_who_has_a_key() -> None:
     visitors = Visitors(most=10)
-    ada, ben = visitors.get(""), visitors.get("")
+    ada, ben = arrive(visitors), arrive(visitors)
     ada.put_key("civitai", "key")
-    assert visitors.get(ada.id) is ada
+    assert arrive(visitors, ada.id) is ada
     for _ in range(20):
-        visitors.get("")
-    assert (visitors.get(ada.id) is ada, visitors.get(ben.id) is ben) == (True, False)
+        arrive(visitors)
+    assert (arrive(visitors, ada.id) is ada, arrive(visitors, ben.id) is ben) == (True, False)
 
 
 def test_a_sign_in_counts_until_it_ends_or_its_visitor_signs_out() -> None:

@@ -124,6 +124,7 @@ def test_invokeai_is_read() -> None:
     [
         "{", "[]", "{}", "[" * 100_000, '{"a":' * 100_000, '{"1": {"inputs": []}}', "{" + " " * 5_000_000,
         json.dumps({str(i): {"inputs": {"a": [str(i + 1), 0], "positive": "", "seed": 1}} for i in range(9_000)}),
+        '{"links": [[[1], 2, 0, 3, 0, "MODEL"]]}',
         json.dumps({"1": {"inputs": {"positive": ["1", 0], "seed": ["1", 0], "model": ["1", 0]}}}),
     ],
 )  # fmt: skip

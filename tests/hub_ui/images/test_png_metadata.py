@@ -1,4 +1,4 @@
-"""png_metadata.py on MP4s: ours, other programs' and damaged ones."""
+"""What images and clips say of how they were made: ours, other programs' and damaged ones."""
 
 import hashlib
 import json

@@ -97,9 +97,7 @@ def test_the_same_object_is_returned_until_something_changes(store: Annotations)
     assert (first[INK.lora].note, store.all()[INK.lora].note) == ("a", "b")
 
 
-def test_two_that_write_take_turns_and_lose_nothing(
-    store: Annotations, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_that_write_lose_nothing(store: Annotations, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As two processes do, each with a connection of its own."""
     monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
     with closing(Annotations(path)) as other:

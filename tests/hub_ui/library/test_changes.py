@@ -15,11 +15,12 @@ from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation, Annotations
-from hub_ui.library.changes import Changes
+from hub_ui.library.changes import TAKEN, Changes, PlannedMove, moves_of, plan_moves
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import decode_change
-from tests.hub_ui.library.building import entry, files, put, sha256, weights
+from tests.hub_ui.library.building import entry, files, put, record, sha256, weights
 
 NAMES = ("ink", "mist", "rust")
 
@@ -56,6 +57,26 @@ def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[
     assert (len(files(library)), len(library.entries())) == (3, 2)
     changes_of(library).undo()
     assert library.entries() == held
+
+
+def test_a_file_that_another_program_holds_stays_with_its_entry(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def refuse(source: Path, target: Path) -> None:
+        if source.name == "ink.safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    assert changes_of(library).remove(held[:1]).change is None
+    outcome = changes_of(library).remove(held[:2])
+    assert [error.message for error in outcome.failed.values()] == [
+        "sd1/ink.safetensors can't be removed: Permission denied."
+    ]
+    assert (outcome.done, library.entries()) == ((held[1],), (held[0], held[2]))
+    assert (changes_of(library).undo().failed, library.entries()) == ({}, held)
 
 
 def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
@@ -125,9 +146,7 @@ def test_changes_of_thirty_days_ago_are_dropped_by_the_next(library: Library, he
     assert [change.entries for change in changes.recent()] == [held[1:2]]
 
 
-def test_the_oldest_go_when_the_trash_takes_too_much_but_never_the_last(
-    library: Library, held: tuple[Entry, ...]
-) -> None:
+def test_the_oldest_go_when_the_trash_takes_too_much_but_the_last(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library, most=held[0].size)
     changes.remove(held[:1])
     changes.remove(held[1:])
@@ -296,9 +315,7 @@ def test_with_an_empty_trash_a_full_disk_is_told_that_it_is_for_good(
     assert (library.entries(), changes_of(library).recent()) == (held[1:], ())
 
 
-def test_a_move_on_a_full_disk_moves_nothing(
-    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_moves_nothing(library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         fill_disk(patch, lambda: True)
         with pytest.raises(HubUiError, match="full"):
@@ -308,9 +325,7 @@ def test_a_move_on_a_full_disk_moves_nothing(
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be written")
-def test_a_file_that_cannot_be_renamed_stays_and_the_lock_says_where(
-    library: Library, held: tuple[Entry, ...], tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_renamed_stays_known(library: Library, held: tuple[Entry, ...], tmp_path: Path) -> None:
     (library.folder / "closed").mkdir(mode=0o500)
     outcome = changes_of(library).move({held[0]: "closed/ink.safetensors", held[1]: "open/mist.safetensors"})
     assert [error.message for error in outcome.failed.values()] == [
@@ -332,3 +347,89 @@ def test_annotations_go_back_but_for_what_was_said_since(library: Library, held:
     assert store.get(ink) == Annotation(ref=ink, tags=("old",), weight=0.7, note="mine")
     assert store.get(mist).is_empty
     assert changes.recent() == ()
+
+
+MIST = Ref.parse("civitai:7@8#9")
+HF = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
+
+
+def fill(library: Library, *entries: Entry) -> None:
+    for one in entries:
+        put(library, one.file, b"x")
+    library.lock.parent.mkdir(parents=True, exist_ok=True)
+    library.lock.write_text(lockfile.dumps(entries))
+
+
+def plan(library: Library, template: str, *entries: Entry) -> list[PlannedMove]:
+    return list(plan_moves(library, entries, lambda one: None, FileNameTemplate.parse(template)))
+
+
+def test_a_file_gets_the_name_that_the_catalog_and_the_lock_say(library: Library) -> None:
+    ink = entry(file="a.safetensors", title="Mine", architecture="sdxl")
+    fill(library, ink)
+    [one] = plan_moves(library, [ink], lambda _: record(creator="bo"), FileNameTemplate.parse(DEFAULT))
+    assert (one.place, one.state, one.notes) == ("sdxl/bo/Mine-2001.safetensors", "moves", ())
+
+
+def test_without_the_catalog_an_owner_is_read_from_the_ref(library: Library) -> None:
+    ink = entry(ref=HF, file="a.safetensors", title="Ink", sha256="b" * 64)
+    fill(library, ink)
+    [one] = plan(library, "{hub}/{creator}/{title}", ink)
+    assert one.place == "huggingface/ada/Ink-a.safetensors"
+
+
+def test_a_file_that_has_its_name_stays(library: Library) -> None:
+    ink = entry(file="Ink lines.safetensors")
+    fill(library, ink)
+    [one] = plan(library, "{title}", ink)
+    assert (one.state, moves_of([one])) == ("stays", {})
+
+
+def test_two_of_one_name_are_told_apart_and_stay_so_the_next_time(library: Library) -> None:
+    ink, mist = entry(file="a.safetensors"), entry(ref=MIST, file="b.safetensors")
+    fill(library, ink, mist)
+    planned = plan(library, "{title}", ink, mist)
+    assert [one.place for one in planned] == ["Ink lines.safetensors", "Ink lines-b01dde3c.safetensors"]
+    assert planned[1].notes == (TAKEN,)
+    Changes(library, Annotations(library.folder / "a.sqlite")).move(moves_of(planned))
+    assert [one.state for one in plan(library, "{title}", *library.entries())] == ["stays", "stays"]
+
+
+def test_a_name_that_another_one_leaves_is_free(library: Library) -> None:
+    ink, mist = entry(title="b", file="a.safetensors"), entry(ref=MIST, title="a", file="b.safetensors")
+    fill(library, ink, mist)
+    assert [one.place for one in plan(library, "{title}", ink, mist)] == ["b.safetensors", "a.safetensors"]
+    assert [one.notes for one in plan(library, "{title}", ink)] == [(TAKEN,)]
+
+
+def test_a_file_that_is_no_loras_keeps_its_place(library: Library) -> None:
+    ink = entry(file="a.safetensors")
+    fill(library, ink)
+    (library.folder / "ink lines.safetensors").write_bytes(b"mine")
+    (library.folder / "Ink lines.safetensors").write_bytes(b"mine")
+    [one] = plan(library, "{title}", ink)
+    assert (one.place, one.notes) == ("Ink lines-38fcb4ed.safetensors", (TAKEN,))
+
+
+def test_a_missing_file_is_reported_and_keeps_its_path(library: Library) -> None:
+    ink = entry(file="a.safetensors")
+    fill(library, ink)
+    Path(library.folder / "a.safetensors").unlink()
+    [one] = plan(library, "{title}", ink)
+    assert one.error is not None
+    assert (one.state, one.error.message) == ("fails", "a.safetensors is missing. Bring it back with: hub-ui sync")
+
+
+@pytest.mark.parametrize(
+    ("title", "place", "notes"),
+    [
+        ("a/b: c?", "a b c.safetensors", ("Characters that no file name may have are left out.",)),
+        ("x" * 400, "x" * 72 + ".safetensors", ("It is shortened.",)),
+        ("CON", "_CON.safetensors", ("Characters that no file name may have are left out.",)),
+    ],
+)
+def test_what_a_name_had_to_lose_is_said(library: Library, title: str, place: str, notes: tuple[str, ...]) -> None:
+    ink = entry(title=title, file="a.safetensors")
+    fill(library, ink)
+    [one] = plan(library, "{title}", ink)
+    assert (one.place, one.notes) == (place, notes)

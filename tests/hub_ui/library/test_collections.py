@@ -60,9 +60,7 @@ def test_two_loras_that_had_one_path_at_different_times_fit_in(collections: Coll
 
 
 @pytest.mark.parametrize("names", [("a/b", "a:b"), ("絵" * 60, "絵" * 59), ("con", "_con"), ("..", "...")])
-def test_names_that_no_file_may_have_stay_apart(
-    collections: Collections, names: tuple[str, str], tmp_path: Path
-) -> None:
+def test_names_no_file_may_have_stay_apart(collections: Collections, names: tuple[str, str], tmp_path: Path) -> None:
     for name, one in zip(names, (INK, MIST), strict=True):
         collections.add(name, [one])
     assert [collections.get(name) for name in names] == [
@@ -77,9 +75,7 @@ def test_what_is_no_name_is_refused(collections: Collections, name: str) -> None
         collections.add(name, [INK])
 
 
-def test_a_damaged_file_is_left_out_and_left_alone_and_told_with_its_line(
-    collections: Collections, tmp_path: Path
-) -> None:
+def test_a_damaged_file_is_left_alone_and_told_with_its_line(collections: Collections, tmp_path: Path) -> None:
     collections.add("a", [INK])
     damaged = tmp_path / "collections" / "b.lock"
     damaged.write_bytes(b"\xff\xfe not toml")
@@ -168,9 +164,7 @@ UNKNOWN = entry(ref=HF, license=None)
         ([entry(license=NONE), UNKNOWN], ["no"] * 5),
     ],
 )
-def test_a_licence_or_civitais_boxes_answer_each_question_and_the_strictest_leads(
-    entries: list[Entry], expected: list[str]
-) -> None:
+def test_licences_or_boxes_answer_questions_and_the_strictest_leads(entries: list[Entry], expected: list[str]) -> None:
     assert answers(*entries) == expected
 
 

@@ -69,9 +69,7 @@ def test_what_a_killed_process_left_in_the_cache_is_taken_away_but_nothing_of_on
     assert len(list(stale.parent.glob("*.incomplete"))) == left
 
 
-def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
-    hubs: HubEndpoints, library: Library, tmp_path: Path
-) -> None:
+def test_it_is_taken_away_if_the_bytes_lie_here_too(hubs: HubEndpoints, library: Library, tmp_path: Path) -> None:
     asked = of(hubs)
     pull_file(library, replace(over_http(asked), ref=replace(asked.ref, id="other/red")), record())
     stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
@@ -125,9 +123,7 @@ def test_a_bad_day_of_the_hub_has_its_name(
         fetch(asked, tmp_path / "x.part", Meter(), QUICK.retry)
 
 
-def test_no_signed_address_is_written_to_the_log(
-    hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_signed_address_is_logged(hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(logging.Handler, "handle", lambda self, record: said.append(record.getMessage()))
     hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=500, times=1))

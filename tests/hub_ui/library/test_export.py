@@ -151,9 +151,7 @@ def test_an_image_of_this_network_is_not_fetched(hub: Hub) -> None:
     ("videos", "levels", "chosen"),
     [(0, ["soft", "safe"], 1), (0, ["mature", "soft"], 1), (0, ["explicit"], None), (0, [], None), (1, ["safe"], None)],
 )
-def test_the_tamest_image_is_chosen_and_no_mature_one_and_no_video(
-    videos: int, levels: list[Nsfw], chosen: int | None
-) -> None:
+def test_the_tamest_image_is_chosen_and_no_video(videos: int, levels: list[Nsfw], chosen: int | None) -> None:
     """So many of the first are videos."""
     examples = tuple(Example(url=str(n), nsfw=level, video=n < videos) for n, level in enumerate(levels))
     made = lora()
@@ -189,9 +187,7 @@ def test_what_was_written_is_known_after_its_library_was_moved(library: Library,
 
 
 @pytest.mark.parametrize("file", ["sd1/ink.json", ".hub-ui/exported.json"])
-def test_what_someone_changed_since_stays_as_all_does_once_the_listing_is_lost(
-    library: Library, beside: Path, file: str
-) -> None:
+def test_what_changed_since_stays_as_all_does_without_the_listing(library: Library, beside: Path, file: str) -> None:
     write(library, JSON)
     (library.folder / file).write_bytes(b"[")
     assert write(library, NEWER) == ["kept"]

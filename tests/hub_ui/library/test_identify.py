@@ -110,9 +110,7 @@ def test_a_hub_that_states_other_bytes_is_not_believed(ink: Path) -> None:
         ("cut.safetensors", FILE[:-1], "cut off"),
     ],
 )
-def test_other_formats_and_cut_files_are_listed_and_never_loaded(
-    tmp_path: Path, name: str, data: bytes, said: str
-) -> None:
+def test_other_formats_and_cut_files_are_never_loaded(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(data)
     [found] = identify(tmp_path, answering({}))
     assert (found.state, found.ref) == ("unread", None)
@@ -161,9 +159,7 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_can_be_used_before_it_is_kept_and_is_part_of_the_library_only_then(
-    library: Library, given: Path
-) -> None:
+def test_a_file_is_of_use_before_it_is_kept_and_part_of_the_library_only_then(library: Library, given: Path) -> None:
     own = OwnFiles(library)
     assert (own.entries(), library.folder.exists()) == ((), False)
     placed = own.add(given, ENTRY)

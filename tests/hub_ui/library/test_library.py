@@ -262,9 +262,7 @@ def test_a_linked_file_was_added_when_it_was_linked(library: Library, ink: HttpD
     assert library.path(linked).stat().st_mtime > 0
 
 
-def test_bytes_that_turn_out_to_be_another_entrys_are_stored_once(
-    library: Library, ink: HttpDownload, hub: Hub
-) -> None:
+def test_bytes_that_turn_out_to_be_known_are_stored_once(library: Library, ink: HttpDownload, hub: Hub) -> None:
     first = pull_file(library, ink, record())
     unpromised = replace(ink, ref=OTHER, size=None, sha256=None)
     second = pull_file(library, unpromised, record(title="Twin"))

@@ -1,6 +1,6 @@
 import random
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import date, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.ref import Ref, local_ref
-from hub_ui.library.lockfile import KEYS, Lock, LockError, dumps, loads, read, write
+from hub_ui.library.lockfile import KEYS, Entry, Lock, LockError, difference, dumps, loads, merge, read, write
 from tests.hub_ui.library.building import entry
 
 INK = """\
@@ -128,6 +128,7 @@ def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
         ("version = 1", "version = 1.0", "has version 1.0"),
         ("version = 1", "version = true", "has version True"),
         ("version = 1", "", "has no version"),
+        (INK, "", r"^loras\.lock is empty\. Put a copy of it back, or move it away .*: hub-ui import DIR$"),
         ("[[lora]]", "[lora]", "write each LoRA under"),
         ("version = 1", f"version = 1\nx = {'[' * 5000}", "is not readable"),
     ],
@@ -223,3 +224,59 @@ def test_a_key_is_quoted_where_it_must_be(key: str, text: str) -> None:
 def test_a_value_that_toml_does_not_have_is_refused() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         written("x", [None])
+
+
+ONE, TWO = Ref.parse("civitai:1001@2001#3001"), Ref.parse("civitai:1001@2002#3002")
+SECOND = entry(ref=Ref.parse("civitai:7@8"), file="other.safetensors")
+
+
+def test_what_is_only_in_one_is_added_or_removed() -> None:
+    found = difference([entry()], [SECOND])
+    assert (found.removed, found.added, found.same) == ((entry(),), (SECOND,), False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "keys"),
+    [
+        ({"weight": 0.5}, {"weight": (None, 0.5)}),
+        ({"trigger_words": ("ink",)}, {"trigger_words": ((), ("ink",))}),
+        ({"extra": {"day": date(2026, 8, 20)}}, {"day": (None, date(2026, 8, 20))}),
+    ],
+)
+def test_every_key_that_differs_is_named(fields: dict[str, Any], keys: dict[str, Any]) -> None:
+    [change] = difference([entry()], [entry(**fields)]).changed
+    assert change.keys == keys
+
+
+def test_another_version_of_a_lora_is_a_change_of_its_ref() -> None:
+    found = difference([entry(ref=ONE)], [entry(ref=TWO)])
+    assert (found.added, found.removed) == ((), ())
+    assert found.changed[0].keys == {"ref": (str(ONE), str(TWO))}
+
+
+def test_files_of_one_repo_go_together_by_their_path() -> None:
+    def at(commit: str, path: str) -> Entry:
+        return entry(ref=Ref.parse(f"huggingface:ada/ink@{commit * 40}#{path}.safetensors"))
+
+    found = difference([at("1", "a"), at("1", "b")], [at("2", "b"), at("2", "a")])
+    assert [(change.old.ref.file, change.new.ref.file) for change in found.changed] == [
+        ("a.safetensors", "a.safetensors"),
+        ("b.safetensors", "b.safetensors"),
+    ]
+
+
+def test_two_versions_that_became_one_are_no_pair() -> None:
+    found = difference([entry(ref=ONE), entry(ref=TWO)], [entry(ref=ONE.at("2003", "3003"))])
+    assert (len(found.added), len(found.removed), found.changed) == (1, 2, ())
+
+
+OTHER_LOCK = Ref.parse("civitai:7@8#9")
+
+
+def test_of_two_locks_ours_is_kept_and_what_is_new_gets_a_file_name_that_is_free() -> None:
+    other = entry(ref=OTHER_LOCK, file="SD1/ada/Ink lines-2001.safetensors")
+    here, new = merge([entry()], [entry(), other])
+    assert (here.entry.ref, here.state, new.entry.ref, new.state) == (ONE, "here", OTHER_LOCK, "new")
+    assert new.entry.file == "SD1/ada/Ink lines-2001-b01dde3c.safetensors"
+    [differs] = merge([entry()], [entry(sha256="b" * 64)])
+    assert (differs.state, differs.entry.sha256) == ("differs", "a" * 64)

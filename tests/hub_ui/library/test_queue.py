@@ -173,9 +173,7 @@ def test_a_failed_try_that_came_further_does_not_count(running: Queue, pulls: Pu
     assert once(running, task, lambda now: not pulls.outcomes[A] and now.not_before).attempts == 1
 
 
-def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
-    running: Queue, pulls: Pulls, clock: Moved
-) -> None:
+def test_a_rate_limit_is_waited_for_by_the_hubs_other_downloads(running: Queue, pulls: Pulls, clock: Moved) -> None:
     pulls.held.set()
     pulls.outcomes[A].append(RateLimited("CivitAI asks to wait a minute.", hub="civitai", retry_after=60))
     limited, other, elsewhere = running.add(A), running.add(B), running.add(HF)
@@ -218,9 +216,7 @@ def test_retry_ends_a_wait_for_the_next_try(running: Queue, pulls: Pulls) -> Non
     assert running.wait(task.id).state == "done"
 
 
-def test_a_fault_of_ours_fails_one_download_and_not_the_queue(
-    running: Queue, pulls: Pulls, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_fails_one_download(running: Queue, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda hooked: logged.append(hooked.exc_type))
     pulls.outcomes[A].append(ZeroDivisionError())
@@ -298,9 +294,7 @@ def test_when_the_one_that_runs_ends_another_takes_over(tmp_path: Path, pulls: P
     assert heir.asked == [A]
 
 
-def test_a_list_that_can_not_be_used_is_reported_and_tried_again(
-    tmp_path: Path, pulls: Pulls, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unusable_list_is_tried_again(tmp_path: Path, pulls: Pulls, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "queue.sqlite").mkdir()
     with caplog.at_level(logging.WARNING), queue(tmp_path, pulls) as running:
         eventually(lambda: "The queue waits" in caplog.text)

@@ -53,9 +53,7 @@ def test_the_next_to_start_are_those_that_may(
         (1, HubUiError("The disk is full."), 1.0, None),
     ],
 )
-def test_waits_grow_up_to_five_tries_as_long_as_time_may_mend_it(
-    attempts: int, error: HubUiError, jitter: float, seconds: float | None
-) -> None:
+def test_waits_grow_up_to_five_tries(attempts: int, error: HubUiError, jitter: float, seconds: float | None) -> None:
     assert QueueLimits().next_try(attempts, error, jitter) == seconds
 
 

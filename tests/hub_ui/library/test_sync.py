@@ -1,17 +1,29 @@
 import os
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from connectors.connector import Download
-from connectors.errors import HubDown, HubUiError, NotFound, WrongHash
-from connectors.record import Lora
+from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked, WrongHash
+from connectors.record import Access, Lora
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
+from hub_ui.library.sync import (
+    Sync,
+    SyncResult,
+    best_home,
+    check,
+    check_all,
+    check_still_promised,
+    explain,
+    foreign,
+    open_mirrors,
+    set_aside,
+)
 from tests.connectors.serving import Answer
 from tests.connectors.serving import Hub as Host
 from tests.hub_ui.library.building import INK, entry, put, sha256, weights
@@ -224,3 +236,64 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entr
 def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held_file: Entry, name: str) -> None:
     put(library, name)
     assert foreign(library) == ()
+
+
+REF = Ref.parse("civitai:1001@2001")
+GONE = NotFound("The file is not there. It may have been removed.", hub="civitai")
+COPY = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
+
+BLOCKED = RegionBlocked("The hub does not serve your region.", hub="civitai")
+GATED = Gated("Ask for it on the LoRA's own page.", hub="civitai")
+VERSIONS = (version(REF), version(Ref.parse("civitai:1001@2002")))
+PAGE = "Its page: https://hub.invalid/1001"
+KNOWN = "The catalog remembers it as “Ink lines” by ada."
+SAME = f"The same bytes are at {COPY}: hub-ui pull {COPY}"
+
+
+@pytest.mark.parametrize(
+    ("error", "mirror", "known", "step"),
+    [
+        (GONE, COPY, {}, SAME),
+        (BLOCKED, COPY, {}, SAME),
+        (BLOCKED, Ref.parse("civitai:7@8#9"), {}, PAGE),
+        (GATED, None, {}, PAGE),
+        (GONE, None, {"versions": VERSIONS}, f"{KNOWN} Another version is there: hub-ui pull civitai:1001@2002"),
+        (GONE, None, {"versions": VERSIONS, "access": "archived"}, f"{KNOWN} {PAGE}"),
+        (GONE, None, {"versions": VERSIONS, "access": "removed"}, KNOWN),
+        # The full stop that a hub's own words lack.
+        (NotFound("No model with id 7"), None, {}, KNOWN),
+    ],
+)
+def test_refusals_have_a_next_step(error: HubUiError, mirror: Ref | None, known: dict[str, Any], step: str) -> None:
+    told = explain(error, REF, replace(lora(), **known), [mirror] if mirror else []).message
+    assert told == f"{error.message.removesuffix('.')}. {step}"
+
+
+@pytest.mark.parametrize("said", ["See http://a/b", "Gone?"])
+def test_an_address_and_a_question_get_no_full_stop(said: str) -> None:
+    assert explain(NotFound(said), REF, lora(), []).message == f"{said} {KNOWN}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds", "access", "chosen"),
+    [
+        ((), {}, "open", COPY),
+        (("civitai",), {}, "open", REF),
+        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, "open", COPY),
+        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, "gated", REF),
+        (("civitai",), {"huggingface": 0.5, "civitai": 0.2}, "open", REF),
+        ((), {"huggingface": 0.5, "civitai": 0.2}, "open", COPY),
+    ],
+)
+def test_the_open_home_without_a_key_is_best_and_then_the_fastest(
+    keys: tuple[str, ...], seconds: dict[str, float], access: Access, chosen: Ref
+) -> None:
+    mirror = replace(lora(), versions=(version(COPY),), access=access)
+    homes = {REF: replace(lora(), versions=(version(REF),)), COPY: mirror}
+    assert best_home(REF, [COPY], homes.__getitem__, keys, seconds) == chosen
+
+
+@pytest.mark.parametrize(("access", "is_open"), [("open", True), ("archived", False), ("gated", False)])
+def test_only_what_anyone_may_download_is_offered_in_its_place(access: Access, is_open: bool) -> None:
+    mirror = replace(lora(), versions=(version(COPY),), access=access)
+    assert list(open_mirrors(REF, [REF, COPY], lambda ref: mirror)) == [COPY] * is_open

@@ -29,8 +29,7 @@ def test_what_was_saved_is_read_at_the_next_start_after_the_environment_and_opti
     assert (made.endpoints["civitai"], made.proxy, made.library) == ("https://civitai.red", PROXY, Path("/data/loras"))
     assert made.endpoints["huggingface"] == "https://huggingface.co"
     assert "secret" not in repr(made) + repr(saved_settings.read(home))
-    chosen = {"library": "/data/loras", "endpoints": {"civitai": "https://civitai.red"}}
-    saved_settings.write(home, SavedSettings.of(chosen))
+    saved_settings.write(home, SavedSettings.of({**chosen, "proxy": ""}))
     environ = {"HUB_UI_HOME": str(home), "CIVITAI_ENDPOINT": "http://127.0.0.1:9"}
     made = from_environment(environ, library=Path("here"))
     assert (made.endpoints["civitai"], made.library) == ("http://127.0.0.1:9", Path("here"))
@@ -61,12 +60,11 @@ def test_what_is_usual_is_not_saved_and_a_damaged_file_is_an_error_that_names_it
 
 
 def test_the_next_start_finds_another_home_by_the_usual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: tmp_path / "usual")
-    saved_settings.write(tmp_path / "usual", SavedSettings.of({"home": str(tmp_path / "other")}))
-    assert from_environment({}).home == tmp_path / "other"
-    assert from_environment({"HUB_UI_HOME": str(tmp_path / "third")}).home == tmp_path / "third"
     usual, other = tmp_path / "usual", str(tmp_path / "other")
     monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: usual)
+    saved_settings.write(usual, SavedSettings.of({"home": other}))
+    assert from_environment({}).home == Path(other)
+    assert from_environment({"HUB_UI_HOME": str(tmp_path / "third")}).home == tmp_path / "third"
     saved_settings.change(usual, SavedSettings.of({"home": other, "library": "/loras"}), fixed=())
     assert (saved_settings.read(usual).home, saved_settings.read(usual).library) == (other, "/loras")
     saved_settings.change(usual, SavedSettings.of({"home": str(usual)}), fixed=("library",))

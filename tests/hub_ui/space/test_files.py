@@ -123,10 +123,10 @@ def api(hubs: HubEndpoints) -> HfApi:
     return open_api(hubs.huggingface, "hf_member")
 
 
-def push(api: HfApi, **given: bytes) -> str | None:
+def push(api: HfApi, **given: bytes) -> object:
     named = {name.replace("_", "."): data for name, data in given.items()}
     files = {"hub_ui/space/files.py": b"", **named}
-    return push_space(api, NAME, find_space(api, NAME), files, variables={}, secrets={}).commit
+    return push_space(api, NAME, find_space(api, NAME), files, variables={}, secrets={})["commit"]
 
 
 def test_a_large_file_that_did_not_go_up_is_told_and_the_next_push_brings_it(api: HfApi, hubs: HubEndpoints) -> None:

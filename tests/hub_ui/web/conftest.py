@@ -85,7 +85,7 @@ def queued(built: Services, pulls: Pulls, home: Path) -> Iterator[Services]:
 
 def with_settings(built: Services, **changes: Any) -> Services:
     """The same hubs, catalog, queue and engine behind other settings."""
-    other = services.connect(replace(built.settings, **changes), built.connectors, built.catalog)
+    other = services.Services(replace(built.settings, **changes), built.connectors, built.catalog)
     other.downloads.queue, other.generation.local = built.downloads.queue, built.generation.local
     return other
 

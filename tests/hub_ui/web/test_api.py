@@ -95,11 +95,8 @@ def test_an_agent_goes_from_a_search_to_a_picture(pages: dict[str, str], page: s
     assert json.loads(call_tool(pages[page], "inspect", {"source": ref}).content[0].text)["what"] == "lora"
     answer = call_tool(pages[page], "try", {"refs": [ref], "prompt": "a person", "seed": 7, "steps": 2})
     image, address, report = answer.content
-    assert Image.open(io.BytesIO(base64.b64decode(image.data))).size == (128, 128)
-    assert (image.mimeType, requests.get(address.text.removeprefix("Image URL: "), timeout=30).status_code) == (
-        "image/png",
-        200,
-    )
+    assert (image.mimeType, Image.open(io.BytesIO(base64.b64decode(image.data))).size) == ("image/png", (128, 128))
+    assert requests.get(address.text.removeprefix("Image URL: "), timeout=30).status_code == 200
     assert json.loads(report.text)["seed"] == 7
 
 
@@ -149,13 +146,8 @@ def test_gradio_client_has_what_an_argument_means_a_lora_by_its_hash_and_its_pat
 
 def test_a_hosted_page_has_none_that_writes(hosted: str) -> None:
     assert [tool.name for tool in tools(hosted)] == ["search", "show", "inspect", "try", "compare"]
-    assert set(Client(hosted, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]) == {
-        "/search",
-        "/show",
-        "/inspect",
-        "/try",
-        "/compare",
-    }
+    shown = Client(hosted, verbose=False).view_api(return_format="dict", print_info=False)
+    assert set(shown["named_endpoints"]) == {"/search", "/show", "/inspect", "/try", "/compare"}
     assert requests.post(f"{hosted}gradio_api/call/pull", json={"data": [HAT]}, timeout=30).status_code == 404
 
 

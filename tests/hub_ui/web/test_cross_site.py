@@ -155,6 +155,7 @@ FRAME = {**VISIT, "Sec-Fetch-Dest": "iframe"}
         ({**FRAME, "Sec-Fetch-Site": "same-site"}, "", 403, 200),
         # There is no signing in here, so it leads nowhere.
         (VISIT, "login/callback?code=x", 404, 404),
+        (VISIT, "judge?sheet=shared/sheet.png", 404, 404),
         (VISIT, "logout", 403, 403),
         (FRAME, "logout", 403, 403),
         (VISIT, "login/huggingface", 403, 403),

@@ -12,7 +12,7 @@ from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import HostCheck, visible_path
 from hub_ui.web.requests import Refused
-from tests.hub_ui.web.conftest import open_client, with_settings
+from tests.hub_ui.web.conftest import open_client, read, with_settings
 from tests.hub_ui.web.raw import Visitor
 
 
@@ -84,16 +84,19 @@ NAVIGATION, HTMX = {"Accept": "text/html,*/*;q=0.8"}, {"HX-Request": "true", "Ac
 
 @pytest.mark.parametrize(("path", "status"), [("nowhere", 404), ("try", 405), ("library", 405), ("lora/nowhere", 404)])
 def test_a_person_reads_a_refusal_on_a_small_page_and_a_program_json(local: Visitor, path: str, status: int) -> None:
-    answer = replace(local, headers=NAVIGATION).get(path)
+    answer = replace(local, headers={**NAVIGATION, "Cookie": "hub-ui-theme=dark"}).get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
-    assert ('role="alert"' in answer.text, "There is no such page." in answer.text) == (True, True)
+    page = read(answer.text)
+    assert (page.base["href"], page.html["data-theme"]) == ("/", "dark")
+    assert page.select_one("[role=alert]").text == "There is no such page."
+    assert [link["href"] for link in page.select("#places > a")] == ["./", "./?view=try", "./?view=library"]
     assert local.get(path).json() == {"detail": "There is no such page."}
 
 
 def test_what_was_sent_is_no_markup_on_that_page(local: Visitor) -> None:
-    answer = replace(local, headers={**NAVIGATION, "Host": "<b>.example"}).get("nowhere")
+    answer = replace(local, headers={**NAVIGATION, "Host": "<i>.example"}).get("nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
-    assert ("<b>" in answer.text, "<script" in answer.text) == (False, False)
+    assert ("<i>" in answer.text, "<script" in answer.text) == (False, False)
 
 
 def test_htmx_shows_a_refusal_as_a_toast(local: Visitor) -> None:

@@ -27,7 +27,7 @@ from spaces.zero.gradio import get_server_port  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from uvicorn import Config
@@ -81,6 +81,25 @@ def test_a_server_stops_when_it_is_told_to_however_rarely_it_looks(monkeypatch: 
         assert send(connect(), HALF + REST).endswith(b"here")
     with pytest.raises(ConnectionRefusedError):
         connect()
+
+
+async def endless(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "here"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(parts())
+
+
+def test_a_stream_whose_page_stays_open_ends_with_the_server() -> None:
+    with running(bounds(), endless) as connect:
+        page = connect().dup()
+        page.sendall(HALF + REST)
+        assert page.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    with page:
+        page.settimeout(10)
+        while page.recv(4096):
+            pass
 
 
 @pytest.mark.usefixtures("hasty")
@@ -258,7 +277,8 @@ def test_a_job_knows_the_port_of_its_server_which_a_gpu_process_lets_go_and_whos
 
 def test_an_endpoint_speaks_the_language_of_its_caller_and_has_their_rights() -> None:
     visitors, found = Visitors(), list[tuple[str, str]]()
-    ada = visitors.get("")
+    ada = visitors.find("")
+    visitors.keep(ada)
     headers = {"accept-language": "ja", "cookie": f"hub-ui-visitor={ada.id}"}
     with gr_request(headers), use_caller(visitors):
         visitor = current_visitor()

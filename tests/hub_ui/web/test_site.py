@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,17 +92,18 @@ def test_on_ones_own_computer_metrics_need_no_token(local: Visitor) -> None:
     assert local.get("metrics").status_code == 200
 
 
-def state(services: Services, running: int = 0) -> dict[str, Any]:
-    return HealthRoutes(pages=Pages(services=services), running=lambda: running).state()
+def state(services: Services, running: int = 0, **changes: object) -> dict[str, Any]:
+    changed = copy(services)
+    vars(changed).update(changes)
+    return HealthRoutes(pages=Pages(services=changed), running=lambda: running).state()
 
 
 def test_a_page_that_is_full_or_stops_is_not_ready_nor_a_missing_base_there(watched: Visitor, tmp_path: Path) -> None:
     assert not state(watched.services, running=20)["ready"]
     lifecycle = Lifecycle()
     lifecycle.stop(threading.Event())
-    stopping = state(replace(watched.services, lifecycle=lifecycle))
+    stopping = state(watched.services, lifecycle=lifecycle)
     assert (stopping["ready"], stopping["stopping"]) == (False, True)
     limits = replace(watched.services.settings.limits, bases=frozenset({"kolors"}))
-    settings = replace(watched.services.settings, limits=limits)
-    without = state(replace(watched.services, settings=settings))
+    without = state(watched.services, settings=replace(watched.services.settings, limits=limits))
     assert (without["base"], without["bases"], without["ready"]) == ("missing", [], True)

@@ -27,7 +27,7 @@ from hub_ui.services import Services
 from hub_ui.settings import hosted_policy
 from hub_ui.web import uploads
 from hub_ui.web.requests import Refused
-from hub_ui.web.uploads import Upload, UploadedFiles, Uploads, check_pixels, plain_name, receive_upload, sweep
+from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receive_upload, sweep
 from hub_ui.web.view import View
 from tests.clock import Clock
 from tests.hub_ui.generate import making
@@ -119,13 +119,16 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(tmp_path:
 
 
 def test_old_uploads_are_taken_away(tmp_path: Path) -> None:
-    old, new = tmp_path / "a" / "old.png", tmp_path / "new.png"
+    old, new, empty = tmp_path / "a" / "old.png", tmp_path / "new.png", tmp_path / "empty"
     old.parent.mkdir()
+    empty.mkdir()
     old.touch()
     new.touch()
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    for path in (old, old.parent, empty):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
     sweep(tmp_path, time.time() - 3600)
-    assert (old.exists(), new.exists()) == (False, True)
+    # A folder that is empty now goes with the next one.
+    assert [path for path in (old, old.parent, new, empty) if path.exists()] == [old.parent, new]
 
 
 def png(side: int = 8) -> bytes:
@@ -140,11 +143,6 @@ def upload(site: TestClient, data: bytes = b"", *, name: str = "a.png", field: s
     found = re.search(r'value="([\w-]{20,})"', answer.text)
     assert found, answer.text
     return found[1]
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> UploadedFiles:
-    return UploadedFiles(folder=tmp_path, pixels=10_000)
 
 
 def test_an_uploaded_image_is_shown_again_a_phones_too(site: TestClient) -> None:
@@ -168,7 +166,8 @@ def test_a_name_that_nobody_was_given_leads_nowhere(site: TestClient, name: str)
     assert site.get("/uploaded", params={"name": name}).status_code in (404, 422)
 
 
-def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(kept: UploadedFiles, tmp_path: Path) -> None:
+def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(tmp_path: Path) -> None:
+    kept = Uploads(folder=tmp_path, limits=replace(LIMITS, pixels=10_000), spend=lambda size: None)
     with pytest.raises(Refused, match="million pixels"):
         kept.keep(io.BytesIO(png(101)), "a.png")
     assert [path for path in tmp_path.glob("**/*") if path.is_file()] == []

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from tests.corpus import HEADERS, RESPONSES
 from tests.tools.accuracy import loading, relevance
-from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.relevance_corpus import loras
-from tests.tools.accuracy.scoring import Score, share, shortfalls
+from tests.tools.accuracy.scoring import Score, cases, judge, share, shortfalls
 
 _FIELDS = ("rank", "format", "algorithm")
 
@@ -42,11 +41,7 @@ def _order() -> list[str]:
     """Prints how good the order of results is; returns what is too little."""
     found = loras()
     if not found:
-        print(
-            "",
-            f"There are no recorded answers at {RESPONSES}, so nothing is said about the order of results.",
-            sep="\n",
-        )
+        print(f"\nThere are no recorded answers at {RESPONSES}, so nothing is said about the order of results.")
         return []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         measured = relevance.measure(found, Path(folder))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from connectors.weights import lora_facts
 from connectors.weights.file_type import structure_of
@@ -25,8 +25,8 @@ from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, Shape, layers_
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Unfit, configs_of, patches
 from hub_ui.generate.result import Missed
-from tests.tools.accuracy.corpus import content_of
 from tests.tools.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
+from tests.tools.accuracy.scoring import content_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,7 +105,7 @@ def load_case(path: Path, networks: Networks, *, quickly: bool = False) -> Loade
     return Loaded(
         case=path.stem,
         whole=whole,
-        before=_before(case),
+        before=_RECORDED[recorded["result"]] if (recorded := case.get("diffusers_0_42_1")) else "not recorded",
         after=_after(best, len(shapes)),
         missed=best.missed if best else (Missed(reason=_NO_BASE, keys=tuple(shapes)),),
         based=best is not None,
@@ -165,11 +165,6 @@ def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: 
             if layer not in known
         ),
     )
-
-
-def _before(case: Mapping[str, Any]) -> Outcome:
-    recorded = case.get("diffusers_0_42_1")
-    return _RECORDED[recorded["result"]] if recorded else "not recorded"
 
 
 def _after(mapping: KeyMapping | None, tensors: int) -> Outcome:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelInfo
@@ -37,7 +36,7 @@ def loras() -> tuple[Lora, ...]:
     """Each ref once, without what is no LoRA. Empty without the recordings."""
     if not RESPONSES.is_dir():
         return ()
-    recordings, samples = (_folder(path) for path in (RESPONSES, SAMPLES))
+    recordings, samples = (DataFolder(path=each, origins=_ORIGINS, today=_TODAY) for each in (RESPONSES, SAMPLES))
     found = [
         *_civitai(recordings),
         *_cards(recordings),
@@ -48,10 +47,6 @@ def loras() -> tuple[Lora, ...]:
     ]
     once = tuple({lora.ref: lora for lora in reversed(found)}.values())[::-1]
     return tuple(lora for lora in once if filter_loras([lora], Query(nsfw="explicit")))
-
-
-def _folder(path: Path) -> DataFolder:
-    return DataFolder(path=path, origins=_ORIGINS, today=_TODAY)
 
 
 def _civitai(folder: DataFolder) -> Iterator[Lora]:

@@ -1,10 +1,16 @@
-"""What was read from a header against what it is: the judgement of one case, and the counts over all."""
+"""The recorded headers: each becomes a file again, is read like anybody's, and is held against what it is."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from connectors.weights import lora_facts
+from connectors.weights.header import read_header
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.demo.hubs.folder import Content, generate_safetensors
+from tests.corpus import HEADERS
 
 Verdict = Literal["right", "null", "wrong"]
 # The corpus's words where they are others than ours.
@@ -29,7 +35,8 @@ class Score:
 
 def score(name: str, truth: Mapping[str, Any], found: LoraFacts) -> Score:
     positive = bool(truth["is_lora"])
-    expected = _positive(truth) if positive else {"what": [_kind(truth)]}
+    kind = str(truth["kind"])
+    expected = _positive(truth) if positive else {"what": [_KINDS.get(kind, kind.replace("_", "-"))]}
     said = {field: getattr(found, field) for field in expected}
     verdicts = {field: _verdict(allowed, _found(field, said[field])) for field, allowed in expected.items()}
     misses = tuple(
@@ -44,17 +51,10 @@ def _positive(truth: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What may be read, by field; without what the corpus does not judge."""
     known = {name: truth[name] for name in ("rank", "format", "algorithm") if truth[name] not in (None, _UNNAMED)}
     alone = {name: [_found(name, value)] for name, value in known.items()}
-    return {"what": ["lora"], "architecture": _architectures(truth), **alone}
-
-
-def _architectures(truth: Mapping[str, Any]) -> list[str | None]:
-    """Where the tensors leave several, each is right, and so is not to say."""
+    # Where the tensors leave several, each is right, and so is not to say.
     several = list(truth.get("acceptable_bases") or ())
-    return [truth["arch"], *several, None] if len(several) > 1 else [truth["arch"]]
-
-
-def _kind(truth: Mapping[str, Any]) -> str:
-    return _KINDS.get(truth["kind"], str(truth["kind"]).replace("_", "-"))
+    architectures = [truth["arch"], *several, None] if len(several) > 1 else [truth["arch"]]
+    return {"what": ["lora"], "architecture": architectures, **alone}
 
 
 def _found(field: str, value: Any) -> Any:
@@ -95,3 +95,25 @@ def shortfalls(scores: Iterable[Score]) -> list[str]:
     if share(negatives, "what") < 1:
         found.append(f"negatives: {share(negatives, 'what'):.1%} refused as what they are, all wanted")
     return found
+
+
+def cases() -> list[Path]:
+    return sorted(HEADERS.glob("*.json"))
+
+
+def judge(path: Path) -> Score:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    content = content_of(case)
+    return score(path.stem, case["truth"], lora_facts.read(read_header(content), content.read))
+
+
+def content_of(case: Mapping[str, Any]) -> Content:
+    """A recorded header has no values: its alphas are the true one where that is known, else 1."""
+    value = case["truth"].get("alpha")
+    return generate_safetensors(
+        {
+            "tensors": {name: (entry["dtype"], entry["shape"]) for name, entry in case["tensors"].items()},
+            "metadata": case["metadata"],
+            "scalars": {"*.alpha": float(value) if isinstance(value, int | float) else 1.0},
+        }
+    )

@@ -7,8 +7,7 @@ import pytest
 from connectors.weights.lora_facts import LoraFacts
 from tests.corpus import absence
 from tests.tools.accuracy import loading
-from tests.tools.accuracy.corpus import cases, judge
-from tests.tools.accuracy.scoring import Score, score, share, shortfalls
+from tests.tools.accuracy.scoring import Score, cases, judge, score, share, shortfalls
 
 TRUTH = {
     "is_lora": True,

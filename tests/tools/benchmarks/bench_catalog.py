@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -102,13 +102,11 @@ class Fts5:
             )
         self._connection.execute("COMMIT")
 
-    def ask(self, query: Query, groups: tuple[str, ...]) -> list[Any]:
-        """The best 60 and the counts of every facet, each without its own filter. `groups` are the query's bases."""
-        conditions = {
-            "base": f"base IN ({', '.join(map(_text, groups))})",
-            "kind": f"kind IN ({', '.join(map(_text, query.kinds))})",
-            "rank": f"rank >= {query.rank.least if query.rank else 0}",
-        }
+    def ask(self, query: Query) -> list[Any]:
+        """The best 60 and the counts of every facet, each without its own filter."""
+        bases, kinds = (", ".join(f"'{name}'" for name in names) for names in (BASES[query.bases[0]], query.kinds))
+        least = query.rank.least if query.rank else 0
+        conditions = {"base": f"base IN ({bases})", "kind": f"kind IN ({kinds})", "rank": f"rank >= {least}"}
 
         def but(facet: str) -> str:
             return " AND ".join(sql for name, sql in conditions.items() if name != facet)
@@ -129,17 +127,9 @@ class Fts5:
             ).fetchall(),
         ]
         for facet in _FACETS:
-            found.append(
-                run(
-                    f"SELECT {facet}, count(*) AS n FROM hits WHERE {but(facet)} GROUP BY {facet} ORDER BY n DESC "
-                    "LIMIT 1000"
-                ).fetchall()
-            )
+            counts = f"SELECT {facet}, count(*) AS n FROM hits WHERE {but(facet)} GROUP BY {facet} ORDER BY n DESC"
+            found.append(run(f"{counts} LIMIT 1000").fetchall())
         return found
-
-
-def _text(value: str) -> str:
-    return f"'{value}'"
 
 
 def questions(words: tuple[str, ...], count: int) -> list[Query]:
@@ -149,27 +139,22 @@ def questions(words: tuple[str, ...], count: int) -> list[Query]:
     every = max(1, len(words) // count)
     return [
         Query(
-            text=word,
-            bases=(next(bases),),
-            kinds=(next(kinds), next(kinds)),
-            rank=Range(least=next(ranks)),
+            text=word, bases=(next(bases),), kinds=(next(kinds), next(kinds)), rank=Range(least=next(ranks)),
             limit=CARDS,
         )
         for word in islice(cycle(words[::every]), count)
-    ]
+    ]  # fmt: skip
+
+
+def p95(ask: Callable[[Query], object], asked: Iterable[Query]) -> float:
+    return percentile([seconds(partial(ask, query)) for query in asked], 95)
 
 
 def search(catalog: Catalog, fts5: Fts5, words: tuple[str, ...], name: str, *, count: int, limit: float) -> Figure:
     asked = questions(words, count)
-    ours = percentile([seconds(partial(catalog.search, query)) for query in asked], 95)
-    other = percentile([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in asked], 95)
-    return Figure(
-        name=f"p95 of 3 filters, facets and {CARDS} cards, {name} (aim {limit:g} ms)",
-        ours=ours,
-        other=other,
-        against="the same on SQLite FTS5",
-        target=0.1,
-    )
+    name = f"p95 of 3 filters, facets and {CARDS} cards, {name} (aim {limit:g} ms)"
+    ours, other = p95(catalog.search, asked), p95(fts5.ask, asked)
+    return Figure(name=name, ours=ours, other=other, against="the same on SQLite FTS5", target=0.1)
 
 
 def rings(catalog: Catalog, fts5: Fts5, *, count: int) -> Figure:
@@ -177,35 +162,23 @@ def rings(catalog: Catalog, fts5: Fts5, *, count: int) -> Figure:
     right = questions(RARER, count)
     texts = [f"{query.text[1:]} {other.text} qwrtz" for query, other in zip(right, right[1:] + right[:1], strict=True)]
     asked = [replace(query, text=text) for query, text in zip(right, texts, strict=True)]
-    ours = percentile([seconds(partial(catalog.search, query)) for query in asked], 95)
-    other = percentile([seconds(partial(fts5.ask, query, BASES[query.bases[0]])) for query in right], 95)
-    name = "p95 of the same with all rings (aim 80 ms)"
-    return Figure(name=name, ours=ours, other=other, against="one word, rightly spelled, on SQLite FTS5", target=0.5)
+    name, against = "p95 of the same with all rings (aim 80 ms)", "one word, rightly spelled, on SQLite FTS5"
+    return Figure(name=name, ours=p95(catalog.search, asked), other=p95(fts5.ask, right), against=against, target=0.5)
 
 
 def first_search(catalog: Catalog, fts5: Fts5, *, runs: int) -> Figure:
     """What a search right after a page of new LoRAs pays for bringing the index up to date."""
     # Numbers that no LoRA has yet, however often this runs on what was filled once.
     starts = iter(range(time.time_ns() // 1_000, 2**62, PAGE))
-    asked = iter(questions(RARER, runs))
-    again = iter(questions(RARER, runs))
+    asked, again = iter(questions(RARER, runs)), iter(questions(RARER, runs))
 
     def ours() -> float:
         catalog.add(made_up_loras(PAGE, next(starts)))
         return seconds(partial(catalog.search, next(asked)))
 
-    def other() -> float:
-        query = next(again)
-        return seconds(partial(fts5.ask, query, BASES[query.bases[0]]))
-
-    first, without = interleaved(ours, other, runs=runs)
-    return Figure(
-        name=f"first search after {PAGE} new (aim 60 ms)",
-        ours=first,
-        other=without,
-        against="SQLite FTS5 with nothing new",
-        target=1,
-    )
+    first, without = interleaved(ours, lambda: seconds(partial(fts5.ask, next(again))), runs=runs)
+    name = f"first search after {PAGE} new (aim 60 ms)"
+    return Figure(name=name, ours=first, other=without, against="SQLite FTS5 with nothing new", target=1)
 
 
 def adding(count: int) -> Figure:

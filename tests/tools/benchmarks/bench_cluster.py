@@ -132,22 +132,14 @@ def figures(folder: Path, *, images: int = 200, loras: int = 10) -> list[Figure]
     print(f"{images} images in {seconds:.0f} s, {len(placements.all)} placements", flush=True)
     return [
         Figure(
-            name="requests that came where their LoRA was not yet",
-            ours=elsewhere,
-            other=len(placements.all),
-            against="all",
-            target=0.2,
-            unit="requests",
+            name="requests that came where their LoRA was not yet", ours=elsewhere, other=len(placements.all),
+            against="all", target=0.2, unit="requests",
         ),
         Figure(
             name="requests lost with the replica that was killed, or with other bytes",
-            ours=images - equal_images(results),
-            other=images,
-            against="all",
-            target=0.0,
-            unit="requests",
+            ours=images - equal_images(results), other=images, against="all", target=0.0, unit="requests",
         ),
-    ]
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.services import connect
+from hub_ui.services import Services
 from hub_ui.settings import Settings
 from tests.hub_ui.stand_ins import VERSIONS, Hub, lora, version
 from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
@@ -53,7 +53,7 @@ def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
     """Seconds until each hub's cards could be drawn: found, and in the catalog. Without a page there is no arrival."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, catalog(Path(folder)) as remembered:
         settings = Settings(home=Path(folder), library=Path(folder), lock=Path(folder) / "loras.lock")
-        services = connect(settings, connectors, remembered)
+        services = Services(settings, connectors, remembered)
         start = time.perf_counter()
         found = chain.from_iterable(services.lookup.search(QUERY, timeout=PATIENCE))
         return {answer.hub: time.perf_counter() - start for answer in found if answer.page is not None}

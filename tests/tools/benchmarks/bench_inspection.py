@@ -10,7 +10,7 @@ from pathlib import Path
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
 from hub_ui.demo.build.tensor_tables import header_bytes
-from hub_ui.demo.hubs.folder import SAMPLES, Content, expand_tensors, generate_safetensors
+from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors, generate_safetensors
 from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
 
 FILES = 2_000
@@ -25,20 +25,13 @@ TABLES = (
 )  # fmt: skip
 
 
-def content_of(table: str) -> Content:
-    blocks = json.loads((SAMPLES / "tensors" / f"{table}.json").read_bytes())
-    return generate_safetensors({"tensors": expand_tensors(blocks)})
-
-
-def trained() -> dict[str, str]:
-    """kohya's metadata, with the tags of some fifty pictures."""
-    tags = {f"some tag {number}": 50 - number // 5 for number in range(250)}
-    return {"ss_tag_frequency": json.dumps({"10_inkdrop style": {"inkdrop": 50, **tags}}), "ss_network_dim": "8"}
-
-
 def write(folder: Path, count: int) -> list[Path]:
     """As many files, each with its own name in the metadata, so that no two are the same. Only headers take disk."""
-    samples, metadata = [content_of(table) for table in TABLES], trained()
+    tables = [json.loads((SAMPLES / "tensors" / f"{table}.json").read_bytes()) for table in TABLES]
+    samples = [generate_safetensors({"tensors": expand_tensors(blocks)}) for blocks in tables]
+    # kohya's metadata, with the tags of some fifty pictures.
+    tags = {"inkdrop": 50, **{f"some tag {number}": 50 - number // 5 for number in range(250)}}
+    metadata = {"ss_tag_frequency": json.dumps({"10_inkdrop style": tags}), "ss_network_dim": "8"}
     heads = [header_bytes(sample) for sample in samples]
     tensors = [json.loads(head[8:]) for head in heads]
     paths = [folder / f"{number:04}.safetensors" for number in range(count)]

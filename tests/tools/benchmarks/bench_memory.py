@@ -19,7 +19,7 @@ import psutil
 from connectors.ref import HubName, Ref
 from hub_ui import services, settings
 from hub_ui.demo.hubs.server import running_hubs
-from tests.tools.benchmarks.figures import Figure, peak_memory, report
+from tests.tools.benchmarks.figures import Figure, limit, peak_memory, report
 from tests.tools.chaos.wanted import write_loras
 
 MIB = 1024 * 1024
@@ -41,9 +41,7 @@ def figures(*, size: int = 1024 * MIB) -> list[Figure]:
         raise AssertionError(f"only {told['bytes']:,} bytes came")
     name = f"memory of {len(refs)} files of {size // MIB} MiB from three hubs at once, above idle"
     against = f"what is allowed; idle is {told['idle']:.0f} MB"
-    return [
-        Figure(name=name, ours=told["peak"] - told["idle"], other=ALLOWED_MB, against=against, target=1.0, unit="MB")
-    ]
+    return [limit(name, told["peak"] - told["idle"], ALLOWED_MB, "MB", against)]
 
 
 def streamed(environ: Mapping[str, str], home: Path, refs: Sequence[Ref]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from statistics import median
 
 import psutil
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import chromium
 from tests.programs import started
 from tests.tools.benchmarks.bench_start import EMPTY, OURS, served
-from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.benchmarks.figures import Figure, limit, report
 
 RUNS = 7
 # Kilobytes, compressed, without images; requests without images; milliseconds of a processor for an act.
@@ -82,15 +82,10 @@ def visit(browser: Browser, server: Server) -> Visit:
     page.wait_for_selector("html[data-ready]", state="attached")
     ready = float(page.evaluate("document.documentElement.dataset.ready")) / 1000
     page.wait_for_timeout(1500)
-    script = _script_seconds(client)
+    metrics = {each["name"]: float(each["value"]) for each in client.send("Performance.getMetrics")["metrics"]}
     own = {id_: size for id_, size in sizes.items() if id_ not in images}
     context.close()
-    return Visit(ready=ready, script=script, requests=len(own), kb=sum(own.values()) / 1000)
-
-
-def _script_seconds(client: CDPSession) -> float:
-    metrics = client.send("Performance.getMetrics")["metrics"]
-    return float(next(each["value"] for each in metrics if each["name"] == "ScriptDuration"))
+    return Visit(ready=ready, script=metrics["ScriptDuration"], requests=len(own), kb=sum(own.values()) / 1000)
 
 
 # Resolves with milliseconds from the act to the frame after its sign.
@@ -190,14 +185,8 @@ def acts(browser: Browser, ours: Server, empty: Server, runs: int) -> Iterator[F
             page.wait_for_timeout(300)
             echoes.append(echo(plain, number))
         yield Figure(name=act.name, ours=median(taken), other=median(echoes), against="an echo", target=0.8)
-    against = "the most that it may take"
-    yield Figure(
-        name="the server's work for an act", ours=median(work), other=MOST_WORK, against=against, target=1, unit="ms"
-    )
-    yield Figure(
-        name="requests when the panel closes, and one", ours=1 + requests_to_close(page), other=1, against="none",
-        target=1, unit="requests",
-    )  # fmt: skip
+    yield limit("the server's work for an act", median(work), MOST_WORK, "ms", "the most that it may take")
+    yield limit("requests when the panel closes, and one", 1 + requests_to_close(page), 1, "requests", "none")
 
 
 def requests_to_close(page: Page) -> int:
@@ -234,16 +223,12 @@ def visits(pairs: list[tuple[Visit, Visit]]) -> Iterator[Figure]:
     def middle(of: Callable[[Visit], float], side: int) -> float:
         return median(of(pair[side]) for pair in pairs)
 
-    against, limit = "an empty Gradio page", "the most that it may be"
+    against, most = "an empty Gradio page", "the most that it may be"
     ready, script = [middle(lambda v: v.ready, n) for n in (0, 1)], [middle(lambda v: v.script, n) for n in (0, 1)]
     yield Figure(name="a visit to its first card", ours=ready[0], other=ready[1], against=against, target=0.4)
     yield Figure(name="script of a visit", ours=script[0], other=script[1], against=against, target=0.2)
-    requests = middle(lambda v: v.requests, 0)
-    yield Figure(
-        name="requests of a visit", ours=requests, other=MOST_REQUESTS, against=limit, target=1, unit="requests"
-    )
-    kb = middle(lambda v: v.kb, 0)
-    yield Figure(name="size of a visit", ours=kb, other=MOST_KB, against=limit, target=1, unit="kB")
+    yield limit("requests of a visit", middle(lambda v: v.requests, 0), MOST_REQUESTS, "requests", most)
+    yield limit("size of a visit", middle(lambda v: v.kb, 0), MOST_KB, "kB", most)
 
 
 if __name__ == "__main__":

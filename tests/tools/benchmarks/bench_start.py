@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, interleaved, report
+from tests.tools.benchmarks.figures import Figure, interleaved, limit, report
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
@@ -112,7 +112,7 @@ def figures(*, runs: int = 5, seconds: float = 60) -> Iterator[Figure]:
     yield Figure(name="start to --help", ours=listed, other=empty_list, against="an empty typer app", target=1.2)
     for name, words in (("idle app", ()), ("idle hosted page", ("hosted",))):
         used = percent_of_a_core(OURS, *words, seconds=seconds)
-        yield Figure(name=name, ours=used, other=MOST_OF_A_CORE, against="the limit", target=1, unit="% of a core")
+        yield limit(name, used, MOST_OF_A_CORE, "% of a core")
 
 
 if __name__ == "__main__":

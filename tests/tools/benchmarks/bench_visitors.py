@@ -28,7 +28,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, percentile, report
+from tests.tools.benchmarks.figures import Figure, limit, percentile, report
 
 WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", "flux", "character", "light", "film")
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
@@ -238,16 +238,10 @@ def figures(*, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds:
                 if errors := [*errors, *measures.errors]:
                     raise AssertionError(f"{len(errors)} errors, the first: {errors[0]}")
                 for what in ("search", "filter"):
-                    slow = percentile(measures.seconds[what] or [0.0], 95)
-                    yield Figure(
-                        name=f"p95 of {number} visitors{state}: {what}", ours=slow, other=AIMS.get(number, 0.5),
-                        against="the aim", target=1,
-                    )  # fmt: skip
-                yield Figure(
-                    name=f"slowest panel of {number} visitors{state}",
-                    ours=max(measures.seconds["open, all"] or [0.0]),
-                    other=OPEN_SECONDS, against="the limit", target=1,
-                )  # fmt: skip
+                    slow, aim = percentile(measures.seconds[what] or [0.0], 95), AIMS.get(number, 0.5)
+                    yield limit(f"p95 of {number} visitors{state}: {what}", slow, aim, against="the aim")
+                slowest = max(measures.seconds["open, all"] or [0.0])
+                yield limit(f"slowest panel of {number} visitors{state}", slowest, OPEN_SECONDS)
                 early = early or page.megabytes
         late = page.megabytes
     yield Figure(

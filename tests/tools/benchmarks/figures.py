@@ -38,7 +38,14 @@ class Figure:
         )
 
     def _shown(self, value: float) -> str:
-        return _time(value) if self.unit == "s" else f"{value:.3g} {self.unit}"
+        if self.unit != "s":
+            return f"{value:.3g} {self.unit}"
+        return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
+
+
+def limit(name: str, ours: float, most: float, unit: str = "s", against: str = "the limit") -> Figure:
+    """Of what is held against nothing but the most that it may be."""
+    return Figure(name=name, ours=ours, other=most, against=against, target=1, unit=unit)
 
 
 def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: int) -> tuple[float, float]:
@@ -65,10 +72,6 @@ def report(figures: Iterable[Figure]) -> int:
         print(figure, flush=True)
         all_good &= figure.good
     return 0 if all_good else 1
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def peak_memory() -> int:

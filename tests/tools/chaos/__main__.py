@@ -34,7 +34,11 @@ _MB = 1e6
 
 
 def main(arguments: list[str]) -> int:
-    asked = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.chaos")
+    parser.add_argument("--rounds", type=int, default=200, metavar="N")
+    parser.add_argument("--seed", type=int, help="drawn if not given; the same seed has the same moments")
+    parser.add_argument("--round", type=int, metavar="N", help="only this round of the seed")
+    asked = parser.parse_args(arguments)
     seed = asked.seed if asked.seed is not None else Random().randrange(10**6)
     numbers = range(asked.rounds) if asked.round is None else range(asked.round, asked.round + 1)
     good = asked.round is not None or matrix()
@@ -42,14 +46,6 @@ def main(arguments: list[str]) -> int:
     if asked.round is None:
         good = killed_crawl(seed) and good
     return 0 if good else 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.tools.chaos")
-    parser.add_argument("--rounds", type=int, default=200, metavar="N")
-    parser.add_argument("--seed", type=int, help="drawn if not given; the same seed has the same moments")
-    parser.add_argument("--round", type=int, metavar="N", help="only this round of the seed")
-    return parser
 
 
 def matrix() -> bool:
@@ -144,7 +140,7 @@ def stage(seed: int, slow_seconds: tuple[float, float] = SLOW_SECONDS) -> Iterat
             usual = Round(
                 home=Home(path=folder / "usual", wanted=wanted), worker=worker, recorder=recorder, random=Random(seed),
                 usual_seconds=0.0,
-            ).undisturbed()  # fmt: skip
+            ).play(disturbed=False)  # fmt: skip
             yield Stage(
                 seed=seed, folder=folder, wanted=wanted, worker=worker, recorder=recorder, faults=hubs.faults,
                 usual=usual,

@@ -1,5 +1,7 @@
 """A crawl of many LoRAs as a process of its own, killed with SIGKILL at random moments and started again."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -32,28 +34,23 @@ _PAGE_SIZES: dict[Origin, int] = {"civitai": 100, "huggingface": 100, "replicate
 
 
 @dataclass(kw_only=True)
-class CrawlTold:
-    """`fetched` counts requests of lists, `again` those that an earlier life had made already."""
-
-    kills: int = 0
-    fetched: int = 0
-    again: int = 0
-    seconds: float = 0.0
-    loras: int = 0
-
-
-@dataclass(kw_only=True)
 class KilledCrawl:
-    """Raises Broken for whatever must not be. `loras` are the number that each hub has."""
+    """Raises Broken for whatever must not be. `loras` are the number that each hub has.
+
+    `fetched` counts requests of lists, `again` those that an earlier life had made already.
+    """
 
     loras: Mapping[Origin, int]
     home: Path
     random: Random
     recorder: Recorder = field(default_factory=Recorder)
-    told: CrawlTold = field(default_factory=CrawlTold)
+    kills: int = 0
+    fetched: int = 0
+    again: int = 0
+    seconds: float = 0.0
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
-    def play(self, kills: int) -> CrawlTold:
+    def play(self, kills: int) -> KilledCrawl:
         begin, data = time.monotonic(), self.home.with_name("hubs")
         # A file that two hubs have would be one card.
         numbers = [(hub, number) for hub, count in self.loras.items() for number in range(1, count + 1)]
@@ -67,9 +64,9 @@ class KilledCrawl:
                     break
             else:
                 self._life(environ, after=None)
-        self.told.seconds = time.monotonic() - begin
+        self.seconds = time.monotonic() - begin
         self._check_end()
-        return self.told
+        return self
 
     @property
     def pages(self) -> int:
@@ -98,7 +95,7 @@ class KilledCrawl:
             self.check_requests(self.recorder.requests)
             if not killed:
                 self._check_document(out.read())
-        self.told.kills += killed
+        self.kills += killed
         return killed
 
     def check_requests(self, requests: Sequence[Request]) -> None:
@@ -111,8 +108,8 @@ class KilledCrawl:
             if count > AGAIN[hub]:
                 raise Broken(f"{count} pages of {hub} fetched again after one kill: {again[:3]}")
         self._seen.update(fetched)
-        self.told.fetched += len(fetched)
-        self.told.again += len(again)
+        self.fetched += len(fetched)
+        self.again += len(again)
 
     def _check_document(self, out: bytes) -> None:
         hubs = json.loads(out)["hubs"]
@@ -126,11 +123,11 @@ class KilledCrawl:
             raise Broken(f"in the catalog: {found.facets.of('hubs')}, on the hubs: {self.loras}")
         if len(self._seen) != self.pages:
             raise Broken(f"{len(self._seen)} pages fetched, there are {self.pages}")
-        self.told.loras = found.total
 
 
-def crawl_summary(seed: int, told: CrawlTold) -> Sequence[str]:
+def crawl_summary(seed: int, told: KilledCrawl) -> Sequence[str]:
     return (
-        f"A crawl of {told.loras:,} LoRAs killed {told.kills} times (seed {seed}): complete, in {told.seconds:.0f} s",
+        f"A crawl of {sum(told.loras.values()):,} LoRAs killed {told.kills} times (seed {seed}): complete, "
+        f"in {told.seconds:.0f} s",
         f"  {told.fetched:,} pages fetched, {told.again} of them again",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from random import Random
@@ -54,7 +54,8 @@ class Worker:
     def on(cls, environ: Mapping[str, str], wanted: Sequence[Wanted]) -> Worker:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([work.__module__])
-        first = context.Process(target=_nothing)
+        # The first process waits until everything is imported.
+        first = context.Process(target=int)
         first.start()
         first.join()
         first.close()
@@ -90,23 +91,14 @@ class Round:
     troubled: Collection[str] = ()
     beside: bool = False
 
-    def play(self) -> Told:
+    def play(self, *, disturbed: bool = True) -> Told:
         """Raises Broken for whatever must not be. No kill is told where every one came after the end."""
-        told, begin = Told(), time.monotonic()
-        while not told.kills or (len(told.kills) < _MOST_KILLS and self.random.random() < _ANOTHER_KILL):
-            moment = self.random.choice(MOMENTS)
-            if not self._life(moment, told):
-                told.too_late += 1
-                break
+        told, begin, again = Told(), time.monotonic(), disturbed
+        while again and self._life(self.random.choice(MOMENTS), told):
+            again = len(told.kills) < _MOST_KILLS and self.random.random() < _ANOTHER_KILL
+        # The loop ends by itself, or with a life that was over before its kill.
+        told.too_late += again
         self._life(None, told)
-        return self._ended(told, begin)
-
-    def undisturbed(self) -> Told:
-        told, begin = Told(), time.monotonic()
-        self._life(None, told)
-        return self._ended(told, begin)
-
-    def _ended(self, told: Told, begin: float) -> Told:
         self.home.check_end()
         told.seconds = time.monotonic() - begin
         return told
@@ -115,7 +107,8 @@ class Round:
         """From a start to the kill, or to the end of its own; whether it was killed."""
         before = self.home.kept()
         self.recorder.forget()
-        with self.worker.started(self.home) as process, self._second(moment) as second:
+        beside = self.worker.started(self.home) if self.beside and moment else nullcontext()
+        with self.worker.started(self.home) as process, beside as second:
             killed = self._watched(process, self._due(moment))
             if killed and moment:
                 process.kill()
@@ -128,14 +121,6 @@ class Round:
         self._check_sent(before)
         told.sent += sum(request.sent for request in self.recorder.requests if _is_file(request))
         return killed
-
-    @contextmanager
-    def _second(self, moment: Moment | None) -> Iterator[ForkServerProcess | None]:
-        if not self.beside or moment is None:
-            yield None
-            return
-        with self.worker.started(self.home) as process:
-            yield process
 
     def _due(self, moment: Moment | None) -> Callable[[float], bool]:
         """Whether the kill is due, asked again and again with the seconds since the start."""
@@ -193,7 +178,7 @@ class Round:
             if sent > missing + self._besides(each, missing, before):
                 raise Broken(
                     f"of {each.ref} {missing:,} of {each.size:,} bytes were missing, and {sent:,} were fetched: "
-                    + ", ".join(map(_shown, asked))
+                    + ", ".join(f"{dict(r.headers).get('range', 'all')} -> {r.status}, {r.sent:,} bytes" for r in asked)
                 )
 
     def _besides(self, each: Wanted, missing: int, before: Kept) -> int:
@@ -206,14 +191,5 @@ class Round:
         return look + again
 
 
-def _nothing() -> None:
-    """The first process waits until everything is imported."""
-
-
 def _is_file(request: Request) -> bool:
     return request.origin == "delivery" and request.method == "GET"
-
-
-def _shown(request: Request) -> str:
-    wanted = dict(request.headers).get("range", "all")
-    return f"{wanted} -> {request.status}, {request.sent:,} bytes"

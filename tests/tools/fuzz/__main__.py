@@ -9,7 +9,6 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,7 +23,12 @@ _STRETCH = 2_500
 
 
 def main(arguments: list[str]) -> int:
-    asked = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.fuzz")
+    parser.add_argument("--headers", type=int, default=100_000, metavar="N")
+    parser.add_argument("--answers", type=int, default=20_000, metavar="N")
+    parser.add_argument("--seed", type=int, help="a run with the same seed has the same cases; drawn if not given")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="read one file of fuzz-failures again")
+    asked = parser.parse_args(arguments)
     if asked.replay:
         return _replay(asked.replay)
     seed = asked.seed if asked.seed is not None else Random().randrange(10**6)
@@ -44,20 +48,12 @@ def tests() -> bool:
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.tools.fuzz")
-    parser.add_argument("--headers", type=int, default=100_000, metavar="N")
-    parser.add_argument("--answers", type=int, default=20_000, metavar="N")
-    parser.add_argument("--seed", type=int, help="a run with the same seed has the same cases; drawn if not given")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="read one file of fuzz-failures again")
-    return parser
-
-
 def fuzz(what: What, seed: int, count: int) -> Tally:
     """In stretches, each in a fresh process, as many at a time as there are processors."""
     start, whole, told = time.monotonic(), Tally(), 0
     with ProcessPoolExecutor(mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        stretches = [pool.submit(run, what, seed, numbers) for numbers in _stretches(count)]
+        starts = range(0, count, _STRETCH)
+        stretches = [pool.submit(run, what, seed, range(at, min(at + _STRETCH, count))) for at in starts]
         for done in as_completed(stretches):
             whole.add(done.result())
             if count > _STRETCH and whole.outcomes.total() - told >= count / 10:
@@ -67,11 +63,6 @@ def fuzz(what: What, seed: int, count: int) -> Tally:
     for fault in whole.faults:
         print(f"  {fault.error}\n    {fault.where}, kept as {_keep(fault, what, seed)}", flush=True)
     return whole
-
-
-def _stretches(count: int) -> Iterator[range]:
-    for start in range(0, count, _STRETCH):
-        yield range(start, min(start + _STRETCH, count))
 
 
 def _summary(what: What, seed: int, tally: Tally, seconds: float) -> str:

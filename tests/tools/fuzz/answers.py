@@ -7,9 +7,9 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,8 +33,9 @@ from tests.corpus import RESPONSES
 from tests.tools.fuzz.mutations import TEXTS, corrupted, damaged, written
 
 _WEB = "https://hub.invalid"
-_NUMBER, _OWNED = "4128", "pearlgrey/fog-harbour"
+_REPO, _OWNED = "huggingface:sundayprint/risograph-weekend", "replicate:pearlgrey/fog-harbour"
 _CARD = Path(__file__).with_name("card.txt").read_text(encoding="utf-8")
+Ask = Callable[[Mapping[HubName, Connector], Any], Iterable[Lora]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,56 +43,37 @@ class Kind:
     """A sort of answer: where it is given, how it is asked for, and the recordings that show it."""
 
     path: str
-    ask: Callable[[Mapping[HubName, Connector], Any], Sequence[Lora]]
+    ask: Ask
     made: Any
     recorded: tuple[str, ...] = ()
     # A recording of one model stands in a list of its own.
     listed_as: str | None = None
 
 
-def _searched(hub: HubName, text: str = "") -> Callable[[Mapping[HubName, Connector], Any], Sequence[Lora]]:
+def _searched(hub: HubName, text: str = "") -> Ask:
     query = Query(text=" ".join(text.split())[:LONGEST_TEXT], nsfw="explicit", limit=100)
     return lambda hubs, answer: hubs[hub].search(query).loras
 
 
-def _civitai_model(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    return [hubs["civitai"].get(Ref(hub="civitai", id=_id(answer, "id", _NUMBER)))]
+def _opened(text: str, number: str = "") -> Ask:
+    """All that is asked of one LoRA. `number` is where an answer has its own, which is then the one asked for."""
 
+    def ask(hubs: Mapping[HubName, Connector], answer: Any) -> Iterator[Lora]:
+        ref = Ref.parse(text)
+        found = str(answer.get(number)) if isinstance(answer, dict) else ""
+        ref = replace(ref, id=found) if number and is_id("civitai", found) else ref
+        yield hubs[ref.hub].get(ref)
+        hubs[ref.hub].download(pin(hubs[ref.hub], ref))
 
-def _civitai_version(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    ref = Ref(hub="civitai", id=_id(answer, "modelId", _NUMBER), version="41280")
-    hubs["civitai"].download(ref)
-    return [hubs["civitai"].get(ref)]
+    return ask
 
 
 def _civitai_images(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    hub, ref = hubs["civitai"], Ref(hub="civitai", id=_NUMBER, version="41280")
+    hub, ref = hubs["civitai"], Ref.parse("civitai:4128@41280")
     assert isinstance(hub, HasImages)
     for used in usage(Version(ref=ref, name="v1"), hub.images(ref)):
         used.claim("CivitAI")
     return []
-
-
-def _id(answer: Any, key: str, otherwise: str) -> str:
-    """The answer's own number, so that it is the one that was asked for."""
-    found = answer.get(key) if isinstance(answer, dict) else None
-    return str(found) if is_id("civitai", str(found)) else otherwise
-
-
-def _huggingface(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    ref = Ref(hub="huggingface", id="sundayprint/risograph-weekend")
-    pin(hubs["huggingface"], ref)
-    return [hubs["huggingface"].get(ref)]
-
-
-def _replicate(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    ref = Ref(hub="replicate", id=_OWNED)
-    hubs["replicate"].download(ref)
-    return [hubs["replicate"].get(ref)]
-
-
-def _replicate_version(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
-    return [hubs["replicate"].get(Ref(hub="replicate", id=_OWNED, version="ab" * 32))]
 
 
 _META = {"prompt": "a pier", "seed": 1, "meta": {"prompt": "a pier", "cfgScale": 7}, "resources": [{"name": "ink"}]}
@@ -119,7 +101,10 @@ KINDS: Mapping[str, Kind] = {
         listed_as="items",
     ),
     "civitai-model": Kind(
-        path=r"/api/v1/models/.*", ask=_civitai_model, made=_CIVITAI_MODEL, recorded=("civitai_model_*.json",)
+        path=r"/api/v1/models/.*",
+        ask=_opened("civitai:4128", "id"),
+        made=_CIVITAI_MODEL,
+        recorded=("civitai_model_*.json",),
     ),
     "civitai-images": Kind(
         path=r"/api/v1/images",
@@ -131,7 +116,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "civitai-version": Kind(
         path=r"/api/v1/model-versions/.*",
-        ask=_civitai_version,
+        ask=_opened("civitai:4128@41280", "modelId"),
         made=building.civitai_alone(),
         recorded=("civitai_version_*.json", "civitai_info_sidecar_*.json"),
     ),
@@ -143,9 +128,9 @@ KINDS: Mapping[str, Kind] = {
         listed_as="",
     ),
     "huggingface-model": Kind(
-        path=r"/api/models/.*", ask=_huggingface, made=_HUGGINGFACE, recorded=("hf_model_*.json",)
+        path=r"/api/models/.*", ask=_opened(_REPO), made=_HUGGINGFACE, recorded=("hf_model_*.json",)
     ),
-    "huggingface-card": Kind(path=r".*/README\.md", ask=_huggingface, made=_CARD, recorded=("hf_readme_*.md",)),
+    "huggingface-card": Kind(path=r".*/README\.md", ask=_opened(_REPO), made=_CARD, recorded=("hf_readme_*.md",)),
     "replicate-models": Kind(
         path=r"/v1/models",
         ask=_searched("replicate"),
@@ -157,12 +142,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "replicate-version": Kind(
         path=r"/v1/models/.*/versions/.*",
-        ask=_replicate_version,
+        ask=_opened(f"{_OWNED}@{'dd66' * 16}"),
         made=building.replicate_version(),
         recorded=("replicate_version_*.json",),
     ),
     "replicate-model": Kind(
-        path=r"/v1/models/.*", ask=_replicate, made=_REPLICATE, recorded=("replicate_model_*.json",)
+        path=r"/v1/models/.*", ask=_opened(_OWNED), made=_REPLICATE, recorded=("replicate_model_*.json",)
     ),
 }
 _STATUSES = (*(200,) * 24, 201, 400, 401, 403, 404, 410, 429, 451)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from connectors.errors import HubUiError
 from connectors.http.json_fields import text
@@ -24,12 +24,7 @@ MOST_MEMORY = 200 * 2**20
 MOST_SECONDS = 5.0
 
 
-class Case(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def data(self) -> bytes: ...
+Case = headers.Damaged | answers.Answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,15 +77,11 @@ def kind(what: What) -> Iterator[tuple[Make, Read]]:
         yield lambda draw: headers.damaged_file(draw, files), headers.outcome
         return
     with answers.wired() as (wire, hubs):
-        yield _answers(what), lambda case: answers.outcome(wire, hubs, case)
-
-
-def _answers(what: What) -> Make:
-    if what == "answer bombs":
-        filled = answers.bombs()
-        return lambda draw: next(filled)
-    healthy = answers.seeds()
-    return lambda draw: answers.damaged_answer(draw, healthy)
+        filled, healthy = answers.bombs(), answers.seeds()
+        yield (
+            lambda draw: next(filled) if what == "answer bombs" else answers.damaged_answer(draw, healthy),
+            lambda case: answers.outcome(wire, hubs, case),
+        )
 
 
 def run(what: What, seed: int, numbers: range) -> Tally:

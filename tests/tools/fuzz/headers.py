@@ -182,12 +182,9 @@ def _length(entry: Any) -> int | None:
 def end_of(document: Any) -> int:
     """Where the tensors end by their own word."""
     entries = document.values() if isinstance(document, dict) else ()
-    ends = (e["data_offsets"][1] for e in entries if isinstance(e, dict) and _has_place(e.get("data_offsets")))
+    places = [entry.get("data_offsets") for entry in entries if isinstance(entry, dict)]
+    ends = [place[1] for place in places if isinstance(place, list) and len(place) == 2 and type(place[1]) is int]
     return max((end for end in ends if 0 <= end < 2**62), default=0)
-
-
-def _has_place(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and type(value[1]) is int
 
 
 def _renamed(draw: Random, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,11 +230,8 @@ def _many(entry: str, before: str = "{", after: str = "}", most: int = MAX_HEADE
 def _tensors() -> bytes:
     """Close to as many tensors as are read, all of them well."""
     names = (f"lora_unet_{n}.lora_down.weight" for n in range(60_000))
-    return (
-        b"{"
-        + ",".join(f'"{name}":{{"dtype":"F16","shape":[0,8],"data_offsets":[0,0]}}' for name in names).encode()
-        + b"}"
-    )
+    entries = ",".join(f'"{name}":{{"dtype":"F16","shape":[0,8],"data_offsets":[0,0]}}' for name in names)
+    return b"{" + entries.encode() + b"}"
 
 
 def _twice_at_last() -> bytes:

@@ -6,6 +6,7 @@ A document is damaged as parsed values, so that what comes out is JSON of a wron
 import json
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -48,29 +49,19 @@ class Twin(str):
 
 def damaged(draw: Random, document: Any, other: Any) -> Any:
     """`document` with one to six values changed; `other` lends parts. Neither is touched."""
-    box: list[Any] = [document]
+    box: list[Any] = [deepcopy(document)]
     for _ in range(draw.choice((1, 1, 1, 2, 3, 6))):
-        box = _changed(draw, box, other)
+        parent: Any = box
+        key: Any = 0
+        while draw.random() < (0.97 if parent is box else 0.85) and (below := _keys(parent[key])):
+            parent, key = parent[key], draw.choice(below)
+        _change(draw, parent, key, other)
+        box = box or [None]
     return box[0] if len(box) == 1 else box
-
-
-def _changed(draw: Random, box: list[Any], other: Any) -> list[Any]:
-    """A copy along the way to one value, which alone differs."""
-    root = parent = list(box)
-    key = 0
-    while draw.random() < (0.97 if parent is root else 0.85) and (below := _keys(parent[key])):
-        parent[key] = _copy(parent[key])
-        parent, key = parent[key], draw.choice(below)
-    _change(draw, parent, key, other)
-    return root or [None]
 
 
 def _keys(value: Any) -> list[Any]:
     return list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
-
-
-def _copy(value: Any) -> Any:
-    return dict(value) if isinstance(value, dict) else list(value)
 
 
 def _embedded(draw: Random, value: Any, other: Any) -> Any:
@@ -87,7 +78,7 @@ def _embedded(draw: Random, value: Any, other: Any) -> Any:
 def _from_other(draw: Random, _value: Any, other: Any) -> Any:
     while draw.random() < 0.8 and (below := _keys(other)):
         other = other[draw.choice(below)]
-    return other
+    return deepcopy(other)
 
 
 # What takes the place of a value.

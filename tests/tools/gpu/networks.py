@@ -82,25 +82,17 @@ def _without_text(name: str, **parts: Any) -> Any:
     return pipe
 
 
-def network_of(pipe: Any) -> Any:
-    return getattr(pipe, "transformer", None) or pipe.unet
-
-
 def call(pipe: Any, card: Card, *, size: int, steps: int, images: int = 1, decode: bool = False) -> Any:
     """One call for some images from the same noise, with embeddings that stand for prompts."""
-    network = network_of(pipe)
-    dtype, config = next(network.parameters()).dtype, network.config
     is_flux = hasattr(pipe, "transformer")
-    wide = config.joint_attention_dim if is_flux else config.cross_attention_dim
-    words = 512 if is_flux else 77
-    pooled = (
-        config.pooled_projection_dim
-        if is_flux
-        else config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-    )
-    given: dict[str, Any] = {
-        "prompt_embeds": torch.ones(images, words, wide), "pooled_prompt_embeds": torch.ones(images, pooled),
-    }  # fmt: skip
+    network = pipe.transformer if is_flux else pipe.unet
+    dtype, config = next(network.parameters()).dtype, network.config
+    if is_flux:
+        words, wide, pooled = 512, config.joint_attention_dim, config.pooled_projection_dim
+    else:
+        words, wide = 77, config.cross_attention_dim
+        pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+    given = {"prompt_embeds": torch.ones(images, words, wide), "pooled_prompt_embeds": torch.ones(images, pooled)}
     if not is_flux:
         given |= {f"negative_{name}": torch.zeros_like(value) for name, value in given.items()}
     with torch.inference_mode():

@@ -52,7 +52,13 @@ class Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    asked = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.mutants")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="modules or folders; those that changed if not given")
+    parser.add_argument("--since", default="HEAD~1", metavar="COMMIT", help="what counts as changed (HEAD~1)")
+    parser.add_argument("--count", type=int, default=40, metavar="N")
+    parser.add_argument("--seed", type=int, help="a run with the same seed has the same mutants; drawn if not given")
+    parser.add_argument("--files", type=int, default=8, metavar="N", help="so many test files for a module at most")
+    asked = parser.parse_args(arguments)
     paths = sources(ROOT, asked.paths) if asked.paths else changed_since(ROOT, asked.since)
     if not paths:
         print(f"No module has changed since {asked.since}. Name modules or folders, or another commit: --since COMMIT")
@@ -66,16 +72,6 @@ def main(arguments: list[str]) -> int:
     known = [outcome.is_caught for outcome in outcomes if outcome.is_caught is not None]
     print(f"{sum(known)} of {len(known)} caught ({sum(known) / max(1, len(known)):.0%}), seed {seed}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.tools.mutants")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="modules or folders; those that changed if not given")
-    parser.add_argument("--since", default="HEAD~1", metavar="COMMIT", help="what counts as changed (HEAD~1)")
-    parser.add_argument("--count", type=int, default=40, metavar="N")
-    parser.add_argument("--seed", type=int, help="a run with the same seed has the same mutants; drawn if not given")
-    parser.add_argument("--files", type=int, default=8, metavar="N", help="so many test files for a module at most")
-    return parser
 
 
 def sources(root: Path, names: Sequence[str]) -> list[str]:

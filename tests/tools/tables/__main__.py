@@ -93,7 +93,7 @@ def table_of_filters() -> str:
 
 
 def glossary() -> str:
-    texts = ((term.title, f"{term.text} {term.more}") for term in TERMS.values())
+    texts = ((term["title"], f"{term['text']} {term['more']}") for term in TERMS.values())
     return "\n".join(f"## {title}\n\n{fill(text, 120, break_on_hyphens=False)}\n" for title, text in texts)
 
 

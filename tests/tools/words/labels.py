@@ -12,6 +12,7 @@ from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.catalog.similar import Reason
 from hub_ui.generate.base_models.table import SUBSTITUTIONS
+from hub_ui.images.infotext import OTHER_PROGRAMS
 from hub_ui.web.layout.render import TERMS
 from hub_ui.web.layout.render import WORDS as TABLES
 
@@ -23,6 +24,7 @@ def labels() -> Iterator[str]:
     yield from UNDER_WAY
     yield from WORDS.values()
     yield from get_args(Reason)
+    yield from (words for _begins, words, _unless in OTHER_PROGRAMS["unmapped"])
     yield from (row.reason for row in SUBSTITUTIONS)
     for field in FIELDS:
         yield from (field.meaning, *field.texts)
@@ -30,4 +32,4 @@ def labels() -> Iterator[str]:
             yield from (field.facet.name, *field.facet.labels.values())
     for words in TABLES.values():
         yield from (text if isinstance(text, str) else text[0] for text in words.values())
-    yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)
+    yield from (text for term in TERMS.values() for text in (term["title"], term["text"], term["more"]) if text)

@@ -40,9 +40,7 @@ def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, line: Line) 
         assert image.size == (made["width"], made["height"]) == (32, 32)
 
 
-def test_a_file_anywhere_on_the_disk_is_tried_by_its_path_alone(
-    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_the_disk_is_tried_by_its_path(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its base and its trigger words are those that its own header proves."""
     Path(shutil.copy(LORAS / "sks-robot-v1.safetensors", tmp_path / "My Robot.safetensors"))
     monkeypatch.chdir(tmp_path)
@@ -102,9 +100,7 @@ def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, line: Lin
     assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
 
 
-def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
-    tmp_path: Path, base: str, line: Line
-) -> None:
+def test_the_epochs_in_a_folder_are_compared_in_order_of_their_numbers(tmp_path: Path, base: str, line: Line) -> None:
     (tmp_path / "epochs").mkdir()
     for epoch in (10, 9):
         save_kohya(tmp_path / "epochs" / f"ink-{epoch}.safetensors", seed=epoch)

@@ -149,16 +149,12 @@ def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
         ("maker/pickles", "no model in diffusers' layout with safetensors weights"),
         ("maker/nobody", "no base model maker/nobody at http://.*, which HF_ENDPOINT names in place of Hugging Face"),
         ("maker/broken", r"maker/broken's model_index\.json can't be read"),
+        ("maker/packed", "maker/packed is packed by nunchaku_lite, which can't be unpacked here"),
     ],
 )
-def test_a_repo_that_is_no_base_is_told(source: Source, repo: str, said: str) -> None:
+def test_a_repo_that_is_no_base_is_told_before_its_download(source: Source, repo: str, said: str) -> None:
     with pytest.raises(NoBase, match=said):
         plan_download(of(repo), source)
-
-
-def test_a_repo_whose_network_can_t_be_unpacked_is_told_before_its_download(source: Source) -> None:
-    with pytest.raises(NoBase, match=r"maker/packed is packed by nunchaku_lite, which can't be unpacked here"):
-        plan_download(of("maker/packed"), source)
 
 
 def test_a_repo_of_another_architecture_does_not_fit(source: Source) -> None:

@@ -59,9 +59,7 @@ def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
-def test_memory_that_runs_out_while_loading_is_told_as_such(
-    base: str, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_memory_that_runs_out_meanwhile_is_told(base: str, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(base_models_load, "first_fit", Mock(side_effect=error))
     with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
         load_base(base)

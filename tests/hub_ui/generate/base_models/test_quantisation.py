@@ -313,9 +313,7 @@ def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Sou
     assert fetched.beside["transformer_2"].stat().st_size == fetched.checkpoint.stat().st_size
 
 
-def test_the_question_before_a_download_names_the_precision_and_both_repos(
-    hub: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_question_before_it_names_the_precision_and_both_repos(hub: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_download, "_WITHOUT_ASKING", 0)
     with pytest.raises(NeedsFetching, match=r"FLUX\.1 dev in Q8 \(.* from maker/tiny and maker/packed\)") as asked:
         check_download(plan_download(packed_flux(), hub), may_fetch=False)

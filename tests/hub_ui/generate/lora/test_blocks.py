@@ -52,16 +52,12 @@ def sdxl() -> Sizes:
         ("up_blocks.3.attentions.2.proj_in", "OUT11"),
     ],
 )
-def test_a_module_of_stable_diffusion_belongs_to_the_block_of_the_original_code(
-    sd1: Sizes, module: str, block: str
-) -> None:
+def test_a_module_of_stable_diffusion_is_in_the_block_of_the_original_code(sd1: Sizes, module: str, block: str) -> None:
     assert dict(blocks_of(sd1, "sd1"))["unet", module] == block
 
 
 @pytest.mark.parametrize("architecture", ["sd1", "sdxl"])
-def test_the_usual_list_has_the_blocks_with_attention_and_the_longer_one_all(
-    architecture: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_usual_list_has_blocks_with_attention_alone(architecture: str, request: pytest.FixtureRequest) -> None:
     found = list(blocks_of(request.getfixturevalue(architecture), architecture))
     with_attention = {block for (_, module), block in found if ".attentions." in module}
     assert with_attention | {"BASE"} == set(BLOCKS[architecture][0])

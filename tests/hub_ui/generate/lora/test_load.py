@@ -228,9 +228,7 @@ def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None
         ("{", 1.0, "its alpha is in PEFT's adapter_config.json, which is not here, so that it was taken for the rank"),
     ],
 )
-def test_peft_keeps_alpha_beside_its_file(
-    pipe: Any, tmp_path: Path, settings_of_peft: str, scale: float, remark: str
-) -> None:
+def test_peft_has_alpha_beside_it(pipe: Any, tmp_path: Path, settings_of_peft: str, scale: float, remark: str) -> None:
     layer = "base_model.model.mid_block.attentions.0.proj_in.lokr_w"
     save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, tmp_path / "adapter_model.safetensors")
     (tmp_path / "adapter_config.json").write_text(settings_of_peft)
@@ -249,9 +247,7 @@ def test_peft_keeps_alpha_beside_its_file(
         ("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.ia3_l", (64, 1), ""),
     ],
 )
-def test_what_a_file_leaves_open_is_said(
-    pipe: Any, tmp_path: Path, name: str, shape: tuple[int, ...], said: str
-) -> None:
+def test_what_a_file_omits_is_said(pipe: Any, tmp_path: Path, name: str, shape: tuple[int, ...], said: str) -> None:
     path = tmp_path / "a.safetensors"
     save_file({f"unet.{name}": torch.ones(shape)}, path)
     found = load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1")).coverage

@@ -50,9 +50,7 @@ def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, manager: 
     close(twice, drawn(pipe))
 
 
-def test_a_shift_of_a_layer_without_a_bias_is_added_while_the_rest_is_merged(
-    pipe: Any, manager: AdapterManager, tmp_path: Path
-) -> None:
+def test_a_shift_without_a_bias_is_added_beside_a_merge(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     factors = {f"{Q}.lora_down.weight": torch.randn(4, 64) * 0.3, f"{Q}.lora_up.weight": torch.randn(64, 4) * 0.3}
     save_file({**factors, f"{Q}.diff_b": torch.randn(64)}, tmp_path / "a.safetensors")
     manager.set_adapters([adapter(tmp_path / "a.safetensors")])
@@ -70,9 +68,7 @@ def test_after_rows_the_weights_are_those_of_before(pipe: Any, manager: AdapterM
     assert torch.equal(drawn(pipe), before)
 
 
-def test_rows_of_a_batch_are_those_of_hooks_whatever_was_merged_before(
-    pipe: Any, manager: AdapterManager, tmp_path: Path
-) -> None:
+def test_rows_of_a_batch_are_of_hooks_after_any_merge(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors", text=True))])
     rows = [[0.0], [1.0]]
     with manager.row_weights(rows):
@@ -85,9 +81,7 @@ def test_rows_of_a_batch_are_those_of_hooks_whatever_was_merged_before(
             assert torch.equal(drawn(pipe, 2), hooked)
 
 
-def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_too(
-    pipe: Any, manager: AdapterManager, tmp_path: Path
-) -> None:
+def test_a_text_encoder_of_rows_is_never_merged_into(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors", text=True))])
     text = torch.arange(5)[None]
     with torch.inference_mode():
@@ -125,9 +119,7 @@ def test_a_file_of_which_nothing_fits_is_refused_with_the_reason_and_the_loras_b
     assert torch.equal(drawn(pipe), before)
 
 
-def test_a_cached_file_is_not_read_again_unless_it_has_changed(
-    manager: AdapterManager, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_a_file_is_read_again_if_it_has_changed(manager: AdapterManager, tmp_path: Path, monkeypatch: Any) -> None:
     one, other = save_kohya(tmp_path / "1.safetensors"), save_kohya(tmp_path / "2.safetensors", seed=2)
     for path in (one, other):
         manager.set_adapters([adapter(path)])

@@ -111,9 +111,7 @@ FORMULAS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
 
 @pytest.mark.parametrize("rows", [None, ((0, 3), (6, 12))], ids=["whole", "part"])
 @pytest.mark.parametrize("name", FORMULAS)
-def test_a_large_weight_is_merged_some_rows_at_a_time(
-    name: str, rows: Rows | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_weight_is_merged_row_by_row(name: str, rows: Rows | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if rows and name in ("boft", "dora by input"):
         rows = None  # they change the outputs of a fused layer together
     torch.manual_seed(0)

@@ -115,9 +115,7 @@ def test_weights_in_files_are_changed_where_mapped_files_can_not_be_replaced(tmp
 @pytest.mark.parametrize("level", ["leaf_level", "block_level"])
 @pytest.mark.parametrize("on_disk", [False, True])
 @torch.no_grad()
-def test_groups_of_diffusers_keep_what_is_merged_and_what_is_restored(
-    name: str, level: str, on_disk: bool, tmp_path: Path
-) -> None:
+def test_groups_keep_what_is_merged_and_what_is_restored(name: str, level: str, on_disk: bool, tmp_path: Path) -> None:
     network, kept, x = Blocks(), Originals(), torch.randn(1, 3)
     own = network(x)
     layer: Any = network.get_submodule(name)

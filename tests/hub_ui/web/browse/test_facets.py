@@ -131,7 +131,7 @@ def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
 
 def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[str, str], bool]]:
     found = group("quick", query, **options)
-    return [(choice.label, choice.field(found.facet), choice.on) for choice in found.choices]
+    return [(choice.label, (name, value), choice.on) for name, value, choice in found.boxes]
 
 
 def test_quick_filters_are_parts_of_the_query_and_offer_what_fits_the_loaded_base_and_no_owners_library() -> None:
@@ -198,6 +198,8 @@ def test_keys_and_values_that_begin_like_the_word_are_suggested(typed: str, sugg
         ("base:pony", "base:pony"),
         ("kind:st", "kind:st"),
         ("ink", "ink"),
+        ("ink ro", "ink "),
+        ("水", "水"),
     ],
 )
 def test_a_value_that_is_not_typed_out_is_not_yet_meant(typed: str, meant: str) -> None:

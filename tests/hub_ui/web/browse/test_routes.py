@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
+from connectors.errors import HubDown, HubUiError
 from connectors.guard import without_guard
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -71,10 +72,13 @@ def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_fo
     assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
 
 
-def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
-    ask = read(seen.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
-    [targets] = [[each["hx-target"] for each in step.select("[hx-target]")] for step in parts(seen.get(f"/{ask}").text)]
-    assert targets == ["#next", "#hubs-menu"]
+@pytest.mark.parametrize("error", [None, HubDown("CivitAI can't be reached.", hub="civitai")])
+def test_an_answer_without_news_paints_no_card(client: TestClient, built: Services, error: HubDown | None) -> None:
+    client.get("/ask")
+    hub_of(built).error = error
+    ask = read(client.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
+    step = parts(client.get(f"/{ask}").text)[-1]
+    assert [each["hx-target"] for each in step.select("[hx-target]")] == ["#news", "#next", "#hubs-menu"]
 
 
 def test_cards_are_the_same_in_every_list_but_without_javascript_their_links_keep_it(seen: TestClient) -> None:
@@ -105,6 +109,9 @@ def test_what_is_typed_asks_no_hub_and_is_one_step_back(seen: TestClient, of_sit
     assert (cards(page), page.select(".ask"), len(hub_of(of_site).asked)) == (["Ink 1"], [], asked)
     assert (answer.headers["HX-Replace-Url"], "HX-Push-Url" in answer.headers) == ("./?q=1", False)
     assert "Press Enter to ask the hubs too." in page.text
+    # Two letters begin any word.
+    page, answer = part(seen, "/?q=zz", {**TYPED, "HX-Current-URL": "http://localhost/"})
+    assert (cards(page), answer.headers["HX-Replace-Url"]) == (["Ink 1", "Ink 2"], "./")
 
 
 def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_is_told(seen: TestClient) -> None:
@@ -147,10 +154,18 @@ def test_the_next_page_follows_the_last_card(client: TestClient, built: Services
     assert "The end of the list." in step.select_one("[hx-target='#next']").text
 
 
+def test_what_ends_a_stream_is_told(client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(*_: object, **_named: object) -> None:
+        raise HubUiError("The disk is full.")
+
+    monkeypatch.setattr(built.catalog, "add", add)
+    assert parts(client.get("/ask").text)[-1].text.strip() == "The disk is full."
+
+
 def test_a_cursor_that_is_not_ours_is_not_sent_to_a_hub(client: TestClient, built: Services) -> None:
     client.get("/ask")
     before = len(hub_of(built).asked)
-    client.get("/more?after=1&shown=2&page=2&cursors=%7B%22civitai%22%3A%22http%3A%2F%2Fevil%22%7D&signed=x")
+    client.get("/more?after=1&shown=2&page=2&cursors=%7B%22civitai%22%3A%22http%3A%2F%2Fevil%22%7D&signed=%C3%A9")
     assert len(hub_of(built).asked) == before
 
 

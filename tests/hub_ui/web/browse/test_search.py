@@ -241,7 +241,7 @@ def three(home: Path) -> Iterator[Services]:
 
 
 def titles(built: Services, now: Results) -> list[str]:
-    records, _seen = built.catalog.cards(now.ids, now.query)
+    records = built.catalog.cards(now.ids, now.query)
     return [records[number].title for number in now.ids if number in records]
 
 

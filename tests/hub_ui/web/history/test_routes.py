@@ -47,6 +47,7 @@ def test_older_ones_are_on_the_next_page(built: Services, client: TestClient) ->
     assert (len(first.select("a.past")), first.find("a", string="Older")["href"]) == (12, "history?page=2")
     second = read(client.get("/history?page=2", headers=PART).text)
     assert (len(second.select("a.past")), second.find("a", string="Older")) == (2, None)
+    assert client.get("/history?page=3", headers=PART).text == client.get("/history?page=2", headers=PART).text
 
 
 def test_a_result_has_its_images_and_leads_to_the_form_it_was_made_by(built: Services, client: TestClient) -> None:

@@ -108,9 +108,7 @@ def breaker(built: Services) -> CircuitBreaker:
 
 
 @pytest.mark.parametrize("name", ["settings", "?view=library"])
-def test_each_page_says_which_hub_is_down_and_until_when(
-    client: TestClient, breaker: CircuitBreaker, name: str
-) -> None:
+def test_each_page_says_what_hub_is_down_and_until_when(client: TestClient, breaker: CircuitBreaker, name: str) -> None:
     page = read(client.get(f"/{name}").text)
     assert page.select("#hubs .problem")[0].text == "CivitAI: no answer"
     assert "It is asked again in" in page.select("#hubs .problem")[0]["title"]

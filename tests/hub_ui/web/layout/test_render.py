@@ -13,7 +13,7 @@ TEMPLATES = ROOT / "hub_ui" / "web"
 
 def test_the_docs_page_says_what_the_app_says_in_the_order_of_the_alphabet_and_explains_each_row_of_the_panel() -> None:
     assert (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("\n## ")[2] == glossary()[3:]
-    titles = [term.title for term in TERMS.values()]
+    titles = [term["title"] for term in TERMS.values()]
     assert titles == sorted(titles, key=str.casefold)
     assert list(TERMS) == [title.casefold().replace(" ", "-") for title in titles]
     assert {term for table in TABLES for _name, term in WORDS[table].values()} - {""} <= set(TERMS)
@@ -21,8 +21,8 @@ def test_the_docs_page_says_what_the_app_says_in_the_order_of_the_alphabet_and_e
 
 @pytest.mark.parametrize("name", TERMS)
 def test_a_meaning_is_one_or_two_sentences(name: str) -> None:
-    assert 1 <= len(re.findall(r"\.(?: [A-Z]|$)", TERMS[name].text)) <= 2
-    assert len(TERMS[name].text) < 200
+    assert 1 <= len(re.findall(r"\.(?: [A-Z]|$)", TERMS[name]["text"])) <= 2
+    assert len(TERMS[name]["text"]) < 200
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: f"{path.parent.name}/{path.stem}")

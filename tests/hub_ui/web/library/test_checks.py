@@ -20,6 +20,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
 from hub_ui.services import Services
 from hub_ui.settings import LOCAL
+from hub_ui.web import uploads
 from hub_ui.web.library import routes, rows
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
@@ -313,6 +314,14 @@ def test_a_file_may_be_larger_than_a_form_and_no_upload_leaves_one_behind(
     (tmp_path / "temporary").mkdir()
     add(client, "x.safetensors", lora_file())
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_file_for_which_the_disk_has_no_room_is_refused_before_it_comes(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_SPARE_BYTES", 2**60)
+    answer = client.post("/library-file", files={"file": ("x.safetensors", lora_file())}, headers=PART)
+    assert (answer.status_code, "There is no room for another file here" in answer.text) == (507, True)
 
 
 def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:

@@ -111,7 +111,8 @@ def test_an_empty_library_says_what_will_be_here(client: TestClient, built: Serv
     built.changes.remove(built.library.entries())
     page = look(client)
     assert "Nothing here yet." in page.text
-    assert not page.select("#look, #bulk")
+    assert page.select_one("#results a.filled")["href"] == "./"
+    assert not page.select("#look, #bulk, #filters fieldset")
 
 
 WITHOUT_A_CHOICE = {

@@ -236,20 +236,11 @@ def record(base: str = "SDXL 1.0", size: int = 50_000_000, **claims: Any) -> Rec
         ({"trigger_words": ("ink",)}, {"trigger_words": ("Ink", "inkline")}, ("new trigger word “inkline”",)),
         ({"trigger_words": ("a", "b", "c")}, {"trigger_words": ("a",)}, ("without the trigger words “b”, “c”",)),
         ({"trigger_words": ("ink",)}, {}, ("no trigger word any more",)),
-        (
-            {},
-            {"trigger_words": ("a", "b", "c", "d", "e")},
-            ("new trigger words “a”, “b”, “c” and 2 more",),
-        ),
+        ({}, {"trigger_words": ("a", "b", "c", "d", "e")}, ("new trigger words “a”, “b”, “c” and 2 more",)),
         (
             {"rank": 16, "trigger_words": ("a",)},
             {"base": "Illustrious", "rank": 32, "trigger_words": ("b",)},
-            (
-                "base SDXL 1.0 → Illustrious",
-                "rank 16 → 32",
-                "new trigger word “b”",
-                "without the trigger word “a”",
-            ),
+            ("base SDXL 1.0 → Illustrious", "rank 16 → 32", "new trigger word “b”", "without the trigger word “a”"),
         ),
     ],
 )

@@ -14,7 +14,6 @@ from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.lora import panel
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from tests.hub_ui import stand_ins
@@ -45,7 +44,7 @@ def show(built: Services, ref: str = str(REF)) -> list[str]:
     """The panel at the click, and each time that it is painted again."""
     shown = Panel(services=built, render=Renderer())
     view = View(open=ref)
-    return [shown.html(values) for values in (shown.values(view), *shown.steps(view))]
+    return [shown.render("lora/changed", **values) for values in (shown.values(view), *shown.steps(view))]
 
 
 def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,9 +186,7 @@ def test_the_weight_of_people_has_the_authors_beside_it(built: Services, hub_wit
     assert "0.7 · its author says 0.9" in read(show(built)[-1]).text
 
 
-def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
-    built: Services, hub_with_images: FullHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_hub_costs_a_line(built: Services, hub_with_images: FullHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_with_images, "images", _no_key)
     page = read(show(built)[-1])
     assert "What people use CivitAI wants a key." in page.text
@@ -199,8 +196,8 @@ def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     last = show(built)[-1]
     assert (
-        '<p class="hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics memory it '
-        "is slow.</p>" in last
+        '<p class="state hint">Tried on SDXL 1.0: up to 6.9 GB, downloaded once. With less than 10 GB of graphics '
+        "memory it is slow.</p>" in last
     )
 
 
@@ -218,7 +215,7 @@ def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:
 
 def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64), homed("huggingface", "a" * 64), homed("replicate", "b" * 64)])
-    found = panel.find_related(built, Ref.parse("civitai:1001"), "soft")
+    found = Panel(services=built, render=Renderer()).values(View(open="civitai:1001"))
     assert [record.hub for record in found["homes"]] == ["huggingface"]
     assert [record.hub for record in found["also_on"]] == ["replicate"]
 
@@ -228,4 +225,4 @@ def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64)])
     built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
     assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
-    assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft")["homes"]) == 20
+    assert len(Panel(services=built, render=Renderer()).values(View(open="civitai:1001"))["homes"]) == 20

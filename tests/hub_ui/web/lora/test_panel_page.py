@@ -26,7 +26,7 @@ HASH = "a" * 32 + "b" * 32
 
 def panel(built: Services, of: Lora, *, view: View | None = None, **fields: Any) -> Any:
     made = Panel(services=built, render=Renderer())
-    return read(made.html(made.lora(view or View(open=str(of.ref)), of, of.ref, **fields)))
+    return read(made.render("lora/changed", **made.lora(view or View(open=str(of.ref)), of, of.ref, **fields)))
 
 
 def section(page: Any, heading: str) -> Any:
@@ -38,11 +38,7 @@ def section(page: Any, heading: str) -> Any:
 def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
     words = section(panel(built, lora(1, claims=(claim("trigger_words", ("frost lane", 'a "quote"')),))), "Trigger")
     copied = [(button.text, button["data-copy"]) for button in words.select("button")]
-    assert copied == [
-        ("frost lane", "frost lane"),
-        ('a "quote"', 'a "quote"'),
-        ("copy", 'frost lane, a "quote"'),
-    ]
+    assert copied == [("frost lane", "frost lane"), ('a "quote"', 'a "quote"'), ("copy", 'frost lane, a "quote"')]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +61,7 @@ def test_what_is_in_the_library_can_be_tried_even_where_its_hub_no_longer_has_it
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
     page = panel(built, lora(1, base=TINY, access="removed"))
     assert page.select_one("form[action=try] input[name=lora]")["value"] == "civitai:1@10#100"
-    assert [button.text for button in page.select(".actions button[disabled]")] == ["In library"]
+    assert [button.text for button in page.select(".actions button[aria-disabled]")] == ["In library"]
 
 
 def test_a_hostile_description_and_title_keep_only_their_words(built: Services) -> None:
@@ -114,7 +110,7 @@ def test_what_is_new_in_a_version_and_what_its_author_says_stand_below_it(built:
 def test_older_versions_are_folded_unless_one_of_them_is_shown(built: Services, asked: str, is_open: bool) -> None:
     of = lora(1, versions=tuple(version(f"civitai:1@1{number}", name=f"v{number}") for number in range(9)))
     made = Panel(services=built, render=Renderer())
-    page = read(made.html(made.lora(View(open=asked), of, Ref.parse(asked))))
+    page = read(made.render("lora/changed", **made.lora(View(open=asked), of, Ref.parse(asked))))
     fold = page.select_one("#older-versions")
     assert (fold.summary.text, "open" in fold.attrs) == ("4 older versions", is_open)
     assert len(page.select("ol.versions > li")) == 9
@@ -160,7 +156,7 @@ def test_of_several_files_each_can_be_shown_and_versions_that_can_be_tried_compa
 def with_related(built: Services, **fields: Any) -> Any:
     made = Panel(services=built, render=Renderer())
     values = made.lora(View(open="civitai:1"), lora(1), Ref.parse("civitai:1"))
-    return read(made.html({**values, **fields}))
+    return read(made.render("lora/changed", **{**values, **fields}))
 
 
 def test_other_homes_open_here_and_on_their_hub_if_its_address_is_one_of_the_web(built: Services) -> None:
@@ -184,7 +180,7 @@ def test_other_homes_open_here_and_on_their_hub_if_its_address_is_one_of_the_web
 
 def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
     one = version("civitai:2@20", base="Pony", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
-    near = cards.card(flatten(lora(2, title="<b>Wash", versions=(one,))), ceiling="soft")
+    near = cards.Card(record=flatten(lora(2, title="<b>Wash", versions=(one,))), ceiling="soft")
     [card] = section(with_related(built, similar=[(near, "same subject")]), "Similar LoRAs").select("a")
     assert (card.b.text, card["title"]) == ("<b>Wash", "<b>Wash")
     assert [small.text for small in card.select("small")] == ["Pony", "same subject"]

@@ -4,7 +4,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -23,7 +23,8 @@ from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.web.layout.pages import Pages
-from hub_ui.web.train import build_train
+from hub_ui.web.train import TrainRoutes
+from hub_ui.web.uploads import Uploads
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
@@ -180,8 +181,9 @@ def test_a_training_is_cancelled_from_the_list(lasting: Services, tmp_path: Path
     ],
 )
 def test_only_a_training_that_was_cancelled_is_said_to_be(online: Services, last_word: str, said: str) -> None:
-    with ExitStack() as closing:
-        train = build_train(Pages(services=online), Jobs(), closing)
+    uploads = Uploads(folder=online.settings.home, limits=online.policy.limits, spend=lambda size: None)
+    with closing(Runs(online.replicate)) as runs:
+        train = TrainRoutes(pages=Pages(services=online), runs=runs, jobs=Jobs(), uploads=uploads)
         steps = train.paint(Request({"type": "http"}), "id", iter([(1, Stopped(text=last_word))]))
         assert [read(step).text for step in steps] == [said]
 
@@ -221,7 +223,7 @@ def test_images_that_are_gone_and_more_than_replicate_takes_are_refused(page: Te
         answer = page.post("/train/start", data={**VALUES, "images": images}, headers=PART)
         assert (answer.status_code, "The images are no longer here." in answer.text) == (422, True)
     answer = page.post("/train/price", content=b"", headers={**PART, "Content-Length": "200000000"})
-    assert (answer.status_code, "This is too much for one request." in answer.text) == (422, True)
+    assert (answer.status_code, "This is too much for one request." in answer.text) == (413, True)
 
 
 def test_without_a_key_the_page_says_where_to_get_one(online: Services, tmp_path: Path) -> None:

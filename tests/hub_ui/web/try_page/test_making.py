@@ -140,7 +140,9 @@ def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: 
 
 
 def test_there_is_nothing_to_make_without_a_lora(site: TestClient) -> None:
-    assert read(site.get("/?view=try").text).select_one("#start").has_attr("disabled")
+    page = read(site.get("/?view=try").text)
+    assert page.select_one("#start").has_attr("disabled")
+    assert (page.select_one("#stage .filled")["value"], page.select_one("#stage .filled")["form"]) == ("browse", "try")
     assert site.post("/try", data={}).status_code == 422
 
 

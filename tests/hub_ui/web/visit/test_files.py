@@ -37,7 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 
 
 def known(visitor: Visitor) -> Person:
-    return visitor.services.visitors.get(visitor.headers["Cookie"].partition("=")[2])
+    return visitor.services.visitors.find(visitor.headers["Cookie"].partition("=")[2])
 
 
 def arrive(page: Visitor, keys: Mapping[HubName, str] | None = None) -> Visitor:
@@ -135,7 +135,7 @@ def visit(page: Visitor, tmp_path: Path) -> Iterator[TestClient]:
         client.get("/")
         downloads = page.services.visitor_downloads
         assert downloads is not None
-        with use_visitor(page.services.visitors.get(client.cookies[COOKIE])):
+        with use_visitor(page.services.visitors.find(client.cookies[COOKIE])):
             downloads.add(Ref.parse(RED))
         yield client
 
