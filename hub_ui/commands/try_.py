@@ -24,7 +24,6 @@ from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.estimate import TIMINGS, Timings
 from hub_ui.generate.lora_axis import no_clip
-from hub_ui.generate.memory import available_memory, choose_device
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult, check_mp4
@@ -92,10 +91,7 @@ class TryCommand(TryOptions):
             frames=self.frames,
         )
         spec, timings = choose_spec(request), Timings(built.settings.home / TIMINGS)
-        full, draft = (
-            make_plan(replace(request, draft=is_draft), spec, choose_device(spec), available_memory(), timings)
-            for is_draft in (False, True)
-        )
+        full, draft = (make_plan(replace(request, draft=is_draft), spec, timings=timings) for is_draft in (False, True))
         print_plan(full, draft, self.memory, _source(built), terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:

@@ -20,18 +20,8 @@ from hub_ui.generate.base_models.repo_layout import RepoCache
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.memory import total_memory
-from hub_ui.generate.memory_plan import (
-    CARDS,
-    GIBIBYTE,
-    LEVEL_NAMES,
-    LEVELS,
-    MemoryPlan,
-    download_bytes,
-    kind_of,
-    usable_memory,
-    usable_ram,
-)
+from hub_ui.generate.memory import LEVEL_NAMES, LEVELS, kind_of, total_memory
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, download_bytes, usable_memory, usable_ram
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult

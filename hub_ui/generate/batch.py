@@ -5,11 +5,8 @@ with merged LoRAs only: hooks keep state that torch.compile can't follow.
 """
 
 import functools
-import importlib.util
-import os
-import shutil
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +20,6 @@ from hub_ui.generate.comparison import Cell
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
-from hub_ui.generate.memory_plan import kind_of
 from hub_ui.generate.offload import free_parts, is_offloaded
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
 from hub_ui.generate.previews import HostCopy, LatentPreviews, copy_to_host
@@ -159,31 +155,6 @@ class BatchContext:
     start: Image | None = None
 
 
-# The cells of one call of the pipeline, one row each.
-Call = tuple[Cell, ...]
-
-
-def plan_calls(cells: Iterable[Cell], size: int, alike: Callable[[Cell], Hashable]) -> list[Call]:
-    """Cells in calls of up to `size` rows, which are alike in that."""
-    groups: dict[Hashable, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(alike(cell), []).append(cell)
-    return in_order(
-        tuple(group[start : start + size]) for group in groups.values() for start in range(0, len(group), size)
-    )
-
-
-def in_order(calls: Iterable[Call]) -> list[Call]:
-    """Calls of equal weights one after another, so that what is merged for one serves the next. Mixed ones come first:
-    for them nothing is merged."""
-    return sorted(calls, key=lambda call: (not is_mixed(call), () if is_mixed(call) else call[0].weights))
-
-
-def is_mixed(call: Call) -> bool:
-    """Whether its rows have different weights."""
-    return len({cell.weights for cell in call}) > 1
-
-
 def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[GeneratedImage]:
     """Raises NotPerRow where LoRAs can't have different weights in one batch, and torch's errors when memory is out."""
     import torch
@@ -287,25 +258,9 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
         context.checks.finish_latents()
 
 
-_COMPILERS = ("g++", "clang++", "c++", "cl")
 COMPILED = "The network was compiled: its images may differ from those without --compile in a few pixels' last digits."
 ADDED = "It was not compiled: LoRAs with different weights share a batch, where they are added while the network runs."
 OFFLOADED = "It was not compiled: the network does not fit into the device's memory as a whole."
-
-
-def check_compiler(kind: str) -> None:
-    """Raises PreviewError where torch.compile would lack its compiler. `kind` is torch's name for the device."""
-    if not (os.environ.get("CXX") or any(shutil.which(name) for name in _COMPILERS)):
-        raise PreviewError(
-            _("--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out.")
-        )
-    package = kind_of(kind).compiler
-    if package is not None and importlib.util.find_spec(package) is None:
-        text = _(
-            "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
-            "triton (on Windows triton-windows), or leave --compile out."
-        )
-        raise PreviewError(text)
 
 
 @contextmanager

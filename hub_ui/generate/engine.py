@@ -13,18 +13,19 @@ from typing import TypeAlias
 from connectors.errors import HubUiError
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.download import Source, fetch, plan_download
-from hub_ui.generate.base_models.draft import DraftFiles, find_decoder, find_draft, quick_parts
+from hub_ui.generate.base_models.download import DownloadPlan, Source, fetch, plan_download
+from hub_ui.generate.base_models.draft import find_decoder, find_draft
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.batch import Call, OutputChecks, attention_of, check_compiler
+from hub_ui.generate.batch import OutputChecks, attention_of
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.control import ControlImage, choose_inputs
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, spill_note, timing_key
-from hub_ui.generate.loaded_pipeline import LoadedPipeline
+from hub_ui.generate.loaded_pipeline import Call, LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory
+from hub_ui.generate.memory import is_out_of_memory
+from hub_ui.generate.memory_plan import image_too_large
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
@@ -93,10 +94,12 @@ class Engine:
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
         """Estimates the time without loading the base or waiting for other requests."""
         check_request(request, comparison)
-        spec, loaded = choose_spec(request), self._loaded
-        if loaded is not None and loaded.requested != spec:
-            loaded = None
-        plan = self._plan(request, loaded.plan.spec if loaded else spec, is_estimate=True)
+        requested, there = choose_spec(request), self._loaded
+        loaded = there if there is not None and there.requested == requested else None
+        spec, before = loaded.plan.spec if loaded else requested, there.plan if there else None
+        plan = make_plan(request, spec, timings=self._timings, before=before)
+        if self._timings.measure(plan.device):
+            plan = make_plan(request, spec, timings=self._timings, before=before)
         is_tiled = plan.is_tiled or bool(loaded and loaded.ran_out_decoding and not loaded.rises)
         keys = {(is_tiled, _image_key(plan, cell)) for cell in comparison.cells}
         images = sum(self._image_cache.find(key) is None for key in keys)
@@ -122,13 +125,9 @@ class Engine:
         """The LoRAs are on; how long that took is not in the report yet."""
         plan, pipe, checks = loaded.plan, loaded.pipe, OutputChecks()
         request, settings = plan.request, plan.settings
-        loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
         options = settings.draft.lora.scheduler_options if settings.draft and settings.draft.lora else None
-        with (
-            samplers.using(pipe, settings.sampler, shift, options) as sampler_note,
-            quick_parts(pipe, loaded.small_decoder(), loaded.cache_threshold),
-        ):
+        with loaded.as_planned(checks), samplers.using(pipe, settings.sampler, shift, options) as sampler_note:
             control = choose_inputs(pipe, plan, control=loaded.manager.needs_control_image, cache=self.source.cache)
             checks.notes.extend(plan.notes)
             partly = (each for each in coverage[len(request.adapters) :] if not each.whole)
@@ -177,8 +176,9 @@ class Engine:
     ) -> tuple[GeneratedImage, ...]:
         plan = loaded.plan
         # Computed once: a file that is replaced during generation has another key, and was not used.
-        keys = {cell: _image_key(plan, cell) for cell in comparison.cells}
-        unique = list({key: cell for cell, key in reversed(keys.items())}.values())[::-1]
+        bare = {cell: replace(cell, weights=(0.0,) * len(cell.weights)) for cell in comparison.cells}
+        keys = {cell: _image_key(plan, cell) for cell in (*bare, *bare.values())}
+        unique = list({keys[cell]: cell for cell in reversed(bare)}.values())[::-1]
         images: dict[Hashable, GeneratedImage] = {}
         wanted: list[Call] = []
         for call in loaded.calls(unique, control):
@@ -195,6 +195,10 @@ class Engine:
                 for cell, image in zip(call, made, strict=True):
                     checks.check_image(image.image, cell.label)
                     images[keys[cell]] = image
+        for cell in comparison.cells:
+            base = keys[bare[cell]]
+            without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
+            checks.check_effect(cell, images[keys[cell]], without)
         if progress.step_seconds is not None:
             timing = Timing(step=progress.step_seconds, rest=progress.rest_seconds)
             note = spill_note(timing.step, plan.timing, plan.device, loaded.placement.level)
@@ -203,10 +207,6 @@ class Engine:
             else:
                 # Nothing to expect of the next image.
                 checks.note(note)
-        for cell in comparison.cells:
-            base = _image_key(plan, replace(cell, weights=(0.0,) * len(cell.weights)))
-            without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
-            checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
 
     @contextmanager
@@ -229,21 +229,26 @@ class Engine:
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested, loaded = choose_spec(request), self._loaded
+        before = None if loaded is None else loaded.plan
         if loaded is not None and loaded.requested == requested:
-            spec = loaded.plan.spec
-            loaded.begin(self._plan(request, spec, draft=find_draft(spec, self.source, request, callbacks)))
-            return loaded
-        files = plan_download(requested, self.source)
-        plan = self._plan(request, files.spec)
-        plan.check()
+            files = DownloadPlan(spec=loaded.plan.spec)
+        else:
+            loaded = None
+            files = plan_download(requested, self.source)
+            make_plan(request, files.spec, timings=self._timings, before=before).check()
         fetched = fetch(files, self.source, request, callbacks)
         # With the ten megabytes that give the first image a preview in colours.
         draft = find_draft(files.spec, self.source, request, callbacks, decoder=files.missing > 0)
+        if loaded is not None:
+            plan = make_plan(request, files.spec, timings=self._timings, before=before, draft=draft)
+            plan.check(is_loaded=True)
+            loaded.begin(plan)
+            return loaded
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
         # Other programs may have taken what was free; beyond what there is, the system would end this one.
-        plan = self._plan(request, files.spec, draft=draft)
+        plan = make_plan(request, files.spec, timings=self._timings, draft=draft)
         plan.check()
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
@@ -262,26 +267,6 @@ class Engine:
             previews=previews,
         )
         return self._loaded
-
-    def _plan(
-        self,
-        request: GenerationRequest,
-        spec: PipelineSpec,
-        *,
-        draft: DraftFiles | None = None,
-        is_estimate: bool = False,
-    ) -> GenerationPlan:
-        """With what is free without the base in memory, or on the device where that one is."""
-        before = None if self._loaded is None else self._loaded.plan
-        ram = available_memory() if before is None else before.ram
-        device = before.device if before is not None and before.spec == spec else choose_device(spec)
-        if before is not None and before.device.name == device.name:
-            device = replace(device, free_bytes=before.device.free_bytes)
-        if is_estimate:
-            self._timings.measure(device)
-        elif request.compile:
-            check_compiler(device.kind)
-        return make_plan(request, spec, device, ram, self._timings, draft)
 
     def _unload(self) -> None:
         if self._loaded is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import OffloadLevel, latent_frames, network_parameters
+from hub_ui.generate.memory import Device, OffloadLevel
+from hub_ui.generate.memory_plan import latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _, ngettext
@@ -71,11 +71,13 @@ class Timings:
     def get(self, key: str) -> Timing | None:
         return self._known.get(key)
 
-    def measure(self, device: Device) -> None:
-        """The device's speed, once, so that something is expected of every image there."""
+    def measure(self, device: Device) -> bool:
+        """The speed of a device, so that something is expected of every image there. False: it is known already."""
         where = device.name, device.dtype
-        if where not in self._speeds:
-            self._speeds[where] = self._given_speed or measure_speed(device)
+        if where in self._speeds:
+            return False
+        self._speeds[where] = self._given_speed or measure_speed(device)
+        return True
 
     def expect(
         self, spec: PipelineSpec, settings: ResolvedRequest, device: Device, in_full: ResolvedRequest | None = None
@@ -84,12 +86,13 @@ class Timings:
         speed where that is known.
         """
         known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
-        if known is None and settings.draft and in_full is not None:
-            whole, pipeline = self.expect(spec, in_full, device), family(spec.pipeline)
-            share = settings.width * settings.height / (in_full.width * in_full.height)
-            runs = pipeline.runs(settings.guidance) / pipeline.runs(in_full.guidance)
-            return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
-        return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
+        whole = self.expect(spec, in_full, device) if settings.draft and in_full is not None else None
+        if known is not None or whole is None or in_full is None:
+            return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
+        pipeline = family(spec.pipeline)
+        share = settings.width * settings.height / (in_full.width * in_full.height)
+        runs = pipeline.runs(settings.guidance) / pipeline.runs(in_full.guidance)
+        return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
 
     def put(self, key: str, timing: Timing) -> None:
         """If the file can't be written, the timing lasts as long as the program."""

@@ -1,18 +1,20 @@
 """A base in memory with its LoRAs: pipeline, batches, and memory."""
 
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.draft import load_decoder
+from hub_ui.generate.base_models.draft import load_decoder, quick_parts
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory
+from hub_ui.generate.memory import is_out_of_memory
+from hub_ui.generate.memory_plan import base_too_large, image_too_large
 from hub_ui.generate.offload import Placement, Stage, first_fit, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
@@ -26,8 +28,10 @@ _IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece b
 _OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
 # Requests.
 _MOST_PATIENCE = 15
+# The cells of one call of the pipeline, one row each.
+Call = tuple[Cell, ...]
 # Calls and the images of their rows.
-Images = Generator[tuple[batch.Call, Sequence[GeneratedImage]], None, None]
+Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -94,31 +98,27 @@ class LoadedPipeline:
                 raise
             raise base_too_large(plan.spec, plan.device) from error
 
-    def small_decoder(self) -> Any:
-        """The decoder of a draft; None for images in full, and where a base has none."""
-        folder, device = self.plan.draft and self.plan.draft.decoder, self.plan.device
-        if folder and self.decoder is None:
-            self.decoder = load_decoder(folder, device.dtype, device.name)
-        return self.decoder if folder else None
-
-    @property
-    def cache_threshold(self) -> float:
-        """Of a draft in too many steps to go without: 0 for none. Layers that are copied one by one can't be left out,
-        what is compiled takes no hooks, and pipelines for another image have no cache.
+    @contextmanager
+    def as_planned(self, checks: batch.OutputChecks) -> Iterator[None]:
+        """Within it, images are decoded in pieces where that is planned, or memory ran out before, and drafts are made
+        the quick way. A draft in too many steps to go without has its networks cached: layers that are copied one by
+        one can't be left out, what is compiled takes no hooks, and pipelines for another image have no cache.
         """
-        draft, request = self.plan.settings.draft, self.plan.request
-        is_whole = self.placement.level in ("whole", "model_offload")
-        is_plain = not (request.compile or request.image or request.control)
-        return draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
-
-    def decode_in_pieces(self, checks: batch.OutputChecks) -> None:
-        """Where that is planned, or memory ran out before."""
         if self.plan.is_tiled:
             checks.note(_TILED)
         self.placement = replace(self.placement, is_tiled=self.plan.is_tiled or self.ran_out_decoding)
         set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
+        draft, request, device = self.plan.settings.draft, self.plan.request, self.plan.device
+        folder = self.plan.draft and self.plan.draft.decoder
+        if folder and self.decoder is None:
+            self.decoder = load_decoder(folder, device.dtype, device.name)
+        is_whole = self.placement.level in ("whole", "model_offload")
+        is_plain = not (request.compile or request.image or request.control)
+        threshold = draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
+        with quick_parts(self.pipe, self.decoder if folder else None, threshold):
+            yield
 
-    def calls(self, cells: Sequence[Cell], control: ControlImage) -> list[batch.Call]:
+    def calls(self, cells: Sequence[Cell], control: ControlImage) -> list[Call]:
         """The calls of the pipeline for these cells. The request's LoRAs are on."""
 
         def alike(cell: Cell) -> Hashable:
@@ -128,11 +128,11 @@ class LoadedPipeline:
             return plain, text, cell.weights if not plain and not mixes else None
 
         is_padded, mixes = self.plan.family.padded, self.manager.supports_row_weights
-        return self._split(batch.plan_calls(cells, self.plan.rows, alike))
+        return self._split(plan_calls(cells, self.plan.rows, alike))
 
     def generate(
         self,
-        calls: Sequence[batch.Call],
+        calls: Sequence[Call],
         control: ControlImage,
         progress: ProgressTracker,
         checks: batch.OutputChecks,
@@ -169,17 +169,15 @@ class LoadedPipeline:
     def _is_plain(self, cell: Cell) -> bool:
         return self.manager.needs_control_image and not any(cell.weights)
 
-    def _split(self, calls: Sequence[batch.Call]) -> list[batch.Call]:
+    def _split(self, calls: Sequence[Call]) -> list[Call]:
         """Calls of several rows as single ones, where they failed before."""
-        return batch.in_order(
+        return in_order(
             part
             for call in calls
-            for part in (
-                [(cell,) for cell in call] if self.one_by_one or batch.is_mixed(call) in self.refused else [call]
-            )
+            for part in ([(cell,) for cell in call] if self.one_by_one or is_mixed(call) in self.refused else [call])
         )
 
-    def _generate(self, context: batch.BatchContext, calls: Sequence[batch.Call]) -> Images:
+    def _generate(self, context: batch.BatchContext, calls: Sequence[Call]) -> Images:
         """A call that did not fit is repeated with less memory."""
         waiting = list(calls)
         with context.manager.merge(self.plan.merge_steps):
@@ -190,7 +188,7 @@ class LoadedPipeline:
                 except NotPerRow:
                     if len(call) == 1:
                         raise
-                    self.refused.add(batch.is_mixed(call))
+                    self.refused.add(is_mixed(call))
                     waiting = self._split(waiting)
                     continue
                 except (RuntimeError, MemoryError) as error:
@@ -243,3 +241,24 @@ class LoadedPipeline:
                 raise
             return False
         return True
+
+
+def plan_calls(cells: Iterable[Cell], size: int, alike: Callable[[Cell], Hashable]) -> list[Call]:
+    """Cells in calls of up to `size` rows, which are alike in that."""
+    groups: dict[Hashable, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(alike(cell), []).append(cell)
+    return in_order(
+        tuple(group[start : start + size]) for group in groups.values() for start in range(0, len(group), size)
+    )
+
+
+def in_order(calls: Iterable[Call]) -> list[Call]:
+    """Calls of equal weights one after another, so that what is merged for one serves the next. Mixed ones come first:
+    for them nothing is merged."""
+    return sorted(calls, key=lambda call: (not is_mixed(call), () if is_mixed(call) else call[0].weights))
+
+
+def is_mixed(call: Call) -> bool:
+    """Whether its rows have different weights."""
+    return len({cell.weights for cell in call}) > 1

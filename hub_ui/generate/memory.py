@@ -1,21 +1,66 @@
-"""Devices (CUDA, XPU, Apple's MPS, the CPU) and their memory, and whether a base fits into it."""
+"""Devices (CUDA, XPU, Apple's MPS, the CPU), and their memory and the computer's."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import tempfile
+import tomllib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import psutil
 
 from connectors.errors import PreviewError
-from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
-from hub_ui.generate.memory_plan import DeviceKind, MemoryPlan, OffloadLevel, kind_of, required_memory
-from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
+
+# Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
+# the computer's memory; the last keeps them on the disk.
+OffloadLevel = Literal["whole", "model_offload", "group_offload", "disk_offload"]
+LEVELS: tuple[OffloadLevel, ...] = ("whole", "model_offload", "group_offload", "disk_offload")
+# In plain words.
+LEVEL_NAMES: Mapping[OffloadLevel, str] = {
+    "whole": "whole",
+    "model_offload": "part by part",
+    "group_offload": "layer by layer",
+    "disk_offload": "layer by layer, from the disk",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceKind:
+    """What sets one of torch's kinds of devices apart for this program. Nothing else compares their names.
+
+    `has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
+    computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
+    types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
+    `slices_attention`: images are wrong where attention at once runs out of memory. `emulates_bfloat16`: torch computes
+    it in float32 where the device lacks it. `compiler` is the package that torch.compile needs for it. On the platform
+    `spills_on`, its driver goes on in the computer's memory where its own runs out, and raises nothing.
+    """
+
+    has_own_memory: bool = False
+    pins: bool = False
+    channels_last: tuple[str, ...] = ()
+    merges: bool = True
+    slices_attention: bool = False
+    emulates_bfloat16: bool = False
+    compiler: str | None = None
+    spills_on: str | None = None
+
+
+_FILE = tomllib.loads(Path(__file__).with_name("device_kinds.toml").read_text(encoding="utf-8"))
+KINDS = msgspec.convert(_FILE, dict[str, DeviceKind])
+
+
+def kind_of(device: str) -> DeviceKind:
+    """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
+    return KINDS.get(device.partition(":")[0], KINDS["cpu"])
 
 
 def total_memory() -> int:
@@ -49,12 +94,29 @@ def free_disk() -> int:
     return shutil.disk_usage(disk_folder()).free
 
 
+_COMPILERS = ("g++", "clang++", "c++", "cl")
+
+
+def check_compiler(kind: str) -> None:
+    """Raises PreviewError where torch.compile would lack its compiler. `kind` is torch's name for the device."""
+    if not (os.environ.get("CXX") or any(shutil.which(name) for name in _COMPILERS)):
+        raise PreviewError(
+            _("--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out.")
+        )
+    package = kind_of(kind).compiler
+    if package is not None and importlib.util.find_spec(package) is None:
+        text = _(
+            "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
+            "triton (on Windows triton-windows), or leave --compile out."
+        )
+        raise PreviewError(text)
+
+
 def pinned_bytes(size: int) -> int:
     """What a tensor of so many bytes takes of the computer's memory where it is pinned: torch gives powers of two."""
     return 1 << (size - 1).bit_length() if size else 0
 
 
-_GIGABYTE = 1_000_000_000
 # What devices say in a RuntimeError; libraries of CUDA have words of their own.
 _SAID_BY_TORCH = (
     "out of memory", "not enough memory", "can't allocate memory", "invalid buffer size", "cublas_status_alloc_failed",
@@ -69,59 +131,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID_BY_TORCH)
-
-
-def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
-    """Bases for the same LoRAs that take less memory, the largest first."""
-    smaller = (
-        base
-        for base in bases_for_architecture(spec.architecture)
-        if required_memory(base) < 0.9 * required_memory(spec)
-    )
-    return sorted(smaller, key=required_memory, reverse=True)
-
-
-def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, disk: int) -> str:
-    """What a base takes too much of where it fits at no level, with what would fit. Free are `ram` and `disk`."""
-    needed, free, where = plan.ram, ram, "memory"
-    if plan.disk > disk:
-        needed, free, where = plan.disk, disk, f"the disk, in {disk_folder()}"
-    elif plan.ram <= ram:
-        needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
-    return f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"
-
-
-def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
-    """The error for memory that ran out while a base was loaded."""
-    return PreviewError(
-        f"{spec.label} takes about {_gigabytes(required_memory(spec))} of memory, and this {device.label} ran out of "
-        f"it while it was loaded. {_advice(spec)}"
-    )
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / _GIGABYTE:.0f} GB" if size >= 0.95 * _GIGABYTE else f"{size / _GIGABYTE:.1f} GB"
-
-
-def _advice(spec: PipelineSpec) -> str:
-    if smaller := smaller_bases(spec):
-        taken = _gigabytes(required_memory(smaller[0]))
-        return f"Choose {smaller[0].label}, which takes {taken}, or close other programs."
-    return "Close other programs, run it on a computer with more memory, or on Replicate."
-
-
-def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> PreviewError:
-    """The error for memory that ran out at the lowest level, with what would fit."""
-    width, height = (round(side * 0.75) // 64 * 64 for side in (settings.width, settings.height))
-    tries = ["fewer frames"] if settings.frames > 1 else []
-    # None for an image of 64 pixels or less.
-    tries += [f"{width} × {height}"] if min(width, height) > 0 else []
-    tries += [f"or the smaller base {smaller.label}" for smaller in smaller_bases(spec)[:1]]
-    advice = f"Try {', '.join(tries)}, or close other programs." if tries else "Close other programs."
-    return PreviewError(
-        f"{settings.width} × {settings.height} with {spec.label} does not fit into the memory of this {device.label}, "
-        f"not even piece by piece. {advice}"
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,17 +168,12 @@ class Device:
         return current
 
 
-def choose_device(spec: PipelineSpec) -> Device:
-    """The GPU with the most free memory, else the CPU, and the precision that the base supports there.
+def find_device() -> Device:
+    """The GPU with the most free memory, else the CPU.
 
     What this program takes counts as free: the GPU with its base on it stays the one that is chosen.
     CUDA_VISIBLE_DEVICES and the like hide GPUs from torch, and so from this.
     """
-    device = _find_device()
-    return replace(device, dtype=dtype_on(device, spec))
-
-
-def _find_device() -> Device:
     import torch
 
     if torch.cuda.is_available():
@@ -191,26 +195,6 @@ def _find_device() -> Device:
     else:
         return Device(label="CPU", kind="cpu")
     return Device(label=label, kind=kind, has_bfloat16=has_bfloat16, free_bytes=free, total_bytes=total, index=index)
-
-
-def dtype_on(device: Device, spec: PipelineSpec) -> str:
-    """The type that a base is computed in there. All memory decides, not what is free of it: the same request must give
-    the same image tomorrow.
-    """
-    if device.kind == "cpu":
-        # CPUs are slow with half precision, but slower when they swap. An image that does not fit beside the weights is
-        # decoded in pieces.
-        is_large = required_memory(spec, "float32", is_tiled=True) > total_memory()
-        return "bfloat16" if is_large else "float32"
-    if device.has_bfloat16:
-        return spec.dtype
-    if not device.traits.emulates_bfloat16:
-        return "float16" if spec.runs_in_float16 else "float32"
-    # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits. What surely
-    # overflows is computed in bfloat16 all the same.
-    if spec.dtype == "bfloat16" and required_memory(spec, "float32") <= (device.total_bytes or 0):
-        return "float32"
-    return "float16" if spec.runs_in_float16 else "bfloat16"
 
 
 def _most_free(backend: Any) -> int:

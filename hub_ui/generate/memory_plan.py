@@ -1,16 +1,15 @@
-"""How a base fits into a device's memory: what its parts take, the offload level, the peak. Nothing is loaded."""
+"""How a base fits into a device's memory: what its parts take, the offload level, the peak, and what is told where it
+does not. Nothing is loaded.
+"""
 
 import itertools
 import math
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import msgspec
-
-from hub_ui.generate.base_models import PipelineSpec
+from connectors.errors import PreviewError
+from hub_ui.generate import memory as device_memory
+from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
 from hub_ui.generate.base_models.table import (
     FULL,
     KEPT_OF_T5,
@@ -21,19 +20,9 @@ from hub_ui.generate.base_models.table import (
     Precision,
     stores_text_encoders,
 )
+from hub_ui.generate.memory import LEVELS, Device, OffloadLevel, find_device, kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
-# Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
-# the computer's memory; the last keeps them on the disk.
-OffloadLevel = Literal["whole", "model_offload", "group_offload", "disk_offload"]
-LEVELS: tuple[OffloadLevel, ...] = ("whole", "model_offload", "group_offload", "disk_offload")
-# In plain words.
-LEVEL_NAMES: Mapping[OffloadLevel, str] = {
-    "whole": "whole",
-    "model_offload": "part by part",
-    "group_offload": "layer by layer",
-    "disk_offload": "layer by layer, from the disk",
-}
 # In GB, as they are sold: what GPUs have.
 CARDS = (8, 12, 16, 24, 32, 48, 80)
 GIBIBYTE = 2**30
@@ -64,37 +53,6 @@ _CONTEXT = 800_000_000
 _USUAL_LORA = 0.017
 # The parameters of the largest layer that a text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceKind:
-    """What sets one of torch's kinds of devices apart for this program. Nothing else compares their names.
-
-    `has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
-    computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
-    types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
-    `slices_attention`: images are wrong where attention at once runs out of memory. `emulates_bfloat16`: torch computes
-    it in float32 where the device lacks it. `compiler` is the package that torch.compile needs for it. On the platform
-    `spills_on`, its driver goes on in the computer's memory where its own runs out, and raises nothing.
-    """
-
-    has_own_memory: bool = False
-    pins: bool = False
-    channels_last: tuple[str, ...] = ()
-    merges: bool = True
-    slices_attention: bool = False
-    emulates_bfloat16: bool = False
-    compiler: str | None = None
-    spills_on: str | None = None
-
-
-_FILE = tomllib.loads(Path(__file__).with_name("device_kinds.toml").read_text(encoding="utf-8"))
-KINDS = msgspec.convert(_FILE, dict[str, DeviceKind])
-
-
-def kind_of(device: str) -> DeviceKind:
-    """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
-    return KINDS.get(device.partition(":")[0], KINDS["cpu"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -386,6 +344,26 @@ def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> 
         yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
+# The plan of a base on a device of one kind with so many bytes of memory.
+PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
+
+
+def plan_for(device: Device) -> PlanFor:
+    """The plans of bases on devices of the same kind, in this computer."""
+    on_cpu, total = device.kind == "cpu", device_memory.total_memory()
+
+    def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(
+            spec,
+            memory=None if on_cpu else usable_memory(memory),
+            ram=usable_ram(memory if on_cpu else total),
+            dtype=dtype_on(device, spec),
+            kind=device.kind,
+        )
+
+    return plan
+
+
 def levels_of(kind: str, precision: Precision = FULL) -> tuple[OffloadLevel, ...]:
     """The levels of a base in that precision on a device, by torch's name for it: without memory of its own there is
     nothing to offload from.
@@ -401,3 +379,82 @@ def usable_memory(card: int) -> int:
 def usable_ram(total: int) -> int:
     """What other programs leave of the computer's memory."""
     return max(0, total - _OTHER_PROGRAMS)
+
+
+def choose_device(spec: PipelineSpec) -> Device:
+    """That of this computer, with the precision that the base supports there."""
+    device = find_device()
+    return replace(device, dtype=dtype_on(device, spec))
+
+
+def dtype_on(device: Device, spec: PipelineSpec) -> str:
+    """The type that a base is computed in there. All memory decides, not what is free of it: the same request must give
+    the same image tomorrow.
+    """
+    if device.kind == "cpu":
+        # CPUs are slow with half precision, but slower when they swap. An image that does not fit beside the weights is
+        # decoded in pieces.
+        is_large = required_memory(spec, "float32", is_tiled=True) > device_memory.total_memory()
+        return "bfloat16" if is_large else "float32"
+    if device.has_bfloat16:
+        return spec.dtype
+    if not device.traits.emulates_bfloat16:
+        return "float16" if spec.runs_in_float16 else "float32"
+    # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits. What surely
+    # overflows is computed in bfloat16 all the same.
+    if spec.dtype == "bfloat16" and required_memory(spec, "float32") <= (device.total_bytes or 0):
+        return "float32"
+    return "float16" if spec.runs_in_float16 else "bfloat16"
+
+
+def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
+    """Bases for the same LoRAs that take less memory, the largest first."""
+    smaller = (
+        base
+        for base in bases_for_architecture(spec.architecture)
+        if required_memory(base) < 0.9 * required_memory(spec)
+    )
+    return sorted(smaller, key=required_memory, reverse=True)
+
+
+def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, disk: int) -> str:
+    """What a base takes too much of where it fits at no level, with what would fit. Free are `ram` and `disk`."""
+    needed, free, where = plan.ram, ram, "memory"
+    if plan.disk > disk:
+        needed, free, where = plan.disk, disk, f"the disk, in {device_memory.disk_folder()}"
+    elif plan.ram <= ram:
+        needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
+    return f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"
+
+
+def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
+    """The error for memory that ran out while a base was loaded."""
+    return PreviewError(
+        f"{spec.label} takes about {_gigabytes(required_memory(spec))} of memory, and this {device.label} ran out of "
+        f"it while it was loaded. {_advice(spec)}"
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / _GIGABYTE:.0f} GB" if size >= 0.95 * _GIGABYTE else f"{size / _GIGABYTE:.1f} GB"
+
+
+def _advice(spec: PipelineSpec) -> str:
+    if smaller := smaller_bases(spec):
+        taken = _gigabytes(required_memory(smaller[0]))
+        return f"Choose {smaller[0].label}, which takes {taken}, or close other programs."
+    return "Close other programs, run it on a computer with more memory, or on Replicate."
+
+
+def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> PreviewError:
+    """The error for memory that ran out at the lowest level, with what would fit."""
+    width, height = (round(side * 0.75) // 64 * 64 for side in (settings.width, settings.height))
+    tries = ["fewer frames"] if settings.frames > 1 else []
+    # None for an image of 64 pixels or less.
+    tries += [f"{width} × {height}"] if min(width, height) > 0 else []
+    tries += [f"or the smaller base {smaller.label}" for smaller in smaller_bases(spec)[:1]]
+    advice = f"Try {', '.join(tries)}, or close other programs." if tries else "Close other programs."
+    return PreviewError(
+        f"{settings.width} × {settings.height} with {spec.label} does not fit into the memory of this {device.label}, "
+        f"not even piece by piece. {advice}"
+    )

@@ -16,22 +16,27 @@ import gc
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from hub_ui.generate.lora.parameters import GROUP_OFFLOADING, hook_of
-from hub_ui.generate.memory import Device, available_memory, disk_folder, is_out_of_memory, pinned_bytes
-from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, is_autoencoder
+from hub_ui.generate.memory import (
+    LEVELS,
+    Device,
+    OffloadLevel,
+    available_memory,
+    disk_folder,
+    is_out_of_memory,
+    pinned_bytes,
+)
+from hub_ui.generate.memory_plan import is_autoencoder
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
 # Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
-_FOLDER = "hub-ui-offload-"
+FOLDER = "hub-ui-offload-"
 # The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
 # image.
 _PIECE = 512
@@ -101,44 +106,6 @@ def release_memory(device: Device) -> None:
     empty = getattr(getattr(torch, device.kind), "empty_cache", None)
     if empty is not None:
         empty()
-
-
-@contextmanager
-def layer_mover(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any], None]]:
-    """Yields what takes a layer out of the computer's memory as soon as it is loaded, where it won't stay there: to the
-    device, or to a file, which is there until the pipeline has files of its own.
-    """
-    is_full = False
-
-    def to_device(layer: Any) -> None:
-        """Until its memory is full: the pipeline is put on a lower level then."""
-        nonlocal is_full
-        try:
-            if not is_full:
-                layer.to(device.name)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            is_full = True
-
-    if not device.traits.has_own_memory or level not in ("whole", "disk_offload"):
-        yield lambda layer: None
-    elif level == "whole":
-        yield to_device
-    else:
-        with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
-            yield partial(_map, Path(folder))
-
-
-def _map(folder: Path, layer: Any) -> None:
-    """Has the system read a layer's weights from a file when they are needed."""
-    from safetensors.torch import load_file, save_file
-
-    path = str(folder / f"{id(layer)}.safetensors")
-    save_file({name: value.data.contiguous() for name, value in layer.named_parameters()}, path)
-    weights = load_file(path)
-    for name, value in layer.named_parameters():
-        value.data = weights[name]
 
 
 def place(pipe: Any, device: Device, placement: Placement) -> None:
@@ -268,7 +235,7 @@ def _untie(part: Any) -> None:
 
 def _folder(part: Any) -> str:
     """A new folder that is deleted when the part is moved to another level, or dropped."""
-    folder = tempfile.mkdtemp(prefix=_FOLDER, dir=disk_folder())
+    folder = tempfile.mkdtemp(prefix=FOLDER, dir=disk_folder())
     part._delete_offload_folder = weakref.finalize(part, shutil.rmtree, folder, ignore_errors=True)
     return folder
 

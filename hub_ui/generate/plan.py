@@ -8,7 +8,7 @@ The precision of a base follows from the memory that the device has, not what is
 and the device decides what an image looks like.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,14 +20,19 @@ from hub_ui.generate.base_models.draft import DraftFiles
 from hub_ui.generate.base_models.table import FULL, NETWORKS, Quality, precision_name
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
-from hub_ui.generate.memory import Device, choose_device, dtype_on
+from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import (
     CARDS,
     GIBIBYTE,
     MemoryPlan,
+    PlanFor,
+    choose_device,
+    footprint,
     latent_frames,
     levels_of,
+    plan_for,
     plan_memory,
+    shortage,
     usable_memory,
     usable_ram,
     usual_loras,
@@ -51,35 +56,61 @@ class GenerationPlan:
     """`spec` is the base as its own files describe it, in its precision; it computes on `device`. That and the `ram`
     bytes of the computer's memory are free without the base that is in memory. `settings` are those of all cells.
 
-    `memory` is what such an image takes. Its `placement` begins at its level, or at that of an image of the base's own
-    size where this one fits at none: memory has to run out then. `shortage` says why not even that one fits.
-    `is_tiled`: images are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in
-    `merge_steps` steps; None stands for any number, since a network that is compiled takes no hooks. `timing` is what
-    an image is expected to take. `remarks` are on LoRAs that were made for another base. `draft` are the files of a
-    draft, once they are there.
+    `memory` is what such an image takes, and `usual` one of the base's own size, with `disk` bytes for temporary files.
+    `placement` begins at the level of the first, or of the second where the first fits at none: memory has to run out
+    then. `is_tiled`: images are decoded in pieces. `timing` is what an image is expected to take. `draft` are the files
+    of a draft, once they are there.
     """
 
     request: GenerationRequest
     spec: PipelineSpec
-    family: Family
     device: Device
     ram: int
     settings: ResolvedRequest
     memory: MemoryPlan
     placement: Placement
-    shortage: str
+    usual: MemoryPlan
+    disk: int
     is_tiled: bool
-    rows: int
-    merge_steps: int | None
     timing: Timing
-    remarks: tuple[str, ...]
-    precision_note: str
     draft: DraftFiles | None = None
+
+    @property
+    def family(self) -> Family:
+        return family(self.spec.pipeline)
+
+    @property
+    def rows(self) -> int:
+        """How many images are generated at once, at most.
+
+        It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order
+        for each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
+        """
+        if not self.family.lists or (self.family.edits and self.request.control is not None):
+            return 1
+        # Video autoencoders make one latent frame of four frames or more.
+        pixels = self.settings.width * self.settings.height * latent_frames(self.settings.frames)
+        return max(1, min(_LARGEST_CALL, _PIXELS.get(self.device.kind, _PIXELS_OF_A_GPU) // pixels))
+
+    @property
+    def merge_steps(self) -> int | None:
+        """LoRAs are merged where that pays off in so many. None is any number: a compiled network takes no hooks."""
+        return None if self.settings.compile else self.settings.run_steps
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """On LoRAs that were made for another base."""
+        return substitution_notes(self.spec, self.request)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What there is to say on the base."""
-        return tuple(filter(None, (*self.remarks, self.precision_note, *(self.draft.notes if self.draft else ()))))
+        asked, device = self.request.precision, self.device
+        if asked in (None, self.spec.precision):
+            remark = precision_note(self.spec, device.kind, total_memory(device), plan_for(device))
+        else:
+            remark = f"{self.spec.label} does not run in {precision_name(asked)} here."
+        return tuple(filter(None, (*self.remarks, remark, *(self.draft.notes if self.draft else ()))))
 
     @property
     def followers(self) -> tuple[LoraInput, ...]:
@@ -91,31 +122,47 @@ class GenerationPlan:
         """All that is put on: the request's LoRAs, then the followers."""
         return (*self.request.adapters, *self.followers)
 
-    def check(self) -> None:
-        """Raises PreviewError for a base that fits at no level."""
-        if self.shortage:
+    @property
+    def shortage(self) -> str:
+        """Why not even an image of the base's own size fits; empty where it does."""
+        return "" if self.usual.fits else shortage(self.spec, self.usual, self.device, self.ram, self.disk)
+
+    def check(self, *, is_loaded: bool = False) -> None:
+        """Raises PreviewError for a base that fits at no level, and where nothing here compiles it as requested."""
+        if self.request.compile:
+            device_memory.check_compiler(self.device.kind)
+        if self.shortage and not is_loaded:
             raise PreviewError(self.shortage)
 
 
 def make_plan(
     request: GenerationRequest,
     spec: PipelineSpec,
-    device: Device,
-    ram: int,
+    device: Device | None = None,
+    ram: int | None = None,
+    *,
     timings: Timings | None = None,
+    before: GenerationPlan | None = None,
     draft: DraftFiles | None = None,
 ) -> GenerationPlan:
     """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one; for that of a
-    draft too. Without the files of a `draft`, it is planned as if all of them could be had.
+    draft too. Without the files of a `draft`, it is planned as if all of them could be had. By default, `device` and
+    `ram` are this computer's, with what was free for the plan `before`, if its base is in memory.
     """
     settings = resolve_request(request, spec, draft.draft if draft else None)
-    loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
-    if settings.draft and settings.draft.lora:
-        expected = round(settings.draft.lora.gigabytes * 1e9) or usual_loras(spec)
-        loras += lora_bytes(draft.followers, spec) if draft else expected
     in_full = resolve_request(replace(request, draft=False), spec)
-    pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
-    levels = device.levels or levels_of(device.kind, spec.storage)
+    if ram is None:
+        ram = device_memory.available_memory() if before is None else before.ram
+    if device is None:
+        device = before.device if before is not None and before.spec == spec else choose_device(spec)
+        if before is not None and before.device.name == device.name:
+            device = replace(device, free_bytes=before.device.free_bytes)
+    on_cpu, levels = device.kind == "cpu", device.levels or levels_of(device.kind, spec.storage)
+    usual_lora, merges = usual_loras(spec), footprint(spec, spec.dtype).originals > 0
+    loras, disk = max(lora_bytes(request.adapters, merges=merges), usual_lora), device_memory.free_disk()
+    if settings.draft and settings.draft.lora:
+        expected = round(settings.draft.lora.gigabytes * 1e9) or usual_lora
+        loras += lora_bytes(draft.followers, merges=merges) if draft else expected
     plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=levels)
     with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
     usual, memory = with_free(), with_free(settings=settings)
@@ -124,40 +171,20 @@ def make_plan(
     all_ram = usable_ram(device_memory.total_memory())
     card = None if device.total_bytes is None else usable_memory(device.total_bytes)
     is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
-    remark = precision_note(spec, device.kind, total_memory(device), plan_for(device))
-    if request.precision not in (None, spec.precision):
-        remark = f"{spec.label} does not run in {precision_name(request.precision)} here."
     return GenerationPlan(
         request=request,
         spec=spec,
-        family=pipeline,
         device=device,
         ram=ram,
         settings=settings,
         timing=timings.expect(spec, settings, device, in_full) if timings else UNKNOWN,
         memory=memory,
         placement=Placement(level=level, planned=level, levels=levels),
-        shortage="" if usual.fits else device_memory.shortage(spec, usual, device, ram, disk),
+        usual=usual,
+        disk=disk,
         is_tiled=is_tiled,
-        rows=_rows_of_a_call(request, pipeline, settings, device.kind),
-        merge_steps=None if settings.compile else settings.run_steps,
-        remarks=substitution_notes(spec, request),
-        precision_note=remark,
         draft=draft,
     )
-
-
-def _rows_of_a_call(request: GenerationRequest, pipeline: Family, settings: ResolvedRequest, kind: str) -> int:
-    """How many images are generated at once, at most.
-
-    It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order for
-    each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
-    """
-    if not pipeline.lists or (pipeline.edits and request.control is not None):
-        return 1
-    # Video autoencoders make one latent frame of four frames or more.
-    pixels = settings.width * settings.height * latent_frames(settings.frames)
-    return max(1, min(_LARGEST_CALL, _PIXELS.get(kind, _PIXELS_OF_A_GPU) // pixels))
 
 
 def choose_spec(request: GenerationRequest) -> PipelineSpec:
@@ -183,16 +210,8 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
         check_substitution(spec, adapter.base_model)
     if base_by_id(spec.id) is not None:
         check_halves(request.adapters, spec.architecture, spec.parts)
-    return in_quality(spec, request)
-
-
-# The plan of a base on a device of this kind with so many bytes of memory.
-PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
-
-
-def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
-    """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
     device = choose_device(spec)
+    # That of the image to make again, where it runs here.
     before = spec.in_precision(request.precision) if request.precision else None
     if before is not None and before.storage.runs_on(device.kind):
         return before
@@ -202,22 +221,6 @@ def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
 def total_memory(device: Device) -> int:
     """The bytes of memory of a device, free or not."""
     return device_memory.total_memory() if device.total_bytes is None else device.total_bytes
-
-
-def plan_for(device: Device) -> PlanFor:
-    """The plans of bases on devices of the same kind, in this computer."""
-    on_cpu = device.kind == "cpu"
-
-    def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
-        return plan_memory(
-            spec,
-            memory=None if on_cpu else usable_memory(memory),
-            ram=usable_ram(memory if on_cpu else device_memory.total_memory()),
-            dtype=dtype_on(device, spec),
-            kind=device.kind,
-        )
-
-    return plan
 
 
 def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
-from hub_ui.generate.memory_plan import kind_of
+from hub_ui.generate.memory import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
 if TYPE_CHECKING:

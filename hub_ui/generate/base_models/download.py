@@ -24,7 +24,7 @@ from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
 from hub_ui.format import size
 from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
-from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache
+from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache, RepoDownload
 from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.i18n import _
@@ -59,19 +59,6 @@ class Source:
         """Free bytes on the disk that downloads go to."""
         folder = Path(self.cache or HF_HUB_CACHE).expanduser().resolve()
         return disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepoDownload:
-    """The files needed of one repo at one commit: all of the base, or a `part` of the pipeline in `folder`."""
-
-    repo: str
-    revision: str
-    files: tuple[DryRunFileInfo, ...]
-    license: str = ""
-    gated: bool = False
-    part: str | None = None
-    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,8 +218,8 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
     """The base's own repo and its index."""
     brings = choice.brings
     if found := RepoCache(choice.source, source.cache).find_base(choice.revision, choice.dtype, brings):
-        piece = RepoDownload(repo=choice.source, revision=found.revision, files=found.files)
-        return replace(piece, license=choice.license, gated=choice.gated), found.index
+        piece, known = found
+        return replace(piece, license=choice.license, gated=choice.gated), known
     remote = _Remote.of(choice.source, choice, source)
     info = remote.ask(choice.revision)
     index = remote.fetch_index(info)
@@ -253,7 +240,7 @@ def plan_part(
 ) -> RepoDownload:
     """A part in another repo: the files that `select` finds in it."""
     if found := RepoCache(repo, source.cache).find(revision, select):
-        return RepoDownload(repo=repo, revision=found.revision, files=found.files)
+        return found
     remote = _Remote.of(repo, choice, source)
     info = remote.ask(revision)
     names = select(_names(info))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,8 +23,9 @@ from connectors.weights.header import FileReader
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NETWORKS, WORTH_STORING, PipelineSpec, Precision, stores_text_encoders
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
-from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
+from hub_ui.generate.memory import Device, OffloadLevel, disk_folder, is_out_of_memory
+from hub_ui.generate.memory_plan import base_too_large
+from hub_ui.generate.offload import FOLDER, WHOLE, Placement, first_fit, prepare
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -238,6 +241,44 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
         text = _("{label} can't be loaded: its {lacking} can't be read. {fetched}")
         raise NoBase(text.format(label=choice.label, lacking=", ".join(lacking), fetched=fetched.advice))
     return pipe
+
+
+@contextmanager
+def layer_mover(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any], None]]:
+    """Yields what takes a layer out of the computer's memory as soon as it is loaded, where it won't stay there: to the
+    device, or to a file, which is there until the pipeline has files of its own.
+    """
+    is_full = False
+
+    def to_device(layer: Any) -> None:
+        """Until its memory is full: the pipeline is put on a lower level then."""
+        nonlocal is_full
+        try:
+            if not is_full:
+                layer.to(device.name)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            is_full = True
+
+    if not device.traits.has_own_memory or level not in ("whole", "disk_offload"):
+        yield lambda layer: None
+    elif level == "whole":
+        yield to_device
+    else:
+        with tempfile.TemporaryDirectory(prefix=FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
+            yield partial(_map, Path(folder))
+
+
+def _map(folder: Path, layer: Any) -> None:
+    """Has the system read a layer's weights from a file when they are needed."""
+    from safetensors.torch import load_file, save_file
+
+    path = str(folder / f"{id(layer)}.safetensors")
+    save_file({name: value.data.contiguous() for name, value in layer.named_parameters()}, path)
+    weights = load_file(path)
+    for name, value in layer.named_parameters():
+        value.data = weights[name]
 
 
 def keep(_layer: nn.Module) -> None:

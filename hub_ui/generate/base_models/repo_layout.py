@@ -24,6 +24,19 @@ from connectors.errors import NoBase
 from hub_ui.i18n import _
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepoDownload:
+    """The files needed of one repo at one commit: all of the base, or a `part` of the pipeline in `folder`."""
+
+    repo: str
+    revision: str
+    files: tuple[DryRunFileInfo, ...]
+    license: str = ""
+    gated: bool = False
+    part: str | None = None
+    folder: str = ""
+
+
 class RepoCache:
     """The cached files of one repo."""
 
@@ -49,15 +62,17 @@ class RepoCache:
         except (CachedRepoTreeNotFoundError, OSError):
             return None
 
-    def find(self, revision: str | None, select: Callable[[Iterable[str]], Sequence[str]]) -> CachedFiles | None:
+    def find(self, revision: str | None, select: Callable[[Iterable[str]], Sequence[str]]) -> RepoDownload | None:
         """The files that `select` finds in a commit, by default the first one of which all of them are here."""
         for commit in [revision] if revision else self.commits():
             if files := self.files(commit, select(self.tree(commit) or ())):
-                return CachedFiles(revision=commit, files=files)
+                return RepoDownload(repo=self.repo, revision=commit, files=files)
         return None
 
-    def find_base(self, revision: str | None, dtype: str, replaced_parts: frozenset[str]) -> CachedFiles | None:
-        """The files of a base, as select_files chooses them, in the same way."""
+    def find_base(
+        self, revision: str | None, dtype: str, replaced_parts: frozenset[str]
+    ) -> tuple[RepoDownload, Index] | None:
+        """The files of a base, as select_files chooses them, in the same way, and its index."""
         for commit in [revision] if revision else self.commits():
             snapshot, tree = self.snapshot(commit), self.tree(commit)
             index = read_index(snapshot)
@@ -65,7 +80,7 @@ class RepoCache:
                 continue
             names = tree or [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
             if files := self.files(commit, select_files(names, index, dtype, replaced_parts=replaced_parts)):
-                return CachedFiles(revision=commit, files=files, index=index)
+                return RepoDownload(repo=self.repo, revision=commit, files=files), index
         return None
 
     def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
@@ -84,15 +99,6 @@ class RepoCache:
         """The snapshot of the first commit of which all these files are on this disk."""
         folders = map(self.snapshot, self.commits())
         return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CachedFiles:
-    """Files of a repo at one commit, all of them on this disk. `index` is that of a base."""
-
-    revision: str
-    files: tuple[DryRunFileInfo, ...]
-    index: Index | None = None
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

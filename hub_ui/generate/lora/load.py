@@ -18,14 +18,12 @@ from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
 from connectors.weights.header import FileReader, Header
-from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import Layer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Patch, Unfit, configs_of, patches
-from hub_ui.generate.memory_plan import footprint
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage, Missed
 from hub_ui.i18n import _
@@ -72,10 +70,10 @@ def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     return tensors, header.metadata
 
 
-def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
-    """What LoRAs that are on this disk take of a device: their files, or what hooks keep where they are not merged."""
+def lora_bytes(adapters: Iterable[LoraInput], *, merges: bool) -> int:
+    """What LoRAs that are on this disk take of a device: their files, or what hooks keep where nothing is merged."""
     sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
-    if footprint(spec, spec.dtype).originals:
+    if merges:
         return sum(sizes.values())
     return sum(_bytes_of_hooks(path, size) for path, size in sizes.items())
 

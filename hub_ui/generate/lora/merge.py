@@ -19,8 +19,8 @@ from hub_ui.generate.lora.modules import ModuleKey, Shape, matrix
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
 from hub_ui.generate.lora.structured import cost_of, form_of
-from hub_ui.generate.memory import pinned_bytes
-from hub_ui.generate.memory_plan import MERGED_AT_MOST, MERGED_AT_ONCE, kind_of
+from hub_ui.generate.memory import kind_of, pinned_bytes
+from hub_ui.generate.memory_plan import MERGED_AT_MOST, MERGED_AT_ONCE
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import Patch
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
+from hub_ui.generate.memory import LEVEL_NAMES, LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory_plan import footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
 from hub_ui.generate.result import Coverage
 from tests.hub_ui.generate.building import adapter

@@ -11,8 +11,8 @@ import pytest
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import Device, choose_device
-from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
+from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory_plan import choose_device
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_dora, save_kohya, save_lokr
@@ -71,7 +71,7 @@ def second_gpu(
 
     with simulated_cuda(Card(memory=GIGABYTE), Card(memory=24 * GIGABYTE)) as cuda, monkeypatch.context() as patch:
         cuda.cards[1].limit = limit
-        patch.setattr("hub_ui.generate.engine.choose_device", choose)
+        patch.setattr("hub_ui.generate.plan.choose_device", choose)
         yield cuda
 
 

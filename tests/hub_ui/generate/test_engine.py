@@ -12,7 +12,7 @@ from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
-from hub_ui.generate.memory_plan import KINDS, DeviceKind
+from hub_ui.generate.memory import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult

@@ -20,7 +20,7 @@ from hub_ui.generate import comparison, engine
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.table import Draft, DraftLora
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory_plan import OffloadLevel
+from hub_ui.generate.memory import OffloadLevel
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult

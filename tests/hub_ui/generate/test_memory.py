@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,40 +6,8 @@ import torch
 
 from connectors.errors import PreviewError
 from hub_ui.generate import memory
-from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.memory import Device, choose_device
-from tests.hub_ui.generate.building import CPU, settings
+from hub_ui.generate.memory import find_device
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
-
-XL = choose_base("sdxl", None, None)
-
-
-@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_it_is_the_cpu_in_half_precision_for_large_bases_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for gigabytes, dtype in ((64, "float32"), (10, "bfloat16")):
-        monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda size=gigabytes: size * 10**9)
-        assert choose_device(XL) == replace(CPU, dtype=dtype)
-
-
-@pytest.mark.parametrize(
-    ("base", "gibibytes", "major", "dtype"),
-    [
-        ("sdxl-1.0", 32, 8, "float16"), ("sdxl-1.0", 16, 7, "float16"), ("flux.1-dev", 32, 8, "bfloat16"),
-        ("flux.1-dev", 24, 7, "float16"), ("sana", 32, 7, "float32"), ("wan-2.1-t2v-14b", 24, 7, "float16"),
-        # What overflows in float16 is not computed in it.
-        ("qwen-image", 24, 7, "bfloat16"), ("z-image-turbo", 16, 7, "bfloat16"), ("z-image-turbo", 80, 7, "float32"),
-        ("cogvideox", 16, 7, "bfloat16"), ("cogvideox-2b", 80, 7, "float16"),
-    ],
-)  # fmt: skip
-def test_a_gpu_draws_in_the_type_that_the_base_bears(base: str, gibibytes: int, major: int, dtype: str) -> None:
-    # The first one, which is torch's current GPU, is another one.
-    with simulated_cuda(Card(memory=2**30, major=15 - major), Card(memory=gibibytes * 2**30, major=major)):
-        assert choose_device(choose_base(None, None, base)).dtype == dtype
-
-
-CARD = Device(label="card", kind="cuda", dtype="float16")
 
 
 @pytest.mark.parametrize(
@@ -62,43 +29,17 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
     assert memory.is_out_of_memory(error) is told
 
 
-def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(1024, 1024), CARD)
-    assert error.message == (
-        "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
-        "Try 768 × 768, or close other programs."
-    )
-    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(1024, 1024), CARD)
-    assert "or the smaller base SD 3.5 Medium" in sd.message
-
-
-@pytest.mark.parametrize(
-    ("size", "frames", "advice"),
-    [
-        ((64, 64), 1, "Close other programs."),
-        ((512, 64), 1, "Close other programs."),
-        ((96, 128), 1, "Try 64 × 64, or close other programs."),
-        ((64, 64), 9, "Try fewer frames, or close other programs."),
-        ((1024, 512), 9, "Try fewer frames, 768 × 384, or close other programs."),
-    ],
-)
-def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
-    asked = settings(*size, frames=frames)
-    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, CARD)
-    assert error.message.split("piece by piece. ")[1] == advice
-
-
 def test_of_several_cards_the_one_with_most_free_memory_is_chosen() -> None:
     by_others = (20_000, 4_000, 16_000)
     with simulated_cuda(*(Card(memory=24_000, by_others=size) for size in by_others)):
-        chosen = choose_device(XL)
+        chosen = find_device()
     assert (chosen.name, chosen.free_bytes, chosen.total_bytes) == ("cuda:1", 20_000, 24_000)
 
 
 def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
     with simulated_cuda(Card(memory=8_000), Card(memory=24_000)):
         base = torch.zeros(20_000, dtype=torch.uint8, device="cuda:1")
-        chosen = choose_device(XL)
+        chosen = find_device()
         del base
     assert (chosen.name, chosen.free_bytes) == ("cuda:1", 4_000)
 
@@ -122,3 +63,11 @@ def test_files_of_weights_are_written_to_a_disk_not_to_memory(monkeypatch: pytes
 @pytest.mark.parametrize(("size", "pinned"), [(0, 0), (1, 1), (1024, 1024), (1025, 2048), (113_246_208, 134_217_728)])
 def test_pinned_memory_is_given_in_powers_of_two(size: int, pinned: int) -> None:
     assert memory.pinned_bytes(size) == pinned
+
+
+def test_cuda_needs_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    memory.check_compiler("cpu")
+    with pytest.raises(PreviewError, match="needs Triton for this GPU"):
+        memory.check_compiler("cuda")

@@ -1,26 +1,29 @@
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.base_models import base_by_id, choose_base
 from hub_ui.generate.base_models.table import ModelSize
-from hub_ui.generate.memory import Device
+from hub_ui.generate.memory import KINDS, Device, OffloadLevel, kind_of
 from hub_ui.generate.memory_plan import (
-    KINDS,
-    OffloadLevel,
     bytes_of_part,
+    choose_device,
     download_bytes,
     footprint,
     host_memory,
-    kind_of,
+    image_too_large,
     peak_memory,
     plan_memory,
     usable_memory,
 )
 from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.building import CPU, settings
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 GIGABYTE = 1_000_000_000
 
@@ -222,3 +225,60 @@ def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in
     assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="cuda")[0] == 4_100_000_000
     assert bytes_of_part(stored, "text_encoder_2", t5, width=2.0, kind="mps")[0] == 8_000_000_000
     assert bytes_of_part(stored, "text_encoder", clip, width=2.0, kind="cuda")[0] == 200_000_000
+
+
+XL = choose_base("sdxl", None, None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_it_is_the_cpu_in_half_precision_for_large_bases_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for gigabytes, dtype in ((64, "float32"), (10, "bfloat16")):
+        monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda size=gigabytes: size * 10**9)
+        assert choose_device(XL) == replace(CPU, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("base", "gibibytes", "major", "dtype"),
+    [
+        ("sdxl-1.0", 32, 8, "float16"), ("sdxl-1.0", 16, 7, "float16"), ("flux.1-dev", 32, 8, "bfloat16"),
+        ("flux.1-dev", 24, 7, "float16"), ("sana", 32, 7, "float32"), ("wan-2.1-t2v-14b", 24, 7, "float16"),
+        # What overflows in float16 is not computed in it.
+        ("qwen-image", 24, 7, "bfloat16"), ("z-image-turbo", 16, 7, "bfloat16"), ("z-image-turbo", 80, 7, "float32"),
+        ("cogvideox", 16, 7, "bfloat16"), ("cogvideox-2b", 80, 7, "float16"),
+    ],
+)  # fmt: skip
+def test_a_gpu_draws_in_the_type_that_the_base_bears(base: str, gibibytes: int, major: int, dtype: str) -> None:
+    # The first one, which is torch's current GPU, is another one.
+    with simulated_cuda(Card(memory=2**30, major=15 - major), Card(memory=gibibytes * 2**30, major=major)):
+        assert choose_device(choose_base(None, None, base)).dtype == dtype
+
+
+CARD = Device(label="card", kind="cuda", dtype="float16")
+
+
+def test_what_would_fit_is_told() -> None:
+    error = image_too_large(choose_base("qwen-image", None, None), settings(1024, 1024), CARD)
+    assert error.message == (
+        "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
+        "Try 768 × 768, or close other programs."
+    )
+    sd = image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(1024, 1024), CARD)
+    assert "or the smaller base SD 3.5 Medium" in sd.message
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "advice"),
+    [
+        ((64, 64), 1, "Close other programs."),
+        ((512, 64), 1, "Close other programs."),
+        ((96, 128), 1, "Try 64 × 64, or close other programs."),
+        ((64, 64), 9, "Try fewer frames, or close other programs."),
+        ((1024, 512), 9, "Try fewer frames, 768 × 384, or close other programs."),
+    ],
+)
+def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
+    asked = settings(*size, frames=frames)
+    error = image_too_large(choose_base("qwen-image", None, None), asked, CARD)
+    assert error.message.split("piece by piece. ")[1] == advice

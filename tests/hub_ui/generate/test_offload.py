@@ -14,11 +14,11 @@ from diffusers import ZImageTransformer2DModel
 from transformers import T5Config, T5EncoderModel
 
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.load import load_pipeline, store_network, store_text_encoder
+from hub_ui.generate.base_models.load import layer_mover, load_pipeline, store_network, store_text_encoder
 from hub_ui.generate.base_models.repo_layout import LocalBase
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
-from hub_ui.generate.offload import Placement, free_parts, layer_mover, place, prepare
+from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory_plan import footprint, host_memory
+from hub_ui.generate.offload import Placement, free_parts, place, prepare
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.bases import TINY

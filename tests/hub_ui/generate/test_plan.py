@@ -10,9 +10,9 @@ from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, choose_
 from hub_ui.generate.base_models.table import Quality
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel
-from hub_ui.generate.plan import choose_precision, in_quality, make_plan, plan_on_card, precision_note
+from hub_ui.generate.memory import Device, OffloadLevel
+from hub_ui.generate.memory_plan import MemoryPlan
+from hub_ui.generate.plan import choose_precision, choose_spec, make_plan, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
@@ -144,8 +144,8 @@ def test_a_plan_is_made_once_for_a_request_and_once_more_where_its_base_is_loade
 ) -> None:
     made: list[plans.GenerationPlan] = []
 
-    def keep(*args: Any) -> plans.GenerationPlan:
-        made.append(make_plan(*args))
+    def keep(*args: Any, **options: Any) -> plans.GenerationPlan:
+        made.append(make_plan(*args, **options))
         return made[-1]
 
     monkeypatch.setattr("hub_ui.generate.engine.make_plan", keep)
@@ -159,7 +159,7 @@ def test_a_plan_is_made_once_for_a_request_and_once_more_where_its_base_is_loade
 def test_the_chosen_gpu_decides_the_precision(monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64 * GB)
     with simulated_cuda(*(Card(memory=size * GB) for size in gigabytes)) as cuda:
-        assert in_quality(FLUX, job(base="flux.1-dev")).precision == "full"
+        assert choose_spec(job(base="flux.1-dev")).precision == "full"
     assert cuda.unindexed == []
 
 

@@ -10,8 +10,8 @@ import torch
 
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, levels_of
+from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, place, remove_offloading
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines.frame import draw, load

@@ -10,7 +10,8 @@ from connectors.claims import base_models
 from connectors.query import FIELDS
 from hub_ui.generate.base_models.choose import bases_for_architecture
 from hub_ui.generate.base_models.table import BASES, NETWORKS, PACKAGED, SUBSTITUTIONS, PipelineSpec, precision_name
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
+from hub_ui.generate.memory import OffloadLevel
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, footprint
 from hub_ui.generate.plan import plan_on_card
 from hub_ui.hosting.limits import TABLE
 from hub_ui.web.layout.render import TERMS
