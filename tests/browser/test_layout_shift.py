@@ -85,11 +85,15 @@ def test_the_panel_moves_nothing_and_a_search_nothing_that_is_around_the_list(de
 
 
 @pytest.mark.parametrize("page", [1440, 390], indirect=True)
-def test_a_download_moves_nothing_in_the_panel_and_the_focus_stays_where_it_was(fresh: Demo, page: Page) -> None:
+def test_a_header_and_a_download_move_nothing_in_the_panel_nor_the_focus(fresh: Demo, page: Page) -> None:
+    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=5.0, match="download"))
     page.goto(f"{fresh.url}?open=civitai:900103")
-    expect(page.locator("#panel .facts").first).to_be_visible()
-    come_to_rest(page)
+    expect(page.locator("#unread")).to_be_visible()
     forget_shifts(page)
+    expect(page.locator("#panel .facts", has_text="Rank")).to_be_visible()
+    come_to_rest(page)
+    assert_still(page, GOOD_SHIFT)
+    fresh.hubs.faults.clear()
     fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=600.0, match="download"))
     for text in ("Pause", "Resume", "In library"):
         page.locator("#get").press("Enter")

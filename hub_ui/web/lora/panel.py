@@ -1,10 +1,11 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,7 +23,7 @@ from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import TrySettings, clamp_weight
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, cover
@@ -42,6 +43,8 @@ MOST_TAGS = 24
 LONGEST_LICENSE = 40
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
+READING = N_("Reading the file's header…")
+NOTHING_SAID = MappingProxyType({"state": "", "unread": "", "missing": ""})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,8 @@ class Panel:
             lora = self.services.lookup.known(ref.lora)
         except NotFound:
             return self.message(view, ref, _("Asking the hub…"))
-        return self.lora(view, lora, ref, find_facts(self.services, lora, ref))
+        facts, is_unread = find_facts(self.services, lora, ref)
+        return self.lora(view, lora, ref, facts, {"unread": _(READING)} if is_unread else {})
 
     def steps(self, view: View, seen: str = "") -> Iterator[dict[str, Any]]:
         """The panel again once the hub has answered, the file's header was read, and all versions are listed, as far as
@@ -74,49 +78,47 @@ class Panel:
             hint = _("Check the address, or search for its name.") if type(error) is NotFound else ""
             text = format.sentences(error.message, hint)
             known = {} if isinstance(error, Withheld) else self.values(view)
-            yield {**known, "state": text} if known.get("lora") else self.message(view, ref, text)
+            yield {**known, "state": text, "unread": ""} if known.get("lora") else self.message(view, ref, text)
             return
         if failure is not None:
             # A hub that does not answer about the LoRA says nothing of its file and its history either.
             age = format.ago(self.services.catalog.last_seen(lora.ref))
             state = format.sentences(failure.message, _("This was last seen {age}.").format(age=age) if age else "")
-            yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
+            yield self.lora(view, lora, ref, find_facts(self.services, lora, ref)[0], {"state": state})
             return
-        for facts, state, missing in self.read(lora, ref):
-            found = self.fingerprint(lora, ref, facts, state, missing)
+        for facts, said in self.read(lora, ref):
+            found = self.fingerprint(lora, ref, facts, said)
             if found != seen:
                 seen = found
-                yield self.lora(view, lora, ref, facts, state=state, missing=missing)
+                yield self.lora(view, lora, ref, facts, said)
 
-    def fingerprint(self, lora: Lora, ref: Ref, facts: Facts | None, state: str, missing: str) -> str:
+    def fingerprint(self, lora: Lora, ref: Ref, facts: Facts | None, said: Mapping[str, str]) -> str:
         """Tells whether a panel says anything new. Making the panel takes far longer."""
         lookup, version = self.services.lookup, detail.version_and_file(lora, ref)[0]
         used = (lookup.find_usage(version) if version else None) or ()
-        said = repr((lora, facts, lookup.find_history(ref), used, state, missing))
-        return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        text = repr((lora, facts, lookup.find_history(ref), used, said))
+        return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
-    def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, str, str]]:
-        """What the file proves, and what is to say of that, as it comes; once more when its history has come, and what
-        people use, or why that is not known.
+    def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, dict[str, str]]]:
+        """What the file proves, and what `lora` says in place of it, as it comes; once more when its history has come,
+        and what people use.
         """
         lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
-        is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
-        facts, state = find_facts(self.services, lora, ref), ""
-        if file is not None and is_readable and facts is None:
-            yield None, _("Reading the file's header…"), ""
+        (facts, is_unread), said = find_facts(self.services, lora, ref), dict[str, str]()
+        if file is not None and is_unread:
+            yield None, {"unread": _(READING)}
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
-                state = format.sentences(_("The file's header could not be read."), error.message)
-        yield facts, state, ""
+                said = {"unread": format.sentences(_("The file's header could not be read."), error.message)}
+        yield facts, said
         lookup.fetch_history(ref)
-        missing = ""
         try:
             if version is not None:
                 lookup.fetch_usage(version)
         except HubUiError as error:
-            missing = error.message
-        yield facts, state, missing
+            said = {**said, "missing": error.message}
+        yield facts, said
 
     def title_of(self, name: str) -> str:
         """Of another LoRA: what the catalog knows of a ref, where that is for everybody, or the name itself."""
@@ -129,9 +131,11 @@ class Panel:
         return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
     def lora(
-        self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "", missing: str = ""
+        self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, said: Mapping[str, str] = NOTHING_SAID
     ) -> dict[str, Any]:
-        """`facts` are those of the file that `ref` names; `missing` says why it is not known what people use."""
+        """`facts` are those of the file that `ref` names. `said` is said in place of what is not known: by `state` of
+        the LoRA, by `unread` of the file's header, and by `missing` of what people use.
+        """
         lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
         history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
         record = flatten(lora, version, file)
@@ -147,18 +151,18 @@ class Panel:
             "also_on": [other for other in catalog.also_on(ref) if within(other.nsfw, view.query.nsfw)],
             # Asked for once a person gets there.
             "similar": None,
-            "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
+            "fingerprint": self.fingerprint(lora, ref, facts, said),
             "lora": lora,
             "record": record,
             "title": format.record_title(record),
             "images": detail.gallery(record, view.query.nsfw),
             "offer": detail.offer(record, version, facts, needs, key_place=key, in_library=in_library),
-            "state": state,
+            **NOTHING_SAID,
+            **said,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": by_source(rows(record, facts)),
-            "read": None if state else facts,
+            "read": None if said.get("state") else facts,
             "used": used,
-            "missing": missing,
             "title_of": self.title_of,
             "usage_address": usage_address(record.ref, used),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
@@ -181,14 +185,13 @@ class Panel:
         """
         services, ref = self.services, str(record.ref)
         policy, can_pull = services.policy, services.policy.allows("pull")
-        stacked = view.with_lora(ref, services.generation.default_weight(record.ref, record))
         # As Downloads.enqueue names it.
         getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
         return {
             "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
             # It starts at once, and its way back leads to the same list.
             "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
-            "stack_address": stacked.link(),
+            "stack_address": view.with_lora(ref, services.generation.default_weight(record.ref, record)).link(),
             "can_pull": can_pull,
             "getting": getting,
             # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
@@ -214,10 +217,11 @@ class Panel:
         return Preview(title=format.record_title(record), text=format.visible(words), image=url)
 
 
-def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
-    """What the file that `ref` names is known to prove."""
+def find_facts(services: Services, lora: Lora, ref: Ref) -> tuple[Facts | None, bool]:
+    """What the file that `ref` names is known to prove, and whether there is a header that was not read yet."""
     file = detail.version_and_file(lora, ref)[1]
-    return services.lookup.find_facts(file) if file else None
+    facts = services.lookup.find_facts(file) if file else None
+    return facts, file is not None and facts is None and file.format != "pickle" and lora.access not in GONE
 
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:

@@ -77,8 +77,10 @@ def test_a_contradiction_is_marked_reading_is_a_status_and_what_is_odd_is_told(b
     page = panel(built, lora(1, base="SDXL 1.0"), facts=Facts(adapter=header))
     assert page.select_one(".disputed dd").text == "FLUX.1⚠ CivitAI says SDXL 1.0"
     assert "CivitAI says SDXL 1.0, the file is FLUX.1." in [said.text for said in page.select(".problem")]
-    page = panel(built, lora(1), state="Reading the file's header…")
-    assert [said.text for said in page.select("[role=status]")] == ["Reading the file's header…"]
+    reading = {"unread": "Reading the file's header…"}
+    told = [panel(built, lora(1, access=access), said=reading).select("[role=status]") for access in ("open", "gated")]
+    # Why a closed one can't be had is told already.
+    assert [[said.text for said in each] for each in told] == [["Reading the file's header…"], []]
     odd = LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3. <b>",))
     said = [hint.text for hint in panel(built, lora(1), facts=Facts(adapter=odd)).select(".hint")]
     assert "Layers that have only one of their two halves: 3. <b>" in said
