@@ -78,7 +78,7 @@ def _embedded(draw: Random, value: Any, other: Any) -> Any:
 def _from_other(draw: Random, _value: Any, other: Any) -> Any:
     while draw.random() < 0.8 and (below := _keys(other)):
         other = other[draw.choice(below)]
-    return deepcopy(other)
+    return other
 
 
 # What takes the place of a value.
@@ -107,13 +107,14 @@ def _change(draw: Random, parent: Any, key: Any, other: Any) -> None:
     """Mostly another value; else the value is dropped, stands twice, or has another name."""
     way = draw.randrange(len(_OTHER_VALUES) + 3)
     if way < len(_OTHER_VALUES):
-        parent[key] = _OTHER_VALUES[way](draw, parent[key], other)
+        # What stands in two places, or in the tables above, would be changed in both.
+        parent[key] = deepcopy(_OTHER_VALUES[way](draw, parent[key], other))
     elif way == len(_OTHER_VALUES):
         del parent[key]
     elif isinstance(parent, list):
-        parent.insert(key, parent[key])
+        parent.insert(key, deepcopy(parent[key]))
     elif way == len(_OTHER_VALUES) + 1:
-        parent[Twin(key)] = draw.choice((parent[key], None, draw.choice(VALUES)))
+        parent[Twin(key)] = deepcopy(draw.choice((parent[key], None, draw.choice(VALUES))))
     else:
         parent[draw.choice((draw.choice(TEXTS), key.upper(), key + " ", respelled(draw, key)))] = parent.pop(key)
 
