@@ -36,7 +36,7 @@ LATEST = 0.7
 QUIET = 300
 PATIENCE = 30_000
 WARM_SECONDS = 120.0
-# A word of one or two letters is not in the address until Enter.
+# One or two letters that find nothing are not in the address until Enter.
 TYPED = ("", "ink", "robot", "flu", "tree")
 IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
 
