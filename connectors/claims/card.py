@@ -220,6 +220,7 @@ _CLAUSES = re.compile(r"\n|\.(?=\s|$)|[;!?。；！？，,]|\b(?:but|while|where
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d),(?=\d(?![\d,]))")
 _OTHERS = _STRENGTH.patterns["others"]
 _VERSION = re.compile(r"\bv(?:er(?:sion)?)?[ ._]?\d|\bversion\b", re.IGNORECASE)
+_PERCENT = _STRENGTH.patterns["percent"]
 _LIMIT_BEFORE = _STRENGTH.patterns["limit_before"]
 _LIMIT_AFTER = _STRENGTH.patterns["limit_after"]
 _ADVISED = _STRENGTH.patterns["advised"]
@@ -247,7 +248,7 @@ def _weight_claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]
 
 def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
     text = _STRENGTH_LABEL.sub(lambda label: f"{label[0].splitlines()[0]} ", _LEFT_OUT.sub("\n", body))
-    text = _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text))
+    text = _PERCENT.sub(_fractions, _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text)))
     for clause in _CLAUSES.split(text)[:_MOST_CLAUSES]:
         found = (match for pattern in _CANDIDATES for match in pattern.finditer(clause[:_LONGEST_CLAUSE]))
         for match in sorted(found, key=lambda match: match.start()):
@@ -262,6 +263,14 @@ def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
             )
             if not is_other and (span := _span(match["low"], match["high"])):
                 yield span, " ".join(clause[max(0, match.start() - 30) : match.end()].split())[:80]
+
+
+def _fractions(percent: re.Match[str]) -> str:
+    """ "strength: 60-80%" as "strength: 0.6-0.8"; a percentage of something else as it is."""
+    if percent["before"] is None and percent["after"] is None:
+        return percent[0]
+    ends = "-".join(f"{int(end) / 100:g}" for end in (percent["low"], percent["high"]) if end)
+    return f"{percent['before'] or ''}{ends}{percent['after'] or ''}"
 
 
 def _span(low: str, high: str | None) -> Range | None:

@@ -15,7 +15,7 @@ import msgspec
 from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for, size_of
 from connectors.weights.header import Header, Tensor, parse, table_of
-from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort
+from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort, upright
 
 What = Literal[
     "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",
@@ -133,7 +133,7 @@ _LAYER_PARTS: tuple[Part, ...] = (
 
 
 def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
-    layers = sort(tensors)
+    layers = upright(sort(tensors))
     names: dict[str, Tensor] = {}
     for part in _LAYER_PARTS:
         if not layers.of(part).keys() <= names.keys():
@@ -241,6 +241,9 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
         return "other"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
         return what_it_is(tensors)
+    # PhotoMaker: a LoRA, and the encoder of the pictures that it is for.
+    if _WORDING.patterns["senses"].search("\n".join(("", *layers.others))):
+        return "other"
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
 
 
