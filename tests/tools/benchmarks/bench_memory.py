@@ -19,7 +19,7 @@ import psutil
 from connectors.ref import HubName, Ref
 from hub_ui import services, settings
 from hub_ui.demo.hubs.server import running_hubs
-from tests.tools.benchmarks.figures import Figure, limit, peak_memory, report
+from tests.tools.benchmarks.figures import Figure, limit, peak_memory
 from tests.tools.chaos.wanted import write_loras
 
 MIB = 1024 * 1024
@@ -47,7 +47,7 @@ def figures(*, size: int = 1024 * MIB) -> list[Figure]:
 def streamed(environ: Mapping[str, str], home: Path, refs: Sequence[Ref]) -> dict[str, Any]:
     """In a process of its own."""
     there = {**os.environ, **environ, "HUB_UI_HOME": str(home), "HF_HOME": str(home / "hf")}
-    command = [sys.executable, "-m", "tests.tools.benchmarks.bench_memory", "pull", *map(str, refs)]
+    command = [sys.executable, "-m", __name__, *map(str, refs)]
     done = subprocess.run(command, env=there, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -68,7 +68,4 @@ def _pull(refs: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["pull"]:
-        _pull(sys.argv[2:])
-    else:
-        sys.exit(report(figures()))
+    _pull(sys.argv[1:])

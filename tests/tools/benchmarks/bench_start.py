@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, interleaved, limit, report
+from tests.tools.benchmarks.figures import Figure, interleaved, limit
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
@@ -113,7 +113,3 @@ def figures(*, runs: int = 5, seconds: float = 60) -> Iterator[Figure]:
     for name, words in (("idle app", ()), ("idle hosted page", ("hosted",))):
         used = percent_of_a_core(OURS, *words, seconds=seconds)
         yield limit(name, used, MOST_OF_A_CORE, "% of a core")
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

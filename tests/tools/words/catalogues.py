@@ -65,22 +65,16 @@ def update(found: Catalog) -> None:
         if code == "en":
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = read_catalogue(code) if path.exists() else Catalog()
-        new = Catalog(locale=code.replace("-", "_"), project="hub-ui", domain=DOMAIN, header_comment=_HEADER)
-        for message in found:
-            if message.id:
-                before = old.get(message.id)
-                kept = before.string if before is not None and not before.fuzzy else None
-                # A text that has got a plural, or lost it, is another one.
-                kept = kept if isinstance(kept, tuple) == message.pluralizable else None
-                new.add(message.id, kept, locations=message.locations)
-        path.write_bytes(write(new))
+        known = read_catalogue(code) if path.exists() else Catalog(locale=code.replace("-", "_"), domain=DOMAIN)
+        # A text that has got a plural, or lost it, is marked as fuzzy.
+        known.update(found, no_fuzzy_matching=True, update_header_comment=True)
+        path.write_bytes(write(known))
 
 
 def write(catalogue: Catalog) -> bytes:
     """Always the same for the same texts: sorted, without dates and names of programs."""
     file = BytesIO()
-    write_po(file, catalogue, width=120, sort_by_file=True, include_lineno=False)
+    write_po(file, catalogue, width=120, sort_by_file=True, include_lineno=False, ignore_obsolete=True)
     text = re.sub(
         rb'^"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Generated-By|Language-Team|Report-'
         rb"Msgid-Bugs-To|Project-Id-Version)[^\n]*\n",
