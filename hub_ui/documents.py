@@ -80,19 +80,16 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         answer = services.lookup.collect(asked)
         if not answer.loras and (other := other_words(services.catalog, asked)):
             answer = replace(services.lookup.collect(replace(asked, text=other)), failures=answer.failures)
-    installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
-    wants_favorites = query.favorite is not None and services.policy.allows("annotate")
-    favorites = services.annotations.favorites() if wants_favorites else ()
-    found = services.catalog.search(query, offset=offset, installed=installed, favorites=favorites)
+    found = services.catalog.search(query, services.lookup.marks(), offset=offset)
     records = [services.lookup.with_header_facts(record)[0] for record in found.records]
-    unknown = unknown_values(services.catalog, query)
-    if unknown and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
-        raise BadQuery(" ".join(unknown))
+    mistakes = unknown_values(services.catalog, query, _IN_TABLES)
+    if mistakes and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
+        raise BadQuery(" ".join(mistakes))
     return Found(
         records=tuple(records),
         failures=tuple(answer.failures),
         answered=bool(answer.loras),
-        notes=tuple(unknown),
+        notes=tuple(unknown_values(services.catalog, query)),
         rings=found.rings,
         corrected=found.corrected,
     )
@@ -110,34 +107,34 @@ def other_words(catalog: Catalog, query: Query) -> str:
     return "" if other == query.text else other
 
 
-def unknown_values(catalog: Catalog, query: Query) -> list[str]:
-    """Messages on base models and licences that nobody knows. Hubs add some every week: called after the search."""
-    bases = [base for base in query.bases if not base_models.is_listed(base)]
-    left_out = (value for key, value in query.excluded if key == "license")
-    licenses = [name for name in (*query.licenses, *left_out) if name not in (*get_args(Use), *LICENSE_NAMES)]
-    if not bases and not licenses:
-        return []
-    facets = catalog.search(Query(limit=1, nsfw="explicit")).facets
-    names = [name for top in facets.bases for base in (top, *top.children) for name in (base.id, base.label)]
-    seen = facets.of("license")
-    uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}."
-    return [
-        *(
-            f"No base model is called “{base}”, and no LoRA seen so far was made for it."
-            f"{suggestion(base, (*base_models.choices(), *names))}"
-            for base in _unseen(bases, names)
-        ),
-        *(
-            f"“{name}” is no licence known here, and no LoRA seen so far has it."
-            f"{suggestion(name, (*LICENSE_NAMES, *facets.of('license')))}{uses}"
-            for name in _unseen(licenses, seen)
-        ),
-    ]
+# What is said of a name in a filter that no LoRA has, but of a choice.
+_UNKNOWN = {
+    "base": "No base model is called “{name}”, and no LoRA seen so far was made for it.",
+    "license": "“{name}” is no licence known here, and no LoRA seen so far has it.",
+    "creator": "No LoRA seen so far is by “{name}”.",
+    "tag": "No LoRA seen so far has the tag “{name}”.",
+    "trigger": "No LoRA seen so far has the trigger word “{name}”.",
+}
+# A search for nothing but these is a mistake, where nothing was found.
+_IN_TABLES = ("base", "license")
 
 
-def _unseen(values: Iterable[str], seen: Iterable[str]) -> list[str]:
-    folded = {name.casefold() for name in seen}
-    return [value for value in values if value.casefold() not in folded]
+def unknown_values(catalog: Catalog, query: Query, keys: Iterable[str] = tuple(_UNKNOWN)) -> list[str]:
+    """Sentences on names that neither a table nor a LoRA has. Hubs add some every week: called after the search."""
+    found = []
+    for key in keys:
+        field = BY_KEY[key]
+        asked = (*getattr(query, field.attribute), *(name for left_out, name in query.excluded if left_out == key))
+        uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}." if key == "license" else ""
+        listed = {"base": base_models.choices(), "license": LICENSE_NAMES}.get(key, ())
+        for name in dict.fromkeys(asked):
+            if name in (*listed, *field.choices()) or (key == "base" and base_models.is_listed(name)):
+                continue
+            one: dict[str, Any] = {field.attribute: (name,)}
+            if not catalog.listing(Query(nsfw="explicit", **one)).total:
+                alike = [other for other, _ in catalog.complete_value(key, name[: len(name) // 2])]
+                found.append(f"{_UNKNOWN[key].format(name=name)}{suggestion(name, (*listed, *alike))}{uses}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

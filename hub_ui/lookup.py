@@ -24,6 +24,7 @@ from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.registry import origin_label
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.catalog.search import Marks
 from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
 from hub_ui.images.example_settings import Used, usage
@@ -125,6 +126,12 @@ class Lookup:
             self.catalog.add(loras, found_by=found_by)
             with self._cache_lock:
                 self._added[asked] = loras
+
+    def marks(self) -> Marks:
+        """What filters by yes and no speak of. Visitors of a shared page must not hear what its owner has."""
+        owned = self.library.entries() if self.policy.allows("see library") else ()
+        favorites = self.annotations.favorites() if self.policy.allows("annotate") else ()
+        return {"installed": [entry.ref.lora for entry in owned], "favorite": favorites}
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +24,7 @@ from hub_ui.catalog.changes import change, decode, pieces, read
 from hub_ui.catalog.index import Index, IndexState
 from hub_ui.catalog.index_search import Found, page, start_counting, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, Plan, facets, plan
+from hub_ui.catalog.search import NO_MARKS, Listing, Marks, Plan, facets, plan
 from hub_ui.catalog.similar import Similar, alike, is_about
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
@@ -149,35 +149,19 @@ class Catalog(Store):
         stats, indexed = super().stats(), self._index.change(self)
         return stats if indexed is None else replace(stats, index="current" if indexed == stats.change else "behind")
 
-    def search(
-        self,
-        query: Query,
-        *,
-        offset: int = 0,
-        installed: Collection[Ref] = (),
-        favorites: Collection[Ref] = (),
-        now: datetime | None = None,
-    ) -> Listing:
+    def search(self, query: Query, marks: Marks = NO_MARKS, *, offset: int = 0, now: datetime | None = None) -> Listing:
         """One page from `offset` on, without images above the query's level. A base filter picks each Record's file.
 
-        `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
+        The query's `age` is counted from `now`.
         """
         first, limit = max(0, offset), max(1, query.limit)
-        asked = replace(query, limit=first + limit)
-        found = self.listing(asked, installed=installed, favorites=favorites, now=now)
+        found = self.listing(replace(query, limit=first + limit), marks, now)
         ids = found.ids[first:]
         return replace(found, ids=ids, records=tuple(self.cards(ids, query).values()))
 
-    def listing(
-        self,
-        query: Query,
-        *,
-        installed: Collection[Ref] = (),
-        favorites: Collection[Ref] = (),
-        now: datetime | None = None,
-    ) -> Listing:
+    def listing(self, query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> Listing:
         """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
-        wanted = plan(query, installed=installed, favorites=favorites, now=now)
+        wanted = plan(query, marks, now)
         return self._index.ask(self, lambda state, searcher: self._list(state, searcher, wanted))
 
     def _list(self, state: IndexState, searcher: tantivy.Searcher, wanted: Plan) -> Listing:

@@ -9,12 +9,13 @@ how many LoRAs a word is, and a guess that is in none is left out.
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from string import ascii_lowercase
 
-from hub_ui.catalog.row import Terms, is_unspaced
+from hub_ui.catalog.row import MOST_TERMS, Terms, is_unspaced
 from hub_ui.catalog.row import words as words_of
 
 Known = Callable[[str], int]
@@ -87,6 +88,8 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     units = _units(terms, known, begins)
     asked = must_have(units)
     found = count(Ring(units=asked, least=len(asked)))
+    if found < few and (apart := _apart(terms, units, known, count)):
+        return rings(apart, known, begins, total, count, few)
     if found <= MOST and len(units) > 1:
         units = tuple(replace(unit, rarity=_rarity(count(Ring(units=(unit,), least=1)), total)) for unit in units)
         asked = must_have(units)
@@ -116,6 +119,26 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
         is_few=found <= MOST,
         corrected=_correction(units, count),
     )
+
+
+def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Callable[[Ring], int]) -> Terms | None:
+    """With the words of "anime-girl" each by itself, where no LoRA has them side by side; None for no such words."""
+    phrases: list[Phrase] = []
+    for unit in units:
+        words = [unit.typed] if unit.quoted else single_words(unit.typed)
+        if len(words) > 1 and count(Ring(units=tuple(_with_typos([unit], known)), least=1, has_typos=True)):
+            words = [unit.typed]
+        phrases += words
+    return replace(terms, phrases=tuple(phrases[:MOST_TERMS])) if len(phrases) > len(units) else None
+
+
+def single_words(words: Iterable[str]) -> list[Phrase]:
+    """Each by itself, but Han and kana, which are characters, as they follow each other."""
+    found: list[Phrase] = []
+    for is_run, group in groupby(words, lambda word: is_unspaced((word,))):
+        run = tuple(group)
+        found += [run] if is_run else [(word,) for word in run]
+    return found
 
 
 def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
@@ -154,7 +177,7 @@ def _with_typos(units: Sequence[Unit], known: Known) -> Iterator[Unit]:
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
-        others = pieces(unit.typed) if is_run else typos(unit.typed, known)
+        others = [each for each in pieces(unit.typed) if not is_around(each)] if is_run else typos(unit.typed, known)
         yield replace(unit, typos=tuple(each for each in others if each not in unit.forms))
 
 
@@ -172,15 +195,16 @@ def _wider(wanted: tuple[Unit, ...]) -> Iterator[Ring]:
 
 def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
     """Empty if every word is in a LoRA, or nothing that may be listed has a word like it."""
-    words: list[str] = []
+    meant: list[str] = []
     has_changed = False
     for unit in units:
         is_right = unit.is_anywhere or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
         others = () if is_right else unit.typos
         form = next((each for each in others if count(Ring(units=(Unit(typed=each, forms=(each,)),), least=1))), None)
         has_changed = has_changed or form is not None
-        words += () if unit.quoted else form or unit.typed
-    return " ".join(words) if has_changed else ""
+        words = () if unit.quoted else form or unit.typed
+        meant.append(("" if is_unspaced(words) else " ").join(words))
+    return " ".join(meant) if has_changed else ""
 
 
 # What people type around a name, and how words are written otherwise.
@@ -215,8 +239,9 @@ def spellings(words: Phrase, known: Known) -> list[Phrase]:
     *first, last = words
     alike = [(*first, each) for each in dict.fromkeys([last, *_alike(last)])]
     one = ["".join(words)] if len(words) > 1 else []
-    halves = [] if first or known(last) > _MANY else list(_splits(last, known))
-    found = [*alike, *((each,) for each in one), *halves]
+    is_whole = not first and known(last) > _MANY
+    halves = [] if first or is_whole else list(_splits(last, known))
+    found = [*alike, *((each,) for each in one), *([] if is_whole else _without_numbers(words)), *halves]
     return [each for each in dict.fromkeys(found) if all(map(known, each))]
 
 
@@ -266,12 +291,16 @@ def _numbers(word: str) -> Iterator[str]:
             yield word[: len(word) - len(one)] + many
 
 
-def _splits(word: str, known: Known) -> Iterator[Phrase]:
-    """As two words, and between letters and digits as more: "wan22" is "wan 2 2" too."""
-    parts = tuple(_PARTS.findall(word))
-    if len(parts) > 1:
+def _without_numbers(words: Phrase) -> Iterator[Phrase]:
+    """Letters and digits by themselves: "sd1 5" is "sd 1 5" too, and so is "sd15"."""
+    parts = tuple(part for word in words for part in _PARTS.findall(word))
+    if len(parts) > len(words):
         yield parts
         yield tuple(piece for part in parts for piece in (part if part.isdigit() else (part,)))
+
+
+def _splits(word: str, known: Known) -> Iterator[Phrase]:
+    """As two words."""
     for at in range(1, len(word)):
         left, right = word[:at], word[at:]
         if len(right) >= _SHORTEST_HALF and (at >= _SHORTEST_HALF or len(right) > 3) and known(left) and known(right):

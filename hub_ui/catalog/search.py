@@ -5,11 +5,12 @@ A plan is asked of the index, and by the library of its own rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 
 from connectors.claims import base_models
@@ -144,15 +145,14 @@ class Plan:
         )
 
 
-def plan(
-    query: Query,
-    *,
-    installed: Collection[Ref] = (),
-    favorites: Collection[Ref] = (),
-    now: datetime | None = None,
-) -> Plan:
+# By the keys of filters by yes and no, the LoRAs that a person has, or has made favourites.
+Marks = Mapping[str, Iterable[Ref]]
+NO_MARKS: Marks = MappingProxyType({})
+_MARKS = ("installed", "favorite")
+
+
+def plan(query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> Plan:
     """`now` is what the query's age is counted from."""
-    marks = {"installed": installed, "favorite": favorites}
     values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
     ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
     if query.age:
@@ -168,8 +168,8 @@ def plan(
         filters=tuple((name, filter_terms(name, some)) for name, some in values.items() if some),
         excluded=tuple((name, filter_terms(name, some)) for name, some in excluded.items()),
         ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
-        marks=tuple((key, frozenset(row_ref(ref.hub, ref.id) for ref in refs)) for key, refs in marks.items()),
-        wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
+        marks=tuple((key, frozenset(row_ref(ref.hub, ref.id) for ref in marks.get(key, ()))) for key in _MARKS),
+        wanted=tuple((key, value) for key in _MARKS if (value := getattr(query, BY_KEY[key].attribute)) is not None),
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
         limit=max(1, query.limit),

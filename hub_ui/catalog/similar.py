@@ -6,10 +6,8 @@ known of the first one is shared; below `LEAST` nothing is similar. The kind and
 first, and make nothing similar by themselves.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import Literal
 
 import tantivy
@@ -19,7 +17,7 @@ from connectors.claims import base_models
 from connectors.query import Range
 from connectors.record import Record
 from hub_ui.catalog.index import all_of, any_of, any_of_values, number_in, phrase, scored, term
-from hub_ui.catalog.rings import WORDS, is_around
+from hub_ui.catalog.rings import WORDS, is_around, single_words
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 
 Reason = Literal["same subject", "same words", "same creator, newer"]
@@ -129,7 +127,7 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
 
 def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
     """Words that stand side by side in its title, and tags that another LoRA may have, each with its field."""
-    subjects = dict.fromkeys(_subjects(row.title.split()))
+    subjects = dict.fromkeys(filter(_is_telling, single_words(row.title.split())))
     tags = ((tag,) for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and _is_telling(tuple(words(tag))))
     others = [("tag", tag) for tag in tags if tag not in subjects]
     return [*(("title", value) for value in subjects), *others][:_MOST_TRAITS]
@@ -140,7 +138,7 @@ def is_about(row: Row, title: str) -> bool:
 
     A title without any of the words has one as its tag.
     """
-    other = set(_subjects(searchable_names(title).split()))
+    other = set(filter(_is_telling, single_words(searchable_names(title).split())))
     shared = other.intersection(value for _, value in _traits(row))
     return len(shared) != 1 or len(other) <= 2
 
@@ -148,14 +146,6 @@ def is_about(row: Row, title: str) -> bool:
 def rarity(having: int, total: int) -> int:
     """0 for what more than half of them have."""
     return max(0, (total // having).bit_length() - 1) if having else 0
-
-
-def _subjects(title: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Its words. Those in Han and kana are characters, of which one alone says little."""
-    for is_character, run in groupby(title, lambda word: len(word) == 1 and word > "\u3040"):
-        run_of_words = tuple(run)
-        found = [run_of_words] if is_character else [(word,) for word in run_of_words]
-        yield from filter(_is_telling, found)
 
 
 def _is_telling(value: tuple[str, ...]) -> bool:

@@ -6,7 +6,6 @@ it: the same LoRAs are the same text, and compressed by the same version of `zst
 
 import io
 import json
-import os
 import secrets
 import shutil
 import tempfile
@@ -25,6 +24,7 @@ from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
 from hub_ui.catalog.changes import decode, read_json
+from hub_ui.library.disk import replacing
 
 FORMAT = "hub-ui catalog"
 VERSION = 1
@@ -88,7 +88,10 @@ def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], N
                     on_progress(done)
         body.seek(0)
         first = {"format": FORMAT, "loras": done, "version": VERSION}
-        size = _replace(path, _compressor().compress(_dump(first)), body)
+        with replacing(path, path.with_name(f".{path.name}.{secrets.token_hex(6)}")) as file:
+            file.write(_compressor().compress(_dump(first)))
+            shutil.copyfileobj(body, file, _COPY_BYTES)
+            size = file.tell()
     return Exported(loras=done, bytes=size, unreadable=unreadable)
 
 
@@ -144,23 +147,6 @@ def _dump(value: Any) -> bytes:
         return msgspec.json.encode(value, order="sorted") + b"\n"
     except UnicodeEncodeError:
         return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _replace(path: Path, head: bytes, body: IO[bytes]) -> int:
-    """Writes `head` and `body` beside `path` and renames. Returns the size."""
-    new = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with new.open("xb") as file:
-            file.write(head)
-            shutil.copyfileobj(body, file, _COPY_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        new.replace(path)
-    finally:
-        # Once it has its name, there is none left.
-        new.unlink(missing_ok=True)
-    return size
 
 
 def _open(path: Path) -> IO[bytes]:

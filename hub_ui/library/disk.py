@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +33,16 @@ def hash_of(path: Path) -> Fetched:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     return Fetched(size=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def sha256_of(path: Path) -> str:
+    """Read once, for as long as the file stays the same. Raises OSError."""
+    return _sha256(path, stamp(path))
+
+
+@lru_cache(maxsize=1_000)
+def _sha256(path: Path, _stamp: object) -> str:
+    return hash_of(path).sha256
 
 
 def holds_bytes(path: Path, sha256: str) -> bool:
@@ -95,10 +106,16 @@ def sync_folders(folders: Iterable[Path]) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Writes all of a file or nothing, also through a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
+    with replacing(path, path.with_name(path.name + ".new")) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, new: Path) -> Iterator[BinaryIO]:
+    """The same for what is written in parts, as `new` at first."""
     try:
         with new.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         move(new, path)

@@ -194,7 +194,7 @@ def find(
 ) -> Found:
     installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
     favorites = [row.entry.ref for row in rows if row.annotation.favorite] if asked.query.favorite is not None else ()
-    wanted = plan(asked.query, installed=installed, favorites=favorites)
+    wanted = plan(asked.query, {"installed": installed, "favorite": favorites})
     phrases = search.phrases(wanted)
     spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
     own = frozenset(spelled)

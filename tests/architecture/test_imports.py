@@ -33,6 +33,7 @@ LAYERS = {
     "hub_ui.library.index": 6,
     "hub_ui.library.search": 7,
     "hub_ui.library.checks": 8,
+    "hub_ui.library.disk": 2,
     "hub_ui.library": 4,
     "hub_ui.generate": 4,
     "hub_ui.images": 5,

@@ -104,13 +104,16 @@ def test_a_base_or_licence_that_was_seen_before_is_no_mistake(hubs: dict[str, Hu
     assert line.run("search", "nowhere license:mit") == 0
 
 
-def test_an_unknown_licence_and_one_misspelled_base_of_several_are_told(hubs: dict[str, Hub], line: Line) -> None:
+def test_a_name_that_nobody_knows_is_told_beside_what_was_found(hubs: dict[str, Hub], line: Line) -> None:
     assert line.run("search", "Ink license:blah") == 2
     assert "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit." in line.err
     assert line.run("search", "--", "Ink -license:blah") == 0
     assert "“blah” is no licence known here" in line.err
     assert line.run("search", "Ink", "--base", "sdxl", "--base", "pny") == 0
     assert "No base model is called “pny”" in line.err
+    assert line.run("search", "creator:adda -tag:kni") == 0
+    assert "No LoRA seen so far is by “adda”. Did you mean “ada”?" in line.err
+    assert "No LoRA seen so far has the tag “kni”." in line.err
 
 
 def test_search_prints_a_table_without_what_is_hostile_in_titles(hubs: dict[str, Hub], line: Line) -> None:

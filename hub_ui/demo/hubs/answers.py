@@ -115,10 +115,10 @@ def natural(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) <= _DIGITS else None
 
 
-def page_of(items: Sequence[T], cursor: str | None, size: int) -> tuple[Sequence[T], str | None] | None:
-    """The page at an opaque cursor, else the first one, and the cursor of the next. None for an invalid cursor."""
+def page_of(items: Sequence[T], cursor: str | None, size: int, start: int = 0) -> tuple[Sequence[T], str | None] | None:
+    """The page at an opaque cursor, else at `start`, and the cursor of the next. None for an invalid cursor."""
     try:
-        offset = natural(base64.urlsafe_b64decode(cursor.encode()).decode()) if cursor else 0
+        offset = natural(base64.urlsafe_b64decode(cursor.encode()).decode()) if cursor else start
     except ValueError:
         offset = None
     if offset is None:

@@ -33,6 +33,7 @@ from hub_ui.demo.hubs.folder import HubFile, Json
 
 T = TypeVar("T")
 _INT4 = 2**31 - 1
+_MOST_BY_PAGE = 1_000
 _DISABLED = "The creator of this asset has disabled downloads on this file"
 _LOGIN = "The creator of this asset requires you to be logged in to download it"
 _EARLY = "This asset is in Early Access. You can use Buzz access it now!"
@@ -79,8 +80,10 @@ class CivitaiHub:
         ]
 
     def list_models(self, request: Request) -> Response:
-        params = request.query_params
-        query = parse_query(params)
+        # Even as false.
+        if {"favorites", "hidden"} & request.query_params.keys() and not self._is_signed_in(request):
+            raise _refusal(401, "Unauthorized")
+        query = parse_query(request.query_params)
         page, metadata = _page(request, self._find(query), query.limit)
         kept = [model for model in page if not query.words or afterwards(model, query)]
         items = [model_in_list(each, query.all_levels) for each in kept]
@@ -198,11 +201,16 @@ def _identifier(text: str) -> int:
 
 def _page(request: Request, items: Sequence[T], limit: int) -> tuple[Sequence[T], Json]:
     """One page of them, and the metadata that lead to the next."""
-    page = answers.page_of(items, request.query_params.get("cursor"), limit)
+    params = request.query_params
+    place = number(params, "page", 1, _INT4, 1)
+    if place * limit > _MOST_BY_PAGE:
+        raise _refusal(429, "You've requested too many pages, please use cursors instead")
+    page = answers.page_of(items, params.get("cursor"), limit, start=(place - 1) * limit)
     if page is None:
         raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
     found, cursor = page
-    return found, {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)} if cursor else {}
+    metadata: Json = {"currentPage": place, "pageSize": limit} if "page" in params else {}
+    return found, metadata | ({"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)} if cursor else {})
 
 
 def _next_page(request: Request, **onwards: object) -> str:

@@ -19,11 +19,12 @@ _TYPES = (
     "Upscaler", "MotionModule", "VAE", "TextEncoder", "UNet", "CLIPVision", "Poses", "Wildcards", "Workflows",
     "ComfyWorkflows", "Detection", "VisionLanguage", "CLIP", "LLM", "Other",
 )  # fmt: skip
+_PERIODS = ("AllTime", "Year", "Month", "Week", "Day")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model object of the data folder. The hub can serve the files of an `is_sample` model."""
+    """A model object of the data folder: `is_sample` in one that has files of CivitAI, else a recording."""
 
     id: int
     data: Json
@@ -72,12 +73,7 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
     objects = {int(data["id"]): data for data in folder.objects("civitai_model_*.json") if "id" in data}
     ghosts = folder.ghosts("civitai")
     models = {
-        number: Model(
-            id=number,
-            data=data,
-            is_sample=any(f.get("id") in files for v in data.get("modelVersions") or [] for f in v.get("files") or []),
-            is_ghost=str(number) in ghosts,
-        )
+        number: Model(id=number, data=data, is_sample=bool(files), is_ghost=str(number) in ghosts)
         for number, data in objects.items()
     }
     return CivitaiStore(models=models, files=files, access=folder.access)
@@ -199,10 +195,12 @@ class ModelQuery:
 
 def parse_query(params: QueryParams) -> ModelQuery:
     """Raises RefusalError with the zod error object that CivitAI sends."""
-    choices = {"types": _TYPES, "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
+    choices = {"types": _TYPES, "sort": tuple(_SORTS), "nsfw": ("true", "false", ""), "period": _PERIODS}
     for name, known in choices.items():
         if not set(params.getlist(name)) <= set(known):
             raise zod_refusal(name, "invalid_value", "Invalid option")
+    if params.get("query") and "page" in params:
+        raise zod_refusal("page", "custom", "A search has cursors and no pages")
     limit, sort = number(params, "limit", 0, 100, 100), params.get("sort", "Highest Rated")
     return ModelQuery(params=params, types=params.getlist("types"), limit=limit, sort=sort)
 

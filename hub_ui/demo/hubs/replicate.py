@@ -20,8 +20,10 @@ _PAGE = 25
 _MOST_BYTES = 100 * 1024 * 1024
 _KEPT_SECONDS = 24 * 3600.0
 _OWNER = "local"
-_ACCOUNT = {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""}
-_HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
+_ALWAYS = {
+    "/v1/account": {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""},
+    "/v1/hardware": [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}],
+}
 _REQUIRED = ("owner", "name", "visibility", "hardware")
 _OPTIONAL = ("description", "github_url", "paper_url", "license_url", "cover_image_url")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -44,8 +46,7 @@ class ReplicateHub:
             self._api("/v1/search", self.search),
             self._api("/v1/collections", self.collections),
             self._api("/v1/collections/{slug}", self.collection),
-            self._api("/v1/account", self.account),
-            self._api("/v1/hardware", self.hardware),
+            *(self._api(path, self.always) for path in _ALWAYS),
             self._api(model, self.model),
             self._api(model + "/versions", self.versions),
             self._api(model + "/predictions", self.create_prediction, "POST"),
@@ -71,11 +72,9 @@ class ReplicateHub:
         # The JavaScript client sends a JSON string.
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else request.query_params.get("query", "")
-        models = self._find(request, text)
-        models.sort(
-            key=lambda model: str((model.get("latest_version") or {"created_at": ""})["created_at"]), reverse=True
-        )
-        return self._page(request, models, query=text)
+        found = self._find(request, text)
+        newest = sorted(found, key=lambda one: str((one.get("latest_version") or {}).get("created_at")), reverse=True)
+        return self._page(request, newest, query=text)
 
     async def search(self, request: Request) -> Response:
         text = request.query_params.get("query", "")
@@ -86,11 +85,8 @@ class ReplicateHub:
         models = [{"model": model, "metadata": metadata} for model in self._find(request, text)[:limit]]
         return answers.json_answer({"query": text, "models": models, "collections": [], "pages": []})
 
-    async def account(self, _request: Request) -> Response:
-        return answers.json_answer(_ACCOUNT)
-
-    async def hardware(self, _request: Request) -> Response:
-        return answers.json_answer(_HARDWARE)
+    async def always(self, request: Request) -> Response:
+        return answers.json_answer(_ALWAYS[request.url.path])
 
     async def model(self, request: Request) -> Response:
         return answers.json_answer(self._model(request))

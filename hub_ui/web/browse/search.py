@@ -231,13 +231,7 @@ def refresh(services: Services, now: Results) -> Results:
 
 def read_list(services: Services, query: Query, limit: int) -> Listing:
     """The first `limit` of the list."""
-    # Visitors of a shared page must not hear what its owner has.
-    owned = services.library.entries() if services.policy.allows("see library") else ()
-    return services.catalog.listing(
-        replace(query, limit=limit),
-        installed=[entry.ref.lora for entry in owned],
-        favorites=services.annotations.favorites() if services.policy.allows("annotate") else (),
-    )
+    return services.catalog.listing(replace(query, limit=limit), services.lookup.marks())
 
 
 def with_list(now: Results, found: Listing) -> Results:

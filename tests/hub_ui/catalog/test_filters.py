@@ -55,7 +55,7 @@ LORAS = (
 def found(path: Path, *loras: Lora, refs: tuple[Ref, ...] = (), asked: Query | None = None, **fields: Any) -> list[str]:
     """The titles that are found."""
     with catalog(path, *loras) as opened:
-        answer = opened.search(asked or Query(**fields), installed=refs, favorites=refs, now=NOW)
+        answer = opened.search(asked or Query(**fields), {"installed": refs, "favorite": refs}, now=NOW)
         assert answer.total == len(answer.records)
         return [record.title for record in answer.records]
 
@@ -109,7 +109,7 @@ def test_installed_loras_and_favourites_are_told_apart(
 
 def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
     with catalog(path, *LORAS) as opened:
-        return opened.search(Query(**fields), installed=refs, favorites=refs).facets
+        return opened.search(Query(**fields), {"installed": refs, "favorite": refs}).facets
 
 
 @pytest.mark.parametrize(

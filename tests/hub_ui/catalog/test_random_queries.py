@@ -129,7 +129,7 @@ def filled_in_two_orders(
 def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
     draw = random.Random(seed)
     query, offset = drawn_query(draw), draw.choice((0, 0, 3, 150))
-    answers = [each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs]
+    answers = [each.search(query, {"installed": INSTALLED}, offset=offset, now=NOW) for each in catalogs]
     assert answers == [answers[0]] * 4
 
 
@@ -140,7 +140,7 @@ def test_many_hits_are_in_the_same_order(catalogs: list[Catalog], seed: int, mon
     query = replace(drawn_query(random.Random(seed)), sort="relevance")
     for each in catalogs:
         each._listings.clear()
-    answers = [each.search(query, installed=INSTALLED, now=NOW).records for each in catalogs]
+    answers = [each.search(query, {"installed": INSTALLED}, now=NOW).records for each in catalogs]
     assert answers == [answers[0]] * 4
 
 

@@ -62,6 +62,10 @@ ORDERS: dict[str, tuple[str, tuple[str, ...], list[tuple[int, int, int, bool]]]]
     "part of a run of Han is found after the whole": (
         "钢笔画", ("钢笔画", "钢笔"), [(0, 1, 1, False), (1, 1, 1, True)],
     ),
+    "what is joined and stands nowhere like that is looked for word by word": (
+        "night-neon-钢笔", ("钢笔 neon night", "Neon night"), [(0, 3, 3, False), (1, 2, 3, True)],
+    ),
+    "but with a typo it may stand there": ("neom-night", ("Neon night",), [(0, 1, 1, True)]),
 }  # fmt: skip
 
 
@@ -129,10 +133,12 @@ def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -
         ("qwrtz", ""),
         ("ghibli stule", ""),
         ("ghibli blu", ""),
+        ("水彩图", "水彩"),
+        ("图图风格", ""),
     ],
 )
 def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, meant: str) -> None:
-    with catalog(tmp_path, lora(1, title="Ghibli"), lora(2, title="Blue")) as opened:
+    with catalog(tmp_path, lora(1, title="Ghibli"), lora(2, title="Blue 水彩 风格")) as opened:
         assert opened.search(Query(text=typed)).corrected == meant
 
 
@@ -185,7 +191,8 @@ def test_words_around_a_name_are_told_from_names(text: str, expected: bool) -> N
         ("dragons", "dragon"), ("dragon", "dragons"), ("brushes", "brush"), ("fairies", "fairy"), ("elves", "elf"),
         ("women", "woman"), ("watercolours", "watercolor"), ("colorful", "colourful"), ("grey", "gray"),
         ("theatre", "theater"), ("stylised", "stylized"), ("neonnight", "neon night"), ("zimage", "z image"),
-        ("krea2", "krea 2"), ("wan22", "wan 2 2"), ("sd15", "sd 1 5"), ("x men", "xmen"),
+        ("krea2", "krea 2"), ("wan22", "wan 2 2"), ("sd15", "sd 1 5"), ("sd1 5", "sd 1 5"),
+        ("x men", "xmen"),
     ],
 )  # fmt: skip
 def test_plurals_british_spellings_and_parts_of_words_are_the_same_word(typed: str, written: str) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
-from connectors.ref import Ref
 from hub_ui.catalog import rings
 from hub_ui.catalog.search import Plan, order_key
 from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
@@ -97,13 +96,6 @@ def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) ->
         [strict], [usual] = (opened.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
     assert [image.nsfw for image in strict.images] == ["safe"]
     assert [image.nsfw for image in usual.images] == [None, "safe"]
-
-
-def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora()) as opened:
-        opened.mark_removed(Ref.parse("civitai:1"))
-        [record] = opened.search(Query(text="ink")).records
-    assert record.access == "removed"
 
 
 def test_a_larger_number_comes_before_any_tie_and_one_without_room_stands_with_the_largest() -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from connectors.claims.card import split_card
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai, model_in_list
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, Json, Origins
 from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
@@ -121,6 +121,11 @@ def test_levels_of_pictures_add_up(civitai: CivitaiStore) -> None:
         levels = {image_level(image) for image in version["images"]}
         assert version["nsfwLevel"] == (sum(levels) or 1), version["id"]
         assert version["nsfwLevel"] & ~model.data["nsfwLevel"] == 0, version["id"]
+
+
+def test_lists_of_civitai_show_no_settings_of_images(civitai: CivitaiStore) -> None:
+    listed = [each for model in civitai.models.values() for each in model_in_list(model, True)["modelVersions"]]
+    assert [image["id"] for each in listed for image in each["images"] if "meta" in image] == []
 
 
 def test_a_model_of_civitai_names_the_bases_of_its_versions(civitai: CivitaiStore) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from hub_ui.demo.hubs.answers import attachment, inline, page_of, parse_range, picture_routes
+from hub_ui.demo.hubs.answers import attachment, inline, parse_range, picture_routes
 from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints
 
@@ -30,14 +30,6 @@ def test_a_file_name_ends_neither_its_quotes_nor_its_header(name: str) -> None:
     assert sent.count('"') == 2
     assert sent.isprintable()
     assert "\\" not in sent
-
-
-def test_cursors_lead_to_the_end() -> None:
-    found, cursor = page_of("abcde", None, 2) or ("", None)
-    assert found == "ab"
-    found, cursor = page_of("abcde", cursor, 2) or ("", None)
-    assert found == "cd"
-    assert page_of("abcde", cursor, 2) == ("e", None)
 
 
 @pytest.fixture

@@ -45,6 +45,8 @@ def test_cursors_lead_to_the_end(hubs: HubEndpoints) -> None:
     following = requests.get(page["metadata"]["nextPage"], timeout=30).json()
     assert [model["id"] for model in page["items"] + following["items"]] == [1004, 1003, 1001]
     assert following["metadata"] == {}
+    numbered = ask(hubs, "models", limit=2, page=2, sort="Most Downloaded").json()
+    assert (numbered["items"], numbered["metadata"]) == (following["items"], {"currentPage": 2, "pageSize": 2})
 
 
 def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> None:

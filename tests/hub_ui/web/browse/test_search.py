@@ -13,7 +13,7 @@ from connectors.guard import without_guard
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui import services
+from hub_ui import documents, services
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.library import lockfile
@@ -152,16 +152,28 @@ def test_visitors_who_search_the_same_cost_the_hub_one_request(hub: Hub, home: P
     assert (hub.asked, len(set(lists))) == (["search"], 1)
 
 
+def enter(services: Services, ref: str) -> None:
+    services.settings.lock.parent.mkdir(parents=True, exist_ok=True)
+    services.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse(ref))]), encoding="utf-8")
+
+
 def test_what_is_installed_and_favourites_are_filters_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
-    built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
-    built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
+    enter(built, "civitai:2@20#200")
     assert titles(built, search.cards_while_typing(built, Query(installed=True))) == ["Ink 2"]
     assert search.cards_while_typing(built, Query()).facets.of("installed") == {"yes": 1}
     list(search.search(built, Query()))
     built.annotations.change(Ref.parse("civitai:2"), favorite=True)
     assert titles(built, search.cards_while_typing(built, Query(favorite=True))) == ["Ink 2"]
     assert search.cards_while_typing(built, Query()).facets.of("favorite") == {"yes": 1}
+
+
+def test_who_sees_no_library_is_told_nothing_of_it_by_a_filter(home: Path, hub: Hub) -> None:
+    with services_on(home, hub, hosted=True) as hosted:
+        list(search.search(hosted, Query()))
+        enter(hosted, "civitai:2@20#200")
+        assert search.cards_while_typing(hosted, Query(installed=True)).ids == ()
+        assert documents.search(hosted, Query(installed=True), offline=True).records == ()
 
 
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:
