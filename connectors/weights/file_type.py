@@ -241,8 +241,7 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
         return "other"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
         return what_it_is(tensors)
-    # PhotoMaker: a LoRA, and the encoder of the pictures that it is for.
-    if _WORDING.patterns["senses"].search("\n".join(("", *layers.others))):
+    if _WORDING.patterns["no_lora_beside"].search("\n".join(("", *layers.others, ""))):
         return "other"
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
 
