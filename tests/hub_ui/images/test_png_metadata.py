@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from safetensors.numpy import save_file
 
 from connectors.errors import UsageError
@@ -24,20 +23,13 @@ from hub_ui.images.infotext import Infotext
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
+from tests.hub_ui.images.building import write_png
 from tests.hub_ui.images.test_graphs import GRAPH
 
 V1 = {
     "version": 1, "loras": [{"ref": str(INK), "weight": 0.8}], "prompt": "a cat", "negative": "blurred", "seed": 7,
     "steps": 20, "guidance": 4.0, "width": 32, "height": 16, "base": "sd-1.5", "use_trigger_words": True,
 }  # fmt: skip
-
-
-def stamped(path: Path, **chunks: str) -> Path:
-    info = PngInfo()
-    for key, text in chunks.items():
-        info.add_itxt(key.replace("_", "-"), text)
-    Image.new("RGB", (4, 4)).save(path, pnginfo=info)
-    return path
 
 
 def kept(folder: Path, made: GenerationResult, cell: int = 0) -> Provenance:
@@ -187,7 +179,7 @@ def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_p
 
 
 def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
-    assert again(png_metadata.read(stamped(tmp_path / "a.png", hub_ui=json.dumps(V1)))) == making.job(
+    assert again(png_metadata.read(write_png(tmp_path / "a.png", hub_ui=json.dumps(V1)))) == making.job(
         prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True,
         emphasis=False,
     )  # fmt: skip
@@ -236,13 +228,13 @@ def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_a1111_says_what_it_can_and_half_a_character_is_a_question_mark(tmp_path: Path) -> None:
-    path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
+    path = write_png(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
     assert png_metadata.read_any(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
     with pytest.raises(UsageError, match="hub-ui did not make it"):
         png_metadata.read(path)
     sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
     prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
-    found = png_metadata.read_any(stamped(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
+    found = png_metadata.read_any(write_png(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
     assert isinstance(found, Infotext)
     assert (found.prompt, found.fields["Sampler"]) == ("half ?", "?")
 
@@ -256,7 +248,7 @@ def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
 
 
 def test_a_graph_without_a_sampler_and_a_picture_that_says_nothing_are_told(tmp_path: Path) -> None:
-    path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
+    path = write_png(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
     with pytest.raises(UsageError, match="holds a graph of ComfyUI in which no sampler is found"):
         png_metadata.read_any(path)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
@@ -302,7 +294,7 @@ def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path
     whole = written(tmp_path, making.made())
     for name in ("dtype", "rows", "adapters"):
         del whole["report"][name]
-    read = png_metadata.read(stamped(tmp_path / "b.png", hub_ui=json.dumps(whole)))
+    read = png_metadata.read(write_png(tmp_path / "b.png", hub_ui=json.dumps(whole)))
     (note,) = png_metadata.differences(read, making.job(), making.report())
     assert note.startswith("An older hub-ui made it, which did not note its precision")
 
@@ -329,7 +321,7 @@ def test_bytes_that_an_image_does_not_name_may_be_others(tmp_path: Path) -> None
 def test_a_stamp_that_cannot_be_read_is_told(tmp_path: Path, stamp: str | dict[str, Any]) -> None:
     text = stamp if isinstance(stamp, str) else json.dumps({**written(tmp_path, making.made()), **stamp})
     with pytest.raises(UsageError, match=r"What b\.png says about itself can't be read"):
-        png_metadata.read(stamped(tmp_path / "b.png", hub_ui=text))
+        png_metadata.read(write_png(tmp_path / "b.png", hub_ui=text))
 
 
 @pytest.mark.timeout(60)
