@@ -52,13 +52,18 @@ def test_numbers_of_changes_appear_in_order(address: str) -> None:
     """Whoever follows the changes while others write misses none."""
     catalogs = [Catalog(address, None) for _ in range(4)]
     seen, last, until = set[int](), 0, time.monotonic() + 60
+
+    def add(start: int, of: Catalog) -> None:
+        for number in range(start, start + 25):
+            of.add([lora(number)])
+
     with ThreadPoolExecutor(3) as pool:
-        for start, of in zip((100, 200, 300), catalogs, strict=False):
-            pool.submit(lambda of=of, start=start: [of.add([lora(n)]) for n in range(start, start + 25)])
+        added = pool.map(add, (100, 200, 300), catalogs)
         while len(seen) < 75 and time.monotonic() < until:
             for number, change, _ in catalogs[3].rows(after=last):
                 seen.add(number)
                 last = change
+    assert list(added) == [None, None, None]
     for catalog in catalogs:
         catalog.close()
     assert len(seen) == 75
