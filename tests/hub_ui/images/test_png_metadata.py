@@ -143,27 +143,23 @@ def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> No
 
 
 def test_a_clip_is_an_animated_png_that_is_read_back_and_runs_as_fast_as_its_base_says(tmp_path: Path) -> None:
-    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
-    film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
-    assert kept(tmp_path, making.made(images=(film,))).frames == 4
+    assert kept(tmp_path, clip()).frames == 4
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
     base = next(base for base in base_models.BASES if base.video)
-    png_metadata.save(making.made(images=(film,), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
+    png_metadata.save(replace(clip(), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
     assert base.video is not None
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["duration"] == 1000 // base.video.fps
 
 
 def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> None:
-    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
-    made = making.made(images=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
-    png_metadata.save(made, 0, tmp_path / "a.webp", suffix=".webp")
+    png_metadata.save(clip(), 0, tmp_path / "a.webp", suffix=".webp")
     with Image.open(tmp_path / "a.webp") as image:
         assert (image.format, getattr(image, "n_frames", 0)) == ("WEBP", 4)
         comment = image.getexif().get_ifd(0x8769)[0x9286]
-    assert png_metadata.read(tmp_path / "a.webp") == kept(tmp_path, made)
-    assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(made, 0)
+    assert png_metadata.read(tmp_path / "a.webp") == kept(tmp_path, clip())
+    assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(clip(), 0)
 
 
 def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_path(tmp_path: Path) -> None:
@@ -190,17 +186,9 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
     whole = written(tmp_path, making.made(making.job(control=tmp_path / "pose.png")))
     sheet, report = whole["sheet"], whole["report"]
     coverage = report["coverage"][0]
-    parts = (
-        whole,
-        whole["loras"][0],
-        whole["control"],
-        sheet,
-        sheet["cells"][0],
-        report,
-        coverage,
-        coverage["missed"][0],
-    )
-    assert [" ".join(part) for part in parts] == [
+    files = (whole, whole["loras"][0], whole["control"])
+    made = (sheet, sheet["cells"][0], report, coverage, coverage["missed"][0])
+    assert [" ".join(part) for part in (*files, *made)] == [
         "version loras prompt typed typed_with_words emphasis negative sampler seed steps guidance width height base "
         "frames control image draft libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
