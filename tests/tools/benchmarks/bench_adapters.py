@@ -6,7 +6,6 @@ a minute. Memory is measured on the tiny base of the demo.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, drawn, load_base
+from tests.programs import python
 from tests.tools.benchmarks.figures import Figure, peak_memory
 from tests.tools.gpu import networks, speed
 from tests.tools.gpu.card import cpu
@@ -61,8 +61,7 @@ def draw(pipe: Any, images: int, steps: int) -> None:
 
 def memory(folder: Path, *, loras: int = LORAS, switches: int = SWITCHES) -> list[Figure]:
     """The most a process ever had, after every LoRA was on once and after all switches."""
-    command = ["-m", __name__, str(folder), str(loras), str(switches)]
-    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    done = python("-m", __name__, str(folder), str(loras), str(switches))
     told = json.loads(done.stdout.splitlines()[-1])
     name = f"peak memory after {switches} switches among {loras} LoRAs, {KEPT} of them kept"
     return [Figure(name=name, ours=told["end"], other=told["start"], against=f"after {loras}", target=1.03, unit="MB")]

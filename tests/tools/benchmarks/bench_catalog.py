@@ -5,8 +5,6 @@ What is filled once is kept in the user's cache folder, or in HUB_UI_BENCH_FOLDE
 
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,10 +24,10 @@ from hub_ui.catalog.index import Index
 from hub_ui.catalog.row import UNDER, Row, row_of
 from hub_ui.catalog.search import step
 from hub_ui.catalog.store import Store
+from tests.programs import python
 from tests.tools.benchmarks.figures import Figure, interleaved, percentile, seconds
 from tests.tools.benchmarks.made_up_loras import KINDS, WORDS, made_up_loras
 
-ROOT = Path(__file__).resolve().parents[3]
 LORAS = int(os.environ.get("HUB_UI_BENCH_LORAS", 1_000_000))
 PAGE = 24
 CARDS = 60
@@ -214,8 +212,7 @@ def opening(path: Path, *, runs: int) -> Figure:
 
 def memory(path: Path) -> Figure:
     def peak(of: Path) -> float:
-        done = subprocess.run([sys.executable, "-c", MEMORY, str(of)], cwd=ROOT, capture_output=True, check=True)
-        return float(done.stdout)
+        return float(python("-c", MEMORY, str(of)).stdout)
 
     with empty() as other:
         ours, theirs = peak(path), peak(other)
