@@ -25,9 +25,17 @@ NSFW_LEVELS: tuple[Nsfw, ...] = ("safe", "soft", "mature", "explicit")
 # A claim of several architectures, of which a file's layers fit each and no other.
 SEVERAL = "architectures"
 CLAIMED_FIELDS: tuple[str, ...] = (
-    "base_model", "architecture", "raw_base_model", "kind", "trigger_words", "rank", "alpha", "algorithm", "license",
+    "base_model",
+    "architecture",
+    "raw_base_model",
+    "kind",
+    "trigger_words",
+    "rank",
+    "alpha",
+    "algorithm",
+    "license",
     "weight",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

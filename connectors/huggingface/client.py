@@ -28,9 +28,19 @@ MAX_COMMITS = 20
 # Pages that are read in place of adapters of language models, which are tagged `lora` too.
 _MORE_PAGES = 5
 _EXPAND = (
-    "author", "cardData", "downloads", "gated", "lastModified", "library_name", "likes", "pipeline_tag", "private",
-    "sha", "siblings", "tags",
-)  # fmt: skip
+    "author",
+    "cardData",
+    "downloads",
+    "gated",
+    "lastModified",
+    "library_name",
+    "likes",
+    "pipeline_tag",
+    "private",
+    "sha",
+    "siblings",
+    "tags",
+)
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "lastModified"}
 _COMMIT = re.compile("[0-9a-f]{40}")
 _MAX_CARD = 1024 * 1024
