@@ -148,12 +148,6 @@ def usual_weights(services: Services, view: View) -> tuple[float, ...]:
     return sweep_around(services.generation.recommended_weight(varied))
 
 
-def weights_under_pair(services: Services, view: View, varied: int) -> tuple[float, ...]:
-    """Those of a sweep, with the weight that the pair was made with."""
-    weights = sweep_around(services.generation.recommended_weight(view.refs[varied]))
-    return tuple(sorted({*weights, view.weights[varied]}))
-
-
 def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
     """Evenly spaced weights. Raises UsageError for what is no range."""
     try:
