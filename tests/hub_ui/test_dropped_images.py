@@ -47,7 +47,7 @@ def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(pla
         prompt="a cat", negative="dull", seed=5, steps=8, guidance=5.0, size=(64, 96), sampler="Euler",
         use_trigger_words=False,
     )  # fmt: skip
-    assert plan.notes[0] == "Not taken over: clip skip 2, the checkpoint “dreamshaper_8”."
+    assert plan.notes[0] == "Not taken over: clip skip 2."
     assert plan.notes[1] == "It was made with the checkpoint “dreamshaper_8”; here the nearest base is Tiny Shapes."
     assert dict(plan.rows)["Clip skip"] == "2"
     assert dict(plan.rows)["Prompt"] == "a cat <lora:lora-2:0.7>"
@@ -57,7 +57,7 @@ def test_the_notes_are_in_the_readers_language(known: Services, tmp_path: Path) 
     text = NUMBERED.replace("Steps: 8", "Steps: 900").replace("Euler", "Fourier")
     with use_language(get_language("ja")):
         plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=text))
-    said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2, チェックポイント「dreamshaper_8」"
+    said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2"
     assert plan.notes[0] == f"引き継がれないもの: {said}。"
     assert plan.notes[-1].startswith("別のプログラムで生成されたもので")
 
