@@ -31,6 +31,7 @@ from connectors.registry import HUBS, HubName, find_origin
 
 __all__ = ["BY_KEY", "FIELDS", "LONGEST_TEXT", "Page", "Query", "Range", "Sort"]
 LONGEST_TEXT = 200
+_MB = 10**6
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 _YES_NO = {"yes": True, "no": False}
 _USES = {
@@ -253,9 +254,7 @@ class Query:
             SIZES,
             usual=("<20mb", "<50mb", "<100mb", "<200mb", "<500mb"),
             facet=Facet(
-                name="File size",
-                steps=tuple(million * 10**6 for million in (10, 25, 50, 100, 200, 400)),
-                unit=10**6,
+                name="File size", steps=(10 * _MB, 25 * _MB, 50 * _MB, 100 * _MB, 200 * _MB, 400 * _MB), unit=_MB
             ),
         ),
     ] = None

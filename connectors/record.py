@@ -100,8 +100,8 @@ class Version:
 
     @property
     def file(self) -> WeightFile | None:
-        """The file a person means who names none: the primary one, else the first safetensors."""
-        return min(self.files, key=lambda f: (not f.primary, f.format != "safetensors"), default=None)
+        """The file a person means who names none: a safetensors, the primary one of several."""
+        return min(self.files, key=lambda f: (f.format != "safetensors", not f.primary), default=None)
 
     def find_file(self, ref: Ref) -> WeightFile | None:
         """The file that `ref` names, or the main one where it names none; None if there is no such file."""

@@ -45,6 +45,9 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
     _record, facts = services.lookup.with_header_facts(record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(refusal(facts))
+    if facts is not None and facts.adapter.is_packed:
+        text = _("This LoRA is packed for Nunchaku, so it can't be tried here. Choose the file that it was made from.")
+        raise DoesNotFit(text)
     choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         text = _(

@@ -17,19 +17,9 @@ from tests.suites import ROOT, SUITES, belongs
 
 # Some libraries read these once, when they are imported, so they go before any test module is.
 OUTSIDE = (
-    "HF_",
-    "HUGGING",
-    "TRANSFORMERS_",
-    "DIFFUSERS_",
-    "CIVITAI_",
-    "REPLICATE_",
-    "GRADIO_",
-    "HUB_UI_HOME",
-    "HUB_UI_DATABASE",
-    "HUB_UI_WORKERS",
-    "RAY_",
-    "SPACES_",
-)
+    "HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "CIVITAI_", "REPLICATE_", "GRADIO_", "HUB_UI_HOME",
+    "HUB_UI_DATABASE", "HUB_UI_WORKERS", "RAY_", "SPACES_",
+)  # fmt: skip
 for name in [name for name in os.environ if name.startswith(OUTSIDE) or name.lower().endswith("_proxy")]:
     del os.environ[name]
 _CACHE = tempfile.TemporaryDirectory(prefix="hub-ui-tests-", ignore_cleanup_errors=True)
@@ -45,15 +35,8 @@ os.environ["SDNQ_USE_TORCH_COMPILE"] = "0"
 
 # Folders of tests, slowest first.
 SLOW = (
-    "browser",
-    "people",
-    "hub_ui/cluster",
-    "docs",
-    "hub_ui/generate",
-    "hub_ui/commands",
-    "hub_ui/web",
-    "tools/chaos",
-)
+    "browser", "people", "hub_ui/cluster", "docs", "hub_ui/generate", "hub_ui/commands", "hub_ui/web", "tools/chaos",
+)  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,13 +1,25 @@
 """Programs that tests and tools start: what they print first, and the ports that they take."""
 
+import os
 import random
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python(*words: str, cwd: Path = ROOT, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What this Python says when it is run to its end with the sources of this tree, and these variables besides."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=check)
 
 
 @contextmanager

@@ -1,16 +1,15 @@
 """What pyproject.toml asks for is imported, or needed by something that is."""
 
-import ast
 import re
-import tomllib
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.architecture.sources import imports, read_sources
+from tests.test_docker import PROJECT
+
 # diffusers and transformers import most of these themselves, once a base model needs them; saved_settings.py loads one
 # by its name.
 NEEDED_BY_OTHERS = {
@@ -55,33 +54,16 @@ def test_dependencies_are_ranges_that_what_is_installed_is_in() -> None:
 
 
 def test_every_dependency_is_imported_or_needed_by_one_that_is() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {normal(re.split(r"[<>=!~ \[;]", line)[0]) for line in project["dependencies"]}
-    homes = packages_distributions()
-    used = {normal(name) for module in modules() for name in homes.get(module, [])}
+    wanted = {normal(Requirement(line).name) for line in PROJECT["dependencies"]}
+    homes, modules = packages_distributions(), {each.package for source in read_sources() for each in imports(source)}
+    used = {normal(name) for module in modules for name in homes.get(module, [])}
     assert wanted - used == set(NEEDED_BY_OTHERS)
 
 
 def requirements() -> list[Requirement]:
     """Of the package and all of its extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [
-        Requirement(line)
-        for lines in (project["dependencies"], *project["optional-dependencies"].values())
-        for line in lines
-    ]
-
-
-def modules() -> set[str]:
-    """Top-level names of everything that the shipped sources import."""
-    found = set[str]()
-    for path in [*(ROOT / "connectors").rglob("*.py"), *(ROOT / "hub_ui").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                found.add((node.module or "").partition(".")[0])
-    return found
+    extras = PROJECT["optional-dependencies"].values()
+    return [Requirement(line) for lines in (PROJECT["dependencies"], *extras) for line in lines]
 
 
 def normal(name: str) -> str:

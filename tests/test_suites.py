@@ -1,10 +1,10 @@
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.programs import python
 from tests.suites import MINUTES, ROOT, SUITES, belongs, changed_paths, touched, within
 
 NEVER = "a commit that is not there"
@@ -40,11 +40,8 @@ def test_which_tests_a_run_has(path: str, markers: set[str], asked: tuple[str, .
 
 
 def test_a_run_without_a_suite_leaves_out_what_has_a_marker() -> None:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/tools/fuzz"]
-    gate, suite = (
-        subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        for more in ([], ["--suite", "fuzz"])
-    )
+    command = ("-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/tools/fuzz")
+    gate, suite = (python(*command, *more).stdout for more in ((), ("--suite", "fuzz")))
     assert "test_nothing_fills_memory" in suite
     assert "test_nothing_fills_memory" not in gate
     assert "test_a_run_is_the_same_every_time" in gate

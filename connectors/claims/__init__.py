@@ -27,6 +27,7 @@ def read_tables(file: str) -> Mapping[str, Any]:
     return tomllib.loads((Path(__file__).parents[1] / file).read_text(encoding="utf-8"))
 
 
+@cache
 def read_wording(name: str, file: str = "wording.toml") -> Wording:
     table = read_tables(file)[name]
     parts: dict[str, str] = {}

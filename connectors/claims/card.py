@@ -20,7 +20,7 @@ from connectors.claims.trigger_words import LORA_TAG, card_claims, split
 from connectors.http.json_fields import Table, number, table, tables, texts
 from connectors.record import Claim, Source
 
-_WORDING = read_wording("card")
+_CARD = read_wording("card").patterns
 
 # As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\n(?P<front>.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -129,13 +129,10 @@ _MAX_NAMES = 20
 _PLACE = re.compile(r"/(?:tree|blob|resolve)/.*")
 # Tags of any image model, whatever its base.
 _GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
-_UNMISTAKABLE = _WORDING.words["unmistakable"]
+_UNMISTAKABLE = read_wording("card").words["unmistakable"]
 _LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
-_LINE = _WORDING.patterns["line"]
 # Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
 _WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
-_SENTENCE = _WORDING.patterns["sentence"]
-_OF_ANOTHER = _WORDING.patterns["of_another"]
 # The introduction: further down, cards compare themselves with others.
 _INTRODUCTION = 3_000
 
@@ -194,13 +191,14 @@ def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Cla
     plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
     bases = [tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag)]
     bases = [named, *bases] if bases and named else bases
-    sentences = _SENTENCE.finditer(body[:_INTRODUCTION])
+    sentences = _CARD["sentence"].finditer(body[:_INTRODUCTION])
+    own = (match["name"] for match in sentences if not _CARD["of_another"].search(body, 0, match.start()))
     ways: tuple[tuple[Iterable[str], Source, str], ...] = (
         (bases, "tag", "tags: "),
-        ((match["name"].strip() for match in _LINE.finditer(body)), "card", "card: base model "),
+        ((match["name"].strip() for match in _CARD["line"].finditer(body)), "card", "card: base model "),
         ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
         ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
-        ((match["name"] for match in sentences if not _OF_ANOTHER.search(body, 0, match.start())), "card", "card: "),
+        (own, "card", "card: "),
     )
     for names, source, where in ways:
         known = {found.id: name for name in names if (found := identify(name))}
@@ -210,19 +208,13 @@ def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Cla
     return ()
 
 
-_STRENGTH = read_wording("strength")
-_CANDIDATES = _STRENGTH.lists["candidates"]
-_TAG_RANGE = _STRENGTH.patterns["tag_range"]
-_STRENGTH_LABEL = _STRENGTH.patterns["label"]
+_STRENGTH = read_wording("strength").patterns
+_CANDIDATES = read_wording("strength").lists["candidates"]
 _JOINED = re.compile(r"(?<=weight|streng)(?P<end>th|ths|s)?(?=\d?\.\d)", re.IGNORECASE)
-_LEFT_OUT = _STRENGTH.patterns["left_out"]
 _CLAUSES = re.compile(r"\n|\.(?=\s|$)|[;!?。；！？，,]|\b(?:but|while|whereas|although|though)\b", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d),(?=\d(?![\d,]))")
-_OTHERS = _STRENGTH.patterns["others"]
+_OTHERS = _STRENGTH["others"]
 _VERSION = re.compile(r"\bv(?:er(?:sion)?)?[ ._]?\d|\bversion\b", re.IGNORECASE)
-_LIMIT_BEFORE = _STRENGTH.patterns["limit_before"]
-_LIMIT_AFTER = _STRENGTH.patterns["limit_after"]
-_ADVISED = _STRENGTH.patterns["advised"]
 _STRONGEST = 3
 _STRONGEST_TAG = 10
 _MOST_CLAUSES = 5_000
@@ -233,7 +225,7 @@ Range = tuple[float, float]
 def scale_claims(body: str, where: str) -> tuple[Claim, ...]:
     """ "The recommended scale is `0.8`", "LoRA weight: 0.6-0.8". What is recommended leads what was merely used."""
     found = list(_recommendations(body))
-    span, quote = max(found, key=lambda item: _ADVISED.search(item[1]) is not None, default=(None, ""))
+    span, quote = max(found, key=lambda item: _STRENGTH["advised"].search(item[1]) is not None, default=(None, ""))
     return _weight_claims(span, "card", f"{where}: {quote}") if span else _tag_range_claims(body, where)
 
 
@@ -246,8 +238,8 @@ def _weight_claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]
 
 
 def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
-    text = _STRENGTH_LABEL.sub(lambda label: f"{label[0].splitlines()[0]} ", _LEFT_OUT.sub("\n", body))
-    text = _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text))
+    text = _STRENGTH["label"].sub(lambda label: f"{label[0].splitlines()[0]} ", _STRENGTH["left_out"].sub("\n", body))
+    text = _STRENGTH["percent"].sub(_fractions, _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text)))
     for clause in _CLAUSES.split(text)[:_MOST_CLAUSES]:
         found = (match for pattern in _CANDIDATES for match in pattern.finditer(clause[:_LONGEST_CLAUSE]))
         for match in sorted(found, key=lambda match: match.start()):
@@ -257,11 +249,19 @@ def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
                 _OTHERS.search(before)
                 or _OTHERS.match(after.lstrip(" \t*`"))
                 or _VERSION.search(match.string)
-                or _LIMIT_BEFORE.search(before)
-                or _LIMIT_AFTER.match(after)
+                or _STRENGTH["limit_before"].search(before)
+                or _STRENGTH["limit_after"].match(after)
             )
             if not is_other and (span := _span(match["low"], match["high"])):
                 yield span, " ".join(clause[max(0, match.start() - 30) : match.end()].split())[:80]
+
+
+def _fractions(percent: re.Match[str]) -> str:
+    """ "strength: 60-80%" as "strength: 0.6-0.8"; a percentage of something else as it is."""
+    if percent["before"] is None and percent["after"] is None:
+        return percent[0]
+    ends = "-".join(f"{int(end) / 100:g}" for end in (percent["low"], percent["high"]) if end)
+    return f"{percent['before'] or ''}{ends}{percent['after'] or ''}"
 
 
 def _span(low: str, high: str | None) -> Range | None:
@@ -273,7 +273,7 @@ def _span(low: str, high: str | None) -> Range | None:
 def _tag_range_claims(body: str, where: str) -> tuple[Claim, ...]:
     """ "<lora:ink:0.8-0.9>" in a description: no program accepts a range, so it is a recommendation."""
     for tag in LORA_TAG.finditer(body):
-        match = _TAG_RANGE.fullmatch(tag["inside"])
+        match = _STRENGTH["tag_range"].fullmatch(tag["inside"])
         if match and match["high"] and (span := _span(match["low"], match["high"])):
             return _weight_claims(span, "card", f"{where}: {tag[0][:80]}")
     return ()

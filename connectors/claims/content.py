@@ -17,7 +17,7 @@ from connectors.record import Claim, Kind, Nsfw, Source, highest
 _FILE = read_tables("kinds.toml")
 _CATEGORIES = msgspec.convert(_FILE["category"], dict[Kind, tuple[str, ...]])
 _NICKNAMES = msgspec.convert(_FILE["nickname"], dict[Kind, tuple[str, ...]])
-_WORDING = read_wording("kind")
+_KIND = read_wording("kind").patterns
 _TITLES = read_wording("kind_titles").patterns
 _TITLED: tuple[Kind, ...] = ("control", "tool", "character", "style", "concept")
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
@@ -25,8 +25,6 @@ _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style
 _ENDINGS: Mapping[Kind, re.Pattern[str]] = {"character": re.compile(r".+[ -]character"), "style": _STYLE_WORD}
 # Image boards put a character's work in brackets: "lillie \(pokemon\)". Brackets may also hold a kind of thing.
 _OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
-_NO_WORK = _WORDING.patterns["no_work"]
-_SOMEBODY = _WORDING.patterns["somebody"]
 _IDENTIFIER = re.compile(r"sks|ohwx|tok|.*[\d_].*|[^aeiou]{3,}", re.IGNORECASE)
 # What only a living being does: "ANNA_LORA wearing a mask", "MATSNL65 speaking on stage".
 _ALIVE = r"(?:wear|speak|smil|laugh|sitt|danc|sing|wav|walk|talk|cry)ing\b"
@@ -65,8 +63,8 @@ def word_claims(words: Sequence[str]) -> tuple[Claim, ...]:
 
 def _is_somebody(word: str) -> bool:
     if work := _OF_A_WORK.fullmatch(word):
-        return not _NO_WORK.fullmatch(work["work"].casefold())
-    match = _SOMEBODY.fullmatch(word)
+        return not _KIND["no_work"].fullmatch(work["work"].casefold())
+    match = _KIND["somebody"].fullmatch(word)
     return match is not None and (match["id"].isupper() or _IDENTIFIER.fullmatch(match["id"]) is not None)
 
 
@@ -85,12 +83,11 @@ def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> t
     return ()
 
 
-_NAMED_VALUE = _WORDING.patterns["named_value"]
 # Hugging Face's tasks: text-to-image, image-text-to-video.
 _TASK = re.compile(r"(?:[a-z0-9]+-)+to-[a-z0-9]+|[a-z]+-generation")
 # A language code, as a card's front matter states it.
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_MACHINE = _WORDING.words["machine"]
+_MACHINE = read_wording("kind").words["machine"]
 
 
 def content_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -98,7 +95,7 @@ def content_tags(tags: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for tag in map(str.strip, tags):
         folded = tag.casefold()
-        patterns = (_NAMED_VALUE.match(folded), _TASK.fullmatch(folded), _LANGUAGE.fullmatch(folded))
+        patterns = (_KIND["named_value"].match(folded), _TASK.fullmatch(folded), _LANGUAGE.fullmatch(folded))
         if tag and folded not in _MACHINE and not any(patterns):
             found[tag] = None
     return tuple(found)

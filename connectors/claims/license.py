@@ -16,7 +16,7 @@ import msgspec
 from connectors.claims import read_tables
 from connectors.claims.base_models import spelling_key
 from connectors.http.json_fields import Table, flag, text, texts
-from connectors.record import Claim
+from connectors.record import Claim, Source
 
 Use = Literal["sell_images", "run_as_service", "sell", "merge", "no_credit"]
 
@@ -160,15 +160,16 @@ def _civitai_permissions(model: Table) -> Permissions:
 
 def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
     """`license: other` means "see license_name", or the link. The hub's tag `license:x` replaces a missing field."""
-    claims = []
-    for key in ("license_name", "license", *(() if texts(front.get("license_name")) else ("license_link",))):
-        for value in texts(front.get(key)):
-            if key == "license_name" or value != "other":
-                claims.append(Claim(field="license", value=value, source="card", where=f"card front matter: {key}"))
-    for tag in tags:
-        name, _, value = tag.partition(":")
-        if name == "license" and value and value != "other":
-            claims.append(Claim(field="license", value=value, source="tag", where=f"tags: {tag}"))
+    keys = ("license_name", "license") if texts(front.get("license_name")) else ("license", "license_link")
+    said: list[tuple[str, Source, str]] = [
+        *((value, "card", f"card front matter: {key}") for key in keys for value in texts(front.get(key))),
+        *((tag.removeprefix("license:"), "tag", f"tags: {tag}") for tag in tags if tag.startswith("license:")),
+    ]
+    claims = [
+        Claim(field="license", value=value, source=source, where=where)
+        for value, source, where in said
+        if value not in ("", "other", "unknown")
+    ]
     return (*_link_claims(front), *claims, *_terms_claims(claims))
 
 

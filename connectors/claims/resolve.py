@@ -47,10 +47,9 @@ _FILE_VERBS = {"rank": "has rank", "base_model": "says"}
 def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
     """Fields where a claim from another source contradicts the believed one."""
     claims = tuple(claims)
-    named = [claim.field.replace(SEVERAL, "architecture") for claim in claims]
-    # It takes two to contradict, except where the file is no LoRA at all.
-    several = (field for field in EXCLUSIVE if named.count(field) > (field != "what"))
-    return tuple(field for field in several if _is_in_conflict(claims, field))
+    # Another kind of file contradicts alone. A base on another architecture is no contradiction of its own.
+    found = [field for field in EXCLUSIVE if (best(claims, field) if field == "what" else contradicting(claims, field))]
+    return tuple(field for field in found if field != "base_model" or "architecture" not in found)
 
 
 def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
@@ -112,14 +111,6 @@ def _proof(claims: Iterable[Claim], field: str) -> Claim | None:
 def values_of(claim: Claim) -> frozenset[object]:
     """The values of which a claim says that one is true."""
     return frozenset(claim.value if isinstance(claim.value, tuple) else (claim.value,))
-
-
-def _is_in_conflict(claims: tuple[Claim, ...], field: str) -> bool:
-    if field == "what":
-        return _proof(claims, field) is not None
-    if field == "base_model" and _is_in_conflict(claims, "architecture"):
-        return False
-    return bool(contradicting(claims, field))
 
 
 def _are_related(one_id: str, other_id: str) -> bool:

@@ -9,6 +9,7 @@ from connectors.claims import read_wording
 from connectors.record import Claim, Source
 
 _WORDING = read_wording("trigger_words")
+_PATTERNS = _WORDING.patterns
 
 _QUALITY = _WORDING.words["quality"]
 _COMMON = _QUALITY | _WORDING.words["common"]
@@ -16,11 +17,9 @@ _COMMON = _QUALITY | _WORDING.words["common"]
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
-_NEGATIVE = _WORDING.patterns["negative"]
-_AGE = _WORDING.patterns["age"]
-_LABEL = _WORDING.patterns["label"]
-_REMARK = _WORDING.patterns["remark"]
-_NONE = _WORDING.patterns["none"]
+_NEGATIVE = _PATTERNS["negative"]
+_LABEL = _PATTERNS["label"]
+_NONE = _PATTERNS["none"]
 _QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
 _MAX_WORDS = 60
 _MAX_WORD = 300
@@ -66,7 +65,7 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for entry in entries:
         word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
-        word = " ".join(_AGE.sub(" ", _QUOTED.sub(r"\g<word>", _REMARK.sub("", word))).split())
+        word = " ".join(_PATTERNS["age"].sub(" ", _QUOTED.sub(r"\g<word>", _PATTERNS["remark"].sub("", word))).split())
         if word and not _NONE.fullmatch(word):
             found.setdefault(word.casefold(), word)
     return tuple(found.values())[:_MAX_WORDS]
@@ -76,15 +75,10 @@ def claims_of(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim
     return (Claim(field="trigger_words", value=words, source=source, where=where),) if words else ()
 
 
-_QUOTE = _WORDING.patterns["quote"]
+_QUOTE = _PATTERNS["quote"]
 _SENTENCES = _WORDING.lists["sentences"]
-_PREDICATE = _WORDING.patterns["predicate"]
-_DENIAL = _WORDING.patterns["denial"]
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
-_SETTING = _WORDING.patterns["setting"]
-_LINE = _WORDING.patterns["line"]
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
-_LABELLED = _WORDING.patterns["labelled"]
 _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"```\w*[ \t]*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
@@ -93,7 +87,7 @@ _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
 _NO_PHRASE = re.compile(rf"{_PLACEHOLDER.pattern}|:\s")
 _TALK = _WORDING.words["talk"]
 _LONGEST_PHRASE = 7
-_NO_WORD = _WORDING.patterns["no_word"]
+_NO_WORD = _PATTERNS["no_word"]
 _BULLET = re.compile(r"^\s*(?:[-*•>]|\d{1,2}[.)])\s+")
 _MAX_SECTION = 4_000
 
@@ -115,7 +109,7 @@ def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """The sentences of tools first, then lines with a label and a list, then the looser sentences."""
     for pattern in _SENTENCES[:2]:
         yield from _matches(text, pattern)
-    lines = list(_LINE.finditer(text))
+    lines = list(_PATTERNS["line"].finditer(text))
     # After a label: the quoted words, or else plain words that are no sentence. Behind a bar is something else.
     rows = (_NEGATIVE.sub("", row.partition("|")[0]) for line in lines for row in line["rest"].split("\n"))
     if words := split(*(word for row in rows for word in _quotes(row) or _plain(_BULLET.sub("", row)))):
@@ -131,7 +125,7 @@ def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, .
         # Quoted and upper-case words are certain; a plain word may be part of a sentence about words.
         if "plain" not in groups:
             found += _quotes(groups["words"]) if _QUOTE.search(groups["words"]) else (groups["words"],)
-        elif not _PREDICATE.fullmatch(groups["plain"]):
+        elif not _PATTERNS["predicate"].fullmatch(groups["plain"]):
             found += _plain(groups["plain"])
     if words := split(*found):
         yield words, " ".join(matches[0][0].split())[:80]
@@ -139,10 +133,11 @@ def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, .
 
 def _is_denial(match: re.Match[str]) -> bool:
     before = _CLAUSE_END.split(match.string[max(0, match.start() - 60) : match.start()])[-1]
-    if _DENIAL.search(before) and "without" not in before.casefold():
+    if _PATTERNS["denial"].search(before) and "without" not in before.casefold():
         return True
     line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
-    return " ".join(match[0].lower().split()).startswith(('use "', "use “")) and _SETTING.search(line) is not None
+    is_advice = " ".join(match[0].lower().split()).startswith(('use "', "use “"))
+    return is_advice and _PATTERNS["setting"].search(line) is not None
 
 
 def _quotes(text: str) -> tuple[str, ...]:
@@ -164,7 +159,7 @@ def section_words(text: str) -> tuple[str, ...]:
     """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
     heading = _HEADING.search(text)
     if heading is None:
-        return split(*(word for match in _LABELLED.finditer(text) for word in _template(match["code"])))
+        return split(*(word for match in _PATTERNS["labelled"].finditer(text) for word in _template(match["code"])))
     section = text[heading.end() : heading.end() + _MAX_SECTION]
     end = _NEXT_HEADING.search(section)
     section = section[: end.start()] if end else section
@@ -186,7 +181,6 @@ def _template(code: str) -> tuple[str, ...]:
 _ACRONYMS = _WORDING.words["acronyms"]
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
-_CAMERA = _WORDING.patterns["camera"]
 _STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
 # A word in this share of the prompts is no accident; an author may leave it out of some.
 _MOST = 2 / 3
@@ -209,7 +203,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
 
 
 def _words(prompt: str) -> list[str]:
-    return re.findall(r"[\w-]+", _CAMERA.sub(" ", prompt[:20_000]))
+    return re.findall(r"[\w-]+", _PATTERNS["camera"].sub(" ", prompt[:20_000]))
 
 
 def _is_coined(word: str) -> bool:

@@ -23,6 +23,8 @@ _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 _NOT_WEIGHTS = ("optimizer", "scheduler", "training_args", "random_states", "rng_state", "scaler", "learned_embeds")
 # Folders of whole pipelines and of a training run's intermediate states.
 _OTHER_FOLDERS = ("checkpoint-", "text_encoder/", "text_encoder_2/", "vae/", "unet/", "transformer/", "safety_checker/")
+# As kohya's scripts and ai-toolkit number what they save before the end: ink-000010, ink_000002500, ink-step00000500.
+_ON_THE_WAY = re.compile(r"[-_](?:step|epoch)?[-_]?\d{4,}\.safetensors$", re.IGNORECASE)
 _USUAL_NAMES = ("pytorch_lora_weights.safetensors", "lora.safetensors", "adapter_model.safetensors")
 # Under these, cards and trainers keep trigger words; the first is the one that Hugging Face itself reads.
 _WORD_KEYS = ("instance_prompt", "trigger", "trigger_word", "trigger_words", "trigger_phrase")
@@ -181,10 +183,10 @@ def _files(version: Ref, listed: list[RepoSibling], claims: Mapping[str, tuple[C
     return tuple(files)
 
 
-def _sort_key(path: str) -> tuple[bool, bool, bool, int, str]:
-    """Usual names first, then names with "lora", then files in the top folder."""
-    usual = path.rpartition("/")[2] in _USUAL_NAMES
-    return path.startswith(_OTHER_FOLDERS), not usual, "lora" not in path.lower(), path.count("/"), path
+def _sort_key(path: str) -> tuple[bool, bool, bool, bool, int, str]:
+    """Usual names first, then what no training saved on its way, names with "lora", and files in the top folder."""
+    usual, saved = path.rpartition("/")[2] in _USUAL_NAMES, _ON_THE_WAY.search(path) is not None
+    return path.startswith(_OTHER_FOLDERS), not usual, saved, "lora" not in path.lower(), path.count("/"), path
 
 
 def _examples(widget: Iterable[Table], base: str, level: Nsfw | None) -> Iterable[Example]:

@@ -68,10 +68,13 @@ def read(data: Table) -> Model | None:
 
 
 def is_runner(model: Model) -> bool:
-    """Whether it takes anybody's LoRAs, or trains or converts them, by its inputs; without any, by its words."""
+    """Whether it takes anybody's LoRAs, or trains or converts them, by its inputs; without any, by its words.
+
+    A model without a version does nothing: one is made before a training, or before it is pushed.
+    """
     own, training = _own_inputs(model), table(table(model.schemas.get("TrainingInput")).get("properties"))
     takes = own or any("lora" in name.lower() for name in training)
-    if not takes and (model.inputs or _LORA_WORD.search(model.words) is None):
+    if not takes and (model.inputs or not model.version or _LORA_WORD.search(model.words) is None):
         return False
     # Of another program's inputs, a base model may have kept the strength.
     return not (is_fine_tune(model) or _writes_text(model) or (own and own <= _STRENGTHS))

@@ -4,10 +4,9 @@ Its published sizes, in connectors/base_models.toml, have to fit too. A file wit
 size is for another one, maybe a newer one unknown here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-
-import msgspec
 
 from connectors.claims import read_tables
 from connectors.claims.base_models import BASE_MODELS, TABLES, Network
@@ -21,66 +20,48 @@ _LAYERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class Conditions(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    rename={"has_any": "any", "has_all": "all", "has_none": "none"},
-):
-    """Those of a row of the table, which explains them."""
-
-    has_any: tuple[str, ...] = ()
-    has_all: tuple[str, ...] = ()
-    has_none: tuple[str, ...] = ()
-    matches: str = ""
-    width: Mapping[str, frozenset[int]] = {}
-    not_width: Mapping[str, frozenset[int]] = {}
-    other_width: Mapping[str, frozenset[int]] = {}
-    no_width: tuple[str, ...] = ()
-    output: Mapping[str, frozenset[int]] = {}
-    not_output: Mapping[str, frozenset[int]] = {}
-    other_output: Mapping[str, frozenset[int]] = {}
-    no_output: tuple[str, ...] = ()
-    convolution: bool | None = None
-    blocks: Mapping[str, int] = {}
-    last_is: Mapping[str, int] = {}
-    last_block: Mapping[str, int] = {}
-    without: frozenset[str] = frozenset()
-    encoder: Mapping[str, int] = {}
-    begins: str = ""
-    writes: tuple[str, ...] = ()
-    by_trainer: bool | None = None
-    either: "tuple[Conditions, ...]" = ()
-
-    def hold(self, seen: LayerShapes) -> bool:
-        return (
-            (not self.has_any or any(map(seen.has, self.has_any)))
-            and all(map(seen.has, self.has_all))
-            and not any(map(seen.has, self.has_none))
-            and (not self.matches or seen.matches(self.matches))
-            and all(not widths.isdisjoint(_widths(seen, kind)) for kind, widths in self.width.items())
-            and all(widths.isdisjoint(_widths(seen, kind)) for kind, widths in self.not_width.items())
-            and all(not _widths(seen, kind) <= widths for kind, widths in self.other_width.items())
-            and not any(_widths(seen, kind) for kind in self.no_width)
-            and all(not widths.isdisjoint(_outputs(seen, kind)) for kind, widths in self.output.items())
-            and all(widths.isdisjoint(_outputs(seen, kind)) for kind, widths in self.not_output.items())
-            and all(not _outputs(seen, kind) <= widths for kind, widths in self.other_output.items())
-            and not any(_outputs(seen, kind) for kind in self.no_output)
-            and (self.convolution is None or seen.is_convolution("proj_in") is self.convolution)
-            and all(seen.blocks(container) == set(range(number)) for container, number in self.blocks.items())
-            and all(seen.last(container) == number for container, number in self.last_is.items())
-            and all(seen.last(container) >= number for container, number in self.last_block.items())
-            and self.without.isdisjoint(seen.containers)
-            and all(width in seen.encoder_widths(word) for word, width in self.encoder.items())
-            and (not self.begins or seen.encoders_begin(self.begins))
-            and (not self.writes or seen.writes(*self.writes))
-            and (self.by_trainer is None or self.by_trainer == _is_by_trainer(seen))
-            and (not self.either or any(each.hold(seen) for each in self.either))
-        )
+_TRAINERS = ("kohya", "ai-toolkit", "lycoris", "onetrainer")
+# Whether a condition holds for layers, with the value that a row gives it.
+_Holds = Callable[[LayerShapes, Any], bool]
 
 
-class Rule(Conditions, frozen=True, kw_only=True, rename={"architectures": "is"}):
+def _of_sizes(key: str, measure: Callable[[LayerShapes, str], set[int]]) -> Mapping[str, _Holds]:
+    """The conditions about widths or outputs, by kinds of layers."""
+    return {
+        key: lambda seen, kinds: all(not measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
+        f"not_{key}": lambda seen, kinds: all(measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
+        f"other_{key}": lambda seen, kinds: all(measure(seen, kind).difference(sizes) for kind, sizes in kinds.items()),
+        f"no_{key}": lambda seen, kinds: not any(measure(seen, kind) for kind in kinds),
+    }
+
+
+# By its key in the table, which explains them.
+_CONDITIONS: Mapping[str, _Holds] = {
+    "any": lambda seen, words: any(map(seen.has, words)),
+    "all": lambda seen, words: all(map(seen.has, words)),
+    "none": lambda seen, words: not any(map(seen.has, words)),
+    "matches": lambda seen, pattern: seen.matches(pattern),
+    **_of_sizes("width", lambda seen, kind: seen.widths(**_LAYERS[kind])),
+    **_of_sizes("output", lambda seen, kind: seen.outputs(_LAYERS[kind]["last"])),
+    "convolution": lambda seen, is_one: seen.is_convolution("proj_in") is is_one,
+    "blocks": lambda seen, counts: all(seen.blocks(name) == set(range(count)) for name, count in counts.items()),
+    "last_is": lambda seen, numbers: all(seen.last(name) == number for name, number in numbers.items()),
+    "last_block": lambda seen, numbers: all(seen.last(name) >= number for name, number in numbers.items()),
+    "without": lambda seen, containers: seen.containers.isdisjoint(containers),
+    "encoder": lambda seen, widths: all(width in seen.encoder_widths(word) for word, width in widths.items()),
+    "begins": lambda seen, words: seen.encoders_begin(words),
+    "writes": lambda seen, words: seen.writes(*words),
+    "by_trainer": lambda seen, is_one: is_one is not seen.formats.isdisjoint(_TRAINERS),
+    "either": lambda seen, ways: any(_hold(way, seen) for way in ways),
+}
+
+
+def _hold(conditions: Mapping[str, Any], seen: LayerShapes) -> bool:
+    return all(_CONDITIONS[key](seen, value) for key, value in conditions.items())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
     """A row of the table.
 
     Several `architectures` remain where names can't decide, and the `usual` one is then what most files are for, if
@@ -90,44 +71,46 @@ class Rule(Conditions, frozen=True, kw_only=True, rename={"architectures": "is"}
 
     architectures: tuple[str, ...]
     within: frozenset[str]
+    conditions: Mapping[str, Any]
     usual: str | None = None
     is_proof: bool = True
 
     def fits(self, seen: LayerShapes) -> bool:
         if self.within.isdisjoint(seen.containers) if self.within else seen.containers:
             return False
-        return self.hold(seen)
-
-
-def _widths(seen: LayerShapes, kind: str) -> set[int]:
-    return seen.widths(**_LAYERS[kind])
-
-
-def _outputs(seen: LayerShapes, kind: str) -> set[int]:
-    return seen.outputs(_LAYERS[kind]["last"])
-
-
-def _is_by_trainer(seen: LayerShapes) -> bool:
-    return not seen.formats.isdisjoint(("kohya", "ai-toolkit", "lycoris", "onetrainer"))
+        return _hold(self.conditions, seen)
 
 
 def _read_rule(row: Mapping[str, Any]) -> Rule:
     architectures = _names(row["is"], "networks")
-    usual = architectures[0] if row.get("usual") else None
-    full = {**_read_conditions(row), "is": architectures, "usual": usual}
-    return msgspec.convert(full, Rule)
+    own = ("is", "within", "usual", "is_proof")
+    return Rule(
+        architectures=architectures,
+        within=frozenset(_names(row["within"], "containers")),
+        conditions=_read_conditions({key: value for key, value in row.items() if key not in own}),
+        usual=architectures[0] if row.get("usual") else None,
+        is_proof=row.get("is_proof", True),
+    )
 
 
 def _read_conditions(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the lists that they name."""
-    words = {key: _FILE["words"][row[key]] for key in ("any", "all", "none") if isinstance(row.get(key), str)}
-    containers = {key: _names(row[key], "containers") for key in ("within", "without") if key in row}
-    ways = _FILE["either"].get(row["either"]) if isinstance(row.get("either"), str) else row.get("either", [])
-    return {**row, **words, **containers, "either": [_read_conditions(way) for way in ways]}
+    """With the lists that they name. Raises ValueError for one that there is not."""
+    if unknown := row.keys() - _CONDITIONS.keys():
+        raise ValueError(f"architectures.toml: there is no condition `{min(unknown)}`. Mend the row.")
+    read = dict(row)
+    for key in row:
+        if key in ("any", "all", "none") and isinstance(row[key], str):
+            read[key] = _FILE["words"][row[key]]
+        elif key == "without":
+            read[key] = _names(row[key], "containers")
+        elif key == "either":
+            ways = _FILE["either"][row[key]] if isinstance(row[key], str) else row[key]
+            read[key] = tuple(map(_read_conditions, ways))
+    return read
 
 
-def _names(text: str, lists: str) -> list[str]:
-    return [name for word in text.split() for name in _FILE[lists].get(word, word).split()]
+def _names(text: str, lists: str) -> tuple[str, ...]:
+    return tuple(name for word in text.split() for name in _FILE[lists].get(word, word).split())
 
 
 RULES: tuple[Rule, ...] = tuple(map(_read_rule, _FILE["rules"]["table"]))
@@ -143,7 +126,7 @@ def rule_for(seen: LayerShapes) -> Rule | None:
     is_selection = bool(likely) and not is_whole(likely, seen)
     left = possible(rule.architectures, seen, is_selection=True) if is_selection else likely
     usual = left[0] if len(left) == 1 else rule.usual if rule.usual in likely else None
-    return msgspec.structs.replace(rule, architectures=left, usual=usual)
+    return replace(rule, architectures=left, usual=usual)
 
 
 # Fewer blocks are a selection, or an example.
@@ -202,5 +185,5 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
 def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
     """The base model with the width of the attention, where models of the architecture differ in width."""
     sizes = {model.width: model.id for model in BASE_MODELS if model.width and model.architecture == architecture}
-    widths = sizes.keys() & _widths(seen, "attention") if sizes else set()
+    widths = sizes.keys() & seen.widths(**_LAYERS["attention"]) if sizes else set()
     return sizes[max(widths)] if widths else None

@@ -15,7 +15,7 @@ import msgspec
 from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for, size_of
 from connectors.weights.header import Header, Tensor, parse, table_of
-from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort
+from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort, upright
 
 What = Literal[
     "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",
@@ -24,13 +24,10 @@ What = Literal[
 
 _TABLES = read_tables("tensor_names.toml")
 WORDS: Mapping[What, str] = _TABLES["file_type"]["called"]
-_WORDING = read_wording("file_type", "tensor_names.toml")
-_LANGUAGE = _WORDING.patterns["language"]
-_LANGUAGE_ALONE = _WORDING.patterns["language_alone"]
-_VISION = _WORDING.patterns["vision"]
+_PATTERNS = read_wording("file_type", "tensor_names.toml").patterns
 # Types that may be stored as LoRA layers.
 _DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
-_DESPITE_NAMES = _WORDING.words["despite_names"]
+_DESPITE_NAMES = read_wording("file_type", "tensor_names.toml").words["despite_names"]
 
 _Tensors = Mapping[str, Tensor]
 
@@ -51,8 +48,8 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ha
         # Each name between line ends, so that a pattern can match the beginning of one too.
         names = "\n".join(("", *(name for name, tensor in tensors.items() if len(tensor.shape) >= self.axes), ""))
         return (
-            all(_WORDING.patterns[name].search(names) for name in self.has_all)
-            and not any(_WORDING.patterns[name].search(names) for name in self.has_none)
+            all(_PATTERNS[name].search(names) for name in self.has_all)
+            and not any(_PATTERNS[name].search(names) for name in self.has_none)
             and (not self.vectors or all(_is_vector(tensor.shape, self.vectors) for tensor in tensors.values()))
         )
 
@@ -84,9 +81,10 @@ def of_another_model(named: Named) -> What | None:
     names = tuple(named.model)
     if not names or any(prefix.format not in ("", "peft", "diffusers") for prefix in named.prefixes):
         return None
-    if _most(names, _VISION):
+    if _most(names, _PATTERNS["vision"]):
         return "vision-lora"
-    return "llm-lora" if any(map(_LANGUAGE_ALONE.search, names)) or _most(names, _LANGUAGE) else None
+    is_language = any(map(_PATTERNS["language_alone"].search, names)) or _most(names, _PATTERNS["language"])
+    return "llm-lora" if is_language else None
 
 
 def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
@@ -133,7 +131,7 @@ _LAYER_PARTS: tuple[Part, ...] = (
 
 
 def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
-    layers = sort(tensors)
+    layers = upright(sort(tensors))
     names: dict[str, Tensor] = {}
     for part in _LAYER_PARTS:
         if not layers.of(part).keys() <= names.keys():
@@ -241,6 +239,8 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
         return "other"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
         return what_it_is(tensors)
+    if _PATTERNS["no_lora_beside"].search("\n".join(("", *layers.others, ""))):
+        return "other"
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
 
 

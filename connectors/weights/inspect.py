@@ -21,7 +21,7 @@ from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.
-_READ_AS = 5
+_READ_AS = 6
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
 # FACTS of the contracts: names and order are stable.

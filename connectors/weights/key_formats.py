@@ -8,7 +8,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, Literal, TypeVar
 
@@ -24,7 +24,7 @@ Part = Literal[
     "expert",
 ]  # fmt: skip
 # Writers that an ending alone identifies: diffusers of early 2023 had attention processors, XLabs still does.
-Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade"]
+Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade", "nunchaku"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +134,23 @@ def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
     return (Ending(part=known.part, style="default"), match["layer"]) if match and known else None
 
 
+def upright(layers: Layers) -> Layers:
+    """With the shapes that factors have elsewhere: Nunchaku packs the first ones as inputs x rank."""
+    if "cascade" not in layers.styles:
+        return layers
+    downs, ups = layers.of("down"), layers.of("up")
+    packed = {
+        layer: msgspec.structs.replace(down, shape=down.shape[::-1])
+        for layer, down in downs.items()
+        if layer in ups
+        and len(down.shape) == len(ups[layer].shape) == 2
+        and down.shape[0] != ups[layer].shape[1] == down.shape[1]
+    }
+    if not packed:
+        return layers
+    return replace(layers, parts={**layers.parts, "down": {**downs, **packed}}, styles=layers.styles | {"nunchaku"})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prefix:
     """`encoder`: a text encoder's layer follows."""
@@ -206,7 +223,7 @@ def format_of(named: Named, layers: Layers) -> str | None:
 
 
 def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
-    for style in ("xlabs", "cloneofsimo"):
+    for style in ("xlabs", "cloneofsimo", "nunchaku"):
         if style in layers.styles:
             return style
     if prefix is not BARE:

@@ -60,6 +60,11 @@ class LoraFacts:
         return self.what == "lora"
 
     @property
+    def is_packed(self) -> bool:
+        """Whether its values stand in an order that only one program can read."""
+        return self.format == "nunchaku"
+
+    @property
     def doubt(self) -> str | None:
         """What is to be said of an architecture that is assumed."""
         if self.architecture is None or not self.is_assumed:
@@ -222,6 +227,8 @@ def _printable(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _warnings(structure: Structure, header: Header, architecture: str | None) -> Iterator[str]:
+    if structure.format == "nunchaku":
+        yield "Its values are packed for Nunchaku's kernels: no other program can apply them."
     if structure.usual is None and architecture is None:
         fit = architecture_labels(structure.architectures) if structure.architectures else "no network known here"
         yield f"The tensors fit {fit}: the base model has to be found out otherwise."

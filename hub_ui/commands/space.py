@@ -17,7 +17,8 @@ from hub_ui.catalog import snapshot
 from hub_ui.commands import JsonOption, argument, flag, option, read_lock
 from hub_ui.format import plural, size
 from hub_ui.generate.base_models import check_base_name, choose_base
-from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_download
+from hub_ui.generate.base_models.download import DownloadPlan, Source
+from hub_ui.generate.base_models.files import plan_download
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings

@@ -20,7 +20,7 @@ from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
-from hub_ui.generate.base_models import download
+from hub_ui.generate.base_models import files
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.estimate import TIMINGS, Timings
 from hub_ui.generate.lora_axis import no_clip
@@ -165,7 +165,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     if plan.place == "local":
         choice = choose_spec(plan.request)
         plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
-        fetch = download.plan_download(choice, _source(built))
+        fetch = files.plan_download(choice, _source(built))
     if terminal.json:
         needed = fetch and {
             "base": fetch.spec.label,

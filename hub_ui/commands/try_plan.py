@@ -15,8 +15,8 @@ from hub_ui.commands import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.download import Source, is_on_disk
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.download import RepoCache, Source
+from hub_ui.generate.base_models.files import is_on_disk
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.request import GenerationRequest

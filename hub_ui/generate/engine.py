@@ -13,8 +13,8 @@ from typing import TypeAlias
 from connectors.errors import HubUiError
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.download import DownloadPlan, Source, fetch, plan_download
-from hub_ui.generate.base_models.draft import find_decoder, find_draft
+from hub_ui.generate.base_models.download import DownloadPlan, Source, fetch
+from hub_ui.generate.base_models.files import find_draft, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.batch import OutputChecks, attention_of
 from hub_ui.generate.caches import ImageCache, effect_key
@@ -29,7 +29,6 @@ from hub_ui.generate.memory_plan import image_too_large
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
-from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker, Step
 from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
@@ -162,7 +161,7 @@ class Engine:
             level=loaded.placement.level,
             adapters=application_of(images),
             attention=attention,
-            draft=plan.draft.refs if plan.draft else None,
+            draft=plan.draft.refs if settings.draft and plan.draft else None,
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
@@ -253,9 +252,6 @@ class Engine:
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
             pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
-        previews = LatentPreviews()
-        if (decoder := find_decoder(files.spec, self.source)) is not None:
-            previews.learn_decoder(decoder)
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,
@@ -264,7 +260,6 @@ class Engine:
             pipe=pipe,
             manager=AdapterManager(pipe, plan.spec.architecture, self._lora_cache, plan.device.name),
             placement=placement,
-            previews=previews,
         )
         return self._loaded
 

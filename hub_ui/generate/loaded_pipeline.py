@@ -1,13 +1,14 @@
 """A base in memory with its LoRAs: pipeline, batches, and memory."""
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from connectors.errors import NoBase
 from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.draft import load_decoder, quick_parts
+from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
@@ -17,9 +18,9 @@ from hub_ui.generate.memory import is_out_of_memory
 from hub_ui.generate.memory_plan import base_too_large, image_too_large
 from hub_ui.generate.offload import Placement, Stage, first_fit, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
-from hub_ui.generate.previews import LatentPreviews
+from hub_ui.generate.previews import LatentPreviews, load_decoder
 from hub_ui.generate.prompt_weights import chunk_count
-from hub_ui.generate.request import LoraInput, ProgressTracker
+from hub_ui.generate.request import LoraInput, ProgressTracker, replace_attribute
 from hub_ui.generate.result import Coverage, GeneratedImage
 
 _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
@@ -41,7 +42,7 @@ class LoadedPipeline:
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
     with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
-    what ran out is not tried again; `stayed` counts them. `decoder` is the small one, once a draft was made.
+    what ran out is not tried again; `stayed` counts them. `decoder` is the small one, once it is here.
     """
 
     requested: PipelineSpec
@@ -104,18 +105,33 @@ class LoadedPipeline:
         the quick way. A draft in too many steps to go without has its networks cached: layers that are copied one by
         one can't be left out, what is compiled takes no hooks, and pipelines for another image have no cache.
         """
+        import diffusers
+        import torch
+
         if self.plan.is_tiled:
             checks.note(_TILED)
         self.placement = replace(self.placement, is_tiled=self.plan.is_tiled or self.ran_out_decoding)
         set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
         draft, request, device = self.plan.settings.draft, self.plan.request, self.plan.device
-        folder = self.plan.draft and self.plan.draft.decoder
+        folder = self.plan.draft.decoder if self.plan.draft else None
         if folder and self.decoder is None:
-            self.decoder = load_decoder(folder, device.dtype, device.name)
+            # A damaged one is said where a draft needs it.
+            with nullcontext() if draft else suppress(NoBase):
+                self.decoder = load_decoder(folder)
+                self.previews.learn_decoder(self.decoder)
         is_whole = self.placement.level in ("whole", "model_offload")
         is_plain = not (request.compile or request.image or request.control)
         threshold = draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
-        with quick_parts(self.pipe, self.decoder if folder else None, threshold):
+        networks: list[Any] = [getattr(self.pipe, name, None) for name in NETWORKS if threshold]
+        config: Any = diffusers.FirstBlockCacheConfig  # untyped
+        with ExitStack() as stack:
+            if draft and folder:
+                decoder = self.decoder.to(device.name, getattr(torch, device.dtype))
+                stack.enter_context(replace_attribute(self.pipe, "vae", decoder))
+            # diffusers has no cache for some.
+            for network in (network for network in networks if hasattr(network, "enable_cache")):
+                network.enable_cache(config(threshold=threshold))
+                stack.callback(network.disable_cache)
             yield
 
     def calls(self, cells: Sequence[Cell], control: ControlImage) -> list[Call]:

@@ -17,7 +17,7 @@ from PIL.Image import Image, Resampling
 from connectors.errors import DoesNotFit, NoBase
 from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.repo_layout import RepoCache
+from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.result import GeneratedImage, GenerationResult, Measure, Measures, application_of

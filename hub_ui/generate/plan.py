@@ -16,7 +16,7 @@ from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base
-from hub_ui.generate.base_models.draft import DraftFiles
+from hub_ui.generate.base_models.files import DraftFiles
 from hub_ui.generate.base_models.table import FULL, NETWORKS, Quality, precision_name
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
@@ -211,11 +211,8 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
     if base_by_id(spec.id) is not None:
         check_halves(request.adapters, spec.architecture, spec.parts)
     device = choose_device(spec)
-    # That of the image to make again, where it runs here.
-    before = spec.in_precision(request.precision) if request.precision else None
-    if before is not None and before.storage.runs_on(device.kind):
-        return before
-    return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device))
+    memory, plan = total_memory(device), plan_for(device)
+    return choose_precision(spec, request.quality, device.kind, memory, plan, request.precision)
 
 
 def total_memory(device: Device) -> int:
@@ -223,13 +220,19 @@ def total_memory(device: Device) -> int:
     return device_memory.total_memory() if device.total_bytes is None else device.total_bytes
 
 
-def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
+def choose_precision(
+    spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor, before: str | None = None
+) -> PipelineSpec:
     """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
+    That of the image to make again, `before`, is kept where it runs here.
 
     "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
     layer by layer, and nothing smaller, so that more memory never means fewer bits. "fast" is the base's own where it
     fits whole, else the smallest that fits.
     """
+    again = spec.in_precision(before) if before else None
+    if again is not None and again.storage.runs_on(kind):
+        return again
     if quality == "full" or spec.assumed:
         return spec
     planned = [(one, plan(one, memory)) for one in spec.precisions_on(kind)]

@@ -9,13 +9,17 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
+from connectors.errors import NoBase
+from hub_ui.generate.base_models.load import FAILURES
 from hub_ui.generate.memory import kind_of
 from hub_ui.generate.settings import ResolvedRequest
+from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,9 +105,11 @@ class LatentPreviews:
         self.forget_latents()
 
     def learn_decoder(self, decoder: Any) -> None:
-        """Fits colours to what an AutoencoderTiny makes of soft noise."""
+        """Fits colours to what an AutoencoderTiny makes of soft noise, unless there was an image."""
         import torch
 
+        if self._has_learned:
+            return
         noise = torch.randn(1, decoder.config.latent_channels, 16, 16, generator=torch.Generator().manual_seed(0))
         soft = torch.nn.functional.interpolate(noise, scale_factor=4, mode="bilinear")
         with torch.inference_mode():
@@ -130,6 +136,18 @@ class LatentPreviews:
         scale = min(1, _LARGEST / max(settings.width, settings.height))
         size = (max(1, round(settings.width * scale)), max(1, round(settings.height * scale)))
         return small.resize(size, Resampling.BILINEAR)
+
+
+def load_decoder(folder: Path) -> Any:
+    """The AutoencoderTiny in a folder. Raises NoBase for what is none."""
+    from diffusers import AutoencoderTiny
+
+    try:
+        kind: Any = AutoencoderTiny
+        return kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+    except FAILURES as error:
+        text = _("The small decoder in {folder} can't be read. Delete it to have it fetched again.")
+        raise NoBase(text.format(folder=folder)) from error
 
 
 def copy_pixels(latents: Any, settings: ResolvedRequest) -> HostCopy | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.base_models import BASES, PipelineSpec
-from hub_ui.generate.base_models.download import Source, is_on_disk
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.base_models.files import is_on_disk
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine, Event, EventStream
 from hub_ui.generate.estimate import Estimate

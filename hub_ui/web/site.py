@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError, NotFound
 from connectors.replicate.runs import Runs
-from hub_ui.generate.base_models.download import bases_here
+from hub_ui.generate.base_models.files import bases_here
 from hub_ui.i18n import _
 from hub_ui.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks

@@ -1,15 +1,15 @@
 """Dependencies between modules, and lazy imports."""
 
-import os
-import subprocess
-import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.registry import HUBS
-from tests.architecture.sources import HEAVY, ROOT, Import, imports, read_sources
+from tests.architecture.sources import HEAVY, Import, imports, read_sources
+from tests.programs import python
 
 # Modules import only from lower numbers, never from the same number.
 LAYERS = {
@@ -115,9 +115,8 @@ def loaded() -> dict[str, set[str]]:
         "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
         "    print(name, *{each.split('.')[0] for each in sys.modules})"
     )
-    command = [sys.executable, "-c", script, *COMMANDS, *THE_REST]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return {name: set(packages) for name, *packages in map(str.split, done.stdout.splitlines())}
+    lines = python("-c", script, *COMMANDS, *THE_REST).stdout.splitlines()
+    return {name: set(packages) for name, *packages in map(str.split, lines)}
 
 
 @pytest.mark.parametrize("module", [*COMMANDS, *THE_REST])
@@ -152,14 +151,10 @@ def test_a_command_that_generates_nothing_loads_nothing_for_it(words: list[str],
     assert f"hub_ui.commands.{module}" in loaded
 
 
-def loaded_by(statement: str, **variables: str) -> set[str]:
+def loaded_by(statement: str, **variables: Any) -> set[str]:
     """The modules and packages loaded by a statement in a new Python process."""
     script = f"import sys; {statement}; print('', *sys.modules, file=sys.stderr)"
-    environment = {**os.environ, **variables}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    return set(done.stderr.split())
+    return set(python("-c", script, **variables).stderr.split())
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -170,9 +165,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         - {module}
         for module in modules
     }
-    while free := {module for module, targets in graph.items() if not targets & graph.keys()}:
-        graph = {module: targets for module, targets in graph.items() if module not in free}
-    assert {module: sorted(targets & graph.keys()) for module, targets in graph.items()} == {}
+    # Raises CycleError with the modules of a circle.
+    TopologicalSorter(graph).prepare()
 
 
 def _modules_of(target: str, modules: set[str]) -> set[str]:

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.chromium import chromium
-from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import SCREEN, stop
 from tests.browser.layout import COUNT_SHIFTS
+from tests.hub_ui.web.raw import Visitor, served
 
 LOOPBACK = ("127.0.0.1", "localhost", "")
 # Milliseconds that a page may take on a machine that is busy with other work.
@@ -57,21 +58,21 @@ def _patient_page() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the demo on its own sample hubs."""
-    with whole_demo(tmp_path_factory.mktemp("demo")) as running:
+    with served(tmp_path_factory.mktemp("demo"), data=SAMPLES) as running:
         yield running.url
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     """A demo of this module alone, with the hubs and what stands behind the page."""
-    with whole_demo(tmp_path_factory.mktemp("whole")) as running:
+    with served(tmp_path_factory.mktemp("whole"), data=SAMPLES) as running:
         yield running
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Demo]:
+def fresh(tmp_path: Path) -> Iterator[Visitor]:
     """One of this test alone, with a catalog that has seen nothing yet."""
-    with whole_demo(tmp_path) as running:
+    with served(tmp_path, data=SAMPLES) as running:
         yield running
 
 

@@ -1,17 +1,15 @@
 """The pages of hub-ui as a person meets them, each brought to rest: for tests that look at every one."""
 
 import base64
-import io
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
 from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
+from tests.hub_ui.images.building import image_bytes, texts
 
 WAIT = 60_000
 # Milliseconds that images may take where other work has the processors.
@@ -108,10 +106,7 @@ PLACES: MappingProxyType[str, Place] = MappingProxyType(
 
 def drop_image(page: Page, name: str, text: str = ROBOT_TEXT) -> None:
     """One that says how it was made, as other programs write it."""
-    info, file = PngInfo(), io.BytesIO()
-    info.add_text("parameters", text)
-    Image.new("RGB", (128, 128), "teal").save(file, "PNG", pnginfo=info)
-    drop(page, name, file.getvalue(), "image/png")
+    drop(page, name, image_bytes(128, pnginfo=texts(parameters=text)), "image/png")
 
 
 def drop(page: Page, name: str, data: bytes, media_type: str = "") -> None:

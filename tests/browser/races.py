@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from random import Random
-from shutil import copytree
 from typing import Any
 from unittest.mock import patch
 
@@ -28,7 +27,7 @@ from connectors.ref import Ref
 from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.chromium import chromium
-from tests.browser.demo import Demo, served_demo
+from tests.hub_ui.web.raw import Visitor, served
 
 SCRIPT = Path(__file__).with_name("races.js")
 LATEST = 0.7
@@ -56,14 +55,13 @@ class Late:
 
 
 @contextmanager
-def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
+def late_demo(folder: Path, random: Random) -> Iterator[Visitor]:
     checks: Callable[..., list[Middleware]] = app.build_checks
-    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
 
     def with_delay(*args: Any, **named: Any) -> list[Middleware]:
         return [*checks(*args, **named), Middleware(Late, random=random)]
 
-    with patch.object(app, "build_checks", with_delay), served_demo(folder) as demo:
+    with patch.object(app, "build_checks", with_delay), served(folder, data=SAMPLES) as demo:
         queue = demo.services.queue
         for ref in IN_LIBRARY:
             queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)

@@ -19,15 +19,16 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from connectors.query import Query
 from connectors.ref import Ref
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.web.layout.pages import STATIC
 from hub_ui.web.layout.render import Renderer
 from tests.browser import places
 from tests.browser.chromium import chromium
-from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import PLACES, come_to_rest
 from tests.faults import Fault
+from tests.hub_ui.web.raw import Visitor, served
 
-Reach = Callable[[Page, Demo], None]
+Reach = Callable[[Page, Visitor], None]
 PATIENCE = 600_000
 SIZES: Mapping[str, ViewportSize] = MappingProxyType(
     {
@@ -59,17 +60,17 @@ def main(out: Path, names: Collection[str]) -> None:
 
 
 @contextmanager
-def running(*, scrollbars: bool = True) -> Iterator[tuple[Browser, Demo]]:
+def running(*, scrollbars: bool = True) -> Iterator[tuple[Browser, Visitor]]:
     path, shown = chromium(), ["--hide-scrollbars"] if scrollbars else []
-    with tempfile.TemporaryDirectory() as folder, whole_demo(Path(folder)) as demo, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    with tempfile.TemporaryDirectory() as home, served(Path(home), data=SAMPLES) as demo, sync_playwright() as driver:
+        browser = driver.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=shown
         )
         yield browser, demo
         browser.close()
 
 
-def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Reach) -> None:
+def shoot(browser: Browser, demo: Visitor, out: Path, name: str, reach: Reach) -> None:
     """The state is reached once; then the window changes its size and its theme."""
     context = browser.new_context(viewport=SIZES["1440"], reduced_motion="reduce")
     page = context.new_page()
@@ -85,10 +86,10 @@ def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Reach) -> N
             page.screenshot(path=path, full_page=name in WHOLE)
             print(path, flush=True)
     context.close()
-    demo.hubs.faults.clear()
+    demo.faults.clear()
 
 
-def shoot_for_docs(browser: Browser, demo: Demo, name: str, reach: Reach) -> None:
+def shoot_for_docs(browser: Browser, demo: Visitor, name: str, reach: Reach) -> None:
     """WebP is a fifth of a PNG's size, and GitHub shows it."""
     size = OF_TOUR if name.startswith("tour-") else SIZES["1440"]
     context = browser.new_context(viewport=size, color_scheme="light", reduced_motion="reduce")
@@ -106,7 +107,7 @@ def shoot_for_docs(browser: Browser, demo: Demo, name: str, reach: Reach) -> Non
     context.close()
 
 
-def compare_making(page: Page, demo: Demo) -> None:
+def compare_making(page: Page, demo: Visitor) -> None:
     """Many steps, so that it is still at it when the last image is taken."""
     page.goto(f"{demo.url}?view=try&steps=500&seed=7&lora={places.INK}")
     page.locator("#make button.filled").click()
@@ -123,26 +124,26 @@ def make(page: Page, address: str) -> None:
     expect(page.locator("#stage .proof")).to_be_visible(timeout=places.MAKING)
 
 
-def hub_down(page: Page, demo: Demo) -> None:
-    demo.hubs.faults.add(DOWN)
+def hub_down(page: Page, demo: Visitor) -> None:
+    demo.faults.add(DOWN)
     # What no other state has asked the hubs just now.
     page.goto(f"{demo.url}?kind=style")
     expect(page.locator("#hubs .dot.down")).to_have_count(1)
 
 
-def hubs_open(page: Page, demo: Demo) -> None:
+def hubs_open(page: Page, demo: Visitor) -> None:
     hub_down(page, demo)
     page.locator("#hubs-menu > summary").click()
     expect(page.locator("#hubs-list li.down")).to_be_visible()
 
 
-def lightbox(page: Page, demo: Demo) -> None:
+def lightbox(page: Page, demo: Visitor) -> None:
     places.panel(page, demo.url)
     page.locator("#strip a").first.click()
     expect(page.locator("#lightbox")).to_be_visible()
 
 
-def library_full(page: Page, demo: Demo) -> None:
+def library_full(page: Page, demo: Visitor) -> None:
     """All LoRAs of the demo's own base, one of them with a note and tags, and open."""
     keep_all(demo)
     page.goto(f"{demo.url}?view=library")
@@ -150,14 +151,14 @@ def library_full(page: Page, demo: Demo) -> None:
     expect(page.locator("#panel .entry")).to_be_visible()
 
 
-def keep_all(demo: Demo) -> None:
+def keep_all(demo: Visitor) -> None:
     groups = demo.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai", "huggingface")))
     for lora in (lora for group in groups for answer in group if answer.page for lora in answer.page.loras):
         demo.services.downloads.pull(lora.ref)
     demo.services.annotations.change(ROBOT, favorite=True, note="Best at 0.8 with a plain background.", tags=("work",))
 
 
-def library_bulk(page: Page, demo: Demo) -> None:
+def library_bulk(page: Page, demo: Visitor) -> None:
     keep_all(demo)
     places.library(page, demo.url)
     for place in range(2):
@@ -165,31 +166,31 @@ def library_bulk(page: Page, demo: Demo) -> None:
     expect(page.locator("#bulk")).to_be_visible()
 
 
-def library_tool(page: Page, demo: Demo) -> None:
+def library_tool(page: Page, demo: Visitor) -> None:
     page.goto(f"{demo.url}?view=library&ltool=collections")
     expect(page.locator("#tool h2")).to_be_visible()
 
 
-def dropped_image(page: Page, demo: Demo) -> None:
+def dropped_image(page: Page, demo: Visitor) -> None:
     places.browse(page, demo.url)
     places.drop_image(page, "robot.png")
     expect(page.locator("#dropped .actions .filled")).to_be_visible()
 
 
-def phone_filters(page: Page, demo: Demo) -> None:
+def phone_filters(page: Page, demo: Visitor) -> None:
     page.set_viewport_size(SIZES["390"])
     places.browse(page, demo.url)
     page.get_by_role("button", name="Filters").click()
     expect(page.locator("#filters")).to_be_visible()
 
 
-def more_menu(page: Page, demo: Demo) -> None:
+def more_menu(page: Page, demo: Visitor) -> None:
     places.browse(page, demo.url)
     page.locator(".menu.on-desktop > summary").click()
 
 
 def _place(reach: Callable[[Page, str], None], language: str = "en") -> Reach:
-    def reach_in_language(page: Page, demo: Demo) -> None:
+    def reach_in_language(page: Page, demo: Visitor) -> None:
         page.set_extra_http_headers({"Accept-Language": language})
         reach(page, demo.url)
 
@@ -214,32 +215,32 @@ STATES: Mapping[str, Reach] = MappingProxyType(
 )  # fmt: skip
 
 
-def of_docs_browse(page: Page, demo: Demo) -> None:
+def of_docs_browse(page: Page, demo: Visitor) -> None:
     _at("?base=sdxl&base=flux1")(page, demo)
     come_to_rest(page)
     # What the files of the cards in view say comes a moment after them.
     expect(page.get_by_text("file says FLUX.1").first).to_be_visible()
 
 
-def of_docs_sweep(page: Page, demo: Demo) -> None:
+def of_docs_sweep(page: Page, demo: Visitor) -> None:
     """Five weights of the robot, and the fourth beside none."""
     of_docs_pair(page, demo, sheet="strip")
     page.locator(".strip .tile").nth(3).click()
     expect(page.locator(".strip .tile").nth(3)).to_have_attribute("aria-current", "true")
 
 
-def of_docs_panel(page: Page, demo: Demo) -> None:
+def of_docs_panel(page: Page, demo: Visitor) -> None:
     _at(f"?base=tiny-shapes&open={ROBOT}")(page, demo)
     expect(page.locator("#panel .facts").first).to_be_visible()
 
 
-def of_docs_pair(page: Page, demo: Demo, **asked: str) -> None:
+def of_docs_pair(page: Page, demo: Visitor, **asked: str) -> None:
     lora = str(demo.services.downloads.pull(ROBOT).ref)
     form = {"view": "try", "prompt": "a blue robot on meadow background", "seed": 1, "lora": lora, **asked}
     make(page, f"{demo.url}?{urlencode(form)}")
 
 
-def of_docs_controls(page: Page, _demo: Demo) -> None:
+def of_docs_controls(page: Page, _demo: Visitor) -> None:
     page.set_viewport_size({"width": 1160, "height": 600})
     page.set_content(controls_html())
 
@@ -251,7 +252,7 @@ def controls_html() -> str:
 
 
 def _at(address: str) -> Reach:
-    def reach(page: Page, demo: Demo) -> None:
+    def reach(page: Page, demo: Visitor) -> None:
         page.goto(demo.url + address)
 
     return reach

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import axe, places
-from tests.browser.demo import Demo
 from tests.browser.races import ROOMS, late_demo, played
 from tests.faults import Fault
+from tests.hub_ui.web.raw import Visitor
 from tests.tools.benchmarks.made_up_loras import made_up_loras
 
 pytestmark = pytest.mark.browser
@@ -84,8 +84,8 @@ def test_the_cards_own_picture_and_title_are_in_the_panel_at_the_click(browse: P
 
 
 @pytest.mark.journeys
-def test_an_open_card_stays_marked_while_the_list_below_goes_on(fresh: Demo, page: Page) -> None:
-    fresh.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=4.0))
+def test_an_open_card_stays_marked_while_the_list_below_goes_on(fresh: Visitor, page: Page) -> None:
+    fresh.faults.add(Fault(kind="latency", hub="huggingface", seconds=4.0))
     page.goto(fresh.url)
     page.locator("#cards .hit").first.click()
     expect(page.locator("#panel .actions")).to_be_visible()
@@ -183,7 +183,7 @@ def test_eight_tabs_are_open_and_the_ninth_loads(demo: str, page: Page) -> None:
 
 
 @pytest.mark.journeys
-def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(fresh: Demo, page: Page) -> None:
+def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(fresh: Visitor, page: Page) -> None:
     fresh.services.catalog.add(
         replace(each, versions=tuple(replace(v, examples=()) for v in each.versions)) for each in made_up_loras(MANY)
     )

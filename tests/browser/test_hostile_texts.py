@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.conftest import watched
-from tests.browser.demo import Demo, served_demo
 from tests.browser.journey import SCREEN
 from tests.browser.layout import beyond_the_window, overlaps, too_wide
 from tests.browser.places import WAIT, come_to_rest
+from tests.hub_ui.web.raw import Visitor, served
 
 pytestmark = pytest.mark.browser
 # What the texts run sets `window.hacked`.
@@ -113,12 +113,12 @@ REFS = [Ref.parse(f"civitai:{FIRST + number}@{FIRST + number}#{FIRST + number}")
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     """A demo with the sixty on its hub and in its library, each with notes and tags and a collection of its own."""
     folder = tmp_path_factory.mktemp("hostile")
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     write_hub(folder / "data")
-    with served_demo(folder) as demo:
+    with served(folder / "home", data=folder / "data") as demo:
         for ref, text in zip(REFS, TEXTS, strict=True):
             pulled = demo.services.downloads.pull(ref)
             demo.services.collections.add(text[:60], [pulled])
@@ -148,7 +148,7 @@ def expect_whole(page: Page, containers: str) -> None:
     page.set_viewport_size({"width": WIDTHS[0], "height": 960})
 
 
-def test_in_cards_filters_and_the_panel_of_what_has_all_of_them(hostile: Demo, page: Page) -> None:
+def test_in_cards_filters_and_the_panel_of_what_has_all_of_them(hostile: Visitor, page: Page) -> None:
     """As versions, tags, trigger words, prompts and description."""
     page.goto(f"{hostile.url}?hub=civitai&sort=newest&nsfw=explicit")
     expect(page.locator(".card .hit").nth(23)).to_be_attached(timeout=WAIT)
@@ -159,7 +159,7 @@ def test_in_cards_filters_and_the_panel_of_what_has_all_of_them(hostile: Demo, p
 
 
 @pytest.mark.journeys
-def test_in_the_library_its_entries_and_names_of_collections(hostile: Demo, page: Page) -> None:
+def test_in_the_library_its_entries_and_names_of_collections(hostile: Visitor, page: Page) -> None:
     page.goto(f"{hostile.url}?view=library")
     expect(page.locator(".shelf tbody tr").first).to_be_visible()
     expect_whole(page, ".shelf tr, #filters")
@@ -172,7 +172,7 @@ def test_in_the_library_its_entries_and_names_of_collections(hostile: Demo, page
 
 
 @pytest.mark.journeys
-def test_in_the_loras_and_the_form_of_the_compare_page(hostile: Demo, page: Page) -> None:
+def test_in_the_loras_and_the_form_of_the_compare_page(hostile: Visitor, page: Page) -> None:
     loras = [("lora", str(ref)) for ref in (*REFS[:3], *REFS[-4:])]
     asked = [("view", "try"), *loras, ("prompt", " ".join(TEXTS[:52]))]
     page.goto(f"{hostile.url}?{urlencode(asked, errors='replace')}")
@@ -181,7 +181,7 @@ def test_in_the_loras_and_the_form_of_the_compare_page(hostile: Demo, page: Page
 
 
 @pytest.mark.journeys
-def test_in_the_search_box_and_in_each_part_of_the_address(hostile: Demo, page: Page) -> None:
+def test_in_the_search_box_and_in_each_part_of_the_address(hostile: Visitor, page: Page) -> None:
     page.goto(hostile.url)
     # An address that names no LoRA is refused, which a browser notes as an error where nothing overtakes the answer.
     for text in (text for text in TEXTS if "://" not in text):

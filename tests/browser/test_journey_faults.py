@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import places
-from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
 from tests.faults import Fault
+from tests.hub_ui.web.raw import Visitor, served
 
 pytestmark = pytest.mark.browser
 # 5.4 MB
@@ -20,18 +21,18 @@ LOADED = """() => [...document.querySelectorAll('.card img')].filter((image) =>
 
 
 @pytest.fixture
-def demo(whole: Demo) -> Iterator[Demo]:
+def demo(whole: Visitor) -> Iterator[Visitor]:
     yield whole
-    whole.hubs.faults.clear()
+    whole.faults.clear()
 
 
-def test_while_a_hub_is_down_it_says_so_in_its_place_until_it_is_asked_again(demo: Demo, journey: Page) -> None:
-    demo.hubs.faults.add(Fault(kind="status", status=503, hub="civitai"))
+def test_while_a_hub_is_down_it_says_so_in_its_place_until_it_is_asked_again(demo: Visitor, journey: Page) -> None:
+    demo.faults.add(Fault(kind="status", status=503, hub="civitai"))
     places.browse(journey, demo.url)
     expect(journey.locator("#hubs .dot.good")).to_have_count(2)
     expect(journey.locator("#hubs")).to_contain_text("CivitAI: no answer")
     stop(journey)
-    demo.hubs.faults.clear()
+    demo.faults.clear()
     journey.locator("#hubs-menu > summary").click()
     expect(journey.locator("#hubs-list li.down")).to_contain_text("CivitAI")
     stop(journey)
@@ -40,10 +41,10 @@ def test_while_a_hub_is_down_it_says_so_in_its_place_until_it_is_asked_again(dem
 
 
 @pytest.mark.journeys
-def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, journey: Page) -> None:
+def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Visitor, journey: Page) -> None:
     closed = journey.context.new_page()
     closed.goto(f"{demo.url}?open={DIAL}")
-    demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=50_000))
+    demo.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=50_000))
     closed.locator("#panel").get_by_role("button", name="Download", exact=True).click()
     expect(closed.locator("#panel .coming")).to_contain_text("of 5.4 MB")
     closed.close()
@@ -53,28 +54,28 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, jou
     task.get_by_role("button", name="Pause: Detail Dial").click()
     expect(task).to_contain_text("Paused")
     stop(journey)
-    demo.hubs.faults.clear()
+    demo.faults.clear()
     task.get_by_role("button", name="Resume: Detail Dial").click()
     expect(task).to_contain_text("5.4 MB · in the library")
 
 
 @pytest.fixture
-def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
+def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor]:
     """A demo that asks its hubs each time."""
     monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
-    with whole_demo(tmp_path, read_headers=False) as running:
+    with served(tmp_path, data=SAMPLES, read_headers=False) as running:
         yield running
 
 
 @pytest.mark.journeys
-def test_without_any_hub_the_list_and_its_images_are_still_there(forgetful: Demo, journey: Page) -> None:
+def test_without_any_hub_the_list_and_its_images_are_still_there(forgetful: Visitor, journey: Page) -> None:
     first = journey.context.new_page()
     places.browse(first, forgetful.url)
     seen = first.evaluate(LOADED)
     assert seen
     titles = first.locator(".card .hit").all_inner_texts()
     first.close()
-    forgetful.hubs.faults.add(Fault(kind="status", status=503))
+    forgetful.faults.add(Fault(kind="status", status=503))
     places.browse(journey, forgetful.url)
     expect(journey.locator("#hubs .dot.down")).to_have_count(3)
     expect(journey.locator("#news")).to_contain_text("No hub answers")

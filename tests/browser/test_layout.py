@@ -5,7 +5,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Watch
-from tests.browser.demo import Demo
 from tests.browser.layout import (
     COUNT_SHIFTS,
     assert_still,
@@ -17,6 +16,7 @@ from tests.browser.layout import (
 )
 from tests.browser.shots import controls_html
 from tests.faults import Fault
+from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
 BOXES = """<main id="main"><div id="gap"></div><p class="moved" style="height: 100px; background: teal"></p></main>
@@ -68,8 +68,8 @@ def test_each_control_is_named_and_readable_in_both_themes(page: Page) -> None:
 
 
 @pytest.mark.journeys
-def test_a_page_may_be_left_in_the_middle_of_an_answer(fresh: Demo, page: Page) -> None:
-    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
+def test_a_page_may_be_left_in_the_middle_of_an_answer(fresh: Visitor, page: Page) -> None:
+    fresh.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
     for _ in range(2):
         page.goto(fresh.url)
         expect(page.locator("#next")).to_contain_text("Asking CivitAI…")

@@ -6,11 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import places
-from tests.browser.demo import Demo
 from tests.browser.journey import GOOD_SHIFT
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts, shifts
 from tests.browser.places import come_to_rest
 from tests.faults import Fault
+from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
 ADDRESSES = (
@@ -40,9 +40,9 @@ def test_no_page_shifts_while_it_comes(demo: str, page: Page) -> None:
 
 
 @BOTH_WIDTHS
-def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(fresh: Demo, page: Page) -> None:
+def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(fresh: Visitor, page: Page) -> None:
     for hub, seconds in (("civitai", 0.2), ("huggingface", 2.0), ("replicate", 3.0)):
-        fresh.hubs.faults.add(Fault(kind="latency", hub=hub, seconds=seconds))
+        fresh.faults.add(Fault(kind="latency", hub=hub, seconds=seconds))
     places.browse(page, fresh.url)
     # What the headers of files say comes last, and stands in the line that is there.
     expect(page.locator(".card .figures", has_text="rank 16 · 153 MB")).to_be_visible()
@@ -54,10 +54,10 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(f
 
 
 @BOTH_WIDTHS
-def test_what_a_hub_adds_to_a_short_list_moves_nothing(fresh: Demo, page: Page) -> None:
+def test_what_a_hub_adds_to_a_short_list_moves_nothing(fresh: Visitor, page: Page) -> None:
     places.browse(page, f"{fresh.url}?hub=civitai&base=tiny-shapes")
     forget_shifts(page)
-    fresh.hubs.faults.add(Fault(kind="latency", hub="huggingface", seconds=3.0))
+    fresh.faults.add(Fault(kind="latency", hub="huggingface", seconds=3.0))
     places.browse(page, fresh.url)
     assert_still(page, GOOD_SHIFT)
 
@@ -85,20 +85,20 @@ def test_the_panel_moves_nothing_and_a_search_nothing_that_is_around_the_list(de
 
 
 @pytest.mark.parametrize("page", [1440, 390], indirect=True)
-def test_a_header_and_a_download_move_nothing_in_the_panel_nor_the_focus(fresh: Demo, page: Page) -> None:
-    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=5.0, match="download"))
+def test_a_header_and_a_download_move_nothing_in_the_panel_nor_the_focus(fresh: Visitor, page: Page) -> None:
+    fresh.faults.add(Fault(kind="latency", hub="civitai", seconds=5.0, match="download"))
     page.goto(f"{fresh.url}?open=civitai:900103")
     expect(page.locator("#unread")).to_be_visible()
     forget_shifts(page)
     expect(page.locator("#panel .facts", has_text="Rank")).to_be_visible()
     come_to_rest(page)
     assert_still(page, GOOD_SHIFT)
-    fresh.hubs.faults.clear()
-    fresh.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=600.0, match="download"))
+    fresh.faults.clear()
+    fresh.faults.add(Fault(kind="latency", hub="civitai", seconds=600.0, match="download"))
     for text in ("Pause", "Resume", "In library"):
         page.locator("#get").press("Enter")
         if text == "Resume":
-            fresh.hubs.faults.clear()
+            fresh.faults.clear()
         expect(page.locator("#get")).to_have_text(text)
         expect(page.locator("#get")).to_be_focused()
     assert_still(page, GOOD_SHIFT / 4)

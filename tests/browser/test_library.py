@@ -9,21 +9,21 @@ from playwright.sync_api import Page, ViewportSize, expect
 from connectors.ref import Ref
 from tests.browser import places
 from tests.browser.axe import violations
-from tests.browser.demo import Demo
 from tests.browser.journey import PHONE, SCREEN
+from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
 ROBOT, DIAL = "civitai:900103", "civitai:122431"
 
 
-def remove_all(demo: Demo) -> None:
+def remove_all(demo: Visitor) -> None:
     """For good: nothing is left to be undone."""
     demo.services.changes.remove(demo.services.library.entries())
     demo.services.changes.empty()
 
 
 @pytest.fixture
-def demo(whole: Demo) -> Iterator[Demo]:
+def demo(whole: Visitor) -> Iterator[Visitor]:
     """With two LoRAs of which nothing is said."""
     for ref in (ROBOT, DIAL):
         whole.services.queue.wait(whole.services.downloads.enqueue(Ref.parse(ref)).id)
@@ -34,7 +34,7 @@ def demo(whole: Demo) -> Iterator[Demo]:
     remove_all(whole)
 
 
-def test_a_lora_is_found_opened_noted_and_removed(demo: Demo, page: Page) -> None:
+def test_a_lora_is_found_opened_noted_and_removed(demo: Visitor, page: Page) -> None:
     page.goto(demo.url + "?view=library")
     find = page.get_by_role("searchbox", name="Find in the library")
     find.fill("dial")
@@ -57,7 +57,7 @@ def test_a_lora_is_found_opened_noted_and_removed(demo: Demo, page: Page) -> Non
     expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
 
 
-def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Demo, page: Page) -> None:
+def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Visitor, page: Page) -> None:
     page.goto(demo.url + "?view=library")
     expect(page.get_by_role("toolbar", name="Chosen LoRAs")).to_be_hidden()
     page.get_by_role("checkbox", name="Choose Detail Dial").check()
@@ -68,7 +68,7 @@ def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Demo, page: Pag
     expect(page.locator("#chosen")).to_have_text("2 chosen")
 
 
-def test_ticks_go_along_when_the_page_turns(demo: Demo, page: Page) -> None:
+def test_ticks_go_along_when_the_page_turns(demo: Visitor, page: Page) -> None:
     one = demo.services.library.entries()[0]
     demo.services.library.adopt(
         replace(one, ref=Ref.parse(f"civitai:{n}@1#1"), title=f"Style {n}", file=f"{n}.safetensors", sha256=f"{n:064x}")
@@ -85,7 +85,7 @@ def test_ticks_go_along_when_the_page_turns(demo: Demo, page: Page) -> None:
     expect(page.locator(".said")).to_contain_text("2 LoRAs changed.")
 
 
-def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
+def test_from_the_panel_through_the_drawer_into_the_library(demo: Visitor, page: Page) -> None:
     remove_all(demo)
     page.goto(f"{demo.url}?open={ROBOT}")
     page.locator("#panel").get_by_role("button", name="Download").click()
@@ -97,7 +97,7 @@ def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Pa
     expect(page.locator(".shelf .hit")).to_have_text(["SKS Robot"])
 
 
-def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> None:
+def test_a_file_that_is_dropped_anywhere_is_shown(demo: Visitor, page: Page) -> None:
     entry = demo.services.library.entries()[0]
     data = demo.services.library.path(entry).read_bytes()
     page.goto(demo.url)
@@ -105,7 +105,7 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> Non
     expect(page.locator("#panel h2")).to_have_text(entry.title)
 
 
-def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: Demo, page: Page) -> None:
+def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: Visitor, page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.goto(demo.url + "?view=library")
     for menu in ("#library-menu", "#add-menu"):
@@ -117,7 +117,7 @@ def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: De
 
 
 @pytest.mark.parametrize("size", [PHONE, SCREEN])
-def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Demo, page: Page, size: ViewportSize) -> None:
+def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Visitor, page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
     for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
         page.goto(f"{demo.url}?view=library{query}")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import axe
-from tests.browser.demo import Demo, served_demo
+from tests.hub_ui.web.raw import Visitor, served
 
 pytestmark = pytest.mark.browser
 TINY, WITH_VIDEO, MATURE = "civitai:900102", "civitai:690210", "civitai:702218"
@@ -35,7 +35,7 @@ RECORD = """async () => {
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Demo]:
+def demo(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Visitor]:
     """The first image of one sample is a video."""
     folder = tmp_path_factory.mktemp("lightbox")
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
@@ -49,7 +49,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
     clip = {**images[0], "url": "{CIVITAI_ENDPOINT}/pictures/original=true/clip.webm", "type": "video", "nsfwLevel": 1}
     model["modelVersions"][0]["images"] = [clip, *images]
     sample.write_text(json.dumps(model), encoding="utf-8")
-    with served_demo(folder) as running:
+    with served(folder / "home", data=folder / "data") as running:
         yield running
 
 
@@ -63,7 +63,7 @@ def look(page: Page, address: str) -> None:
     expect(box(page)).to_be_visible()
 
 
-def test_keys_step_through_the_images_and_settings_go_to_the_compare_page(demo: Demo, page: Page) -> None:
+def test_keys_step_through_the_images_and_settings_go_to_the_compare_page(demo: Visitor, page: Page) -> None:
     page.goto(f"{demo.url}?open={TINY}")
     page.locator("#strip a").first.focus()
     page.keyboard.press("ArrowRight")
@@ -83,7 +83,7 @@ def test_keys_step_through_the_images_and_settings_go_to_the_compare_page(demo: 
     expect(page).to_have_url(re.compile(r"view=try.*prompt=.*seed=1"))
 
 
-def test_a_mature_image_is_shown_once_it_is_asked_for_and_then_large_too(demo: Demo, page: Page) -> None:
+def test_a_mature_image_is_shown_once_it_is_asked_for_and_then_large_too(demo: Visitor, page: Page) -> None:
     page.goto(f"{demo.url}?open={MATURE}&nsfw=explicit")
     first = page.locator("#strip figure").first
     expect(first.locator("img")).not_to_have_css("filter", "none")
@@ -93,7 +93,7 @@ def test_a_mature_image_is_shown_once_it_is_asked_for_and_then_large_too(demo: D
     expect(box(page).locator("img")).to_have_css("filter", "none")
 
 
-def test_a_video_plays_where_it_is_pointed_at_unless_less_motion_is_asked_for(demo: Demo, page: Page) -> None:
+def test_a_video_plays_where_it_is_pointed_at_unless_less_motion_is_asked_for(demo: Visitor, page: Page) -> None:
     page.goto(f"{demo.url}?q=fishing")
     card = page.locator(".card:not(.ghost)").first
     expect(card.locator("[data-video]")).to_be_visible()
@@ -115,7 +115,7 @@ def test_a_video_plays_where_it_is_pointed_at_unless_less_motion_is_asked_for(de
     expect(page.locator("#strip video")).to_have_js_property("paused", False)
 
 
-def test_on_a_phone_an_image_and_how_it_was_made_fit_the_screen(demo: Demo, open_page: Callable[..., Page]) -> None:
+def test_on_a_phone_an_image_and_how_it_was_made_fit_the_screen(demo: Visitor, open_page: Callable[..., Page]) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
     look(page, f"{demo.url}?open={TINY}")
     expect(box(page).get_by_role("link", name="Close image")).to_be_in_viewport()

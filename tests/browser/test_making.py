@@ -14,14 +14,14 @@ from diffusers import UNet2DConditionModel
 from playwright.sync_api import Page, Route, expect
 
 from connectors.query import Query
-from tests.browser.demo import Demo
 from tests.browser.places import MAKING
+from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def refs(whole: Demo) -> tuple[str, ...]:
+def refs(whole: Visitor) -> tuple[str, ...]:
     """Two LoRAs for the demo's own base, in the library."""
     groups = whole.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
     loras = [lora for group in groups for answer in group if answer.page for lora in answer.page.loras]
@@ -47,7 +47,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             go.set()
 
 
-def address(whole: Demo, *refs: str, **settings: Any) -> str:
+def address(whole: Visitor, *refs: str, **settings: Any) -> str:
     given = "".join(f"&lora={quote(ref)}" for ref in refs)
     asked = "".join(f"&{name}={value}" for name, value in {"steps": 3, "prompt": "a red circle", **settings}.items())
     return f"{whole.url}?view=try{given}{asked}"
@@ -57,7 +57,7 @@ def make(page: Page) -> None:
     page.locator("#start").click()
 
 
-def test_a_card_is_tried_at_once_and_the_line_of_its_pair_moves(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
+def test_a_card_is_tried_at_once_and_its_pair_s_line_moves(whole: Visitor, refs: tuple[str, ...], page: Page) -> None:
     page.goto(f"{whole.url}?base=tiny-shapes")
     page.locator(".card:has(.try) .hit").first.focus()
     page.locator(".card .try").first.click()
@@ -74,7 +74,7 @@ def test_a_card_is_tried_at_once_and_the_line_of_its_pair_moves(whole: Demo, ref
     expect(both).to_be_visible()
 
 
-def test_arrows_go_through_a_row_and_its_weight_is_the_forms(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
+def test_arrows_go_through_a_row_and_its_weight_is_the_forms(whole: Visitor, refs: tuple[str, ...], page: Page) -> None:
     page.goto(address(whole, refs[0], sheet="strip", weights="0,0.5,1.2"))
     make(page)
     first = page.locator(".strip .tile").first
@@ -89,7 +89,7 @@ def test_arrows_go_through_a_row_and_its_weight_is_the_forms(whole: Demo, refs: 
 
 
 def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
-    whole: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+    whole: Visitor, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch):
         page.goto(address(whole, refs[0], seed=13, steps=12))
@@ -102,7 +102,7 @@ def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
     expect(page.locator("#prompt")).to_have_value("a blue square")
 
 
-def test_clicks_in_quick_succession_all_count(whole: Demo, refs: tuple[str, ...], page: Page) -> None:
+def test_clicks_in_quick_succession_all_count(whole: Visitor, refs: tuple[str, ...], page: Page) -> None:
     page.goto(address(whole, *refs, seed=14))
 
     def late(route: Route) -> None:

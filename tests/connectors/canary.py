@@ -1,15 +1,16 @@
 """A server that remembers who connects and what it is sent."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from socketserver import BaseRequestHandler, TCPServer
 
 import httpx2
 
 from connectors.errors import HubUiError
 from connectors.http.errors import FAILURES
+from tests.connectors.serving import serving
 
 # What a request raises that leads nowhere, whichever client makes it.
 REFUSED = (*FAILURES, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, HubUiError)
@@ -40,38 +41,28 @@ class Canary:
 @contextmanager
 def running_canary() -> Iterator[Canary]:
     """On 127.0.0.1, and on the same port of ::1 where there is IPv6."""
-    found, listening = Canary(port=0), list[socket.socket]()
+    found = Canary(port=0)
 
-    def talk(connection: socket.socket) -> None:
-        here, data = str(connection.getsockname()[0]), b""
-        connection.settimeout(20)
-        with connection:
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            here, data = str(self.request.getsockname()[0]), b""
+            self.request.settimeout(20)
             with suppress(OSError):
-                data = connection.recv(65_536)
+                data = self.request.recv(65_536)
             if data != _MARK:
                 found.reached.append(here)
             if data not in (b"", _MARK):
                 found.heard.append((here, data))
             with suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
 
-    def accept(server: socket.socket) -> None:
+    class Server6(TCPServer):
+        address_family = socket.AF_INET6
+
+    with ExitStack() as stack:
+        found.port = stack.enter_context(serving(TCPServer(("127.0.0.1", 0), Handler)))
+        found.addresses.append("127.0.0.1")
         with suppress(OSError):
-            while True:
-                talk(server.accept()[0])
-
-    for address in ("127.0.0.1", "::1"):
-        with suppress(OSError) if listening else nullcontext():
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            listening.append(socket.create_server((address, found.port), family=family))
-            found.port = listening[0].getsockname()[1]
-            found.addresses.append(address)
-    for server in listening:
-        threading.Thread(target=accept, args=(server,), daemon=True).start()
-    try:
+            stack.enter_context(serving(Server6(("::1", found.port), Handler)))
+            found.addresses.append("::1")
         yield found
-    finally:
-        for server in listening:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()

@@ -5,9 +5,10 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -139,12 +140,52 @@ def hub(host: str = "127.0.0.1") -> Iterator[Hub]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that gave up waiting is what some tests are about."""
 
-    with Server((host, 0), Handler) as server:
-        answering = Hub(f"http://{host}:{server.server_address[1]}")
+    with serving(Server((host, 0), Handler)) as port:
+        answering = Hub(f"http://{host}:{port}")
+        yield answering
+
+
+@contextmanager
+def serving(server: TCPServer) -> Iterator[int]:
+    """Its port, while it serves in a thread of its own."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
-            yield answering
+            yield server.server_address[1]
         finally:
             server.shutdown()
             thread.join()
+
+
+@dataclass(kw_only=True)
+class RawServer:
+    url: str = ""
+    sent: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def raw_server(pieces: Callable[[], Iterator[bytes]]) -> Iterator[RawServer]:
+    """Every connection gets the request's head read, then `pieces`, byte for byte, until they end or nobody takes them.
+
+    What was taken is counted.
+    """
+    told = RawServer()
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.recv(65_536)
+                for piece in pieces():
+                    if told.ended.is_set():
+                        return
+                    self.request.sendall(piece)
+                    told.sent += len(piece)
+
+    with serving(ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
+        told.url = f"http://127.0.0.1:{port}"
+        try:
+            yield told
+        finally:
+            told.ended.set()

@@ -44,6 +44,7 @@ def test_a_record_says_what_its_licence_permits() -> None:
     [
         ([_file("a.ckpt"), _file("b.safetensors")], "b.safetensors"),
         ([_file("a.safetensors"), _file("b.safetensors", primary=True)], "b.safetensors"),
+        ([_file("a.ckpt", primary=True), _file("b.safetensors")], "b.safetensors"),
         ([_file("a.ckpt")], "a.ckpt"),
     ],
 )

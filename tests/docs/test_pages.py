@@ -20,14 +20,7 @@ from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 from tests.docs.pages import PAGES, ROOT, shell_blocks
-from tests.tools.tables.__main__ import (
-    limits_table,
-    memory_table,
-    table,
-    table_of_files,
-    table_of_filters,
-    table_of_substitutions,
-)
+from tests.tools.tables import __main__ as tables
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 ALL = "\n".join(TEXTS.values())
@@ -108,16 +101,16 @@ def test_every_variable_is_described() -> None:
 
 def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:
     """`python -m tests.tools.tables` prints what belongs there."""
-    assert table() in TEXTS["docs/base-models.md"]
-    assert table_of_substitutions() in TEXTS["docs/base-models.md"]
-    assert table_of_files() in TEXTS["docs/base-models.md"]
-    assert table_of_filters() in TEXTS["docs/query-language.md"]
+    assert tables.table() in TEXTS["docs/base-models.md"]
+    assert tables.table_of_substitutions() in TEXTS["docs/base-models.md"]
+    assert tables.table_of_files() in TEXTS["docs/base-models.md"]
+    assert tables.table_of_filters() in TEXTS["docs/query-language.md"]
 
 
 def test_the_page_of_memory_has_the_plans_of_all_bases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither bitsandbytes nor SDNQ is installed."""
     monkeypatch.setattr("hub_ui.generate.base_models.table.find_spec", lambda package: None)
-    assert memory_table() in TEXTS["docs/memory.md"]
+    assert tables.memory_table() in TEXTS["docs/memory.md"]
 
 
 def test_every_example_of_a_query_says_what_it_finds() -> None:
@@ -128,7 +121,7 @@ def test_every_example_of_a_query_says_what_it_finds() -> None:
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_tables_of_limits_are_the_programs(shared: bool) -> None:
     """`python -m tests.tools.tables limits` prints what belongs there."""
-    assert limits_table(shared=shared) in TEXTS["docs/hosting.md"]
+    assert tables.limits_table(shared=shared) in TEXTS["docs/hosting.md"]
 
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -1,15 +1,14 @@
 """The Python of the documentation does what it says, as it stands, against the demo's hubs."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, blocks
+from tests.programs import python
 
 PROGRAMS = {
     page: "\n".join(block.code for block in blocks(page) if block.language == "python")
@@ -21,14 +20,8 @@ PROGRAMS = {
 def run(program: str, folder: Path) -> list[str]:
     """The lines that it prints."""
     with running_hubs(SAMPLES) as hubs:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program],
-            cwd=folder,
-            env={**os.environ, **hubs.as_env(), "REPLICATE_API_TOKEN": "any", "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        variables: dict[str, Any] = {**hubs.as_env(), "REPLICATE_API_TOKEN": "any"}
+        done = python("-W", "error", "-c", program, cwd=folder, check=False, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 

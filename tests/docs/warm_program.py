@@ -20,9 +20,8 @@ from tempfile import TemporaryDirectory
 
 import hub_ui.commands
 from hub_ui.__main__ import main
-from tests.programs import started
+from tests.programs import ROOT, started
 
-ROOT = Path(__file__).resolve().parents[2]
 # What commands import when they run.
 LATER = ("hub_ui.app", "hub_ui.generate.engine", "torch", "diffusers", "transformers", "peft")
 PROGRAM = """#!{python} -IS

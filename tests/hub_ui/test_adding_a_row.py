@@ -3,17 +3,14 @@ but connectors/query.py and hub_ui/generate/try_fields.py differs.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.hub_ui.catalog.builders import catalog, claim, lora, titles
+from tests.programs import ROOT, python
 
-ROOT = Path(__file__).parents[2]
 # By file: before what, and the row.
 ROWS = {
     "connectors/query.py": (
@@ -135,9 +132,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
     write_program(folder)
     with catalog(folder, lora(1, title="Damask", claims=(claim("loom", "Jacquard"),)), lora(2, title="Felt")):
         pass
-    asked = [sys.executable, "-c", ASK, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    said = json.loads(subprocess.run(asked, cwd=folder, env=environment, check=True, capture_output=True).stdout)
+    said = json.loads(python("-c", ASK, str(folder), cwd=folder, PYTHONPATH=str(folder)).stdout)
     with catalog(folder, lora(3, title="Tweed")) as without:
         return said[0] | {"without": sorted(titles(without))}, said[1]
 

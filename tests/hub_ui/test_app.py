@@ -3,6 +3,7 @@
 import gc
 import platform
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -39,24 +40,20 @@ def test_all_that_there_is_is_seldom_looked_through_for_garbage_while_an_app_ser
 def test_what_runs_when_the_app_ends_hears_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "LAST_WORD_SECONDS", 0.1)
     settings = from_environment({"HUB_UI_HOME": str(home), "HUB_UI_STOP_SECONDS": "0"})
-    begun, heard = threading.Event(), list[str]()
+    begun = threading.Event()
 
     def work(on_progress: object, is_cancelled: object) -> None:
         begun.set()
         while not is_cancelled():  # type: ignore[operator]
             threading.Event().wait(0.01)
 
-    with services.build(settings) as built, ExitStack() as closing:
+    with services.build(settings) as built, ExitStack() as closing, ThreadPoolExecutor(1) as pool:
         made = build_app(built, closing, host="localhost", folder=home)
         id_ = made.jobs.start(JobSubject(), work)
-        following = threading.Thread(
-            target=lambda: heard.extend(str(getattr(step, "text", "")) for _, step in made.jobs.follow(id_, beat=60))
-        )
-        following.start()
+        heard = pool.submit(lambda: [getattr(step, "text", "") for _, step in made.jobs.follow(id_, beat=60)])
         begun.wait()
         finish_work(built, made)
-        following.join()
-    assert heard[-1] == ENDED
+    assert heard.result()[-1] == ENDED
 
 
 def test_a_page_that_follows_a_job_hears_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

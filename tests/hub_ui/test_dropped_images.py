@@ -2,8 +2,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from connectors.ref import Ref
 from hub_ui.dropped_images import DroppedImage, read_dropped
@@ -15,6 +13,7 @@ from hub_ui.locales import get_language
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate import making
+from tests.hub_ui.images.building import write_png
 from tests.hub_ui.stand_ins import Hub, services_on
 from tests.hub_ui.web.conftest import with_settings
 
@@ -28,14 +27,6 @@ NUMBERED = A1111.replace(" <lora:nowhere:1>", "") + (
 )
 
 
-def image(path: Path, **chunks: str) -> Path:
-    info = PngInfo()
-    for key, text in chunks.items():
-        info.add_text(key, text)
-    Image.new("RGB", (64, 96)).save(path, pnginfo=info)
-    return path
-
-
 @pytest.fixture
 def known(home: Path) -> Iterator[Services]:
     """Of the demo, whose catalog has seen a LoRA for its own base."""
@@ -47,7 +38,7 @@ def known(home: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def plan(known: Services, tmp_path: Path) -> DroppedImage:
-    return read_dropped(known, image(tmp_path / "a.png", parameters=NUMBERED))
+    return read_dropped(known, write_png(tmp_path / "a.png", parameters=NUMBERED))
 
 
 def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(plan: DroppedImage) -> None:
@@ -65,22 +56,22 @@ def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(pla
 def test_the_notes_are_in_the_readers_language(known: Services, tmp_path: Path) -> None:
     text = NUMBERED.replace("Steps: 8", "Steps: 900").replace("Euler", "Fourier")
     with use_language(get_language("ja")):
-        plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+        plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=text))
     said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2, チェックポイント「dreamshaper_8」"
     assert plan.notes[0] == f"引き継がれないもの: {said}。"
     assert plan.notes[-1].startswith("別のプログラムで生成されたもので")
 
 
 def test_what_is_not_found_too_large_a_seed_and_a_ninth_lora_are_told(known: Services, tmp_path: Path) -> None:
-    plan = read_dropped(known, image(tmp_path / "a.png", parameters=A1111))
+    plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=A1111))
     assert [(lora.name, lora.state) for lora in plan.loras if not lora.ref][-1] == ("nowhere", "missing")
     text = A1111.replace("Seed: 5", f"Seed: {2**60}")
-    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+    plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=text))
     assert plan.settings.seed is None
     assert any("larger than any of this page" in note for note in plan.notes)
     tags = " ".join(f"<lora:n{i}:1>" for i in range(300))
     text = A1111.replace("<lora:nowhere:1>", tags)
-    plan = read_dropped(known, image(tmp_path / "a.png", parameters=text))
+    plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=text))
     assert len(plan.loras) == 8
     assert plan.notes[0] == "Only the first 8 of its LoRAs are taken."
 

@@ -1,12 +1,7 @@
-import subprocess
-import sys
-from pathlib import Path
-
 from hub_ui.i18n import N_, Language, _, language, ngettext, use_language
 from hub_ui.jobs import Jobs, JobSubject
 from hub_ui.locales import get_language
-
-ROOT = Path(__file__).parents[2]
+from tests.programs import python
 
 
 def test_english_is_what_the_sources_say_and_the_empty_text_is_empty_in_every_language() -> None:
@@ -32,5 +27,4 @@ def test_a_language_holds_until_its_block_ends_and_work_in_a_thread_speaks_that_
 
 def test_the_command_line_loads_no_babel() -> None:
     script = "import sys, hub_ui.cli, hub_ui.format, hub_ui.settings; print('babel' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert python("-c", script).stdout == "False\n"

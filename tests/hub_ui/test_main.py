@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.programs import ROOT, python
+
 # Presses Ctrl-C once the first of the command line's own imports is looked for.
 INTERRUPTED = """
 import os, signal, sys
@@ -28,34 +28,25 @@ sys.exit(main())
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = python("-c", INTERRUPTED, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_at_the_end_nothing_is_looked_through_for_garbage() -> None:
     code = "import gc; from hub_ui.__main__ import main; main(); print(gc.get_freeze_count() > len(gc.get_objects()))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.endswith("True\n")
+    assert python("-c", code, check=False).stdout.endswith("True\n")
 
 
 def test_the_module_is_the_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "hub_ui", "show"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-m", "hub_ui", "show", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("hub-ui: Missing argument 'REF'.")
 
 
 def run(folder: Path, path: Path) -> subprocess.CompletedProcess[str]:
     """hub-ui, begun in `folder`, with packages from there and from `path` alone."""
-    return subprocess.run(
-        [sys.executable, "-S", "-m", "hub_ui", "search", "robot", "--offline"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("-S", "-m", "hub_ui", "search", "robot", "--offline")
+    return python(*words, cwd=folder, check=False, PYTHONPATH=str(path))
 
 
 def other_package(folder: Path) -> Path:

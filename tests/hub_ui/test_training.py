@@ -11,18 +11,15 @@ from PIL import Image
 
 from connectors.errors import UsageError
 from hub_ui.training import training_set
+from tests.hub_ui.images.building import image_bytes
 
-
-def _picture(side: int = 520, form: str = "PNG") -> bytes:
-    written = io.BytesIO()
-    Image.new("RGB", (side, side), "teal").save(written, format=form)
-    return written.getvalue()
+PICTURE = image_bytes(520)
 
 
 def _folder(folder: Path, **more: bytes) -> Path:
     """`a__png=...` is a.png."""
     folder.mkdir()
-    for name, data in {"a__png": _picture(), "b__jpg": _picture(form="JPEG"), **more}.items():
+    for name, data in {"a__png": PICTURE, "b__jpg": image_bytes(520, "JPEG"), **more}.items():
         (folder / name.replace("__", ".")).write_bytes(data)
     return folder
 
@@ -59,25 +56,25 @@ def test_nothing_else_goes_along_and_it_is_said(tmp_path: Path) -> None:
 def test_the_same_pictures_give_the_same_zip_without_the_names_of_files(tmp_path: Path) -> None:
     one, other = (training_set(_folder(tmp_path / name)) for name in ("one", "other"))
     assert one.zipped == other.zipped
-    assert b"aunt-ada" not in training_set(_folder(tmp_path / "set", aunt_ada__png=_picture())).zipped
+    assert b"aunt-ada" not in training_set(_folder(tmp_path / "set", aunt_ada__png=PICTURE)).zipped
 
 
 def test_a_zip_is_packed_again_and_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     members = {
-        "set/a.png": _picture(),
-        "set/b.webp": _picture(form="WEBP"),
+        "set/a.png": PICTURE,
+        "set/b.webp": image_bytes(520, "WEBP"),
         "set/b.txt": b"fog",
         "__MACOSX/._a.png": b"x",
     }
     made = training_set(_zip(tmp_path / "a.zip", members))
     assert list(_packed(made.zipped)) == ["0000.png", "0001.webp", "0001.txt"]
-    made = training_set(_zip(tmp_path / "a.zip", {"x/a.png": _picture(), "y/a.png": _picture(), "y/a.txt": b"fog"}))
+    made = training_set(_zip(tmp_path / "a.zip", {"x/a.png": PICTURE, "y/a.png": PICTURE, "y/a.txt": b"fog"}))
     assert list(_packed(made.zipped)) == ["0000.png", "0001.png", "0001.txt"]
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "..\\a.png", "C:\\a.png", "../a.sh"])
 def test_a_zip_that_leads_out_of_itself_is_refused(tmp_path: Path, name: str) -> None:
-    path = _zip(tmp_path / "a.zip", {"a.png": _picture(), name: _picture()})
+    path = _zip(tmp_path / "a.zip", {"a.png": PICTURE, name: PICTURE})
     with pytest.raises(UsageError, match=r"leads out of it\. Nothing was sent"):
         training_set(path)
 
@@ -103,7 +100,7 @@ def test_a_zip_that_unpacks_to_gigabytes_or_thousands_of_files_is_not_read(tmp_p
 
 
 def test_a_zip_that_lies_about_a_size_is_refused(tmp_path: Path) -> None:
-    path = _zip(tmp_path / "a.zip", {"a.png": _picture(), "b.png": _picture()})
+    path = _zip(tmp_path / "a.zip", {"a.png": PICTURE, "b.png": PICTURE})
     data = bytearray(path.read_bytes())
     place = data.rindex(b"PK\x01\x02") + 24
     data[place : place + 4] = (7).to_bytes(4, "little")
@@ -136,7 +133,7 @@ def _deflated() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name in ("a.png", "b.png", "c.jpg"):
-            zipped.writestr(name, _picture(side=70, form="JPEG" if name == "c.jpg" else "PNG"))
+            zipped.writestr(name, image_bytes(70, "JPEG" if name == "c.jpg" else "PNG"))
         zipped.writestr("a.txt", b"a pier in the fog")
     return packed.getvalue()
 
@@ -148,7 +145,7 @@ def test_what_is_not_there_one_picture_alone_and_a_caption_that_is_no_text_are_t
     with pytest.raises(UsageError, match="no such folder or zip"):
         training_set(tmp_path / "none")
     with pytest.raises(UsageError, match="holds 1 images; at least 2"):
-        training_set(_zip(tmp_path / "a.zip", {"a.png": _picture(), "b.gif": b"GIF"}))
+        training_set(_zip(tmp_path / "a.zip", {"a.png": PICTURE, "b.gif": b"GIF"}))
     with pytest.raises(UsageError, match="is no text in UTF-8"):
         training_set(_folder(tmp_path / "set", a__txt=b"\xff\xfe\x00"))
 
@@ -157,8 +154,8 @@ def test_what_is_not_there_one_picture_alone_and_a_caption_that_is_no_text_are_t
     ("data", "words"),
     [
         (b"\x89PNG\r\n\x1a\nrest", "can't be read as an image"),
-        (_picture()[:-200], "can't be read as an image"),
-        (_picture(side=20), "only 20 pixels"),
+        (PICTURE[:-200], "can't be read as an image"),
+        (image_bytes(20), "only 20 pixels"),
     ],
 )
 def test_a_picture_that_would_fail_there_is_told_here(tmp_path: Path, data: bytes, words: str) -> None:
@@ -167,12 +164,11 @@ def test_a_picture_that_would_fail_there_is_told_here(tmp_path: Path, data: byte
 
 
 def test_few_and_small_pictures_and_one_that_says_where_it_was_taken_are_warned_of(tmp_path: Path) -> None:
-    written, exif = io.BytesIO(), Image.Exif()
+    exif = Image.Exif()
     exif.get_ifd(0x8825)[1] = "N"
-    Image.new("RGB", (520, 520)).save(written, format="JPEG", exif=exif)
-    notes = training_set(_folder(tmp_path / "set", c__jpg=written.getvalue())).notes
+    notes = training_set(_folder(tmp_path / "set", c__jpg=image_bytes(520, "JPEG", exif=exif))).notes
     assert notes[1].startswith("Images that say where they were taken: 1.")
-    notes = training_set(_folder(tmp_path / "small", c__png=_picture(side=300))).notes
+    notes = training_set(_folder(tmp_path / "small", c__png=image_bytes(300))).notes
     assert notes == (
         "3 images are few: 10 or more train better.",
         "Images smaller than 512 pixels: 1. They train badly.",

@@ -1,7 +1,6 @@
 """What a person does on a hosted page: a table of actions, each of them whole, with the person's own word in it."""
 
 import base64
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from PIL.PngImagePlugin import PngInfo
-
+from tests.hub_ui.images.building import image_bytes, texts
 from tests.people.browser import Browser
 from tests.people.two_people import Person
 
@@ -36,10 +34,7 @@ class Visit:
         return f"{self.person.word}-{what}-{self.random.randrange(10**6)}"
 
     def image(self, text: str = "") -> bytes:
-        info, file = PngInfo(), io.BytesIO()
-        info.add_text("parameters", text or self.words("upload"))
-        self.person.colours.image().save(file, "PNG", pnginfo=info)
-        return file.getvalue()
+        return image_bytes(self.person.colours.image(), pnginfo=texts(parameters=text or self.words("upload")))
 
     def go(self, path: str = "") -> None:
         self.browser.go(self.browser.url + path)

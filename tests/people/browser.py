@@ -13,10 +13,13 @@ import requests
 from bs4 import BeautifulSoup, Tag
 from requests.adapters import HTTPAdapter
 
+from tests.hub_ui.web.conftest import PART as PARTIAL
+from tests.hub_ui.web.raw import messages
+
 SECONDS = 120
 EVENTS = "text/event-stream"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-PART = {"HX-Request": "true", "HX-Request-Type": "partial", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+PART = {**PARTIAL, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 Values = Mapping[str, str | list[str]]
 # The name of a file, its bytes and its type, by the field.
 Files = Mapping[str, tuple[str, bytes, str]]
@@ -132,17 +135,14 @@ class Browser:
 
     def messages(self, answer: requests.Response) -> Iterator[str]:
         """The HTML of each event."""
-        kept, lines = (
-            next(a for a in reversed(self.answers) if a.request.endswith(answer.request.path_url)),
-            list[str](),
-        )
-        for line in answer.iter_lines():
-            kept.body.extend(line + b"\n")
-            if line:
-                lines.append(line.decode().removeprefix("data: "))
-            elif lines:
-                yield "\n".join(lines)
-                lines = []
+        kept = next(a for a in reversed(self.answers) if a.request.endswith(answer.request.path_url))
+
+        def lines() -> Iterator[bytes]:
+            for line in answer.iter_lines():
+                kept.body.extend(line + b"\n")
+                yield line
+
+        return messages(lines())
 
     def load(self, piece: BeautifulSoup) -> None:
         self.pieces.append(piece)

@@ -26,9 +26,8 @@ from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.huggingface_oauth import SignIn
 from tests.people.browser import Answer, Browser
 from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
-from tests.programs import free_run_of_ports
+from tests.programs import ROOT, free_run_of_ports
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 # What private models are made of.
 ROBOT = "tinkertown/sks-robot"

@@ -1,20 +1,24 @@
-"""Downloads base models to Hugging Face's cache at one commit, after a plan with sizes and licences."""
+"""Repos of Hugging Face: what of a commit is in the cache on this disk and what the hub has, and their download.
+
+A download has a plan first, with sizes and licences.
+"""
+
+from __future__ import annotations
 
 import errno
 import glob
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any, Self
 
 import httpx2
-from huggingface_hub import DryRunFileInfo, HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import DryRunFileInfo, HfApi, get_cached_repo_tree, hf_hub_download, snapshot_download
 from huggingface_hub import errors as hf
 from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
@@ -23,9 +27,8 @@ from connectors.federation import OPEN_SECONDS
 from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
 from hub_ui.format import size
-from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
-from hub_ui.generate.base_models.repo_layout import LocalBase, RepoCache, RepoDownload
-from hub_ui.generate.base_models.table import NETWORKS
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.i18n import _
 
@@ -35,12 +38,6 @@ _WITHOUT_ASKING = 1_000_000_000
 _WORTH_A_WORD = 50_000_000
 # Bytes to leave free beside a download, for other programs.
 _SPARE = 1_000_000_000
-
-
-def bases_here(names: Collection[str] = (), *, demo: bool = False) -> list[str]:
-    """The ids of the base models of which there are files on this disk. `names` empty: all, the demo's only there."""
-    wanted = (base for base in BASES if (base.id in names if names else demo or base.source != str(PACKAGED)))
-    return [base.id for base in wanted if is_on_disk(base, None)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +56,62 @@ class Source:
         """Free bytes on the disk that downloads go to."""
         folder = Path(self.cache or HF_HUB_CACHE).expanduser().resolve()
         return disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepoDownload:
+    """The files needed of one repo at one commit: all of the base, or a `part` of the pipeline in `folder`."""
+
+    repo: str
+    revision: str
+    files: tuple[DryRunFileInfo, ...]
+    license: str = ""
+    gated: bool = False
+    part: str | None = None
+    folder: str = ""
+
+
+class RepoCache:
+    """The cached files of one repo."""
+
+    def __init__(self, repo: str, cache: Path | None) -> None:
+        self.repo = repo
+        self.cache = Path(cache or HF_HUB_CACHE).expanduser().resolve()
+        self._folder = self.cache / repo_folder_name(repo_id=repo, repo_type="model")
+
+    def snapshot(self, revision: str) -> Path:
+        return self._folder / "snapshots" / revision
+
+    def commits(self) -> list[str]:
+        """Commits with any file: the last known `main` first, then the newest."""
+        main = self._folder / "refs" / "main"
+        first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
+        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
+        return [path.name for path in found]
+
+    def tree(self, revision: str) -> list[str] | None:
+        """The file names of a commit on the hub; None where an older client made the snapshot."""
+        try:
+            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
+        except (hf.CachedRepoTreeNotFoundError, OSError):
+            return None
+
+    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
+        """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
+        try:
+            return tuple(
+                hf_hub_download(
+                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
+                )
+                for name in names
+            )
+        except OSError:
+            return None
+
+    def folder_with(self, *names: str) -> Path | None:
+        """The snapshot of the first commit of which all these files are on this disk."""
+        folders = map(self.snapshot, self.commits())
+        return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,42 +168,6 @@ class DownloadPlan:
         return any(piece.gated for piece in self.repos)
 
 
-def is_on_disk(choice: PipelineSpec, cache: Path | None) -> bool:
-    """Whether there are any files of it, all or some."""
-    return Path(choice.source).is_dir() or bool(RepoCache(choice.source, cache).commits())
-
-
-def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
-    """Needs no hub if the whole base is on this disk. Raises NoBase for an unusable repo, and the hub's errors."""
-    folder = Path(choice.source)
-    if folder.is_dir():
-        index = repo_layout.read_index(folder)
-        return DownloadPlan(spec=resolve_base(choice, index) if index else choice)
-    if choice.source == str(PACKAGED):
-        raise NoBase(_("The tiny base model is not part of this installation. Install hub-ui from its wheel."))
-    main, index = _plan_main(choice, source)
-    choice = resolve_base(choice, index) if index else choice
-    elsewhere = index.parts.items() if index else ()
-    shared = [
-        *choice.shared_components,
-        *(
-            SharedComponent(part=name, kind=part.kind, repo=part.repo, folder=part.folder)
-            for name, part in elsewhere
-            if part.repo is not None
-        ),
-    ]
-    pieces = [main]
-    for each in shared:
-        select = partial(repo_layout.select_part_files, folder=each.folder, dtype=choice.dtype, kind=each.kind)
-        piece = plan_part(each.repo, each.revision, each.part, select, choice, source)
-        pieces.append(replace(piece, part=each.part, folder=each.folder))
-    # The file on a hub that replaces some weights; a local file needs no download.
-    if (file := choice.checkpoint) is not None and file.repo is not None:
-        names = [file.file, *(name for _, name in file.beside)]
-        pieces.append(plan_part(file.repo, file.revision, "network", lambda _there: names, choice, source))
-    return DownloadPlan(spec=choice, repos=tuple(pieces), free=source.free())
-
-
 def fetch(plan: DownloadPlan, source: Source, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
     """Downloads what is missing, as far as the request allows that."""
     check_download(plan, request.may_fetch, may_complete=request.may_complete)
@@ -205,49 +222,13 @@ def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]
     file = Path(checkpoint.file) if checkpoint and checkpoint.repo is None else None
     if not plan.repos:
         return LocalBase(folder=Path(plan.spec.source), checkpoint=file)
-    folders = [_download_piece(piece, plan.spec, source, on_bytes) for piece in plan.repos]
+    folders = [Repo.of(piece.repo, plan.spec, source).download(piece, on_bytes) for piece in plan.repos]
     parts = {piece.part: folder / piece.folder for piece, folder in zip(plan.repos, folders, strict=True) if piece.part}
     local = LocalBase(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
     if checkpoint is None or checkpoint.repo is None:
         return local
     beside = {part: folders[-1] / name for part, name in checkpoint.beside}
     return replace(local, checkpoint=folders[-1] / checkpoint.file, beside=beside)
-
-
-def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
-    """The base's own repo and its index."""
-    brings = choice.brings
-    if found := RepoCache(choice.source, source.cache).find_base(choice.revision, choice.dtype, brings):
-        piece, known = found
-        return replace(piece, license=choice.license, gated=choice.gated), known
-    remote = _Remote.of(choice.source, choice, source)
-    info = remote.ask(choice.revision)
-    index = remote.fetch_index(info)
-    if choice.assumed:
-        for config in {f"{network}/config.json" for network in NETWORKS}.intersection(_names(info)):
-            repo_layout.check_packing(choice.label, remote.fetch(config, info).parent)
-    names = repo_layout.select_files(_names(info), index, choice.dtype, replaced_parts=brings)
-    return remote.plan(info, names, license=choice.license), index
-
-
-def plan_part(
-    repo: str,
-    revision: str | None,
-    part: str,
-    select: Callable[[Iterable[str]], Sequence[str]],
-    choice: PipelineSpec,
-    source: Source,
-) -> RepoDownload:
-    """A part in another repo: the files that `select` finds in it."""
-    if found := RepoCache(repo, source.cache).find(revision, select):
-        return found
-    remote = _Remote.of(repo, choice, source)
-    info = remote.ask(revision)
-    names = select(_names(info))
-    if not names:
-        text = _("{repo} has no {part} for {label}. Choose another base.")
-        raise NoBase(text.format(repo=repo, part=part.replace("_", " "), label=choice.label))
-    return remote.plan(info, names)
 
 
 # Not their subclasses: a connection that breaks is an OSError too.
@@ -257,17 +238,26 @@ _FAILURES = (hf.HfHubHTTPError, hf.EntryNotFoundError, hf.OfflineModeIsEnabled, 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Remote:
-    """A repo on the hub, for the base of that `label`. `gated`: users must accept terms first."""
+class Repo:
+    """A repo of files for the base of that `label`. `gated`: users must accept terms first. `license` is that of our
+    table.
+    """
 
     label: str
     repo: str
     gated: bool
+    license: str
     source: Source
 
     @classmethod
     def of(cls, repo: str, choice: PipelineSpec, source: Source) -> Self:
-        return cls(label=choice.label, repo=repo, gated=choice.gated and repo == choice.source, source=source)
+        own = repo == choice.source
+        license = choice.license if own else ""
+        return cls(label=choice.label, repo=repo, gated=own and choice.gated, license=license, source=source)
+
+    @property
+    def cache(self) -> RepoCache:
+        return RepoCache(self.repo, self.source.cache)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -282,53 +272,31 @@ class _Remote:
         except _FAILURES as error:
             raise self._message(error) from error
 
-    def ask(self, revision: str | None) -> ModelInfo:
+    def commits(self, revision: str | None) -> Iterator[Commit]:
+        """Those on this disk, then the hub's, which is only asked if it is needed. `revision` None is the newest."""
+        for found in [revision] if revision else self.cache.commits():
+            yield Commit(repo=self, revision=found, names=self.cache.tree(found))
         with self.errors_as_messages():
             api = HfApi(endpoint=self.source.endpoint, token=self.source.token or False)
             info = api.model_info(self.repo, revision=revision, timeout=OPEN_SECONDS)
         # The hub describes a gated repo to everyone, and refuses its files only.
         if info.gated and self.source.token is None:
             raise self._access_error()
-        return info
+        names = [sibling.rfilename for sibling in info.siblings or ()]
+        yield Commit(repo=self, revision=str(info.sha), names=names, info=info)
 
-    def fetch(self, name: str, info: ModelInfo) -> Path:
-        with self.errors_as_messages():
-            return Path(hf_hub_download(self.repo, name, revision=info.sha, **self.options))
-
-    def fetch_index(self, info: ModelInfo) -> repo_layout.Index | None:
-        """None where the repo has none."""
-        names = _names(info)
-        name = next((name for name in repo_layout.INDEXES if name in names), None)
-        if name is None:
-            return None
-        try:
-            data = json.loads(self.fetch(name, info).read_text(encoding="utf-8"))
-            return repo_layout.parse_index(data, self.repo, names)
-        except ValueError as error:
-            text = _("{repo}'s {name} can't be read. Choose another base.")
-            raise NoBase(text.format(repo=self.repo, name=name)) from error
-
-    def plan(self, info: ModelInfo, names: Iterable[str], *, license: str = "") -> RepoDownload:
-        """Asks for each file's size, which shows before the download whether this key may read it."""
-        with self.errors_as_messages():
-            files = snapshot_download(
+    def download(self, piece: RepoDownload, on_bytes: Callable[[int], None]) -> Path:
+        with replace(self, gated=piece.gated).errors_as_messages():
+            folder = snapshot_download(
                 self.repo,
-                revision=info.sha,
-                allow_patterns=[glob.escape(name) for name in names],
-                tqdm_class=_progress_bar(lambda _count: None),
-                dry_run=True,
+                revision=piece.revision,
+                allow_patterns=[glob.escape(file.filename) for file in piece.files],
+                tqdm_class=_progress_bar(on_bytes),
+                # What is here needs no hub.
+                local_files_only=not any(file.will_download for file in piece.files),
                 **self.options,
             )
-        card: Any = info.card_data or {}
-        # "other" means that the name stands beside it.
-        named = card.get("license_name") if card.get("license") == "other" else card.get("license")
-        return RepoDownload(
-            repo=self.repo,
-            revision=str(info.sha),
-            files=tuple(sorted(files, key=lambda file: file.filename)),
-            license=named if isinstance(named, str) else license,
-            gated=bool(info.gated),
-        )
+        return Path(folder)
 
     def _message(self, error: Exception) -> HubUiError:
         if isinstance(error, OSError) and type(error) in _OF_THIS_DISK:
@@ -377,23 +345,70 @@ class _Remote:
         return Gated(message, hub="huggingface", url=page)
 
 
-def _names(info: ModelInfo) -> list[str]:
-    return [sibling.rfilename for sibling in info.siblings or ()]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """A commit of a repo: the hub's, which says its `info`, or one on this disk. `names` are its files; None where an
+    older client brought some of them here.
+    """
+
+    repo: Repo
+    revision: str
+    names: Sequence[str] | None
+    info: ModelInfo | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, once they are on this disk."""
+        return self.repo.cache.snapshot(self.revision)
+
+    def fetch_settings(self, names: Iterable[str]) -> None:
+        """Brings those of these files here that the hub has."""
+        with self.repo.errors_as_messages():
+            for name in set(names).intersection(self.names or ()) if self.info else ():
+                hf_hub_download(self.repo.repo, name, revision=self.revision, **self.repo.options)
+
+    def plan(self, names: Sequence[str]) -> RepoDownload | None:
+        """Asks the hub for each file's size, which shows before the download whether this key may read it. Of what is
+        on this disk, None where a file is missing.
+        """
+        repo, info = self.repo, self.info
+        if info is None:
+            here = repo.cache.files(self.revision, names)
+            return self._download(here, repo.license, gated=repo.gated) if here else None
+        with repo.errors_as_messages():
+            files = snapshot_download(
+                repo.repo,
+                revision=self.revision,
+                allow_patterns=[glob.escape(name) for name in names],
+                tqdm_class=_progress_bar(lambda _count: None),
+                dry_run=True,
+                **repo.options,
+            )
+        card: Any = info.card_data or {}
+        # "other" means that the name stands beside it.
+        named = card.get("license_name") if card.get("license") == "other" else card.get("license")
+        return self._download(files, named if isinstance(named, str) else repo.license, gated=bool(info.gated))
+
+    def _download(self, files: Sequence[DryRunFileInfo], license: str, *, gated: bool) -> RepoDownload:
+        ordered = tuple(sorted(files, key=lambda file: file.filename))
+        return RepoDownload(repo=self.repo.repo, revision=self.revision, files=ordered, license=license, gated=gated)
 
 
-def _download_piece(piece: RepoDownload, choice: PipelineSpec, source: Source, on_bytes: Callable[[int], None]) -> Path:
-    remote = replace(_Remote.of(piece.repo, choice, source), gated=piece.gated)
-    with remote.errors_as_messages():
-        folder = snapshot_download(
-            piece.repo,
-            revision=piece.revision,
-            allow_patterns=[glob.escape(file.filename) for file in piece.files],
-            tqdm_class=_progress_bar(on_bytes),
-            # What is here needs no hub.
-            local_files_only=not any(file.will_download for file in piece.files),
-            **remote.options,
-        )
-    return Path(folder)
+def plan_part(
+    repo: str,
+    revision: str | None,
+    part: str,
+    select: Callable[[Iterable[str]], Sequence[str]],
+    choice: PipelineSpec,
+    source: Source,
+) -> RepoDownload:
+    """A part in another repo: the files that `select` finds in it."""
+    for commit in Repo.of(repo, choice, source).commits(revision):
+        names = select(commit.names or ())
+        if names and (found := commit.plan(names)):
+            return found
+    text = _("{repo} has no {part} for {label}. Choose another base.")
+    raise NoBase(text.format(repo=repo, part=part.replace("_", " "), label=choice.label))
 
 
 def _progress_bar(on_bytes: Callable[[int], None]) -> type[tqdm]:

@@ -1,4 +1,4 @@
-"""Which files of a base model's repo are needed, which of them are on this disk, and how many parameters they hold."""
+"""Which files of a base model's repo are needed, and what those in a folder hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import file_digest, sha256
@@ -14,92 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import DryRunFileInfo, get_cached_repo_tree, hf_hub_download
-from huggingface_hub.constants import HF_HUB_CACHE
-from huggingface_hub.errors import CachedRepoTreeNotFoundError
-from huggingface_hub.file_download import repo_folder_name
 from safetensors import SafetensorError, safe_open
 
 from connectors.errors import NoBase
 from hub_ui.i18n import _
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepoDownload:
-    """The files needed of one repo at one commit: all of the base, or a `part` of the pipeline in `folder`."""
-
-    repo: str
-    revision: str
-    files: tuple[DryRunFileInfo, ...]
-    license: str = ""
-    gated: bool = False
-    part: str | None = None
-    folder: str = ""
-
-
-class RepoCache:
-    """The cached files of one repo."""
-
-    def __init__(self, repo: str, cache: Path | None) -> None:
-        self.repo = repo
-        self.cache = Path(cache or HF_HUB_CACHE).expanduser().resolve()
-        self._folder = self.cache / repo_folder_name(repo_id=repo, repo_type="model")
-
-    def snapshot(self, revision: str) -> Path:
-        return self._folder / "snapshots" / revision
-
-    def commits(self) -> list[str]:
-        """Commits with any file: the last known `main` first, then the newest."""
-        main = self._folder / "refs" / "main"
-        first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
-        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
-        return [path.name for path in found]
-
-    def tree(self, revision: str) -> list[str] | None:
-        """The file names of a commit on the hub; None where an older client made the snapshot."""
-        try:
-            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
-        except (CachedRepoTreeNotFoundError, OSError):
-            return None
-
-    def find(self, revision: str | None, select: Callable[[Iterable[str]], Sequence[str]]) -> RepoDownload | None:
-        """The files that `select` finds in a commit, by default the first one of which all of them are here."""
-        for commit in [revision] if revision else self.commits():
-            if files := self.files(commit, select(self.tree(commit) or ())):
-                return RepoDownload(repo=self.repo, revision=commit, files=files)
-        return None
-
-    def find_base(
-        self, revision: str | None, dtype: str, replaced_parts: frozenset[str]
-    ) -> tuple[RepoDownload, Index] | None:
-        """The files of a base, as select_files chooses them, in the same way, and its index."""
-        for commit in [revision] if revision else self.commits():
-            snapshot, tree = self.snapshot(commit), self.tree(commit)
-            index = read_index(snapshot)
-            if index is None or (tree is None and missing_parts(snapshot, index, replaced_parts)):
-                continue
-            names = tree or [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
-            if files := self.files(commit, select_files(names, index, dtype, replaced_parts=replaced_parts)):
-                return RepoDownload(repo=self.repo, revision=commit, files=files), index
-        return None
-
-    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
-        """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
-        try:
-            return tuple(
-                hf_hub_download(
-                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
-                )
-                for name in names
-            )
-        except OSError:
-            return None
-
-    def folder_with(self, *names: str) -> Path | None:
-        """The snapshot of the first commit of which all these files are on this disk."""
-        folders = map(self.snapshot, self.commits())
-        return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
-
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a pipeline is read from.
@@ -223,12 +141,13 @@ class Index:
     variant: str | None = None
 
 
-def read_index(folder: Path) -> Index | None:
-    """None for a missing or unreadable index."""
+def read_index(folder: Path, repo: str = "", names: Iterable[str] | None = None) -> Index | None:
+    """None for a missing or unreadable index. `names` are the files of the `repo`, by default those in the folder."""
     for name in INDEXES:
         try:
             data = json.loads((folder / name).read_text(encoding="utf-8"))
-            return parse_index(data, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
+            there = (f"{path.name}/" for path in folder.iterdir() if path.is_dir())
+            return parse_index(data, repo, there if names is None else names)
         except (OSError, ValueError):
             continue
     return None

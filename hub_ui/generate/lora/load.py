@@ -108,7 +108,7 @@ def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
             file.seek(8)
             header = headers.parse(file.read(length), size)
             found = facts.read(header)
-            if not found.is_lora:
+            if not found.is_lora or found.is_packed:
                 reason = found.warnings[0] if found.warnings else "This is no LoRA."
                 text = _("“{title}” can't be tried here. {reason} Choose another file.")
                 raise DoesNotFit(text.format(title=title, reason=reason))

@@ -23,8 +23,8 @@ ALGORITHMS: Mapping[str, str] = {
 FORMATS: Mapping[str, str] = {
     "ai-toolkit": "ai-toolkit, ComfyUI", "bfl-control": "Black Forest Labs", "cloneofsimo": "cloneofsimo (2022)",
     "diffusers-attn-procs": "diffusers (2023)", "diffusers-old": "diffusers, older names", "kohya": "kohya",
-    "lycoris": "LyCORIS", "onetrainer": "OneTrainer", "peft": "PEFT", "peft-default-bare": "PEFT, bare names",
-    "xlabs": "XLabs",
+    "lycoris": "LyCORIS", "nunchaku": "Nunchaku (SVDQuant)", "onetrainer": "OneTrainer", "peft": "PEFT",
+    "peft-default-bare": "PEFT, bare names", "xlabs": "XLabs",
 }  # fmt: skip
 
 

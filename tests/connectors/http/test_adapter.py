@@ -13,8 +13,7 @@ from connectors.http import adapter, session
 from connectors.http.adapter import BoundedAdapter, DirectHttp, read_capped, same_site
 from connectors.http.session import Endpoint, Session
 from tests.connectors.cases import read_cases
-from tests.connectors.raw_server import raw_server
-from tests.connectors.serving import Answer, Hub
+from tests.connectors.serving import Answer, Hub, raw_server
 
 READ = read_cases(__file__)
 

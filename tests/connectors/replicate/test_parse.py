@@ -76,6 +76,12 @@ def test_an_examples_prompt_tells_it_too() -> None:
     assert of_replicate().nsfw is None
 
 
+def test_a_model_without_a_version_is_nothing_yet() -> None:
+    lora = of_replicate(description="My LoRA of a pier", latest_version=None)
+    assert not is_listed(lora)
+    assert (flatten(lora).kind, lora.versions) == (None, ())
+
+
 @pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
 def test_without_any_inputs_the_word_decides(words: str, listed: bool) -> None:
     assert is_listed(of_replicate(inputs=(), description=words)) is listed

@@ -50,21 +50,9 @@ def test_a_language_model_of_another_depth_than_hidream_o1_is_one(style: str, la
     assert what(lora(named, style=style)) == "llm-lora"
 
 
-@pytest.mark.parametrize(
-    "shapes",
-    [
-        {"w_a_000": (4, 768), "w_b_000": (768, 4), "w_a_001": (4, 768), "w_b_001": (768, 4)},
-        lora("image_encoder.blocks.0.attn.qkv 768>2304", style="peft"),
-        lora("blocks.0.attn.qkv 768>2304", style="peft"),
-        lora("swin.encoder.layers.0.blocks.0.attention.query 96>96", style="peft"),
-        lora("segformer.stages.0.blocks.0.attention.q_proj 64>64", style="peft"),
-        lora("segformer.encoder.block.0.0.attention.self.query 64>64", style="peft"),
-        lora("hiera.encoder.stages.0.layers.0.attn.qkv 96>288", style="peft"),
-        lora("mask_decoder.transformer.layers.0.self_attn.q_proj 256>256", style="peft"),
-    ],
-)
-def test_a_lora_for_a_vision_model_is_not_one_for_images(shapes: Shapes) -> None:
-    assert what(shapes) == "vision-lora"
+@pytest.mark.parametrize("layers", READ["a lora for a vision model is not one for images"])
+def test_a_lora_for_a_vision_model_is_not_one_for_images(layers: str) -> None:
+    assert what(lora(layers, style="peft")) == "vision-lora"
 
 
 @pytest.mark.parametrize(("layers", "style"), READ["what looks like a language models may be for images"])
@@ -84,6 +72,16 @@ def test_a_face_adapter_with_lora_parts_is_an_ip_adapter() -> None:
     assert what({"image_proj.proj.0.weight": (1024, 512), "ip_adapter.1.to_k_ip.weight": (320, 768), **halves}) == (
         "ip-adapter"
     )
+
+
+@pytest.mark.parametrize("prefix", ["", "id_encoder."])
+def test_photomaker_is_no_lora_though_it_brings_one_along(prefix: str) -> None:
+    layers = lora("down_blocks.1.attentions.0.transformer_blocks.0..1.attn1.to_q 640>640", style="old")
+    encoder = {
+        f"{prefix}vision_model.embeddings.class_embedding": (1024,),
+        f"{prefix}fuse_module.mlp1.fc1.weight": (8, 8),
+    }
+    assert what({**layers, **encoder}) == "other"
 
 
 def test_a_motion_lora_is_a_motion_module_in_both_spellings() -> None:
@@ -106,7 +104,7 @@ def test_a_transformer_with_stray_lora_tensors_is_a_diffusion_model() -> None:
 
 
 def test_every_kind_has_a_word_and_a_test() -> None:
-    tried = {kind for kind, _ in NAMED} | {kind for kind, _ in SHAPED} | {"lora", "llm-lora", "vision-lora"}
+    tried = {kind for kind, _ in NAMED} | {kind for kind, _ in SHAPED} | {"lora", "llm-lora"}
     assert tried == set(WORDS)
 
 
@@ -231,6 +229,13 @@ def test_stable_cascades_own_trainer_numbers_its_layers() -> None:
     halves = {f"weights.{number}.lora_down": (16, 2048) for number in range(4)}
     found = read({**halves, **{f"weights.{number}.lora_up": (6144, 16) for number in range(4)}})
     assert (found.what, found.usual, found.format, dict(found.ranks)) == ("lora", "stable-cascade", None, {16: 4})
+
+
+@pytest.mark.parametrize(("layers", "left"), READ["nunchaku packs its first factors the other way round"])
+def test_nunchaku_packs_its_first_factors_the_other_way_round(layers: Shapes, left: list[str]) -> None:
+    found = read(layers)
+    assert (found.what, found.format, next(iter(found.ranks))) == ("lora", "nunchaku", 16)
+    assert list(found.architectures) == left
 
 
 def test_a_mixture_is_a_lora_whose_layers_have_several_second_halves() -> None:

@@ -255,39 +255,15 @@ def test_alpha_and_scale_are_those_of_the_tensors_or_of_the_metadata(
     assert read_as == (EffectiveScale(alpha=found[0], source=found[1], scale=found[2]) if found else UNKNOWN)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "data"),
-    [
-        ("F16", struct.pack("<e", 8)),
-        ("BF16", b"\x00\x41"),
-        ("F8_E5M2", b"\x48"),
-        ("F8_E4M3", b"\x50"),
-        ("F32", struct.pack("<f", 8)),
-        ("F64", struct.pack("<d", 8)),
-        ("I64", struct.pack("<q", 8)),
-        ("I32", struct.pack("<i", 8)),
-        ("I16", struct.pack("<h", 8)),
-        ("U8", b"\x08"),
-    ],
-)
-def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
-    assert strength(alpha=data, dtype=dtype) == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
+@pytest.mark.parametrize(("dtype", "data"), READ["alpha is read where its tensor lies"])
+def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: str) -> None:
+    read_as = strength(alpha=bytes.fromhex(data), dtype=dtype)
+    assert read_as == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
 
 
-@pytest.mark.parametrize(
-    ("data", "dtype", "shape"),
-    [
-        (struct.pack("<ff", 8, 8), "F32", (2,)),
-        (struct.pack("<fff", 8, 8, 8), "F32", (3,)),
-        (b"\x38", "F8_E8M0", ()),
-        (b"", "F8_E4M3", ()),
-        (b"\x01", "BOOL", ()),
-        (b"\x00" * 8, "C64", ()),
-        (b"\x00" * 16, "F128", ()),
-    ],
-)
-def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape: tuple[int, ...]) -> None:
-    assert strength(alpha=data, dtype=dtype, shape=shape) == UNKNOWN
+@pytest.mark.parametrize(("data", "dtype", "shape"), READ["an alpha of another form is not guessed"])
+def test_an_alpha_of_another_form_is_not_guessed(data: str, dtype: str, shape: list[int]) -> None:
+    assert strength(alpha=bytes.fromhex(data), dtype=dtype, shape=tuple(shape)) == UNKNOWN
 
 
 def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:

@@ -1,7 +1,7 @@
 """A catalog in PostgreSQL: several processes, a server that goes away, addresses and passwords."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,20 +51,19 @@ def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, addr
 def test_numbers_of_changes_appear_in_order(address: str) -> None:
     """Whoever follows the changes while others write misses none."""
     catalogs = [Catalog(address, None) for _ in range(4)]
-    threads = [
-        threading.Thread(target=lambda of=of, start=start: [of.add([lora(n)]) for n in range(start, start + 25)])
-        for start, of in zip((100, 200, 300), catalogs, strict=False)
-    ]
-    for thread in threads:
-        thread.start()
-    seen: set[int] = set()
-    last, until = 0, time.monotonic() + 60
-    while len(seen) < 75 and time.monotonic() < until:
-        for number, change, _ in catalogs[3].rows(after=last):
-            seen.add(number)
-            last = change
-    for thread in threads:
-        thread.join()
+    seen, last, until = set[int](), 0, time.monotonic() + 60
+
+    def add(start: int, of: Catalog) -> None:
+        for number in range(start, start + 25):
+            of.add([lora(number)])
+
+    with ThreadPoolExecutor(3) as pool:
+        added = pool.map(add, (100, 200, 300), catalogs)
+        while len(seen) < 75 and time.monotonic() < until:
+            for number, change, _ in catalogs[3].rows(after=last):
+                seen.add(number)
+                last = change
+    assert list(added) == [None, None, None]
     for catalog in catalogs:
         catalog.close()
     assert len(seen) == 75

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from hub_ui.catalog import snapshot
 from hub_ui.catalog.changes import encode
 from hub_ui.catalog.snapshot import Exported, Imported
 from tests.hub_ui.catalog.builders import lora
+from tests.programs import python
 
 FIRST = {"format": "hub-ui catalog", "loras": 2, "version": 1}
 
@@ -201,5 +200,4 @@ snapshot.load(path, lambda loras, at: len(loras), lambda done, total: None)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used) // 1024)
 """
     assert resource is not None
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 90
+    assert int(python("-c", program).stdout) < 90

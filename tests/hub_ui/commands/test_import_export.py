@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import entry, weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
 from tests.hub_ui.library.test_identify import noted
+from tests.programs import python
 
 
 @pytest.fixture
@@ -196,14 +196,7 @@ def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.M
     with answering(tmp_path / "data", monkeypatch):
         line("pull", "hf:shapeworks/ink-outline-tiny", "hf:hatbox/top-hat-tiny")
         line("export", "--for", "diffusers", "--out", str(tmp_path))
-        done = subprocess.run(
-            [sys.executable, "loras_diffusers.py"],
-            cwd=tmp_path,
-            env={**os.environ, "HF_HOME": str(tmp_path / "hf")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = python("loras_diffusers.py", cwd=tmp_path, check=False, HF_HOME=str(tmp_path / "hf"))
     assert (done.returncode, done.stdout) == (0, "tiny_shapes.png\n"), done.stderr
     with Image.open(tmp_path / "tiny_shapes.png") as picture:
         assert picture.size == (128, 128)

@@ -14,9 +14,8 @@ import psutil
 import pytest
 
 from tests.hub_ui.library.shared_hubs import Line
-from tests.programs import free_run_of_ports, started
+from tests.programs import ROOT, free_run_of_ports, started
 
-ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "contract" / "data"
 
 

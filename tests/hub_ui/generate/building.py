@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
-from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.memory import Device
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate import making
 from tests.hub_ui.generate.pipelines.bases import part
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
@@ -134,13 +134,7 @@ def save_peft(path: Path, *, seed: int = 1, rank: int = 4, prefix: str = "unet."
 
 
 def adapter(path: Path, **fields: Any) -> LoraInput:
-    values: dict[str, Any] = {
-        "ref": Ref.parse("civitai:1001@2001#3001"),
-        "path": path,
-        "title": path.stem,
-        "architecture": "sd1",
-    }
-    return LoraInput(**{**values, **fields})
+    return making.adapter(**{"path": path, "title": path.stem, "weight": 1.0, "trigger_words": (), **fields})
 
 
 def job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:

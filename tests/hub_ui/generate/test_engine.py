@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from hub_ui.generate.estimate import Timing
 from hub_ui.generate.memory import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
-from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, one, pair, same, save_kohya, single
 
 
@@ -157,22 +157,18 @@ class Held:
     """An image whose first report waits until it is let go."""
 
     def __init__(self, studio: Engine, base: str) -> None:
-        self.made: list[GenerationResult] = []
+        self.pool = ThreadPoolExecutor(2)
         self._entered, self._leave = threading.Event(), threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: self.made.append(single(studio, base=base, callbacks=Callbacks(on_progress=self._hold)))
-        )
-        self._thread.start()
+        self.made = self.pool.submit(single, studio, base=base, callbacks=Callbacks(on_progress=self._hold))
         self._entered.wait(30)
 
     def _hold(self, _step: Step) -> None:
         self._entered.set()
         self._leave.wait(30)
 
-    def let_go(self, *waiting: threading.Thread) -> None:
+    def let_go(self) -> None:
         self._leave.set()
-        for thread in (self._thread, *waiting):
-            thread.join(30)
+        self.pool.shutdown()
 
 
 def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) -> None:
@@ -192,19 +188,20 @@ def test_who_waits_has_read_the_lora_before_it_is_his_turn(studio: Engine, base:
         with pytest.raises(GenerationCancelled):
             single(studio, adapter(pipe), base=base, callbacks=Callbacks(is_cancelled=lambda: True))
 
-    held, second = Held(studio, base), threading.Thread(target=wait)
-    second.start()
+    held = Held(studio, base)
+    second = held.pool.submit(wait)
     # Opened once the other end is: by whoever reads the file.
     pipe.write_bytes(b"a LoRA")
-    held.let_go(second)
+    held.let_go()
+    second.result()
 
 
 def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base: str) -> None:
-    held, closing, asked = Held(studio, base), threading.Thread(target=studio.close), job(base=base)
-    closing.start()
+    held, asked = Held(studio, base), job(base=base)
+    held.pool.submit(studio.close)
     assert studio.estimate(asked, comparison.single(asked)).images == 1
-    held.let_go(closing)
-    assert (len(held.made), studio._loaded) == (1, None)
+    held.let_go()
+    assert (len(held.made.result().images), studio._loaded) == (1, None)
 
 
 def test_what_a_report_raises_keeps_nobody_waiting(studio: Engine, base: str) -> None:

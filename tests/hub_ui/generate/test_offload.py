@@ -1,7 +1,6 @@
 """Offload levels on real pipelines whose device is the CPU: images stay the same, from each level to each other."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +23,7 @@ from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.bases import TINY
 from tests.hub_ui.generate.real_pipelines import GEMMA_2, SANA_06B, built, spec_of
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
+from tests.programs import python
 
 
 @pytest.fixture
@@ -204,8 +204,7 @@ def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path
     parts = {"transformer": ("SanaTransformer2DModel", SANA_06B), "text_encoder": GEMMA_2}
     for name, part in parts.items():
         save_sparse(folder / name, built(*part), "BF16")
-    command = [sys.executable, "-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8"]
-    taken = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    taken = json.loads(python("-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8").stdout)
     spec = spec_of("sana-0.6b").in_precision("fp8")
     assert spec is not None
     planned = host_memory(footprint(spec, "bfloat16"), "disk_offload")

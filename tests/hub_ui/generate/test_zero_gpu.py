@@ -1,10 +1,7 @@
 """ZeroGPU with the real `spaces`: elsewhere it does nothing, and its emulation needs no GPU."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,8 @@ from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine, EventStream
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
-from tests.architecture.sources import ROOT, imports, read_sources
+from tests.architecture.sources import imports, read_sources
+from tests.programs import python
 
 REQUEST = GenerationRequest(adapters=(), prompt="a red circle on white background", base="tiny-shapes", seed=3, steps=6)
 # What it places and wraps, as it prints it. PyTorch for CPUs lacks three names that `spaces` looks for.
@@ -51,12 +49,11 @@ def backend(studio: Engine) -> ZeroGpuBackend:
 
 
 def test_only_the_render_is_wrapped_and_the_base_is_placed_before_the_launch(tmp_path: Path) -> None:
-    environment = {
-        **os.environ, "SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": "http://127.0.0.1:9",
+    environment: dict[str, Any] = {
+        "SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": "http://127.0.0.1:9",
         "ZEROGPU_OFFLOAD_DIR": str(tmp_path / "tensors"),
     }  # fmt: skip
-    command = [sys.executable, "-W", "ignore", "-c", ON_ZERO_GPU]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = python("-W", "ignore", "-c", ON_ZERO_GPU, **environment)
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["wrapped"] == ["generate_on_gpu"]
     assert said["devices"] == ["cuda:0"]

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,35 +153,24 @@ def test_a_file_that_was_held_was_in_use_until_then(hub: Hub, folder: Path, cloc
 
 def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: Path, held: threading.Event) -> None:
     made = cache(folder, most=2 * SIZE + 500)
-    results: list[object] = []
-
-    def fetch(number: int) -> None:
-        try:
-            results.append(made.fetch(found(hub, number)).size)
-        except HubUiError as error:
-            results.append(error.message[:16])
-
-    threads = [threading.Thread(target=fetch, args=(number,)) for number in (1, 2, 1)]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: {asked.path for asked in hub.asked} == {"/1", "/2"})
-    fetch(3)
-    held.set()
-    for thread in threads:
-        thread.join()
-    assert results == ["There is no room", SIZE, SIZE, SIZE]
+    with ThreadPoolExecutor(3) as pool:
+        sizes = pool.map(lambda number: made.fetch(found(hub, number)).size, (1, 2, 1))
+        eventually(lambda: {asked.path for asked in hub.asked} == {"/1", "/2"})
+        with pytest.raises(HubUiError, match="There is no room"):
+            made.fetch(found(hub, 3))
+        held.set()
+    assert list(sizes) == [SIZE, SIZE, SIZE]
     assert (kept(folder), len([asked for asked in hub.asked if asked.path == "/1"])) == ({1, 2}, 1)
 
 
 def test_more_downloads_at_once_than_allowed_meet_a_sentence(hub: Hub, folder: Path, held: threading.Event) -> None:
     made = cache(folder, at_once=1)
-    thread = threading.Thread(target=made.fetch, args=(found(hub, 1),))
-    thread.start()
-    eventually(lambda: hub.asked)
-    with pytest.raises(HubUiError, match="Many LoRAs are being fetched"):
-        made.fetch(found(hub, 2))
-    held.set()
-    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(made.fetch, found(hub, 1))
+        eventually(lambda: hub.asked)
+        with pytest.raises(HubUiError, match="Many LoRAs are being fetched"):
+            made.fetch(found(hub, 2))
+        held.set()
 
 
 def test_a_damaged_file_is_dropped_and_fetched_again(hub: Hub, folder: Path) -> None:

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from safetensors.numpy import save_file
 
 from connectors.errors import UsageError
@@ -24,20 +23,13 @@ from hub_ui.images.infotext import Infotext
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
+from tests.hub_ui.images.building import write_png
 from tests.hub_ui.images.test_graphs import GRAPH
 
 V1 = {
     "version": 1, "loras": [{"ref": str(INK), "weight": 0.8}], "prompt": "a cat", "negative": "blurred", "seed": 7,
     "steps": 20, "guidance": 4.0, "width": 32, "height": 16, "base": "sd-1.5", "use_trigger_words": True,
 }  # fmt: skip
-
-
-def stamped(path: Path, **chunks: str) -> Path:
-    info = PngInfo()
-    for key, text in chunks.items():
-        info.add_itxt(key.replace("_", "-"), text)
-    Image.new("RGB", (4, 4)).save(path, pnginfo=info)
-    return path
 
 
 def kept(folder: Path, made: GenerationResult, cell: int = 0) -> Provenance:
@@ -151,27 +143,23 @@ def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> No
 
 
 def test_a_clip_is_an_animated_png_that_is_read_back_and_runs_as_fast_as_its_base_says(tmp_path: Path) -> None:
-    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
-    film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
-    assert kept(tmp_path, making.made(images=(film,))).frames == 4
+    assert kept(tmp_path, clip()).frames == 4
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
     base = next(base for base in base_models.BASES if base.video)
-    png_metadata.save(making.made(images=(film,), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
+    png_metadata.save(replace(clip(), report=making.report(base_id=base.id)), 0, tmp_path / "a.png")
     assert base.video is not None
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["duration"] == 1000 // base.video.fps
 
 
 def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> None:
-    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
-    made = making.made(images=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
-    png_metadata.save(made, 0, tmp_path / "a.webp", suffix=".webp")
+    png_metadata.save(clip(), 0, tmp_path / "a.webp", suffix=".webp")
     with Image.open(tmp_path / "a.webp") as image:
         assert (image.format, getattr(image, "n_frames", 0)) == ("WEBP", 4)
         comment = image.getexif().get_ifd(0x8769)[0x9286]
-    assert png_metadata.read(tmp_path / "a.webp") == kept(tmp_path, made)
-    assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(made, 0)
+    assert png_metadata.read(tmp_path / "a.webp") == kept(tmp_path, clip())
+    assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(clip(), 0)
 
 
 def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_path(tmp_path: Path) -> None:
@@ -187,7 +175,7 @@ def test_the_control_picture_and_a_folder_on_this_disk_are_named_without_their_p
 
 
 def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
-    assert again(png_metadata.read(stamped(tmp_path / "a.png", hub_ui=json.dumps(V1)))) == making.job(
+    assert again(png_metadata.read(write_png(tmp_path / "a.png", hub_ui=json.dumps(V1)))) == making.job(
         prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True,
         emphasis=False,
     )  # fmt: skip
@@ -198,17 +186,9 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
     whole = written(tmp_path, making.made(making.job(control=tmp_path / "pose.png")))
     sheet, report = whole["sheet"], whole["report"]
     coverage = report["coverage"][0]
-    parts = (
-        whole,
-        whole["loras"][0],
-        whole["control"],
-        sheet,
-        sheet["cells"][0],
-        report,
-        coverage,
-        coverage["missed"][0],
-    )
-    assert [" ".join(part) for part in parts] == [
+    files = (whole, whole["loras"][0], whole["control"])
+    made = (sheet, sheet["cells"][0], report, coverage, coverage["missed"][0])
+    assert [" ".join(part) for part in (*files, *made)] == [
         "version loras prompt typed typed_with_words emphasis negative sampler seed steps guidance width height base "
         "frames control image draft libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
@@ -236,13 +216,13 @@ def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_a1111_says_what_it_can_and_half_a_character_is_a_question_mark(tmp_path: Path) -> None:
-    path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
+    path = write_png(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
     assert png_metadata.read_any(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
     with pytest.raises(UsageError, match="hub-ui did not make it"):
         png_metadata.read(path)
     sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
     prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
-    found = png_metadata.read_any(stamped(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
+    found = png_metadata.read_any(write_png(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
     assert isinstance(found, Infotext)
     assert (found.prompt, found.fields["Sampler"]) == ("half ?", "?")
 
@@ -256,7 +236,7 @@ def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
 
 
 def test_a_graph_without_a_sampler_and_a_picture_that_says_nothing_are_told(tmp_path: Path) -> None:
-    path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
+    path = write_png(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
     with pytest.raises(UsageError, match="holds a graph of ComfyUI in which no sampler is found"):
         png_metadata.read_any(path)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
@@ -302,7 +282,7 @@ def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path
     whole = written(tmp_path, making.made())
     for name in ("dtype", "rows", "adapters"):
         del whole["report"][name]
-    read = png_metadata.read(stamped(tmp_path / "b.png", hub_ui=json.dumps(whole)))
+    read = png_metadata.read(write_png(tmp_path / "b.png", hub_ui=json.dumps(whole)))
     (note,) = png_metadata.differences(read, making.job(), making.report())
     assert note.startswith("An older hub-ui made it, which did not note its precision")
 
@@ -329,7 +309,7 @@ def test_bytes_that_an_image_does_not_name_may_be_others(tmp_path: Path) -> None
 def test_a_stamp_that_cannot_be_read_is_told(tmp_path: Path, stamp: str | dict[str, Any]) -> None:
     text = stamp if isinstance(stamp, str) else json.dumps({**written(tmp_path, making.made()), **stamp})
     with pytest.raises(UsageError, match=r"What b\.png says about itself can't be read"):
-        png_metadata.read(stamped(tmp_path / "b.png", hub_ui=text))
+        png_metadata.read(write_png(tmp_path / "b.png", hub_ui=text))
 
 
 @pytest.mark.timeout(60)

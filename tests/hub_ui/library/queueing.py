@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
@@ -17,6 +17,7 @@ from tests.hub_ui.library.building import entry
 A, B, C, D = (Ref.parse(f"civitai:{number}@1#1") for number in (1, 2, 3, 4))
 HF = Ref.parse(f"huggingface:ada/ink@{'a' * 40}#ink.safetensors")
 MOST_SECONDS = 30.0
+T = TypeVar("T")
 
 
 class Moved(Clock):
@@ -92,11 +93,13 @@ def at(done: int, total: int | None = 100) -> Progress:
     return Progress(done=done, total=total)
 
 
-def eventually(true: Callable[[], Any]) -> None:
-    until = time.monotonic() + MOST_SECONDS
-    while not true():
+def eventually(true: Callable[[], T], seconds: float = MOST_SECONDS) -> T:
+    """What is true in the end."""
+    until = time.monotonic() + seconds
+    while not (found := true()):
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.002)
+    return found
 
 
 @contextmanager

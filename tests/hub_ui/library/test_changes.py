@@ -1,8 +1,6 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import decode_change
 from tests.hub_ui.library.building import entry, files, put, record, sha256, weights
+from tests.programs import python
 
 NAMES = ("ink", "mist", "rust")
 
@@ -275,8 +274,7 @@ def test_a_killed_process_leaves_the_library_to_others(library: Library, held: t
         "def rename_one(source, target):\n    rename(source, target)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
         "os.rename = rename_one\nChanges(library, annotations).remove(library.entries())\n"
     )
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    ended = subprocess.run([sys.executable, "-c", program, str(library.folder), str(library.lock)], env=environ)
+    ended = python("-c", program, str(library.folder), str(library.lock), check=False)
     assert (ended.returncode, len(files(library)), library.entries()) == (-signal.SIGKILL, 2, ())
     assert changes_of(library).undo().done == held
     assert all(is_whole(library, one) for one in held)

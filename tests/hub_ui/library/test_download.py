@@ -19,8 +19,7 @@ from connectors.http.adapter import Attempts, RetryPolicy
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download import DownloadOptions, fetch
 from hub_ui.library.partial_file import Meter, PartialFile, Progress, PullCancelled
-from tests.connectors.raw_server import raw_server
-from tests.connectors.serving import Answer, Hub, Ranged, in_turn, redirect
+from tests.connectors.serving import Answer, Hub, Ranged, in_turn, raw_server, redirect
 from tests.connectors.weights.test_tar import tar
 from tests.hub_ui.library.building import ONE_TRY, QUICK, a_part, download, sha256, weights
 

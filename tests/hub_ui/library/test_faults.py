@@ -1,8 +1,5 @@
 """Every bad day of every hub, with nothing here yet and with a half: the right file in the end, or a clear error."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from hub_ui.library.library import Library
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.hubs import DELIVERED, HUBS, SIZE, library_in, partial_bytes, pull, weights_in
+from tests.programs import python
 
 # `make chaos` runs it; what each fault does to one request is tested beside the download.
 pytestmark = pytest.mark.chaos
@@ -160,11 +158,8 @@ def test_a_full_disk_is_reported_and_the_part_is_kept(
 ) -> None:
     """In a process that may write 1200 bytes to a file: from there on writes fail as they do on a full disk."""
     origins = [hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery]
-    environ = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL_DISK, str(tmp_path), hub, "1200", *origins],
-        env=environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    words = ("-c", SMALL_DISK, str(tmp_path), hub, "1200", *origins)
+    done = python(*words, check=False, HF_HUB_CACHE=str(tmp_path / "cache"))
     assert "The library folder is on a full disk. Make room and pull again, which goes on" in done.stderr
     assert weights_in(library) == []
     ends_well(hubs, hub, library, right[hub])

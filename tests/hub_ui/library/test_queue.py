@@ -1,6 +1,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,19 +136,12 @@ def test_a_cancelled_download_stops_and_its_part_is_dropped_also_of_a_paused_one
 def test_waiting_for_a_cancelled_task_raises(running: Queue, pulls: Pulls) -> None:
     pulls.held.set()
     task = running.add(A)
-    errors: list[HubUiError] = []
-
-    def waits() -> None:
-        try:
-            running.wait(task.id)
-        except NotFound as error:
-            errors.append(error)
-
-    waiting = threading.Thread(target=waits)
-    waiting.start()
-    running.cancel(task.id)
-    waiting.join()
-    assert errors[0].message == "This download was taken off the list. Start it again if you still want it."
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(running.wait, task.id)
+        running.cancel(task.id)
+        with pytest.raises(NotFound) as told:
+            waiting.result()
+    assert told.value.message == "This download was taken off the list. Start it again if you still want it."
 
 
 def test_a_hub_that_is_down_is_tried_again_after_a_while(running: Queue, pulls: Pulls, clock: Moved) -> None:

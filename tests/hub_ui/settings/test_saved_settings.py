@@ -3,8 +3,6 @@
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from keyring.errors import KeyringLocked, PasswordDeleteError
 from connectors.errors import HubUiError, UsageError
 from hub_ui.settings import from_environment, saved_settings
 from hub_ui.settings.saved_settings import Keys, SavedSettings, hide_password, use_proxy
+from tests.programs import python
 
 PROXY = "http://ada:secret@10.0.0.1:3128"
 
@@ -220,4 +219,4 @@ def test_the_keyring_is_loaded_only_where_it_has_something(home: Path) -> None:
         "import os, sys; from hub_ui import settings; "
         "assert dict(settings.from_environment(os.environ).tokens) == {}; assert 'keyring' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "HUB_UI_HOME": str(home)})
+    python("-c", code, HUB_UI_HOME=str(home))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,13 +73,18 @@ class Visitor:
     def stream(self, path: str) -> Iterator[str]:
         """The messages of a page's stream."""
         with self.get(path, stream=True) as answer:
-            answer.encoding, lines = "utf-8", list[str]()
-            for line in answer.iter_lines(decode_unicode=True):
-                if line:
-                    lines.append(line.removeprefix("data: "))
-                elif lines:
-                    yield "\n".join(lines)
-                    lines.clear()
+            yield from messages(answer.iter_lines())
+
+
+def messages(stream: Iterable[bytes]) -> Iterator[str]:
+    """What the events of a stream say, of which the lines are given."""
+    lines = list[str]()
+    for line in stream:
+        if line:
+            lines.append(line.decode().removeprefix("data: "))
+        elif lines:
+            yield "\n".join(lines)
+            lines.clear()
 
 
 @contextmanager

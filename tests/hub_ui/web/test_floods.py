@@ -5,7 +5,6 @@ import re
 import select
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import requests
 from hub_ui.hosting.limits import Limits
 from hub_ui.web import api
 from tests.faults import Fault
+from tests.hub_ui.library.queueing import eventually
 from tests.hub_ui.web.raw import Visitor, served
 
 MB = 1_000_000
@@ -97,10 +97,7 @@ def test_two_hundred_tries_meet_a_sentence_and_the_queue_stays_short(
     assert page.get("ready").json()["queue"]["generations"] <= 2
     monkeypatch.setattr(api, "ABANDONED_SECONDS", 0.5)
     # A base that loads, and a step, are waited for: on a busy computer that is minutes.
-    until = time.monotonic() + 240
-    while not is_idle(page):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    eventually(lambda: is_idle(page), 240)
     assert b'outcome="done"' not in page.services.metrics.text()
 
 

@@ -22,7 +22,7 @@ from hub_ui.settings import from_environment, hosted_policy
 from hub_ui.web.requests import RequestCheck, own_parts
 from hub_ui.web.server import gradio_settings
 from hub_ui.web.site import build_routes
-from tests.connectors.raw_server import raw_server
+from tests.connectors.serving import raw_server
 from tests.hub_ui.web.conftest import PART, with_settings
 from tests.hub_ui.web.raw import Visitor, served
 from tests.recording import Recorder

@@ -24,13 +24,10 @@ from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
 from tests.connectors.serving import Answer, Asked, hub, redirect
+from tests.hub_ui.images.building import image_bytes
 from tests.hub_ui.library.queueing import eventually
 
-
-def png(side: int = 2) -> bytes:
-    held = io.BytesIO()
-    Image.new("1", (side, side)).save(held, "PNG")
-    return held.getvalue()
+PNG = image_bytes()
 
 
 @contextmanager
@@ -73,9 +70,9 @@ def sent(made: HubImages, body: bytes, media: str = "hub-picture", **headers: st
 
 
 def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along(made: HubImages) -> None:
-    with host({"/1.png": png()}) as (origin, seen):
+    with host({"/1.png": PNG}) as (origin, seen):
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
-    assert (found.content, found.headers["content-type"]) == (png(), "image/png")
+    assert (found.content, found.headers["content-type"]) == (PNG, "image/png")
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0].headers)
 
@@ -91,14 +88,14 @@ def test_only_links_that_the_page_made_are_followed(made: HubImages) -> None:
 @pytest.mark.parametrize("hub", ["civitai", "nobody"])
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 def test_no_address_of_this_network_is_reached_for_a_hub_elsewhere(made: HubImages, name: str, hub: str) -> None:
-    with host({"/1.png": png()}) as (origin, seen), pytest.raises(HubUiError):
+    with host({"/1.png": PNG}) as (origin, seen), pytest.raises(HubUiError):
         made.fetch(f"http://{name}:{urlsplit(origin).port}/1.png", hub)
     assert seen == []
 
 
 def test_a_hub_may_send_on_to_where_its_files_are_but_not_in_circles(made: HubImages) -> None:
-    with host({"/2.png": png()}) as (far, _), host({"/1.png": f"{far}/2.png"}) as (hub, _):
-        assert made.fetch(f"{hub}/1.png", "replicate").data == png()
+    with host({"/2.png": PNG}) as (far, _), host({"/1.png": f"{far}/2.png"}) as (hub, _):
+        assert made.fetch(f"{hub}/1.png", "replicate").data == PNG
     with host({"/1.png": "/1.png"}) as (hub, _), pytest.raises(HubUiError, match="in circles"):
         made.fetch(f"{hub}/1.png", "replicate")
 
@@ -112,9 +109,9 @@ def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(made: HubImages, 
 
 def test_pictures_without_measure_are_refused(made: HubImages) -> None:
     with pytest.raises(HubUiError, match="too large"):
-        images.check_image(png(10_100))
+        images.check_image(image_bytes(Image.new("1", (10_100, 10_100))))
     small = replace(images.IMAGE, most_bytes=10)
-    with host({"/1.png": png()}) as (origin, _), pytest.raises(HubUiError, match="too large"):
+    with host({"/1.png": PNG}) as (origin, _), pytest.raises(HubUiError, match="too large"):
         made.fetch(f"{origin}/1.png", "replicate", small)
 
 
@@ -130,7 +127,8 @@ def test_a_video_comes_with_the_type_of_its_bytes(made: HubImages, body: bytes, 
 
 
 @pytest.mark.parametrize(
-    "body", [png(), b"<html>", b"....ftypheic....", b"....ftypqt  ....", b"\x1a\x45\xdf\xa3\x42\x82\x88matroska", b""]
+    "body",
+    [PNG, b"<html>", b"....ftypheic....", b"....ftypqt  ....", b"\x1a\x45\xdf\xa3\x42\x82\x88matroska", b""],
 )
 def test_what_is_no_video_is_not_handed_on(made: HubImages, body: bytes) -> None:
     found = sent(made, body, "hub-video")
@@ -138,7 +136,7 @@ def test_what_is_no_video_is_not_handed_on(made: HubImages, body: bytes) -> None
 
 
 def test_an_image_is_served_as_no_video_and_no_part_of_another_one_than_the_browser_began_with(made: HubImages) -> None:
-    with host({"/1": png()}) as (origin, _):
+    with host({"/1": PNG}) as (origin, _):
         assert answer(made, made.links.link(f"{origin}/1", "replicate")).status_code == 200
         assert answer(made, made.links.link(f"{origin}/1", "replicate", "hub-video")).status_code == 404
     with host({"/1.mp4": MP4}) as (origin, _):
@@ -166,14 +164,18 @@ def test_a_browser_gets_the_part_of_a_video_that_it_asks_for(
 
 
 def test_what_came_once_is_not_asked_for_again_and_a_browser_that_has_it_is_told_so(made: HubImages) -> None:
-    with host({"/1.png": png()}) as (origin, seen):
+    with host({"/1.png": PNG}) as (origin, seen):
         link = made.links.link(f"{origin}/1.png", "replicate")
         first = answer(made, link)
-        assert answer(made, link).content == png()
+        assert answer(made, link).content == PNG
         assert len(seen) == 1
     offline = answer(made, link)
-    assert (offline.status_code, offline.content, offline.headers["etag"]) == (200, png(), first.headers["etag"])
-    with host({"/1.png": png()}) as (origin, _):
+    assert (offline.status_code, offline.content, offline.headers["etag"]) == (
+        200,
+        PNG,
+        first.headers["etag"],
+    )
+    with host({"/1.png": PNG}) as (origin, _):
         link = made.links.link(f"{origin}/1.png", "replicate")
         again = answer(made, link, if_none_match=answer(made, link).headers["etag"])
     assert (again.status_code, again.content) == (304, b"")
@@ -181,29 +183,32 @@ def test_what_came_once_is_not_asked_for_again_and_a_browser_that_has_it_is_told
 
 def test_ten_who_ask_at_once_cost_one_fetch(made: HubImages) -> None:
     with (
-        host({"/1.png": png()}, wait=partial(time.sleep, 0.5)) as (origin, seen),
+        host({"/1.png": PNG}, wait=partial(time.sleep, 0.5)) as (origin, seen),
         TestClient(Starlette(routes=made.routes())) as client,
         ThreadPoolExecutor(10) as pool,
     ):
         link = "/" + made.links.link(f"{origin}/1.png", "replicate")
         found = list(pool.map(lambda _: client.get(link).content, range(10)))
-    assert (found, len(seen)) == ([png()] * 10, 1)
+    assert (found, len(seen)) == ([PNG] * 10, 1)
 
 
 def test_sixteen_images_of_slow_hosts_come_at_once(made: HubImages) -> None:
     with (
-        host({f"/{n}.png": png() for n in range(16)}, wait=threading.Barrier(16, timeout=20).wait) as (origin, _seen),
+        host({f"/{n}.png": PNG for n in range(16)}, wait=threading.Barrier(16, timeout=20).wait) as (
+            origin,
+            _seen,
+        ),
         TestClient(Starlette(routes=made.routes())) as client,
         ThreadPoolExecutor(16) as pool,
     ):
         links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in range(16)]
-        assert list(pool.map(lambda link: client.get(link).content, links)) == [png()] * 16
+        assert list(pool.map(lambda link: client.get(link).content, links)) == [PNG] * 16
 
 
 def test_what_waits_for_its_turn_at_the_end_is_given_up(made: HubImages) -> None:
     made, ends = replace(made, _limiter=CapacityLimiter(1)), threading.Event()
     with (
-        host({"/1.png": png(), "/2.png": png()}, wait=partial(ends.wait, 20)) as (origin, seen),
+        host({"/1.png": PNG, "/2.png": PNG}, wait=partial(ends.wait, 20)) as (origin, seen),
         TestClient(Starlette(routes=made.routes())) as client,
         ThreadPoolExecutor(2) as pool,
     ):
@@ -222,9 +227,9 @@ def test_what_failed_is_asked_for_again_only_after_a_while(made: HubImages) -> N
         link = made.links.link(f"{origin}/1.png", "replicate")
         assert [answer(made, link).content for _ in range(2)] == [images.MISSING] * 2
         assert len(seen) == 1
-        bodies["/1.png"] = png()
+        bodies["/1.png"] = PNG
         made._failed.clear()
-        assert answer(made, link).content == png()
+        assert answer(made, link).content == PNG
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:image/svg+xml,x", "//a.example/1.png", "http://[", ""])
@@ -296,7 +301,7 @@ def test_what_is_shared_is_seen_by_all_who_have_its_address(tmp_path: Path) -> N
     made = GeneratedImages(folder=tmp_path)
     with use_visitor(Visitor(id="ada", address="8.8.8.8")):
         path = made.new(is_shared=True) / "sheet.png"
-    path.write_bytes(png())
+    path.write_bytes(PNG)
     with use_visitor(Visitor(id="bob", address="9.9.9.9")):
         assert made.path(address(path)) == path
 

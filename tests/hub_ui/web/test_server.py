@@ -7,9 +7,9 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -249,9 +249,8 @@ def test_the_thread_of_a_job_has_the_quota_of_the_visitor_who_started_it() -> No
     def make(request: Request) -> None:
         with use_request(request):
             run = contextvars.copy_context().run
-        thread = threading.Thread(target=run, args=(lambda: found.append(quota_of_visitor()),))
-        thread.start()
-        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            found.append(pool.submit(run, quota_of_visitor).result())
         found.append(quota_of_visitor())
 
     TestClient(app).post("/make", headers={"X-IP-Token": "of ada"})

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.hub_ui.commands.test_serve import running
+from tests.hub_ui.library.queueing import eventually
 from tests.hub_ui.web.raw import Visitor
 
 MOST_SECONDS = 120
@@ -21,8 +22,7 @@ def begin(visitor: Visitor, steps: int) -> str:
     assert visitor.call("try", refs=[], base="tiny-shapes", prompt="a red circle", seed=1, steps=1).said == ""
     asked: dict[str, Any] = {"refs": [], "base": "tiny-shapes", "prompt": "a red circle", "seed": 1, "steps": steps}
     id_ = str(visitor.begin("try", **asked).json()["event_id"])
-    while visitor.get("ready").json()["queue"]["generations"] == 0:
-        time.sleep(0.1)
+    eventually(lambda: visitor.get("ready").json()["queue"]["generations"], MOST_SECONDS)
     return id_
 
 

@@ -32,7 +32,8 @@ from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receiv
 from hub_ui.web.view import View
 from tests.clock import Clock
 from tests.hub_ui.generate import making
-from tests.hub_ui.test_dropped_images import A1111, NUMBERED, image
+from tests.hub_ui.images.building import image_bytes, write_png
+from tests.hub_ui.test_dropped_images import A1111, NUMBERED
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 MB = 1_000_000
@@ -132,24 +133,17 @@ def test_old_images_and_uploads_are_taken_away_by_new_ones(tmp_path: Path) -> No
     assert [path for path in (old, old.parent, new, empty) if path.exists()] == [old.parent, new]
 
 
-def png(side: int = 8) -> bytes:
-    held = io.BytesIO()
-    Image.new("RGB", (side, side), "teal").save(held, "PNG")
-    return held.getvalue()
-
-
 def upload(site: TestClient, data: bytes = b"", *, name: str = "a.png", field: str = "file", part: bool = True) -> str:
     """Its name, as a later form field gives it back."""
-    answer = site.post("/upload", files={field: (name, data or png())}, headers=PART if part else {})
+    answer = site.post("/upload", files={field: (name, data or image_bytes())}, headers=PART if part else {})
     found = re.search(r'value="([\w-]{20,})"', answer.text)
     assert found, answer.text
     return found[1]
 
 
 def test_an_uploaded_image_is_shown_again_a_phones_too(site: TestClient) -> None:
-    held, image = io.BytesIO(), Image.new("RGB", (8, 8))
-    image.save(held, "MPO", save_all=True, append_images=[image])
-    for data, media_type in ((png(), "image/png"), (held.getvalue(), "image/jpeg")):
+    of_a_phone = image_bytes(8, "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))])
+    for data, media_type in ((image_bytes(), "image/png"), (of_a_phone, "image/jpeg")):
         found = site.get(f"/uploaded?name={upload(site, data)}")
         assert (found.content, found.headers["content-type"]) == (data, media_type)
         assert found.headers["cache-control"].startswith("private")
@@ -170,10 +164,10 @@ def test_a_name_that_nobody_was_given_leads_nowhere(site: TestClient, name: str)
 def test_an_image_of_too_many_pixels_is_gone_and_an_upload_its_visitors(tmp_path: Path) -> None:
     kept = Uploads(folder=tmp_path, limits=replace(LIMITS, pixels=10_000), spend=lambda size: None)
     with pytest.raises(Refused, match="million pixels"):
-        kept.keep(io.BytesIO(png(101)), "a.png")
+        kept.keep(io.BytesIO(image_bytes(101)), "a.png")
     assert [path for path in tmp_path.glob("**/*") if path.is_file()] == []
     with use_visitor(Visitor(id="one")):
-        name = kept.keep(io.BytesIO(png()), "a.png")
+        name = kept.keep(io.BytesIO(image_bytes()), "a.png")
         assert kept.path(name).name == "a.png"
     with use_visitor(Visitor(id="two")), pytest.raises(NotFound, match="no longer here"):
         kept.path(name)
@@ -199,7 +193,7 @@ def test_a_request_without_a_file_is_told_so(site: TestClient, sent: dict[str, o
 
 
 def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out_but_has_to_be_one(site: TestClient) -> None:
-    page = read(site.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
+    page = read(site.post("/upload", files={"image_file": ("a.png", image_bytes())}, headers=PART).text)
     name = page.select("#chosen-image")[0]["value"]
     assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"
     gone = site.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
@@ -209,7 +203,7 @@ def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out_but_has_to_be_o
 
 
 def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(site: TestClient) -> None:
-    given, files = {"image": "s" * 32, "back": "view=try&made=depth"}, {"control_file": ("a.png", png())}
+    given, files = {"image": "s" * 32, "back": "view=try&made=depth"}, {"control_file": ("a.png", image_bytes())}
     page = read(site.post("/upload", files=files, data=given, headers=PART).text)
     assert page.select("#chosen-image")[0]["value"] == "s" * 32
     plain = site.post("/upload", files=files, data=given).headers["location"]
@@ -221,7 +215,7 @@ def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path
     with open_client(with_settings(built, hosted=True, limits=limits), tmp_path) as client:
         own = {**PART, "cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
         client.cookies.clear()
-        answers = [client.post("/upload", files={"file": ("a.png", png())}, headers=own) for _ in range(2)]
+        answers = [client.post("/upload", files={"file": ("a.png", image_bytes())}, headers=own) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert "uploaded an hour a person" in answers[1].text
 
@@ -242,7 +236,7 @@ def link(page: BeautifulSoup, text: str) -> str:
 @pytest.fixture
 def a1111(of_site: Services, tmp_path: Path) -> Path:
     of_site.lookup.get(Ref.parse("civitai:2"))
-    return image(tmp_path / "a.png", parameters=NUMBERED)
+    return write_png(tmp_path / "a.png", parameters=NUMBERED)
 
 
 def test_the_page_of_an_image_says_how_it_was_made_until_it_is_forgotten(site: TestClient, a1111: Path) -> None:
@@ -270,7 +264,7 @@ def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(si
 
 def test_what_is_not_found_is_left_out_and_can_be_searched_for(site: TestClient, tmp_path: Path) -> None:
     text = A1111.replace("<lora:lora-2:0.7> ", "")
-    page = read(site.get(give(site, image(tmp_path / "a.png", parameters=text))).text)
+    page = read(site.get(give(site, write_png(tmp_path / "a.png", parameters=text))).text)
     assert link(page, "Search for it") == "./?q=nowhere"
     assert "lora=" not in link(page, "Make it without it")
 
@@ -303,7 +297,7 @@ def test_a_clip_plays_on_the_page_and_is_made_again_without_its_original(site: T
 
 
 def test_an_image_that_says_nothing_is_told_and_markup_stays_text(site: TestClient, tmp_path: Path) -> None:
-    page = read(site.get(give(site, image(tmp_path / "plain.png"))).text)
+    page = read(site.get(give(site, write_png(tmp_path / "plain.png"))).text)
     assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
     assert page.find("a", string="Make it again") is None
     page = read(site.get("/image").text)
@@ -311,7 +305,7 @@ def test_an_image_that_says_nothing_is_told_and_markup_stays_text(site: TestClie
     form = page.find("form", id=field["form"])
     assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")
     text = A1111.replace("a cat", "<img src=x onerror=alert(1)> ${1}").replace("nowhere", "<b>x</b>")
-    page = site.get(give(site, image(tmp_path / "a.png", parameters=text), "<i>.png")).text
+    page = site.get(give(site, write_png(tmp_path / "a.png", parameters=text), "<i>.png")).text
     assert "<img src=x" not in page
     assert "<i>" not in page
     assert "<img src=x onerror=alert(1)> ${1}" in read(page).select(".dropped dl")[0].text

@@ -6,68 +6,69 @@ a minute. Memory is measured on the tiny base of the demo.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
-from diffusers.utils import logging as of_diffusers
 
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from tests.hub_ui.generate.building import adapter
-from tests.tools.benchmarks.figures import Figure, peak_memory, report
+from tests.hub_ui.generate.building import adapter, drawn, load_base
+from tests.programs import python
+from tests.tools.benchmarks.figures import Figure, peak_memory
 from tests.tools.gpu import networks, speed
 from tests.tools.gpu.card import cpu
-from tests.tools.gpu.results import Budget
+from tests.tools.gpu.results import Budget, Line
 
 TINY = Path(__file__).resolve().parents[3] / "hub_ui" / "demo" / "data" / "weights" / "base"
 SIZE = 256
 LORAS, SWITCHES, KEPT = 20, 200, 5
 
 
-def timed(folder: Path) -> bool:
-    """Prints each line when it is known; whether all are good."""
+def figures() -> Iterator[Figure | Line]:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    with tempfile.TemporaryDirectory() as name:
+        yield from memory(Path(name))
+        yield from timed(Path(name))
+
+
+def timed(folder: Path) -> Iterator[Line]:
     torch.set_num_threads(1)
     pipe = _large()
     paths = [networks.lora(folder / f"{rank}.safetensors", pipe, rank=rank) for rank in (16, 64)]
     measured = speed.Measured(
         card=cpu(), name=f"large UNet, {SIZE} pixels", pipe=pipe, paths=(paths[0], paths[1]),
-        draw=lambda pipe, images, steps: draw(pipe, SIZE, steps, images=images), steps=6, runs=1,
+        draw=draw, steps=6, runs=1,
     )  # fmt: skip
-    verdicts = set[str]()
-    for line in speed.lines(measured, Budget(seconds=3600)):
-        print(line, flush=True)
-        verdicts.add(line.verdict)
-    return "bad" not in verdicts
+    return speed.lines(measured, Budget(seconds=3600))
 
 
-def draw(pipe: Any, size: int, steps: int, *, images: int = 1) -> None:
+def draw(pipe: Any, images: int, steps: int) -> None:
     width = pipe.unet.config.cross_attention_dim
     with torch.inference_mode():
         pipe(
             prompt_embeds=torch.ones(images, 24, width),
             negative_prompt_embeds=torch.zeros(images, 24, width),
             generator=[torch.Generator().manual_seed(7) for _ in range(images)],
-            height=size, width=size, num_inference_steps=steps, output_type="latent",
+            height=SIZE, width=SIZE, num_inference_steps=steps, output_type="latent",
         )  # fmt: skip
 
 
 def memory(folder: Path, *, loras: int = LORAS, switches: int = SWITCHES) -> list[Figure]:
     """The most a process ever had, after every LoRA was on once and after all switches."""
-    command = ["-m", "tests.tools.benchmarks.bench_adapters", str(folder), str(loras), str(switches)]
-    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    done = python("-m", __name__, str(folder), str(loras), str(switches))
     told = json.loads(done.stdout.splitlines()[-1])
     name = f"peak memory after {switches} switches among {loras} LoRAs, {KEPT} of them kept"
     return [Figure(name=name, ours=told["end"], other=told["start"], against=f"after {loras}", target=1.03, unit="MB")]
 
 
 def _switch_often(folder: Path, loras: int, switches: int) -> None:
-    pipe = _tiny()
+    pipe = load_base(TINY).to(torch.float32)
     # Of very different sizes, as real ones are.
     ranks = [16 * (1 + i % 5) for i in range(loras)]
     paths = [
@@ -80,7 +81,7 @@ def _switch_often(folder: Path, loras: int, switches: int) -> None:
     for turn in range(switches):
         manager.set_adapters([adapter(paths[turn * 7 % loras], weight=0.8)])
         with manager.merge() if turn % 2 else nullcontext():
-            draw(pipe, 64, 1)
+            drawn(pipe, side=64)
         if turn == loras - 1:
             start = peak_memory() / 2**20
     print(json.dumps({"start": start, "end": peak_memory() / 2**20}))
@@ -98,24 +99,5 @@ def _large() -> Any:
     return pipe
 
 
-def _tiny() -> Any:
-    kind: Any = StableDiffusionPipeline
-    of_diffusers.set_verbosity_error()
-    of_diffusers.disable_progress_bar()
-    pipe = kind.from_pretrained(TINY, safety_checker=None, local_files_only=True).to(torch.float32)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def main(arguments: list[str]) -> int:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if arguments:
-        _switch_often(Path(arguments[0]), int(arguments[1]), int(arguments[2]))
-        return 0
-    with tempfile.TemporaryDirectory() as name:
-        is_small = report(memory(Path(name))) == 0
-        return 0 if timed(Path(name)) and is_small else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _switch_often(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

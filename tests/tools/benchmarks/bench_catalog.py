@@ -1,13 +1,10 @@
 """The catalog at a million LoRAs: a search with filters and facets against the same question on SQLite FTS5.
 
-What is filled once is kept in the user's cache folder, or in HUB_UI_BENCH_FOLDER. `--loras N` is another number.
+What is filled once is kept in the user's cache folder, or in HUB_UI_BENCH_FOLDER. HUB_UI_BENCH_LORAS is another number.
 """
 
-import argparse
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,11 +24,11 @@ from hub_ui.catalog.index import Index
 from hub_ui.catalog.row import UNDER, Row, row_of
 from hub_ui.catalog.search import step
 from hub_ui.catalog.store import Store
-from tests.tools.benchmarks.figures import Figure, interleaved, percentile, report, seconds
+from tests.programs import python
+from tests.tools.benchmarks.figures import Figure, interleaved, percentile, seconds
 from tests.tools.benchmarks.made_up_loras import KINDS, WORDS, made_up_loras
 
-ROOT = Path(__file__).resolve().parents[3]
-LORAS = 1_000_000
+LORAS = int(os.environ.get("HUB_UI_BENCH_LORAS", 1_000_000))
 PAGE = 24
 CARDS = 60
 # Each base as a filter, and as the groups of a row.
@@ -215,8 +212,7 @@ def opening(path: Path, *, runs: int) -> Figure:
 
 def memory(path: Path) -> Figure:
     def peak(of: Path) -> float:
-        done = subprocess.run([sys.executable, "-c", MEMORY, str(of)], cwd=ROOT, capture_output=True, check=True)
-        return float(done.stdout)
+        return float(python("-c", MEMORY, str(of)).stdout)
 
     with empty() as other:
         ours, theirs = peak(path), peak(other)
@@ -251,8 +247,9 @@ def fill(folder: Path, loras: int) -> tuple[Path, Path]:
     return path, other
 
 
-def figures(folder: Path, loras: int, *, count: int, added: int) -> Iterator[Figure]:
-    path, other = fill(folder, loras)
+def figures(*, loras: int = LORAS, count: int = 40, added: int = 20_000) -> Iterator[Figure]:
+    cache = Path(os.environ.get("HUB_UI_BENCH_FOLDER") or user_cache_path("hub-ui") / "benchmarks")
+    path, other = fill(cache / f"catalog-{loras}", loras)
     with closing(Fts5(other)) as fts5, Catalog.open(path) as catalog:
         catalog.search(Query(limit=1))
         yield search(catalog, fts5, RARER, "up to 100,000 hits", count=count, limit=20)
@@ -263,15 +260,3 @@ def figures(folder: Path, loras: int, *, count: int, added: int) -> Iterator[Fig
     yield building(path)
     yield opening(path, runs=count)
     yield memory(path)
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loras", type=int, default=LORAS)
-    loras = parser.parse_args(arguments).loras
-    cache = Path(os.environ.get("HUB_UI_BENCH_FOLDER") or user_cache_path("hub-ui") / "benchmarks")
-    return report(figures(cache / f"catalog-{loras}", loras, count=40, added=20_000))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -31,7 +31,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.benchmarks.figures import Figure
 
 LORAS = sorted((PACKAGED.parent / "loras").glob("*.safetensors"))
 REPLICAS, AT_ONCE, STEPS = 2, 4, 8
@@ -119,10 +119,11 @@ def equal_images(results: list[GenerationResult]) -> int:
     return sum(one.images[0].image.tobytes() == other.images[0].image.tobytes() for one, other in pairs)
 
 
-def figures(folder: Path, *, images: int = 200, loras: int = 10) -> list[Figure]:
+def figures(*, images: int = 200, loras: int = 10) -> list[Figure]:
     placements, port = Placements(), free_run_of_ports()
     with (
-        running_cluster(folder, port),
+        tempfile.TemporaryDirectory() as folder,
+        running_cluster(Path(folder), port),
         closing(ClusterBackend(f"127.0.0.1:{port}", on_placed=placements.add)) as backend,
     ):
         start = time.perf_counter()
@@ -140,8 +141,3 @@ def figures(folder: Path, *, images: int = 200, loras: int = 10) -> list[Figure]
             ours=images - equal_images(results), other=images, against="all", target=0.0, unit="requests",
         ),
     ]  # fmt: skip
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        sys.exit(report(figures(Path(name))))

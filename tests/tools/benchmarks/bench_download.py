@@ -22,7 +22,7 @@ from hub_ui.library.download import DownloadOptions
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import download, pull_file, record
 from tests.programs import started
-from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
+from tests.tools.benchmarks.figures import Figure, interleaved, seconds
 
 MIB = 1024 * 1024
 CONNECTIONS = 4
@@ -85,8 +85,8 @@ def weights(path: Path, size: int) -> Path:
 
 @contextmanager
 def served(file: Path, rate: int | None = None) -> Iterator[str]:
-    words = ["serve", str(file), *([str(rate)] if rate else [])]
-    with started(sys.executable, "-m", "tests.tools.benchmarks.bench_download", *words) as (url, _process):
+    words = [str(file), *([str(rate)] if rate else [])]
+    with started(sys.executable, "-m", __name__, *words) as (url, _process):
         yield url.strip()
 
 
@@ -148,7 +148,4 @@ def _without(program: str) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        serve(Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
-    else:
-        sys.exit(report(figures()))
+    serve(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)

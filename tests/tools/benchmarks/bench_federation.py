@@ -1,6 +1,5 @@
 """Three hubs that answer after 100, 400 and 900 ms: how long until the first cards, and until all of them."""
 
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.services import Services
 from hub_ui.settings import Settings
 from tests.hub_ui.stand_ins import VERSIONS, Hub, lora, version
-from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
+from tests.tools.benchmarks.figures import Figure, interleaved, seconds
 
 QUERY = Query(text="ink", limit=24)
 # Seconds. The slow one is what nobody can be faster than.
@@ -80,7 +79,3 @@ def figures(*, runs: int = 5) -> list[Figure]:
         Figure(name="first cards", ours=first, other=fastest, against="the fastest hub alone", target=1.5),
         Figure(name="cards beside a hub that hangs", ours=others, other=unhurt, against="without it", target=1.1),
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

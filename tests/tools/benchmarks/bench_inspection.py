@@ -1,7 +1,6 @@
 """Inspecting LoRA files on disk, against only reading and parsing the JSON of their headers."""
 
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +10,7 @@ from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
 from hub_ui.demo.build.tensor_tables import header_bytes
 from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors, generate_safetensors
-from tests.tools.benchmarks.figures import Figure, interleaved, report, seconds
+from tests.tools.benchmarks.figures import Figure, interleaved, seconds
 
 FILES = 2_000
 TARGET = 1.5
@@ -69,7 +68,3 @@ def figures(*, files: int = FILES, runs: int = 3) -> list[Figure]:
         Figure(name=f"{name}, each on its own", ours=alone, other=other, against=against, target=TARGET),
         Figure(name=f"{name} of a folder", ours=shared, other=again, against=against, target=TARGET),
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

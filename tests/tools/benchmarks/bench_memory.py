@@ -6,7 +6,6 @@ Two come from CivitAI, one from Hugging Face through huggingface_hub's cache, an
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ import psutil
 from connectors.ref import HubName, Ref
 from hub_ui import services, settings
 from hub_ui.demo.hubs.server import running_hubs
-from tests.tools.benchmarks.figures import Figure, limit, peak_memory, report
+from tests.programs import python
+from tests.tools.benchmarks.figures import Figure, limit, peak_memory
 from tests.tools.chaos.wanted import write_loras
 
 MIB = 1024 * 1024
@@ -46,9 +46,8 @@ def figures(*, size: int = 1024 * MIB) -> list[Figure]:
 
 def streamed(environ: Mapping[str, str], home: Path, refs: Sequence[Ref]) -> dict[str, Any]:
     """In a process of its own."""
-    there = {**os.environ, **environ, "HUB_UI_HOME": str(home), "HF_HOME": str(home / "hf")}
-    command = [sys.executable, "-m", "tests.tools.benchmarks.bench_memory", "pull", *map(str, refs)]
-    done = subprocess.run(command, env=there, check=True, capture_output=True, text=True)
+    own: dict[str, Any] = {**environ, "HUB_UI_HOME": str(home), "HF_HOME": str(home / "hf")}
+    done = python("-m", __name__, *map(str, refs), **own)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 
@@ -68,7 +67,4 @@ def _pull(refs: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["pull"]:
-        _pull(sys.argv[2:])
-    else:
-        sys.exit(report(figures()))
+    _pull(sys.argv[1:])

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.chromium import chromium
 from tests.programs import started
 from tests.tools.benchmarks.bench_start import EMPTY, OURS, served
-from tests.tools.benchmarks.figures import Figure, limit, report
+from tests.tools.benchmarks.figures import Figure, limit
 
 RUNS = 7
 # Kilobytes, compressed, without images; requests without images; milliseconds of a processor for an act.
@@ -229,7 +229,3 @@ def visits(pairs: list[tuple[Visit, Visit]]) -> Iterator[Figure]:
     yield Figure(name="script of a visit", ours=script[0], other=script[1], against=against, target=0.2)
     yield limit("requests of a visit", middle(lambda v: v.requests, 0), MOST_REQUESTS, "requests", most)
     yield limit("size of a visit", middle(lambda v: v.kb, 0), MOST_KB, "kB", most)
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

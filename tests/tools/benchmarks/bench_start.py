@@ -4,21 +4,18 @@ Idle is what an app that nobody looks at costs: processor time over a minute, as
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import psutil
 
-from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, interleaved, limit, report
+from tests.programs import ROOT, free_run_of_ports, python, started
+from tests.tools.benchmarks.figures import Figure, interleaved, limit
 
-ROOT = Path(__file__).resolve().parents[3]
 # Nothing answers at this address: the app has hubs that it never needs to ask.
 NOWHERE = dict.fromkeys(("HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"), "http://127.0.0.1:9")
 # The two apps say where they are, once they have answered.
@@ -61,7 +58,7 @@ MOST_OF_A_CORE = 0.1
 
 def seconds_to_help(script: str) -> float:
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = python("-c", script)
     took = time.perf_counter() - start
     if "--help" not in done.stdout:
         raise AssertionError(f"this is no help: {done.stdout}")
@@ -113,7 +110,3 @@ def figures(*, runs: int = 5, seconds: float = 60) -> Iterator[Figure]:
     for name, words in (("idle app", ()), ("idle hosted page", ("hosted",))):
         used = percent_of_a_core(OURS, *words, seconds=seconds)
         yield limit(name, used, MOST_OF_A_CORE, "% of a core")
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

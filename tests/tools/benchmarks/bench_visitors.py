@@ -28,7 +28,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.programs import free_run_of_ports, started
-from tests.tools.benchmarks.figures import Figure, limit, percentile, report
+from tests.tools.benchmarks.figures import Figure, limit, percentile
 
 WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", "flux", "character", "light", "film")
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
@@ -247,7 +247,3 @@ def figures(*, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds:
     yield Figure(
         name="memory in the end", ours=late, other=early, against="after the first round", target=MOST_GROWTH, unit="MB"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(report(figures()))

@@ -6,9 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 if sys.platform != "win32":
     import resource
+
+
+class Judged(Protocol):
+    """What a line of a report is."""
+
+    @property
+    def good(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +73,7 @@ def percentile(times: Sequence[float], percent: int) -> float:
     return taken[min(len(taken) - 1, len(taken) * percent // 100)]
 
 
-def report(figures: Iterable[Figure]) -> int:
+def report(figures: Iterable[Judged]) -> int:
     """Prints each as soon as it is measured; the exit code tells whether all are good."""
     all_good = True
     for figure in figures:

@@ -22,8 +22,9 @@ def names(figures: list[Figure]) -> list[str]:
 
 
 @pytest.mark.tools
-def test_the_catalog_is_timed_against_fts5(tmp_path: Path) -> None:
-    [rarer, common, wider, first, add, *_] = bench_catalog.figures(tmp_path, loras=300, count=8, added=50)
+def test_the_catalog_is_timed_against_fts5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_UI_BENCH_FOLDER", str(tmp_path))
+    [rarer, common, wider, first, add, *_] = bench_catalog.figures(loras=300, count=8, added=50)
     assert {rarer.against, common.against} == {"the same on SQLite FTS5"}
     assert wider.name == "p95 of the same with all rings (aim 80 ms)"
     assert first.name == "first search after 24 new (aim 60 ms)"

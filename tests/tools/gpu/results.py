@@ -19,6 +19,10 @@ class Line:
     figure: str
     verdict: Verdict = "figure"
 
+    @property
+    def good(self) -> bool:
+        return self.verdict != "bad"
+
     def __str__(self) -> str:
         return f"{self.what}: {self.figure}" + {"bad": "   WRONG", "left out": "   (left out)"}.get(self.verdict, "")
 
@@ -50,7 +54,7 @@ class Section:
 
 
 def failures(sections: Sequence[Section]) -> list[Line]:
-    return [line for section in sections for line in section.lines if line.verdict == "bad"]
+    return [line for section in sections for line in section.lines if not line.good]
 
 
 def table(sections: Sequence[Section], *, device: str, versions: str) -> str:

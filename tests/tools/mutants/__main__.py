@@ -5,7 +5,6 @@ without it.
 """
 
 import argparse
-import ast
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from random import Random
 
+from tests.architecture.sources import Source, imports
 from tests.tools.mutants.mutations import Mutant, choose
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -229,13 +229,9 @@ def _tests(root: Path) -> Mapping[str, Set[str]]:
 @cache
 def _imports(file: Path) -> Set[str]:
     """The names of the modules that a file imports, and of what it takes from them."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
-    return modules
+    source = Source(module=file.stem, path=file, text=file.read_text(encoding="utf-8"))
+    targets = {found.target for found in imports(source)}
+    return targets | {target.rpartition(".")[0] for target in targets}
 
 
 if __name__ == "__main__":

@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
+from connectors.query import FIELDS
+from connectors.registry import HUBS, LOCAL, origin_label
+from connectors.replicate.runs import UNDER_WAY
+from connectors.weights.file_type import WORDS
 from hub_ui import locales
+from hub_ui.catalog.similar import Reason
+from hub_ui.generate.base_models.table import SUBSTITUTIONS
 from hub_ui.i18n import LANGUAGES
+from hub_ui.images.infotext import OTHER_PROGRAMS
 from hub_ui.locales import DOMAIN, catalogue_path
-from tests.tools.words.labels import labels
+from hub_ui.web.layout.render import TERMS
+from hub_ui.web.layout.render import WORDS as TABLES
 
 FOLDER = Path(locales.__file__).parent
 TEMPLATE = FOLDER / f"{DOMAIN}.pot"
@@ -44,6 +53,28 @@ def read_sources() -> Catalog:
     return found
 
 
+def labels() -> Iterator[str]:
+    """The texts of tables, which are not marked there: the page translates them where it shows them.
+
+    `connectors` knows no languages.
+    """
+    yield origin_label(LOCAL)
+    yield from (hub.key_note for hub in HUBS.values())
+    yield from (hub.description for hub in HUBS.values())
+    yield from UNDER_WAY
+    yield from WORDS.values()
+    yield from get_args(Reason)
+    yield from (words for _begins, words, _unless in OTHER_PROGRAMS["unmapped"])
+    yield from (row.reason for row in SUBSTITUTIONS)
+    for field in FIELDS:
+        yield from (field.meaning, *field.texts)
+        if field.facet:
+            yield from (field.facet.name, *field.facet.labels.values())
+    for words in TABLES.values():
+        yield from (text if isinstance(text, str) else text[0] for text in words.values())
+    yield from (text for term in TERMS.values() for text in (term["title"], term["text"], term["more"]) if text)
+
+
 def _add(found: Catalog, path: Path, method: str) -> None:
     options = {"trimmed": "false", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
     with path.open("rb") as file:
@@ -65,22 +96,16 @@ def update(found: Catalog) -> None:
         if code == "en":
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = read_catalogue(code) if path.exists() else Catalog()
-        new = Catalog(locale=code.replace("-", "_"), project="hub-ui", domain=DOMAIN, header_comment=_HEADER)
-        for message in found:
-            if message.id:
-                before = old.get(message.id)
-                kept = before.string if before is not None and not before.fuzzy else None
-                # A text that has got a plural, or lost it, is another one.
-                kept = kept if isinstance(kept, tuple) == message.pluralizable else None
-                new.add(message.id, kept, locations=message.locations)
-        path.write_bytes(write(new))
+        known = read_catalogue(code) if path.exists() else Catalog(locale=code.replace("-", "_"), domain=DOMAIN)
+        # A text that has got a plural, or lost it, is marked as fuzzy.
+        known.update(found, no_fuzzy_matching=True, update_header_comment=True)
+        path.write_bytes(write(known))
 
 
 def write(catalogue: Catalog) -> bytes:
     """Always the same for the same texts: sorted, without dates and names of programs."""
     file = BytesIO()
-    write_po(file, catalogue, width=120, sort_by_file=True, include_lineno=False)
+    write_po(file, catalogue, width=120, sort_by_file=True, include_lineno=False, ignore_obsolete=True)
     text = re.sub(
         rb'^"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Generated-By|Language-Team|Report-'
         rb"Msgid-Bugs-To|Project-Id-Version)[^\n]*\n",

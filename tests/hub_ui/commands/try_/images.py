@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageChops
-from PIL.PngImagePlugin import PngInfo
 
 from hub_ui import cli
 from tests.hub_ui.library.shared_hubs import Line
@@ -27,10 +26,3 @@ def generate(out: Path, base: str, line: Line, *more: str) -> Any:
 def is_same(one: Path, other: Path) -> bool:
     with Image.open(one) as first, Image.open(other) as second:
         return ImageChops.difference(first.convert("RGB"), second.convert("RGB")).getbbox() is None
-
-
-def a1111(path: Path, text: str) -> Path:
-    info = PngInfo()
-    info.add_text("parameters", text)
-    Image.new("RGB", (32, 32)).save(path, pnginfo=info)
-    return path

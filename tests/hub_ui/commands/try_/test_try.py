@@ -123,7 +123,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     base: str, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     gated = Gated("Agree to its licence first.", hub="huggingface")
-    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", Mock(side_effect=gated))
+    monkeypatch.setattr("hub_ui.generate.base_models.files.plan_download", Mock(side_effect=gated))
     assert line.run("try", REF, "--prompt", "a cat", "--base", base, "--estimate") == 3
     assert "for 1 image on this CPU" in line.out
     assert line.err == "hub-ui: Agree to its licence first.\n"

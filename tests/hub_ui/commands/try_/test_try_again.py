@@ -12,8 +12,9 @@ from hub_ui import cli
 from hub_ui.images import png_metadata
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
-from tests.hub_ui.commands.try_.images import LORAS, REF, a1111, generate, is_same, made
+from tests.hub_ui.commands.try_.images import LORAS, REF, generate, is_same, made
 from tests.hub_ui.generate.building import save_base, save_kohya
+from tests.hub_ui.images.building import write_png
 from tests.hub_ui.library.shared_hubs import Line
 
 ONCE_MORE = ("--again", "one.png", "--out", "two.png")
@@ -74,7 +75,7 @@ def test_again_starts_from_the_image_beside_the_file(tmp_path: Path, base: str, 
 def test_an_image_of_a1111_is_started_from_the_image_that_is_named(tmp_path: Path, base: str, line: Line) -> None:
     Image.effect_noise((32, 32), 90).save(Path("start.png"))
     text = "a cat <lora:ink:0.5>\nSteps: 2, Seed: 5, Size: 32x32, Denoising strength: 0.5"
-    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--out", "b.png"]
+    words = ["--again", str(write_png(Path("a.png"), parameters=text)), "--base", base, "--out", "b.png"]
     over = "Not taken over: the image it was generated over (denoising strength 0.5)."
     assert over in made(line, *words)["notes"]
     assert over not in made(line, *words, "--image", "start.png")["notes"]
@@ -88,7 +89,7 @@ def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(tmp_path: Path, base
         "a cat <lora:ink:0.5> <lora:nobody:1>\nNegative prompt: dull\n"
         "Steps: 2, Sampler: Euler a, CFG scale: 3, Seed: 5, Size: 32x32, Clip skip: 2"
     )
-    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--out", "b.png"]
+    words = ["--again", str(write_png(Path("a.png"), parameters=text)), "--base", base, "--out", "b.png"]
     found = made(line, *words)
     assert found["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.5}]
     assert (found["prompt"], found["seed"], found["sampler"], found["guidance"]) == ("a cat", 5, "Euler a", 3.0)
@@ -102,14 +103,14 @@ def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(tmp_path: Path, base
 @pytest.mark.usefixtures("hubs")
 def test_civitais_own_list_names_a_lora_of_the_library(tmp_path: Path, base: str, line: Line) -> None:
     listed = '[{"type":"lora","weight":0.7,"modelVersionId":2001},{"type":"lora","weight":1,"modelVersionId":9}]'
-    path = a1111(Path("a.png"), f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
+    path = write_png(Path("a.png"), parameters=f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
     code, told = line("try", "--again", str(path), "--base", base, "--estimate")
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.7}])
     assert "“9” could not be found here: it was left out." in told["notes"]
 
 
 def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(tmp_path: Path, line: Line) -> None:
-    a1111(Path("one.png"), "a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
+    write_png(Path("one.png"), parameters="a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
     assert line.run("try", *ONCE_MORE) == 2
     assert line.err.strip() == (
         "hub-ui: None of the LoRAs that one.png names could be found here or by their hashes, and its base model is "
@@ -131,7 +132,7 @@ def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, line
 def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
     _, shown = line("show", "civitai:1002")
     text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
-    words = ["--again", str(a1111(Path("a.png"), text)), "--base", base, "--estimate"]
+    words = ["--again", str(write_png(Path("a.png"), parameters=text)), "--base", base, "--estimate"]
     code, told = line("try", *words)
     # It is for another base, which proves that it was found.
     assert (code, told["error"]) == (1, "DoesNotFit")

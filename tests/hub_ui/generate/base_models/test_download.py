@@ -11,7 +11,8 @@ import pytest
 from connectors.errors import DoesNotFit, Gated, HubDown, HubTimeout, HubUiError, KeyRequired, NeedsFetching, NoBase
 from hub_ui.generate.base_models import PipelineSpec, SharedComponent, base_by_id, choose_base
 from hub_ui.generate.base_models import download as base_models_download
-from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
+from hub_ui.generate.base_models.download import Source, check_download, download
+from hub_ui.generate.base_models.files import plan_download
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub, silently, text
 

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from connectors.errors import NoBase, PreviewError
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose_base
 from hub_ui.generate.base_models import load as base_models_load
-from hub_ui.generate.base_models.download import Source, download, plan_download
+from hub_ui.generate.base_models.download import Source, download
+from hub_ui.generate.base_models.files import plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.control import control_pipeline

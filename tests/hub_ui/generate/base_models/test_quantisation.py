@@ -13,7 +13,8 @@ from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base
 from hub_ui.generate.base_models import download as of_download
-from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
+from hub_ui.generate.base_models.download import Source, check_download, download
+from hub_ui.generate.base_models.files import plan_download
 from hub_ui.generate.base_models.load import load_pipeline, store_text_encoder
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NetworkFiles

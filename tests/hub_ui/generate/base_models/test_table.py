@@ -1,10 +1,7 @@
 """The table of bases. A base is one block: of a program with one more, only connectors/base_models.toml differs."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +27,7 @@ from hub_ui.generate.base_models.table import (
     read_pipelines,
     with_sizes,
 )
+from tests.programs import python
 from tests.tools.accuracy import real_models
 from tests.tools.gpu import networks
 
@@ -349,9 +347,7 @@ def test_a_base_is_one_block_by_which_it_is_chosen_planned_named_and_printed(tmp
             (tmp_path / "connectors" / path.name).symlink_to(path)
     text = base_models.FILE.read_text(encoding="utf-8").replace("[checkpoints]", BLOCK + "[checkpoints]")
     (tmp_path / "connectors" / base_models.FILE.name).write_text(text, encoding="utf-8")
-    asked = [sys.executable, "-c", ASK]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    answers = subprocess.run(asked, cwd=tmp_path, env=environment, check=True, capture_output=True).stdout
+    answers = python("-c", ASK, cwd=tmp_path, PYTHONPATH=str(tmp_path)).stdout
     assert json.loads(answers) == {
         "choice": ["halcyon-2", "halcyon-labs/Halcyon-2", "Halcyon License", 1024],
         "plan": ["gguf-q8_0", "halcyon-2-Q8_0.gguf", "model_offload"],

@@ -107,6 +107,15 @@ def test_what_is_no_lora_for_pictures_is_refused_in_words(tmp_path: Path, names:
         read(path, "Ink")
 
 
+def test_what_is_packed_for_nunchaku_is_refused(tmp_path: Path) -> None:
+    layer = "single_transformer_blocks.0.mlp_fc1"
+    save_file(
+        {f"{layer}.lora_down": torch.ones(8, 4), f"{layer}.lora_up": torch.ones(6, 4)}, tmp_path / "a.safetensors"
+    )
+    with pytest.raises(DoesNotFit, match="no other program can apply them"):
+        read(tmp_path / "a.safetensors", "Ink")
+
+
 def test_a_checkpoint_is_refused_before_its_gigabytes_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     entry = {"dtype": "F32", "shape": [2**36], "data_offsets": [0, 2**38]}

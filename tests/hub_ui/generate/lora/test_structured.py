@@ -1,7 +1,7 @@
 """What is added to outputs is what merging the same patch gives, for one weight and for rows of a batch."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -49,10 +49,12 @@ def patch(made: Made, peft: bool = False, **fields: Any) -> Patch:
     return Patch(algorithm=algorithm, factors=Factors(parts=parts, keys=keys, scale=0.5, **fields))
 
 
-def merged(module: Any, one: Patch, weight: float, x: torch.Tensor) -> torch.Tensor:
+def merged(module: Any, patches: Sequence[Patch], weights: Sequence[float], x: torch.Tensor) -> torch.Tensor:
+    """What the module gives with the patches in its weights."""
     other = copy.deepcopy(module)
-    delta = one.delta(module.weight.data, weight)
-    other.weight.data += 0 if delta is None else delta
+    for patch, weight in zip(patches, weights, strict=True):
+        delta = patch.delta(module.weight.data, weight)
+        other.weight.data += 0 if delta is None else delta
     return run(other, x)
 
 
@@ -73,7 +75,7 @@ def attached(module: Any, *patches: Patch) -> AdapterWeights:
 
 def check(module: Any, one: Patch, x: torch.Tensor) -> None:
     assert form_of(one, tuple(module.weight.shape)) is not None
-    wanted = {weight: merged(module, one, weight, x) for weight in (0.0, 1.0, -0.7)}
+    wanted = {weight: merged(module, [one], [weight], x) for weight in (0.0, 1.0, -0.7)}
     weights = attached(module, one)
     for weight, expected in wanted.items():
         weights.set([weight])
@@ -137,7 +139,7 @@ def test_a_quantised_layer_takes_any_other_patch_as_a_matrix(made: Made) -> None
     plain = nn.Linear(64, 6)
     plain.weight.data, plain.bias.data = unpacked(module).detach(), module.bias.data.clone()
     bias = one.bias_delta(plain.bias.data, plain.weight.data, 0.8)
-    expected = merged(plain, one, 0.8, x) + (0 if bias is None else bias)
+    expected = merged(plain, [one], [0.8], x) + (0 if bias is None else bias)
     weights = attached(module, one)
     weights.set([0.8])
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
@@ -153,7 +155,7 @@ def emptied() -> Iterator[None]:
 
 def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None:
     part, one, x = nn.Sequential(nn.Linear(8, 12)), patch(LINEAR["dora"]), torch.randn(3, 8)
-    expected = merged(part[0], one, 0.7, x)
+    expected = merged(part[0], [one], [0.7], x)
     pipe = SimpleNamespace(components={"unet": part}, to=part.to)
     place(pipe, CPU, Placement(level="disk_offload"))
     own, weights = param_handles(part, "0"), AdapterWeights()
@@ -189,20 +191,12 @@ def with_core(**fields: Any) -> Patch:
     return live((6, 1, 1), mid=torch.randn(2, 2, 3, 3), **fields)
 
 
-def merged_module(module: Any, patches: list[Patch], weights: list[float]) -> Any:
-    """The module with the patches in its weights."""
-    other = copy.deepcopy(module)
-    for patch, weight in zip(patches, weights, strict=True):
-        other.weight.data += patch.delta(module.weight.data, weight)
-    return other
-
-
 @pytest.mark.parametrize("kind", MODULES)
 @pytest.mark.parametrize("weights", [[1.0, 0.3], [-0.7, 1.5]])
 def test_adding_gives_what_merging_gives(kind: str, weights: list[float]) -> None:
     make, inside, shape = MODULES[kind]
     module, x, patches = make(), torch.randn(shape), [live(inside), live(inside, scale=2.0)]
-    expected = run(merged_module(module, patches, weights), x)
+    expected = merged(module, patches, weights, x)
     attached(module, *patches).set(weights)
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
 
@@ -210,7 +204,7 @@ def test_adding_gives_what_merging_gives(kind: str, weights: list[float]) -> Non
 def test_patches_with_and_without_a_core_go_together() -> None:
     module, x = nn.Conv2d(6, 9, 3, padding=1), torch.randn(2, 6, 8, 8)
     patches = [with_core(), live((6, 3, 3)), with_core()]
-    expected = run(merged_module(module, patches, [1.0, 0.5, -1.0]), x)
+    expected = merged(module, patches, [1.0, 0.5, -1.0], x)
     attached(module, *patches).set([1.0, 0.5, -1.0])
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
 

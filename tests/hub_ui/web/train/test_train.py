@@ -1,7 +1,6 @@
 """The Train page against the local Replicate: what it costs, the training itself, and what came of it."""
 
 import io
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
@@ -25,6 +23,8 @@ from hub_ui.services import Services
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.train import TrainRoutes
 from hub_ui.web.uploads import Uploads
+from tests.hub_ui.images.building import image_bytes
+from tests.hub_ui.library.queueing import eventually
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
@@ -74,13 +74,7 @@ def another(online: Services, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def png(shade: int) -> bytes:
-    drawn = io.BytesIO()
-    Image.new("RGB", (600, 600), (shade, 90, 120)).save(drawn, "PNG")
-    return drawn.getvalue()
-
-
-IMAGES = [("pictures", (f"{i}.png", png(i * 40), "image/png")) for i in range(3)]
+IMAGES = [("pictures", (f"{i}.png", image_bytes(600 + i), "image/png")) for i in range(3)]
 
 
 def ask_price(page: TestClient, *, files: Any = IMAGES, part: bool = True, **changed: str) -> Any:
@@ -101,13 +95,7 @@ def rows(page: TestClient) -> list[str]:
 
 
 def wait_for(page: TestClient, text: str) -> str:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        found = [row for row in rows(page) if text in row]
-        if found:
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError(rows(page))
+    return eventually(lambda: [row for row in rows(page) if text in row])[0]
 
 
 def test_the_price_of_images_or_a_zip_is_told_before_anything_is_sent(page: TestClient, online: Services) -> None:
@@ -119,7 +107,7 @@ def test_the_price_of_images_or_a_zip_is_told_before_anything_is_sent(page: Test
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as file:
         for i in range(3):
-            file.writestr(f"{i}.png", png(i * 40))
+            file.writestr(f"{i}.png", image_bytes(600 + i))
             file.writestr(f"{i}.txt", "a boat")
     answer = ask_price(page, files=[("pictures", ("boats.zip", zipped.getvalue(), "application/zip"))])
     assert "3 images, 3 with a caption" in answer.text
