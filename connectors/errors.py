@@ -162,9 +162,13 @@ class NeedsFetching(NoBase):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The end of a message: " Did you mean “sdxl” or “sdxl-1.0”?", or nothing when no known word is near."""
-    spelled = {name.casefold(): name for name in known}
-    near = [f"“{spelled[key]}”" for key in get_close_matches(word[:100].casefold(), spelled, n=3)]
+    """The end of a message: " Did you mean “sdxl” or “sdxl-1.0”?", or nothing when no known word is near.
+
+    Those that have it in them are nearer than those that are spelled like it.
+    """
+    wanted, spelled = word[:100].casefold(), {name.casefold(): name for name in known}
+    longer = [key for key in spelled if len(wanted) > 2 and wanted in key]
+    near = [f"“{spelled[key]}”" for key in longer[:3] or get_close_matches(wanted, spelled, n=3)]
     if not near:
         return ""
     return f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"

@@ -108,7 +108,8 @@ def both(one: Range | None, other: Range, text: str) -> Range:
     least = max((each.least for each in ranges if each.least is not None), default=None)
     most = min((each.most for each in ranges if each.most is not None), default=None)
     if least is not None and most is not None and least > most:
-        raise BadQuery(f"Nothing can be in the range “{text[:40]}” here: it ends before it begins.")
+        which = "with the one before it, it" if one else "it"
+        raise BadQuery(f"Nothing can be in the range “{text[:40]}” here: {which} ends before it begins.")
     return Range(least=least, most=most)
 
 

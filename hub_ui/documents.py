@@ -21,7 +21,8 @@ from connectors.record import Access, Lora, Record, Version, claims_to_json, exa
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.rings import name_in
+from hub_ui.catalog.rings import name_in, single_words
+from hub_ui.catalog.row import words
 from hub_ui.catalog.search import RingStart
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
@@ -30,6 +31,8 @@ from hub_ui.terminal import attributes
 from hub_ui.used_loras import find_searched
 
 MOST_RESULTS = 10_000
+# Words that hubs are asked for by themselves.
+_MOST_WORDS = 2
 # Files that cannot be downloaded.
 _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
@@ -78,8 +81,9 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         services.metrics.searches.inc()
         asked = replace(query, limit=offset + query.limit)
         answer = services.lookup.collect(asked)
-        if not answer.loras and (other := other_words(services.catalog, asked)):
-            answer = replace(services.lookup.collect(replace(asked, text=other)), failures=answer.failures)
+        for other in () if answer.loras else other_words(services.catalog, asked):
+            if not answer.loras:
+                answer = replace(services.lookup.collect(replace(asked, text=other)), failures=answer.failures)
     found = services.catalog.search(query, services.lookup.marks(), offset=offset)
     records = [services.lookup.with_header_facts(record)[0] for record in found.records]
     mistakes = unknown_values(services.catalog, query, _IN_TABLES)
@@ -95,16 +99,16 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
     )
 
 
-def other_words(catalog: Catalog, query: Query) -> str:
-    """What to ask hubs for that have nothing: the words without typos, the name alone, or, where no LoRA that was seen
-    has all words, the longest, since some hubs look for the text as a whole. Empty for nothing else.
+def other_words(catalog: Catalog, query: Query) -> list[str]:
+    """What to ask hubs for that have nothing, one after the other: the words without typos, or the name alone, and,
+    where no LoRA that was seen has all words, the longest ones, since some hubs look for the text as a whole.
     """
     known = catalog.listing(query)
     other = known.corrected or name_in(query.text)
     has_all = known.ids and not any(ring.sentence for ring in known.rings[:1])
-    if other == query.text and not has_all:
-        other = max(other.split(), key=len, default="")
-    return "" if other == query.text else other
+    single = [] if has_all else map("".join, single_words(words(other)))
+    others = [other, *sorted(single, key=len, reverse=True)[:_MOST_WORDS]]
+    return [each for each in dict.fromkeys(others) if each != query.text]
 
 
 # What is said of a name in a filter that no LoRA has, but of a choice.

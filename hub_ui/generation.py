@@ -37,8 +37,6 @@ from hub_ui.images.history import History, UnfinishedComparison
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.partial_file import Meter, Progress
-from hub_ui.lookup import Lookup
-from hub_ui.settings import Policy
 
 _LOG = logging.getLogger(__name__)
 # A sheet that takes longer in full is made of drafts, unless somebody chose.
@@ -127,13 +125,8 @@ class Generation:
     history: History
     unfinished: Path
 
-    @property
-    def _lookup(self) -> Lookup:
-        return self.downloads.lookup
-
-    @property
-    def _policy(self) -> Policy:
-        return self.downloads.settings.policy
+    def __post_init__(self) -> None:
+        self._lookup, self._policy = self.downloads.lookup, self.downloads.settings.policy
 
     def request(
         self,

@@ -265,17 +265,15 @@ class Lookup:
         missing = NotFound(f"{origin_label(ref.hub)} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
-        only_version = False
+        gone = ref if ref.version else ref.lora
         if ref.version:
             # A hub that can't say whether only the version is gone does not make us drop the whole.
-            only_version = True
             try:
-                self.fetch(ref.lora)
+                with suppress(NetworkError, RateLimited):
+                    self.fetch(ref.lora)
             except NotFound:
-                only_version = False
-            except (NetworkError, RateLimited):
-                pass
-        self.catalog.mark_removed(ref if only_version else ref.lora)
+                gone = ref.lora
+        self.catalog.mark_removed(gone)
         return self.catalog.lora(ref)
 
     def inspect(self, ref: Ref) -> Facts:

@@ -229,8 +229,8 @@ def is_around(words: Phrase) -> bool:
 
 
 def name_in(text: str) -> str:
-    """The text without the words around a name; all of it if there is nothing else."""
-    kept = [chunk for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
+    """The text without what stands around a name; all of it if there is nothing else."""
+    kept = [chunk.removesuffix(".safetensors") for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
     return " ".join(kept) or text
 
 

@@ -252,7 +252,8 @@ class TrySettings:
             of_base=lambda base: base.guidance,
             place="expert",
             about="How closely the prompt is followed. Default: the base's own.",
-            infotext=("CFG scale", "cfgScale", "guidance_scale", "guidance", "Distilled CFG Scale"),
+            # Of FLUX, the first is what pipelines call guidance: Forge writes a CFG scale of 1 beside it.
+            infotext=("Distilled CFG Scale", "CFG scale", "cfgScale", "guidance_scale", "guidance", "Guidance Scale"),
         ),
     ] = None
     size: Annotated[

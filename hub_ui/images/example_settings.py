@@ -32,7 +32,7 @@ OTHER_NOISE = N_("Another program made it, from other noise for the same seed: e
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "schedule": ("Schedule type",),
+    "schedule": ("Schedule type", "Scheduler", "Schedule"),
     "scheduler": ("scheduler",),
     "width": ("width", "Width"),
     "height": ("height", "Height"),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 # Types that were checked by their bytes. An SVG may contain code, so it is none of them.
@@ -35,15 +36,12 @@ _SHARE_BETWEEN_COUNTS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFile:
-    """`digest` is the SHA-256 of `data`."""
-
     data: bytes
     media_type: str
-    digest: str
 
-
-def media_file(data: bytes, media_type: str) -> MediaFile:
-    return MediaFile(data=data, media_type=media_type, digest=hashlib.sha256(data).hexdigest())
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
 
 class MediaStore:
@@ -62,7 +60,7 @@ class MediaStore:
             media_type = _TYPES.get(path.suffix)
             with suppress(OSError):
                 data = path.read_bytes()
-                found = media_file(data, media_type or "")
+                found = MediaFile(data=data, media_type=media_type or "")
                 if found.digest != path.stem.partition("-")[2]:
                     path.unlink()
                 elif media_type in types:

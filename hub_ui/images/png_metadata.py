@@ -133,7 +133,7 @@ def infotext_of(result: GenerationResult, at: int) -> str:
     }
     for row in TRY_FIELDS:
         value = getattr(result.request, row.attribute, row.default)
-        if row.infotext and row.infotext[0] not in (*fields, "Negative prompt") and value != row.default:
+        if row.infotext and {*fields, "Negative prompt"}.isdisjoint(row.infotext) and value != row.default:
             fields[row.infotext[0]] = row.write(value)
     return a1111.write(
         Infotext(

@@ -171,14 +171,9 @@ def library_versions() -> Mapping[str, str]:
 def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     request, report = result.request, result.report
     shown = result.comparison.cells[-1 if cell is None else cell]
-    control = None
-    if request.control is not None:
-        control = ControlProvenance(
-            kind=request.control_kind, name=request.control.name, sha256=sha256_of(request.control)
-        )
-    start = None
-    if request.image is not None:
-        start = StartProvenance(strength=request.strength, name=request.image.name, sha256=sha256_of(request.image))
+    control, image = (
+        path and {"name": path.name, "sha256": sha256_of(path)} for path in (request.control, request.image)
+    )
     asked = {name: getattr(request, name) for name in DraftProvenance.__slots__}
     return {
         "version": _VERSION,
@@ -192,8 +187,8 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         # As used, not as requested: the default base may change with the next release.
         "base": report.base_id or request.base,
         "frames": len(result.images[cell or 0].frames) or None,
-        "control": msgspec.to_builtins(control),
-        "image": msgspec.to_builtins(start),
+        "control": control and {"kind": request.control_kind, **control},
+        "image": image and {"strength": request.strength, **image},
         "draft": None if report.draft is None else asked,
         "libraries": library_versions() if report.place == "local" else {},
         "sheet": msgspec.to_builtins(result.comparison),

@@ -29,7 +29,7 @@ from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.image_files import FORMATS, TooLarge, open_image
-from hub_ui.images.media_store import MediaFile, MediaStore, media_file
+from hub_ui.images.media_store import MediaFile, MediaStore
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
@@ -144,7 +144,7 @@ def check_image(data: bytes) -> MediaFile:
     """The type comes from the bytes. Raises BadAnswer for what is none of FORMATS."""
     try:
         with open_image(io.BytesIO(data)) as image:
-            return media_file(data, FORMAT_TYPES[image.format or ""])
+            return MediaFile(data=data, media_type=FORMAT_TYPES[image.format or ""])
     except TooLarge as error:
         raise BadAnswer(_("The image is too large to be shown.")) from error
     except ValueError as error:
@@ -155,7 +155,7 @@ def check_video(data: bytes) -> MediaFile:
     """The type comes from the bytes. Raises BadAnswer for what is no video that browsers play."""
     for pattern, media_type in ((MP4, "video/mp4"), (_WEBM, "video/webm")):
         if pattern.match(data):
-            return media_file(data, media_type)
+            return MediaFile(data=data, media_type=media_type)
     raise BadAnswer(_("What came is no video."))
 
 

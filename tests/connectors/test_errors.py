@@ -16,7 +16,7 @@ def test_an_error_has_the_exit_code_of_the_contract(kind: str, code: int) -> Non
 
 @pytest.mark.parametrize(("word", "sentence"), READ["a near name is suggested"])
 def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
-    assert suggestion(word, ["search", "show", "pull", "sync"]) == sentence
+    assert suggestion(word, ["search", "show", "pull", "sync", "flux.2-klein-9b"]) == sentence
 
 
 def test_an_error_travels_between_processes_with_all_it_carries() -> None:

@@ -138,9 +138,8 @@ class CivitaiHub:
     def me(self, request: Request) -> Response:
         if not self._is_signed_in(request):
             raise _refusal(401, "Unauthorized")
-        return answers.json_answer(
-            {"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False}
-        )
+        account = {"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False}
+        return answers.json_answer(account)
 
     def download(self, request: Request) -> Response:
         number = answers.natural(request.path_params["version_id"])

@@ -4,6 +4,7 @@ Recordings keep their fields; samples get those of August 2026. Source: civitai,
 model.schema.ts and model-search.service.ts.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -190,7 +191,7 @@ class ModelQuery:
 
     @property
     def words(self) -> list[str]:
-        return self.params.get("query", "").lower().split()
+        return re.findall(r"[^\W_]+", self.params.get("query", "").lower())
 
 
 def parse_query(params: QueryParams) -> ModelQuery:

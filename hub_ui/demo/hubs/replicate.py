@@ -189,9 +189,8 @@ class ReplicateHub:
         return RedirectResponse(self._publish(name, lora), 302)
 
     def page(self, request: Request) -> Response:
-        return answers.html_answer(
-            full_name(self._model(request)), "This page stands for the model's page on Replicate."
-        )
+        name = full_name(self._model(request))
+        return answers.html_answer(name, "This page stands for the model's page on Replicate.")
 
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
         """The model and version to run. Only official models run without a version."""

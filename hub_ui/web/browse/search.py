@@ -129,17 +129,19 @@ def search(services: Services, query: Query) -> Iterator[Results]:
             now = replace(now, is_held=not (has_answer or now.ids))
         if now.pending:
             yield now
-    if has_answer and not has_loras and (other := other_words(services.catalog, query)):
-        now = ask_for_words(services, now, other)
+    if has_answer and not has_loras:
+        now = ask_for_other_words(services, now)
     yield replace(now, note=note(services, now))
 
 
-def ask_for_words(services: Services, now: Results, words: str) -> Results:
+def ask_for_other_words(services: Services, now: Results) -> Results:
     """With what the hubs have for other words. Their next pages are not asked for."""
     with suppress(LimitReached):
-        asked = replace(now.query, text=words)
-        for _group in services.lookup.search(asked, pause=HOLD_SECONDS):
-            now = refresh(services, now)
+        for words in other_words(services.catalog, now.query):
+            groups = services.lookup.search(replace(now.query, text=words), pause=HOLD_SECONDS)
+            answers = list(chain.from_iterable(groups))
+            if any(answer.page and answer.page.loras for answer in answers):
+                return refresh(services, now)
     return now
 
 

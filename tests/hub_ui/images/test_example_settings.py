@@ -57,6 +57,12 @@ def test_a_prediction_of_replicate_gives_its_settings_and_a_scheduler_is_what_ea
     found = of("a cat", scheduler="K_EULER_ANCESTRAL", width=768, height=512)
     assert (found.sampler, found.size) == ("Euler a", (768, 512))
     assert of("a cat", sampler="dpmpp_2m", scheduler="karras").sampler == "DPM++ 2M Karras"
+    assert of("a cat", Sampler="dpmpp_2m", Scheduler="karras").sampler == "DPM++ 2M Karras"
+
+
+def test_forge_says_the_guidance_of_flux_beside_a_scale_that_does_nothing() -> None:
+    found = of("a cat", **{"CFG scale": "1", "Distilled CFG Scale": "3.5", "Module 1": "ae"})
+    assert found == ExampleSettings(prompt="a cat", guidance=3.5)
 
 
 def test_a_widget_of_hugging_face_gives_its_prompt_and_additional_networks_are_loras() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.images.media_store import MediaStore, media_file
+from hub_ui.images.media_store import MediaFile, MediaStore
 
 URL = "https://a.example/1.png"
 
@@ -16,7 +16,7 @@ def store(tmp_path: Path) -> MediaStore:
 
 def put(store: MediaStore, name: str, size: int = 100, at: float | None = None) -> None:
     """`at`: when it was last used, in seconds."""
-    store.put(name, media_file(name.encode().ljust(size, b"."), "image/png"))
+    store.put(name, MediaFile(data=name.encode().ljust(size, b"."), media_type="image/png"))
     if at is not None:
         os.utime(store._paths(name)[0], (at, at))
 
@@ -26,7 +26,7 @@ def files(store: MediaStore) -> list[Path]:
 
 
 def test_what_was_kept_comes_back_with_its_type_and_as_no_other(store: MediaStore) -> None:
-    store.put(URL, media_file(b"bytes", "video/webm"))
+    store.put(URL, MediaFile(data=b"bytes", media_type="video/webm"))
     found = store.get(URL)
     assert found is not None
     assert (found.data, found.media_type) == (b"bytes", "video/webm")

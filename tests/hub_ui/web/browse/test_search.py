@@ -339,10 +339,15 @@ def test_more_is_read_past_pages_without_a_fit(home: Path, between: int, found: 
         assert (titles(made, last), last.has_more, last.note) == (found, False, note)
 
 
-@pytest.mark.parametrize(("text", "corrected"), [("neom", "neon"), ("red nights", ""), ("neon nights lora", "")])
-def test_hubs_that_have_nothing_are_asked_for_less(built: Services, hub: Hub, text: str, corrected: str) -> None:
-    """For the corrected words, the longest one, or the name."""
+@pytest.mark.parametrize(
+    ("text", "corrected", "asked"),
+    [("neom", "neon", 2), ("red-nights", "", 2), ("neon nights lora", "", 2), ("masterpiece, nights", "", 3)],
+)
+def test_hubs_that_have_nothing_are_asked_for_less(
+    built: Services, hub: Hub, text: str, corrected: str, asked: int
+) -> None:
+    """For the corrected words, the name, or one word after the other."""
     built.catalog.add([lora(1, title="neon")] if corrected else [])
     hub.loras = [lora(2, title="neon nights")]
     *_, last = search.search(built, Query(text=text))
-    assert (titles(built, last)[-1], last.corrected, len(hub.asked)) == ("neon nights", corrected, 2)
+    assert (titles(built, last)[-1], last.corrected, len(hub.asked)) == ("neon nights", corrected, asked)
