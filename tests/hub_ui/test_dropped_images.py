@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.dropped_images import DroppedImage, read_dropped
+from hub_ui.dropped_images import read_dropped
 from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import use_language
@@ -36,12 +36,8 @@ def known(home: Path) -> Iterator[Services]:
         yield made
 
 
-@pytest.fixture
-def plan(known: Services, tmp_path: Path) -> DroppedImage:
-    return read_dropped(known, write_png(tmp_path / "a.png", parameters=NUMBERED))
-
-
-def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(plan: DroppedImage) -> None:
+def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(known: Services, tmp_path: Path) -> None:
+    plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=NUMBERED))
     assert [(lora.state, lora.weight) for lora in plan.loras] == [("download", 0.7)]
     assert plan.settings == TrySettings(
         prompt="a cat", negative="dull", seed=5, steps=8, guidance=5.0, size=(64, 96), sampler="Euler",
