@@ -85,16 +85,9 @@ def read_range(text: str, units: Units, key: str) -> Range:
     elif comparison := _COMPARISON.fullmatch(text):
         sign, number, unit = comparison.groups()
         amount = _amount(number, unit, units, key) or 0
-        found = {
-            ">=": Range(least=amount),
-            "≥": Range(least=amount),
-            ">": Range(least=amount + 1),
-            "<=": Range(most=amount),
-            "≤": Range(most=amount),
-            "<": Range(most=amount - 1),
-            "=": Range(least=amount, most=amount),
-            "": Range(least=None if units.is_limit else amount, most=amount),
-        }[sign]
+        least = {">=": amount, "≥": amount, ">": amount + 1, "=": amount, "": None if units.is_limit else amount}
+        most = {"<=": amount, "≤": amount, "<": amount - 1, "=": amount, "": amount}
+        found = Range(least=least.get(sign), most=most.get(sign))
     if found is None:
         raise BadQuery(
             f"“{text[:40]}” is not a value for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."

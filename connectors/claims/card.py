@@ -31,6 +31,8 @@ _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"<h([1-6])\b[^<>]{0,300}>", re.IGNORECASE), "\n# "),
     (re.compile(r"</?code\b[^<>]{0,300}>", re.IGNORECASE), "`"),
     (re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr|p|li|div)\b[^<>]{0,300}>", re.IGNORECASE), "\n"),
+    (re.compile(r"</t[dh]\b[^<>]{0,300}>", re.IGNORECASE), " | "),
+    (re.compile(r"</?(?:table|tbody|thead|t[rdh])\b[^<>]{0,300}>", re.IGNORECASE), ""),
     (re.compile(r"</?(?:a|b|i|u|em|strong|span|font|center|ul|ol|s|del|small|mark)\b[^<>]{0,600}>", re.IGNORECASE), ""),
 )
 

@@ -47,7 +47,7 @@ _WHOLE = [
 # PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
 _ADAPTER_NAME = re.compile(
     r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
-    r"|hada_t[12]))\.(?!weight$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
+    r"|hada_t[12]))\.(?!(?:scale_)?weight(?:_scale)?$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
 )
 # Tensors that may accompany a LoRA: embeddings, and the norms of a control LoRA.
 _BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")

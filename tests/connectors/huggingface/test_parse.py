@@ -101,17 +101,7 @@ def test_trigger_words_tell_that_it_is_for_grown_ups(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gated", "disabled", "front", "access"),
-    [
-        (False, None, {}, "open"),
-        (None, None, {}, "open"),
-        ("auto", None, {}, "gated"),
-        ("manual", None, {}, "gated"),
-        (None, None, {"extra_gated_prompt": "Do you agree?"}, "gated"),
-        (False, None, {"extra_gated_prompt": "Do you agree?"}, "open"),
-        (None, None, {7: "x"}, "open"),
-        (False, True, {}, "removed"),
-    ],
+    ("gated", "disabled", "front", "access"), [*READ["a repo has a gate or is gone"], (None, None, {7: "x"}, "open")]
 )
 def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
     assert access_of(gated, disabled, front)[0] == access

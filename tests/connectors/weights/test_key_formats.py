@@ -112,9 +112,7 @@ def test_the_streams_of_an_xlabs_block_are_two_layers() -> None:
     assert (len(found.of("down")), list(found.styles)) == (2, ["xlabs"])
 
 
-@pytest.mark.parametrize(
-    "name", ["lora_unet_ff.weight", "transformer.blocks.0.attn.to_q.weight", "w_a", "a.lora_A.b.c.weight", "", ".", "x"]
-)
+@pytest.mark.parametrize("name", READ["what has no known ending belongs to no layer"])
 def test_what_has_no_known_ending_belongs_to_no_layer(name: str) -> None:
     found = sorted_({name: (4, 4)})
     assert (found.tensors, found.others, found.beside) == (0, (name,), 0)
