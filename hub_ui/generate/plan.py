@@ -237,17 +237,13 @@ def choose_precision(
         return spec
     planned = [(one, plan(one, memory)) for one in spec.precisions_on(kind)]
     if quality == "fast":
-        smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
+        smallest = min(planned, key=lambda pair: (not pair[1].fits, pair[0].storage.bits))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
     planned = [(one, its) for one, its in planned if not one.storage.is_rough]
-    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=_bits)
+    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=lambda one: one.storage.bits)
     good = [(one, its) for one, its in planned if its.fits and its.level in ("whole", "model_offload")]
     # The best comes first. Pieces are not worth it to have all of int8 on the GPU.
     return next((one for one, its in good if not its.is_tiled or one.storage.levels > 1), smallest)
-
-
-def _bits(spec: PipelineSpec) -> float:
-    return spec.storage.bits
 
 
 def plan_on_card(
