@@ -79,7 +79,7 @@ class Engine:
     def load(self, request: GenerationRequest) -> None:
         """Loads the base of a request, so that the first image need not wait for it."""
         with self._exclusively(request, NO_CALLBACKS):
-            self._load(request, NO_CALLBACKS)
+            self._load(request, NO_CALLBACKS).read_decoder()
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""

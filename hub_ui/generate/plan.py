@@ -59,7 +59,7 @@ class GenerationPlan:
     `memory` is what such an image takes, and `usual` one of the base's own size, with `disk` bytes for temporary files.
     `placement` begins at the level of the first, or of the second where the first fits at none: memory has to run out
     then. `is_tiled`: images are decoded in pieces. `timing` is what an image is expected to take. `draft` are the files
-    of a draft, once they are there.
+    of a draft, once they are there, and for images in full the small decoder.
     """
 
     request: GenerationRequest

@@ -206,7 +206,8 @@ def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path
         save_sparse(folder / name, built(*part), "BF16")
     command = [sys.executable, "-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8"]
     taken = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    spec: Any = spec_of("sana-0.6b").in_precision("fp8")
+    spec = spec_of("sana-0.6b").in_precision("fp8")
+    assert spec is not None
     planned = host_memory(footprint(spec, "bfloat16"), "disk_offload")
     assert taken["peak"] - taken["device"] <= planned
 
