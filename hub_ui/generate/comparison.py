@@ -96,17 +96,32 @@ def before_after(request: GenerationRequest) -> Comparison:
     )
 
 
-def weight_sweep(request: GenerationRequest, weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0) -> Comparison:
-    """One LoRA (the first unless `varied` says which) at several weights; the others keep theirs."""
-    _need_lora(request, "A strip needs a LoRA whose weight it can turn up. Choose one.")
-    _check_weights(weights, 1)
-    prompt = prompt_as_used(request)
+def weight_sweep(
+    request: GenerationRequest,
+    weights: Sequence[float] = DEFAULT_SWEEP,
+    varied: int = 0,
+    prompts: Sequence[str] | None = None,
+) -> Comparison:
+    """One LoRA (the first unless `varied` says which) at several weights; the others keep theirs. With `prompts` it is
+    a grid, with a row for each.
+    """
+    _need_lora(request, "This comparison needs a LoRA whose weight it can turn up. Choose one.")
+    rows = _prompt_rows(prompts or ())
+    if prompts is not None and not rows:
+        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
+    _check_weights(weights, len(rows) or 1)
     cells = tuple(
-        Cell(label=_swept_label(request, varied, w), prompt=prompt, weights=_with_weight(request, varied, w))
-        for w in weights
+        Cell(
+            label=" · ".join(filter(None, (_shorten(row or ""), _swept_label(request, varied, weight)))),
+            prompt=prompt_as_used(request, row),
+            weights=_with_weight(request, varied, weight),
+        )
+        for row in rows or (None,)
+        for weight in weights
     )
-    columns = tuple(f"{weight:g}" for weight in weights)
-    return Comparison(kind="strip", rows=(sweep_title(request, varied),), columns=columns, cells=cells)
+    kind: ComparisonKind = "grid" if rows else "strip"
+    titles = rows or (sweep_title(request, varied),)
+    return Comparison(kind=kind, rows=titles, columns=tuple(f"{weight:g}" for weight in weights), cells=cells)
 
 
 def trigger_comparison(request: GenerationRequest) -> Comparison:
@@ -167,27 +182,6 @@ def lora_columns(
     return Comparison(kind="loras", rows=titles, columns=labels, cells=cells)
 
 
-def prompt_grid(
-    request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0
-) -> Comparison:
-    """A row for each prompt, a column for each weight of one LoRA (the first unless `varied` says which)."""
-    _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
-    rows = _prompt_rows(prompts)
-    if not rows:
-        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
-    _check_weights(weights, len(rows))
-    cells = tuple(
-        Cell(
-            label=f"{_shorten(row)} · {_swept_label(request, varied, weight)}",
-            prompt=prompt_as_used(request, row),
-            weights=_with_weight(request, varied, weight),
-        )
-        for row in rows
-        for weight in weights
-    )
-    return Comparison(kind="grid", rows=rows, columns=tuple(f"{weight:g}" for weight in weights), cells=cells)
-
-
 def make_comparison(
     kind: ComparisonKind,
     request: GenerationRequest,
@@ -197,10 +191,8 @@ def make_comparison(
     seeds: int = 1,
 ) -> Comparison:
     """`prompts` and `seeds` make rows; `weights` are those of the LoRA at position `varied` in a sweep or a grid."""
-    if kind == "strip":
-        return weight_sweep(request, weights or DEFAULT_SWEEP, varied)
-    if kind == "grid":
-        return prompt_grid(request, prompts, weights or DEFAULT_SWEEP, varied)
+    if kind in ("strip", "grid"):
+        return weight_sweep(request, weights or DEFAULT_SWEEP, varied, prompts if kind == "grid" else None)
     if kind == "loras":
         return lora_columns(request, prompts, seeds, weights)
     return {"one": single, "pair": before_after, "trigger": trigger_comparison, "both": lora_combinations}[kind](

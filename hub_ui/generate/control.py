@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
-from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
@@ -204,7 +203,10 @@ def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path
         note = "No LoRA here is steered by an image, so the control image was not used."
         return ControlImage(pipe=pipe, notes=(note,))
     image, notes = prepare_control_image(request, settings.width, settings.height, cache)
-    return ControlImage(pipe=control_pipeline(pipe, spec) if control else pipe, image=image, notes=notes)
+    if control:
+        text = f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev."
+        pipe = sibling_pipeline(pipe, "Control", text)
+    return ControlImage(pipe=pipe, image=image, notes=notes)
 
 
 def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool) -> ControlImage:
@@ -222,15 +224,6 @@ def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool)
         pipe = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
     start, notes = fit_input(path, "image to start from", settings.width, settings.height)
     return ControlImage(pipe=pipe, start=start, notes=tuple(notes))
-
-
-def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
-    """A pipeline of the same parts with an input for a control image."""
-    return sibling_pipeline(
-        pipe,
-        "Control",
-        f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev.",
-    )
 
 
 def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:

@@ -32,7 +32,7 @@ from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker, Step
 from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
-from hub_ui.generate.settings import check_request, size_notes
+from hub_ui.generate.settings import check_request, seed_notes, size_notes
 from hub_ui.i18n import _, use_language
 from hub_ui.locales import get_language
 
@@ -79,7 +79,7 @@ class Engine:
     def load(self, request: GenerationRequest) -> None:
         """Loads the base of a request, so that the first image need not wait for it."""
         with self._exclusively(request, NO_CALLBACKS):
-            self._load(request, NO_CALLBACKS)
+            self._load(request, NO_CALLBACKS).read_decoder()
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
@@ -132,7 +132,8 @@ class Engine:
             partly = (each for each in coverage[len(request.adapters) :] if not each.whole)
             checks.notes.extend(f"{each.title}: {each.sentence()}" for each in partly)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
-            checks.notes.extend(unused_notes(pipe, settings))
+            seeds = (settings.seed if cell.seed is None else cell.seed for cell in comparison.cells)
+            checks.notes.extend([*unused_notes(pipe, settings), *seed_notes(seeds)])
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
             checks.notes.extend(prompt_notes(pipe, settings, prompts))
             images = self._generate_images(loaded, comparison, control, checks, callbacks)

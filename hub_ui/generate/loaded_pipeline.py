@@ -99,6 +99,15 @@ class LoadedPipeline:
                 raise
             raise base_too_large(plan.spec, plan.device) from error
 
+    def read_decoder(self) -> None:
+        """Once: previews have their colours from it until there is an image."""
+        folder = self.plan.draft.decoder if self.plan.draft else None
+        if folder and self.decoder is None:
+            # A damaged one is said where a draft needs it.
+            with nullcontext() if self.plan.settings.draft else suppress(NoBase):
+                self.decoder = load_decoder(folder)
+                self.previews.learn_decoder(self.decoder)
+
     @contextmanager
     def as_planned(self, checks: batch.OutputChecks) -> Iterator[None]:
         """Within it, images are decoded in pieces where that is planned, or memory ran out before, and drafts are made
@@ -112,20 +121,15 @@ class LoadedPipeline:
             checks.note(_TILED)
         self.placement = replace(self.placement, is_tiled=self.plan.is_tiled or self.ran_out_decoding)
         set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
+        self.read_decoder()
         draft, request, device = self.plan.settings.draft, self.plan.request, self.plan.device
-        folder = self.plan.draft.decoder if self.plan.draft else None
-        if folder and self.decoder is None:
-            # A damaged one is said where a draft needs it.
-            with nullcontext() if draft else suppress(NoBase):
-                self.decoder = load_decoder(folder)
-                self.previews.learn_decoder(self.decoder)
         is_whole = self.placement.level in ("whole", "model_offload")
         is_plain = not (request.compile or request.image or request.control)
         threshold = draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
         networks: list[Any] = [getattr(self.pipe, name, None) for name in NETWORKS if threshold]
         config: Any = diffusers.FirstBlockCacheConfig  # untyped
         with ExitStack() as stack:
-            if draft and folder:
+            if draft and self.plan.draft and self.plan.draft.decoder:
                 decoder = self.decoder.to(device.name, getattr(torch, device.dtype))
                 stack.enter_context(replace_attribute(self.pipe, "vae", decoder))
             # diffusers has no cache for some.

@@ -7,14 +7,15 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import psutil
+from filelock import FileLock, Timeout
 
 from connectors.errors import PreviewError
 from hub_ui.i18n import _
@@ -87,6 +88,28 @@ def _is_in_memory(folder: Path) -> bool:
     mounted = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}
     at = next((str(above) for above in (folder.resolve(), *folder.resolve().parents) if str(above) in mounted), "")
     return mounted.get(at) in ("tmpfs", "ramfs")
+
+
+_FOLDER, _LOCK = "hub-ui-offload-", ".lock"
+
+
+def weights_folder() -> tuple[Path, Callable[[], None]]:
+    """A new folder for files of weights, and what deletes it. What programs left that were killed is deleted first:
+    each has the size of a base. Their locks tell: a program holds its own for as long as it runs.
+    """
+    for left in disk_folder().glob(f"{_FOLDER}*"):
+        with suppress(OSError, Timeout), FileLock(left / _LOCK, timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=disk_folder()))
+    # Any thread may drop the base.
+    lock = FileLock(folder / _LOCK, thread_local=False)
+    lock.acquire()
+
+    def delete() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+    return folder, delete
 
 
 def free_disk() -> int:

@@ -13,8 +13,6 @@ changes an image a little: it is chosen apart from the level.
 from __future__ import annotations
 
 import gc
-import shutil
-import tempfile
 import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +24,9 @@ from hub_ui.generate.memory import (
     Device,
     OffloadLevel,
     available_memory,
-    disk_folder,
     is_out_of_memory,
     pinned_bytes,
+    weights_folder,
 )
 from hub_ui.generate.memory_plan import is_autoencoder
 
@@ -36,7 +34,6 @@ from hub_ui.generate.memory_plan import is_autoencoder
 Stage = Literal["loading", "generating", "decoding"]
 # Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
-FOLDER = "hub-ui-offload-"
 # The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
 # image.
 _PIECE = 512
@@ -235,9 +232,9 @@ def _untie(part: Any) -> None:
 
 def _folder(part: Any) -> str:
     """A new folder that is deleted when the part is moved to another level, or dropped."""
-    folder = tempfile.mkdtemp(prefix=FOLDER, dir=disk_folder())
-    part._delete_offload_folder = weakref.finalize(part, shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    folder, delete = weights_folder()
+    part._delete_offload_folder = weakref.finalize(part, delete)
+    return str(folder)
 
 
 def _read_back(group: Any) -> None:

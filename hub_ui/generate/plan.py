@@ -59,7 +59,7 @@ class GenerationPlan:
     `memory` is what such an image takes, and `usual` one of the base's own size, with `disk` bytes for temporary files.
     `placement` begins at the level of the first, or of the second where the first fits at none: memory has to run out
     then. `is_tiled`: images are decoded in pieces. `timing` is what an image is expected to take. `draft` are the files
-    of a draft, once they are there.
+    of a draft, once they are there, and for images in full the small decoder.
     """
 
     request: GenerationRequest
@@ -237,17 +237,13 @@ def choose_precision(
         return spec
     planned = [(one, plan(one, memory)) for one in spec.precisions_on(kind)]
     if quality == "fast":
-        smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
+        smallest = min(planned, key=lambda pair: (not pair[1].fits, pair[0].storage.bits))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
     planned = [(one, its) for one, its in planned if not one.storage.is_rough]
-    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=_bits)
+    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=lambda one: one.storage.bits)
     good = [(one, its) for one, its in planned if its.fits and its.level in ("whole", "model_offload")]
     # The best comes first. Pieces are not worth it to have all of int8 on the GPU.
     return next((one for one, its in good if not its.is_tiled or one.storage.levels > 1), smallest)
-
-
-def _bits(spec: PipelineSpec) -> float:
-    return spec.storage.bits
 
 
 def plan_on_card(

@@ -1,7 +1,7 @@
 """A request with all defaults filled in, and its validation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from connectors.errors import NoBase, UsageError
@@ -21,6 +21,8 @@ _DRAFT_STEPS = 16
 _MOST_STEPS = 500
 _MOST_FRAMES = 257
 _LARGEST_SEED = 2**63 - 1
+# That torch tells apart on the CPU, where the noise of every device comes from.
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +98,13 @@ def size_notes(
         yield f"{why}: {size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}."
     if spec.video and request.frames not in (None, frames):
         yield f"This base does not make clips of every length: {frames} in place of {request.frames} frames."
+
+
+def seed_notes(seeds: Iterable[int]) -> Iterator[str]:
+    """Notes on seeds of which each gives the image of a smaller one."""
+    for seed in dict.fromkeys(seeds):
+        if seed >= _SEEDS:
+            yield f"Seed {seed} gives the same image as {seed % _SEEDS}: beyond {_SEEDS - 1}, seeds begin again."
 
 
 def substitution_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:

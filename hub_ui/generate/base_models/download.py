@@ -64,7 +64,7 @@ class RepoDownload:
 
     repo: str
     revision: str
-    files: tuple[DryRunFileInfo, ...]
+    files: tuple[DryRunFileInfo, ...] = ()
     license: str = ""
     gated: bool = False
     part: str | None = None
@@ -218,17 +218,14 @@ def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = 
 
 def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]) -> LocalBase:
     """Resumes an interrupted download. `on_bytes` gets the bytes since its last call, and may raise to cancel."""
-    checkpoint = plan.spec.checkpoint
-    file = Path(checkpoint.file) if checkpoint and checkpoint.repo is None else None
-    if not plan.repos:
-        return LocalBase(folder=Path(plan.spec.source), checkpoint=file)
     folders = [Repo.of(piece.repo, plan.spec, source).download(piece, on_bytes) for piece in plan.repos]
     parts = {piece.part: folder / piece.folder for piece, folder in zip(plan.repos, folders, strict=True) if piece.part}
-    local = LocalBase(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
-    if checkpoint is None or checkpoint.repo is None:
+    main = folders[0] if folders else Path(plan.spec.source)
+    local = LocalBase(folder=main, revision=plan.revision, parts=parts)
+    if (own := plan.spec.checkpoint) is None:
         return local
-    beside = {part: folders[-1] / name for part, name in checkpoint.beside}
-    return replace(local, checkpoint=folders[-1] / checkpoint.file, beside=beside)
+    at = folders[-1] if own.repo else Path()
+    return replace(local, checkpoint=at / own.file, beside={part: at / name for part, name in own.beside})
 
 
 # Not their subclasses: a connection that breaks is an OSError too.
@@ -372,9 +369,10 @@ class Commit:
         on this disk, None where a file is missing.
         """
         repo, info = self.repo, self.info
+        found = RepoDownload(repo=repo.repo, revision=self.revision, license=repo.license, gated=repo.gated)
         if info is None:
             here = repo.cache.files(self.revision, names)
-            return self._download(here, repo.license, gated=repo.gated) if here else None
+            return replace(found, files=here) if here else None
         with repo.errors_as_messages():
             files = snapshot_download(
                 repo.repo,
@@ -387,11 +385,9 @@ class Commit:
         card: Any = info.card_data or {}
         # "other" means that the name stands beside it.
         named = card.get("license_name") if card.get("license") == "other" else card.get("license")
-        return self._download(files, named if isinstance(named, str) else repo.license, gated=bool(info.gated))
-
-    def _download(self, files: Sequence[DryRunFileInfo], license: str, *, gated: bool) -> RepoDownload:
+        license = named if isinstance(named, str) else repo.license
         ordered = tuple(sorted(files, key=lambda file: file.filename))
-        return RepoDownload(repo=self.repo.repo, revision=self.revision, files=ordered, license=license, gated=gated)
+        return replace(found, files=ordered, license=license, gated=bool(info.gated))
 
 
 def plan_part(

@@ -34,18 +34,14 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     if choice.source == str(PACKAGED):
         raise NoBase(_("The tiny base model is not part of this installation. Install hub-ui from its wheel."))
     main, index = _plan_main(choice, source)
-    choice = resolve_base(choice, index) if index else choice
-    elsewhere = index.parts.items() if index else ()
-    shared = [
-        *choice.shared_components,
-        *(
-            SharedComponent(part=name, kind=part.kind, repo=part.repo, folder=part.folder)
-            for name, part in elsewhere
-            if part.repo is not None
-        ),
-    ]
+    choice = resolve_base(choice, index)
+    elsewhere = (
+        SharedComponent(part=name, kind=part.kind, repo=part.repo, folder=part.folder)
+        for name, part in index.parts.items()
+        if part.repo is not None
+    )
     pieces = [main]
-    for each in shared:
+    for each in (*choice.shared_components, *elsewhere):
         select = partial(repo_layout.select_part_files, folder=each.folder, dtype=choice.dtype, kind=each.kind)
         piece = plan_part(each.repo, each.revision, each.part, select, choice, source)
         pieces.append(replace(piece, part=each.part, folder=each.folder))
@@ -56,7 +52,7 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     return DownloadPlan(spec=choice, repos=tuple(pieces), free=source.free())
 
 
-def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
+def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index]:
     """The base's own repo and its index."""
     settings = [f"{network}/config.json" for network in NETWORKS if choice.assumed]
     indexes: list[str] = []
@@ -74,7 +70,7 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
         for file in settings:
             repo_layout.check_packing(choice.label, (folder / file).parent)
         needed = repo_layout.select_files(names, index, choice.dtype, replaced_parts=choice.brings)
-        if found := commit.plan(needed):
+        if index is not None and (found := commit.plan(needed)):
             return found, index
     text = _("{repo}'s {name} can't be read. Choose another base.")
     raise NoBase(text.format(repo=choice.source, name=" and ".join(indexes)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -23,9 +22,9 @@ from connectors.weights.header import FileReader
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NETWORKS, WORTH_STORING, PipelineSpec, Precision, stores_text_encoders
-from hub_ui.generate.memory import Device, OffloadLevel, disk_folder, is_out_of_memory
+from hub_ui.generate.memory import Device, OffloadLevel, is_out_of_memory, weights_folder
 from hub_ui.generate.memory_plan import base_too_large
-from hub_ui.generate.offload import FOLDER, WHOLE, Placement, first_fit, prepare
+from hub_ui.generate.offload import WHOLE, Placement, first_fit, prepare
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -266,8 +265,11 @@ def layer_mover(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any],
     elif level == "whole":
         yield to_device
     else:
-        with tempfile.TemporaryDirectory(prefix=FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
-            yield partial(_map, Path(folder))
+        folder, delete = weights_folder()
+        try:
+            yield partial(_map, folder)
+        finally:
+            delete()
 
 
 def _map(folder: Path, layer: Any) -> None:
@@ -337,13 +339,15 @@ def store_network(network: Any, dtype: Any, settle: Settle = keep) -> Any:
     """In 8-bit floats; `dtype` is the compute type. Norms, embeddings, the first and the last layers keep it, as
     diffusers advises.
     """
+    import diffusers.hooks._common as of_hooks
     import diffusers.hooks.layerwise_casting as of_diffusers
 
     own = (network._keep_in_fp32_modules, network._skip_layerwise_casting_patterns)
+    layers = of_hooks._GO_LC_SUPPORTED_PYTORCH_LAYERS
     skipped = (*of_diffusers.DEFAULT_SKIP_MODULES_PATTERN, *chain.from_iterable(names or () for names in own))
 
     def is_stored(name: str, module: nn.Module) -> bool | None:
-        return False if any(re.search(pattern, name) for pattern in skipped) else isinstance(module, _layers()) or None
+        return False if any(re.search(pattern, name) for pattern in skipped) else isinstance(module, layers) or None
 
     _store(network, "", dtype, is_stored, settle)
     return network
@@ -359,14 +363,6 @@ def store_text_encoder(encoder: Any, dtype: Any, settle: Settle = keep, *, least
     if sum(parameter.numel() for parameter in encoder.parameters()) >= least:
         _store(encoder, "", dtype, is_stored, settle)
     return encoder
-
-
-def _layers() -> tuple[type, ...]:
-    import torch.nn as of_torch
-
-    convolutions = (of_torch.Conv1d, of_torch.Conv2d, of_torch.Conv3d)
-    transposed = (of_torch.ConvTranspose1d, of_torch.ConvTranspose2d, of_torch.ConvTranspose3d)
-    return (*convolutions, *transposed, of_torch.Linear, of_torch.Embedding)
 
 
 def _store(

@@ -213,20 +213,21 @@ def select_files(
 ) -> tuple[str, ...]:
     """Settings of all parts, and each part's weights once: half precision if there is one, no pickles.
 
-    Without an `index` every folder is a part. Weights of `replaced_parts` come from another file. Raises NoBase.
+    Weights of `replaced_parts` come from another file. Raises NoBase.
     """
+    parts = index.parts if index else {}
     texts, weights = list[str](), dict[str, list[str]]()
     for path in map(PurePosixPath, files):
         part = path.parts[0]
-        own = part not in LEFT_OUT if index is None else part in index.parts and index.parts[part].repo is None
+        own = part in parts and parts[part].repo is None
         if str(path) in INDEXES or (own and len(path.parts) == 2 and path.suffix in _TEXTS):
             texts.append(str(path))
         elif own and len(path.parts) == 2 and path.suffix == ".safetensors" and part not in replaced_parts:
             weights.setdefault(part, []).append(str(path))
-    if not any(name in INDEXES for name in texts) or (not weights and not replaced_parts):
+    if index is None or not (weights or replaced_parts):
         text = _("The repository holds no model in diffusers' layout with safetensors weights. Choose another base.")
         raise NoBase(text)
-    own_parts = (name for name, part in (index.parts if index else {}).items() if not part.repo and part.has_weights)
+    own_parts = (name for name, part in parts.items() if not part.repo and part.has_weights)
     lacking = sorted(set(own_parts) - replaced_parts - weights.keys())
     if lacking:
         text = _(

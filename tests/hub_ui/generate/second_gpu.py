@@ -81,4 +81,4 @@ def engine(folder: Path) -> Engine:
 
 def draw(studio: Engine, base: str, folder: Path, sheet: Sheet) -> GenerationResult:
     asked = job(*sheet.loras(folder), base=base)
-    return studio.generate(asked, comparison.prompt_grid(asked, sheet.prompts, sheet.weights))
+    return studio.generate(asked, comparison.weight_sweep(asked, sheet.weights, prompts=sheet.prompts))

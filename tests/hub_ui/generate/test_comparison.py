@@ -103,7 +103,7 @@ def test_any_lora_can_be_the_one_that_is_varied() -> None:
         ("Paper, with Ink 0.8",),
         1,
     )
-    assert weights(comparison.prompt_grid(job(INK, PAPER), ["a cat"], (0.0, 1.0), varied=1)) == [(0.8, 0.0), (0.8, 1.0)]
+    assert weights(comparison.weight_sweep(job(INK, PAPER), (0.0, 1.0), 1, ["a cat"])) == [(0.8, 0.0), (0.8, 1.0)]
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "sks style, a cat", "a cat, SKS  style"])
@@ -140,7 +140,7 @@ def test_each_lora_can_have_several_weights_and_epochs_are_told_apart_by_their_f
 
 
 def test_a_grid_has_a_row_for_each_prompt_and_a_column_for_each_weight() -> None:
-    sheet = comparison.prompt_grid(job(lora(trigger_words=("sks",))), ["a cat", " ", "a  dog"], (0, 1))
+    sheet = comparison.weight_sweep(job(lora(trigger_words=("sks",))), (0, 1), prompts=["a cat", " ", "a  dog"])
     assert (sheet.rows, sheet.columns) == (("a cat", "a dog"), ("0", "1"))
     assert [cell.prompt for cell in sheet.cells] == ["sks, a cat", "sks, a cat", "sks, a dog", "sks, a dog"]
     assert weights(sheet) == [(0,), (1,), (0,), (1,)]
@@ -156,14 +156,14 @@ def test_steps_stand_at_equal_distances() -> None:
     [
         (lambda: comparison.before_after(job()), "Choose one"),
         (lambda: comparison.weight_sweep(job()), "Choose one"),
-        (lambda: comparison.prompt_grid(job(), ["a"]), "Choose one"),
+        (lambda: comparison.weight_sweep(job(), prompts=["a"]), "Choose one"),
         (lambda: comparison.lora_combinations(job(INK)), "Choose two"),
         (lambda: comparison.lora_combinations(job(INK, INK, INK)), "Choose two"),
         (lambda: comparison.lora_columns(job(INK)), "2 to 32 LoRAs can be compared, and there are 1"),
         (lambda: comparison.lora_columns(job(INK, PAPER), ["a"] * 7, seeds=7), "That would be 98 images"),
         (lambda: comparison.trigger_comparison(job(INK)), "Try a pair instead"),
-        (lambda: comparison.prompt_grid(job(INK), ["", " "]), "Write one in each line"),
-        (lambda: comparison.prompt_grid(job(INK), ["a"] * 20), "100 images, and a comparison has room for 96"),
+        (lambda: comparison.weight_sweep(job(INK), prompts=["", " "]), "Write one in each line"),
+        (lambda: comparison.weight_sweep(job(INK), prompts=["a"] * 20), "100 images, and a comparison has room for 96"),
         (lambda: comparison.weight_sweep(job(INK), ()), "at least one"),
         (lambda: comparison.weight_sweep(job(INK), (float("nan"),)), "such as 0, 0.5"),
     ],
@@ -189,7 +189,7 @@ HIGH, LOW = lora("Boats"), lora("Boats", follows=True)
 def test_a_lora_in_two_files_is_turned_up_as_one() -> None:
     sheet = comparison.weight_sweep(job(HIGH, LOW, PAPER), (0.0, 0.6))
     assert (sheet.rows, weights(sheet)) == (("Boats, with Paper 0.5",), [(0.0, 0.0, 0.5), (0.6, 0.6, 0.5)])
-    assert weights(comparison.prompt_grid(job(HIGH, LOW), ["a"], (0.3,))) == [(0.3, 0.3)]
+    assert weights(comparison.weight_sweep(job(HIGH, LOW), (0.3,), prompts=["a"])) == [(0.3, 0.3)]
     assert comparison.before_after(job(HIGH, LOW)).columns == ("without", "with Boats 0.8")
 
 

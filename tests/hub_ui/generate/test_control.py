@@ -10,9 +10,11 @@ from PIL import Image, ImageDraw
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate import control
-from hub_ui.generate.control import draw_skeleton, find_joints, prepare_control_image
+from hub_ui.generate.control import choose_inputs, draw_skeleton, find_joints, prepare_control_image
+from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import GenerationRequest
 from tests.hub_ui.generate import making
+from tests.hub_ui.generate.building import job, load_base
 
 
 def test_joints_are_where_the_maps_are_hottest() -> None:
@@ -98,6 +100,12 @@ def test_none_and_an_unknown_kind_are_told(tmp_path: Path) -> None:
         prepare_control_image(asked(None), 64, 64)
     with pytest.raises(UsageError, match=r"“scribble” is no kind of control image\. Choose one of: canny, depth"):
         prepare_control_image(asked(square(tmp_path / "a.png"), "scribble"), 64, 64)
+
+
+def test_a_base_without_a_control_input_is_told(base: str, tmp_path: Path) -> None:
+    request = job(base=base, control=square(tmp_path / "square.png"))
+    with pytest.raises(PreviewError, match="no input for a control image"):
+        choose_inputs(load_base(base), make_plan(request, choose_spec(request)), control=True, cache=None)
 
 
 def test_a_network_that_is_not_here_is_named_with_how_to_get_it(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def pixels(picture: Any) -> Pixels:
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     asked = job(name)
-    made = studio.generate(asked, comparison.prompt_grid(asked, PROMPTS, STRIP))
+    made = studio.generate(asked, comparison.weight_sweep(asked, STRIP, prompts=PROMPTS))
     measured = np.array([CLAIMS[name](pixels(picture)) for picture in made.images]).reshape(len(PROMPTS), len(STRIP))
     mean = measured.mean(axis=0)
     assert (np.diff(mean) > 0).all(), f"{name}: {np.round(mean, 3)}"

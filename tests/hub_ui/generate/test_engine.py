@@ -71,6 +71,13 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
     assert (report.dtype, report.rows, report.adapters) == ("float32", 2, "hooked")
 
 
+def test_a_seed_that_gives_the_image_of_another_one_says_so(studio: Engine, base: str) -> None:
+    small, large = (single(studio, base=base, seed=seed) for seed in (7, 2**32 + 7))
+    assert large.images[0].image.tobytes() == small.images[0].image.tobytes()
+    said = "Seed 4294967303 gives the same image as 7: beyond 4294967295, seeds begin again."
+    assert (small.report.notes, large.report.notes) == ((), (said,))
+
+
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
     steps: list[Step] = []
     pair(studio, adapter(kohya), base=base, callbacks=Callbacks(on_progress=steps.append))

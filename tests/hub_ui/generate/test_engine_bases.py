@@ -247,6 +247,14 @@ def test_the_first_image_has_a_preview_by_the_small_decoder(drafting: Engine, as
     assert red.tobytes() != green.tobytes() or green.tobytes() != blue.tobytes()
 
 
+def test_a_base_that_is_loaded_before_the_first_image_has_its_small_decoder(
+    drafting: Engine, asked: GenerationRequest
+) -> None:
+    drafting.load(replace(asked, draft=False))
+    assert drafting._loaded is not None
+    assert type(drafting._loaded.decoder) is AutoencoderTiny
+
+
 def test_a_draft_without_a_lora_skips_what_the_first_block_says_is_the_same(
     studio: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
     # One image in each call, as of a larger size.
     monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
     asked = job(adapter(kohya), base=base)
-    grid = comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0))
+    grid = comparison.weight_sweep(asked, (0.0, 1.0), prompts=["a cat", "a dog"])
     made = studio.generate(asked, grid)
     studio.close()
     for cell, picture in zip(grid.cells, made.images, strict=True):
@@ -84,7 +84,7 @@ def test_equal_cells_are_drawn_once(studio: Engine, base: str, kohya: Path, runs
 
 def test_rows_of_a_grid_of_prompts_share_a_batch(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
     asked = job(adapter(kohya), base=base)
-    made = studio.generate(asked, comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
+    made = studio.generate(asked, comparison.weight_sweep(asked, (0.0, 1.0), prompts=["a cat", "a dog"]))
     assert runs == [8, 8]
     assert len({picture.image.tobytes() for picture in made.images}) == 4
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,20 @@ def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
         chosen = find_device()
         del base
     assert (chosen.name, chosen.free_bytes) == ("cuda:1", 4_000)
+
+
+def test_the_files_of_a_program_that_was_killed_are_deleted_by_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    first, delete = memory.weights_folder()
+    # Nobody holds the lock of those.
+    shutil.copytree(first, tmp_path / "hub-ui-offload-left")
+    second, delete_second = memory.weights_folder()
+    assert set(tmp_path.iterdir()) == {first, second}
+    delete()
+    delete_second()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_free_is_a_part_of_what_is_installed() -> None:

@@ -78,9 +78,7 @@ def test_beside_a_small_image_it_is_merging_that_takes_most() -> None:
 
 
 def test_the_second_network_of_ideogram_stays_while_the_first_one_runs() -> None:
-    base = base_by_id("ideogram-4")
-    assert base is not None
-    needs = footprint(base, "bfloat16")
+    needs = footprint(of("ideogram-4"), "bfloat16")
     both = needs.parts["transformer"] + needs.parts["unconditional_transformer"]
     assert both == 4 * 9_279_288_448
     assert peak_memory(needs, "model_offload") == needs.loras + both + needs.denoising
@@ -101,10 +99,17 @@ def test_bitsandbytes_leaves_some_weights_as_and_where_they_are(precision: str, 
     assert (plan.level, plan.fits, round(plan.parts["unet"] / GIGABYTE, 2)) == (level, False, gigabytes)
 
 
-def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:
-    plan = plan_memory(of("wan-2.2-t2v-a14b"), memory=card(24), ram=21 * GIGABYTE)
-    assert not plan.fits
-    assert "It takes 58 GB of the computer's own memory, and 21 GB are free." in plan.notes
+@pytest.mark.parametrize(
+    ("id", "memory", "ram", "note"),
+    [
+        ("wan-2.2-t2v-a14b", 24, 21, "It takes 58 GB of the computer's own memory, and 21 GB are free."),
+        ("flux.1-dev", 24, 16, "Its weights take 34 GB of the disk for temporary files, and 20 GB are free there."),
+        ("flux.1-dev", 1, 64, "It does not fit into the device's memory."),
+    ],
+)
+def test_what_is_too_small_is_told(id: str, memory: int, ram: int, note: str) -> None:
+    plan = plan_memory(of(id), memory=card(memory), ram=ram * GIGABYTE, disk=20 * GIGABYTE)
+    assert (plan.fits, note in plan.notes) == (False, True)
 
 
 def test_files_that_are_mapped_run_from_the_disk_where_memory_is_short() -> None:
@@ -141,12 +146,6 @@ def test_the_computer_s_memory_holds_what_is_converted_or_stays(
     assert round(host_memory(needs, level) / GIGABYTE, 1) == gigabytes
 
 
-def test_weights_that_are_read_from_the_disk_have_to_fit_there() -> None:
-    plan = plan_memory(of("flux.1-dev"), memory=card(24), ram=16 * GIGABYTE, disk=20 * GIGABYTE)
-    assert (plan.fits, round(plan.disk / GIGABYTE)) == (False, 34)
-    assert "Its weights take 34 GB of the disk for temporary files, and 20 GB are free there." in plan.notes
-
-
 def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
     large = ResolvedRequest(negative="", seed=1, steps=20, guidance=3.5, width=2048, height=2048)
     plan = plan_memory(of("flux.1-dev"), memory=5 * GIGABYTE, ram=None, settings=large)
@@ -176,11 +175,6 @@ def test_the_largest_layer_of_a_quantised_network_is_unpacked_to_compute(precisi
 )
 def test_a_file_of_fewer_bits_is_downloaded_in_place_of_the_network(id: str, precision: str, gigabytes: float) -> None:
     assert round(download_bytes(of(id, precision)) / GIGABYTE, 1) == gigabytes
-
-
-def test_what_no_level_fits_is_told() -> None:
-    plan = plan_memory(of("flux.1-dev"), memory=GIGABYTE // 2, ram=None)
-    assert (plan.fits, plan.notes[0]) == (False, "It does not fit into the device's memory.")
 
 
 @pytest.mark.parametrize("kind", ["cpu", "mps"])

@@ -112,8 +112,7 @@ def test_what_was_chosen_is_said_with_what_more_memory_allows() -> None:
 
 
 def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
-    packed = FLUX.in_precision("gguf-q8_0")
-    assert packed is not None
+    packed: Any = FLUX.in_precision("gguf-q8_0")
     assert packed.checkpoint == Checkpoint(
         repo="city96/FLUX.1-dev-gguf", file="flux1-dev-Q8_0.gguf", brings=frozenset({"transformer"})
     )

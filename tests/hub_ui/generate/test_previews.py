@@ -68,8 +68,7 @@ def test_before_that_they_are_read_in_grey() -> None:
 
 def test_a_preview_is_small() -> None:
     shown = LatentPreviews().preview(latents(1, 4, 128, 256), settings(2048, 1024), last=False)
-    assert shown is not None
-    assert shown.size == (256, 128)
+    assert getattr(shown, "size", None) == (256, 128)
 
 
 def test_a_preview_takes_a_twentieth_of_the_time_at_most() -> None:

@@ -263,7 +263,7 @@ def test_emphasis_and_words_beyond_the_first_chunk_change_the_image(studio: Engi
 def test_prompts_with_and_without_emphasis_are_rows_of_one_grid(studio: Engine, base: str, tmp_path: Path) -> None:
     lora = adapter(save_kohya(tmp_path / "a.safetensors", text=True))
     asked, prompts = job(lora, base=base), ("a red cat", "a (red:1.5) cat", "a red cat, at home in a big house")
-    images = studio.generate(asked, comparison.prompt_grid(asked, prompts, (0.0, 1.0))).images
+    images = studio.generate(asked, comparison.weight_sweep(asked, (0.0, 1.0), prompts=prompts)).images
     studio.close()
     alone = [one(studio, adapter(lora.path, weight=w), base=base, prompt=p) for p in prompts for w in (0.0, 1.0)]
     assert all(alike(found, expected) for found, expected in zip(images, alone, strict=True))

@@ -292,7 +292,7 @@ def test_a_failure_ends_what_else_was_begun(place: ReplicateBackend, hubs: HubEn
 
 def test_the_first_picture_s_failure_costs_no_others(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(use_trigger_words=False)
-    sheet = comparison.prompt_grid(job, ["nsfw", "a pier"], (0.0, 1.0))
+    sheet = comparison.weight_sweep(job, (0.0, 1.0), prompts=["nsfw", "a pier"])
     with pytest.raises(PreviewError, match=r"its safety checker refused the image\. Change the prompt or the seed"):
         place.generate(job, sheet)
     assert len(_sent(recorder)) == 1

@@ -63,9 +63,7 @@ def test_every_spacing_changes_the_steps(pipe: Any, spacing: samplers.Sampler) -
     ],
 )  # fmt: skip
 def test_names_of_all_programs_are_read(name: str, expected: str) -> None:
-    choice = samplers.read(name)
-    assert choice is not None
-    assert choice.name == expected
+    assert getattr(samplers.read(name), "name", None) == expected
 
 
 @pytest.mark.parametrize("name", ["", "DPM adaptive", "dpm_fast", "Undefined", "k", "Restart", "猫" * 5000])
@@ -84,9 +82,7 @@ def test_names_of_nothing_are_none(name: str) -> None:
     ],
 )
 def test_a_schedule_beside_the_sampler_is_read(sampler: str, schedule: str, expected: str) -> None:
-    choice = samplers.read(sampler, schedule)
-    assert choice is not None
-    assert choice.name == expected
+    assert getattr(samplers.read(sampler, schedule), "name", None) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,9 +99,7 @@ def test_what_cannot_be_followed_is_said(pipe: Any, name: str, note: str) -> Non
 
 
 def test_an_unknown_schedule_is_said(pipe: Any) -> None:
-    choice = samplers.read("Euler", "Align Your Steps")
-    assert choice is not None
-    assert choice.unread == "Align Your Steps"
+    assert getattr(samplers.read("Euler", "Align Your Steps"), "unread", None) == "Align Your Steps"
 
 
 def test_bases_that_match_flows_keep_their_sampler() -> None:

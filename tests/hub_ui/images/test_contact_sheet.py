@@ -34,7 +34,7 @@ def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, in
 
 
 def test_pictures_stand_in_their_rows_and_columns_and_labels_outside_of_them() -> None:
-    paper = sheet_of(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
+    paper = sheet_of(made(comparison.weight_sweep(making.job(), (0, 1), prompts=["a cat", "a dog"])))
     red, green, blue = (area(paper, colour) for colour in COLOURS[:3])
     assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
     assert (green[0] > red[2], green[1] == red[1]) == (True, True)
@@ -47,7 +47,7 @@ def test_pictures_stand_in_their_rows_and_columns_and_labels_outside_of_them() -
 
 @pytest.mark.parametrize("prompt", ["a long prompt of many words " * 20, "x" * 500])
 def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
-    paper = sheet_of(made(comparison.prompt_grid(making.job(), [prompt], (0, 1))))
+    paper = sheet_of(made(comparison.weight_sweep(making.job(), (0, 1), prompts=[prompt])))
     assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
 
 

@@ -10,6 +10,7 @@ from connectors.errors import DoesNotFit, NoBase, UsageError
 from connectors.weights.header import Header, Tensor
 from hub_ui.generate.base_models import (
     BASES,
+    Checkpoint,
     bases_for_architecture,
     check_base_name,
     choose_base,
@@ -159,8 +160,7 @@ def test_a_gguf_file_of_one_s_own_is_a_base(tmp_path: Path, kind: str, precision
     assert (choice.source, choice.label, choice.precision) == (
         "black-forest-labs/FLUX.1-schnell", "mine.gguf", precision,
     )  # fmt: skip
-    assert choice.checkpoint is not None
-    assert (choice.checkpoint.file, set(choice.checkpoint.brings)) == (str(path), {"transformer"})
+    assert choice.checkpoint == Checkpoint(file=str(path), brings=frozenset({"transformer"}))
 
 
 def test_a_gguf_file_that_is_damaged_or_of_a_unet_is_told(tmp_path: Path) -> None:
@@ -198,8 +198,7 @@ def test_the_rest_comes_from_the_base_it_is_most_like(tmp_path: Path, shapes: Sh
     path = save(tmp_path / "mine.safetensors", narrow)
     choice = choose_base(None, None, str(path))
     assert (choice.source, choice.label, choice.id) == (source, label, str(path))
-    assert choice.checkpoint is not None
-    assert (choice.checkpoint.file, set(choice.checkpoint.brings)) == (str(path), {"transformer"})
+    assert choice.checkpoint == Checkpoint(file=str(path), brings=frozenset({"transformer"}))
 
 
 @pytest.mark.parametrize(
@@ -291,18 +290,21 @@ def test_a_base_of_another_architecture_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "asked", "said"),
+    ("of_lora", "asked", "said"),
     [
-        (None, None, "Choose one yourself"),
-        ("svd", None, "no base model here that can generate with LoRAs for svd"),
-        ("sdxl", "what?", "Choose one of: sdxl-1.0, pony"),
-        ("svd", "someone/svd", "generate with LoRAs for svd, so someone/svd can't be used"),
-        ("sd1", "gone.safetensors", "gone.safetensors can't be read: No such file"),
+        ((None, None), None, "Choose one yourself"),
+        ((None, "Halcyon 2"), None, "made for “Halcyon 2”, which is none of the base models known here"),
+        (("svd", None), None, "no base model here that can generate with LoRAs for svd"),
+        (("sdxl", None), "what?", "Choose one of: sdxl-1.0, pony"),
+        (("svd", None), "someone/svd", "generate with LoRAs for svd, so someone/svd can't be used"),
+        (("sd1", None), "gone.safetensors", "gone.safetensors can't be read: No such file"),
     ],
 )
-def test_without_a_base_the_next_step_is_told(architecture: str | None, asked: str | None, said: str) -> None:
+def test_without_a_base_the_next_step_is_told(
+    of_lora: tuple[str | None, str | None], asked: str | None, said: str
+) -> None:
     with pytest.raises(NoBase, match=said):
-        choose_base(architecture, None, asked)
+        choose_base(*of_lora, asked)
 
 
 def test_a_name_that_can_be_no_base_is_a_usage_error_with_those_that_can() -> None:
@@ -315,11 +317,6 @@ def test_a_name_that_can_be_no_base_is_a_usage_error_with_those_that_can() -> No
 @pytest.mark.parametrize("name", ["sdxl-1.0", "SDXL", "someone/model", "gone.safetensors", "."])
 def test_a_name_that_may_be_a_base_passes(name: str) -> None:
     check_base_name(name)
-
-
-def test_a_base_model_that_nobody_here_knows_is_named() -> None:
-    with pytest.raises(NoBase, match="made for “Halcyon 2”, which is none of the base models known here"):
-        choose_base(None, "Halcyon 2", None)
 
 
 def test_a_person_chooses_among_bases_of_the_architecture() -> None:

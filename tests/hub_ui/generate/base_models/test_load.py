@@ -19,7 +19,7 @@ from hub_ui.generate.base_models.download import Source, download
 from hub_ui.generate.base_models.files import plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.repo_layout import LocalBase
-from hub_ui.generate.control import control_pipeline
+from hub_ui.generate.control import sibling_pipeline
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub, silently
 from tests.hub_ui.generate.building import CPU
@@ -73,11 +73,6 @@ def test_another_scheduler_takes_the_place_of_the_repo_s(base: str) -> None:
     assert (scheduler.config.timestep_spacing, scheduler.config.prediction_type) == ("trailing", "v_prediction")
     # The repo's own word stands where ours says nothing.
     assert scheduler.config.beta_end == 0.012
-
-
-def test_a_base_without_a_control_input_is_told(base: str) -> None:
-    with pytest.raises(PreviewError, match="no input for a control image"):
-        control_pipeline(load_base(base), of(base))
 
 
 def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -221,7 +216,7 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(tmp_path: Path) -> No
     pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), CPU)[0]
     assert type(pipe).__name__ == "FluxPipeline"
     assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
-    steered = control_pipeline(pipe, choice)
+    steered = sibling_pipeline(pipe, "Control", "none")
     assert type(steered).__name__ == "FluxControlPipeline"
 
 

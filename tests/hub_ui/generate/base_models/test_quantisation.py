@@ -18,7 +18,7 @@ from hub_ui.generate.base_models.files import plan_download
 from hub_ui.generate.base_models.load import load_pipeline, store_text_encoder
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NetworkFiles
-from hub_ui.generate.control import control_pipeline
+from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.base_hub import save_hub, silently
@@ -253,7 +253,7 @@ def test_a_control_lora_widens_a_first_layer_in_bfloat16(base: Path, tmp_path: P
     path = control_of_diffusers(widen(load(FLUX, base)), 1).save(tmp_path / "lora.safetensors")
     before = bytes_of(pipes[0])
     managers = [with_lora(pipe, path) for pipe in pipes]
-    steered = [control_pipeline(pipe, of_gguf(base, gguf)) for pipe in pipes]
+    steered = [sibling_pipeline(pipe, "Control", "none") for pipe in pipes]
     assert psnr(*(draw(pipe, TINY["flux1 control"]) for pipe in steered)) > 70
     managers[0].disable()
     assert bytes_of(pipes[0]) == before

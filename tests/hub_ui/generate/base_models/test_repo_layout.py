@@ -106,12 +106,6 @@ def test_weights_that_come_from_elsewhere_are_not_wanted() -> None:
     assert "unet/config.json" in names
 
 
-def test_without_an_index_every_folder_counts() -> None:
-    names = repo_layout.select_files(FILES, None, "float16")
-    assert "vae_1_0/diffusion_pytorch_model.safetensors" in names
-    assert "safety_checker/model.safetensors" not in names
-
-
 @pytest.mark.parametrize(
     ("dtype", "there", "chosen"),
     [

@@ -51,9 +51,7 @@ def test_ids_are_told_apart() -> None:
 
 @each
 def test_the_lineage_is_the_taxonomy_s_own(base: PipelineSpec) -> None:
-    known = base_models.by_id(base.lineage)
-    assert known is not None
-    assert known.architecture == base.architecture
+    assert getattr(base_models.by_id(base.lineage), "architecture", None) == base.architecture
     assert base.architecture in base_models.ARCHITECTURES
 
 
@@ -232,8 +230,7 @@ ROWS = [(base, kind, size) for base in BASES if base.gguf for kind, size in base
 
 @pytest.mark.parametrize(("base", "kind", "size"), ROWS, ids=[f"{base.id} {kind}" for base, kind, _ in ROWS])
 def test_a_file_is_as_large_as_its_type_makes_the_network(base: PipelineSpec, kind: str, size: float) -> None:
-    precision = precision_by_id(f"gguf-{kind.lower()}")
-    assert precision is not None
+    precision: Any = precision_by_id(f"gguf-{kind.lower()}")
     # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
     assert 0.95 < size * 8e9 / base.parts["transformer"].parameters / precision.bits < 1.4
 
@@ -260,26 +257,18 @@ def test_8_bit_integers_come_before_8_bit_floats_where_they_run(
         "hub_ui.generate.base_models.table.find_spec",
         lambda package: object() if installed and package == "bitsandbytes" else None,
     )
-    base = base_by_id(name)
-    assert base is not None
-    assert [one.precision for one in base.precisions_on(device)][:2] == ["full", first]
+    assert [one.precision for one in of(name).precisions_on(device)][:2] == ["full", first]
 
 
 def test_a_base_is_named_with_its_precision() -> None:
-    dev = base_by_id("flux.1-dev")
-    assert dev is not None
-    packed = dev.in_precision("gguf-q4_k_s")
-    assert packed is not None
-    assert (dev.precise_label, packed.precise_label) == ("FLUX.1 dev", "FLUX.1 dev in Q4")
+    labels = [of("flux.1-dev").in_precision(precision).precise_label for precision in ("full", "gguf-q4_k_s")]
+    assert labels == ["FLUX.1 dev", "FLUX.1 dev in Q4"]
 
 
 def test_wan_2_2_has_a_file_for_each_of_its_networks() -> None:
-    wan = base_by_id("wan-2.2-t2v-a14b")
-    packed = wan.in_precision("gguf-q4_k_m") if wan else None
-    assert packed is not None
-    assert packed.checkpoint is not None
-    assert packed.checkpoint.brings == {"transformer", "transformer_2"}
-    assert (packed.checkpoint.file, packed.checkpoint.beside) == (
+    checkpoint = of("wan-2.2-t2v-a14b").in_precision("gguf-q4_k_m").checkpoint
+    assert checkpoint.brings == {"transformer", "transformer_2"}
+    assert (checkpoint.file, checkpoint.beside) == (
         "HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf",
         (("transformer_2", "LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf"),),
     )
