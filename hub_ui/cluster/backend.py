@@ -11,12 +11,13 @@ from typing import Any
 
 from connectors.errors import HubUiError, PreviewError, RateLimited
 from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
-from hub_ui.cluster.replica import Placement, SharedFile, WorkOrder, hash_of
+from hub_ui.cluster.replica import Placement, SharedFile, WorkOrder
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_request
 from hub_ui.i18n import N_, _, language
+from hub_ui.library.disk import sha256_of
 
 _LOG = logging.getLogger(__name__)
 # A replica that is lost takes its request with it; one that loses every replica is not tried for ever.
@@ -151,7 +152,7 @@ class ClusterBackend:
 
     def _hash(self, path: Path, known: str | None) -> str:
         try:
-            return known.lower() if known else hash_of(path)
+            return known.lower() if known else sha256_of(path)
         except OSError as error:
             raise HubUiError(
                 _("{name} can't be read: {reason}. Choose another file.").format(

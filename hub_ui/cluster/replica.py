@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,10 +21,10 @@ from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine, Event, EventStream
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import _
+from hub_ui.library.disk import sha256_of
 from hub_ui.settings import from_environment
 
 _CHUNK = 8_000_000
-_MOST_HASHES = 1000
 # Chunks that wait in Ray's memory for a replica that writes slowly.
 _CHUNKS_AHEAD = 4
 
@@ -36,18 +36,6 @@ class SharedFile:
     path: Path
     sha256: str
     node: str
-
-
-def hash_of(path: Path) -> str:
-    """The SHA-256 of a file, which is read once until it changes. Raises OSError for one that can't be read."""
-    stat = path.stat()
-    return _hash(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(_MOST_HASHES)
-def _hash(path: Path, _changed: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FileStore:
@@ -89,7 +77,7 @@ class FileStore:
     def _is_same(self, file: SharedFile) -> bool:
         """Whether the path leads to the same bytes here: on one computer, or in a folder that both have."""
         try:
-            return hash_of(file.path) == file.sha256
+            return sha256_of(file.path) == file.sha256
         except OSError:
             return False
 
@@ -106,8 +94,7 @@ class FileStore:
 
 def read_chunks(path: str) -> Iterator[bytes]:
     with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+        yield from iter(partial(file.read, _CHUNK), b"")
 
 
 def read_from_node(file: SharedFile) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationReport, GenerationResult
-from hub_ui.library.disk import hash_of, stamp
+from hub_ui.library import disk
 
 _VERSION = 2
 _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
@@ -216,15 +216,10 @@ def _lora_json(adapter: LoraInput, weight: float) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str | None:
-    """Read once, for as long as the file stays the same."""
+    """None for a file that can't be read."""
     with suppress(OSError):
-        return _sha256(path, stamp(path))
+        return disk.sha256_of(path)
     return None
-
-
-@lru_cache(maxsize=1_000)
-def _sha256(path: Path, _stamp: object) -> str:
-    return hash_of(path).sha256
 
 
 def from_json(data: Mapping[str, Any]) -> Provenance:

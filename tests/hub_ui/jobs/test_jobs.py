@@ -51,6 +51,14 @@ def jobs(time: list[float]) -> Iterator[Jobs]:
     made.close()
 
 
+@pytest.fixture
+def deaf() -> Iterator[Callable[..., str]]:
+    """Work that looks at nothing, until the test has ended."""
+    go_on = threading.Event()
+    yield lambda report, is_cancelled: report("half") or str(go_on.wait(60))
+    go_on.set()
+
+
 def follow(jobs: Jobs, id_: str, *, beat: float = BEAT) -> Iterator[Any]:
     """The steps without their numbers."""
     return (step for _number, step in jobs.follow(id_, beat=beat))
@@ -68,50 +76,34 @@ def finish(jobs: Jobs) -> str:
 
 
 @pytest.mark.timeout(30)
-def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(jobs: Jobs) -> None:
-    go_on = threading.Event()
-
-    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> str:
-        report("half")
-        go_on.wait(60)
-        return RESULT
-
-    id_ = jobs.start(PAIR, work)
+def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(
+    jobs: Jobs, deaf: Callable[..., str]
+) -> None:
+    id_ = jobs.start(PAIR, deaf)
     steps = follow(jobs, id_, beat=600)
     assert next(steps) == "half"
     threading.Timer(0.2, jobs.stop, [id_, "Stopped."]).start()
-    try:
-        assert list(steps) == [Stopped(text="Stopped.")]
-    finally:
-        go_on.set()
+    assert list(steps) == [Stopped(text="Stopped.")]
 
 
 @pytest.mark.timeout(30)
-def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time: list[float]) -> None:
+def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(
+    time: list[float], deaf: Callable[..., str]
+) -> None:
     stopping: list[str] = []
 
     def clock() -> float:
         # A follower asks for the time right before it waits.
         for id_ in stopping:
             stopping.remove(id_)
-            jobs.stop(id_, "Stopped.")
+            made.stop(id_, "Stopped.")
         return time[0]
 
-    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> str:
-        report("half")
-        go_on.wait(60)
-        return RESULT
-
-    jobs, go_on = Jobs(clock=clock), threading.Event()
-    try:
-        id_ = jobs.start(PAIR, work)
-        steps = follow(jobs, id_, beat=600)
-        assert next(steps) == "half"
-        stopping.append(id_)
-        assert list(steps) == [Stopped(text="Stopped.")]
-    finally:
-        go_on.set()
-        jobs.close()
+    made = Jobs(clock=clock)
+    steps = follow(made, id_ := made.start(PAIR, deaf), beat=600)
+    assert next(steps) == "half"
+    stopping.append(id_)
+    assert list(steps) == [Stopped(text="Stopped.")]
 
 
 @pytest.mark.parametrize(("word", "said"), [("The app ends.", "The app ends."), ("", GONE)])
