@@ -90,7 +90,10 @@ class Changes:
         """The change of that id, else the last one. Raises NotFound."""
         found = next((change for change in self.recent() if id_ in ("", change.id)), None)
         if found is None:
-            raise NotFound("There is no such change to undo. hub-ui undo --list shows those that can be undone.")
+            raise NotFound(
+                f"There is no such change to undo in {self._folder}. hub-ui undo --list shows those that can be "
+                "undone, and --library names another folder."
+            )
         return found
 
     @disk_errors_as_messages()

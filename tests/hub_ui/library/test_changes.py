@@ -125,7 +125,7 @@ def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, he
 
 
 def test_without_changes_there_is_nothing_to_undo(library: Library) -> None:
-    with pytest.raises(NotFound, match="no such change to undo"):
+    with pytest.raises(NotFound, match=f"no such change to undo in {library.folder}"):
         changes_of(library).undo()
     changes_of(library).finish()
     assert changes_of(library).empty() == 0

@@ -239,10 +239,12 @@ def test_every_key_that_differs_is_named(fields: dict[str, Any], keys: dict[str,
     assert change.keys == keys
 
 
-def test_another_version_of_a_lora_is_a_change_of_its_ref() -> None:
+def test_another_version_of_a_lora_is_a_change_of_its_ref_unless_there_were_two() -> None:
     found = difference([entry(ref=ONE)], [entry(ref=TWO)])
     assert (found.added, found.removed) == ((), ())
     assert found.changed[0].keys == {"ref": (str(ONE), str(TWO))}
+    found = difference([entry(ref=ONE), entry(ref=TWO)], [entry(ref=ONE.at("2003", "3003"))])
+    assert (len(found.added), len(found.removed), found.changed) == (1, 2, ())
 
 
 def test_files_of_one_repo_go_together_by_their_path() -> None:
@@ -254,11 +256,6 @@ def test_files_of_one_repo_go_together_by_their_path() -> None:
         ("a.safetensors", "a.safetensors"),
         ("b.safetensors", "b.safetensors"),
     ]
-
-
-def test_two_versions_that_became_one_are_no_pair() -> None:
-    found = difference([entry(ref=ONE), entry(ref=TWO)], [entry(ref=ONE.at("2003", "3003"))])
-    assert (len(found.added), len(found.removed), found.changed) == (1, 2, ())
 
 
 OTHER_LOCK = Ref.parse("civitai:7@8#9")
