@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.registry import HUBS
+from hub_ui.settings import unknown_variables
 from hub_ui.terminal import Terminal
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
@@ -145,10 +146,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], terminal: Terminal) -> int:
     try:
-        command = parse(words)
-        code: int = command if isinstance(command, int) else command.run(terminal)
+        command = code = parse(words)
+        if not isinstance(command, int):
+            for sentence in unknown_variables(os.environ):
+                terminal.note(f"hub-ui: {sentence}")
+            code = command.run(terminal)
         terminal.out.flush()
-        return code
+        return int(code)
     except HubUiError as error:
         return _fail(error, terminal)
     except BrokenPipeError:

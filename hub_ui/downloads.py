@@ -46,7 +46,8 @@ class Downloads:
         self._library, self._catalog = self.lookup.library, self.lookup.catalog
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        # Takes what Library.pull does.
+        # As those of Library: what is here of exactly a pinned ref, and what is fetched.
+        self._find_file: Callable[[Ref], Entry | None] = self._library.find_installed
         self._fetch: Callable[[Locate, Record, Meter], Entry] = self._library.pull
         self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
@@ -153,10 +154,6 @@ class Downloads:
             raise self.lookup.explain(error, ref) from error
         self.lookup.remember_header(entry, self.path(entry))
         return entry
-
-    def _find_file(self, ref: Ref) -> Entry | None:
-        """The entry of exactly this pinned ref, if its file is there."""
-        return self._library.find_installed(ref)
 
     def _ask(self, ref: Ref) -> Lora:
         try:

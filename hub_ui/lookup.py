@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from hub_ui.hosting.limits import Quotas
 from hub_ui.images.example_settings import Used, usage
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.file_names import is_safe_path
-from hub_ui.library.identify import Digests, IdentifiedFile, Identifier, LocalFiles
+from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import explain, open_mirrors
@@ -424,20 +425,21 @@ class Lookup:
         failure: Callable[[HubUiError], None] = lambda error: None,
     ) -> Identifier:
         """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
-
-        def inspect(path: Path, read: Digests) -> Facts:
-            """From the header, which is remembered under the file's bytes, wherever they lie."""
-            facts = self._find_facts([read.sha256])
-            if facts is None:
-                facts = inspect_path(path)
-                self.catalog.remember_facts(read.sha256, facts.encode())
-            return facts
-
         return Identifier(
             entries=self.library.entries(),
             seen=self.catalog.by_sha256,
             lora=self.catalog.lora,
-            inspect=inspect,
+            inspect=partial(read_facts, self.catalog),
             by_hash=by_hash,
             failure=failure,
         )
+
+
+def read_facts(catalog: Catalog, path: Path, sha256: str) -> Facts:
+    """From a file's header, which is read once and then remembered under its bytes, wherever they lie."""
+    stored = catalog.facts(sha256)
+    facts = decode_facts(stored) if stored is not None else None
+    if facts is None:
+        facts = inspect_path(path)
+        catalog.remember_facts(sha256, facts.encode())
+    return facts

@@ -39,7 +39,7 @@ from hub_ui.library.outdated import UpdateRules
 from hub_ui.library.queue import Queue
 from hub_ui.library.search import LibrarySearch
 from hub_ui.lifecycle import Lifecycle
-from hub_ui.lookup import Lookup
+from hub_ui.lookup import Lookup, read_facts
 from hub_ui.metrics import Metrics
 from hub_ui.news import SearchFile
 from hub_ui.settings import Settings
@@ -66,8 +66,10 @@ class Services:
         self.quotas = Quotas(settings.limits, advice=advice, report=self.metrics.count_refusal)
         names = FileNameTemplate.parse(settings.names or DEFAULT)
         options = DownloadOptions(connections=settings.connections)
-        self.library = Library(settings.library, settings.lock, options=options, names=names)
-        self.annotations = Annotations(settings.annotations)
+        self.library = Library(
+            settings.library, settings.lock, options=options, names=names, inspect=partial(read_facts, catalog)
+        )
+        self.annotations = Annotations(home / "annotations.sqlite")
         self.lookup = Lookup(
             connectors=self.connectors, catalog=catalog, library=self.library, annotations=self.annotations,
             policy=self.policy, guards=guards, metrics=self.metrics, quotas=self.quotas,

@@ -9,7 +9,9 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -51,8 +53,10 @@ class FileStore:
             # What was used last is kept. The time of change stays: caches go by it.
             os.utime(own, ns=(time.time_ns(), own.stat().st_mtime_ns))
             return own
-        if self._is_same(file):
-            return file.path
+        # The path may lead to the same bytes here: on one computer, or in a folder that both have.
+        with suppress(OSError):
+            if sha256_of(file.path) == file.sha256:
+                return file.path
         self._folder.mkdir(parents=True, exist_ok=True)
         part = own.with_name(f"{own.name}.{secrets.token_hex(4)}.part")
         digest = hashlib.sha256()
@@ -73,13 +77,6 @@ class FileStore:
         self._make_room(own)
         return own
 
-    def _is_same(self, file: SharedFile) -> bool:
-        """Whether the path leads to the same bytes here: on one computer, or in a folder that both have."""
-        try:
-            return sha256_of(file.path) == file.sha256
-        except OSError:
-            return False
-
     def _make_room(self, newest: Path) -> None:
         """Deletes what was used longest ago, above the budget."""
         files = [(path.stat(), path) for path in self._folder.iterdir() if path != newest and path.suffix != ".part"]
@@ -93,8 +90,7 @@ class FileStore:
 
 def read_chunks(path: str) -> Iterator[bytes]:
     with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+        yield from iter(partial(file.read, _CHUNK), b"")
 
 
 def read_from_node(file: SharedFile) -> Iterator[bytes]:

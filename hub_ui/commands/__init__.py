@@ -81,9 +81,13 @@ class LibraryOptions(JsonOption):
     library: Annotated[Path | None, option("DIR", "The folder of LoRA files.", user_path)] = None
     lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.", user_path)] = None
 
+    def read_settings(self) -> Settings:
+        """Also where there is no lock file."""
+        return settings.from_environment(os.environ, library=self.library, lock=self.lock)
+
     def settings(self) -> Settings:
         """Raises NotFound without a lock file."""
-        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
+        chosen = self.read_settings()
         if not chosen.lock.exists():
             raise NotFound(f"There is no lock file {chosen.lock}. Pull something first, or name another with --lock.")
         return chosen

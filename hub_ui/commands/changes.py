@@ -35,7 +35,7 @@ class Move(commands.LibraryOptions):
     undo: Annotated[bool, commands.flag("--undo", "Move the files of the last move back.")] = False
 
     def run(self, terminal: Terminal) -> int:
-        chosen = self.settings()
+        chosen = self.read_settings() if self.undo else self.settings()
         names = FileNameTemplate.parse(self.names or chosen.names or DEFAULT)
         with services.build(chosen) as built:
             library = built.library
@@ -150,7 +150,8 @@ class Undo(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         if (self.id != "") + self.list + self.empty > 1:
             raise UsageError("Choose one: an ID, --list or --empty.")
-        with services.build(self.settings()) as built:
+        # A change knows its lock file, which is another one than the library's own where --lock named one.
+        with services.build(self.read_settings()) as built:
             changes = built.changes
             if self.list:
                 recent = changes.recent()

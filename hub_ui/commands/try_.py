@@ -71,7 +71,9 @@ class TryCommand(TryOptions):
                 f"{name} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
-        notes = plan.result_notes(result)
+        made = plan.provenance
+        changes = png_metadata.differences(made, result.request, result.report) if made else ()
+        notes = tuple(dict.fromkeys([*plan.notes, *changes, *result.report.notes]))
         # Those of the plan were told before the progress, because a note may be a reason to cancel.
         new = [note for note in notes if note not in plan.notes]
         document = result_json(result, str(out), notes, cells)
@@ -166,30 +168,32 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         choice = choose_spec(plan.request)
         plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
         fetch = files.plan_download(choice, _source(built))
-    if terminal.json:
-        needed = fetch and {
-            "base": fetch.spec.label,
-            "bytes": fetch.missing,
-            **attributes(fetch, "repo", "license", "gated"),
-        }
-        document = {
-            "estimate": sentence,
-            "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
-            "notes": list(plan.notes),
-            "place": plan.place,
-            "pictures": len(plan.comparison.cells),
-            # Null if nothing has to be downloaded.
-            "fetch": needed if fetch is not None and fetch.missing > 0 else None,
-        }
-        terminal.document(document)
-    elif fetch is not None and fetch.missing <= 0:
-        terminal.line(f"{fetch.spec.precise_label} is on this disk: nothing has to be downloaded.")
-    elif fetch is not None:
-        terminal.line(
-            f"{fetch.spec.precise_label} would be downloaded first: {size(fetch.missing, precise=True)} from "
-            f"{fetch.origin}, "
-            f"under {fetch.license or 'a licence that its page names'}."
+    needed = fetch if fetch is not None and fetch.missing > 0 else None
+    document = {
+        "estimate": sentence,
+        "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
+        "notes": plan.notes,
+        "place": plan.place,
+        "pictures": len(plan.comparison.cells),
+        # Null if nothing has to be downloaded.
+        "fetch": needed
+        and {
+            "base": needed.spec.label,
+            "bytes": needed.missing,
+            **attributes(needed, "repo", "license", "gated"),
+        },
+    }
+    text = ""
+    if needed is not None:
+        text = (
+            f"{needed.spec.precise_label} would be downloaded first: {size(needed.missing, precise=True)} from "
+            f"{needed.origin}, under {needed.license or 'a licence that its page names'}."
         )
+    elif fetch is not None:
+        text = f"{fetch.spec.precise_label} is on this disk: nothing has to be downloaded."
+    terminal.show(document, lambda: terminal.lines(filter(None, [text])))
+    for note in () if terminal.json else plan.notes:
+        terminal.note(note)
 
 
 def _source(built: Services) -> Source:

@@ -24,7 +24,6 @@ from hub_ui.generate.memory import LEVEL_NAMES, LEVELS, kind_of, total_memory
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, download_bytes, usable_memory, usable_ram
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.generate.result import GenerationResult
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
@@ -42,10 +41,6 @@ class TryPlan:
     place: str
     provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
-
-    def result_notes(self, result: GenerationResult) -> tuple[str, ...]:
-        changes = png_metadata.differences(self.provenance, result.request, result.report) if self.provenance else ()
-        return tuple(dict.fromkeys([*self.notes, *changes, *result.report.notes]))
 
     def with_file_hashes(self) -> TryPlan:
         """Notes files that differ from the lock file. Raises HubUiError for a file that is no LoRA for images."""

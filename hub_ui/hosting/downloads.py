@@ -26,10 +26,11 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
+from hub_ui.library.download import check_first_bytes
 from hub_ui.library.file_names import free_path, target
 from hub_ui.library.library import Locate, source_of
 from hub_ui.library.lockfile import Entry, entry_about
-from hub_ui.library.partial_file import Meter, check_start
+from hub_ui.library.partial_file import Meter
 
 MOST_ENTRIES = 200
 
@@ -123,7 +124,7 @@ class VisitorDownloads(Downloads):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._fetch = self._fetch_for_visitor
+        self._find_file, self._fetch = self._find_own_file, self._fetch_for_visitor
         # By sha256: files that a hub gave to anyone while this process ran.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
@@ -204,7 +205,7 @@ class VisitorDownloads(Downloads):
             return False
         return self.cache.find(item.entry.sha256, shared=is_shared(right)) is not None
 
-    def _find_file(self, ref: Ref) -> Entry | None:
+    def _find_own_file(self, ref: Ref) -> Entry | None:
         found = self.find_installed(ref) if ref.is_pinned else None
         return found if found is not None and found.ref == ref else None
 
@@ -284,13 +285,9 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> tuple[str, Path | Iterator
         size = downloads.cache.largest if told is None else told
         downloads.cache.check_size(size)
         downloads.lookup.quotas.spend("bytes", size)
-        chunks = source.chunks(answer, most=downloads.cache.largest)
-        head = b""
-        while len(head) < 9 and (more := next(chunks, b"")):
-            head += more
         # A web page in place of the file is no download.
-        check_start(head)
-        return name, _send(head, chunks, undo.pop_all()), answer.total
+        chunks = check_first_bytes(source.chunks(answer, most=downloads.cache.largest))
+        return name, _send(next(chunks), chunks, undo.pop_all()), answer.total
 
 
 def _send(head: bytes, chunks: Iterator[bytes], open_: ExitStack) -> Iterator[bytes]:

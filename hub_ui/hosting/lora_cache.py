@@ -24,7 +24,7 @@ from connectors.connector import HttpDownload
 from connectors.errors import HubUiError, UsageError
 from connectors.http.ranges import Renew
 from hub_ui.i18n import N_, _
-from hub_ui.library.disk import Fetched, holds_bytes, move, replace_file
+from hub_ui.library.disk import Fetched, move, replace_file, sha256_of
 from hub_ui.library.download import DownloadOptions, fetch
 from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile
 
@@ -71,24 +71,19 @@ class LoraCache:
         self._running = FileLock(self._own / "lock", thread_local=False)
         self._coming: dict[str, int] = {}
         self._held: Counter[Path] = Counter()
-        # Files whose bytes were checked in this process, as they were then.
-        self._checked: dict[Path, tuple[int, int]] = {}
         self._changed = threading.Condition(threading.RLock())
 
     def find(self, sha256: str, *, shared: bool = True) -> Path | None:
         """The file with these bytes, which then counts as just used; a damaged one is dropped."""
         path = self._path(sha256, shared)
         try:
-            stat = path.stat()
-            now = (stat.st_size, stat.st_ino)
-            is_right = self._checked.get(path) == now or holds_bytes(path, sha256)
+            is_right = sha256_of(path) == sha256
         except OSError:
             return None
         with self._changed:
             if not is_right:
                 self._drop(path)
                 return None
-            self._checked[path] = now
             self._touch(path)
         return path
 
@@ -107,13 +102,14 @@ class LoraCache:
         HubUiError while there is no room.
         """
         key = download.sha256 or str(download.ref)
+        digest = hashlib.sha256(key.encode()).hexdigest()
         meter = meter or Meter()
         meter.most = self.largest
         size = self.largest if download.size is None else download.size
         self.check_size(size)
         self._wait_for_others(key, meter)
         try:
-            sha256 = download.sha256 or self._refs().get(_digest(key))
+            sha256 = download.sha256 or self._refs().get(digest)
             path = self.find(sha256, shared=shared) if sha256 else None
             if sha256 and path is not None:
                 return Fetched(size=path.stat().st_size, sha256=sha256)
@@ -121,7 +117,7 @@ class LoraCache:
             before(size if download.size is not None else 0)
             fetched = self._receive(download, meter, shared, renew)
             if download.sha256 is None and shared:
-                self._note(_digest(key), fetched.sha256)
+                self._note(digest, fetched.sha256)
             return fetched
         except OSError as error:
             _LOG.warning("A LoRA could not be kept: %s", error)
@@ -187,7 +183,9 @@ class LoraCache:
         """Deletes what was used longest ago until `size` more bytes fit."""
         with self._changed:
             self._begin()
-            for path in self._by_age():
+            # What only visitors' rights opened comes first: it is to go whether or not there is room.
+            files = [path for path in (*self._own.iterdir(), *self.folder.iterdir()) if _NAME.fullmatch(path.name)]
+            for path in sorted(files, key=lambda path: (path.parent != self._own, _used(path))):
                 if self._fits(size) and path.parent != self._own:
                     break
                 if self._held[path] <= 0 and self._clock() - _used(path) >= IN_USE_SECONDS:
@@ -211,11 +209,6 @@ class LoraCache:
                 lock.release()
                 shutil.rmtree(other, ignore_errors=True)
 
-    def _by_age(self) -> list[Path]:
-        """What only visitors' rights opened comes first: it is to go whether or not there is room."""
-        files = [path for path in (*self._own.iterdir(), *self.folder.iterdir()) if _NAME.fullmatch(path.name)]
-        return sorted(files, key=lambda path: (path.parent != self._own, _used(path)))
-
     def _fits(self, size: int) -> bool:
         coming = sum(self._coming.values()) + size
         return self.total_bytes() + coming <= self.most and self._free() - coming >= SPARE_BYTES
@@ -229,8 +222,6 @@ class LoraCache:
             path = self._path(fetched.sha256, shared)
             with self._changed:
                 move(part.path, path)
-                stat = path.stat()
-                self._checked[path] = (stat.st_size, stat.st_ino)
                 self._touch(path)
         finally:
             part.drop()
@@ -245,7 +236,6 @@ class LoraCache:
     def _drop(self, path: Path) -> None:
         with suppress(OSError):
             path.unlink()
-        self._checked.pop(path, None)
 
     def _refs(self) -> dict[str, str]:
         """The sha256 of files that no hub tells one of, by a digest of their refs."""
@@ -259,10 +249,6 @@ class LoraCache:
             known = self._refs().items()
             kept = {ref: found for ref, found in known if (self.folder / f"{found}.safetensors").exists()}
             replace_file(self.folder / "hashes.json", msgspec.json.encode({**kept, digest: sha256}))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _used(path: Path) -> float:

@@ -281,25 +281,32 @@ def owner(keys: Mapping[HubName, str], hub: HubName) -> Asker:
     return Asker(right=sha256(keys.get(hub, "").encode()).hexdigest())
 
 
-class VisitorKeys(Mapping[HubName, str]):
-    """The keys that a request may use just now: connectors read them each time. None, unless `use_right` says so."""
+class LiveKeys(Mapping[HubName, str]):
+    """Keys as they are just now: connectors read them at each request. Its `repr` has none."""
+
+    def now(self) -> Mapping[HubName, str]:
+        raise NotImplementedError
+
+    def __getitem__(self, hub: HubName) -> str:
+        return self.now()[hub]
+
+    def __iter__(self) -> Iterator[HubName]:
+        return iter(self.now())
+
+    def __len__(self) -> int:
+        return len(self.now())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self)})"
+
+
+class VisitorKeys(LiveKeys):
+    """Those that a request may use. None, unless `use_right` says so."""
 
     def __init__(self, owner: Mapping[HubName, str]) -> None:
         self._owner = owner
 
-    def __getitem__(self, hub: HubName) -> str:
-        return self._now()[hub]
-
-    def __iter__(self) -> Iterator[HubName]:
-        return iter(self._now())
-
-    def __len__(self) -> int:
-        return len(self._now())
-
-    def __repr__(self) -> str:
-        return "VisitorKeys()"
-
-    def _now(self) -> Mapping[HubName, str]:
+    def now(self) -> Mapping[HubName, str]:
         visitor = current_visitor()
         if _RIGHT.get() == "owner":
             return self._owner

@@ -64,7 +64,9 @@ class MediaStore:
                 if found.digest != path.stem.partition("-")[2]:
                     path.unlink()
                 elif media_type in types:
-                    os.utime(path)
+                    # A disk that may only be read keeps no times.
+                    with suppress(OSError):
+                        os.utime(path)
                     return found
         return None
 

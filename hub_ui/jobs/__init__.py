@@ -141,9 +141,10 @@ class Jobs:
         )  # fmt: skip
         with self._lock:
             self._prune()
-            same = self._find_same(job)
-            if same is not None:
-                return same.id
+            mine = (job.person, subject.kind, inputs)
+            for other in self._active() if inputs is not None else ():
+                if (other.person, other.subject.kind, other.inputs) == mine:
+                    return other.id
             self.check_room()
             self._kept[job.id] = job
         run = contextvars.copy_context().run
@@ -173,11 +174,6 @@ class Jobs:
         # Raised again for who follows, where it is shown or logged.
         except BaseException as error:
             put(Failed(error=error))
-
-    def _find_same(self, job: Job) -> Job | None:
-        unfinished = (other for other in self._kept.values() if other.outcome is None and job.inputs is not None)
-        mine = (job.person, job.subject.kind, job.inputs)
-        return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
 
     def all(self, kind: str) -> list[Job]:
         """Those that are kept and this person's, the last one first."""

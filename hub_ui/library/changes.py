@@ -37,7 +37,6 @@ from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Trash, in_order
 
 MoveState = Literal["moves", "stays", "fails"]
 TAKEN = N_("Another file has this name, so eight characters are added.")
-_Write = Callable[[Iterable[Entry]], None]
 _FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way back.")
 
 
@@ -91,7 +90,10 @@ class Changes:
         """The change of that id, else the last one. Raises NotFound."""
         found = next((change for change in self.recent() if id_ in ("", change.id)), None)
         if found is None:
-            raise NotFound("There is no such change to undo. hub-ui undo --list shows those that can be undone.")
+            raise NotFound(
+                f"There is no such change to undo in {self._folder}. hub-ui undo --list shows those that can be "
+                "undone, and --library names another folder."
+            )
         return found
 
     @disk_errors_as_messages()
@@ -99,8 +101,8 @@ class Changes:
         """Deletes all removed files for good. Returns the bytes that were freed."""
         freed = 0
         if self.recent():
-            with self._library.writer() as write:
-                self._finish(write)
+            with self._library.writer():
+                self._finish()
                 for change in self.recent():
                     if change.kind == "remove":
                         freed += change.size
@@ -111,8 +113,8 @@ class Changes:
     def finish(self) -> None:
         """Ends changes that were ended in their middle. Creates nothing where there is none."""
         if self._trash.list_unfinished():
-            with self._library.writer() as write:
-                self._finish(write)
+            with self._library.writer():
+                self._finish()
 
     @disk_errors_as_messages()
     def remove(self, entries: Iterable[Entry], *, others: Iterable[str] = (), keep_files: bool = False) -> Outcome:
@@ -123,9 +125,10 @@ class Changes:
         On a disk without room for the record or the lock file, the oldest of the trash is deleted for good, and, once
         it is empty, what is to be removed.
         """
-        with self._library.writer() as write:
-            self._finish(write)
-            known = {entry.ref: entry for entry in self._library.entries()}
+        library = self._library
+        with library.writer():
+            self._finish()
+            known = {entry.ref: entry for entry in library.entries()}
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             refs = {entry.ref for entry in gone}
@@ -134,62 +137,62 @@ class Changes:
             if not gone and not strangers:
                 return Outcome(failed=failed)
             beside = () if keep_files else find_unchanged(self._folder, gone)
-            paths = () if keep_files else (*map(self._library.path, gone), *beside, *strangers)
+            paths = () if keep_files else (*map(library.path, gone), *beside, *strangers)
             files = [path for path in paths if os.path.lexists(path)]
-            change = self._trash.new("remove", gone)
-            names = [path.relative_to(self._folder).as_posix() for path in files]
-            renames = tuple((name, self._trash.place(change, name, number)) for number, name in enumerate(names))
-            change = replace(change, renames=renames, size=sum(path.lstat().st_size for path in files))
+            change = self._trash.removal(gone, library.lock, files)
             try:
-                self._trash.begin(change, lambda: write(known.values()))
+                self._trash.begin(change, lambda: library.write(known.values()))
             except OSError as error:
                 if keep_files or error.errno not in FULL:
                     raise
                 for path in files:
                     path.unlink(missing_ok=True)
                     drop_empty(path.parent, self._folder)
-                write(known.values())
+                library.write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
-            errors = self._trash.rename(renames)
+            errors = self._trash.rename(change.renames)
             stuck = [entry for entry in gone if entry.file in errors]
             if stuck:
                 # Another program holds them.
-                write([*known.values(), *stuck])
+                library.write([*known.values(), *stuck])
                 failed |= {e: HubUiError(f"{e.file} can't be removed: {errors[e.file].strerror}.") for e in stuck}
                 gone = tuple(entry for entry in gone if entry.file not in errors)
-                renames = tuple(rename for rename in renames if rename[0] not in errors)
-                if not renames:
+                renames = tuple(rename for rename in change.renames if rename[0] not in errors)
+                if not (gone or renames):
                     self._trash.forget(change)
                     return Outcome(failed=failed)
-                change = replace(change, entries=gone, renames=renames)
-                self._trash.begin(change)
-            self._trash.end(change)
+                change = self._trash.narrow(change, gone, renames)
+            else:
+                self._trash.end(change)
         return Outcome(done=gone, failed=failed, change=change)
 
     @disk_errors_as_messages()
     def move(self, places: Mapping[Entry, str]) -> Outcome:
         """Gives each entry's file its new path, and those beside it. Nothing is ever overwritten."""
-        with self._library.writer() as write:
-            self._finish(write)
-            return self._move(places, write)
+        with self._library.writer():
+            self._finish()
+            return self._move(self._library, places)
 
     @disk_errors_as_messages()
     def undo(self, id_: str = "") -> Outcome:
-        """Undoes the change of that id, else the last one. What can't be brought back stays where it is."""
+        """Undoes the change of that id, else the last one, in its own lock file.
+
+        What can't be brought back stays where it is.
+        """
         self.finish()
         change = self.find(id_)
         if change.kind == "annotate":
             return self._annotate_back(change)
-        with self._library.writer() as write:
+        with self._library.writer():
             # Another process may have undone it meanwhile.
             change = self.find(change.id)
-            return (self._put_back if change.kind == "remove" else self._move_back)(change, write)
+            return (self._put_back if change.kind == "remove" else self._move_back)(self._library_of(change), change)
 
     @disk_errors_as_messages()
     def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
         """Changes what a person says of these LoRAs: of all or none."""
         before = self._annotations.edit(refs, edit)
-        change = self._trash.new("annotate", ())
+        change = self._trash.new("annotate", (), self._library.lock)
         pairs = tuple((one, self._annotations.get(one.ref)) for one in before)
         change = replace(change, annotations=tuple(pair for pair in pairs if pair[0] != pair[1]))
         if change.annotations:
@@ -214,8 +217,14 @@ class Changes:
             self._trash.forget(change)
         return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
 
-    def _put_back(self, change: Change, write: _Write) -> Outcome:
-        entries = {entry.ref: entry for entry in self._library.entries()}
+    def _library_of(self, change: Change) -> Library:
+        """With the lock file that the change was made in, where that is still there: a record makes none."""
+        lock = self._folder / change.lock
+        is_another = bool(change.lock) and lock != self._library.lock and lock.is_file()
+        return replace(self._library, lock=lock) if is_another else self._library
+
+    def _put_back(self, library: Library, change: Change) -> Outcome:
+        entries = {entry.ref: entry for entry in library.entries()}
         taken = {fold(entry.file) for entry in entries.values()}
         sources = change.places()
         again: set[str] = set()
@@ -223,7 +232,7 @@ class Changes:
         failed: dict[Entry, HubUiError] = {}
         for entry in change.entries:
             known, source = entries.get(entry.ref), sources.get(entry.file)
-            if known is not None and self._library.path(known).exists():
+            if known is not None and library.path(known).exists():
                 again.add(entry.file)
                 failed[entry] = UsageError(f"{entry.ref} is in the library again already.")
                 continue
@@ -242,34 +251,42 @@ class Changes:
                 failed[entry] = HubUiError(f"“{entry.title}” can't be put back: {reason}.")
             else:
                 done.append(replace(entry, file=place))
-        write({**entries, **{entry.ref: entry for entry in done}}.values())
-        # What could not leave the trash may another time.
-        if not any(self._is_there(place) for file, place in sources.items() if file not in again):
+        library.write({**entries, **{entry.ref: entry for entry in done}}.values())
+        # What could not leave the trash may another time. Of the rest there is nothing to undo any more.
+        left = {file: place for file, place in sources.items() if file not in again and self._is_there(place)}
+        if left:
+            for file in again & sources.keys():
+                (self._folder / sources[file]).unlink(missing_ok=True)
+            stuck = tuple(entry for entry in change.entries if entry.file in left)
+            self._trash.narrow(change, stuck, tuple(left.items()))
+        else:
             self._trash.drop(change)
         return Outcome(done=tuple(done), failed=failed)
 
-    def _move_back(self, change: Change, write: _Write) -> Outcome:
-        now = {entry.ref: entry for entry in self._library.entries()}
+    def _move_back(self, library: Library, change: Change) -> Outcome:
+        now = {entry.ref: entry for entry in library.entries()}
         places = change.places()
         wanted = {
             now[entry.ref]: entry.file
             for entry in change.entries
             if entry.ref in now and now[entry.ref].file == places.get(entry.file)
         }
-        outcome = self._move(wanted, write)
+        outcome = self._move(library, wanted)
         for record in (change, outcome.change):
             if record is not None:
                 self._trash.forget(record)
         return replace(outcome, change=None)
 
-    def _move(self, places: Mapping[Entry, str], write: _Write) -> Outcome:
-        entries = {entry.ref: entry for entry in self._library.entries()}
+    def _move(self, library: Library, places: Mapping[Entry, str]) -> Outcome:
+        entries = {entry.ref: entry for entry in library.entries()}
         failed: dict[Entry, HubUiError] = {}
         moves: dict[str, str] = {}
         leaving = {fold(entry.file) for entry in places}
         taken = {fold(entry.file) for entry in entries.values()} - leaving
         for entry, place in places.items():
-            error = self._obstacle(entry, place, entries.get(entry.ref), taken, leaving)
+            known = entries.get(entry.ref)
+            is_here = known is not None and known.file == entry.file
+            error = _obstacle(library, entry, place, taken, leaving) if is_here else _not_here(entry)
             if error is not None:
                 failed[entry] = error
             elif place != entry.file:
@@ -283,29 +300,14 @@ class Changes:
             name: ".".join([without_suffix(moves[file]), *name.split(".")[file.count(".") :]])
             for file, name in files_beside(self._folder, moves)
         }
-        change = self._trash.new("move", moved)
+        change = self._trash.new("move", moved, library.lock)
         change = replace(change, renames=in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
-        self._trash.begin(change, lambda: write(_with_files(entries.values(), moves)))
-        done, errors = self._follow(change, write)
+        self._trash.begin(change, lambda: library.write(_with_files(entries.values(), moves)))
+        done, errors = self._follow(library, change)
         return Outcome(done=done, failed={**failed, **errors}, change=change)
 
-    def _obstacle(
-        self, entry: Entry, place: str, known: Entry | None, taken: set[str], leaving: set[str]
-    ) -> HubUiError | None:
-        """Why a file can't go to a place; `leaving` are the paths that files leave meanwhile."""
-        if known is None or known.file != entry.file:
-            return _not_here(entry)
-        if not (is_safe_path(entry.file) and is_safe_path(place)):
-            return UsageError(f"“{place}” can't be the name of a file here. Choose another template.")
-        if not (self._folder / entry.file).is_file():
-            return NotFound(f"{entry.file} is missing. Bring it back with: hub-ui sync")
-        is_stranger = fold(place) not in leaving and self._is_there(place)
-        if fold(place) in taken or is_stranger:
-            return UsageError(f"There is another file at {place}. Choose another template, or move that file away.")
-        return None
-
     def _follow(
-        self, change: Change, write: _Write, *, is_resumed: bool = False
+        self, library: Library, change: Change, *, is_resumed: bool = False
     ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
         """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
         errors = self._trash.rename_in_order(change, is_resumed=is_resumed)
@@ -313,7 +315,8 @@ class Changes:
         places = change.places()
         if errors:
             # Wherever such a file is now, the lock file says so.
-            write(_with_files(self._library.entries(), {places[old]: error.filename for old, error in errors.items()}))
+            places_now = {places[old]: error.filename for old, error in errors.items()}
+            library.write(_with_files(library.entries(), places_now))
         relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
         failed: dict[Entry, HubUiError] = {
             entry: HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}.")
@@ -322,16 +325,17 @@ class Changes:
         }
         self._trash.end(change)
         moved = refs - {entry.ref for entry in failed}
-        return tuple(entry for entry in self._library.entries() if entry.ref in moved), failed
+        return tuple(entry for entry in library.entries() if entry.ref in moved), failed
 
-    def _finish(self, write: _Write) -> None:
+    def _finish(self) -> None:
         """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
         for change in self._trash.list_unfinished():
-            now = {entry.ref: entry.file for entry in self._library.entries()}
+            library = self._library_of(change)
+            now = {entry.ref: entry.file for entry in library.entries()}
             here = {entry.file for entry in change.entries if now.get(entry.ref) == entry.file}
             places = change.places()
             if change.kind == "move" and len(here) < len(change.entries):
-                self._follow(change, write, is_resumed=True)
+                self._follow(library, change, is_resumed=True)
             elif change.kind == "remove" and (
                 len(here) < len(change.entries) or any(map(self._is_there, places.values()))
             ):
@@ -343,6 +347,18 @@ class Changes:
 
     def _is_there(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)
+
+
+def _obstacle(library: Library, entry: Entry, place: str, taken: set[str], leaving: set[str]) -> HubUiError | None:
+    """Why a file can't go to a place; `leaving` are the paths that files leave meanwhile."""
+    if not (is_safe_path(entry.file) and is_safe_path(place)):
+        return UsageError(f"“{place}” can't be the name of a file here. Choose another template.")
+    if not library.path(entry).is_file():
+        return NotFound(f"{entry.file} is missing. Bring it back with: hub-ui sync")
+    is_stranger = fold(place) not in leaving and os.path.lexists(library.folder / place)
+    if fold(place) in taken or is_stranger:
+        return UsageError(f"There is another file at {place}. Choose another template, or move that file away.")
+    return None
 
 
 def _not_here(entry: Entry) -> NotFound:
@@ -364,23 +380,16 @@ def plan_moves(
     wanted = sorted(entries, key=lambda entry: str(entry.ref))
     leaving = {fold(entry.file) for entry in wanted if library.path(entry).is_file()}
     taken = {fold(entry.file) for entry in library.entries()} - leaving
-
-    def is_free(place: str) -> bool:
-        return fold(place) not in taken and (fold(place) in leaving or not os.path.lexists(library.folder / place))
-
     found = []
     for entry in wanted:
-        if fold(entry.file) not in leaving:
-            missing = NotFound(f"{entry.file} is missing. Bring it back with: hub-ui sync")
-            found.append(PlannedMove(entry=entry, place=entry.file, error=missing))
-            continue
         record = _record(entry, find_record(entry))
         name = record.file.name if record.file else PurePosixPath(entry.file).name
         place = wish = target(record, entry.ref, name, names=names)
         notes = name_notes(record, entry.ref, name, wish, names)
-        if not is_free(place):
+        error = _obstacle(library, entry, place, taken, leaving)
+        if isinstance(error, UsageError):
             place, notes = free_path(wish, entry.ref, [wish]), (*notes, TAKEN)
-        error = None if is_free(place) else UsageError(f"There is another file at {place}. Move it away first.")
+            error = _obstacle(library, entry, place, taken, leaving)
         found.append(PlannedMove(entry=entry, place=entry.file if error else place, notes=notes, error=error))
         taken.add(fold(found[-1].place))
     return tuple(found)

@@ -3,7 +3,6 @@
 One runs at a time, whoever looks at it. What they found is said of the library and not of a page: each page shows it.
 """
 
-import contextvars
 import threading
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.downloads import Downloads
 from hub_ui.i18n import N_, _, ngettext
+from hub_ui.jobs import Jobs, JobSubject, Steps
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.lockfile import Entry
@@ -54,17 +54,13 @@ class CheckResults:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckProgress:
-    """`kind` is of the check that runs, None while none does."""
-
-    kind: CheckKind | None = None
+    kind: CheckKind
     done: int = 0
     total: int = 0
     title: str = ""
 
     @property
     def line(self) -> str:
-        if self.kind is None:
-            return ""
         begin, step = _TEXTS[self.kind]
         done, total = format.number(self.done), format.number(self.total)
         return _(step).format(done=done, total=total, title=format.visible(self.title)) if self.done else _(begin)
@@ -81,14 +77,14 @@ R = TypeVar("R", FileCheck, UpdateStatus)
 class LibraryChecks:
     """Any thread may call any method."""
 
-    def __init__(self, downloads: Downloads, update_rules: UpdateRules) -> None:
+    def __init__(self, downloads: Downloads, update_rules: UpdateRules, jobs: Jobs) -> None:
         self._library = downloads.lookup.library
         self._lookup = downloads.lookup
         self._downloads = downloads
         self._update_rules = update_rules
-        self._changed = threading.Condition()
+        self._jobs, self._id = jobs, ""
+        self._lock = threading.Lock()
         self._stop = threading.Event()
-        self.progress = CheckProgress()
         self.results = CheckResults()
         # Each returns what it changes of the results.
         self._works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
@@ -99,15 +95,22 @@ class LibraryChecks:
             "folder": self._enter_files,
         }
 
+    @property
+    def progress(self) -> CheckProgress | None:
+        """Of the check that runs."""
+        job = self._jobs.find(self._id)
+        if job is None or job.outcome is not None:
+            return None
+        return job.step or CheckProgress(kind=check_kind(job.subject.name))
+
     def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
         """Of these entries, else of the whole library. Raises UsageError while another check runs."""
-        with self._changed:
-            if self.progress.kind is not None:
+        with self._lock:
+            if self.progress is not None:
                 raise UsageError(_("A check is already running. Wait for it, or stop it."))
             self._stop = threading.Event()
-            self._set(CheckProgress(kind=kind))
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._run, kind, tuple(entries)), name="library check", daemon=True).start()
+            work = partial(self._run, kind, tuple(entries))
+            self._id = self._jobs.start(JobSubject(kind="check", name=kind), work)
 
     def stop(self) -> None:
         """What was found until then counts."""
@@ -115,42 +118,30 @@ class LibraryChecks:
 
     def change(self, **changes: Any) -> None:
         """Other values of the results, by their names."""
-        with self._changed:
+        with self._lock:
             self.results = replace(self.results, **changes)
 
-    def follow(self, beat: float = 5.0) -> Iterator[CheckProgress | None]:
-        """Each change until the check ends; None after so many seconds without one."""
-        seen = None
-        while True:
-            with self._changed:
-                if self.progress is seen:
-                    self._changed.wait(beat)
-                now = self.progress
-            yield None if now is seen else now
-            if now.kind is None:
-                return
-            seen = now
+    def follow(self) -> Steps:
+        """See Jobs.follow. What it found stands in `results`."""
+        return self._jobs.follow(self._id, beat=5.0)
 
-    def _set(self, progress: CheckProgress) -> None:
-        with self._changed:
-            self.progress = progress
-            self._changed.notify_all()
-
-    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
+    def _run(
+        self, kind: CheckKind, chosen: Sequence[Entry], put: Callable[[Any], None], is_cancelled: Callable[[], bool]
+    ) -> None:
         last = 0.0
 
         def on_step(done: int, total: int, title: str) -> None:
             nonlocal last
+            if is_cancelled():
+                self._stop.set()
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
-                self._set(CheckProgress(kind=kind, done=done, total=total, title=title))
+                put(CheckProgress(kind=kind, done=done, total=total, title=title))
 
         try:
             self.change(**{"failures": (), "at": time.time(), **self._works[kind](chosen, on_step)})
         except HubUiError as error:
             self.change(said=error.message, failures=(), at=time.time())
-        finally:
-            self._set(CheckProgress())
 
     def _until_stopped(self, results: Iterable[R], total: int, on_step: Step) -> Iterator[R]:
         for number, result in enumerate(results, 1):

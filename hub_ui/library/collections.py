@@ -113,31 +113,29 @@ class Collections:
 
     def all(self) -> tuple[Collection, ...]:
         """By name. A file that can't be read is left out, and left as it is: `damaged` has it."""
-        read = [one for _name, one in self._read_all() if isinstance(one, Collection)]
+        read = [one for _path, one in self._read_all() if isinstance(one, Collection)]
         return tuple(sorted(read, key=lambda one: (natural(one.name), one.name)))
 
     def damaged(self) -> tuple[tuple[str, str], ...]:
         """The names of the files that can't be read, and why."""
-        return tuple(sorted((name, one) for name, one in self._read_all() if isinstance(one, str)))
+        return tuple(sorted((path.name, one) for path, one in self._read_all() if isinstance(one, str)))
 
-    def _read_all(self) -> Iterator[tuple[str, Collection | str]]:
+    def _read_all(self) -> Iterator[tuple[Path, Collection | str]]:
         for path in self._folder.glob(f"*{_ENDING}") if self._folder.is_dir() else ():
             try:
-                yield path.name, _read(path)
+                yield path, _read(path)
             except lockfile.LockError as error:
-                yield path.name, error.message
+                yield path, error.message
 
     @disk_errors_as_messages()
     def get(self, name: str) -> Collection:
         """Raises LockError where its file is damaged."""
-        found = next((one for one in self.all() if fold(one.name) == fold(_check_name(name))), None)
-        if found is None and (path := self._path(_check_name(name))).exists():
-            found = _read(path)
-        if found is None:
+        path = self._path(_check_name(name))
+        if not path.exists():
             raise NotFound(
                 f"There is no collection “{name[:LONGEST_NAME]}”. hub-ui collection lists those that are there."
             )
-        return found
+        return _read(path)
 
     def add(self, name: str, entries: Iterable[Entry]) -> Collection:
         """Makes the collection if there is none of that name."""
@@ -171,8 +169,14 @@ class Collections:
         return changed
 
     def _path(self, name: str) -> Path:
-        """Names that differ in case only are one on some disks, so they are one everywhere."""
+        """Its file, which a person may have put there under any name; else where it is made.
+
+        Names that differ in case only are one on some disks, so they are one everywhere.
+        """
         key = fold(name)
+        for path, one in self._read_all():
+            if isinstance(one, Collection) and fold(one.name) == key:
+                return path
         safe = safe_name(key)
         return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
 

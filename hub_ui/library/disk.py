@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,6 @@ from hub_ui.format import size as size_text
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _SPARE_BYTES = 64 * 1024 * 1024
-_MOST_COPIED = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +48,16 @@ def holds_bytes(path: Path, sha256: str) -> bool:
     return path.is_file() and hash_of(path).sha256 == sha256.lower()
 
 
+def sha256_of(path: Path) -> str:
+    """Read once, for as long as the file stays the same. Raises OSError for one that can't be read."""
+    return _sha256(path, stamp(path))
+
+
+@lru_cache(maxsize=1_000)
+def _sha256(path: Path, _stamp: object) -> str:
+    return hash_of(path).sha256
+
+
 def visible_files(folder: Path) -> Iterator[Path]:
     """Everything below it that is no folder, without what is hidden."""
     for root, folders, names in os.walk(folder):
@@ -67,16 +76,8 @@ def link(source: Path, target: Path) -> bool:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """As a hard link, else as a copy that shares its blocks, else as a plain copy."""
-    if link(source, target):
-        return
-    if sys.platform == "linux":
-        # Btrfs, XFS and their like: the blocks are copied once one of the two files is written to.
-        with source.open("rb") as old, target.open("wb") as new, suppress(OSError):
-            while os.copy_file_range(old.fileno(), new.fileno(), _MOST_COPIED):
-                pass
-            return
-    shutil.copyfile(source, target)
+    if not link(source, target):
+        shutil.copyfile(source, target)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:

@@ -148,7 +148,7 @@ class Transfer:
             after.callback(self._reading.discard, response)
             # It may have been cancelled a moment before.
             self.meter.check()
-            for chunk in () if at == stop else _check_first_bytes(chunks) if at == 0 else chunks:
+            for chunk in () if at == stop else check_first_bytes(chunks) if at == 0 else chunks:
                 if self._stop.is_set():
                     return
                 end = at + len(chunk)
@@ -281,7 +281,7 @@ class Transfer:
                 self.write(answer.response, only_safetensors(self.source.chunks(answer)), 0, None)
 
 
-def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes, once the first nine have passed for a safetensors file's."""
     head = b""
     for chunk in chunks:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +113,9 @@ class Exporter:
         return "written"
 
     def _save(self) -> None:
-        _write(self._folder, self._ours)
+        # A library may be another's, who lets it be read alone: what is not listed is overwritten by --force alone.
+        with suppress(OSError):
+            _write(self._folder, self._ours)
 
 
 def _fill_in(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:

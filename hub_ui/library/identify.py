@@ -25,7 +25,7 @@ from connectors.ref import LOCAL, Ref, local_ref
 from connectors.weights.header import tensors_sha256
 from connectors.weights.inspect import Facts, inspect_path
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty, hash_of, visible_files
-from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path, safe_name, without_suffix
+from hub_ui.library.file_names import SUFFIX, safe_name, without_suffix
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import ABOUT, Entry
 
@@ -76,7 +76,7 @@ class OwnFiles:
         if known is not None and self._library.path(known).is_file():
             self.discard(ref)
             return known
-        place = known.file if known else self._free(place, entry.ref)
+        place = known.file if known else self._library.free_place(place, entry.ref)
         target = self._library.folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         # A folder of the library may be a link to another disk.
@@ -101,16 +101,9 @@ class OwnFiles:
             self.discard(entry.ref)
 
     def _forget(self, entry: Entry) -> None:
-        with self._waiting.writer() as write:
-            write(other for other in self._waiting.entries() if other.ref != entry.ref)
+        with self._waiting.writer():
+            self._waiting.write(other for other in self._waiting.entries() if other.ref != entry.ref)
         drop_empty(self._library.path(entry).parent, self._library.folder / FOLDER)
-
-    def _free(self, place: str, ref: Ref) -> str:
-        taken = {fold(entry.file) for entry in self._library.entries()}
-        for path in (place, free_path(place, ref, [place])):
-            if is_safe_path(path) and fold(path) not in taken and not os.path.lexists(self._library.folder / path):
-                return path
-        raise errors.NotFound(f"There are other files at {place}. Move them away first.")
 
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
@@ -182,7 +175,7 @@ class Identifier:
     entries: tuple[Entry, ...]
     seen: Callable[[str], Iterable[Ref]]
     lora: Callable[[Ref], Lora]
-    inspect: Callable[[Path, Digests], Facts]
+    inspect: Callable[[Path, str], Facts]
     by_hash: Callable[[str], tuple[Lora, Ref]] | None = None
     failure: Callable[[errors.HubUiError], None] = lambda error: None
 
@@ -254,7 +247,7 @@ class Identifier:
 
     def _with_facts(self, found: IdentifiedFile, path: Path, read: Digests) -> IdentifiedFile:
         try:
-            facts = self.inspect(path, read)
+            facts = self.inspect(path, read.sha256)
         except errors.HubUiError as error:
             return replace(found, state="unread" if found.state == "unknown" else found.state, error=error)
         record = record_with_header(found.record, facts.adapter) if found.record else None

@@ -1,6 +1,7 @@
 """The library: a folder of LoRA files and the lock file that describes it."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
-from connectors.weights import inspect
+from connectors.weights.inspect import Facts, inspect_path
 from hub_ui.library import disk, lockfile
 from hub_ui.library.download import DownloadOptions, fetch, fetch_from_hub, sweep
 from hub_ui.library.file_names import DEFAULT_NAMES, FileNameTemplate, fold, free_path, is_safe_path, target
@@ -38,6 +39,8 @@ class Library:
     lock: Path
     options: DownloadOptions = field(default_factory=DownloadOptions, kw_only=True)
     names: FileNameTemplate = field(default=DEFAULT_NAMES, kw_only=True)
+    # Reads a file's header; the second argument is its SHA-256.
+    inspect: Callable[[Path, str], Facts] = field(default=lambda path, _: inspect_path(path), kw_only=True)
     _known: tuple[tuple[int, int, int] | None, Lock] = field(default=(None, Lock()), init=False, repr=False)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -103,6 +106,15 @@ class Library:
         entry = self.find(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
+    def free_place(self, wanted: str, ref: Ref, sha256: str | None = None) -> str:
+        """A path like `wanted` that no other entry has, and where no file is but one of these bytes."""
+        taken = {entry.file for entry in self.entries() if entry.ref != ref}
+        place = free_path(wanted, ref, taken)
+        path = self.folder / place
+        if os.path.lexists(path) and not (sha256 and disk.holds_bytes(path, sha256)):
+            return free_path(wanted, ref, taken | {place})
+        return place
+
     @disk.disk_errors_as_messages()
     def forget(self, ref: Ref) -> None:
         """Deletes the part of a ref that is not to be pulled after all."""
@@ -110,10 +122,18 @@ class Library:
             self._drop(ref)
 
     @contextmanager
-    def writer(self) -> Iterator[Callable[[Iterable[Entry]], None]]:
-        """Keeps other writers of the lock file out while the block runs. Yields what gives it new entries."""
+    def writer(self) -> Iterator[None]:
+        """Keeps other writers of the folder's lock files out while the block runs."""
         with self._alone(_LOCK_FILE, Meter()):
-            yield self._write
+            yield
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Replaces the lock file as a whole. Within `writer`, or another writer's entries would be lost."""
+        # Including keys of another version that this one doesn't know.
+        written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
+        disk.replace_file(self.lock, lockfile.write(written).encode())
+        # Reading thousands of entries again takes longer than writing them.
+        self._known = disk.stamp(self.lock), written
 
     @disk.disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -123,7 +143,7 @@ class Library:
         if not wanted:
             # Without anything to add, nothing is created in the folder.
             return ()
-        with self.writer() as write:
+        with self.writer():
             files = {fold(entry.file) for entry in wanted}
             kept = [e for e in self.entries() if e.ref.hub != LOCAL or fold(e.file) not in files]
             known: set[Ref | str] = {name for entry in kept for name in (entry.ref, fold(entry.file))}
@@ -133,18 +153,18 @@ class Library:
                     new.append(entry)
                     known |= names
             if new:
-                write([*kept, *new])
+                self.write([*kept, *new])
         return tuple(new)
 
     @disk.disk_errors_as_messages()
     def change(self, entries: Iterable[Entry]) -> None:
         """These in place of the entries with the same refs. The files stay where they are."""
         changed = {entry.ref: entry for entry in entries}
-        with self.writer() as write:
+        with self.writer():
             now = self.entries()
             then = tuple(changed.get(entry.ref, entry) for entry in now)
             if then != now:
-                write(then)
+                self.write(then)
 
     def _read(self) -> Lock:
         now = disk.stamp(self.lock)
@@ -192,9 +212,9 @@ class Library:
             path, sha256 = (self.folder / state.target, state.proved) if is_free else (path, sha256)
         if sha256 is None or not disk.holds_bytes(path, sha256):
             return None
-        with self.writer() as write:
+        with self.writer():
             entry = self._entry(download, about, path, disk.hash_of(path))
-            write([*(other for other in self.entries() if other.ref != entry.ref), entry])
+            self.write([*(other for other in self.entries() if other.ref != entry.ref), entry])
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
@@ -256,8 +276,8 @@ class Library:
             if disk.link(same, linked):
                 disk.move(linked, part.path)
         part.sync()
-        about = _with_header(about, part.path)
-        with self.writer() as write:
+        about = self._with_header(about, part.path, fetched.sha256)
+        with self.writer():
             known = self.find(download.ref)
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
@@ -269,36 +289,37 @@ class Library:
                 path.touch()
             entry = known or self._entry(download, about, path, fetched)
             if known is None:
-                write([*self.entries(), entry])
+                self.write([*self.entries(), entry])
         part.remove_state()
         return entry
+
+    def _with_header(self, about: Record | Entry, path: Path, sha256: str) -> Record | Entry:
+        """With what the file's header says where its hub says nothing; the file name uses it too."""
+        if about.architecture is not None and about.trigger_words:
+            return about
+        try:
+            found = self.inspect(path, sha256).adapter
+        except HubUiError:
+            return about
+        return replace(
+            about,
+            architecture=about.architecture or found.architecture,
+            base_model=about.base_model or found.base_model,
+            trigger_words=about.trigger_words or found.trigger_words,
+        )
 
     def _state(self, ref: Ref) -> Path:
         return self.folder / _STATE / f"{_digest(str(ref))}.json"
 
     def _place(self, download: Download, about: Record | Entry) -> str:
-        """A path that no other entry has and where no foreign file is."""
-        taken = {entry.file for entry in self.entries() if entry.ref != download.ref}
         wanted = (
             about.file if isinstance(about, Entry) else target(about, download.ref, download.name, names=self.names)
         )
-        place = free_path(wanted, download.ref, taken)
-        path = self.folder / place
-        if path.exists() and not (download.sha256 and disk.holds_bytes(path, download.sha256)):
-            return free_path(wanted, download.ref, taken | {place})
-        return place
+        return self.free_place(wanted, download.ref, download.sha256)
 
     def _entry(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
         file, source = path.relative_to(self.folder).as_posix(), source_of(download)
         return entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
-
-    def _write(self, entries: Iterable[Entry]) -> None:
-        """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
-        # Including keys of another version that this one doesn't know.
-        written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
-        disk.replace_file(self.lock, lockfile.write(written).encode())
-        # Reading thousands of entries again takes longer than writing them.
-        self._known = disk.stamp(self.lock), written
 
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:
@@ -333,22 +354,6 @@ def source_of(download: Download) -> str:
     query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
-
-
-def _with_header(about: Record | Entry, path: Path) -> Record | Entry:
-    """With what the file's header says where its hub says nothing; the file name uses it too."""
-    if about.architecture is not None and about.trigger_words:
-        return about
-    try:
-        found = inspect.inspect_path(path).adapter
-    except HubUiError:
-        return about
-    return replace(
-        about,
-        architecture=about.architecture or found.architecture,
-        base_model=about.base_model or found.base_model,
-        trigger_words=about.trigger_words or found.trigger_words,
-    )
 
 
 def _digest(text: str) -> str:

@@ -34,12 +34,11 @@ from hub_ui.library.queue_tasks import (
     TaskState,
     may_start,
     next_up,
-    seconds_until,
     task_of,
 )
 
 _LOG = logging.getLogger(__name__)
-# How often to look at what other processes wrote, and whether they still run; and with nothing to do.
+# How often to look at what other processes wrote, whether they still run, and what may go on; and with nothing to do.
 _POLL_SECONDS, _IDLE_SECONDS = 1.0, 3.0
 _SECONDS_BETWEEN_SAVES = 1.0
 _ERROR_SECONDS = 10.0
@@ -286,7 +285,7 @@ class Queue:
         for task in next_up(waiting, refs, self._holds, now, self.limits):
             if self._move(task.id, "running", only_from=("waiting", "running")):
                 self._launch(task)
-        return min(_POLL_SECONDS if tasks else _IDLE_SECONDS, seconds_until(waiting, self._holds, now) or _IDLE_SECONDS)
+        return _POLL_SECONDS if tasks else _IDLE_SECONDS
 
     def _launch(self, task: Task, *, drop: bool = False) -> None:
         active = _ActiveDownload(

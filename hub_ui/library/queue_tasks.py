@@ -138,12 +138,6 @@ def may_start(task: Task, holds: Mapping[Origin, float]) -> float:
     return max(task.not_before or 0.0, holds.get(task.ref.hub, 0.0))
 
 
-def seconds_until(waiting: Sequence[Task], holds: Mapping[Origin, float], now: float) -> float | None:
-    """Until the next retry may start."""
-    times = [at for task in waiting if (at := may_start(task, holds)) > now]
-    return min(times) - now if times else None
-
-
 class SpeedMeter:
     """Bytes a second over the last moments. Bytes of an earlier try don't count."""
 

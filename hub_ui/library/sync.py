@@ -22,12 +22,11 @@ from connectors.record import Lora
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, HubName, origin_label
 from hub_ui.library.disk import disk_message, hash_of, visible_files
-from hub_ui.library.download import fetch
 from hub_ui.library.file_names import UNFINISHED, files_beside, fold
 from hub_ui.library.identify import content_error, missing_error
-from hub_ui.library.library import Library, source_of
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, PullCancelled
+from hub_ui.library.partial_file import Meter, PullCancelled
 
 
 def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> Iterator[Ref]:
@@ -245,10 +244,8 @@ class Sync:
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
                 with TemporaryDirectory(prefix="hub-ui-") as name:
-                    folder, purpose = Path(name), DownloadIdentity(ref=str(entry.ref), address=source_of(download))
-                    part = PartialFile.open(folder, folder / "file.part", folder / "state.json", purpose)
-                    renew, options = partial(connector.download, entry.ref), self.library.options
-                    found = fetch(download, part, self.meter, renew=renew, options=options).sha256
+                    beside = replace(self.library, folder=Path(name), lock=Path(name, "loras.lock"))
+                    found = beside.pull(partial(connector.download, entry.ref), entry, self.meter).sha256
                 if found != entry.sha256:
                     raise _other_bytes(f"{origin_label(entry.ref.hub)} now hands out other bytes", entry, found)
         except (errors.HubDown, errors.HubTimeout, errors.RateLimited) as error:

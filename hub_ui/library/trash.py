@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -41,13 +41,15 @@ _LONGEST_NAME = 200
 class Change:
     """`entries` are as they were before. `renames` are paths below the folder, old and new, in their order.
 
-    `size` is what its removed files take in the trash. `annotations` are those before and after a change of them.
+    `lock` is the path of the lock file that they were in, from the folder where it lies below it. `size` is what its
+    removed files take in the trash. `annotations` are those before and after a change of them.
     """
 
     id: str
     at: str
     kind: ChangeKind
     entries: tuple[Entry, ...]
+    lock: str = ""
     renames: tuple[Rename, ...] = ()
     size: int = 0
     annotations: tuple[tuple[Annotation, Annotation], ...] = ()
@@ -72,6 +74,7 @@ class Change:
             "renames": self.renames,
             "annotations": [[plain(one) for one in pair] for pair in self.annotations],
             "lock": lockfile.dumps(self.entries),
+            "lock_file": self.lock,
         }
         return json.dumps(values, indent=1).encode()
 
@@ -86,6 +89,7 @@ def decode_change(data: bytes) -> Change | None:
             at=str(values["at"]),
             kind=values["kind"],
             entries=lockfile.loads(values["lock"], "A record of the trash"),
+            lock=str(values.get("lock_file", "")),
             renames=renames,
             size=int(values["size"]),
             annotations=tuple((_annotation(one), _annotation(two)) for one, two in values.get("annotations", ())),
@@ -117,17 +121,25 @@ class Trash:
     def list_unfinished(self) -> tuple[Change, ...]:
         return tuple(change for name in self._names(_BEGUN) if (change := self._read(name)))
 
-    def new(self, kind: ChangeKind, entries: tuple[Entry, ...]) -> Change:
+    def new(self, kind: ChangeKind, entries: tuple[Entry, ...], lock: Path) -> Change:
         at = self._now()
+        inside = lock.relative_to(self._folder) if lock.is_relative_to(self._folder) else lock.absolute()
         id_ = f"{at:%Y%m%dT%H%M%S%f}-{uuid4().hex[:6]}"
-        return Change(id=id_, at=at.isoformat(timespec="seconds"), kind=kind, entries=entries)
+        return Change(id=id_, at=at.isoformat(timespec="seconds"), kind=kind, entries=entries, lock=inside.as_posix())
 
-    def place(self, change: Change, file: str, number: int) -> str:
-        """A path on the same disk for a removed file."""
-        path = PurePosixPath(file)
-        if os.stat(self._folder).st_dev == os.stat(self._folder / path.parent).st_dev:
-            return f"{FOLDER}/{change.id}/{number}-{path.name.encode()[:_LONGEST_NAME].decode(errors='ignore')}"
-        return str(path.parent / f"{_NEARBY}{change.id}-{number}")
+    def removal(self, entries: tuple[Entry, ...], lock: Path, files: Iterable[Path]) -> Change:
+        change, renames, size = self.new("remove", entries, lock), [], 0
+        disk = os.stat(self._folder).st_dev
+        for number, file in enumerate(files):
+            old = PurePosixPath(file.relative_to(self._folder).as_posix())
+            if disk == os.stat(file.parent).st_dev:
+                name = old.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+                new = f"{FOLDER}/{change.id}/{number}-{name}"
+            else:
+                new = str(old.parent / f"{_NEARBY}{change.id}-{number}")
+            renames.append((str(old), new))
+            size += file.lstat().st_size
+        return replace(change, renames=tuple(renames), size=size)
 
     def begin(self, change: Change, write: Callable[[], None] = lambda: None) -> None:
         """Writes the record, then what `write` does; neither where even the trash's room is not enough for both."""
@@ -196,6 +208,14 @@ class Trash:
         os.replace(self._record(change.id, suffix), self._record(change.id, _DONE))
         sync_folders([self._trash])
         self._trim()
+
+    def narrow(self, change: Change, entries: tuple[Entry, ...], renames: tuple[Rename, ...]) -> Change:
+        """A record of these alone in its place."""
+        sizes = [path.lstat().st_size for _, new in renames if os.path.lexists(path := self._folder / new)]
+        change = replace(change, entries=entries, renames=renames, size=sum(sizes))
+        self.begin(change)
+        self.end(change)
+        return change
 
     def forget(self, change: Change) -> None:
         """Drops the record alone."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from connectors.errors import UsageError
+from connectors.errors import UsageError, suggestion
 from connectors.http.adapter import Destinations
 from connectors.registry import HUBS, HubName, Rate
 from hub_ui.hosting.limits import Limits, printable, read_limits
@@ -148,6 +148,13 @@ def hosted_policy(limits: Limits) -> Policy:
 SIGN_IN_VARIABLES = (
     "SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"
 )  # fmt: skip
+_PREFIX = "HUB_UI_"
+# Without the prefix, and beside the limits of a hosted page (hosting/limits.py), which are checked where they count.
+VARIABLES = (
+    "ALLOWED_HOSTS", "CONNECTIONS", "DATABASE", "DELIVERY_HOSTS", "HOME", "IMAGE_CACHE", "LOG", "LOG_LEVEL",
+    "METRICS_TOKEN", "NAMES", *(f"RATE_{hub.upper()}" for hub in HUBS), "READ_HEADERS", "SHARED_KEYS", "SHARED_LOCK",
+    "SNAPSHOT", "STOP_SECONDS", "TRUST_PROXY", "WORKERS",
+)  # fmt: skip
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,253}:[0-9]{1,5}")
 
@@ -240,10 +247,6 @@ class Settings:
     def catalog(self) -> Path:
         return self.home / "catalog.sqlite"
 
-    @property
-    def annotations(self) -> Path:
-        return self.home / "annotations.sqlite"
-
 
 def from_environment(
     environ: Mapping[str, str],
@@ -293,6 +296,17 @@ def from_environment(
         stop_seconds=USUAL_SECONDS if seconds is None else seconds,
         metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),
         rates=_rates(environ),
+    )
+
+
+def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each variable that looks like one of ours and is none."""
+    names = sorted(name.removeprefix(_PREFIX) for name in environ if name.startswith(_PREFIX))
+    return tuple(
+        f"{_PREFIX}{printable(name)} is no variable that hub-ui reads."
+        + suggestion(name, VARIABLES).replace("“", f"“{_PREFIX}")
+        for name in names
+        if name not in VARIABLES and not name.startswith("LIMIT_")
     )
 
 

@@ -36,6 +36,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from connectors.errors import HubUiError, UsageError
 from connectors.registry import HUBS, HubName
+from hub_ui.hosting.visitor import LiveKeys
 from hub_ui.i18n import _
 
 FILE = "settings.toml"
@@ -206,11 +207,10 @@ def _system_keyring() -> Iterator[Any]:
         yield keyring
 
 
-class Keys(Mapping[HubName, str]):
+class Keys(LiveKeys):
     """The keys at hand: those that the environment gives, and then what a person typed once.
 
-    Connectors read them at each request, so a new one counts at once. Any thread may use it, and several processes the
-    file.
+    A new one counts at once. Any thread may use it, and several processes the file.
     """
 
     def __init__(self, given: Mapping[HubName, str], file: Path, *, has_keyring: bool = True) -> None:
@@ -222,23 +222,8 @@ class Keys(Mapping[HubName, str]):
         self._read_at = 0
         self._typed: dict[HubName, tuple[str, KeyPlace]] = {}
 
-    def __getitem__(self, hub: HubName) -> str:
-        if hub in self._given:
-            return self._given[hub]
-        key = self._read().get(hub, ("", "file"))[0]
-        if not key:
-            raise KeyError(hub)
-        return key
-
-    def __iter__(self) -> Iterator[HubName]:
-        return iter({**self._given, **{hub: key for hub, (key, _) in self._read().items() if key}})
-
-    def __len__(self) -> int:
-        # Not of a list: that would ask for the length.
-        return sum(1 for each in self if each)
-
-    def __repr__(self) -> str:
-        return f"Keys({', '.join(self)})"
+    def now(self) -> Mapping[HubName, str]:
+        return {**{hub: key for hub, (key, _) in self._read().items() if key}, **self._given}
 
     def place(self, hub: HubName) -> KeyPlace | None:
         """Where the key is; None for a hub without one."""

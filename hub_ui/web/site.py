@@ -131,7 +131,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     panel, cards = Panel(services=services, render=pages.render), Cards(services=services, render=pages.render)
     reader = HeaderReader(services=services)
     closing.callback(reader.close)
-    checks = LibraryChecks(services.downloads, services.update_rules)
+    checks = LibraryChecks(services.downloads, services.update_rules, jobs)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     links, destinations = pages.render.links, services.settings.image_destinations
     hub_images = HubImages(links=links, store=services.media, destinations=destinations)

@@ -19,6 +19,7 @@ from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
+from hub_ui.settings import unknown_variables
 from tests.docs.pages import PAGES, ROOT, shell_blocks
 from tests.tools.tables import __main__ as tables
 
@@ -97,6 +98,8 @@ def test_every_variable_is_described() -> None:
     own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
     variables = own | {name for hub in HUBS.values() for name in (hub.endpoint_variable, hub.token_variable)}
     assert [name for name in variables if f"`{name}`" not in TEXTS["docs/settings.md"]] == []
+    told = re.findall(r"`(HUB_UI_[A-Z_]+[A-Z])`", TEXTS["docs/settings.md"])
+    assert unknown_variables(dict.fromkeys(told, "")) == ()
 
 
 def test_the_tables_of_base_models_and_filters_are_the_programs() -> None:

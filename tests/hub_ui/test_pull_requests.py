@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from connectors.ref import Ref
+from connectors.weights import inspect
 from hub_ui import services
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -49,6 +51,13 @@ def test_a_pinned_pull_from_civitai_asks_no_more(built: Services, recorder: Reco
     recorder.forget()
     built.downloads.pull(Ref.parse("civitai:1001@2001#3001"))
     assert len(asked(recorder)) == 3
+
+
+def test_a_pull_reads_a_files_header_once(built: Services) -> None:
+    with patch.object(inspect, "_facts", wraps=inspect._facts) as reads:
+        for ref in ("civitai:1001", "huggingface:maker/red#lora.safetensors", f"replicate:maker/tuned@{HASH}"):
+            built.downloads.pull(Ref.parse(ref))
+    assert reads.call_count == 3
 
 
 @pytest.mark.parametrize(

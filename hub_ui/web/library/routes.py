@@ -25,7 +25,7 @@ from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.library import search
 from hub_ui.library.annotations import LONGEST_NOTE
-from hub_ui.library.checks import LibraryChecks, count_text
+from hub_ui.library.checks import CheckProgress, LibraryChecks, count_text
 from hub_ui.library.collections import may_be_half
 from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
@@ -136,11 +136,9 @@ class LibraryRoutes(Room):
         view = library_view(request.url.query)
 
         def steps() -> Iterator[str]:
-            for step in self.checks.follow():
-                if step is None:
-                    yield ""
-                elif step.kind is not None:
-                    yield self.pages.render("library/step", address=view.to_address(), progress=step)
+            for _number, step in self.checks.follow():
+                is_step = isinstance(step, CheckProgress)
+                yield self.pages.render("library/step", address=view.to_address(), progress=step) if is_step else ""
             yield self.pages.render("library/checked", **self.all(view))
 
         return self.pages.streams.answer(steps())

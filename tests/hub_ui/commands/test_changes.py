@@ -20,6 +20,15 @@ def test_what_was_removed_comes_back(pulled: dict[str, Path], line: Line, folder
     assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
 
 
+def test_an_undo_finds_the_lock_file_by_itself(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    team = (folder / "loras.lock").rename(folder.with_name("team.lock"))
+    before = team.read_text()
+    line("remove", CIVITAI, "--lock", str(team))
+    line("move", REPLICATE, "--names", "{title}", "--lock", str(team))
+    assert [line("move", "--undo")[0], line("undo")[0], line("undo")[0]] == [0, 0, 4]
+    assert (team.read_text(), (folder / "loras.lock").exists()) == (before, False)
+
+
 def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line) -> None:
     size = pulled["civitai"].stat().st_size
     line("remove", CIVITAI)

@@ -210,10 +210,31 @@ def written(*entries: Entry, base: PipelineSpec | None = BASE) -> str:
     return snippet(entries, lambda entry: Path("/loras") / entry.file, lambda entry: base)
 
 
-def test_a_lora_of_hugging_face_is_loaded_at_its_commit() -> None:
-    code = written(HF)
-    assert f"        'ada/ink', revision='{'1' * 40}', weight_name='sub/ink.safetensors', adapter_name='ink'\n" in code
-    assert "pipeline.set_adapters(['ink'], adapter_weights=[0.5])" in code
+@pytest.mark.parametrize(
+    ("entries", "base", "said"),
+    [
+        ([HF], {}, f"'ada/ink', revision='{'1' * 40}', weight_name='sub/ink.safetensors', adapter_name='ink'\n"),
+        ([HF], {}, "pipeline.set_adapters(['ink'], adapter_weights=[0.5])"),
+        ([HF, entry(title="INK"), entry(title="1.2")], {}, "['ink', 'ink_2', 'lora_1_2']"),
+        (
+            [entry(trigger_words=("ink", "b")), entry(trigger_words=("it's red",))], {},
+            '"ink, it\'s red, a lighthouse by the sea"',
+        ),
+        (
+            [HF], {"scheduler": "EulerDiscreteScheduler"},
+            "pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)",
+        ),
+        ([HF], {"revision": "3" * 40}, f"from_pretrained('owner/base', revision='{'3' * 40}', torch_dtype=DTYPE)"),
+        ([HF], {}, "from_pretrained('owner/base', torch_dtype=DTYPE)"),
+        (
+            [HF], {"steps": 4, "guidance": 1.5, "width": 512, "height": 768},
+            "{'num_inference_steps': 4, 'guidance_scale': 1.5, 'width': 512, 'height': 768}\n",
+        ),
+    ],
+    ids=["at its commit", "its weight", "names", "a word of each", "scheduler", "pin", "no pin", "the base's settings"],
+)  # fmt: skip
+def test_the_script_loads_what_is_pinned_on_its_base(entries: list[Entry], base: dict[str, Any], said: str) -> None:
+    assert said in written(*entries, base=replace(BASE, **base))
 
 
 @pytest.mark.parametrize("fields", [{}, {"ref": Ref.parse("replicate:ada/ink@" + "b" * 64)}])
@@ -221,15 +242,6 @@ def test_a_lora_of_another_hub_is_loaded_from_the_library(fields: dict[str, Ref]
     code = written(entry(**fields))
     assert "'/loras/sd1/ada', weight_name='Ink lines-2001.safetensors', adapter_name='ink_lines'" in code
     assert "# sha256 " + "a" * 64 in code
-
-
-def test_titles_that_are_alike_get_names_of_their_own() -> None:
-    assert "['ink', 'ink_2', 'lora_1_2']" in written(HF, entry(title="INK"), entry(title="1.2"))
-
-
-def test_the_prompt_holds_a_word_of_each() -> None:
-    code = written(entry(trigger_words=("ink", "b")), entry(trigger_words=("it's red",)))
-    assert '"ink, it\'s red, a lighthouse by the sea"' in code
 
 
 def test_what_has_no_base_is_named_in_a_comment() -> None:
@@ -244,19 +256,3 @@ def test_no_title_becomes_code(title: str) -> None:
     tree = ast.parse(written(hostile))
     imports = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     assert imports == ["sys", "diffusers", "torch"]
-
-
-def test_a_scheduler_that_cannot_be_used_is_replaced() -> None:
-    code = written(HF, base=replace(BASE, scheduler="EulerDiscreteScheduler"))
-    assert "pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)" in code
-
-
-def test_a_base_is_pinned_where_its_commit_is_known() -> None:
-    code = written(HF, base=replace(BASE, revision="3" * 40))
-    assert f"from_pretrained('owner/base', revision='{'3' * 40}', torch_dtype=DTYPE)" in code
-    assert "from_pretrained('owner/base', torch_dtype=DTYPE)" in written(HF)
-
-
-def test_the_settings_are_the_base_s_own() -> None:
-    code = written(HF, base=replace(BASE, steps=4, guidance=1.5, width=512, height=768))
-    assert "{'num_inference_steps': 4, 'guidance_scale': 1.5, 'width': 512, 'height': 768}\n" in code

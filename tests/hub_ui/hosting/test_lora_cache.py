@@ -1,9 +1,5 @@
 """hub_ui/hosting/lora_cache.py, on a hub of its own."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from connectors.connector import HttpDownload
 from connectors.errors import HubUiError, IntegrityError, UsageError
@@ -234,28 +231,12 @@ def test_a_disk_that_is_almost_full_takes_nothing_more(hub: Hub, folder: Path) -
         cache(folder, free=lambda: 1_000_000_050).fetch(found(hub, 1))
 
 
-def test_a_process_that_is_killed_leaves_nothing_that_counts(hub: Hub, folder: Path) -> None:
-    hub.answers["/1"] = lambda asked: begin_and_hang(asked)
-    cache(folder).fetch(found(hub, 2))
-    code = (
-        "import sys; from pathlib import Path; from tests.hub_ui.hosting.test_lora_cache import *\n"
-        "class At: url = sys.argv[2]\n"
-        "cache(Path(sys.argv[1]), largest=10**7, most=10**8).fetch(found(At, 1, size=None, sha256=None))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(folder), hub.url])
-    while not [*folder.glob("running/*/*.part")]:
-        assert process.poll() is None
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+def test_what_processes_left_that_were_killed_goes_and_what_others_fetch_stays(hub: Hub, folder: Path) -> None:
+    dead, alive = (folder / "running" / name for name in ("dead", "alive"))
+    for left in (dead, alive):
+        left.mkdir(parents=True)
+        (left / "x.part").write_bytes(bytes(SIZE))
     made = cache(folder)
-    made.fetch(found(hub, 3))
-    assert (kept(folder), [*folder.glob("running/*/*.part")]) == ({2, 3}, [])
-    assert made.total_bytes() == 2 * SIZE
-
-
-def begin_and_hang(asked: Asked) -> Answer:
-    big = weights(5_000_000)
-    if asked.headers.get("Range", "").startswith("bytes=0-") or "Range" not in asked.headers:
-        return Answer(body=big[:4_000_000], headers={"Content-Length": str(len(big))})
-    return Answer(body=b"", after=30.0)
+    with FileLock(alive / "lock"):
+        made.fetch(found(hub, 3))
+    assert ([dead.exists(), alive.exists()], kept(folder), made.total_bytes()) == ([False, True], {3}, 2 * SIZE)

@@ -1,6 +1,8 @@
+import errno
 import os
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,6 +41,14 @@ def test_what_was_kept_comes_back_with_its_type_and_as_no_other(store: MediaStor
     kept = files(store)[0]
     kept.rename(kept.with_suffix(".svg"))
     assert store.get(URL) is None
+
+
+def test_on_a_disk_that_may_only_be_read_what_is_kept_comes_back(
+    store: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, URL)
+    monkeypatch.setattr(os, "utime", Mock(side_effect=OSError(errno.EROFS, "Read-only file system")))
+    assert store.get(URL) is not None
 
 
 def test_what_was_not_used_for_longest_goes_first_and_the_budget_is_never_exceeded(store: MediaStore) -> None:

@@ -39,17 +39,6 @@ class Held:
         eventually(lambda: self.cancelled or self.looks > looks + 1)
 
 
-def deaf(go_on: threading.Event) -> Callable[..., str]:
-    """Work that no stop reaches."""
-
-    def work(report: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> str:
-        report("half")
-        go_on.wait(60)
-        return RESULT
-
-    return work
-
-
 @pytest.fixture
 def time() -> list[float]:
     return [0.0]
@@ -60,6 +49,14 @@ def jobs(time: list[float]) -> Iterator[Jobs]:
     made = Jobs(clock=lambda: time[0])
     yield made
     made.close()
+
+
+@pytest.fixture
+def deaf() -> Iterator[Callable[..., str]]:
+    """Work that looks at nothing, until the test has ended."""
+    go_on = threading.Event()
+    yield lambda report, is_cancelled: report("half") or str(go_on.wait(60))
+    go_on.set()
 
 
 def follow(jobs: Jobs, id_: str, *, beat: float = BEAT) -> Iterator[Any]:
@@ -79,21 +76,21 @@ def finish(jobs: Jobs) -> str:
 
 
 @pytest.mark.timeout(30)
-def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(jobs: Jobs) -> None:
-    go_on = threading.Event()
-    id_ = jobs.start(PAIR, deaf(go_on))
+def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(
+    jobs: Jobs, deaf: Callable[..., str]
+) -> None:
+    id_ = jobs.start(PAIR, deaf)
     steps = follow(jobs, id_, beat=600)
     assert next(steps) == "half"
     threading.Timer(0.2, jobs.stop, [id_, "Stopped."]).start()
-    try:
-        assert list(steps) == [Stopped(text="Stopped.")]
-    finally:
-        go_on.set()
+    assert list(steps) == [Stopped(text="Stopped.")]
 
 
 @pytest.mark.timeout(30)
-def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time: list[float]) -> None:
-    stopping, go_on = list[str](), threading.Event()
+def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(
+    time: list[float], deaf: Callable[..., str]
+) -> None:
+    stopping: list[str] = []
 
     def clock() -> float:
         # A follower asks for the time right before it waits.
@@ -103,15 +100,10 @@ def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time
         return time[0]
 
     made = Jobs(clock=clock)
-    try:
-        id_ = made.start(PAIR, deaf(go_on))
-        steps = follow(made, id_, beat=600)
-        assert next(steps) == "half"
-        stopping.append(id_)
-        assert list(steps) == [Stopped(text="Stopped.")]
-    finally:
-        go_on.set()
-        made.close()
+    steps = follow(made, id_ := made.start(PAIR, deaf), beat=600)
+    assert next(steps) == "half"
+    stopping.append(id_)
+    assert list(steps) == [Stopped(text="Stopped.")]
 
 
 @pytest.mark.parametrize(("word", "said"), [("The app ends.", "The app ends."), ("", GONE)])

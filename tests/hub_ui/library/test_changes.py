@@ -58,17 +58,21 @@ def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[
     assert library.entries() == held
 
 
-def test_a_file_that_another_program_holds_stays_with_its_entry(
-    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refuse_to_rename(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = os.rename
 
     def refuse(source: Path, target: Path) -> None:
-        if source.name == "ink.safetensors":
+        if source.name == name:
             raise PermissionError(errno.EACCES, "Permission denied")
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", refuse)
+
+
+def test_a_file_that_another_program_holds_stays_with_its_entry(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_rename("ink.safetensors", monkeypatch)
     assert changes_of(library).remove(held[:1]).change is None
     outcome = changes_of(library).remove(held[:2])
     assert [error.message for error in outcome.failed.values()] == [
@@ -76,6 +80,35 @@ def test_a_file_that_another_program_holds_stays_with_its_entry(
     ]
     assert (outcome.done, library.entries()) == ((held[1],), (held[0], held[2]))
     assert (changes_of(library).undo().failed, library.entries()) == ({}, held)
+
+
+def test_a_second_undo_is_of_what_the_first_could_not_put_back(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = changes_of(library)
+    changes.remove(held)
+    with monkeypatch.context() as patch:
+        refuse_to_rename("0-ink.safetensors", patch)
+        assert changes.undo().done == held[1:]
+    [left] = changes.recent()
+    assert (left.entries, left.size) == (held[:1], held[0].size)
+    back = changes.undo()
+    assert (back.done, back.failed, changes.recent(), library.entries()) == (held[:1], {}, (), held)
+
+
+def test_an_undo_is_of_the_lock_file_that_the_change_was_made_in_if_it_is_there(
+    library: Library, held: tuple[Entry, ...]
+) -> None:
+    team, own = library.folder.with_name("team.lock"), library.lock.read_bytes()
+    team.write_text(lockfile.dumps(held[:2]))
+    of_team = Library(library.folder, team)
+    changes_of(of_team).remove(held[:1])
+    changes_of(library).undo()
+    assert (of_team.entries(), library.lock.read_bytes()) == (held[:2], own)
+    changes_of(of_team).remove(held[:1])
+    team.unlink()
+    assert changes_of(library).undo().done == held[:1]
+    assert not team.exists()
 
 
 def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
@@ -91,7 +124,7 @@ def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, he
 
 
 def test_without_changes_there_is_nothing_to_undo(library: Library) -> None:
-    with pytest.raises(NotFound, match="no such change to undo"):
+    with pytest.raises(NotFound, match=f"no such change to undo in {library.folder}"):
         changes_of(library).undo()
     changes_of(library).finish()
     assert changes_of(library).empty() == 0

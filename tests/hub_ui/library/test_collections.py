@@ -37,13 +37,18 @@ def test_they_are_in_the_order_of_their_names_as_people_count(collections: Colle
     assert [one.name for one in collections.all()] == ["1", "10 of 12", "Ink", "set", "Set 2", "set 10"]
 
 
-def test_a_deleted_collection_is_gone(collections: Collections) -> None:
-    collections.add("a", [INK])
-    assert collections.delete("A").entries == (INK,)
-    with pytest.raises(NotFound, match="no collection “a”"):
-        collections.get("a")
+def test_a_lock_file_that_a_person_put_there_is_changed_and_deleted_where_it_is(
+    collections: Collections, tmp_path: Path
+) -> None:
+    file = tmp_path / "collections" / "Ours.lock"
+    file.parent.mkdir()
+    file.write_text(lockfile.dumps([INK]))
+    collections.add("ours", [MIST])
+    assert collections.delete("OURS").entries == (INK, MIST)
+    with pytest.raises(NotFound, match="no collection “ours”"):
+        collections.get("ours")
     with pytest.raises(NotFound):
-        collections.take_out("a", [INK.ref])
+        collections.take_out("ours", [INK.ref])
     assert collections.all() == ()
 
 

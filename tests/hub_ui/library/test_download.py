@@ -331,21 +331,17 @@ def test_another_process_looks_again_in_another_tar_alone(hub: Hub, tmp_path: Pa
     assert fetch(packed, a_part(left), Meter(), options=QUICK).sha256 == sha256(other)
 
 
-def test_without_ranges_it_is_taken_out_while_the_tar_streams(hub: Hub, tmp_path: Path, packed: HttpDownload) -> None:
-    hub.answers["/tar"] = Answer(body=TAR)
-    part = a_part(tmp_path)
-    assert fetch(packed, part, Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
-    assert part.path.read_bytes() == TAR_FILE
-
-
-def test_a_cut_stream_begins_again(hub: Hub, tmp_path: Path, packed: HttpDownload) -> None:
-    hub.answers["/tar"] = in_turn(*[Answer(body=TAR, cut=800_000)] * 3, Answer(body=TAR))
-    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
-
-
-def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Hub, tmp_path: Path, packed: HttpDownload) -> None:
-    hub.answers["/tar"] = Ranged(body=TAR, cut=10, cuts=1)
-    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(body=TAR), id="without ranges it is taken out while the tar streams"),
+        pytest.param(in_turn(*[Answer(body=TAR, cut=800_000)] * 3, Answer(body=TAR)), id="a cut stream begins again"),
+        pytest.param(Ranged(body=TAR, cut=10, cuts=1), id="a cut while it is looked for is tried again"),
+    ],
+)
+def test_a_tar_comes_over_a_bad_line(hub: Hub, part: PartialFile, packed: HttpDownload, answer: Any) -> None:
+    hub.answers["/tar"] = answer
+    assert fetched(packed, part).sha256 == sha256(part.path.read_bytes()) == sha256(TAR_FILE)
 
 
 DOWN = HubDown("The connection broke off in the middle.")

@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.record import Lora
 from connectors.ref import Ref, local_ref
-from connectors.weights.inspect import Facts, inspect_path
+from connectors.weights.inspect import inspect_path
 from hub_ui.library.identify import KEPT_SECONDS, Digests, IdentifiedFile, Identifier, OwnFiles, digests, files_in
 from hub_ui.library.library import Library
 from hub_ui.library.sync import foreign
@@ -59,15 +59,12 @@ def identify(
     remembered: Lora | None = None,
     failures: list[HubUiError] | None = None,
 ) -> list[IdentifiedFile]:
-    def inspect(path: Path, read: Digests) -> Facts:
-        return inspect_path(path)
-
     errors = failures if failures is not None else []
     identifier = Identifier(
         entries=entries,  # type: ignore[arg-type]
         seen=lambda sha: seen,
         lora=lambda ref: remembered or known(),
-        inspect=inspect,
+        inspect=lambda path, _sha256: inspect_path(path),
         by_hash=by_hash,
         failure=errors.append,
     )

@@ -142,12 +142,15 @@ def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library,
     assert (files(library), partial_bytes(library)) == ([], 0)
 
 
-def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Hub) -> None:
+@pytest.mark.parametrize("refs", [[INK] * 4, [INK, OTHER]])
+def test_what_is_wanted_several_times_at_once_is_fetched_once(
+    library: Library, ink: HttpDownload, hub: Hub, refs: list[Ref]
+) -> None:
     hub.answers["/file"] = Answer(body=FILE, after=0.3)
     with ThreadPoolExecutor(4) as pool:
-        pulls = [pool.submit(pull_file, library, download(hub.url + "/file"), record()) for _ in range(4)]
-    assert len({pull.result() for pull in pulls}) == 1
-    assert len(hub.asked) == 1
+        pulls = [pool.submit(pull_file, library, replace(ink, ref=ref), record()) for ref in refs]
+    assert ({pull.result().sha256 for pull in pulls}, len(hub.asked)) == ({sha256(FILE)}, 1)
+    assert len(library.entries()) == len({*refs})
 
 
 def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library, hub: Hub) -> None:
@@ -180,19 +183,17 @@ def test_a_ref_that_may_mean_two_entries_asks_back(library: Library) -> None:
         library.entry(Ref.parse("civitai:1001"))
 
 
-def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    library.lock.write_text("version = 1\n[[lora]]\nref = \n")
+@pytest.mark.parametrize(
+    ("text", "said"), [(b"version = 1\n[[lora]]\nref = \n", r"loras\.lock.*line 3"), (b"\xff\xfe", "no text in UTF-8")]
+)
+def test_an_unreadable_lock_is_reported_and_never_overwritten(
+    library: Library, ink: HttpDownload, hub: Hub, text: bytes, said: str
+) -> None:
+    library.lock.write_bytes(text)
     for attempt in (library.entries, lambda: pull_file(library, ink, record()), lambda: library.adopt([entry()])):
-        with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
+        with pytest.raises(lockfile.LockError, match=said):
             attempt()
-    assert library.lock.read_text() == "version = 1\n[[lora]]\nref = \n"
-    assert hub.asked == []
-
-
-def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
-    library.lock.write_bytes(b"\xff\xfe")
-    with pytest.raises(lockfile.LockError, match="no text in UTF-8"):
-        library.entries()
+    assert (library.lock.read_bytes(), hub.asked) == (text, [])
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDownload) -> None:
@@ -249,17 +250,11 @@ def test_a_part_moves_along_when_its_target_has_another_name_now(library: Librar
     assert hub.asked[1].headers["Range"].startswith("bytes=100000-")
 
 
-def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    first = pull_file(library, ink, record())
-    second = pull_file(library, replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
-    assert library.path(first).samefile(library.path(second))
-    assert len(hub.asked) == 1
-
-
-def test_a_linked_file_was_added_when_it_was_linked(library: Library, ink: HttpDownload) -> None:
-    os.utime(library.path(pull_file(library, ink, record())), (0, 0))
-    linked = pull_file(library, replace(ink, ref=OTHER), record(title="Twin"))
-    assert library.path(linked).stat().st_mtime > 0
+def test_bytes_of_another_entry_are_linked_and_were_added_then(library: Library, ink: HttpDownload, hub: Hub) -> None:
+    first = library.path(pull_file(library, ink, record()))
+    os.utime(first, (0, 0))
+    second = library.path(pull_file(library, replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin")))
+    assert (first.samefile(second), second.stat().st_mtime > 0, len(hub.asked)) == (True, True, 1)
 
 
 def test_bytes_that_turn_out_to_be_known_are_stored_once(library: Library, ink: HttpDownload, hub: Hub) -> None:
@@ -274,14 +269,6 @@ def test_a_damaged_file_of_another_entry_is_not_copied(library: Library, ink: Ht
     library.path(pull_file(library, ink, record())).write_bytes(b"damaged")
     second = pull_file(library, replace(ink, ref=OTHER), record(title="Twin"))
     assert library.path(second).read_bytes() == FILE
-
-
-def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, ink: HttpDownload, hub: Hub) -> None:
-    hub.answers["/file"] = Answer(body=FILE, late=0.2)
-    with ThreadPoolExecutor(2) as pool:
-        pulls = [pool.submit(pull_file, library, replace(ink, ref=ref), record()) for ref in (INK, OTHER)]
-    assert {pull.result().sha256 for pull in pulls} == {sha256(FILE)}
-    assert len(hub.asked) == 1
 
 
 def test_a_file_renamed_just_before_the_end_gets_its_entry(

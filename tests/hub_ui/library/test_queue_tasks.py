@@ -4,7 +4,7 @@ import pytest
 
 from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
 from connectors.ref import HubName, Ref
-from hub_ui.library.queue_tasks import QueueLimits, SpeedMeter, Task, next_up, seconds_until
+from hub_ui.library.queue_tasks import QueueLimits, SpeedMeter, Task, next_up
 from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 
 
@@ -55,11 +55,6 @@ def test_the_next_to_start_are_those_that_may(
 )
 def test_waits_grow_up_to_five_tries(attempts: int, error: HubUiError, jitter: float, seconds: float | None) -> None:
     assert QueueLimits().next_try(attempts, error, jitter) == seconds
-
-
-def test_the_next_look_is_when_the_first_may_start() -> None:
-    assert seconds_until([row(A, not_before=70.0), row(HF, not_before=60.0)], {}, 50.0) == 10.0
-    assert seconds_until([row(A)], {}, 50.0) is None
 
 
 @pytest.mark.parametrize(

@@ -156,15 +156,16 @@ def test_a_file_that_its_hub_took_down_comes_from_a_mirror(library: Library, hel
     assert library.path(held).read_bytes() == FILE
 
 
-def test_a_file_that_no_mirror_has_either_fails_with_what_its_own_hub_says(library: Library, held: Entry) -> None:
-    done = sync_with_mirror(library, held, Gone(name="huggingface"))
-    assert done.error is not None
-    assert (done.state, done.error.message) == ("failed", "no file at civitai")
-
-
-def test_a_mirror_that_is_down_may_have_the_file_later(library: Library, held: Entry) -> None:
-    done = sync_with_mirror(library, held, Hub(name="huggingface"))
-    assert isinstance(done.error, HubDown)
+@pytest.mark.parametrize(
+    ("mirror", "error"),
+    [(Gone(name="huggingface"), NotFound), (Hub(name="huggingface"), HubDown)],
+    ids=["what its own hub says", "it may have the file later"],
+)
+def test_without_a_mirror_that_has_the_file_it_fails(
+    library: Library, held: Entry, mirror: Hub, error: type[HubUiError]
+) -> None:
+    done = sync_with_mirror(library, held, mirror)
+    assert (done.state, type(done.error)) == ("failed", error)
 
 
 def test_what_was_set_aside_before_is_not_lost(library: Library, held: Entry) -> None:
@@ -204,38 +205,32 @@ def test_all_come_in_order(library: Library, held_file: Entry) -> None:
     assert [found.state for found in check_all(library, [held_file, second])] == ["right", "missing"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "other.safetensors",
-        "sd1/old.ckpt",
-        "notes.txt",
-        "sd1/ada/Ink lines-2001.safetensors.changed",
-        pytest.param(
-            "sd1/ada/INK lines-2001.safetensors", marks=pytest.mark.skipif(sys.platform != "linux", reason="one file")
-        ),
-        "sd1/ada/Ink lines-2001.safetensors.changed1",
-    ],
-)
-def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entry, name: str) -> None:
-    put(library, name)
-    assert foreign(library) == (name,)
+INK_FILE = "sd1/ada/Ink lines-2001"
+ONE_FILE = pytest.mark.skipif(sys.platform != "linux", reason="one file")
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "is_foreign"),
     [
-        ".hub-ui/x.lock",
-        "sd1/ada/INK lines-2001.json",
-        "sd1/ada/Ink lines-2001.preview.png",
-        "sd1/ada/Ink lines-2001.metadata.json",
-        "sd1/ada/Ink lines-2001.abc.part",
-        ".DS_Store",
+        ("other.safetensors", True),
+        ("sd1/old.ckpt", True),
+        ("notes.txt", True),
+        (f"{INK_FILE}.safetensors.changed", True),
+        (f"{INK_FILE}.safetensors.changed1", True),
+        pytest.param("sd1/ada/INK lines-2001.safetensors", True, marks=ONE_FILE),
+        (".hub-ui/x.lock", False),
+        ("sd1/ada/INK lines-2001.json", False),
+        (f"{INK_FILE}.preview.png", False),
+        (f"{INK_FILE}.metadata.json", False),
+        (f"{INK_FILE}.abc.part", False),
+        (".DS_Store", False),
     ],
 )
-def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held_file: Entry, name: str) -> None:
+def test_a_file_that_belongs_to_no_entry_is_foreign(
+    library: Library, held_file: Entry, name: str, is_foreign: bool
+) -> None:
     put(library, name)
-    assert foreign(library) == ()
+    assert foreign(library) == (name,) * is_foreign
 
 
 REF = Ref.parse("civitai:1001@2001")

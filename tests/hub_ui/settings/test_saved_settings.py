@@ -1,6 +1,5 @@
-"""Settings that were saved; keys with keyring's own interface and a real file behind it, and without a keyring."""
+"""Settings that were saved; keys with keyring's own interface, and without a keyring."""
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -89,39 +88,34 @@ def test_the_page_shows_an_address_without_its_password() -> None:
 KEY = "hf_0123456789"
 
 
-class FileKeyring(KeyringBackend):
+class MemoryKeyring(KeyringBackend):
     """A system's keyring, as far as hub-ui can tell."""
 
     priority = 1.0
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.file = file
+        self.kept: dict[tuple[str, str], str] = {}
         self.is_locked = False
 
-    def entries(self) -> dict[str, str]:
+    def get_password(self, service: str, username: str) -> str | None:
         if self.is_locked:
             raise KeyringLocked("locked")
-        return dict(json.loads(self.file.read_text())) if self.file.exists() else {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.entries().get(f"{service}/{username}")
+        return self.kept.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self.file.write_text(json.dumps({**self.entries(), f"{service}/{username}": password}))
+        self.get_password(service, username)
+        self.kept[service, username] = password
 
     def delete_password(self, service: str, username: str) -> None:
-        entries = self.entries()
-        if f"{service}/{username}" not in entries:
+        if self.get_password(service, username) is None:
             raise PasswordDeleteError("not there")
-        del entries[f"{service}/{username}"]
-        self.file.write_text(json.dumps(entries))
+        del self.kept[service, username]
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[FileKeyring]:
-    before = keyring.get_keyring()
-    backend = FileKeyring(tmp_path / "system.json")
+def system() -> Iterator[MemoryKeyring]:
+    before, backend = keyring.get_keyring(), MemoryKeyring()
     keyring.set_keyring(backend)
     yield backend
     keyring.set_keyring(before)
@@ -136,11 +130,11 @@ def files(home: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in home.rglob("*") if path.is_file()}
 
 
-def test_a_key_is_in_the_keyring_and_the_file_says_that_it_is(keys: Keys, system: FileKeyring, home: Path) -> None:
+def test_a_key_is_in_the_keyring_and_the_file_says_that_it_is(keys: Keys, system: MemoryKeyring, home: Path) -> None:
     keys.put("huggingface", f" {KEY}\n")
     assert (keys["huggingface"], keys.place("huggingface")) == (KEY, "keyring")
     assert files(home) == {"keys.json": '{"huggingface": null}'}
-    assert system.entries() == {"hub-ui/huggingface": KEY}
+    assert system.kept == {("hub-ui", "huggingface"): KEY}
     keys.put("huggingface", KEY)
     assert dict(Keys({}, home / "keys.json")) == {"huggingface": KEY}
 
@@ -160,13 +154,13 @@ def test_without_a_keyring_a_file_for_its_owner_alone_has_it(home: Path) -> None
     assert list(files(home)) == ["keys.json"]
 
 
-def test_a_keyring_that_keeps_nothing_is_none(keys: Keys, system: FileKeyring) -> None:
+def test_a_keyring_that_keeps_nothing_is_none(keys: Keys, system: MemoryKeyring) -> None:
     keyring.set_keyring(null.Keyring())  # type: ignore[no-untyped-call]
     keys.put("civitai", "civ_1")
     assert (keys["civitai"], keys.place("civitai")) == ("civ_1", "file")
 
 
-def test_a_locked_keyring_gives_no_key_and_takes_none(keys: Keys, system: FileKeyring, home: Path) -> None:
+def test_a_locked_keyring_gives_no_key_and_takes_none(keys: Keys, system: MemoryKeyring, home: Path) -> None:
     keys.put("civitai", "civ_1")
     system.is_locked = True
     again = Keys({}, home / "keys.json")
@@ -176,11 +170,11 @@ def test_a_locked_keyring_gives_no_key_and_takes_none(keys: Keys, system: FileKe
 
 
 @pytest.mark.parametrize("has_keyring", [True, False])
-def test_a_key_that_is_removed_is_nowhere(system: FileKeyring, home: Path, has_keyring: bool) -> None:
+def test_a_key_that_is_removed_is_nowhere(system: MemoryKeyring, home: Path, has_keyring: bool) -> None:
     keys = Keys({}, home / "keys.json", has_keyring=has_keyring)
     keys.put("replicate", "r8_1")
     keys.remove("replicate")
-    assert (dict(keys), keys.place("replicate"), system.entries()) == ({}, None, {})
+    assert (dict(keys), keys.place("replicate"), system.kept) == ({}, None, {})
     assert files(home) == {"keys.json": "{}"}
 
 

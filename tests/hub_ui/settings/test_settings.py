@@ -46,6 +46,18 @@ def test_a_variable_that_cannot_be_used_is_named_and_no_secret_shown(name: str, 
     assert (caught.value.message[: len(said)], "secret" in caught.value.message) == (said, False)
 
 
+def test_a_variable_that_nothing_reads_is_said_with_the_nearest_that_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HUB_UI_CONECTIONS", "HUB_UI_PORT", "HUB_UI_LIMIT_STEPS"):
+        monkeypatch.setenv(name, "8")
+    cli.main(["verify", "--library", "/nowhere"])
+    assert capsys.readouterr().err.splitlines()[:-1] == [
+        "hub-ui: HUB_UI_CONECTIONS is no variable that hub-ui reads. Did you mean “HUB_UI_CONNECTIONS”?",
+        "hub-ui: HUB_UI_PORT is no variable that hub-ui reads.",
+    ]
+
+
 def test_the_password_of_a_database_is_not_shown() -> None:
     made = from_environment({"HUB_UI_DATABASE": "postgresql://ada:secret@box:5432/catalog"})
     assert made.database == "postgresql://ada:secret@box:5432/catalog"

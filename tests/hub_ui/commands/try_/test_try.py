@@ -115,8 +115,9 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, line: Line) -> Non
     told = made(line, *words)
     assert (told["fetch"], told["place"], told["pictures"]) == (None, "local", 1)
     assert "for 1 image on this CPU" in told["estimate"]
-    assert line.run("try", *words) == 0
+    assert line.run("try", *words, "--weight", "5") == 0
     assert line.out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
+    assert line.err.startswith("Weight 5 is far from usual")
 
 
 def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from connectors.errors import HubDown, UsageError
 from connectors.record import Claim
 from connectors.ref import Ref
+from hub_ui.jobs import Jobs
 from hub_ui.library import lockfile, sync
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
@@ -143,18 +144,19 @@ def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Servi
 
 
 def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, check_one, go_on = LibraryChecks(built.downloads, built.update_rules), sync.check, threading.Event()
+    checks, check_one, go_on = LibraryChecks(built.downloads, built.update_rules, Jobs()), sync.check, threading.Event()
     monkeypatch.setattr(sync, "check", lambda *given: go_on.wait(30) and check_one(*given))
     checks.start("verify")
     with pytest.raises(UsageError, match="already running"):
         checks.start("updates")
     checks.stop()
     go_on.set()
-    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert [*checks.follow()]
+    assert checks.progress is None
 
 
 def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, check_one = LibraryChecks(built.downloads, built.update_rules), sync.check
+    checks, check_one = LibraryChecks(built.downloads, built.update_rules, Jobs()), sync.check
 
     def check_last(library: Library, entry: Entry) -> FileCheck:
         checks.stop()
@@ -163,7 +165,7 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
     monkeypatch.setattr(sync, "_WORKERS", 1)
     monkeypatch.setattr(sync, "check", check_last)
     checks.start("verify")
-    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert [*checks.follow()]
     assert list(checks.results.checked) == [INK]
 
 
@@ -171,9 +173,9 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
 def test_each_check_says_what_it_does_and_how_far_it_is(built: Services, kind: CheckKind) -> None:
     begin, step = (CheckProgress(kind=kind, done=done, total=7).line for done in (0, 3))
     assert (begin[-1], "3 of 7" in step) == ("…", True)
-    checks = LibraryChecks(built.downloads, built.update_rules)
+    checks = LibraryChecks(built.downloads, built.update_rules, Jobs())
     checks.start(kind)
-    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert [*checks.follow()]
     assert checks.results.at > 0
 
 
