@@ -1,7 +1,8 @@
 """Ways in which people write what LoRA they mean, each with what is opened: copied from pages, prompts and messages."""
 
-import csv
 from pathlib import Path
+
+from tests.corpus import rows_of
 
 COMMIT, HASH = "a1" * 20, "b2" * 32
 # A file of civitai:4128@41280 by all its hashes; it is called ink_lines.safetensors.
@@ -9,9 +10,7 @@ SHA256, BLAKE3, AUTOV3 = "c3" * 32, "d4" * 32, "e5f6a7b8c9d0"
 AUTOV2 = SHA256[:10]
 
 # As they are: nobody has to be asked. First refs and AIRs, then addresses of each hub, mirrors, and amid a text.
-with Path(__file__).with_suffix(".tsv").open(encoding="utf-8", newline="") as _file:
-    _ROWS = list(csv.DictReader(_file, delimiter="\t", quoting=csv.QUOTE_NONE))
-WRITTEN = tuple((row["written"], row["opened"]) for row in _ROWS)
+WRITTEN = tuple((row["written"], row["opened"]) for row in rows_of(Path(__file__).with_suffix(".tsv")))
 
 # By what was seen before, or by a hub that is asked.
 LOOKED_UP: tuple[tuple[str, str], ...] = (

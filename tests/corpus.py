@@ -3,6 +3,7 @@
 Tests that need it are skipped without it, but in CI its absence is an error.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ def absence(headers: Path = HEADERS, responses: Path = RESPONSES) -> str | None:
 def check(environment: Mapping[str, str], absent: str | None) -> None:
     if absent and "CI" in environment:
         raise pytest.UsageError(f"{absent} In CI their tests must run.")
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    """Of a table with tabs, by the names of its head."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def or_skip(found: Sequence[Any]) -> Sequence[Any]:

@@ -7,7 +7,6 @@ by " | "), the kind and the access. An empty cell means that the recording doesn
 models has a line for each LoRA among them, `PAGE#OWNER/NAME`.
 """
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -30,7 +29,7 @@ from connectors.ref import Ref
 from connectors.replicate import parse as replicate_parse
 from tests.connectors.building import COMMIT, NOW
 from tests.connectors.test_record import KEYS
-from tests.corpus import RESPONSES, or_skip
+from tests.corpus import RESPONSES, or_skip, rows_of
 from tests.faulty_hubs import running_hubs
 
 # Marked, for their inputs or words have to do with LoRAs: what writes text, and a checkpoint that has one built in.
@@ -86,8 +85,7 @@ def _kind(model: dict[str, Any]) -> str | None:
 
 
 def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path) -> None:
-    with (recordings / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
-        marked = {row["file"] for row in csv.DictReader(file, delimiter="\t") if row["lora"] == "yes"}
+    marked = {row["file"] for row in rows_of(recordings / "SOURCES.tsv") if row["lora"] == "yes"}
     for name in _recorded("replicate_model_*.json"):
         expected = name in marked and name not in NO_LORA
         assert _is_listed(_json(recordings, name)) is expected, name
@@ -139,8 +137,7 @@ Row = dict[str, str]
 
 
 def _table() -> dict[str, Row]:
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        return {row["recording"]: row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    return {row["recording"]: row for row in rows_of(TABLE)}
 
 
 def _response(name: str) -> Any:

@@ -12,7 +12,7 @@ from hub_ui import services
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.library.hubs import DATA
+from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.recording import Recorder
 
 HASH = "a" * 64
@@ -20,7 +20,7 @@ HASH = "a" * 64
 
 @pytest.fixture(scope="module")
 def hubs(recorder: Recorder) -> Iterator[HubEndpoints]:
-    with running_hubs(DATA, around=recorder.around) as endpoints:
+    with running_hubs(CONTRACT, around=recorder.around) as endpoints:
         yield endpoints
 
 

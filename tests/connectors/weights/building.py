@@ -1,6 +1,5 @@
 """Headers of LoRA files, written by hand in the few words in which they differ."""
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from connectors.weights.header import DTYPE_BITS, Header, Tensor
+from tests.corpus import rows_of
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 # What a trainer's names begin with, what stands between their words, the endings of both halves, and if alpha is kept.
-with Path(__file__).with_name("styles.tsv").open(encoding="utf-8", newline="") as _file:
-    STYLES = {row["style"]: row for row in csv.DictReader(_file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+STYLES = {row["style"]: row for row in rows_of(Path(__file__).with_name("styles.tsv"))}
 
 
 def tensors(shapes: Shapes, dtype: str = "F16") -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ And networks that use a known one's names and are another: newer models, other s
 The published sizes, and what a file's blocks say about its network's.
 """
 
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from connectors.weights.file_type import Structure, structure_of
 from connectors.weights.key_formats import LayerShapes, name, sort
 from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, lora, tensors
+from tests.corpus import rows_of
 
 READ = read_cases(__file__)
 
@@ -37,11 +37,8 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    with Path(__file__).with_name("networks.tsv").open(encoding="utf-8", newline="") as file:
-        found = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [
-            Row(row["networks"], row["usual"], style, row["layers"]) for row in found for style in row["style"].split()
-        ]
+    found = rows_of(Path(__file__).with_name("networks.tsv"))
+    return [Row(row["networks"], row["usual"], style, row["layers"]) for row in found for style in row["style"].split()]
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.style} {row.layers}")

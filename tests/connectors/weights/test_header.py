@@ -1,4 +1,3 @@
-import csv
 import io
 import json
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from connectors.weights.header import (
 )
 from connectors.weights.header import table_of as parted
 from tests.connectors.weights.building import file_of, raw_header
+from tests.corpus import rows_of
 
 TENSOR = b'{"dtype":"F16","shape":[1],"data_offsets":[0,2]}'
 
@@ -84,9 +84,8 @@ def test_a_file_that_ends_inside_its_header_is_cut_off() -> None:
 
 
 def broken() -> Iterator[tuple[bytes, str]]:
-    with Path(__file__).with_name("broken_headers.tsv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            yield row["header"].encode(), row["why"]
+    for row in rows_of(Path(__file__).with_name("broken_headers.tsv")):
+        yield row["header"].encode(), row["why"]
 
 
 @pytest.mark.parametrize(

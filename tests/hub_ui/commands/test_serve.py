@@ -13,10 +13,8 @@ from subprocess import PIPE
 import psutil
 import pytest
 
-from tests.hub_ui.library.shared_hubs import Line
+from tests.hub_ui.library.shared_hubs import CONTRACT, Line
 from tests.programs import ROOT, free_run_of_ports, started
-
-DATA = ROOT / "tests" / "contract" / "data"
 
 
 def running(*words: str) -> AbstractContextManager[tuple[str, psutil.Popen]]:
@@ -30,7 +28,7 @@ def status(url: str) -> int:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.cluster)])
 def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> None:
-    with running("hubs", "--data", str(DATA)) as (line, process):
+    with running("hubs", "--data", str(CONTRACT)) as (line, process):
         addresses = json.loads(line)
         assert list(addresses) == ["HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"]
         assert status(addresses["CIVITAI_ENDPOINT"] + "/api/v1/models") == 200
@@ -74,7 +72,7 @@ def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, mo
     assert (home / "hosted" / "catalog.sqlite").is_file()
 
 
-@pytest.mark.parametrize("words", [["serve"], ["demo", "--no-browser"], ["hubs", "--data", str(DATA)]])
+@pytest.mark.parametrize("words", [["serve"], ["demo", "--no-browser"], ["hubs", "--data", str(CONTRACT)]])
 def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], line: Line) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -88,7 +86,7 @@ def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], line: Lin
     ("words", "said"),
     [
         (["serve", "--host", "nowhere.invalid", "--port", "7860"], "can't listen on nowhere.invalid, port 7860: "),
-        (["hubs", "--data", str(DATA), "--port", "65534"], "There is no port 65536: 65535 is the last one."),
+        (["hubs", "--data", str(CONTRACT), "--port", "65534"], "There is no port 65536: 65535 is the last one."),
         (["hubs", "--data", "nowhere"], "hub-ui: --data nowhere: no such folder\n"),
     ],
 )
@@ -100,7 +98,7 @@ def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(words: li
 @pytest.mark.cluster
 def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
     assert not (home / "demo").exists()
-    with running("demo", "--no-browser", "--data", str(DATA)) as (line, process):
+    with running("demo", "--no-browser", "--data", str(CONTRACT)) as (line, process):
         assert line.startswith("hub-ui demo: http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0

@@ -13,7 +13,6 @@ from hub_ui.library.partial_file import Meter, read_state
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, record
 
-DATA = Path(__file__).parents[2] / "contract" / "data"
 HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
 REFS = {
     "civitai": "civitai:1001@2001#3001",

@@ -9,7 +9,6 @@ and 0 where one is missing. What people type around a name ("lora", "style", a w
 `python -m tests.tools.accuracy.judging` writes the grades into the file anew, after queries or recordings changed.
 """
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from connectors.record import Lora, Version, WeightFile
 from hub_ui.catalog.row import bases_of
+from tests.corpus import rows_of
 from tests.tools.accuracy.relevance_corpus import loras
 
 QUERIES = Path(__file__).with_name("search_queries.tsv")
@@ -71,8 +71,7 @@ def holds(pattern: str, text: str, *, is_start: bool = False) -> bool:
 
 
 def read() -> list[dict[str, str]]:
-    with QUERIES.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return rows_of(QUERIES)
 
 
 def judged(rows: Iterable[Mapping[str, str]], given: Sequence[Lora]) -> list[dict[str, str]]:

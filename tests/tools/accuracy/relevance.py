@@ -10,7 +10,6 @@ counts as 0. They are the part "by hand". The LoRAs themselves are in the record
 relevance_corpus.py).
 """
 
-import csv
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.row import row_of, terms, words
+from tests.corpus import rows_of
 from tests.tools.accuracy import judging
 
 JUDGEMENTS = Path(__file__).with_name("relevance_judgements.tsv")
@@ -65,8 +65,7 @@ class Measured:
 
 
 def read_judgements() -> tuple[Judgement, ...]:
-    with JUDGEMENTS.open(encoding="utf-8", newline="") as file:
-        rows = [*judging.read(), *csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    rows = [*judging.read(), *rows_of(JUDGEMENTS)]
     return tuple(
         Judgement(
             part=row.get("half") or "by hand",
@@ -77,7 +76,7 @@ def read_judgements() -> tuple[Judgement, ...]:
     )
 
 
-def measure(loras: Iterable[Lora], folder: Path, judgements: Sequence[Judgement] | None = None) -> tuple[Measured, ...]:
+def measure(loras: Iterable[Lora], folder: Path) -> tuple[Measured, ...]:
     """The queries of both lists, by all systems, over a catalog in `folder`."""
     given = tuple(loras)
     with Catalog.open(folder / "catalog.sqlite") as catalog:
@@ -107,7 +106,7 @@ def measure(loras: Iterable[Lora], folder: Path, judgements: Sequence[Judgement]
                 "any word": lambda query: _matches(stems, query, _BY_SCORE, " OR "),
                 "popularity": lambda query: _matches(table, query, "downloads DESC, ref"),
             }
-            return tuple(_measure(judgement, orders, cards) for judgement in judgements or read_judgements())
+            return tuple(_measure(judgement, orders, cards) for judgement in read_judgements())
 
 
 def mean(measured: Sequence[Measured], system: str) -> float:

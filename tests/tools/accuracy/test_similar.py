@@ -4,14 +4,13 @@
 shared a base, a kind or a word (20 of 393 were similar), and all that is listed now, for every LoRA of the recordings.
 """
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from tests.corpus import absence
+from tests.corpus import absence, rows_of
 from tests.tools.accuracy.relevance_corpus import loras
 
 JUDGEMENTS = Path(__file__).with_name("similar_judgements.tsv")
@@ -20,9 +19,7 @@ LEAST_RIGHT, FEWEST = 0.9, 18
 
 
 def read(column: str) -> set[tuple[str, str]]:
-    with JUDGEMENTS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {(row["ref"], other) for row in rows for other in row[column].split()}
+    return {(row["ref"], other) for row in rows_of(JUDGEMENTS) for other in row[column].split()}
 
 
 def test_nearly_all_that_is_listed_as_similar_is_and_the_pairs_have_been_judged(tmp_path: Path) -> None:
