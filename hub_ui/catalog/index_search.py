@@ -105,8 +105,8 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
 
 
 def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
-    asked = plan.rings.asked if plan.rings else 0
-    return RingStart(start=start, asked=asked, held=ring.least, has_typos=ring.has_typos)
+    asked = rings.must_have(plan.rings.units) if plan.rings else ()
+    return RingStart(start=start, asked=len(asked), held=ring.least, has_typos=ring.has_typos)
 
 
 def _by_evidence(
