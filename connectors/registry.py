@@ -1,13 +1,13 @@
 """The hubs of hubs.toml: endpoint, key, ref format and connector. ADDING_A_HUB.md explains how to write a block."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from connectors.claims import fill, read_tables
 
 # A key of HUBS.
 HubName = str
@@ -15,7 +15,7 @@ HubName = str
 Origin = str
 LOCAL: Origin = "local"
 
-_FILE = tomllib.loads(Path(__file__).with_name("hubs.toml").read_text(encoding="utf-8"))
+_FILE = read_tables("hubs.toml")
 NAME: str = _FILE["part"]["NAME"]
 # A path that stays inside its folder.
 PATH = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\\\x00-\x1f\x7f]+")
@@ -97,13 +97,8 @@ class Hub:
 def _read_hub(block: dict[str, Any]) -> Hub:
     if block["ref"].get("file") == "":
         block["ref"]["file"] = None
-    return msgspec.convert(block, Hub, dec_hook=lambda _pattern, text: _compile(text))
-
-
-def _compile(text: str) -> re.Pattern[str]:
-    for name, part in _FILE["part"].items():
-        text = text.replace(f"{{{name}}}", part)
-    return re.compile(text, re.VERBOSE)
+    parts = _FILE["part"]
+    return msgspec.convert(block, Hub, dec_hook=lambda _pattern, text: re.compile(fill(text, parts), re.VERBOSE))
 
 
 HUBS: dict[HubName, Hub] = {block["name"]: _read_hub(block) for block in _FILE["hub"]}

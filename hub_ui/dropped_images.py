@@ -118,14 +118,16 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
 
 
 def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
-    taken = example_settings.of_text(found)
+    # The base has a note of its own.
+    others = dict(found.fields)
+    checkpoint = others.pop("Model", "")
+    taken = example_settings.of_text(replace(found, fields=others))
     notes: list[str] = []
     if len(taken.loras) > MOST_NAMED:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
     loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_NAMED])
     kept = [lora for lora in loras if lora.ref]
     records = [services.lookup.find_record(Ref.parse(lora.ref), asks=True) for lora in kept]
-    checkpoint = found.fields.get("Model", "")
     settings = replace(
         taken.try_settings(),
         seed=_seed(taken.seed, notes),

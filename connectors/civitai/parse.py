@@ -62,7 +62,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     found = (_version(ref, version, f"modelVersions[{i}].", now) for i, version in listed)
     versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
-    level = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
+    level, rated = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
@@ -80,7 +80,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         tags=_tags(model.get("tags")),
         access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *availability.claims(), *content.level_claims(level, model)),
+        claims=(*_lora_claims(model), *availability.claims(), *rated),
     )
     return keep_permitted(found_lora)
 

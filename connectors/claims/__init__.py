@@ -32,18 +32,17 @@ def read_wording(name: str, file: str = "wording.toml") -> Wording:
     table = read_tables(file)[name]
     parts: dict[str, str] = {}
     for part, text in table.get("parts", {}).items():
-        parts[part] = _fill(text, parts)
+        parts[part] = fill(text, parts)
     return Wording(
         words={key: dict.fromkeys(words).keys() for key, words in table.get("words", {}).items()},
-        patterns={key: re.compile(_fill(text, parts)) for key, text in table.get("patterns", {}).items()},
+        patterns={key: re.compile(fill(text, parts)) for key, text in table.get("patterns", {}).items()},
         lists={
-            key: tuple(re.compile(_fill(text, parts)) for text in texts)
-            for key, texts in table.get("lists", {}).items()
+            key: tuple(re.compile(fill(text, parts)) for text in texts) for key, texts in table.get("lists", {}).items()
         },
     )
 
 
-def _fill(text: str | list[str], parts: Mapping[str, str]) -> str:
+def fill(text: str | list[str], parts: Mapping[str, str]) -> str:
     """A text, or the texts of a list as one, with each {PART} in its place."""
     whole = "".join(text)
     for name, part in parts.items():

@@ -139,24 +139,22 @@ def levels(bits: int) -> tuple[Nsfw, ...]:
     return (*found, "explicit") if bits & ~_KNOWN_BITS else found
 
 
-def lora_level(model: Table, images: Iterable[Nsfw | None]) -> Nsfw | None:
-    """The strongest level that a LoRA's author, CivitAI or one of its images gives it.
+def lora_level(model: Table, images: Iterable[Nsfw | None]) -> tuple[Nsfw | None, tuple[Claim, ...]]:
+    """The strongest level that a LoRA's author, CivitAI or one of its images gives it, and a claim with the fields that
+    do: the images where no other field has one.
 
     CivitAI's `nsfwLevel` is the OR over images. `nsfw: false` is no statement: many such models have explicit images.
     """
-    author, hub = _ratings(model)
-    # The hub's own level covers the images that it has not listed, or not rated one by one.
-    own = [level for levels in hub.values() for level in levels]
-    return highest([*own, *author, *(level for level in images if level is not None or not own)])
-
-
-def _ratings(model: Table) -> tuple[tuple[Nsfw, ...], dict[str, tuple[Nsfw, ...]]]:
-    """The author's levels, and CivitAI's by the field that says them."""
-    author = tuple(level for level in _levels_of(model.get("nsfw")) if level != "safe")
+    author = [level for level in _levels_of(model.get("nsfw")) if level != "safe"]
     fields = {"nsfwLevel": model.get("nsfwLevel")}
     for i, version in enumerate(tables(model.get("modelVersions"))):
         fields[f"modelVersions[{i}].nsfwLevel"] = version.get("nsfwLevel")
-    return author, {name: found for name, value in fields.items() if (found := _levels_of(value))}
+    hub = {name: found for name, value in fields.items() if (found := _levels_of(value))}
+    # The hub's own level covers the images that it has not listed, or not rated one by one.
+    own = [level for levels in hub.values() for level in levels]
+    level = highest([*own, *author, *(level for level in images if level is not None or not own)])
+    where = ", ".join([*(["nsfw"] if author else []), *hub][:3]) or "modelVersions[].images"
+    return level, (Claim(field="nsfw", value=level, source="hub", where=where),) if level else ()
 
 
 def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
@@ -180,12 +178,3 @@ def _mature_word(text: str) -> str | None:
 def level_of(claims: Iterable[Claim]) -> Nsfw | None:
     """The level that the claims of `mature_claims` prove; None (unknown) for no claims."""
     return "mature" if any(claim.value == "mature" for claim in claims) else None
-
-
-def level_claims(level: Nsfw | None, model: Table) -> tuple[Claim, ...]:
-    """A claim that names the fields behind a LoRA's level; its images where no other field has one."""
-    if level is None:
-        return ()
-    author, hub = _ratings(model)
-    where = ", ".join([*(("nsfw",) if author else ()), *hub][:3]) or "modelVersions[].images"
-    return (Claim(field="nsfw", value=level, source="hub", where=where),)

@@ -55,7 +55,7 @@ class Replicate(HubClient):
         lora = lora or self.get(ref)
         version, file = lora.resolve(ref)
         if file is None:
-            raise DownloadsDisabled(f"{lora.title} has no weights to download. {version.access_note}", hub=self.name)
+            raise DownloadsDisabled(f"“{lora.title}” has no weights to download. {version.access_note}", hub=self.name)
         return self.locate(version.ref)
 
     def locate(self, ref: Ref) -> Download:

@@ -106,7 +106,7 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
         "alpha": (strength.alpha, strength.source or ""),
         "trigger_words": (words, words_where),
         "weight": (training_metadata.default_weight(metadata), "metadata: modelspec.lora_default_weight"),
-        "license": (text(metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
+        "license": (training_metadata.license(metadata), "metadata: modelspec.license"),
     }
     assumed = {"architecture": (architecture if is_assumed else None, f"{_TENSORS}, which fit other architectures too")}
     return LoraFacts(

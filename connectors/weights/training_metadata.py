@@ -14,7 +14,7 @@ from typing import Any
 
 from connectors.claims import read_wording, trigger_words
 from connectors.claims.base_models import BASE_MODELS, TABLES, architecture_of, by_id, identify
-from connectors.http.json_fields import number
+from connectors.http.json_fields import number, text
 
 # Values of ss_base_model_version that are no spelling of their base model.
 _VERSIONS: Mapping[str, str] = {name: model.id for model in BASE_MODELS for name in model.ss_versions}
@@ -120,23 +120,20 @@ def _words_of(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | N
         if text.strip().casefold() not in _NOBODY:
             listed = _json(text) if text.lstrip().startswith("[") else None
             entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [text]
-            if found := trigger_words.clean(entries)[:_MAX_WORDS]:
+            # More of them are the tags of the training.
+            if 0 < len(found := trigger_words.clean(entries)) <= _MAX_WORDS:
                 return found, f"metadata: {key}"
     return None
 
 
 def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
-    """The name of a folder, or the tags that all of its images have."""
-    folders = json_object(metadata, "ss_dataset_dirs")
-    frequencies = json_object(metadata, "ss_tag_frequency")
-    for name in (*folders, *frequencies):
-        repeats = re.fullmatch(r"\d+_(.+)", name.strip())
-        phrase = repeats[1].strip() if repeats else ""
-        # Of "1024x1024" and "train data 2" nothing is left.
-        letters = re.findall(r"[^\W\d_]+", phrase.casefold())
-        if not set(letters) <= _PLAIN_FOLDERS and not trigger_words.is_common(phrase):
-            where = f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
-            return (phrase.replace("_", " ") if " " not in phrase else phrase,), where
+    """The names of folders, or the tags that all images of one have."""
+    folders, frequencies = json_object(metadata, "ss_dataset_dirs"), json_object(metadata, "ss_tag_frequency")
+    for key, listed in (("ss_dataset_dirs", folders), ("ss_tag_frequency", frequencies)):
+        named = {phrase: name for name in listed if (phrase := _phrase_of_folder(name))}
+        # More of them are the folders of a collection.
+        if 0 < len(named) <= _MAX_WORDS:
+            return tuple(named), f"metadata: {key} {', '.join(named.values())[:60]}"
     for name, tags in frequencies.items():
         folder = folders.get(name)
         images = number(folder.get("img_count")) if isinstance(folder, dict) else None
@@ -146,6 +143,17 @@ def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
             if telling and len(everywhere) <= 3:
                 return telling, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
     return None
+
+
+def _phrase_of_folder(name: str) -> str:
+    """Of "10_sks_person"; empty for a name that means nothing."""
+    repeats = re.fullmatch(r"\d+_(.+)", name.strip())
+    phrase = repeats[1].strip() if repeats else ""
+    # Of "1024x1024" and "train data 2" nothing is left.
+    letters = re.findall(r"[^\W\d_]+", phrase.casefold())
+    if set(letters) <= _PLAIN_FOLDERS or trigger_words.is_common(phrase):
+        return ""
+    return phrase if " " in phrase else phrase.replace("_", " ")
 
 
 def tags(metadata: Metadata) -> tuple[str, ...]:
@@ -184,6 +192,11 @@ def _peft(metadata: Metadata, setting: str) -> Iterator[tuple[float, str]]:
         found = number(value) if key.rpartition(".")[2] == setting else None
         if found is not None and found > 0:
             yield found, key
+
+
+def license(metadata: Metadata) -> str | None:
+    value = metadata.get("modelspec.license", "").strip()
+    return None if value.casefold() in (*_NOBODY, "other") else text(value, 300)
 
 
 def default_weight(metadata: Metadata) -> float | None:

@@ -43,10 +43,8 @@ _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 PRIVATE = {**SAFE, "Cache-Control": "private, max-age=86400"}
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
-# Replaces a missing image, for which browsers show a broken one.
-MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
-<rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
-<path d="m34 86 52-52"/></svg>"""
+# Replaces a missing image, for which browsers show a broken one: nothing, so that the initial below it is seen.
+MISSING = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 OLD_LINK = "This image's link is of another run of hub-ui. Load the page again."
 # Seconds in which a failed fetch is not tried again. What is gone, or no image, stays so.
 AGAIN_AFTER = 10.0

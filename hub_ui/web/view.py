@@ -204,15 +204,6 @@ class View:
     def without_lora(self, ref: str) -> View:
         return replace(self, stack=tuple(s for s in self.stack if s.ref != ref))
 
-    def with_lora_moved(self, ref: str, by: int) -> View:
-        """One LoRA further up or down, as far as there is room."""
-        at = next((i for i, s in enumerate(self.stack) if s.ref == ref), None)
-        if at is None:
-            return self
-        others = self.without_lora(ref).stack
-        to = max(0, min(len(others), at + by))
-        return replace(self, stack=(*others[:to], self.stack[at], *others[to:]))
-
     def with_weight(self, ref: str, weight: float) -> View:
         weight = round(clamp_weight(weight), 2)
         return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))

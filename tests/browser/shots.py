@@ -166,11 +166,6 @@ def library_bulk(page: Page, demo: Visitor) -> None:
     expect(page.locator("#bulk")).to_be_visible()
 
 
-def library_tool(page: Page, demo: Visitor) -> None:
-    page.goto(f"{demo.url}?view=library&ltool=collections")
-    expect(page.locator("#tool h2")).to_be_visible()
-
-
 def dropped_image(page: Page, demo: Visitor) -> None:
     places.browse(page, demo.url)
     places.drop_image(page, "robot.png")
@@ -201,9 +196,10 @@ STATES: Mapping[str, Reach] = MappingProxyType(
     {
         **{name: _place(reach) for name, reach in {**PLACES, "suggestions": places.suggestions}.items()},
         **{state.__name__: state for state in (
-            hub_down, hubs_open, more_menu, phone_filters, dropped_image, library_full, library_bulk, library_tool,
-            lightbox, compare_making,
+            hub_down, hubs_open, more_menu, phone_filters, dropped_image, library_full, library_bulk, lightbox,
+            compare_making,
         )},
+        "library_tool": _place(places.own_page("library_tool", "?view=library&ltool=collections", "#tool h2")),
         "mature": _place(lambda page, url: places.browse(page, f"{url}?nsfw=explicit&base=sdxl&sort=newest")),
         "compare_strip": _made("steps=4&sheet=strip"),
         "compare_grid": _made("steps=2&sheet=grid&prompt=a+cat&row=a+yellow+star"),
@@ -217,7 +213,6 @@ STATES: Mapping[str, Reach] = MappingProxyType(
 
 def of_docs_browse(page: Page, demo: Visitor) -> None:
     _at("?base=sdxl&base=flux1")(page, demo)
-    come_to_rest(page)
     # What the files of the cards in view say comes a moment after them.
     expect(page.get_by_text("file says FLUX.1").first).to_be_visible()
 
@@ -227,11 +222,6 @@ def of_docs_sweep(page: Page, demo: Visitor) -> None:
     of_docs_pair(page, demo, sheet="strip")
     page.locator(".strip .tile").nth(3).click()
     expect(page.locator(".strip .tile").nth(3)).to_have_attribute("aria-current", "true")
-
-
-def of_docs_panel(page: Page, demo: Visitor) -> None:
-    _at(f"?base=tiny-shapes&open={ROBOT}")(page, demo)
-    expect(page.locator("#panel .facts").first).to_be_visible()
 
 
 def of_docs_pair(page: Page, demo: Visitor, **asked: str) -> None:
@@ -251,11 +241,8 @@ def controls_html() -> str:
     return template.render(css=(STATIC / "hub_ui.css").read_text("utf-8"))
 
 
-def _at(address: str) -> Reach:
-    def reach(page: Page, demo: Visitor) -> None:
-        page.goto(demo.url + address)
-
-    return reach
+def _at(address: str, sign: str = "#main") -> Reach:
+    return _place(places.own_page(address, address, sign))
 
 
 OF_DOCS: Mapping[str, Reach] = MappingProxyType(
@@ -264,7 +251,7 @@ OF_DOCS: Mapping[str, Reach] = MappingProxyType(
         "try": of_docs_sweep,
         "tour-search": _at("?q=robot"),
         "tour-filters": _at("?base=tiny-shapes&kind=character&kind=style"),
-        "tour-panel": of_docs_panel,
+        "tour-panel": _at(f"?base=tiny-shapes&open={ROBOT}", "#panel .facts"),
         "tour-pair": of_docs_pair,
         "tour-library": library_full,
         "tour-drop": dropped_image,

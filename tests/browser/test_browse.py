@@ -94,6 +94,15 @@ def test_an_open_card_stays_marked_while_the_list_below_goes_on(fresh: Visitor, 
     expect(page.locator("#cards .hit").first).to_have_attribute("aria-current", "true")
 
 
+def test_what_is_added_to_the_comparison_leads_there_and_keeps_the_focus(browse: Page, demo: str) -> None:
+    browse.goto(f"{demo}?base=tiny-shapes")
+    browse.locator("#cards .hit").first.click()
+    browse.get_by_role("link", name="+ Compare").press("Enter")
+    expect(browse.locator("#panel a:focus")).to_have_text("Compare 1")
+    browse.keyboard.press("Enter")
+    expect(browse.locator("#stack .layer")).to_have_count(1)
+
+
 def test_escape_closes_what_lies_on_top_first(browse: Page) -> None:
     browse.locator("#cards .hit").first.click()
     expect(browse.locator("#panel .actions")).to_be_visible()
@@ -110,10 +119,11 @@ def test_a_filter_and_a_chip_change_the_list_and_its_address_and_back_takes_them
     browse.wait_for_function("scrollY === 0")
     browse.get_by_label("Character", exact=False).first.check()
     expect(browse).to_have_url(re.compile("kind=character&kind=style|kind=style&kind=character"))
-    browse.get_by_role("link", name="Remove styles").click()
-    expect(browse.get_by_label("Style", exact=False).first).not_to_be_checked()
+    browse.get_by_role("link", name="Remove characters").press("Enter")
+    expect(browse.get_by_label("Character", exact=False).first).not_to_be_checked()
+    expect(browse.locator("#line .part")).to_be_focused()
     browse.go_back()
-    expect(browse.get_by_label("Style", exact=False).first).to_be_checked()
+    expect(browse.get_by_label("Character", exact=False).first).to_be_checked()
 
 
 def test_a_box_keeps_its_tick_while_its_list_is_awaited_and_another_part_changes(browse: Page) -> None:
@@ -139,6 +149,8 @@ def test_a_group_of_filters_is_read_when_it_is_opened_and_stays_open_with_the_co
     browse.get_by_role("link", name="Remove images may be sold").click()
     expect(group.get_by_label("selling images")).not_to_be_checked()
     expect(group.get_by_label("paid services")).to_be_visible()
+    browse.get_by_role("link", name="Remove styles").press("Enter")
+    expect(browse.locator("#q")).to_be_focused()
 
 
 def test_a_suggestion_is_taken_by_keyboard_and_the_box_keeps_the_focus(browse: Page) -> None:

@@ -60,7 +60,9 @@ def test_by_keyboard_alone_from_search_to_a_pair(demo: str, journey: Page) -> No
     come_to_rest(journey)
     press_until(journey, "Tab", "Make the pair")
     journey.keyboard.press("Enter")
+    expect(journey.get_by_role("button", name="Stop")).to_be_focused()
     expect_pair(journey)
+    expect(journey.get_by_role("button", name="Make the pair")).to_be_focused()
 
 
 def press_until(page: Page, key: str, name: str) -> None:

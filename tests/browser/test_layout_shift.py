@@ -111,7 +111,7 @@ def test_from_a_click_on_make_to_the_finished_pair_nothing_moves(demo: str, page
     page.locator("#make").scroll_into_view_if_needed()
     come_to_rest(page)
     forget_shifts(page)
-    page.locator("#start").click()
+    page.locator("#run").click()
     expect(page.locator(".pair img.over")).to_be_visible(timeout=places.MAKING)
     come_to_rest(page)
     assert_still(page, GOOD_SHIFT)

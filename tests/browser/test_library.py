@@ -40,6 +40,9 @@ def test_a_lora_is_found_opened_noted_and_removed(demo: Visitor, page: Page) -> 
     find.fill("dial")
     expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
     expect(find).to_be_focused()
+    page.get_by_role("link", name="Remove dial").press("Enter")
+    expect(page.locator("#chips")).to_have_count(0)
+    expect(find).to_be_focused()
     row = page.get_by_role("link", name="Detail Dial", exact=True)
     row.press("Enter")
     expect(page.locator("#panel h2")).to_have_text("Detail Dial")
@@ -54,7 +57,7 @@ def test_a_lora_is_found_opened_noted_and_removed(demo: Visitor, page: Page) -> 
     expect(page.locator(".said")).to_contain_text("1 LoRA removed.")
     expect(page.locator("#panel article")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
+    expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial", "SKS Robot"])
 
 
 def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Visitor, page: Page) -> None:

@@ -1,10 +1,13 @@
 """What only a browser can tell of the look: with forced colours, without motion, and enlarged to 200 %."""
 
+import io
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
+from hub_ui.web.images import MISSING
 from tests.browser import places
 from tests.browser.layout import beyond_the_window, too_wide, unreachable
 
@@ -31,6 +34,16 @@ def test_with_forced_colours_what_is_chosen_still_looks_otherwise(open_page: Cal
     page.locator("#hubs .dot").first.evaluate("(dot) => dot.classList.replace('good', 'down')")
     same = [pair for pair in PAIRS if len({str(page.locator(each).first.evaluate(COLOURS)) for each in pair}) == 1]
     assert same == []
+
+
+def test_where_a_picture_can_not_be_had_the_initial_is_seen(open_page: Callable[..., Page], demo: str) -> None:
+    page = open_page(viewport={"width": 1440, "height": 844})
+    page.route("**/hub-picture*", lambda route: route.fulfill(body=MISSING, content_type="image/svg+xml"))
+    places.panel(page, demo)
+    for picture in (".card:last-child .picture", "#strip figure"):
+        with Image.open(io.BytesIO(page.locator(picture).first.screenshot())) as shown:
+            left, top = shown.width // 2 - 12, shown.height // 2 - 12
+            assert len(shown.crop((left, top, left + 24, top + 24)).getcolors() or range(300)) > 2
 
 
 def test_without_motion_nothing_moves_even_while_hubs_are_asked(open_page: Callable[..., Page], demo: str) -> None:

@@ -54,7 +54,7 @@ def address(whole: Visitor, *refs: str, **settings: Any) -> str:
 
 
 def make(page: Page) -> None:
-    page.locator("#start").click()
+    page.locator("#run").click()
 
 
 def test_a_card_is_tried_at_once_and_its_pair_s_line_moves(whole: Visitor, refs: tuple[str, ...], page: Page) -> None:
@@ -96,9 +96,9 @@ def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
         make(page)
         expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
         page.locator("#prompt").fill("a blue square")
-        page.locator("#stop").click()
+        page.get_by_role("button", name="Stop").click()
         expect(page.locator("#shown")).to_contain_text("Stopped.")
-    expect(page.locator("#start")).to_be_enabled()
+    expect(page.locator("#run")).to_have_text("Make the pair")
     expect(page.locator("#prompt")).to_have_value("a blue square")
 
 

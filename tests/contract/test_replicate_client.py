@@ -2,7 +2,6 @@
 
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,6 @@ from tests.faulty_hubs import HubEndpoints, running_hubs
 VERSION = "a" * 64
 FLUX_TRAINER = "ostris/flux-dev-lora-trainer"
 FLUX_TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
-
-
-@pytest.fixture
-def own() -> Iterator[HubEndpoints]:
-    """Hubs of one test's own: what is trained stays on them."""
-    with running_hubs(Path(__file__).parent / "data") as hubs:
-        yield hubs
 
 
 @pytest.fixture
@@ -48,25 +40,27 @@ def test_a_prediction_runs_tells_how_far_it_is_and_gives_a_picture(client: Clien
     assert (prediction.progress.current, prediction.progress.total) == (20, 20)
 
 
-def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) -> None:
+def test_pictures_become_a_model_that_runs(tmp_path: Path) -> None:
     """The way of Replicate's own guide: make a model, upload a zip, train, run what came of it."""
-    client = Client(api_token="r8_local", base_url=own.replicate)
-    model = client.models.create("local", "redstyle", visibility="private", hardware="gpu-t4")
-    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as zipped:
-        zipped.writestr("0.png", b"a picture")
-    uploaded = client.files.create(tmp_path / "pictures.zip")
-    training = client.trainings.create(
-        version=f"{FLUX_TRAINER}:{FLUX_TRAINER_VERSION}",
-        input={"input_images": uploaded.urls["get"], "trigger_word": "RDSTL", "steps": 20, "lora_rank": 4},
-        destination=f"{model.owner}/{model.name}",
-    )
-    time.sleep(0.3)
-    done = client.trainings.get(training.id)
-    made: Any = done.output
-    assert "100%|██████████| 20/20" in (done.logs or "")
-    assert client.models.get("local/redstyle").latest_version is not None
-    output: Any = client.run(made["version"], input={"prompt": "RDSTL, a house", "output_format": "png"})
-    assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
+    # Hubs of its own: what is trained stays on them.
+    with running_hubs(Path(__file__).parent / "data") as own:
+        client = Client(api_token="r8_local", base_url=own.replicate)
+        model = client.models.create("local", "redstyle", visibility="private", hardware="gpu-t4")
+        with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as zipped:
+            zipped.writestr("0.png", b"a picture")
+        uploaded = client.files.create(tmp_path / "pictures.zip")
+        training = client.trainings.create(
+            version=f"{FLUX_TRAINER}:{FLUX_TRAINER_VERSION}",
+            input={"input_images": uploaded.urls["get"], "trigger_word": "RDSTL", "steps": 20, "lora_rank": 4},
+            destination=f"{model.owner}/{model.name}",
+        )
+        time.sleep(0.3)
+        done = client.trainings.get(training.id)
+        made: Any = done.output
+        assert "100%|██████████| 20/20" in (done.logs or "")
+        assert client.models.get("local/redstyle").latest_version is not None
+        output: Any = client.run(made["version"], input={"prompt": "RDSTL, a house", "output_format": "png"})
+        assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
 
 
 def test_collections_are_listed_and_hold_their_models(client: Client) -> None:

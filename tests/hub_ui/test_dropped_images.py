@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.dropped_images import DroppedImage, read_dropped
+from hub_ui.dropped_images import read_dropped
 from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import use_language
@@ -36,18 +36,14 @@ def known(home: Path) -> Iterator[Services]:
         yield made
 
 
-@pytest.fixture
-def plan(known: Services, tmp_path: Path) -> DroppedImage:
-    return read_dropped(known, write_png(tmp_path / "a.png", parameters=NUMBERED))
-
-
-def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(plan: DroppedImage) -> None:
+def test_an_image_of_a1111_becomes_a_plan_that_names_what_has_no_counterpart(known: Services, tmp_path: Path) -> None:
+    plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=NUMBERED))
     assert [(lora.state, lora.weight) for lora in plan.loras] == [("download", 0.7)]
     assert plan.settings == TrySettings(
         prompt="a cat", negative="dull", seed=5, steps=8, guidance=5.0, size=(64, 96), sampler="Euler",
         use_trigger_words=False,
     )  # fmt: skip
-    assert plan.notes[0] == "Not taken over: clip skip 2, the checkpoint “dreamshaper_8”."
+    assert plan.notes[0] == "Not taken over: clip skip 2."
     assert plan.notes[1] == "It was made with the checkpoint “dreamshaper_8”; here the nearest base is Tiny Shapes."
     assert dict(plan.rows)["Clip skip"] == "2"
     assert dict(plan.rows)["Prompt"] == "a cat <lora:lora-2:0.7>"
@@ -57,7 +53,7 @@ def test_the_notes_are_in_the_readers_language(known: Services, tmp_path: Path) 
     text = NUMBERED.replace("Steps: 8", "Steps: 900").replace("Euler", "Fourier")
     with use_language(get_language("ja")):
         plan = read_dropped(known, write_png(tmp_path / "a.png", parameters=text))
-    said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2, チェックポイント「dreamshaper_8」"
+    said = "サンプラー「Fourier」, 900 ステップ, Clip skip 2"
     assert plan.notes[0] == f"引き継がれないもの: {said}。"
     assert plan.notes[-1].startswith("別のプログラムで生成されたもので")
 

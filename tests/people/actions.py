@@ -63,7 +63,7 @@ class Visit:
 
     def make(self, **values: str) -> None:
         """To its end."""
-        self.browser.submit("form#try", "#start", values=values, part=True)
+        self.browser.submit("form#try", "#run", values=values, part=True)
         self.browser.one(f"{MADE}, {SAID}")
 
     def call(self, name: str, **arguments: Any) -> list[str]:
@@ -136,7 +136,7 @@ def make_a_pair(visit: Visit) -> None:
 
 def make_without_scripts(visit: Visit) -> None:
     visit.fill()
-    visit.browser.submit("form#try", "#start")
+    visit.browser.submit("form#try", "#run")
     visit.browser.one(f"{MADE}, {SAID}")
 
 

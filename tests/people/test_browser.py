@@ -1,8 +1,8 @@
 """tests/people/browser.py keeps all that somebody is told, streams included, and sends forms as browsers do."""
 
-from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
-import pytest
 from bs4 import BeautifulSoup
 
 from tests.hub_ui.web.raw import served
@@ -18,16 +18,9 @@ FORM = """
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with served(tmp_path_factory.mktemp("page"), hosted=True) as page:
-        opened = Browser(page.url)
-        yield opened
-        opened.close()
-
-
-def test_a_stream_is_looked_at_like_every_answer(browser: Browser) -> None:
-    browser.go("?q=brasswick")
+def test_a_stream_is_looked_at_like_every_answer(tmp_path: Path) -> None:
+    with served(tmp_path, hosted=True) as page, closing(Browser(page.url)) as browser:
+        browser.go("?q=brasswick")
     found = [str(finding) for finding in leaks_of_answers(SCAN, "Ada", browser.answers)]
     assert any(each.startswith("words of Ben in GET /ask to Ada: ") for each in found)
     assert list(leaks_of_answers(SCAN, "Ben", browser.answers)) == []

@@ -1,16 +1,14 @@
 """People who use one page at once: each sees what is their own, and nobody's search waits for another's images."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 import requests
 
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.hub_ui.web.conftest import PART
-from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.raw import served
 from tests.people.browser import Browser
 from tests.people.two_visitors import each_once, play
 
@@ -29,14 +27,6 @@ FORM = {
 }
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    home = tmp_path_factory.mktemp("ten")
-    with served(home, data=SAMPLES) as visitor:
-        visitor.services.downloads.pull(Ref.parse(REF))
-        yield visitor
-
-
 def find(url: str, word: str) -> tuple[str, list[str]]:
     """What is asked, and the titles of the cards that a new person gets for a word."""
     browser = Browser(url)
@@ -48,16 +38,18 @@ def find(url: str, word: str) -> tuple[str, list[str]]:
     return asked, titles
 
 
-def test_nine_searches_are_answered_while_the_tenth_persons_images_are_made(page: Visitor) -> None:
-    begun = page.post("try", data=FORM, allow_redirects=False).headers["location"]
-    job = begun.partition("job=")[2].partition("&")[0]
-    with ThreadPoolExecutor(len(WORDS)) as people:
-        found = list(people.map(lambda word: find(page.url, word), WORDS))
-    assert [asked for asked, _titles in found] == [*WORDS]
-    assert [word for word, (_asked, titles) in zip(WORDS, found, strict=True) if not titles] == []
-    assert "<progress" in next(page.stream(f"jobs/{job}?view=try"))
-    stopped = requests.post(f"{page.url}jobs/{job}/stop?view=try", headers=PART, timeout=60).text
-    assert ("Stopped. Nothing was changed." in stopped, "<progress" in stopped) == (True, False)
+def test_nine_searches_are_answered_while_the_tenth_persons_images_are_made(tmp_path: Path) -> None:
+    with served(tmp_path, data=SAMPLES) as page:
+        page.services.downloads.pull(Ref.parse(REF))
+        begun = page.post("try", data=FORM, allow_redirects=False).headers["location"]
+        job = begun.partition("job=")[2].partition("&")[0]
+        with ThreadPoolExecutor(len(WORDS)) as people:
+            found = list(people.map(lambda word: find(page.url, word), WORDS))
+        assert [asked for asked, _titles in found] == [*WORDS]
+        assert [word for word, (_asked, titles) in zip(WORDS, found, strict=True) if not titles] == []
+        assert "<progress" in next(page.stream(f"jobs/{job}?view=try"))
+        stopped = requests.post(f"{page.url}jobs/{job}/stop?view=try", headers=PART, timeout=60).text
+        assert ("Stopped. Nothing was changed." in stopped, "<progress" in stopped) == (True, False)
 
 
 def test_nothing_of_one_visitor_reaches_the_other_a_log_or_a_file(tmp_path: Path) -> None:

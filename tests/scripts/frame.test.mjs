@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { rowLength, stepped } from "../../hub_ui/web/static/scripts/keyboard.js";
+import { stepped } from "../../hub_ui/web/static/scripts/keyboard.js";
 import { changesPage } from "../../hub_ui/web/static/scripts/navigation.js";
 import { isPlain, withPanel } from "../../hub_ui/web/static/scripts/panel.js";
 import { next } from "../../hub_ui/web/static/scripts/search_box.js";
 import { place } from "../../hub_ui/web/static/scripts/terms.js";
-
-const cards = (...tops) => tops.map((top) => ({ getBoundingClientRect: () => ({ top }) }));
-
-test("a row ends where the next card is lower", () => {
-  assert.equal(rowLength(cards(0, 0, 3, 320, 320)), 3);
-  assert.equal(rowLength(cards(0, 0)), 2);
-  assert.equal(rowLength(cards(0)), 1);
-});
 
 test("arrows go to the card beside, and to the one above or below", () => {
   assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => stepped(7, key, 5)), [8, 6, 12, 2]);

@@ -4,7 +4,7 @@ How each image was made is every setting that its hub knows, to read and to copy
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -187,8 +187,9 @@ def settings(example: Example) -> Iterator[tuple[str, str, str]]:
     names = {**example_settings.NAMES, "model": ("Model", "baseModel", "model")}
     for name, (title, term) in TABLES["setting"].items():
         value = next((text for each in names[name] if (text := _text(params.get(each)))), "")
-        if name == "size" and not value:
-            value = _size(params)
+        sides = [_text(params.get(side)) for side in ("width", "height")]
+        if name == "size" and not value and all(sides):
+            value = " × ".join(sides)
         if value:
             yield _(title), value, term
     used = {each for name in (*TABLES["setting"], "negative", "width", "height") for each in names[name]}
@@ -200,11 +201,6 @@ def lora_text(used: UsedLora) -> tuple[str, str, str]:
     """Its name, its weight, and the tag that calls it in a prompt of A1111 and its kin."""
     name, weight = format.visible(used.name), "" if used.weight is None else f"{used.weight:g}"
     return name, weight, f"<lora:{name}:{weight or 1}>"
-
-
-def _size(params: Mapping[str, Any]) -> str:
-    width, height = (_text(params.get(name)) for name in ("width", "height"))
-    return f"{width} × {height}" if width and height else ""
 
 
 def _text(value: Any) -> str:

@@ -191,6 +191,7 @@ class Panel:
             "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
             # It starts at once, and its way back leads to the same list.
             "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
+            "is_stacked": any(stacked.ref == ref for stacked in view.stack),
             "stack_address": view.with_lora(ref, services.generation.default_weight(record.ref, record)).link(),
             "can_pull": can_pull,
             "getting": getting,

@@ -148,12 +148,6 @@ def usual_weights(services: Services, view: View) -> tuple[float, ...]:
     return sweep_around(services.generation.recommended_weight(varied))
 
 
-def weights_under_pair(services: Services, view: View, varied: int) -> tuple[float, ...]:
-    """Those of a sweep, with the weight that the pair was made with."""
-    weights = sweep_around(services.generation.recommended_weight(view.refs[varied]))
-    return tuple(sorted({*weights, view.weights[varied]}))
-
-
 def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
     """Evenly spaced weights. Raises UsageError for what is no range."""
     try:
@@ -284,8 +278,11 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
 
 
 def move(state: PageState, ref: str, by: int) -> PageState:
-    """The LoRA that a sweep varies stays the same, wherever it stands then."""
-    moved, stack = state.view.with_lora_moved(ref, by), state.view.stack
-    varied = stack[min(state.settings.varied, len(stack) - 1)] if stack else None
-    at = next((i for i, lora in enumerate(moved.stack) if lora == varied), 0)
-    return replace(state, view=moved).with_settings(varied=at)
+    """A LoRA further up or down, as far as there is room. The one that a sweep varies stays the same."""
+    stack = list(state.view.stack)
+    at = next((i for i, lora in enumerate(stack) if lora.ref == ref), None)
+    if at is None:
+        return state
+    varied = stack[min(state.settings.varied, len(stack) - 1)]
+    stack.insert(max(0, at + by), stack.pop(at))
+    return replace(state, view=replace(state.view, stack=tuple(stack))).with_settings(varied=stack.index(varied))

@@ -204,7 +204,8 @@ class Generator:
         if original is not None:
             shown = result.with_original(shown, original, made)
         if shown.request is not None and shown.kind == "pair":
-            shown = replace(shown, offered=form.weights_under_pair(self.services, view, shown.varied))
+            around = comparison.sweep_around(generation.recommended_weight(view.refs[shown.varied]))
+            shown = replace(shown, offered=tuple(sorted({*around, view.weights[shown.varied]})))
         most = generation.highest_usual_weight(view.refs[shown.varied]) if view.refs else 1.0
         return replace(shown, notes=(*aside, *shown.notes), most=most, view=view)
 

@@ -176,14 +176,13 @@ class JudgeRoutes(Room):
             pair = sheet.next_pair()
             choices = {choice: sheet.address((*sheet.votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
             return {**values, "pair": pair, "choices": choices}
-        is_unchanged = (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes"
         ranks, view = sheet.ranks() if sheet.votes else (), view_of(sheet.provenance)
         in_full = replace(view, settings=replace(view.settings, drafts="never"))
         return {
             **values,
             "ranks": ranks,
             "report": sheet.provenance.report,
-            "is_unchanged": is_unchanged,
+            "is_unchanged": (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes",
             "no_clip": no_clip() if self.services.policy.allows("fetch bases") else "",
             "others": self.others(sheet, ranks[0].column) if ranks else (),
             "again": view.to_address(),

@@ -15,7 +15,7 @@ from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate.request import Step
-from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
+from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS
 from hub_ui.generation import DeferredBackend
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
@@ -222,7 +222,11 @@ class TryRoutes(Room):
             "estimate": estimate,
             "estimate_problem": is_problem,
             "asks_price": not waits and bool(state.view.stack),
-            "is_expert": any(row.name in state.problems or is_other_choice(row, state) for row in SECTIONS["expert"]),
+            # It is open where something else than usual is chosen of a few, or something is wrong.
+            "is_expert": any(
+                row.name in state.problems or (row.choices and getattr(state.settings, row.attribute) != row.default)
+                for row in SECTIONS["expert"]
+            ),
         }
 
     @property
@@ -278,11 +282,6 @@ class TryRoutes(Room):
             "look": "" if preview is None else data_url(preview),
             "box": frame(*(filled["settings"].size or (512, 512))),
         }
-
-
-def is_other_choice(row: TryField, state: PageState) -> bool:
-    """Whether something else than usual is chosen of a few."""
-    return bool(row.choices) and getattr(state.settings, row.attribute) != row.default
 
 
 def failure(state: PageState, error: BaseException) -> dict[str, Any]:

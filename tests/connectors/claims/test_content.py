@@ -70,7 +70,7 @@ def test_the_stronger_of_two_statements_counts() -> None:
 
 @pytest.mark.parametrize(("model", "images", "level"), READ["a lora has the level of its strongest image"])
 def test_a_lora_has_the_level_of_its_strongest_image(model: dict[str, Any], images: list[Any], level: str) -> None:
-    assert content.lora_level(model, images) == level
+    assert content.lora_level(model, images)[0] == level
 
 
 @pytest.mark.parametrize(("tags", "name", "where"), READ["a tag or a name tells the level and nothing else does"])
@@ -82,11 +82,11 @@ def test_a_tag_or_a_name_tells_the_level_and_nothing_else_does(tags: list[str], 
 
 @pytest.mark.parametrize(("model", "where"), READ["a claim names the fields of the level"])
 def test_a_claim_names_the_fields_of_the_level(model: dict[str, Any], where: list[str]) -> None:
-    assert [claim.where for claim in content.level_claims("soft", model)] == where
+    assert [claim.where for claim in content.lora_level(model, ["soft"])[1]] == where
 
 
 def test_no_level_is_no_claim() -> None:
-    assert content.level_claims(None, {"nsfw": False}) == ()
+    assert content.lora_level({"nsfw": False}, []) == (None, ())
 
 
 @pytest.mark.parametrize("text", MATURE)

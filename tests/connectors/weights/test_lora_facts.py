@@ -45,6 +45,11 @@ def test_what_is_no_lora_has_its_kind_and_a_warning_alone() -> None:
     assert not found.is_lora
 
 
+@pytest.mark.parametrize("license", ["None", "unknown", "other", " "])
+def test_a_licence_that_is_none_is_not_claimed(license: str) -> None:
+    assert all(claim.field != "license" for claim in adapter(SDXL, modelspec_license=license).claims)
+
+
 def test_every_claim_says_where_it_stands() -> None:
     claims = adapter(SDXL, ss_sd_model_name="290640", ss_network_alpha="8", modelspec_license="MIT").claims
     said: list[tuple[str, object, str]] = [(claim.field, claim.value, claim.where) for claim in claims]

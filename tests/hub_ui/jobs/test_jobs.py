@@ -39,6 +39,17 @@ class Held:
         eventually(lambda: self.cancelled or self.looks > looks + 1)
 
 
+def deaf(go_on: threading.Event) -> Callable[..., str]:
+    """Work that no stop reaches."""
+
+    def work(report: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> str:
+        report("half")
+        go_on.wait(60)
+        return RESULT
+
+    return work
+
+
 @pytest.fixture
 def time() -> list[float]:
     return [0.0]
@@ -70,13 +81,7 @@ def finish(jobs: Jobs) -> str:
 @pytest.mark.timeout(30)
 def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(jobs: Jobs) -> None:
     go_on = threading.Event()
-
-    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> str:
-        report("half")
-        go_on.wait(60)
-        return RESULT
-
-    id_ = jobs.start(PAIR, work)
+    id_ = jobs.start(PAIR, deaf(go_on))
     steps = follow(jobs, id_, beat=600)
     assert next(steps) == "half"
     threading.Timer(0.2, jobs.stop, [id_, "Stopped."]).start()
@@ -88,30 +93,25 @@ def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(jobs
 
 @pytest.mark.timeout(30)
 def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time: list[float]) -> None:
-    stopping: list[str] = []
+    stopping, go_on = list[str](), threading.Event()
 
     def clock() -> float:
         # A follower asks for the time right before it waits.
         for id_ in stopping:
             stopping.remove(id_)
-            jobs.stop(id_, "Stopped.")
+            made.stop(id_, "Stopped.")
         return time[0]
 
-    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> str:
-        report("half")
-        go_on.wait(60)
-        return RESULT
-
-    jobs, go_on = Jobs(clock=clock), threading.Event()
+    made = Jobs(clock=clock)
     try:
-        id_ = jobs.start(PAIR, work)
-        steps = follow(jobs, id_, beat=600)
+        id_ = made.start(PAIR, deaf(go_on))
+        steps = follow(made, id_, beat=600)
         assert next(steps) == "half"
         stopping.append(id_)
         assert list(steps) == [Stopped(text="Stopped.")]
     finally:
         go_on.set()
-        jobs.close()
+        made.close()
 
 
 @pytest.mark.parametrize(("word", "said"), [("The app ends.", "The app ends."), ("", GONE)])

@@ -1,7 +1,8 @@
 import io
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -63,6 +64,12 @@ def answer(made: HubImages, link: str, **headers: str) -> Any:
         return client.get("/" + link, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def contents(made: HubImages, links: Sequence[str]) -> list[bytes]:
+    """Of all these, asked for at once."""
+    with TestClient(Starlette(routes=made.routes())) as client, ThreadPoolExecutor(len(links)) as pool:
+        return list(pool.map(lambda link: client.get("/" + link).content, links))
+
+
 def sent(made: HubImages, body: bytes, media: str = "hub-picture", **headers: str) -> Any:
     """The answer about what the hub has there."""
     with host({"/1": body}) as (origin, _):
@@ -101,9 +108,10 @@ def test_a_hub_may_send_on_to_where_its_files_are_but_not_in_circles(made: HubIm
 
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"<script>alert(1)</script>", b"", b"\x89PNG\r\n"])
-def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(made: HubImages, body: bytes) -> None:
+def test_in_place_of_what_is_no_picture_there_is_nothing_that_hides_the_initial(made: HubImages, body: bytes) -> None:
     found = sent(made, body)
     assert (found.status_code, found.content) == (200, images.MISSING)
+    assert re.fullmatch(rb"<svg [^<>]*/>", found.content)
     assert (found.headers["content-type"], found.headers["cache-control"]) == ("image/svg+xml", "no-store")
 
 
@@ -182,27 +190,15 @@ def test_what_came_once_is_not_asked_for_again_and_a_browser_that_has_it_is_told
 
 
 def test_ten_who_ask_at_once_cost_one_fetch(made: HubImages) -> None:
-    with (
-        host({"/1.png": PNG}, wait=partial(time.sleep, 0.5)) as (origin, seen),
-        TestClient(Starlette(routes=made.routes())) as client,
-        ThreadPoolExecutor(10) as pool,
-    ):
-        link = "/" + made.links.link(f"{origin}/1.png", "replicate")
-        found = list(pool.map(lambda _: client.get(link).content, range(10)))
+    with host({"/1.png": PNG}, wait=partial(time.sleep, 0.5)) as (origin, seen):
+        found = contents(made, [made.links.link(f"{origin}/1.png", "replicate")] * 10)
     assert (found, len(seen)) == ([PNG] * 10, 1)
 
 
 def test_sixteen_images_of_slow_hosts_come_at_once(made: HubImages) -> None:
-    with (
-        host({f"/{n}.png": PNG for n in range(16)}, wait=threading.Barrier(16, timeout=20).wait) as (
-            origin,
-            _seen,
-        ),
-        TestClient(Starlette(routes=made.routes())) as client,
-        ThreadPoolExecutor(16) as pool,
-    ):
-        links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in range(16)]
-        assert list(pool.map(lambda link: client.get(link).content, links)) == [PNG] * 16
+    bodies = {f"/{n}.png": PNG for n in range(16)}
+    with host(bodies, wait=threading.Barrier(16, timeout=20).wait) as (origin, _seen):
+        assert contents(made, [made.links.link(f"{origin}{name}", "replicate") for name in bodies]) == [PNG] * 16
 
 
 def test_what_waits_for_its_turn_at_the_end_is_given_up(made: HubImages) -> None:
@@ -306,40 +302,31 @@ def test_what_is_shared_is_seen_by_all_who_have_its_address(tmp_path: Path) -> N
         assert made.path(address(path)) == path
 
 
-@pytest.fixture
-def links() -> ImageLinks:
-    return ImageLinks()
+def local_answer(link: str, links: ImageLinks) -> Any:
+    return TestClient(Starlette(routes=[LocalImages(links=links).route()])).get(link)
 
 
-@pytest.fixture
-def local_client(links: ImageLinks) -> TestClient:
-    return TestClient(Starlette(routes=[LocalImages(links=links).route()]))
-
-
-def test_a_large_image_is_sent_small_and_a_name_that_no_address_can_hold_has_no_link(
-    local_client: TestClient, links: ImageLinks, tmp_path: Path
-) -> None:
-    path = tmp_path / "Ink & lines #1.preview.png"
+def test_a_large_image_is_sent_small_and_a_name_that_no_address_can_hold_has_no_link(tmp_path: Path) -> None:
+    path, links = tmp_path / "Ink & lines #1.preview.png", ImageLinks()
     Image.new("RGBA", (1200, 600), "red").save(path)
-    answer = local_client.get(links.local_link(path))
+    answer = local_answer(links.local_link(path), links)
     with Image.open(io.BytesIO(answer.content)) as image:
         assert (image.format, image.size) == ("WEBP", (256, 128))
     assert answer.headers["content-type"] == "image/webp"
     assert links.local_link(Path("/library/in\udcffk.png")) == ""
 
 
-def test_only_links_of_this_server_are_answered(local_client: TestClient, links: ImageLinks, tmp_path: Path) -> None:
-    path = tmp_path / "ink.png"
+def test_only_links_of_this_server_are_answered(tmp_path: Path) -> None:
+    path, links = tmp_path / "ink.png", ImageLinks()
     Image.new("1", (2, 2)).save(path)
-    assert local_client.get(ImageLinks().local_link(path)).status_code == 403
-    assert local_client.get(links.local_link(path).replace("ink", "other")).status_code == 403
-    assert local_client.get("local-picture").status_code == 403
+    for link in (ImageLinks().local_link(path), links.local_link(path).replace("ink", "other"), "local-picture"):
+        assert local_answer(link, links).status_code == 403
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"secret"])
-def test_what_is_no_image_is_not_sent(local_client: TestClient, links: ImageLinks, tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "ink.png"
+def test_what_is_no_image_is_not_sent(tmp_path: Path, data: bytes) -> None:
+    path, links = tmp_path / "ink.png", ImageLinks()
     path.write_bytes(data)
-    answer = local_client.get(links.local_link(path))
+    answer = local_answer(links.local_link(path), links)
     assert answer.headers["content-type"] == "image/svg+xml"
     assert b"secret" not in answer.content

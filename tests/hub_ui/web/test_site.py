@@ -36,18 +36,10 @@ def test_a_page_is_alive_and_ready(watched: Visitor) -> None:
     assert (watched.get("health").status_code, watched.get("health").json()) == (200, {"status": "alive"})
     ready = watched.get("ready")
     assert "tiny-shapes" in ready.json()["bases"]
+    assert (ready.status_code, ready.json()["queue"]) == (200, {"generations": 0, "most": 20})
     # Other tests have filled the cache of this process with bases.
-    assert (ready.status_code, {**ready.json(), "bases": ["tiny-shapes"]}) == (
-        200,
-        {
-            "ready": True,
-            "stopping": False,
-            "catalog": "answers",
-            "base": "present",
-            "bases": ["tiny-shapes"],
-            "queue": {"generations": 0, "most": 20},
-        },
-    )
+    said = {key: value for key, value in ready.json().items() if key not in ("bases", "queue")}
+    assert said == {"ready": True, "stopping": False, "catalog": "answers", "base": "present"}
 
 
 def test_what_happens_is_counted_without_names(watched: Visitor) -> None:

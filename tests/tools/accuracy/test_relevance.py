@@ -9,7 +9,6 @@ from tests.corpus import absence
 from tests.tools.accuracy.judging import Texts, grade, judged, read
 from tests.tools.accuracy.relevance import (
     PARTS,
-    Measured,
     lost,
     measure,
     ndcg,
@@ -21,14 +20,10 @@ from tests.tools.accuracy.relevance import (
 from tests.tools.accuracy.relevance_corpus import loras
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measured, ...]:
+def test_our_order_is_better_than_the_others_and_its_first_results_judged(tmp_path: Path) -> None:
     if absent := absence():
         pytest.skip(absent)
-    return measure(loras(), tmp_path_factory.mktemp("relevance"))
-
-
-def test_our_order_is_better_than_the_others_and_its_first_results_judged(measured: tuple[Measured, ...]) -> None:
+    measured = measure(loras(), tmp_path)
     assert shortfalls(measured) == [], "\n".join(table(measured))
     unjudged = {each.query: sorted(each.unjudged) for each in measured if each.unjudged}
     assert sum(map(len, unjudged.values())) <= 20, unjudged

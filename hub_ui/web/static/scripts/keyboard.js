@@ -30,20 +30,13 @@ function step(event) {
   const cards = [...document.querySelectorAll("#cards .hit")];
   const at = cards.indexOf(document.activeElement);
   if (at < 0) return;
-  const to = stepped(at, event.key, rowLength(cards));
+  const to = stepped(at, event.key, Number(getComputedStyle(cards[at]).getPropertyValue("--columns")));
   if (!cards[to]) return;
   event.preventDefault();
   cards[to].focus();
 }
 
 export const stepped = (at, key, row) => at + { ArrowRight: 1, ArrowLeft: -1, ArrowDown: row, ArrowUp: -row }[key];
-
-// How many cards stand beside each other.
-export function rowLength(cards) {
-  const top = cards[0].getBoundingClientRect().top;
-  const next = cards.findIndex((card) => card.getBoundingClientRect().top > top + 8);
-  return next < 1 ? cards.length : next;
-}
 
 // A menu closes when something else is clicked.
 document.addEventListener("click", (event) => {

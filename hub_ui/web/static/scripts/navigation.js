@@ -44,7 +44,7 @@ for (const name of ["htmx:error", "htmx:sse:error"]) document.addEventListener(n
 
 // The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {
-  const { target, sourceElement } = event.detail.ctx, line = document.getElementById("line");
+  const { target, sourceElement, sourceEvent } = event.detail.ctx, line = document.getElementById("line");
   if (event.detail.ctx === latest) {
     // A step back that is still on its way counts no more, whatever is taken back afterwards.
     for (const other of running) if (other !== latest) running.delete(other);
@@ -53,6 +53,9 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
     document.getElementById("q").value = line.dataset.text;
   }
+  // By keyboard, the last word of a search that is removed leaves its focus to the box.
+  const clicked = sourceEvent?.detail === 0 && sourceEvent.target;
+  if (clicked?.matches?.(".chip.part") && !clicked.isConnected) (document.getElementById("lq") ?? document.getElementById("q")).focus();
   if (event.detail.ctx === latest || !running.size) resetFields();
 });
 

@@ -28,8 +28,8 @@ function follow(link) {
 export function preview(card) {
   const panel = document.getElementById("panel");
   const article = Object.assign(document.createElement("article"), { className: "lora" });
-  const picture = card.querySelector(".picture").cloneNode(true);
-  for (const extra of picture.querySelectorAll(".marks, .flag, .moves")) extra.remove();
+  const picture = card.querySelector(".picture").cloneNode();
+  picture.append(card.querySelector(".picture img")?.cloneNode() ?? "");
   picture.className = "gallery";
   const title = Object.assign(document.createElement("h2"), { textContent: card.querySelector(".hit").textContent });
   article.append(picture, title, card.querySelector(".chips").cloneNode(true));

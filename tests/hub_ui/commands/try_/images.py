@@ -6,10 +6,21 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from hub_ui import cli
+from hub_ui.library import lockfile
+from tests.hub_ui.library.building import entry, sha256
 from tests.hub_ui.library.shared_hubs import Line
 
 REF = "civitai:1001"
 LORAS = Path(cli.__file__).parent / "demo" / "data" / "weights" / "loras"
+INK = "tiny-shapes/ink.safetensors"
+
+
+def enter(library: Path, **fields: Any) -> Path:
+    """The lock file of a library that holds INK alone."""
+    of_file = {"file": INK, "sha256": sha256((library / INK).read_bytes()), "architecture": "tiny-shapes"}
+    made = entry(title="Ink", source="", **of_file, **fields)
+    (library / "loras.lock").write_text(lockfile.dumps([made]), encoding="utf-8")
+    return library
 
 
 def made(line: Line, *words: str) -> Any:

@@ -1,18 +1,14 @@
 """`hub-ui try --again`, with images of ours and of A1111; options that can't be followed, and other bases."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from connectors.ref import Ref
 from hub_ui import cli
 from hub_ui.images import png_metadata
-from hub_ui.library import lockfile
-from hub_ui.library.lockfile import Entry
-from tests.hub_ui.commands.try_.images import LORAS, REF, generate, is_same, made
+from tests.hub_ui.commands.try_.images import INK, LORAS, REF, enter, generate, is_same, made
 from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.images.building import write_png
 from tests.hub_ui.library.shared_hubs import Line
@@ -228,13 +224,8 @@ WORDS = ["try", "civitai:1001", "--prompt", "a cat", "--base", "tiny-shapes", "-
 @pytest.fixture
 def _halcyon(library: Path) -> None:
     """The entry of the library is for a base that no table has."""
-    path = Path(shutil.copy(LORAS / "ink-outline.safetensors", library / "tiny-shapes" / "ink.safetensors"))
-    entry = Entry(
-        ref=Ref.parse("civitai:1001@2001#3001"), title="Ink", file="tiny-shapes/ink.safetensors", size=1,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), source="", architecture="tiny-shapes",
-        base_model="Halcyon 2",
-    )  # fmt: skip
-    (library / "loras.lock").write_text(lockfile.dumps([entry]), encoding="utf-8")
+    shutil.copy(LORAS / "ink-outline.safetensors", library / INK)
+    enter(library, base_model="Halcyon 2")
 
 
 @pytest.mark.usefixtures("_halcyon")

@@ -76,7 +76,7 @@ def test_a_video_has_a_still_image_a_mature_picture_is_blurred_and_where_there_i
     assert page.select_one(".moves")["title"] == "A video: point at it to play it"
     assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="mature"))).img["class"] == ["blurred"]
     assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="safe"))).img.get("class") is None
-    assert list_values(card()).select_one(".picture .initial").text == "I"
+    assert list_values(card()).select_one(".picture")["data-initial"] == "I"
 
 
 def test_a_card_shows_the_marks_of_all_its_hubs() -> None:

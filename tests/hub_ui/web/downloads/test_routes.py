@@ -109,11 +109,11 @@ def test_acts_of_the_list_wait_for_each_other_whatever_answers_take_away(
 
 
 def test_what_failed_says_why_and_can_be_tried_again(client: TestClient, queued: Services, pulls: Pulls) -> None:
-    pulls.outcomes[A].append(NotFound("It is <gone>.", hub="civitai"))
+    pulls.outcomes[A].append(NotFound("“Ink” is <gone>.", hub="civitai"))
     queued.downloads.enqueue(A, "Ink")
     settle(queued)
     page = read(client.get("/downloads").text)
-    assert "It is <gone>." in page.text
+    assert [said.text for said in page.select(".tasks .problem")] == ["Not downloaded", "It is <gone>."]
     assert [button.text for button in page.select(".tasks button")] == ["Try again", "Remove"]
 
 
@@ -134,7 +134,7 @@ DOWN = Failure(name="HubDown", message="CivitAI can't be reached.")
 HALF_WAY: dict[str, Any] = {"done": 12_000_000, "total": 38_000_000}
 LATER: dict[str, Any] = {"state": "waiting", "not_before": NOW + 58}
 PAGE = "https://civitai.com/models/1001"
-GATED = Failure(name="Gated", message="The author grants access one by one.")
+GATED = Failure(name="Gated", message=f"The author grants access one by one. Its page: {PAGE}")
 
 
 def task(**fields: Any) -> Task:
@@ -178,7 +178,9 @@ def test_each_state_has_its_buttons(fields: dict[str, Any], buttons: list[str]) 
 
 
 def test_a_failure_is_told_with_its_page_and_what_runs_stands_first_and_what_is_done_last() -> None:
-    assert [a["href"] for a in shown(state="failed", error=GATED).select(".problem a")] == [PAGE]
+    gated = shown(state="failed", error=GATED)
+    assert [a["href"] for a in gated.select(".problem a")] == [PAGE]
+    assert "one by one. Open its page ↗" in gated.text
     assert not shown(error=GATED).select(".problem")
     states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
     tasks = [task(id=number, state=state) for number, state in enumerate(states)]

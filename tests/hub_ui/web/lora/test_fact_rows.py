@@ -106,11 +106,8 @@ def test_what_only_the_file_tells_has_rows_once_it_is_read_if_it_is_a_lora() -> 
         "608",
     ]
     assert [value(name, on_sdxl()) for name in names] == [""] * 5
-    assert [fact.name for fact in fact_rows.rows(on_sdxl(), Facts(adapter=LoraFacts(what="vae", tensors=9)))] == [
-        "Architecture",
-        "Base model",
-        "Base's licence",
-    ]
+    rows = fact_rows.rows(on_sdxl(), Facts(adapter=LoraFacts(what="vae", tensors=9)))
+    assert [fact.name for fact in rows] == ["Architecture", "Base model", "Base's licence"]
 
 
 def test_a_licence_is_told_with_what_it_permits_and_the_base_s_own() -> None:

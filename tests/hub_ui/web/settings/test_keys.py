@@ -69,9 +69,8 @@ def test_no_answer_and_no_page_has_a_key_and_a_hub_that_does_not_exist_is_refuse
 
 
 def test_a_key_that_its_hub_does_not_know_is_not_kept(page: TestClient, on_hubs: Services) -> None:
-    assert said(send(page, "save", "civ_wrong")) == (
-        "CivitAI does not accept this key. Copy it again, or make another."
-    )
+    refused = "CivitAI does not accept this key. Copy it again, or make another."
+    assert said(send(page, "save", "civ_wrong")) == refused
     assert "civitai" not in on_hubs.settings.tokens
 
 
