@@ -3,16 +3,17 @@
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
 import tantivy
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
@@ -21,7 +22,7 @@ from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.changes import change, decode, pieces, read
 from hub_ui.catalog.index import Index, IndexState
-from hub_ui.catalog.index_search import Found, page, start_counting, values, with_rings
+from hub_ui.catalog.index_search import Found, count, page, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import NO_MARKS, Listing, Marks, Plan, facets, plan
 from hub_ui.catalog.similar import Similar, alike, is_about
@@ -33,6 +34,11 @@ from hub_ui.database import timestamp
 _BATCH = 1_000
 _MOST_LISTINGS = 200
 _MOST_COUNTS = 128
+
+
+def _without_searcher(_catalog: object, state: IndexState, _searcher: object, wanted: Plan) -> Hashable:
+    """What a list or its counts are known by: the index's state says which searcher it was."""
+    return state, wanted
 
 
 class Catalog(Store):
@@ -161,26 +167,19 @@ class Catalog(Store):
         wanted = plan(query, marks, now)
         return self._index.ask(self, lambda state, searcher: self._list(state, searcher, wanted))
 
+    @cachedmethod(attrgetter("_listings"), _without_searcher, attrgetter("_listed_lock"))
     def _list(self, state: IndexState, searcher: tantivy.Searcher, wanted: Plan) -> Listing:
-        with self._listed_lock:
-            known = self._listings.get((state, wanted))
-        if known is not None:
-            return known
         ringed = with_rings(searcher, wanted)
+        paging = self._executor.submit(page, searcher, ringed)
         # Counts depend on no page and no order.
-        counted = (state, replace(ringed, sort="relevance", limit=1))
-        with self._listed_lock:
-            counts = self._counts.get(counted)
-        counting = None if counts else start_counting(searcher, ringed, self._executor)
-        ids, rings = page(searcher, ringed)
-        total, found = counts or (counting() if counting else (0, {}))
+        total, found = self._count(state, searcher, replace(ringed, sort="relevance", limit=1))
+        ids, rings = paging.result()
         corrected = ringed.rings.corrected if ringed.rings else ""
-        shown = facets(found, self.spellings)
-        listing = Listing(ids=ids, total=total, facets=shown, rings=rings, corrected=corrected)
-        with self._listed_lock:
-            self._counts[counted] = total, found
-            self._listings[state, wanted] = listing
-        return listing
+        return Listing(ids=ids, total=total, facets=facets(found, self.spellings), rings=rings, corrected=corrected)
+
+    @cachedmethod(attrgetter("_counts"), _without_searcher, attrgetter("_listed_lock"))
+    def _count(self, state: IndexState, searcher: tantivy.Searcher, ringed: Plan) -> tuple[int, Found]:
+        return count(searcher, ringed, self._executor)
 
     def cards(self, ids: Sequence[int], query: Query) -> dict[int, Record]:
         """The cards with these numbers, as `search` shows them.

@@ -8,7 +8,7 @@ Each facet ignores its own filter. What many LoRAs have alike is counted by whol
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import groupby, takewhile
@@ -105,8 +105,8 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
 
 
 def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
-    asked = plan.rings.asked if plan.rings else 0
-    return RingStart(start=start, asked=asked, held=ring.least, has_typos=ring.has_typos)
+    asked = rings.must_have(plan.rings.units) if plan.rings else ()
+    return RingStart(start=start, asked=len(asked), held=ring.least, has_typos=ring.has_typos)
 
 
 def _by_evidence(
@@ -292,8 +292,8 @@ def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
     return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
 
 
-def start_counting(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], tuple[int, Found]]:
-    """Begins to count; what is returned waits for the end, and has the total and the count of each value of a facet."""
+def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> tuple[int, Found]:
+    """The total, and the count of each value of a facet."""
     used = plan.conditions()
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
@@ -307,17 +307,13 @@ def start_counting(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -
     ]
     marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
     marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
-
-    def counts() -> tuple[int, Found]:
-        found: Found = {}
-        for done in passes:
-            found |= done.result()
-        counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
-        # Each LoRA has one level.
-        total = sum(number for level, number in counted["levels"].items() if level <= plan.nsfw)
-        return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
-
-    return counts
+    found: Found = {}
+    for done in passes:
+        found |= done.result()
+    counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
+    # Each LoRA has one level.
+    total = sum(number for level, number in counted["levels"].items() if level <= plan.nsfw)
+    return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
 
 
 def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
@@ -326,7 +322,7 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
     for column, found in _terms(searcher, query, columns).items():
         if column in NAMES:
             facet = _FACET_OF[column]
-            facets[facet] = _most(searcher, query, column, MOST_COUNTED, found)
+            facets[facet] = _most(searcher, query, column, found)
             continue
         for bucket in found["buckets"]:
             for facet, value in _values(column, bucket["key"]):
@@ -335,9 +331,7 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
     return facets
 
 
-def _most(
-    searcher: tantivy.Searcher, query: tantivy.Query, column: str, most: int, found: Mapping[str, Any]
-) -> dict[str, int]:
+def _most(searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: Mapping[str, Any]) -> dict[str, int]:
     """The most frequent names, and how many have each.
 
     Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
@@ -346,21 +340,21 @@ def _most(
     """
     buckets: _Buckets = found["buckets"]
     if found["sum_other_doc_count"]:
-        least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
+        least, last = (buckets[place]["doc_count"] for place in (MOST_COUNTED - 1, -1))
         missed = found["doc_count_error_upper_bound"] or 0
         if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
             # Only equals need more than the first ones.
             top = _FEW_NAMES if least == last else _FIRST[0]
             buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
         elif missed * _FAR > least:
-            likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
+            likely = {int(bucket["key"]) for bucket in buckets[: 2 * MOST_COUNTED]}
             # Not a set: its preparation takes as long as all the rest.
             among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
             buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
-    least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
+    least = buckets[MOST_COUNTED - 1]["doc_count"] if len(buckets) > MOST_COUNTED else 0
     kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
-    numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:most]
+    numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:MOST_COUNTED]
     return {_name(searcher, column, number): -count for count, number in numbers}
 
 

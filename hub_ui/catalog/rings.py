@@ -67,7 +67,7 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rings:
-    """`units` are all that was typed, and `asked` is how many of them must be there for nothing to be missing.
+    """`units` are all that was typed.
 
     `is_few`: without any filter they find no more than MOST each. `corrected` is the text without typos, where a word
     is in no LoRA.
@@ -75,7 +75,6 @@ class Rings:
 
     units: tuple[Unit, ...]
     rings: tuple[Ring, ...]
-    asked: int
     is_few: bool
     corrected: str = ""
 
@@ -95,7 +94,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
         asked = must_have(units)
     first = Ring(units=asked, least=len(asked))
     if found >= few:
-        return Rings(units=units, rings=(first,), asked=len(asked), is_few=found <= MOST)
+        return Rings(units=units, rings=(first,), is_few=found <= MOST)
     units = tuple(_with_typos(units, known))
     steps = [first] if found else []
     for wider in _wider(must_have(units)):
@@ -115,7 +114,6 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     return Rings(
         units=units,
         rings=tuple(steps) or (first,),
-        asked=len(asked),
         is_few=found <= MOST,
         corrected=_correction(units, count),
     )

@@ -4,8 +4,9 @@ ComfyUI writes its whole graph, twice: as it ran ("prompt", nodes by number with
 page ("workflow", nodes with the values of their widgets in order). Only what leads to the sampler counts.
 """
 
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from connectors.http.json_fields import Table, table, tables
@@ -24,6 +25,14 @@ _TEXTS = ("text", "text_g", "t5xxl", "prompt", "string", "value", "populated_tex
 # A link of these leads to no text of the prompt.
 _NO_TEXT = ("clip", "model", "vae", "control_net", "image", "pixels", "latent", "style_model", "clip_vision_output")
 _MODELS = ("ckpt_name", "unet_name")
+# What another node may hand in, and what that may call it.
+_HANDED_IN = ("seed", "noise_seed", "steps", "cfg", "sampler_name", "scheduler", "guidance", "width", "height")
+_HANDED_AS = ("value", "seed", "int", "float", "number")
+# What loaders call a LoRA's file, its weights, and whether it is on. Those of several number them: "lora_name_1".
+_LORA_NAME = re.compile(r"lora_name(_\d+)?")
+_WEIGHTS = ("strength_model", "strength", "lora_strength", "model_weight", "model_str", "lora_wt")
+_CLIP_WEIGHTS = ("strength_clip", "clip_weight", "clip_str", "strengthTwo", "clipStrength")
+_SWITCHES = ("on", "active", "switch")
 
 
 def read_graph(texts: Mapping[str, str]) -> Infotext | None:
@@ -73,6 +82,7 @@ def _read_workflow(data: Table) -> Infotext | None:
 
 
 def _infotext_of(nodes: Graph) -> Infotext | None:
+    nodes = {number: {**node, "inputs": _with_values(nodes, node["inputs"])} for number, node in nodes.items()}
     samplers = [node for node in nodes.values() if _is_sampler(node)][:_MOST_SAMPLERS]
     # A second pass starts from the image of the first.
     first = [node for node in samplers if not any(_is_sampler(each) for each in _leading_to(nodes, node["inputs"]))]
@@ -104,6 +114,16 @@ def _infotext_of(nodes: Graph) -> Infotext | None:
         "Version": "ComfyUI",
     }
     return _infotext(positive, _find_text(nodes, inputs.get("negative")), tags, fields)
+
+
+def _with_values(nodes: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """With the numbers and names that other nodes hand in."""
+    handed = {name: node["inputs"] for name in _HANDED_IN for node in _nodes_at(nodes, inputs.get(name))}
+    return {**inputs, **{name: _first(given, (name, *_HANDED_AS)) for name, given in handed.items()}}
+
+
+def _first(inputs: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((inputs[name] for name in names if name in inputs), None)
 
 
 def _is_sampler(node: Node) -> bool:
@@ -145,16 +165,22 @@ def _find_text(nodes: Graph, value: object) -> str:
 
 def _find_loras(nodes: list[Node]) -> Iterator[tuple[str, float, float]]:
     """Name, weight, and the text encoder's. The last one applied stands nearest to the sampler."""
-    for node in reversed(nodes):
-        inputs = node["inputs"]
-        if isinstance(inputs.get("lora_name"), str):
-            weight = _number(inputs.get("strength_model", inputs.get("strength", inputs.get("lora_strength"))))
-            yield _lora_name(inputs["lora_name"]), weight, _number(inputs.get("strength_clip"), weight)
-        # The loaders of rgthree and others hold a list.
-        for value in inputs.values():
-            if isinstance(value, dict) and isinstance(value.get("lora"), str) and value.get("on", True):
-                weight = _number(value.get("strength"))
-                yield _lora_name(value["lora"]), weight, _number(value.get("strengthTwo"), weight)
+    for row in (row for node in reversed(nodes) for row in _loras_of(node["inputs"])):
+        # That of pysssss has a picture beside the name.
+        said, given = _first(row, ("lora_name", "lora", "name")), _first(row, _WEIGHTS)
+        file, weight = table(said).get("content", said), _number(given)
+        is_lora = isinstance(file, str) and file != "None" and ("lora_name" in row or given is not None)
+        if is_lora and _first(row, _SWITCHES) not in (False, "Off"):
+            yield _lora_name(file), weight, _number(_first(row, _CLIP_WEIGHTS), weight)
+
+
+def _loras_of(inputs: Node) -> Iterator[Table]:
+    """What a node says of each: by inputs of its own, or in a list as the loaders of rgthree and others."""
+    for name, value in inputs.items():
+        if numbered := _LORA_NAME.fullmatch(name):
+            end = numbered[1] or ""
+            yield {key.removesuffix(end): each for key, each in inputs.items() if key.endswith(end)}
+        yield from tables(table(value).get("__value__", [value]))
 
 
 def _lora_name(file: str) -> str:

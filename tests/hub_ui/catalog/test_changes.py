@@ -175,47 +175,29 @@ def test_access_and_level_are_merged(known: dict[str, Any], come: dict[str, Any]
     assert [each.access for each in merged.versions] == [each.access for each in lora(**known).versions]
 
 
-REFS = st.builds(
-    Ref,
-    hub=st.sampled_from(("civitai", "huggingface", "replicate")),
-    id=st.text(),
-    version=st.none() | st.text(),
-    file=st.none() | st.text(),
-)
-CLAIMS = st.builds(
-    Claim,
-    field=st.text(),
-    value=st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.lists(st.text()).map(tuple),
-    source=st.sampled_from(("header", "hub", "card", "tag", "size", "example")),
-    where=st.text(),
-)
-CLAIM_TUPLES = st.lists(CLAIMS, max_size=3).map(tuple)
-FILES = st.builds(WeightFile, ref=REFS, name=st.text(), size=st.none() | st.integers(), claims=CLAIM_TUPLES)
-EXAMPLES = st.builds(Example, url=st.text(), prompt=st.none() | st.text(), params=st.dictionaries(st.text(), st.text()))
+# `...` is anything of the type that the field has.
+REFS = st.builds(Ref, version=..., file=...)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+CLAIM = st.builds(Claim, value=VALUES | st.lists(st.text()).map(tuple))
+CLAIMS = st.lists(CLAIM, max_size=3).map(tuple)
+FILES = st.builds(WeightFile, ref=REFS, size=..., claims=CLAIMS)
+EXAMPLES = st.builds(Example, prompt=..., params=st.dictionaries(st.text(), st.text()))
 RANDOM_VERSIONS = st.builds(
     Version,
     ref=REFS,
-    name=st.text(),
     files=st.lists(FILES, max_size=2).map(tuple),
     examples=st.lists(EXAMPLES, max_size=2).map(tuple),
-    claims=CLAIM_TUPLES,
+    claims=CLAIMS,
 )
 LORAS = st.builds(
     Lora,
     ref=REFS,
-    title=st.text(),
-    url=st.text(),
-    creator=st.none() | st.text(),
-    description=st.text(),
-    downloads=st.none() | st.integers(),
-    tags=st.lists(st.text()).map(tuple),
+    creator=...,
+    description=...,
+    downloads=...,
+    tags=...,
     versions=st.lists(RANDOM_VERSIONS, max_size=2).map(tuple),
-    claims=CLAIM_TUPLES,
+    claims=CLAIMS,
 )
 
 

@@ -27,11 +27,6 @@ def home(ref: str, pinned: str) -> Lora:
     return lora(ref=Ref.parse(ref), title="Rare", versions=(of_one_file,))
 
 
-def similar(of: Catalog, number: int, **fields: object) -> list[str]:
-    found = of.similar(Ref.parse(f"civitai:{number}"), **fields)  # type: ignore[arg-type]
-    return [each.record.title for each in found]
-
-
 def reasons(of: Catalog, number: int) -> list[tuple[str, float, str]]:
     return [(each.record.title, each.score, each.reason) for each in of.similar(Ref.parse(f"civitai:{number}"))]
 
@@ -107,7 +102,7 @@ ALIKE: dict[str, tuple[list[Lora], list[str]]] = {
 def test_what_is_like_the_first(tmp_path: Path, sentence: str) -> None:
     loras, expected = ALIKE[sentence]
     with catalog(tmp_path, *loras, *OTHERS) as opened:
-        assert similar(opened, 1) == expected
+        assert [title for title, *_ in reasons(opened, 1)] == expected
 
 
 def test_nothing_is_similar_to_what_is_not_in_the_catalog(tmp_path: Path) -> None:

@@ -59,6 +59,35 @@ def test_a_prompt_may_come_from_another_node() -> None:
     assert read(prompt=graph).prompt == "a fox"
 
 
+def test_numbers_may_come_from_other_nodes() -> None:
+    graph = {
+        **with_node("3", "KSampler", **{**KSAMPLER, "seed": ["20", 0], "steps": ["21", 0], "cfg": ["22", 0]}),
+        "20": {"class_type": "Seed (rgthree)", "inputs": {"seed": 77}},
+        "21": {"class_type": "PrimitiveInt", "inputs": {"value": 30}},
+        "22": {"class_type": "Reroute", "inputs": {"": ["21", 0]}},
+    }
+    found = read(prompt=graph)
+    assert (found.seed, found.steps, found.guidance, found.sampler) == (77, 30, None, "DPM++ 2M Karras")
+
+
+INK = UsedLora(name="ink", weight=0.6)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"lora_name": {"content": "ink.safetensors", "image": None}, "strength_model": 0.6, "strength_clip": 0.6},
+        {"switch_1": "On", "lora_name_1": "ink.safetensors", "model_weight_1": 0.6, "clip_weight_1": 0.6,
+         "switch_2": "Off", "lora_name_2": "off.safetensors", "lora_name_3": "None"},
+        {"lora_name_1": "ink.safetensors", "lora_wt_1": 0.6},
+        {"loras": {"__value__": [{"name": "ink", "strength": 0.6, "active": True},
+                                 {"name": "off", "strength": 1, "active": False}]}},
+    ],
+)  # fmt: skip
+def test_each_loader_names_its_loras_in_its_own_way(inputs: dict[str, Any]) -> None:
+    assert read(prompt=with_node("11", "Loader", **inputs)).loras == (INK,)
+
+
 def test_samplers_of_flux_have_their_numbers_beside_them() -> None:
     graph = {
         "1": {"class_type": "SamplerCustomAdvanced", "inputs": {
