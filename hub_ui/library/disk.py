@@ -35,7 +35,7 @@ def hash_of(path: Path) -> Fetched:
 
 
 def sha256_of(path: Path) -> str:
-    """Read once, for as long as the file stays the same. Raises OSError."""
+    """Read once, for as long as the file stays the same. Raises OSError for one that can't be read."""
     return _sha256(path, stamp(path))
 
 
@@ -46,16 +46,6 @@ def _sha256(path: Path, _stamp: object) -> str:
 
 def holds_bytes(path: Path, sha256: str) -> bool:
     return path.is_file() and hash_of(path).sha256 == sha256.lower()
-
-
-def sha256_of(path: Path) -> str:
-    """Read once, for as long as the file stays the same. Raises OSError for one that can't be read."""
-    return _sha256(path, stamp(path))
-
-
-@lru_cache(maxsize=1_000)
-def _sha256(path: Path, _stamp: object) -> str:
-    return hash_of(path).sha256
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
