@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -90,7 +89,9 @@ class FileStore:
 
 def read_chunks(path: str) -> Iterator[bytes]:
     with open(path, "rb") as file:
-        yield from iter(partial(file.read, _CHUNK), b"")
+        # Ray sends into it, which an iterator that is yielded from does not take.
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def read_from_node(file: SharedFile) -> Iterator[bytes]:
