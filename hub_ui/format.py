@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.claims import base_models
 from connectors.claims.resolve import best
+from connectors.http.json_fields import moment
 from connectors.query import BY_KEY, Query
 from connectors.query_fields import Field
 from connectors.query_language import Part
@@ -99,15 +100,11 @@ def duration(seconds: float) -> str:
 
 
 def ago(iso: str | None, now: datetime | None = None) -> str:
-    """An ISO 8601 time as "12 days ago"; empty if it can't be read (Replicate sends up to 9 fraction digits)."""
-    if not iso:
+    """An ISO 8601 time as "12 days ago"; empty if it can't be read."""
+    then = moment(iso)
+    if then is None:
         return ""
-    try:
-        then = datetime.fromisoformat(iso[:19])
-    except ValueError:
-        return ""
-    current = (now or datetime.now(UTC)).replace(tzinfo=None)
-    seconds = (current - then.replace(tzinfo=None)).total_seconds()
+    seconds = ((now or datetime.now(UTC)) - then).total_seconds()
     for length, texts in _AGES:
         if (number := int(seconds // length)) >= 1:
             return ngettext(*texts, number).format(n=language().number(number))

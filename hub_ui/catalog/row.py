@@ -4,12 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 
 from connectors.claims import base_models
 from connectors.claims.resolve import best, flatten, possible
+from connectors.http.json_fields import moment
 from connectors.query import FIELDS
 from connectors.query_fields import Field, Said
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, within
@@ -235,7 +235,8 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     said = Said(lora=lora, version=version, file=file, claims=claims, likely=possible(claims))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
-    newest = _seconds((version.updated_at if version else None) or lora.updated_at)
+    updated = moment((version.updated_at if version else None) or lora.updated_at)
+    newest = int(updated.timestamp()) if updated else None
     labels = (label for _, _, labels, _ in bases for label in labels)
     triggers = _short(said.trigger_words())
     names = {
@@ -350,12 +351,3 @@ def _whole_number(value: object) -> int | None:
 
 def _sort_number(number: int | None) -> int:
     return 0 if number is None else max(0, min(int(number), _MAX_NUMBER)) + 1
-
-
-def _seconds(time: str | None) -> int | None:
-    """An ISO time as seconds; None for none, and for text that is no time."""
-    try:
-        moment = datetime.fromisoformat(time or "")
-    except ValueError:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,5 +1,5 @@
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -47,14 +47,15 @@ def test_counts_are_short(number: int | None, text: str) -> None:
     ("then", "text"),
     [
         ("2026-01-01T00:00:00Z", "1 month ago"),
-        ("2026-02-01T11:00:00.123456789Z", "1 hour ago"),
+        ("2026-02-01T10:59:59.123456789Z", "1 hour ago"),
         ("2026-02-01T12:00:00+00:00", "just now"),
+        ("2026-02-01T12:00:00+02:00", "2 hours ago"),
         ("yesterday", ""),
         (None, ""),
     ],
 )
 def test_times_are_told_as_ages(then: str | None, text: str) -> None:
-    assert format.ago(then, datetime(2026, 2, 1, 12)) == text
+    assert format.ago(then, datetime(2026, 2, 1, 12, tzinfo=UTC)) == text
 
 
 QUERIES = [
