@@ -45,7 +45,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
     return [
         # What there is now, and a little room: they go down, and what adds takes away as much elsewhere.
         Figure(name="files", value=len(shipped), most=240),
-        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=53_400),
+        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=53_360),
         Figure(name="lines of demo/build", value=sum(len(source.lines) for source in build), most=2_330),
         Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_490),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
@@ -55,7 +55,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name=f"runs of {REPEATED_LINES} lines that stand twice", value=len(repeated), most=0, found=repeated),
         Figure(name="functions over 50 lines", value=len(long), most=0, found=long),
         Figure(name="places that swallow every exception", value=len(broad), most=3, found=broad),
-        Figure(name="lines of tests", value=count_test_lines(), most=61_650),
+        Figure(name="lines of tests", value=count_test_lines(), most=61_240),
     ]
 
 
