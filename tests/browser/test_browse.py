@@ -116,7 +116,7 @@ def test_a_filter_and_a_chip_change_the_list_and_its_address_and_back_takes_them
     browse.evaluate("scrollTo(0, 600)")
     browse.get_by_label("Style", exact=False).first.check()
     expect(browse.locator("#line")).to_contain_text("styles")
-    browse.wait_for_function("scrollY === 0")
+    expect(browse.locator("#cards .card").first).to_be_in_viewport()
     browse.get_by_label("Character", exact=False).first.check()
     expect(browse).to_have_url(re.compile("kind=character&kind=style|kind=style&kind=character"))
     browse.get_by_role("link", name="Remove characters").press("Enter")

@@ -1,7 +1,7 @@
 // One act after the other: a later one ends the earlier ones, and the stream of a list that goes.
 
 const running = new Set();
-let latest = null;
+let latest = null, isScrolled = false;
 // Whether the answer to a step back or forward was left out, so that the page is not what the address says.
 let isLeftOut = false;
 
@@ -42,6 +42,8 @@ function tellLost({ detail: { error } }) {
 }
 for (const name of ["htmx:error", "htmx:sse:error"]) document.addEventListener(name, tellLost);
 
+document.addEventListener("htmx:before:swap", () => { isScrolled = scrollY > 0; });
+
 // The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {
   const { target, sourceElement, sourceEvent } = event.detail.ctx, line = document.getElementById("line");
@@ -57,6 +59,8 @@ document.addEventListener("htmx:after:swap", (event) => {
   const clicked = sourceEvent?.detail === 0 && sourceEvent.target;
   if (clicked?.matches?.(".chip.part") && !clicked.isConnected) (document.getElementById("lq") ?? document.getElementById("q")).focus();
   if (event.detail.ctx === latest || !running.size) resetFields();
+  // A new list begins at its top: a card that is in both would take the page along to its place there.
+  if (isScrolled && target?.id === "main" && document.getElementById("cards")) scrollTo(0, 0);
 });
 
 // What a person unfolded stays so in another list.
