@@ -339,11 +339,13 @@ def store_network(network: Any, dtype: Any, settle: Settle = keep) -> Any:
     """In 8-bit floats; `dtype` is the compute type. Norms, embeddings, the first and the last layers keep it, as
     diffusers advises.
     """
-    import diffusers.hooks._common as of_hooks
     import diffusers.hooks.layerwise_casting as of_diffusers
+    import torch.nn as of_torch
 
     own = (network._keep_in_fp32_modules, network._skip_layerwise_casting_patterns)
-    layers = of_hooks._GO_LC_SUPPORTED_PYTORCH_LAYERS
+    convolutions = (of_torch.Conv1d, of_torch.Conv2d, of_torch.Conv3d)
+    transposed = (of_torch.ConvTranspose1d, of_torch.ConvTranspose2d, of_torch.ConvTranspose3d)
+    layers = (*convolutions, *transposed, of_torch.Linear, of_torch.Embedding)
     skipped = (*of_diffusers.DEFAULT_SKIP_MODULES_PATTERN, *chain.from_iterable(names or () for names in own))
 
     def is_stored(name: str, module: nn.Module) -> bool | None:
