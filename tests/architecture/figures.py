@@ -2,14 +2,16 @@
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.architecture.sources import Function, Source, count_test_lines
+from tests.architecture.sources import Function, Source, read_test_sources
 
 # Repeated runs of this many lines count, without imports and blank lines.
 REPEATED_LINES = 12
+# A line with more expressions and statements than this is dense: it should be two lines.
+DENSE_NODES = 12
 _IRREGULAR = frozenset(Path(__file__).with_name("irregular_participles.txt").read_text().split())
 # Words that end like participles but are not.
 _NO_PARTICIPLES = frozenset(
@@ -31,10 +33,13 @@ class Figure:
 
 
 def figures(sources: Sequence[Source]) -> list[Figure]:
-    """For the shipped source: connectors and hub_ui without demo/build, of which only the lines are limited."""
+    """Measure the shipped source (connectors and hub_ui without demo/build) and the tests.
+
+    Size is counted in syntax nodes, because a limit on lines or files is met by writing denser lines. The limits only
+    ever fall. Those on nodes are one percent above the source of December 2026, so that a new filter fits.
+    """
     shipped = [source for source in sources if source.is_shipped]
-    build = [source for source in sources if not source.is_shipped]
-    hubs = [source for source in shipped if source.module.startswith("hub_ui.demo.hubs")]
+    tests = read_test_sources()
     functions = [(source, function) for source in shipped for function in source.functions]
     once = [place(source, function) for source in shipped for function in called_once(source)]
     participles = [place(source, function) for source, function in functions if is_participle(function.name)]
@@ -43,11 +48,10 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
     broad = [f"{source.module}:{line}" for source in shipped for line in broad_excepts(source)]
     share = 100 / len(functions)
     return [
-        # What there is now, and a little room: they go down, and what adds takes away as much elsewhere.
-        Figure(name="files", value=len(shipped), most=240),
-        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=53_360),
-        Figure(name="lines of demo/build", value=sum(len(source.lines) for source in build), most=2_330),
-        Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_490),
+        Figure(name="syntax nodes", value=count_nodes(shipped), most=250_000),
+        Figure(name="dense lines, % of all lines of code", value=dense_share(shipped), most=14.8),
+        Figure(name="syntax nodes of tests", value=count_nodes(tests), most=304_500),
+        Figure(name="dense lines of tests, % of all lines of code", value=dense_share(tests), most=16.4),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
         Figure(
             name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles
@@ -55,8 +59,26 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name=f"runs of {REPEATED_LINES} lines that stand twice", value=len(repeated), most=0, found=repeated),
         Figure(name="functions over 50 lines", value=len(long), most=0, found=long),
         Figure(name="places that swallow every exception", value=len(broad), most=3, found=broad),
-        Figure(name="lines of tests", value=count_test_lines(), most=61_240),
     ]
+
+
+def nodes_by_line(source: Source) -> Counter[int]:
+    """Count the expressions and statements that begin on each line. Imports don't count."""
+    return Counter(
+        node.lineno
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.expr | ast.stmt) and not isinstance(node, ast.Import | ast.ImportFrom)
+    )
+
+
+def count_nodes(sources: Iterable[Source]) -> int:
+    return sum(nodes_by_line(source).total() for source in sources)
+
+
+def dense_share(sources: Iterable[Source]) -> float:
+    """Return the percentage of code lines that hold more than DENSE_NODES nodes."""
+    counts = [count for source in sources for count in nodes_by_line(source).values()]
+    return 100 * sum(count > DENSE_NODES for count in counts) / len(counts)
 
 
 def place(source: Source, function: Function) -> str:

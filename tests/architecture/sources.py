@@ -59,16 +59,20 @@ class Import:
         return f"{self.source} imports {self.target}"
 
 
-def count_test_lines() -> int:
-    """Of all Python in tests/, tools included."""
-    files = (path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
-    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+@cache
+def read_sources() -> list[Source]:
+    return [source for package in ("connectors", "hub_ui") for source in _read(ROOT / package)]
 
 
 @cache
-def read_sources() -> list[Source]:
-    paths = sorted(path for package in ("connectors", "hub_ui") for path in (ROOT / package).rglob("*.py"))
-    return [Source(module=module_name(path), path=path, text=path.read_text(encoding="utf-8")) for path in paths]
+def read_test_sources() -> list[Source]:
+    """Return all Python of tests/, tools included."""
+    return [source for source in _read(ROOT / "tests") if "node_modules" not in source.path.parts]
+
+
+def _read(folder: Path) -> Iterator[Source]:
+    for path in sorted(folder.rglob("*.py")):
+        yield Source(module=module_name(path), path=path, text=path.read_text(encoding="utf-8"))
 
 
 def module_name(path: Path) -> str:

@@ -8,7 +8,15 @@ from statistics import median
 
 import pytest
 
-from tests.architecture.figures import called_once, figures, is_participle, length, repetitions
+from tests.architecture.figures import (
+    called_once,
+    count_nodes,
+    dense_share,
+    figures,
+    is_participle,
+    length,
+    repetitions,
+)
 from tests.architecture.sources import Source, read_sources
 
 SOURCES = read_sources()
@@ -51,6 +59,15 @@ def test_a_run_of_equal_lines_is_found_wherever_it_stands() -> None:
     run = "".join(f"x{number} = {number}\n" for number in range(12))
     assert repetitions([source(f"a = 1\n{run}"), source(run)]) == [["made_up:2", "made_up:1"]]
     assert repetitions([source(run), source(run.replace("x5", "y"))]) == []
+
+
+def test_counts_expressions_and_statements_but_no_imports() -> None:
+    assert count_nodes([source("import os\nx = os.name\n")]) == 4
+
+
+def test_dense_lines_hold_more_than_twelve_nodes() -> None:
+    twelve, thirteen = "f(1, 2, 3, 4, 5, 6, 7, 8, 9)\n", "f(1, 2, 3, 4, 5, 6, 7, 8, 9, 0)\n"
+    assert dense_share([source(twelve + thirteen)]) == 50
 
 
 # The kind of what is named, and a word that it must not have for a name.
