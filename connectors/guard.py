@@ -160,7 +160,7 @@ class CircuitBreaker:
         if isinstance(error, errors.HubDown | errors.HubTimeout):
             self._failures += 1
             if is_probe or (self._until is None and self._failures >= self._most):
-                self._open(errors.HubDown)
+                self._open(errors.HubDown, at_least=error.retry_after or 0.0)
         elif isinstance(error, errors.RateLimited):
             if is_shared:
                 self._open(errors.RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
@@ -169,9 +169,10 @@ class CircuitBreaker:
             self._failures = self._pauses = 0
             self._until = None
 
-    def _open(self, reason: type[errors.HubUiError], seconds: float | None = None) -> None:
+    def _open(self, reason: type[errors.HubUiError], seconds: float | None = None, *, at_least: float = 0.0) -> None:
+        """Leave the hub alone for `seconds`, by default for twice as long as the last time, but `at_least` as long."""
         if seconds is None:
-            seconds = FIRST_PAUSE * 2.0**self._pauses
+            seconds = max(FIRST_PAUSE * 2.0**self._pauses, at_least)
             self._pauses = min(self._pauses + 1, 10)
         self._reason = reason
         self._until = self._clock() + min(seconds, LONGEST_PAUSE)

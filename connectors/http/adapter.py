@@ -6,14 +6,12 @@ for ever, holds a request as long as it likes.
 Requests go to the hosts of the hubs by name, at public addresses: answers, cards and redirects of hubs name addresses,
 and whoever writes them may name one of this network. A name may also lead elsewhere the next time it is looked up (DNS
 rebinding), so the address that was connected to is what counts.
-
-RetryPolicy and Attempts say how often a request is sent again before its failure is reported.
 """
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -31,7 +29,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
 from urllib3.util import Retry, parse_url
 
-from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 from connectors.registry import HUBS, HubName
 
 _HTTPS = ("https", 443)
@@ -318,69 +315,3 @@ def read_capped(response: requests.Response, most: int) -> None:
     if late:
         raise requests.exceptions.ReadTimeout("the answer took too long")
     response._content = bytes(body)
-
-
-# Faults of a server that may be over in a moment. Not 429: its wait is for a person to see.
-TRANSIENT_STATUSES = (500, 502, 503, 504, 524)
-TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
-_SECONDS_BETWEEN_CHECKS = 0.1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryPolicy:
-    """`tries` in a row without progress. Waits double from `first` seconds; a hub may ask for at most `longest`.
-
-    A server that hangs up again and again after a few bytes gets `most` tries in all, unless each brings `worth` bytes.
-    """
-
-    tries: int = 5
-    first: float = 0.25
-    longest: float = 30.0
-    most: int = 50
-    worth: int = 256 * 1024
-    pause: Callable[[float], None] = time.sleep
-
-    def wait(self, failures: int, error: HubUiError) -> float | None:
-        """Seconds to wait after that many failures in a row; None to give up."""
-        requested = error.retry_after or 0.0
-        if failures >= self.tries or requested > self.longest:
-            return None
-        return max(self.first * (1 << (failures - 1)), requested)
-
-    def send(self, request: Callable[[], requests.Response]) -> requests.Response:
-        """The first response without a transient status, else the last one."""
-        for attempt in range(1, self.tries):
-            response = request()
-            if response.status_code not in TRANSIENT_STATUSES:
-                return response
-            response.close()
-            self.pause(self.first * (1 << (attempt - 1)))
-        return request()
-
-
-class Attempts:
-    """The failures of one download. They count anew once it has come further than before."""
-
-    def __init__(self, policy: RetryPolicy, check: Callable[[], None]) -> None:
-        """`check` is called before and during each wait, and may end it by raising."""
-        self._policy = policy
-        self._check = check
-        self._furthest = 0
-        self._failures = 0
-        self._all_failures = 0
-
-    def wait(self, error: HubUiError, done: int) -> None:
-        """Waits before the next try, or raises the error. `done` bytes have come by now."""
-        self._check()
-        if done > self._furthest:
-            self._furthest, self._failures = done, 0
-        self._failures += 1
-        self._all_failures += 1
-        crawls = self._all_failures >= self._policy.most and done < self._all_failures * self._policy.worth
-        seconds = self._policy.wait(self._failures, error)
-        if seconds is None or crawls or not isinstance(error, TRANSIENT_ERRORS):
-            raise error
-        while seconds > 0:
-            self._check()
-            self._policy.pause(min(seconds, _SECONDS_BETWEEN_CHECKS))
-            seconds -= _SECONDS_BETWEEN_CHECKS

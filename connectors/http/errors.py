@@ -5,12 +5,10 @@ Its table is connectors/refusals.toml.
 
 import pkgutil
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +24,8 @@ from connectors import errors
 from connectors.claims import read_tables
 from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotWeights, RateLimited
 from connectors.http.adapter import NotAllowedError
-from connectors.http.json_fields import Table, count, moment, overfull, table
+from connectors.http.json_fields import Table, moment, overfull, table
+from connectors.http.retry import retry_after
 from connectors.registry import HUBS, Origin
 
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
@@ -40,7 +39,6 @@ LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
 # Where Hugging Face says in words what its X-Error-Code means.
 _MESSAGE = "X-Error-Message"
-_RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
 
@@ -111,7 +109,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> H
     sentence = " ".join(message.split())
     # A hub's own words often have no full stop.
     sentence += "" if sentence.endswith((".", "!", "?")) else "."
-    return row.error(sentence, hub=hub, retry_after=wait if row.error is RateLimited else None)
+    return row.error(sentence, hub=hub, retry_after=wait if row.error in (RateLimited, HubDown) else None)
 
 
 def key_required(hub: Origin | None) -> KeyRequired:
@@ -193,26 +191,6 @@ def detail_of(body: Table) -> str:
     """What the hub says of a refusal, on one line."""
     text = next((str(body[key]) for key in _DETAILS if isinstance(body.get(key), str)), "")
     return " ".join(text[:_LONGEST_DETAIL].split())
-
-
-def retry_after(answer: Answer, detail: str = "") -> float | None:
-    """Seconds to wait: Retry-After (RFC 9110: seconds or a date), Replicate's text, Hugging Face's RateLimit."""
-    header = answer.headers.get("Retry-After", "")
-    if (seconds := count(header)) is not None:
-        return float(seconds)
-    if header:
-        try:
-            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-        except (ValueError, OverflowError):
-            return None
-    if resets := _RESETS.search(detail):
-        return float(resets[1])
-    for part in answer.headers.get("RateLimit", "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == "t" and (seconds := count(value)) is not None:
-            return float(seconds)
-    reset = count(answer.headers.get("ratelimit-reset"))
-    return float(reset) if reset is not None else None
 
 
 def when_again(seconds: float | None) -> str:

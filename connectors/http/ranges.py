@@ -19,6 +19,7 @@ from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, HubTimeout, HubUiError, WrongHash
 from connectors.http import adapter
 from connectors.http.errors import FAILURES, connection_error, download_error, hub_label
+from connectors.http.retry import RetryPolicy
 from connectors.ref import Origin
 
 Renew = Callable[[], Download]
@@ -33,7 +34,7 @@ _LEAST_BYTES = 16 * 1024
 _MOST_RENEWALS = 2
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NO_SUCH_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
-_ONCE = adapter.RetryPolicy(tries=1)
+_ONCE = RetryPolicy(tries=1)
 
 
 class FileChanged(BadAnswer):
@@ -83,7 +84,7 @@ class RangedSource:
         lasting_url: str | None = None,
         hub: Origin | None = None,
         renew: Callable[[], HttpDownload] | None = None,
-        retry: adapter.RetryPolicy = _ONCE,
+        retry: RetryPolicy = _ONCE,
     ) -> None:
         """`headers` go to the origin of `url` alone. `lasting_url` is to be gone back to where `url` is signed.
 
@@ -102,7 +103,7 @@ class RangedSource:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: adapter.RetryPolicy = _ONCE) -> Self:
+    def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: RetryPolicy = _ONCE) -> Self:
         """A download's bytes. `renew` gives the same download afresh when a signed address has expired."""
 
         def renew_same() -> HttpDownload:

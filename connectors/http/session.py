@@ -12,6 +12,7 @@ from connectors.errors import AccessError, BadAnswer, KeyRequired
 from connectors.http import adapter
 from connectors.http.errors import UNREADABLE, connection_error, hub_label, status_error
 from connectors.http.json_fields import overfull, table, text
+from connectors.http.retry import LONGEST_SHORT_WAIT, RetryPolicy
 from connectors.registry import HUBS, HubName
 
 _MAX_REDIRECTS = 5
@@ -40,7 +41,7 @@ class Session:
     def __init__(self, endpoint: Endpoint, *, retries: int = 2) -> None:
         self.endpoint = endpoint
         self._origin = urlsplit(endpoint.url)[:2]
-        self._retry = adapter.RetryPolicy(tries=retries + 1)
+        self._retry = RetryPolicy(tries=retries + 1, longest=LONGEST_SHORT_WAIT)
         retry = Retry(total=retries, backoff_factor=0.25, allowed_methods=None, respect_retry_after_header=False)
         self._http = adapter.DirectHttp(adapter.BoundedAdapter(retry, pool_maxsize=16))
 

@@ -11,9 +11,10 @@ from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from connectors.errors import BadAnswer, HubUiError, KeyRequired, NetworkError, NotFound, RateLimited, UsageError
-from connectors.http.adapter import Destinations, RetryPolicy, file_http
+from connectors.http.adapter import Destinations, file_http
 from connectors.http.json_fields import Table, address, count, number, table, tables, text
 from connectors.http.ranges import RangedSource
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint, Session
 from connectors.record import Lora
 from connectors.ref import is_id, is_pinned_version

@@ -12,8 +12,9 @@ import msgspec
 
 from connectors.connector import Download, over_http
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.http.adapter import RetryPolicy, file_http
+from connectors.http.adapter import file_http
 from connectors.http.ranges import HttpReader, RangedSource
+from connectors.http.retry import LONGEST_SHORT_WAIT, RetryPolicy
 from connectors.weights import lora_facts
 from connectors.weights.file_type import Layouts
 from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_raw
@@ -29,7 +30,7 @@ _FACTS = (
     "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
     "scale", "text_encoder", "control", "tensors", "size", "trigger_words", "bytes_read", "requests", "warnings",
 )  # fmt: skip
-_RETRY = RetryPolicy(tries=3, first=0.1)
+_RETRY = RetryPolicy(tries=3, first=0.1, longest=LONGEST_SHORT_WAIT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

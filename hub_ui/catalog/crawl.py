@@ -17,8 +17,8 @@ import msgspec
 
 from connectors.connector import Connector
 from connectors.errors import AccessError, HubUiError, NotFound, Withheld
-from connectors.http.adapter import TRANSIENT_ERRORS, Attempts, RetryPolicy
 from connectors.http.json_fields import moment
+from connectors.http.retry import TRANSIENT_ERRORS, Attempts, RetryPolicy
 from connectors.query import Page, Query, Range
 from connectors.ref import HubName
 from connectors.registry import HUBS

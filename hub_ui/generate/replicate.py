@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from PIL.Image import Image
 
 from connectors.errors import DoesNotFit, HubDown, HubTimeout, HubUiError, PreviewError, RateLimited, UsageError
-from connectors.http.adapter import RetryPolicy
 from connectors.http.json_fields import number, text
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.record import Access
 from connectors.ref import Ref

@@ -23,9 +23,10 @@ from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.connector import HttpDownload, HubDownload
 from connectors.errors import BadAnswer, HubDown, HubUiError, IntegrityError, NotWeights, WrongHash
-from connectors.http.adapter import Attempts, RetryPolicy, file_http
+from connectors.http.adapter import file_http
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, RangedSource, Renew
+from connectors.http.retry import Attempts, RetryPolicy
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy, write_all

@@ -127,6 +127,12 @@ def test_a_hub_that_asks_to_slow_down_is_left_alone_as_long_as_makes_sense(
     assert caught.value.retry_after == waits
 
 
+def test_breaker_stays_open_as_long_as_the_failing_hub_asks(breaker: CircuitBreaker) -> None:
+    fail(breaker, HubDown("down", retry_after=40), 3)
+    with pytest.raises(HubDown, match="in 40 seconds"):
+        breaker.check()
+
+
 def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_others(breaker: CircuitBreaker) -> None:
     with suppress(RateLimited), breaker.request(is_shared=False):
         raise RateLimited("slow down", retry_after=60)

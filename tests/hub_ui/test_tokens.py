@@ -19,7 +19,7 @@ from PIL import Image
 
 import connectors
 from connectors.connector import HubDownload, pin
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS

@@ -1,6 +1,4 @@
 import builtins
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import httpx2
@@ -16,7 +14,6 @@ from connectors.http.errors import (
     download_error,
     error_body,
     map_huggingface_errors,
-    retry_after,
     status_error,
     when_again,
 )
@@ -131,18 +128,6 @@ def test_a_long_detail_is_cut_and_on_one_line() -> None:
 def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> None:
     server.answers["/x"] = Answer(body=body)
     assert detail_of(error_body(requests.get(f"{server.url}/x", timeout=30))) == text
-
-
-@pytest.mark.parametrize(("headers", "seconds"), READ["three hubs say in three ways when to come back"])
-def test_three_hubs_say_in_three_ways_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(answer(429, **headers)) == seconds
-
-
-def test_a_date_to_come_back_is_a_number_of_seconds() -> None:
-    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    seconds = retry_after(answer(429, Retry_After=in_a_minute))
-    assert seconds is not None
-    assert 50 < seconds <= 60
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import requests
 
 from connectors import errors
 from connectors.http import adapter
-from connectors.http.adapter import RetryPolicy, file_http
+from connectors.http.adapter import file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
+from connectors.http.retry import RetryPolicy
 from connectors.weights.header import FileReader
 from connectors.weights.inspect import read_sparingly
 from tests.connectors.serving import Answer, Asked, Hub, Reply, redirect
@@ -170,6 +171,15 @@ def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, sou
     with pytest.raises(errors.HubDown, match=r"answered with an error \(502\)"):
         source.read(0, 10)
     assert (source.requests, len(server.asked)) == (3, 3)
+
+
+def test_ranges_wait_as_long_as_a_busy_server_asks(server: Hub, http: requests.Session) -> None:
+    busy = Answer(status=503, headers={"Retry-After": "2"})
+    server.answers["/f"] = lambda asked: busy if len(server.asked) < 3 else parts()(asked)
+    waits: list[float] = []
+    source = RangedSource(server.url + "/f", retry=RetryPolicy(tries=3, first=0.1, pause=waits.append))
+    assert HttpReader(http, source).read(0, 10) == DATA[:10]
+    assert waits == [2.0, 2.0]
 
 
 def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> None:

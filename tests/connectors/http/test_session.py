@@ -87,6 +87,13 @@ def test_a_rate_limit_is_not_tried_again(server: Hub) -> None:
     assert (caught.value.retry_after, len(server.asked)) == (7.0, 1)
 
 
+def test_session_reports_a_fault_at_once_if_its_wait_is_long(server: Hub) -> None:
+    server.answers["/x"] = said({}, 503, Retry_After="7")
+    with pytest.raises(HubDown, match=r"\(503\)\. Try again in 7 seconds\.") as caught:
+        _session(server, retries=2).json("/x")
+    assert (caught.value.retry_after, len(server.asked)) == (7.0, 1)
+
+
 # JSON made to break readers: nested deeper than Python's stack, a number longer than it turns into one.
 DEEP, FULL, LONG = b"[" * 50_000, b"[" + b"[]," * 600_000 + b"0]", b'{"id": ' + b"9" * 5_000 + b"}"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import BadAnswer, HubDown, KeyRequired, RateLimited, UsageError
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.replicate.runs import Run, Runs, fraction, read
 from tests.connectors.cases import read_cases
 from tests.connectors.serving import Answer, Hub, in_turn, said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import BadAnswer, HubDown, HubUiError
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref

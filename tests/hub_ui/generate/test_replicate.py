@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from connectors.errors import DoesNotFit, Gated, KeyRequired, NotFound, PreviewError, UsageError
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.inputs import Input, Inputs, Runnable

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.connector import Download, HttpDownload
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.download import DownloadOptions

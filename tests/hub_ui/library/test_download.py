@@ -15,7 +15,7 @@ from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.errors import HubDown
 from connectors.http import ranges
-from connectors.http.adapter import Attempts, RetryPolicy
+from connectors.http.retry import Attempts, RetryPolicy
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download import DownloadOptions, fetch
 from hub_ui.library.partial_file import Meter, PartialFile, Progress, PullCancelled

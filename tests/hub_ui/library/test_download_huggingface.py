@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
 from connectors.connector import HubDownload, over_http
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download import fetch_from_hub as fetch

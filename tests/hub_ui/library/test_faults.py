@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connectors import errors
-from connectors.http.adapter import RetryPolicy
+from connectors.http.retry import RetryPolicy
 from connectors.ref import HubName
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download import DownloadOptions
