@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from connectors.http.json_fields import (
     autov3,
     count,
     flag,
+    mark,
     moment,
     number,
     sha256,
@@ -27,7 +28,7 @@ from connectors.http.json_fields import (
     when,
     whole,
 )
-from connectors.record import Access, Claim, Example, FileFormat, Lora, Version, WeightFile, keep_permitted
+from connectors.record import Access, Claim, Example, FileFormat, Lora, Version, WeightFile, is_marked, keep_permitted
 from connectors.ref import Ref
 
 LORA_TYPES = ("LORA", "LoCon", "DoRA")
@@ -91,7 +92,7 @@ def lora_of_version(version: Table, web: str, now: datetime, model: Table | None
     `model` is the answer about its model, of which only the level and the marks are taken: the version has none.
     """
     about = table(version.get("model"))
-    known = {name: about.get(name) for name in ("name", "type", "nsfw", "poi", "mode")}
+    known = {name: about.get(name) for name in ("name", "type", "nsfw", "mode")}
     known |= {name: value for name, value in (model or {}).items() if name in ("nsfwLevel", *_MARKS)}
     also = {name: version.get(name) for name in ("description", "stats")}
     return lora({"id": version.get("modelId"), **known, **also, "modelVersions": [version]}, web, now)
@@ -115,21 +116,38 @@ def with_version(model: Table, alone: Table) -> dict[str, Any]:
 def _lora_claims(model: Table) -> tuple[Claim, ...]:
     first = next(iter(tables(model.get("modelVersions"))), {})
     title, model_type = text(model.get("name")) or "", str(model.get("type"))
+    marks = tuple(_mark_claims(model))
     return (
         *content.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
         # A "person of interest" is a real person.
-        *((Claim(field="kind", value="character", source="tag", where="poi"),) if model.get("poi") is True else ()),
         *(
-            Claim(field=field, value=value, source="hub", where=name)
-            for name, field in _MARKS.items()
-            if isinstance(value := model.get(name), bool)
+            replace(claim, field="kind", value="character", source="tag")
+            for claim in marks
+            if is_marked([claim], "real_person")
         ),
+        *marks,
         *content.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model),
         # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
         *_description_claims(model.get("description"), "description"),
     )
+
+
+def _mark_claims(model: Table) -> Iterator[Claim]:
+    """Yield one claim for each mark that the answer has: of the model, of a version, or of a version's own model.
+
+    One place that says yes outweighs all that say no, and the claim names that place.
+    """
+    for name, field in _MARKS.items():
+        places = {name: mark(model.get(name))}
+        for i, version in enumerate(tables(model.get("modelVersions"))):
+            places[f"modelVersions[{i}].{name}"] = mark(version.get(name))
+            places[f"modelVersions[{i}].model.{name}"] = mark(table(version.get("model")).get(name))
+        known = {where: value for where, value in places.items() if value is not None}
+        if known:
+            where = max(known, key=known.__getitem__)
+            yield Claim(field=field, value=known[where], source="hub", where=where)
 
 
 def _description_claims(description: object, where: str) -> tuple[Claim, ...]:

@@ -65,7 +65,7 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for entry in entries:
         word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
-        word = " ".join(_PATTERNS["age"].sub(" ", _QUOTED.sub(r"\g<word>", _PATTERNS["remark"].sub("", word))).split())
+        word = " ".join(_QUOTED.sub(r"\g<word>", _PATTERNS["remark"].sub("", word)).split())
         if word and not _NONE.fullmatch(word):
             found.setdefault(word.casefold(), word)
     return tuple(found.values())[:_MAX_WORDS]

@@ -70,6 +70,18 @@ def flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+_NO = frozenset(("0", "0.0", "false", "n", "no", "none", "null", "off"))
+
+
+def mark(value: object) -> bool | None:
+    """Return a warning that fails closed: every value that is not clearly false is True. None if it is absent."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value.strip().casefold() not in _NO
+    return value not in (False, 0)
+
+
 def table(value: object) -> Table:
     return value if isinstance(value, dict) else {}
 

@@ -224,6 +224,18 @@ def test_a_withheld_model_is_not_found_by_a_hash_though_its_version_has_no_mark(
         connector.by_hash(SHA)
 
 
+@pytest.mark.parametrize("value", [True, "true", 1])
+def test_the_mark_in_a_versions_own_answer_withholds_it(server: Hub, value: object) -> None:
+    about = {"name": "Saltmarsh Gouache", "type": "LORA", "minor": value}
+    alone = civitai_alone(nsfwLevel=8, model=about)
+    connector = _holding(server, alone=alone)
+    server.answers[MODEL] = Answer(status=404)
+    server.answers[f"/api/v1/model-versions/by-hash/{SHA}"] = said(alone)
+    for call in (lambda: connector.get(PIN), lambda: connector.by_hash(SHA), lambda: connector.download(PIN)):
+        with pytest.raises(Withheld):
+            call()
+
+
 def test_a_record_that_was_kept_is_not_downloaded_either(server: Hub) -> None:
     lora = _holding(server).get(PIN)
     mark = Claim(field="minor", value=True, source="hub", where="minor")

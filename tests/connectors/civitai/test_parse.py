@@ -171,13 +171,22 @@ def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[l
 
 def test_a_real_person_is_a_character() -> None:
     said = [[c.where for c in of_civitai(poi=poi).claims if c.field == "kind"] for poi in (True, "yes", None)]
-    assert [("poi" in places) for places in said] == [True, False, False]
+    assert [("poi" in places) for places in said] == [True, True, False]
 
 
-@pytest.mark.parametrize("value", [True, False, None, "yes"])
-def test_a_real_person_is_a_claim_where_the_hub_says_yes_or_no(value: object) -> None:
-    claims = [claim.value for claim in of_civitai(poi=value).claims if claim.field == "real_person"]
-    assert claims == ([value] if isinstance(value, bool) else [])
+@pytest.mark.parametrize("name", ["minor", "sfwOnly", "poi"])
+@pytest.mark.parametrize(("value", "expected"), READ["a mark fails closed and is unknown where it is absent"])
+def test_a_mark_fails_closed_and_is_unknown_where_it_is_absent(name: str, value: object, expected: list[bool]) -> None:
+    claims = of_civitai(**{name: value}).claims
+    assert [claim.value for claim in claims if claim.where == name and claim.source == "hub"] == expected
+
+
+@pytest.mark.parametrize("place", ["minor", "model"])
+def test_a_mark_of_a_version_outweighs_its_models_denial(place: str) -> None:
+    version = civitai_version(**{place: True if place == "minor" else {"minor": "true"}})
+    lora = of_civitai(nsfwLevel=8, minor=False, modelVersions=[version])
+    where = f"modelVersions[0].{'minor' if place == 'minor' else 'model.minor'}"
+    assert (lora.is_withheld, [claim.where for claim in lora.claims]) == (True, [where])
 
 
 @pytest.mark.parametrize(("version", "access"), READ["access has had many forms"])
