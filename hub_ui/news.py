@@ -15,7 +15,8 @@ from filelock import FileLock
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.query import Query, Range
-from connectors.query_language import parse
+from connectors.query_language import parse, value_text
+from hub_ui import format
 from hub_ui.settings.saved_settings import write_private
 
 MOST = 50
@@ -71,6 +72,15 @@ def add(searches: Searches, search: SavedSearch) -> Searches:
 def remove(searches: Searches, name: str) -> Searches:
     gone = find(searches, name)
     return tuple(each for each in searches if each is not gone)
+
+
+def follow(searches: Searches, creator: str, now: float) -> Searches:
+    """Save a search for everything by a creator. If it is saved already, remove it."""
+    text = f"creator:{value_text(creator)}"
+    others = tuple(each for each in searches if each.text != text)
+    if len(others) < len(searches):
+        return others
+    return add(searches, SavedSearch(name=format.query_name(parse(text)), text=text, seen=round(now)))
 
 
 def look(searches: Searches, names: Collection[str], now: float) -> Searches:

@@ -152,7 +152,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     rooms: tuple[Room, ...] = (
         BrowseRoutes(pages=pages, panel=panel, cards=cards, reader=reader, news=news, others=others),
         news,
-        LoraRoutes(pages=pages, panel=panel),
+        LoraRoutes(pages=pages, panel=panel, news=news),
         library,
         *visits,
         DownloadRoutes(pages=pages),

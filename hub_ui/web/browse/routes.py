@@ -144,14 +144,17 @@ class BrowseRoutes(Room):
         values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
         problem, name = problem_of(request.query_params.get("q", "")), format.query_name(view.query)
         values.update(problem=problem, page=page, search_name=name)
-        panel = {**self.panel.values(view), "similar": find_similar(services, view)} if view.open else {}
+        panel = {**self.panel_values(request, view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
+
+    def panel_values(self, request: Request, view: View) -> dict[str, Any]:
+        return {**self.panel.values(view), "saved": self.news.texts(request)}
 
     def answer_part(self, request: Request, view: View) -> Response:
         if target_of(request) == "panel":
             # The list beside it stays as it is.
-            return self.pages.part("lora/changed", push=view.to_address(), **self.panel.values(view))
+            return self.pages.part("lora/changed", push=view.to_address(), **self.panel_values(request, view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.services, view.query))
         values = self.all(view, now, before=view_before(request))

@@ -257,6 +257,8 @@ def links(view: View) -> dict[str, Any]:
         "address": view.to_address(),
         # Which act of a person it answers (navigation.js).
         "act": 0,
+        # The texts of saved searches (NewsRoutes.texts).
+        "saved": frozenset(),
     }
 
 

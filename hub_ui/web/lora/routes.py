@@ -2,17 +2,17 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from time import time_ns
+from time import time, time_ns
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
-from hub_ui import format
+from hub_ui import format, news
 from hub_ui.compatibility import requirements
 from hub_ui.generate.try_fields import clamp_weight
 from hub_ui.i18n import N_, _
@@ -21,9 +21,11 @@ from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import gallery, lora_text, version_and_file
 from hub_ui.web.lora.panel import Panel, find_similar, links
+from hub_ui.web.news import NewsRoutes
 from hub_ui.web.view import StackedLora, View
 
 Index = Annotated[int, Query(ge=0, le=10_000)]
+Creator = Annotated[str, Form(min_length=1, max_length=200)]
 # The panel that the page has (Panel.steps).
 Seen = Annotated[str, Query(max_length=20)]
 MOST_NAMED = 4
@@ -33,16 +35,18 @@ NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 @dataclass(frozen=True, kw_only=True)
 class LoraRoutes(Room):
     panel: Panel
+    news: NewsRoutes
     # Each may wait for a hub.
     most_at_once = 20
 
     @route("GET /lora/read")
-    async def read(self, view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
+    def read(self, request: Request, view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
         open_ref(view)
-        steps = self.panel.steps(view, seen)
+        steps, saved = self.panel.steps(view, seen), self.news.texts(request)
         # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
         return self.pages.streams.answer(
-            self.pages.render("lora/changed", **{**values, "act": act, "fingerprint": seen}) for values in steps
+            self.pages.render("lora/changed", **{**values, "act": act, "fingerprint": seen, "saved": saved})
+            for values in steps
         )
 
     @route("GET /lora/similar")
@@ -55,6 +59,14 @@ class LoraRoutes(Room):
         lora = Ref.parse(ref).lora
         self.services.annotations.change(lora, favorite=not self.services.annotations.get(lora).favorite)
         return self.answer(request, view)
+
+    @route("POST /lora/follow")
+    def follow(self, request: Request, creator: Creator, view: Back) -> Response:
+        changed = self.news.change(request, lambda searches: news.follow(searches, creator, time()))
+        saved = frozenset(search.text for search in changed)
+        answer = self.answer(request, view, saved)
+        self.news.keep(request, answer, changed)
+        return answer
 
     @route("POST /lora/download", may="pull")
     def download(self, request: Request, ref: RefText, view: Back) -> Response:
@@ -69,10 +81,11 @@ class LoraRoutes(Room):
         self.services.visitor_downloads.add(Ref.parse(ref))
         return self.answer(request, view)
 
-    def answer(self, request: Request, view: View) -> Response:
-        """The panel as it is now; without JavaScript, the page that it stands on."""
+    def answer(self, request: Request, view: View, saved: frozenset[str] | None = None) -> Response:
+        """The panel as it is now; without JavaScript, the page that it stands on. `saved` is NewsRoutes.texts."""
         if is_part(request) and view.open:
-            return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns()})
+            saved = self.news.texts(request) if saved is None else saved
+            return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns(), "saved": saved})
         return RedirectResponse(view.link("../"), 303)
 
     @route("GET /lora-image", waits=True)

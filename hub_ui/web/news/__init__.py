@@ -19,7 +19,7 @@ from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import _
 from hub_ui.news import SavedSearch, Searches
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choice, route, target_of
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choice, route
 from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
@@ -69,15 +69,25 @@ class NewsRoutes(Room):
         else:
             view = View(query=news.find(self.read(request), name).query(now, view.query.limit, is_rounded=True))
             changed = self.change(request, lambda searches: news.look(searches, [name], now))
-        if target_of(request) == "toast":
-            answer: Response = self.pages.part("news/followed", name=name)
-        elif is_part(request):
-            answer = self.pages.part("news/list", **self.values(changed), **saves(view))
+        if is_part(request):
+            answer: Response = self.pages.part("news/list", **self.values(changed), **saves(view))
         else:
             answer = RedirectResponse(view.link() if do != "remove" else "news", 303)
+        self.keep(request, answer, changed)
+        return answer
+
+    def keep(self, request: Request, answer: Response, changed: Searches) -> None:
+        """Store the searches of a hosted page's visitor in their browser."""
         if not self.services.policy.allows("annotate"):
             keep_choice(request, answer, COOKIE, quote(news.dumps(changed)) if changed else "")
-        return answer
+
+    def texts(self, request: Request) -> frozenset[str]:
+        """Return the texts of the saved searches. A panel shows by them whether its creator is followed."""
+        try:
+            return frozenset(search.text for search in self.read(request))
+        except HubUiError:
+            # The page of saved searches shows why their file can't be read.
+            return frozenset()
 
     def change(self, request: Request, edit: Callable[[Searches], Searches]) -> Searches:
         """Raises UsageError for more than a cookie holds."""
@@ -144,6 +154,7 @@ class NewsRoutes(Room):
 
 
 def saves(view: View) -> dict[str, Any]:
-    """The search that can be saved."""
+    """The search that can be saved: `searched` is False for the list of all LoRAs."""
     view = View(query=view.query)
-    return {"search_name": format.query_name(view.query), "back": view.to_address()}
+    searched = bool(view.text or view.chosen)
+    return {"searched": searched, "search_name": format.query_name(view.query), "back": view.to_address()}

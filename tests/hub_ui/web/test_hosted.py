@@ -39,7 +39,7 @@ SEARCHES = {
 OPENS = {"GET /lora/read", "GET /lora/similar", "GET /lora-image", "GET /lora/example"}
 PAGES = {"GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
 # Where a hub that is left alone may be asked again, and what a browser keeps in its own cookies.
-CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news"}
+CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news", "POST /lora/follow"}
 # A visitor's own: their keys, what they listed and gave, their jobs. Nobody else gets there.
 OWN = {
     "POST /settings/key", "POST /lora/keep", "POST /visit/remove", "GET /visit/file", "GET /visit/loras.lock",

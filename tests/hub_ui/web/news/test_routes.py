@@ -96,12 +96,31 @@ def test_what_asks_for_other_searches_is_another_element_so_that_its_stream_ends
     assert len(set(found)) == 2
 
 
-def test_a_creator_is_followed_from_the_panel(client: TestClient, built: Services) -> None:
-    form = read(client.get("/?open=civitai:7").text).select_one("form#follow")
-    fields = {field["name"]: field["value"] for field in form.select("input")}
-    answer = client.post("/news", data=fields, headers={**PART, "HX-Target": "div#toast"})
-    assert "“by ada” is among your saved searches now." in read(answer.text).text
+def follow(client: TestClient) -> dict[str, str]:
+    """Return the fields of the form that follows the creator of the open LoRA."""
+    form = read(client.get("/?open=civitai:7").text).select_one("form[action='lora/follow']")
+    return {field["name"]: field["value"] for field in form.select("input")}
+
+
+def test_follow_button_shows_its_state_at_once_and_after_reload(client: TestClient, built: Services) -> None:
+    answer = client.post("/lora/follow", data=follow(client), headers={**PART, "HX-Target": "aside#panel"})
+    assert read(answer.text).select_one("#follow").text == "Following ✓"
     assert [(search.name, search.text) for search in built.searches.read()] == [("by ada", "creator:ada")]
+    assert read(client.get("/?open=civitai:7").text).select_one("#follow")["aria-pressed"] == "true"
+    assert client.post("/lora/follow", data=follow(client)).headers["location"] == "../?open=civitai%3A7"
+    assert built.searches.read() == ()
+
+
+def test_visitor_follows_by_cookie(built: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(built, hosted=True), tmp_path) as client:
+        client.post("/lora/follow", data={"creator": "Ada, B.", "back": ""})
+        assert [each.text for each in read(client.get("/news").text).select("#saved-rows .name")] == ["by Ada, B."]
+    assert built.searches.read() == ()
+
+
+def test_save_form_is_shown_only_for_a_search(client: TestClient) -> None:
+    assert read(client.get("/news").text).select_one("#save-search") is None
+    assert read(client.get("/news?q=ink").text).select_one("#save-search") is not None
 
 
 def test_a_visitor_has_them_in_a_cookie(built: Services, tmp_path: Path) -> None:
