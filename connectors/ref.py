@@ -6,8 +6,8 @@
     local:NAME@SHA256                       a file that no hub is known to have, named by its own bytes
 
 OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the hubs, also of mirrors and
-in archives, CivitAI's AIRs and what the hubs' tools call a LoRA are read too, in quotes or brackets as well; what is
-printed is always the form above. The rows of registry.py say what the parts look like.
+in archives, CivitAI's AIRs, what the hubs' tools call a LoRA, and code that loads one are read too, also within a
+sentence; what is printed is always the form above. The rows of registry.py say what the parts look like.
 """
 
 from __future__ import annotations
@@ -22,30 +22,47 @@ from connectors.registry import HUBS, NAME, PATH, find_origin, ref_format
 from connectors.registry import LOCAL as LOCAL
 from connectors.registry import HubName as HubName
 from connectors.registry import Origin as Origin
+from connectors.snippets import refs_of
 
 # A slash within the name of a branch or a folder.
 _SLASH = re.compile("%2F", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Code that is pasted has several lines. A backslash continues a command.
+_LINES = re.compile(r"\\?[\r\n]+[\t ]*|\t")
 # OWNER/NAME[@COMMIT][#FILE] without a hub. An owner with a dot would be read as the host of a web address, and a name
 # that ends like a weight file is a path that does not exist.
 _BARE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_-]{{0,95}}/(?P<name>{NAME})(?:[@#].*)?", re.DOTALL)
 _FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".tar")
-# urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out
+# urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out. A layer, a type and a
+# strength that follow are no part of the name.
 _AIR = re.compile(
     r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>[a-z]+):(?P<id>[^@+]+?)"
-    r"(?:@(?P<version>[a-z0-9_./%-]+?))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?",
+    r"(?:@(?P<version>[a-z0-9_./%-]+?))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?(?:[?*:].*)?",
     re.IGNORECASE,
 )
 # Nobody's address is longer.
 _LONGEST = 4_000
-_QUOTES = "\"'`“”„‘’«»「」『』\u200b\u2060\ufeff \t\n\r*"
-_OPENING, _CLOSING = f"{_QUOTES}(<[{{", f"{_QUOTES})>]}}.,;:!?。，、"
-_ADDRESS = re.compile(r"https?://(?:(?!\]\(|\[/)[^\s<>\"|])+", re.IGNORECASE)
+_QUOTES = "\"'`“”„‘’«»「」『』《》\u200b\u2060\ufeff \t\n\r*"
+_OPENING, _CLOSING = f"{_QUOTES}(<[{{（【", f"{_QUOTES})>]}}）】.,;:!?。，、；：！？…\\"
+# Punctuation of Chinese and Japanese ends an address too, since no space follows it.
+_ADDRESS = re.compile(r"https?://(?:(?!\]\(|\[/)[^\s<>\"|，。、；：！？）】」』》…\\])+", re.IGNORECASE)
+_BBCODE = re.compile(r"\[(?:url|link)=([^\]\s]+)\]", re.IGNORECASE)
+# "https:/civitai.com" and "https:civitai.com", as hands type it, but no port and no part of another word.
+_BROKEN_SCHEME = re.compile(r"(?<![\w/.:-])(https?):/?(?=[a-z0-9][a-z0-9-]*\.)", re.IGNORECASE)
+_ENCODED_ADDRESS = re.compile(r"https?%3A%2F%2F\S+", re.IGNORECASE)
+_WORD = re.compile(r"[^\s\"'`<>()\[\]{}|（）【】「」，。、；]+")
 # https://web.archive.org/web/20240101000000/https://civitai.com/models/1, https://archive.ph/newest/https://...
 _ARCHIVE = re.compile(
-    r"https?://(?:web\.archive\.org/(?:web|save)|archive\.(?:ph|is|today|li|md|vn|fo))/(?:[^/:]+/)?(https?:/.+)",
+    r"https?://(?:web\.archive\.org/(?:web|save)|archive\.(?:ph|is|today|li|md|vn|fo))/"
+    r"(?:(?:\d[\d.-]*(?:[a-z]{2}_)?|[a-z]+|\*)/)?((?:https?:/)?.+)",
     re.IGNORECASE,
 )
+# Pages that forward to the address in their query: a link that was copied from a list of results or a message.
+_FORWARDING = re.compile(
+    r"(?:(?:www\.)?google\.[a-z.]{2,6}/url|out\.reddit\.com/.*|(?:l|lm)\.facebook\.com/l\.php|vk\.com/away\.php"
+    r"|(?:www\.)?youtube\.com/redirect|steamcommunity\.com/linkfilter/?|(?:www\.)?duckduckgo\.com/l/?)"
+)
+_FORWARDED = ("q", "url", "u", "to", "uddg")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -78,7 +95,7 @@ class Ref:
     @staticmethod
     def parse(text: str) -> Ref:
         """Raises BadRef with examples of what is understood."""
-        is_read = len(text) <= _LONGEST and not _CONTROL.search(text.strip())
+        is_read = len(text) <= _LONGEST and not _CONTROL.search(_LINES.sub(" ", text.strip()))
         readings = dict.fromkeys((text.strip(), unwrap(text))) if is_read else ()
         for ref in (ref for reading in readings for ref in _parse(reading)):
             form = ref_format(ref.hub)
@@ -127,23 +144,55 @@ def unwrap(text: str) -> str:
 
 
 def _parse(text: str) -> Iterator[Ref]:
+    """Yield the readings of `text`: as one name, then the addresses in it, its code, and words that are names."""
+    yield from _parse_name(text)
+    if _ENCODED_ADDRESS.fullmatch(text):
+        text = unquote(text)
+    text = _BROKEN_SCHEME.sub(r"\1://", _BBCODE.sub(r" \1 ", text))
+    for ref in refs_of(text.replace("\\\n", " ")):
+        yield _parse_parts(*ref.split(":", 1))
+    for address in _ADDRESS.findall(text):
+        yield from _parse_address(unwrap(address))
+    for word in map(unwrap, _WORD.findall(text)):
+        yield from _parse_word(word)
+
+
+def _parse_name(text: str) -> Iterator[Ref]:
+    """Yield the readings of a text that is nothing but a name."""
+    yield from _parse_spelling(text)
+    prefix, colon, rest = text.partition(":")
+    if "://" in text:
+        return
+    if colon and (origin := find_origin(prefix)):
+        # "hf: OWNER/NAME", as people write it; the name of a file begins with no space.
+        yield _parse_parts(origin, rest.lstrip(" ") if origin in HUBS else rest)
+    elif air := _AIR.fullmatch(text):
+        yield from _parse_air(air)
+    elif is_bare(text):
+        yield _parse_parts("huggingface", text)
+
+
+def _parse_word(word: str) -> Iterator[Ref]:
+    """Yield the readings of a word in a sentence, where OWNER/NAME may be two words."""
+    if "://" in word:
+        return
+    yield from _parse_spelling(word)
+    if (start := word.lower().find("urn:air:")) >= 0 and (air := _AIR.fullmatch(word, start)):
+        yield from _parse_air(air)
+    elif "." in (address := word.removeprefix("//")).split("/")[0]:
+        yield from _parse_address("https://" + address)
+
+
+def _parse_spelling(text: str) -> Iterator[Ref]:
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(text) for pattern in hub.ref.spellings)):
             yield _ref_of_match(hub.name, match, {})
-    if "://" in text:
-        for address in _ADDRESS.findall(text):
-            yield from _parse_address(unwrap(address))
-        return
-    prefix, colon, rest = text.partition(":")
-    if colon and (origin := find_origin(prefix)):
-        yield _parse_parts(origin, rest)
-    elif (air := _AIR.fullmatch(text)) and (origin := find_origin(air["hub"])) in HUBS:
+
+
+def _parse_air(air: re.Match[str]) -> Iterator[Ref]:
+    if (origin := find_origin(air["hub"])) in HUBS:
         version = unquote(air["version"]) if air["version"] else None
         yield Ref(hub=str(origin), id=air["id"], version=version, file=air["file"])
-    elif is_bare(text):
-        yield _parse_parts("huggingface", text)
-    elif "." in text.removeprefix("//").split("/")[0]:
-        yield from _parse_address("https://" + text.removeprefix("//"))
 
 
 def _parse_parts(origin: Origin, rest: str) -> Ref:
@@ -156,13 +205,21 @@ def _parse_parts(origin: Origin, rest: str) -> Ref:
 
 def _parse_address(text: str) -> Iterator[Ref]:
     archived = _ARCHIVE.fullmatch(text)
-    parts = _split(re.sub("^(https?:)/+", r"\1//", archived[1]) if archived else text)
-    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', parts.path))}" if parts else ""
+    parts = _split(re.sub("^(?:(https?):/+)?", "https://", archived[1]) if archived else text)
+    if parts is None:
+        return
+    path = re.sub("/{2,}", "/", parts.path)
+    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', path))}"
     # CivitAI's addresses name version and file in their query. In a page's source "&" is "&amp;".
-    query = parse_qs(parts.query.replace("&amp;", "&")) if parts else {}
+    query = {name: values[0] for name, values in parse_qs(parts.query.replace("&amp;", "&")).items()}
+    if _FORWARDING.fullmatch(place):
+        parts = _split(next(filter(None, map(query.get, _FORWARDED)), ""))
+        if parts is not None and not _FORWARDING.fullmatch(f"{(parts.hostname or '').lower()}{parts.path}"):
+            yield from _parse_address(parts.geturl())
+        return
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
-            yield _ref_of_match(hub.name, match, {name: values[0] for name, values in query.items()})
+            yield _ref_of_match(hub.name, match, query)
 
 
 def _split(address: str) -> SplitResult | None:
@@ -175,19 +232,31 @@ def _split(address: str) -> SplitResult | None:
 def _ref_of_match(hub: HubName, match: re.Match[str], query: Mapping[str, str]) -> Ref:
     found = {name: _SLASH.sub("/", text) for name, text in match.groupdict(default="").items()}
     version = found.get("version") or found.get("version2") or query.get("modelVersionId")
-    return Ref(hub=hub, id=found.get("id") or "", version=version, file=found.get("file") or query.get("fileId"))
+    lora = found.get("id") or query.get("modelId") or ""
+    return Ref(hub=hub, id=lora, version=version, file=found.get("file") or query.get("fileId"))
 
 
 def _bad_ref(text: str) -> BadRef:
     shown = _CONTROL.sub("?", text)[:120]
     *examples, last = (hub.example for hub in HUBS.values())
     hint = "Paste its web address"
-    if label := next(filter(None, map(_label_of_host, _ADDRESS.findall(text[:_LONGEST]))), None):
+    addresses = [unwrap(address) for address in _ADDRESS.findall(text[:_LONGEST])]
+    if page := next(filter(None, map(_other_page, addresses)), None):
+        hint = f"It is the address of {page}: paste the address of the LoRA's own page"
+    elif label := next(filter(None, map(_label_of_host, addresses)), None):
         hint = (
             f"An address of {label} for an image, a list or a signed download does not say of which it is: paste the "
             "address of the LoRA's own page"
         )
     return BadRef(f"“{shown}” names no LoRA. {hint}, or write {', '.join(examples)} or {last}.")
+
+
+def _other_page(address: str) -> str | None:
+    """Return what the address of a hub's page that is not a LoRA's shows: "a Space on Hugging Face"."""
+    parts = _split(address)
+    place = f"{(parts.hostname or '').lower()}{parts.path}" if parts else ""
+    pages = ((hub, what, pattern) for hub in HUBS.values() for what, pattern in hub.ref.other_pages.items())
+    return next((f"{what} on {hub.label}" for hub, what, pattern in pages if pattern.fullmatch(place)), None)
 
 
 def _label_of_host(address: str) -> str | None:

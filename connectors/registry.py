@@ -31,7 +31,7 @@ class RefFormat:
 
     `addresses` are matched against the host and path of a pasted web address, in which %2F stays, since it is part of a
     name. Their groups are `id`, `version` or `version2`, and `file`. `spellings` are other ways to write a ref, such as
-    those of the hub's own tools, with the same groups.
+    those of the hub's own tools, with the same groups. `other_pages` match addresses of what is no LoRA, by its name.
     """
 
     id: re.Pattern[str]
@@ -41,6 +41,7 @@ class RefFormat:
     prefixes: tuple[str, ...] = ()
     addresses: tuple[re.Pattern[str], ...] = ()
     spellings: tuple[re.Pattern[str], ...] = ()
+    other_pages: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

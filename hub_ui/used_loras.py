@@ -25,6 +25,14 @@ _MOST_NAMED = 12
 _HASH = re.compile(
     r"(?:[^:\n]{1,300}: *)?(?P<hash>(?=[a-f]*\d)(?:[0-9a-f]{64}|[0-9a-f]{12}|[0-9a-f]{10}))", re.IGNORECASE
 )
+# https://civitai.com/api/v1/model-versions/by-hash/HASH, https://civarchive.com/sha256/HASH
+_HASH_ADDRESS = re.compile(
+    r"https?://(?:www\.)?civ(?:itai)?(?:archive)?\.(?:com|red|green)/(?:api/v1/model-versions/by-hash|sha256)"
+    r"/(?P<hash>[0-9a-f]{8,64})/?",
+    re.IGNORECASE,
+)
+# One of these is in each name that Ref.parse reads.
+_SIGNS = ("/", ":", "@", "--", "%3A")
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,300}\.safetensors", re.IGNORECASE)
 
@@ -70,7 +78,7 @@ def find_ref(services: Services, text: str, *, asks: bool = True) -> Ref:
 
 def may_be_name(text: str) -> bool:
     """Whether a search for `text` may mean one LoRA: OWNER/NAME, an address, a ref, a hash, a tag, a file's name."""
-    return "/" in text or ":" in text or _read_used(text) is not None
+    return any(sign in text for sign in _SIGNS) or _read_used(text) is not None
 
 
 def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | None:
@@ -110,7 +118,7 @@ def _find_bare(services: Services, name: str, *, asks: bool) -> Ref | None:
 
 def _read_used(text: str) -> UsedLora | None:
     plain = unwrap(text)
-    if found := _HASH.fullmatch(plain):
+    if found := _HASH.fullmatch(plain) or _HASH_ADDRESS.fullmatch(plain):
         return UsedLora(name="", hash=found["hash"].lower())
     if _FILE.fullmatch(plain):
         return UsedLora(name=plain)

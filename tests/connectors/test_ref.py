@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadRef
 from connectors.ref import Ref, is_bare, is_id, is_path, local_ref
-from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
+from tests.addresses import COMMIT, HASH, NAMELESS, OTHER_PAGES, WRITTEN
 from tests.connectors.cases import read_cases
 
 READ = read_cases(__file__)
@@ -40,6 +40,19 @@ def test_what_names_nothing_is_refused_with_an_example(text: str) -> None:
 def test_an_address_of_a_hub_without_a_name_says_why_and_what_to_do(text: str, hub: str) -> None:
     with pytest.raises(BadRef, match=f"{hub} for an image, a list or a signed download .* LoRA's own page"):
         Ref.parse(text)
+
+
+@pytest.mark.parametrize(("text", "page"), OTHER_PAGES)
+def test_an_address_of_another_page_says_what_it_shows(text: str, page: str) -> None:
+    with pytest.raises(BadRef, match=f"It is the address of {page}: paste the address of the LoRA's own page"):
+        Ref.parse(text)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("piece", ["https:", "hf download '", "load_lora_weights(", "models--", "[url=", "a/b ", "=\"", "urn:air:"])
+def test_hostile_repetition_is_refused_in_linear_time(piece: str) -> None:
+    with pytest.raises(BadRef):
+        Ref.parse(piece * (4_000 // len(piece)) + "!")
 
 
 def test_an_address_in_the_middle_of_a_text_is_found_and_the_first_one_counts() -> None:

@@ -7,12 +7,12 @@ import pytest
 from connectors.connector import Connector
 from connectors.errors import BadRef, HubDown, HubUiError, NetworkError, NotFound
 from connectors.record import Lora, WeightFile
-from connectors.ref import Ref
+from connectors.ref import Ref, is_bare, unwrap
 from hub_ui.images.infotext import UsedLora
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_ref, find_searched, find_used_lora, may_be_name
 from tests.addresses import AUTOV3 as OTHER_AUTOV3
-from tests.addresses import BLAKE3, LOOKED_UP, NAMELESS, SHA256, WRITTEN
+from tests.addresses import BLAKE3, LOOKED_UP, NAMELESS, OTHER_PAGES, SHA256, WRITTEN
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.stand_ins import Hub, services_on
@@ -101,9 +101,15 @@ def test_what_is_known_of_a_file_opens_its_lora(knowing: Services, text: str, re
     assert str(find_ref(knowing, text)) == str(find_searched(knowing, text)) == ref
 
 
-def test_67_of_69_ways_to_name_one_open_it_and_the_others_say_why(knowing: Services) -> None:
-    assert (len({*WRITTEN, *LOOKED_UP}), len(NAMELESS)) == (67, 2)
-    for text in NAMELESS:
+@pytest.mark.parametrize(("text", "ref"), WRITTEN)
+def test_search_opens_what_names_a_lora(knowing: Services, text: str, ref: str) -> None:
+    if not is_bare(unwrap(text)):
+        assert may_be_name(text)
+        assert str(find_searched(knowing, text)) == ref
+
+
+def test_search_says_why_an_address_names_no_lora(knowing: Services) -> None:
+    for text in (*NAMELESS, *(address for address, _ in OTHER_PAGES)):
         with pytest.raises(BadRef, match="paste the address of the LoRA's own page"):
             find_searched(knowing, text)
 
