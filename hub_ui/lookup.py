@@ -18,7 +18,7 @@ from connectors.claims.resolve import record_of, record_with_header, with_header
 from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubTimeout, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, SearchResults
-from connectors.guard import HubGuard
+from connectors.guard import HubGuard, without_guard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
@@ -79,7 +79,10 @@ class Lookup:
         if hub == LOCAL:
             self.policy.check("use own files")
             return LocalFiles(library=self.library)
-        return next(connector for connector in self.connectors if connector.name == hub)
+        return self._hub(hub)
+
+    def _hub(self, name: Origin) -> Connector:
+        return next(connector for connector in self.connectors if connector.name == name)
 
     def search(
         self,
@@ -416,8 +419,12 @@ class Lookup:
         if not is_safe_path(file):
             return None
         if found.state == "recognised" and found.ref is not None:
-            return found.entry(file, source_of(self.connector(found.ref.hub).locate(found.ref)))
+            return found.entry(file, self.file_url(found.ref))
         return found.entry(file) if found.is_own_lora else None
+
+    def file_url(self, ref: Ref) -> str:
+        """Return the URL of a hub's file for the lock file. It is built without a request, so the hub may be down."""
+        return source_of(without_guard(self._hub(ref.hub)).locate(ref))
 
     def identifier(
         self,

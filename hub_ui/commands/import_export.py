@@ -23,7 +23,7 @@ from hub_ui.generate import base_models
 from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
-from hub_ui.library.file_names import is_safe_path
+from hub_ui.library.file_names import fold, is_safe_path
 from hub_ui.library.identify import IdentifiedFile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -54,7 +54,7 @@ class Import(commands.LibraryOptions):
 
         def on_failure(error: HubUiError) -> None:
             errors.append(error)
-            terminal.note(f"hub-ui: {error.message} The files left are looked up in what was seen before only.")
+            terminal.note(f"hub-ui: {error.message} The other files are only looked up in what was seen before.")
 
         with services.build(chosen) as built:
             by_hash = None if self.offline else built.lookup.find_by_hash
@@ -63,13 +63,21 @@ class Import(commands.LibraryOptions):
                 results.append(found)
                 terminal.progress(f"Read: {len(results):,}  {found.path}")
             added = add_entries(built, folder, results)
+            refusals = name_errors(built, folder, results)
         document = {
             "folder": str(folder),
             "lock": str(chosen.lock),
             "entered": len(added),
-            "files": [_file_json(found, added.get(found.path)) for found in results],
+            "files": [_file_json(found, added.get(found.path), refusals.get(found.path)) for found in results],
         }
         terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
+        for refusal in refusals.values():
+            terminal.note(f"hub-ui: {refusal.message}")
+        if not_asked := sum(found.state == "not asked" for found in results):
+            terminal.note(
+                f"hub-ui: no hub was asked about {plural(not_asked, 'file')}, so nothing was entered for them. Run "
+                "this again later, or with --offline to enter them as files that no hub has."
+            )
         return commands.worst_exit_code(errors)
 
 
@@ -88,7 +96,35 @@ def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]
     return {paths[entry.file]: entry for entry in library.adopt(entries)}
 
 
-def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
+def name_errors(built: Services, folder: Path, results: Iterable[IdentifiedFile]) -> dict[str, HubUiError]:
+    """Say by file path why a LoRA inside the library has no entry, if its name is the reason."""
+    if not folder.is_relative_to(built.library.folder):
+        return {}
+    prefix = folder.relative_to(built.library.folder)
+    entries = {fold(entry.file): entry for entry in built.library.entries()}
+    refusals: dict[str, HubUiError] = {}
+    for found in filter(_is_entered, results):
+        place = (prefix / found.path).as_posix()
+        other = entries.get(fold(place))
+        if not is_safe_path(place):
+            refusals[found.path] = UsageError(
+                f"{found.path} was not entered, because not every system can have a file of this name. Rename it."
+            )
+        # A copy of the other file needs no entry of its own.
+        elif other and other.file != place and found.digests and other.sha256 != found.digests.sha256:
+            refusals[found.path] = UsageError(
+                f"{found.path} was not entered, because its name differs from {other.file} by case alone, and many "
+                "disks can't hold both. Rename it, and run hub-ui import again."
+            )
+    return refusals
+
+
+def _is_entered(found: IdentifiedFile) -> bool:
+    """Whether a file of this kind gets a lock entry."""
+    return found.state == "recognised" or found.is_own_lora
+
+
+def _file_json(found: IdentifiedFile, entry: Entry | None, refusal: HubUiError | None) -> dict[str, Any]:
     """`ref` is the hub's, also for an edited copy; `entry` is the ref in the library."""
     ref = found.ref or (entry.ref if entry else None)
     return {
@@ -99,7 +135,7 @@ def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
         "facts": found.facts.to_json() if found.facts else None,
-        **commands.error_json(found.error),
+        **commands.error_json(found.error or refusal),
     }
 
 
@@ -111,10 +147,7 @@ def _print_identified(
     states = commands.count_states(found.state for found in results) or "no weights"
     terminal.line(f"{plural(len(results), 'file')}: {states}.")
     is_inside = folder.is_relative_to(chosen.library)
-    loras = [found for found in results if found.state == "recognised" or found.is_own_lora]
-    if is_inside and (left := [found.path for found in loras if not is_safe_path(found.path)]):
-        names = ", ".join(left)
-        terminal.note(f"hub-ui: not added, since not every system can have files of these names: {names}. Rename them.")
+    loras = list(filter(_is_entered, results))
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
     elif loras and not is_inside:

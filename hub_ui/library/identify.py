@@ -106,9 +106,10 @@ class OwnFiles:
         drop_empty(self._library.path(entry).parent, self._library.folder / FOLDER)
 
 
-# "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
-# read, or has an older format, which can run code when it is loaded.
-IdentifyState = Literal["held", "recognised", "edited", "unknown", "unread"]
+# "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "not asked": a hub
+# that may know the file was not asked, because it failed before. "unread": the file can't be read, or has an older
+# format, which can run code when it is loaded.
+IdentifyState = Literal["held", "recognised", "edited", "unknown", "not asked", "unread"]
 How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
 _OLDER = (".ckpt", ".pt", ".pth", ".bin")
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -169,7 +170,8 @@ class IdentifiedFile:
 class Identifier:
     """`seen` gives every ref known for a SHA-256, `lora` what is known of a ref. Without `by_hash` no hub is asked.
 
-    `inspect` reads a file's header. After an error the hub isn't asked again; `failure` is called with it.
+    `inspect` reads a file's header. After an error the hub isn't asked again: `failure` is called with the error, and
+    the files that only this hub could identify are "not asked", with the error.
     """
 
     entries: tuple[Entry, ...]
@@ -181,7 +183,7 @@ class Identifier:
 
     def run(self, folder: Path) -> Iterator[IdentifiedFile]:
         """One result a file, in the order of their paths."""
-        current = self
+        current, refusal = self, None
         paths = files_in(folder)
         with ThreadPoolExecutor(_WORKERS) as pool:
             for path, read in zip(paths, pool.map(_try_digests, paths), strict=True):
@@ -193,8 +195,10 @@ class Identifier:
                     found = current._identify(name, read)
                 except (errors.AccessError, errors.NetworkError, errors.RateLimited) as error:
                     self.failure(error)
-                    current = replace(self, by_hash=None)
+                    current, refusal = replace(self, by_hash=None), error
                     found = current._identify(name, read)
+                if refusal is not None and found.state == "unknown":
+                    found = replace(found, state="not asked", error=refusal)
                 yield current._with_facts(found, path, read)
 
     def one(self, path: Path) -> IdentifiedFile:
@@ -249,7 +253,8 @@ class Identifier:
         try:
             facts = self.inspect(path, read.sha256)
         except errors.HubUiError as error:
-            return replace(found, state="unread" if found.state == "unknown" else found.state, error=error)
+            is_unread = found.state in ("unknown", "not asked")
+            return replace(found, state="unread" if is_unread else found.state, error=error)
         record = record_with_header(found.record, facts.adapter) if found.record else None
         return replace(found, facts=facts, record=record)
 

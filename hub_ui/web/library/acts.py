@@ -4,7 +4,6 @@ And what a person brings along: a LoRA file, to be inspected, identified, tried 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -28,7 +27,6 @@ from hub_ui.library.checks import LibraryChecks, check_kind, count_text
 from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, target
 from hub_ui.library.identify import entry_of_file
-from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
@@ -77,11 +75,7 @@ def keep(services: Services, ref: Ref) -> Entry:
     """The file in the library, under the name that its template gives."""
     names = FileNameTemplate.parse(services.settings.names or DEFAULT)
     waits = services.own_files.entry(ref)
-    source = ""
-    if ref.hub != LOCAL:
-        # Without the hub, the library fetches it by its ref all the same.
-        with suppress(HubUiError):
-            source = source_of(services.lookup.connector(ref.hub).locate(ref))
+    source = "" if ref.hub == LOCAL else services.lookup.file_url(ref)
     place = target(record_of_file(services, ref), ref, PurePosixPath(waits.file).name, names=names)
     return services.own_files.keep(ref, place, source)
 

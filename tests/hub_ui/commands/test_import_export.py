@@ -15,7 +15,7 @@ from PIL import Image
 
 from connectors.ref import Ref
 from hub_ui.commands.import_export import snippet
-from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.demo.hubs.folder import SAMPLES, generate_safetensors
 from hub_ui.generate import base_models
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.library import lockfile
@@ -23,7 +23,7 @@ from hub_ui.library.identify import digests
 from hub_ui.library.lockfile import Entry
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
-from tests.hub_ui.library.building import entry, weights
+from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
 from tests.hub_ui.library.test_identify import noted
 from tests.programs import python
@@ -40,6 +40,12 @@ def mine(hubs: HubEndpoints, line: Line, home: Path, tmp_path: Path, monkeypatch
     (folder / "old.ckpt").write_bytes(b"\x80\x02")
     monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "fresh"))
     return folder
+
+
+def write_lora(path: Path, seed: int) -> bytes:
+    content = generate_safetensors({"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": seed})
+    path.write_bytes(data := content.read(0, content.size))
+    return data
 
 
 def told(document: Any) -> dict[str, tuple[str, str | None]]:
@@ -78,6 +84,20 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert out.endswith(f"1 entry added to {tmp_path / 'loras.lock'}.\n")
 
 
+def test_import_keeps_what_is_identified_before_a_rate_limit(mine: Path, line: Line, hubs: HubEndpoints) -> None:
+    (mine / "styles").rename(mine / "a")
+    own = sha256(write_lora(mine / "own.safetensors", seed=3)).upper()
+    hubs.faults.add(Fault(kind="status", status=429, retry_after=60, hub="civitai", match=own))
+    code, document = line("import", str(mine), "--library", str(mine))
+    assert (code, document["entered"]) == (6, 1)
+    assert [item["state"] for item in document["files"]] == ["recognised", "unread", "not asked"]
+    assert document["files"][2]["message"].startswith("CivitAI asks to slow down. Try again in 60 seconds.")
+    assert "no hub was asked about 1 file, so nothing was entered for them. Run this again later" in line.err
+    hubs.faults.clear()
+    code, document = line("import", str(mine), "--library", str(mine))
+    assert (code, document["entered"], document["files"][2]["state"]) == (0, 1, "unknown")
+
+
 def test_an_edited_copy_is_entered_as_ones_own(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = copied(tmp_path / "data")
     (tmp_path / "mine").mkdir()
@@ -101,8 +121,21 @@ def test_names_that_a_lock_file_cannot_hold_are_told_and_the_others_are_added(mi
     for name in (b"bad\xff.safetensors", b"con.safetensors"):
         shutil.copy(red, os.path.join(os.fsencode(mine), name).decode(errors="surrogateescape"))
     assert line.words("import", str(mine), "--library", str(mine))[1].endswith(f"1 entry added to {mine}/loras.lock.\n")
-    assert "names: bad.safetensors, con.safetensors. Rename" in line.err
+    for told_name in ("bad.safetensors", "con.safetensors"):
+        assert f"{told_name} was not entered, because not every system can have a file of this name. Rename" in line.err
     assert line("verify", "--library", str(mine))[1]["ok"] is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' disks take both names for one file")
+def test_import_names_files_that_differ_by_case_alone(line: Line, tmp_path: Path) -> None:
+    write_lora(tmp_path / "Ink.safetensors", seed=1)
+    write_lora(tmp_path / "ink.safetensors", seed=2)
+    code, document = line("import", str(tmp_path), "--offline", "--lock", str(tmp_path / "loras.lock"))
+    upper, lower = document["files"]
+    assert (code, document["entered"], upper["entered"], lower["entered"]) == (0, 1, True, False)
+    assert lower["message"].startswith("ink.safetensors was not entered, because its name differs from Ink.safetensors")
+    line.words("import", str(tmp_path), "--offline", "--lock", str(tmp_path / "other.lock"))
+    assert "by case alone, and many disks can't hold both. Rename it" in line.err
 
 
 def test_a_name_that_leaves_no_room_for_a_longer_one_costs_its_files_only(red: Path, line: Line, folder: Path) -> None:

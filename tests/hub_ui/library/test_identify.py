@@ -117,7 +117,7 @@ def test_other_formats_and_cut_files_are_never_loaded(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize("error", [HubDown("down"), RateLimited("slow")])
-def test_a_hub_that_fails_is_not_asked_again(ink: Path, error: HubUiError) -> None:
+def test_identifier_reports_files_as_not_asked_after_an_error(ink: Path, error: HubUiError) -> None:
     ink.with_name("second.safetensors").write_bytes(weights(32))
     asked: list[str] = []
     failures: list[HubUiError] = []
@@ -127,7 +127,7 @@ def test_a_hub_that_fails_is_not_asked_again(ink: Path, error: HubUiError) -> No
         raise error
 
     found = identify(ink.parent, by_hash, failures=failures)
-    assert [each.state for each in found] == ["unknown", "unknown"]
+    assert [(each.state, each.error) for each in found] == [("not asked", error), ("not asked", error)]
     assert (len(asked), failures) == (1, [error])
 
 
