@@ -49,7 +49,9 @@ def test_an_address_of_another_page_says_what_it_shows(text: str, page: str) -> 
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("piece", ["https:", "hf download '", "load_lora_weights(", "models--", "[url=", "a/b ", "=\"", "urn:air:"])
+@pytest.mark.parametrize(
+    "piece", ["https:", "hf download '", "load_lora_weights(", "models--", "[url=", "a/b ", '="', "urn:air:"]
+)
 def test_hostile_repetition_is_refused_in_linear_time(piece: str) -> None:
     with pytest.raises(BadRef):
         Ref.parse(piece * (4_000 // len(piece)) + "!")
