@@ -42,7 +42,7 @@ navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now();
       fields: ['#prompt', '#try [name=steps]', '#try [name=seed]'].map((name) => document.querySelector(name).value),
       tab: document.querySelector('.tab[aria-pressed=true]').id,
       loras: all('#stack [name=lora]').map((field) => field.value),
-      words: document.querySelector('#words-on') === null,
+      words: document.querySelector('#words-switch')?.value !== 'words on',
     }),
     library: () => ({
       rows: texts('.shelf .hit'),

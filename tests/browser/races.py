@@ -125,7 +125,7 @@ BROWSE = Room(
 )
 COMPARE = Room(
     address="?view=try&lora=civitai:900103&lora=civitai:900102&seed=1&steps=4",
-    clicks=(".tab", "[id^=up-], [id^=down-]", "#words-off, #words-on", "#dice"),
+    clicks=(".tab", "[id^=up-], [id^=down-]", "#words-switch", "#dice"),
     texts=(
         ("#prompt", ("a red circle", "a house", "a tree")),
         ("#try [name=steps]", ("4", "9")),

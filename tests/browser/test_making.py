@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from itertools import count
@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from playwright.sync_api import Page, Route, expect
 
 from connectors.query import Query
-from tests.browser.places import MAKING
+from tests.browser.places import MAKING, MOMENT
 from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
@@ -110,11 +110,93 @@ def test_clicks_in_quick_succession_all_count(whole: Visitor, refs: tuple[str, .
         route.continue_()
 
     page.route("**/try/form", late)
-    # All before the first answer; the second click on #words-off is on a button that the first one takes away.
-    buttons = ["#tab-strip", "#words-off", "#words-off", "#dice", ".layer [id^=down]"]
+    # All before the first answer; the second click on "remove" is on a button that the first one takes away.
+    remove = ".layer [id^=remove]"
+    buttons = ["#tab-strip", "#words-switch", remove, remove, "#dice"]
     page.evaluate("names => names.forEach((name) => document.querySelector(name).click())", buttons)
-    expect(page.locator("#words-on")).to_be_visible()
+    expect(page.locator("#words")).to_contain_text("The trigger words are left out.")
     expect(page.locator("#tab-strip")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[name=seed]")).not_to_have_value("14")
-    expect(page.locator("#making [name=lora]").first).to_have_value(refs[1])
+    expect(page.locator("#making [name=lora]")).to_have_value(refs[1])
     expect(page).to_have_url(re.compile("words=off.*sheet=strip"))
+
+
+def test_words_switch_keeps_the_focus(whole: Visitor, refs: tuple[str, ...], page: Page) -> None:
+    page.goto(address(whole, refs[0]))
+    page.get_by_role("button", name="Leave them out").press("Enter")
+    expect(page.get_by_role("button", name="Put them in")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Leave them out")).to_be_focused()
+
+
+def lose_answer(page: Page, pattern: str) -> None:
+    """Let the next request fail as it does while hub-ui is stopped."""
+    page.route(pattern, lambda route: route.abort(), times=1)
+
+
+def test_lost_note_goes_with_the_next_answer(
+    whole: Visitor, refs: tuple[str, ...], open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    page.goto(address(whole, refs[0], seed=15))
+    lose_answer(page, "**/try")
+    make(page)
+    expect(page.locator("#toast")).to_contain_text("The page gets no answer.")
+    make(page)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=MAKING)
+    expect(page.locator("#toast")).to_be_empty()
+
+
+def test_lost_note_goes_with_the_next_step_of_a_stream(
+    whole: Visitor, refs: tuple[str, ...], open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page()
+    with held(monkeypatch):
+        page.goto(address(whole, refs[0], seed=16, steps=12))
+        make(page)
+        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
+        lose_answer(page, "**/try/form")
+        page.locator("#dice").click()
+        expect(page.locator("#toast")).to_contain_text("The page gets no answer.")
+    expect(page.locator("#toast")).to_be_empty()
+
+
+def open_unseen(fresh: Visitor, page: Page) -> Route:
+    """Open a LoRA that the catalog has not seen, and hold back the request for its facts, which is returned."""
+    held: list[Route] = []
+    page.route("**/try/ask?*", lambda route: held.append(route), times=1)
+    page.goto(address(fresh, "civitai:900103", seed=5))
+    while not held:
+        page.wait_for_timeout(MOMENT)
+    return held[0]
+
+
+def test_first_click_wins_when_facts_arrive_later(fresh: Visitor, page: Page) -> None:
+    facts = open_unseen(fresh, page)
+    with page.expect_response("**/try"):
+        make(page)
+    facts.continue_()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=MAKING)
+    expect(page.locator(".layer a")).to_have_text("SKS Robot")
+
+
+def test_first_click_wins_when_facts_arrive_before_its_answer(fresh: Visitor, page: Page) -> None:
+    facts = open_unseen(fresh, page)
+
+    def answer_after_facts(route: Route) -> None:
+        facts.fulfill(response=facts.fetch())
+        route.continue_()
+
+    page.route("**/try", answer_after_facts)
+    make(page)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=MAKING)
+
+
+def test_changed_field_stays_when_facts_arrive_later(fresh: Visitor, page: Page) -> None:
+    facts = open_unseen(fresh, page)
+    page.locator("#try [name=steps]").fill("4")
+    with page.expect_response("**/try/form"):
+        page.locator("#try [name=steps]").press("Tab")
+    facts.continue_()
+    expect(page.locator(".layer a")).to_have_text("SKS Robot")
+    expect(page.locator("#try [name=steps]")).to_have_value("4")

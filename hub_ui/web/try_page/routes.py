@@ -103,7 +103,8 @@ class TryRoutes(Room):
         except HubUiError as error:
             # At its field, beside the images of before, or on the stage.
             return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
-        return self.follow(request, state, id_)
+        # The look-up that the page began is overtaken by this answer, which therefore brings what it has found.
+        return self.follow(request, state, id_, with_form=not fields.get("filled"))
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
         """For who has no form yet: each LoRA with its author's weight, and what the form suggests.
@@ -125,9 +126,9 @@ class TryRoutes(Room):
         shown: dict[str, Any] = {} if state.problems else {"mode": "failed", "text": error.message}
         return self.part(state, **shown) if is_part(request) else self.whole(request, state, status=422, **shown)
 
-    def follow(self, request: Request, state: PageState, id_: str) -> Response:
-        """The stage while a job of it runs."""
-        return self.move(request, replace(state, job=id_, shown=None), adds_step=True, with_form=False)
+    def follow(self, request: Request, state: PageState, id_: str, *, with_form: bool = False) -> Response:
+        """Show the stage while a job of it runs."""
+        return self.move(request, replace(state, job=id_, shown=None), adds_step=True, with_form=with_form)
 
     @route("POST /try/form", waits=True)
     def change(self, request: Request, fields: Fields) -> Response:
@@ -141,12 +142,14 @@ class TryRoutes(Room):
         result = self.result_of(state)
         if result is not None and (name == "use-weight" or (name == "tile" and state.settings.sheet == "strip")):
             state = with_weight_of_shown(state, result)
-        return self.move(request, state, "changed" if name or fields.has_new_base else "typed")
+        # A form without the facts of its LoRAs asks for them again, because this act has ended its look-up.
+        has_new_form = name or fields.has_new_base or not fields.get("filled")
+        return self.move(request, state, "changed" if has_new_form else "typed")
 
     @route("GET /try/ask", waits=True)
     def ask(self, request: Request) -> Response:
-        """The form again, once hubs have been asked for LoRAs that were never seen."""
-        return self.part(self.state(request), asks=True)
+        """Return the form with the facts of LoRAs that only their hubs know. The stage is left as it is."""
+        return self.part(self.state(request), "asked", asks=True)
 
     @route("GET /try/price", waits=True)
     def price(self, request: Request) -> Response:

@@ -1,10 +1,15 @@
 // The Compare page: the line between two images, weights in figures, and clicks that build on each other.
 
-// A click may wait for the answer to the one before it, which changes the form: it is sent as it is then.
+import { endStreams } from "./navigation.js";
+
+// A click may wait for the answer to the one before it, which changes the form: it is sent as it is then. It ends what
+// the form itself asks for (its LoRAs' facts and the price), because those answers describe the form before the click.
 document.addEventListener("htmx:before:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
   const form = document.getElementById("try");
-  if (form && request.method === "POST" && /^try(\/|$)/.test(request.action)) request.body = fieldsOf(form, sourceElement);
+  if (!form || request.method !== "POST" || !/^try(\/|$)/.test(request.action)) return;
+  request.body = fieldsOf(form, sourceElement);
+  endStreams("#try [hx-get]");
 });
 
 export function fieldsOf(form, button) {

@@ -34,13 +34,17 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
 
-// Fetch raises a TypeError where nobody answers, or where an answer breaks off: a server that is gone can't say so.
+// Fetch raises a TypeError where nobody answers, or where an answer breaks off: a server that is gone can't say so. Its
+// next response or step of a stream shows that it is back.
+let lost = null;
 function tellLost({ detail: { error } }) {
   if (!(error instanceof TypeError)) return;
-  document.getElementById("toast").replaceChildren(document.getElementById("lost").content.cloneNode(true));
+  lost = document.getElementById("lost").content.firstElementChild.cloneNode(true);
+  document.getElementById("toast").replaceChildren(lost);
   resetFields();
 }
 for (const name of ["htmx:error", "htmx:sse:error"]) document.addEventListener(name, tellLost);
+for (const name of ["htmx:before:response", "htmx:sse:before:message"]) document.addEventListener(name, () => lost?.remove());
 
 document.addEventListener("htmx:before:swap", () => { isScrolled = scrollY > 0; });
 

@@ -127,6 +127,23 @@ def test_a_lora_that_was_never_seen_is_asked_for_once_the_page_is_there(page: Te
     assert after.select_one("#making [hx-get]") is None
 
 
+def test_facts_of_a_lora_leave_the_stage_as_it_is(page: TestClient) -> None:
+    ask = read(page.get(PAGE).text).select_one("#making [hx-get^='try/ask?']")
+    answer = read(page.get(f"/{ask['hx-get']}", headers=PART).text)
+    assert [part["hx-target"] for part in answer.select("hx-partial")] == ["#making"]
+
+
+def test_click_before_the_facts_fills_in_the_form(page: TestClient) -> None:
+    answer = read(page.post("/try", data={"lora": "civitai:2"}, headers=PART).text)
+    assert answer.select_one("#prompt").text == "a cat"
+    assert answer.select_one("#run").text == "Stop"
+
+
+def test_change_before_the_facts_requests_them_again(page: TestClient) -> None:
+    answer = read(page.post("/try/form", data={"lora": "civitai:2", "steps": "4"}, headers=PART).text)
+    assert "&steps=4" in answer.select_one("[hx-get^='try/ask?']")["hx-get"]
+
+
 def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: TestClient) -> None:
     fields = read(page.get(PAGE).text).select("#try input[name]")
     made = page.post("/try", data={str(field["name"]): str(field.get("value", "")) for field in fields})
