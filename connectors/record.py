@@ -172,8 +172,9 @@ class Record:
 
     `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
-    `homes` are the same LoRA at other places, on its own hub too. `permissions` are the uses (claims/license.py) that
-    its own licence allows or forbids, None where it doesn't say.
+    `alternatives` are other architectures that the file may be for. `homes` are the same LoRA at other places, on its
+    own hub too. `permissions` are the uses (claims/license.py) that its own licence allows or forbids, None where it
+    doesn't say.
     """
 
     ref: Ref
@@ -200,6 +201,7 @@ class Record:
     claims: tuple[Claim, ...]
     conflicts: tuple[str, ...]
     conflict_sentences: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
     weight: float | None
     weight_range: tuple[float, float] | None = None
     homes: tuple[Ref, ...] = ()
@@ -222,6 +224,7 @@ class Record:
             "claims": claims_to_json(self.claims),
             "conflicts": list(self.conflicts),
             "conflict_sentences": list(self.conflict_sentences),
+            "alternatives": list(self.alternatives),
             "weight_range": list(self.weight_range) if self.weight_range else None,
             "homes": [str(home) for home in self.homes],
             "permissions": dict(self.permissions),

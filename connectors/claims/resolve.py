@@ -108,6 +108,16 @@ def _proof(claims: Iterable[Claim], field: str) -> Claim | None:
     return min(stated, key=lambda claim: TRUST.index(claim.source), default=None)
 
 
+def alternatives(claims: Iterable[Claim]) -> tuple[str, ...]:
+    """Return the other architectures that the file's layers fit. Return none if a source names one of them."""
+    claims = tuple(claims)
+    believed, fitting = best_claim(claims, "architecture"), best_claim(claims, SEVERAL)
+    if fitting is None or (believed is not None and believed.source != "probably"):
+        return ()
+    names = fitting.value if isinstance(fitting.value, tuple) else ()
+    return tuple(name for name in names if believed is None or name != believed.value)
+
+
 def values_of(claim: Claim) -> frozenset[object]:
     """The values of which a claim says that one is true."""
     return frozenset(claim.value if isinstance(claim.value, tuple) else (claim.value,))
@@ -267,6 +277,7 @@ def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     permissions = permissions_from(hub, fields["license"], best(claims, "license_terms"))
     return {
         **fields,
+        "alternatives": alternatives(likely),
         "permissions": {use: permissions.allows(use) if permissions else None for use in get_args(Use)},
         "trigger_words": fields["trigger_words"] or (),
         "weight_range": (low.value, high) if low and is_range else None,

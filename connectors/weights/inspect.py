@@ -27,8 +27,9 @@ MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
 # FACTS of the contracts: names and order are stable.
 _FACTS = (
-    "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
-    "scale", "text_encoder", "control", "tensors", "size", "trigger_words", "bytes_read", "requests", "warnings",
+    "is_lora", "what", "architecture", "alternatives", "base_model", "format", "algorithm", "rank", "ranks", "alpha",
+    "alpha_source", "scale", "text_encoder", "control", "tensors", "size", "trigger_words", "bytes_read", "requests",
+    "warnings",
 )  # fmt: skip
 _RETRY = RetryPolicy(tries=3, first=0.1, longest=LONGEST_SHORT_WAIT)
 
@@ -45,6 +46,7 @@ class Facts:
     def to_json(self) -> dict[str, Any]:
         facts = self.adapter
         own = {
+            "alternatives": list(facts.alternatives),
             "ranks": {str(rank): layers for rank, layers in facts.ranks.items()},
             "size": self.size,
             "trigger_words": list(facts.trigger_words),

@@ -28,7 +28,7 @@ _UPPER_HALVES = {"BF16": "<f", "F8_E5M2": "<e"}
 class LoraFacts:
     """Everything but `what`, `tensors` and `warnings` is empty for a file that is no LoRA.
 
-    An architecture `is_assumed` where the layers fit the `alternatives` too, or a network that generates no images.
+    An architecture `is_assumed` if the layers fit the `alternatives` as well, or a network that generates no images.
     `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
     `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
     `autov3` is what the training script found (see WeightFile).

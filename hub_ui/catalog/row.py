@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 
 from connectors.claims import base_models
-from connectors.claims.resolve import best, flatten, possible
+from connectors.claims.resolve import alternatives, best, flatten, possible
 from connectors.http.json_fields import moment
 from connectors.query import FIELDS
 from connectors.query_fields import Field, Said
@@ -161,9 +161,9 @@ class Row:
 
     `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. `names` and
     `numbers` are the columns of the filters (see query.Query), its names folded (see `fold_name`). The column "keys"
-    has the names that a base filter finds it by: architecture, base model and the hub's own name; with "=" in front the
-    base model alone. `groups` are architecture UNDER base model, for the tree of base models. `nsfw` is the lowest
-    ceiling at which it may be listed, or UNLISTED.
+    has the names that a base filter finds it by: architecture, its alternatives, base model and the hub's own name;
+    with "=" in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models.
+    `nsfw` is the lowest ceiling at which it may be listed, or UNLISTED.
 
     Its words, most important first: `title` (`whole` is the title as one text), `words` (trigger words, creator, ids,
     versions, files, base models), `tag_words`, `about` (the description), `found` (what a hub found it by).
@@ -188,11 +188,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """What one file says it is for."""
+    """What one file says it is for. `alternatives` are other architectures that its layers fit."""
 
     base_model: str | None
     architecture: str | None
     raw: str | None
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Every architecture that the file may be for, the likely one first."""
+        return (*filter(None, (self.architecture,)), *self.alternatives)
 
     def names(self) -> list[str]:
         return [name for name in (self.base_model, self.architecture, self.raw) if name]
@@ -208,18 +214,19 @@ class Base:
 
     def filter_keys(self) -> list[str]:
         base_model = [f"={fold_name(self.base_model)}"] if self.base_model else []
-        return [*map(fold_name, self.names()), *base_model]
+        return [*map(fold_name, (*self.names(), *self.alternatives)), *base_model]
 
-    def group(self) -> str:
-        """An empty text for a file that says nothing about its base."""
+    def groups(self) -> tuple[str, ...]:
+        """Return none for a file that says nothing about its base."""
         top = fold_name(self.architecture or self.base_model or self.raw or "")
-        return f"{top}{UNDER}{fold_name(self.base_model or '')}" if top else ""
+        likely = f"{top}{UNDER}{fold_name(self.base_model or '')}" if top else ""
+        return _unique((likely, *(f"{fold_name(name)}{UNDER}" for name in self.alternatives)))
 
 
 @lru_cache(maxsize=1_000)
-def _texts_of(base: Base) -> tuple[list[str], str, list[str], dict[str, str]]:
-    """Keys, group, labels, spellings. Most LoRAs are for one of a few base models."""
-    return base.filter_keys(), base.group(), base.labels(), {fold_name(name): storable(name) for name in base.names()}
+def _texts_of(base: Base) -> tuple[list[str], tuple[str, ...], list[str], dict[str, str]]:
+    """Return keys, groups, labels and spellings, cached because most LoRAs are for one of a few base models."""
+    return base.filter_keys(), base.groups(), base.labels(), {fold_name(name): storable(name) for name in base.names()}
 
 
 def row_of(lora: Lora) -> Row:
@@ -246,7 +253,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     row = Row(
         refs=(row_ref(lora.hub, lora.ref.id),),
         nsfw=UNLISTED if lora.is_withheld or best(lora.claims, "is_lora") is False else CEILINGS[lora.nsfw],
-        groups=_unique(group for _, group, *_ in bases),
+        groups=_unique(group for _, groups, *_ in bases for group in groups),
         names={**names, "keys": _unique(key for keys, *_ in bases for key in keys)},
         numbers={name: _whole_number(read(said)) for name, read in _READ_NUMBERS},
         whole=" ".join(words(title)),
@@ -283,7 +290,8 @@ def record_for_bases(lora: Lora, bases: tuple[str, ...]) -> Record:
     """The Record that answers a base filter: of the first file that is for one of the `bases`, if any are named."""
     if bases:
         for base, version, file in bases_of(lora):
-            if base_models.matches(base.base_model, base.architecture, base.raw, bases):
+            architectures = base.architectures or (None,)
+            if any(base_models.matches(base.base_model, name, base.raw, bases) for name in architectures):
                 return flatten(lora, version, file)
     return flatten(lora)
 
@@ -305,6 +313,7 @@ def _base(claims: tuple[Claim, ...]) -> Base:
         base_model=_text(best(trusted, "base_model")),
         architecture=_text(best(trusted, "architecture")),
         raw=_text(best(trusted, "raw_base_model")),
+        alternatives=alternatives(trusted),
     )
 
 

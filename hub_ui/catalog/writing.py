@@ -241,14 +241,14 @@ class _Sharers:
         documents = dict(each(self._connection, "SELECT id, document FROM loras WHERE id IN", linked))
         for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", new):
             lora = read(documents[number]) if number in documents else None
-            bases = (base.architecture for base, _, _ in bases_of(lora)) if lora else ()
+            bases = (base for base, _, _ in bases_of(lora)) if lora else ()
             self._loras[number] = Sharer(
                 hub=hub,
                 versions=tuple(frozenset(files) for files in versions[number].values() if files),
                 tensors=frozenset(tensors[number]),
                 pages=frozenset(page for linker, page in links if linker == number),
                 linkers=frozenset(linker for linker, page in links if page == number),
-                architectures=frozenset(filter(None, bases)),
+                architectures=frozenset(name for base in bases for name in base.architectures),
             )
         self._load_holders({file for number in new for file in self._loras[number].files})
 

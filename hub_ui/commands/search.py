@@ -270,6 +270,7 @@ def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
     return [
         ("is", "a LoRA" if adapter.is_lora else f"no LoRA: {adapter.what}"),
         ("architecture", adapter.architecture),
+        ("may also be", ", ".join(adapter.alternatives)),
         ("base model", adapter.base_model),
         ("algorithm", adapter.algorithm),
         ("format", adapter.format),

@@ -186,7 +186,7 @@ def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
     return Row(
         refs=(row_ref(entry.ref.hub, entry.ref.id),),
         nsfw=min(known.nsfw, UNLISTED - 1) if known else CEILINGS[None],
-        groups=(group,) if (group := base.group()) else (),
+        groups=base.groups(),
         names=names,
         numbers={**(known.numbers if known else dict.fromkeys(NUMBERS)), "size": entry.size},
         whole=" ".join(words(entry.title)),

@@ -13,7 +13,7 @@ READ = read_cases(__file__)
 KEYS = [
     *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
     *("rank", "alpha", "algorithm", "file", "license", "nsfw", "downloads", "likes", "updated_at", "images", "access"),
-    *("claims", "conflicts", "conflict_sentences", "weight", "weight_range", "homes", "permissions"),
+    *("claims", "conflicts", "conflict_sentences", "alternatives", "weight", "weight_range", "homes", "permissions"),
 ]
 REF = Ref.parse("civitai:1@2")
 

@@ -51,7 +51,7 @@ def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
         for table in ("claimed", "licence")
     )
     header = header_facts(adapter) if adapter is not None else ()
-    return tuple(fact for fact in (*claims, *header, *license_) if fact is not None)
+    return tuple(fact for fact in (*claims, alternative_fact(record), *header, *license_) if fact is not None)
 
 
 def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str, term: str) -> Fact | None:
@@ -76,6 +76,14 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
         term=term,
         others=tuple(dict.fromkeys(contradiction(record, other) for other in others)),
     )
+
+
+def alternative_fact(record: Record) -> Fact | None:
+    """Name the other architectures that the file may be for. None if its architecture is certain."""
+    if not record.alternatives:
+        return None
+    labels = base_models.architecture_labels(record.alternatives)
+    return _fact(_("May also be for"), labels, "architecture", "tensor names and shapes")
 
 
 def source_word(name: str, hub: str) -> str:

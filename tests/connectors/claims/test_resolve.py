@@ -120,6 +120,7 @@ def test_whoever_names_a_network_that_the_file_fits_decides(source: Source) -> N
     claims = (*USUALLY_FLUX.claims, *base_claims("lodestones/Chroma1-HD", source, "base_model"))
     record = flatten(_lora(*claims))
     assert (record.architecture, record.base_model, record.conflict_sentences) == ("chroma", "chroma", ())
+    assert record.alternatives == ()
 
 
 @pytest.mark.parametrize(("repo", "layers", "base"), READ["a true card is believed where other networks fit too"])
@@ -133,6 +134,7 @@ def test_a_true_card_is_believed_where_other_networks_fit_too(repo: str, layers:
 def test_where_nobody_says_it_the_usual_network_is_the_value() -> None:
     record = flatten(with_header(_lora_on("Brand New 1"), REF, USUALLY_FLUX))
     assert (record.architecture, record.base_model, record.conflicts) == ("flux1", "Brand New 1", ())
+    assert (record.alternatives, record.to_json()["alternatives"]) == (("chroma",), ["chroma"])
 
 
 def test_a_base_on_none_of_the_networks_that_the_file_fits_is_a_conflict() -> None:

@@ -131,10 +131,16 @@ FACTS = Facts(
 
 def test_facts_as_json_have_the_contracts_names_in_its_order() -> None:
     assert " ".join(FACTS.to_json()) == (
-        "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder "
-        "control tensors size trigger_words bytes_read requests warnings"
+        "is_lora what architecture alternatives base_model format algorithm rank ranks alpha alpha_source scale "
+        "text_encoder control tensors size trigger_words bytes_read requests warnings"
     )
     assert FACTS.to_json()["ranks"] == {"8": 3, "16": 1}
+
+
+def test_facts_name_the_architectures_that_the_header_leaves_open() -> None:
+    assumed = LoraFacts(what="lora", architecture="flux1", is_assumed=True, alternatives=("chroma", "bria-fibo"))
+    assert Facts(adapter=assumed).to_json()["alternatives"] == ["chroma", "bria-fibo"]
+    assert FACTS.to_json()["alternatives"] == []
 
 
 def test_stored_facts_come_back_whole_and_for_nothing() -> None:

@@ -120,6 +120,7 @@ def test_an_assumption_is_said_to_be_one_and_never_a_claim_of_the_files() -> Non
     said = [(claim.field, claim.value, claim.source) for claim in found.claims[:1] + found.claims[-1:]]
     assert said == [("architectures", ("flux1", "chroma"), "header"), ("architecture", "flux1", "probably")]
     assert (found.architecture, found.remarks[0]) == ("flux1", "Probably FLUX.1: the tensors also fit Chroma.")
+    assert found.alternatives == ("chroma",)
 
 
 HIDREAM_O1 = lora("model.language_model.layers.0..35.self_attn.q_proj 4096>4096", style="bare")

@@ -259,7 +259,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
                 tensors=frozenset(f.autov3 for version in one.versions for f in version.files if f.autov3),
                 pages=frozenset(place for place, other in enumerate(loras) if (other.ref, one.ref) in links),
                 linkers=frozenset(place for place, other in enumerate(loras) if (one.ref, other.ref) in links),
-                architectures=frozenset(base.architecture for base, *_ in bases_of(one) if base.architecture),
+                architectures=frozenset(name for base, *_ in bases_of(one) for name in base.architectures),
             ),
         )
         for number, one in enumerate(loras)

@@ -89,6 +89,15 @@ def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
     assert (str(record.ref), record.base_model) == ("civitai:1@11", "pony")
 
 
+@pytest.mark.parametrize(("base", "count"), [("chroma", 1), ("flux1", 1), ("sdxl", 0)])
+def test_base_filter_finds_every_architecture_that_the_file_fits(tmp_path: Path, base: str, count: int) -> None:
+    several = claim("architectures", ("flux1", "chroma"), source="header")
+    likely = claim("architecture", "flux1", source="probably")
+    with catalog(tmp_path, lora(claims=(several, likely))) as opened:
+        found = opened.search(Query(bases=(base,))).records
+    assert [record.alternatives for record in found] == [("chroma",)] * count
+
+
 def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) -> None:
     levels: tuple[Nsfw | None, ...] = (None, "safe")
     examples = tuple(Example(url=f"https://a.example/{n}.png", nsfw=level) for n, level in enumerate(levels))

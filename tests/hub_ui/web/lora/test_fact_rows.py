@@ -63,6 +63,13 @@ def test_an_assumption_is_shown_as_one_and_the_exact_place_of_a_value_is_kept() 
     assert (shown.value, shown.source, shown.where) == ("SDXL 1.0", "CivitAI", "modelVersions[0].baseModel")
 
 
+def test_facts_name_other_architectures_that_the_file_fits() -> None:
+    open_claims = (header("architectures", ("flux1", "chroma")), claim("architecture", "flux1", source="probably"))
+    shown = row("May also be for", on_sdxl(*open_claims, hub_word="Brand New 1"))
+    assert (shown.value, shown.source) == ("Chroma", "the file itself")
+    assert row("May also be for", on_sdxl()) is NONE
+
+
 @pytest.mark.parametrize(
     ("counted", "text"),
     [
