@@ -39,7 +39,6 @@ from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
 from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.uploads import DroppedRoutes, Uploads
-from hub_ui.web.view import PageName, View
 from hub_ui.web.visit import VisitRoutes
 
 # Loading a base reports no progress for a while, and who has left is noticed when something is sent.
@@ -145,16 +144,13 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     runs = Runs(services.replicate)
     closing.callback(runs.close)
     train = TrainRoutes(pages=pages, runs=runs, jobs=jobs, uploads=uploads)
-    others: dict[PageName, Callable[[Request, View], Response]] = {
-        "library": visits[0].answer if visits else library.answer,
-        "try": compare.answer,
-    }
     rooms: tuple[Room, ...] = (
-        BrowseRoutes(pages=pages, panel=panel, cards=cards, reader=reader, news=news, others=others),
+        BrowseRoutes(pages=pages, panel=panel, cards=cards, reader=reader, news=news),
         news,
         LoraRoutes(pages=pages, panel=panel, news=news),
-        library,
+        # Where there are visitors, GET /library is their own library: the first route that fits is taken.
         *visits,
+        library,
         DownloadRoutes(pages=pages),
         compare,
         JudgeRoutes(pages=pages, images=images, uploaded=uploads.path),

@@ -269,7 +269,7 @@ class DroppedRoutes(Room):
             read_input(self.uploads.path(name), "picture")
         chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
         state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
-        return self.pages.after_act(request, "try_page/chosen_images", page_address(state.to_address()), state=state)
+        return self.pages.after_act(request, "try_page/chosen_images", state.link(), state=state)
 
     def values(self, name: str, path: Path) -> dict[str, Any]:
         shown = {"name": name, "file": path.name, "problem": "", "waits": False}
@@ -281,5 +281,5 @@ class DroppedRoutes(Room):
         filled = PageState(view=View(page="try", stack=stack, settings=found.settings))
         # A sheet is compared with nothing, and neither is a clip: the same is made.
         again = filled if found.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
-        addresses = {"fill": filled.to_address(), "again": again.to_address()}
+        addresses = {"fill": filled.link(), "again": again.link()}
         return {**shown, "dropped": found, **addresses}

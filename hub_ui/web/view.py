@@ -22,8 +22,8 @@ Value = TypeVar("Value")
 LONGEST_QUERY = 1000
 _PAGE = re.compile("[1-9][0-9]{0,5}")
 PageName = Literal["browse", "try", "library", "news", "train", "settings", "glossary", "about", "downloads", "image"]
-# These have an address of their own: nobody shares what they show.
-OWN_ADDRESSES: tuple[PageName, ...] = ("news", "train", "settings", "glossary", "about", "downloads", "image")
+# Each page is at the path of its name, except Browse, which is at the root.
+PATHS: Mapping[str, PageName] = {"" if name == "browse" else name: name for name in get_args(PageName)}
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
 # A page fills its rows of 2, 3, 4, 6, 8 or 12 cards.
 PAGE_SIZE = 24
@@ -135,21 +135,32 @@ class View:
         return tuple(s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}" for s in self.stack)
 
     def to_address(self) -> str:
-        """The shortest query string, without the question mark."""
+        """Return the whole view, its page included, as the shortest query string, without the question mark.
+
+        Forms send this text back, and `/?view=NAME…` redirects to the path of the page. Hugging Face needs that: of a
+        Space's address, it passes only the query string to the app, and only to the root.
+        """
         # Not "page", which Gradio takes for the name of one of its own pages, and fails.
-        pairs: list[tuple[str, str]] = [("view", self.page)] if self.page != "browse" else []
-        pairs += [("q", self.text)] if self.text else []
+        named = [("view", self.page)] if self.page != "browse" else []
+        return urlencode([*named, *self._pairs()])
+
+    def link(self, root: str = "") -> str:
+        """Return the address of the view: the path of its page, and the rest as the query string.
+
+        The address is relative, because the app may be served below another path. `root` leads to the root of the app.
+        """
+        place = f"{root}{'' if self.page == 'browse' else self.page}" or "./"
+        query = urlencode(self._pairs())
+        return f"{place}?{query}" if query else place
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        pairs = [("q", self.text)] if self.text else []
         pairs += self.conditions
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", text) for text in self.stack_texts]
         # Elsewhere it would be in the links that people share.
         pairs += self.library.to_pairs() if self.page == "library" else []
-        return urlencode([*pairs, *_settings(self.settings)])
-
-    def link(self, root: str = "./") -> str:
-        """A relative address: a page may be served below another path."""
-        query = self.to_address()
-        return f"{root}?{query}" if query else root
+        return [*pairs, *_settings(self.settings)]
 
     @staticmethod
     # What a page shows is read again when it asks for the next one.
@@ -172,9 +183,7 @@ class View:
 
     def place(self, name: PageName) -> str:
         """The relative address of another page, with the LoRAs that are compared and the search."""
-        is_own = name in OWN_ADDRESSES
-        query = replace(self, page="browse" if is_own else name, open="").to_address()
-        return (name if is_own else "./") + (f"?{query}" if query else "")
+        return replace(self, page=name, open="").link()
 
     def shareable(self) -> View:
         """The Compare page without what only this computer has: files of its disk, folders, and what was searched."""

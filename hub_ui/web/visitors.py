@@ -13,10 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
 from hub_ui.web.requests import Refused, RequestMiddleware, count
-from hub_ui.web.view import OWN_ADDRESSES
+from hub_ui.web.view import PATHS
 
 # Where people arrive.
-PAGES = ("/", *(f"/{name}" for name in OWN_ADDRESSES))
+PAGES = tuple(f"/{path}" for path in PATHS)
 # Gradio's own.
 SIGN_OUT_ROUTE = "/logout"
 COOKIE = "hub-ui-visitor"

@@ -43,10 +43,10 @@ def own_page(name: str, path: str, sign: str = "#main") -> Place:
 
 
 browse = own_page("browse", "", ".card .hit")
-compare = own_page("compare", "?view=try", "#make button")
+compare = own_page("compare", "try", "#make button")
 # With two steps: how good the images are is no matter here.
-compare_lora = own_page("compare_lora", f"?view=try&steps=2&lora={INK}", ".layer")
-library = own_page("library", "?view=library", "#line")
+compare_lora = own_page("compare_lora", f"try?steps=2&lora={INK}", ".layer")
+library = own_page("library", "library", "#line")
 
 
 def nothing_found(page: Page, demo: str) -> None:
@@ -99,7 +99,7 @@ OWN = tuple(own_page(name, name) for name in ("settings", "glossary", "about", "
 PLACES: MappingProxyType[str, Place] = MappingProxyType(
     {place.__name__: place for place in (
         browse, nothing_found, panel, compare, compare_expert, compare_result, library, drawer, news,
-        own_page("train", "?view=train"), *OWN,
+        own_page("train", "train"), *OWN,
     )}
 )  # fmt: skip
 

@@ -124,7 +124,7 @@ BROWSE = Room(
     keys=("Escape",),
 )
 COMPARE = Room(
-    address="?view=try&lora=civitai:900103&lora=civitai:900102&seed=1&steps=4",
+    address="try?lora=civitai:900103&lora=civitai:900102&seed=1&steps=4",
     clicks=(".tab", "[id^=up-], [id^=down-]", "#words-switch", "#dice"),
     texts=(
         ("#prompt", ("a red circle", "a house", "a tree")),
@@ -133,7 +133,7 @@ COMPARE = Room(
     ),
 )
 LIBRARY = Room(
-    address="?view=library",
+    address="library",
     clicks=("#filters a.check", ".shelf .hit", "[data-close]"),
     texts=(("#lq", ("dial", "robot", "")),),
 )

@@ -109,13 +109,13 @@ def shoot_for_docs(browser: Browser, demo: Visitor, name: str, reach: Reach) -> 
 
 def compare_making(page: Page, demo: Visitor) -> None:
     """Many steps, so that it is still at it when the last image is taken."""
-    page.goto(f"{demo.url}?view=try&steps=500&seed=7&lora={places.INK}")
+    page.goto(f"{demo.url}try?steps=500&seed=7&lora={places.INK}")
     page.locator("#make button.filled").click()
     expect(page.locator("#preview")).to_be_visible()
 
 
 def _made(form: str) -> Reach:
-    return lambda page, demo: make(page, f"{demo.url}?view=try&lora={places.INK}&{form}")
+    return lambda page, demo: make(page, f"{demo.url}try?lora={places.INK}&{form}")
 
 
 def make(page: Page, address: str) -> None:
@@ -146,7 +146,7 @@ def lightbox(page: Page, demo: Visitor) -> None:
 def library_full(page: Page, demo: Visitor) -> None:
     """All LoRAs of the demo's own base, one of them with a note and tags, and open."""
     keep_all(demo)
-    page.goto(f"{demo.url}?view=library")
+    page.goto(f"{demo.url}library")
     page.locator("#results .hit", has_text="SKS Robot").click()
     expect(page.locator("#panel .entry")).to_be_visible()
 
@@ -199,7 +199,7 @@ STATES: Mapping[str, Reach] = MappingProxyType(
             hub_down, hubs_open, more_menu, phone_filters, dropped_image, library_full, library_bulk, lightbox,
             compare_making,
         )},
-        "library_tool": _place(places.own_page("library_tool", "?view=library&ltool=collections", "#tool h2")),
+        "library_tool": _place(places.own_page("library_tool", "library?ltool=collections", "#tool h2")),
         "mature": _place(lambda page, url: places.browse(page, f"{url}?nsfw=explicit&base=sdxl&sort=newest")),
         "compare_strip": _made("steps=4&sheet=strip"),
         "compare_grid": _made("steps=2&sheet=grid&prompt=a+cat&row=a+yellow+star"),

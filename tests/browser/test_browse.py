@@ -244,7 +244,7 @@ def test_what_is_ticked_in_several_searches_is_compared_unless_it_is_unticked(de
     page.locator("#q").fill("robot")
     expect(page.get_by_role("checkbox", name="Compare SKS Robot")).to_be_checked()
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page).to_have_url(re.compile("view=try.*sheet=loras"))
+    expect(page).to_have_url(re.compile("/try\\?.*sheet=loras"))
     expect(page.locator("#stack .layer")).to_have_count(2)
 
 

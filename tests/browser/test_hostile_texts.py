@@ -160,13 +160,13 @@ def test_in_cards_filters_and_the_panel_of_what_has_all_of_them(hostile: Visitor
 
 @pytest.mark.journeys
 def test_in_the_library_its_entries_and_names_of_collections(hostile: Visitor, page: Page) -> None:
-    page.goto(f"{hostile.url}?view=library")
+    page.goto(f"{hostile.url}library")
     expect(page.locator(".shelf tbody tr").first).to_be_visible()
     expect_whole(page, ".shelf tr, #filters")
     page.locator(".shelf .hit").first.click()
     expect(page.locator("#panel .entry")).to_be_visible()
     expect_whole(page, "#panel")
-    page.goto(f"{hostile.url}?view=library&ltool=collections")
+    page.goto(f"{hostile.url}library?ltool=collections")
     expect(page.locator("#tool .plan tr")).to_have_count(len(TEXTS))
     expect_whole(page, "#tool")
 

@@ -33,7 +33,7 @@ def test_from_an_empty_search_to_the_finished_pair(demo: str, journey: Page) -> 
     journey.locator(".card .hit").first.click()
     stop(journey)
     journey.locator("#panel .actions .filled").click()
-    expect(journey).to_have_url(re.compile(r"view=try.*lora="))
+    expect(journey).to_have_url(re.compile(r"/try\?.*lora="))
     stop(journey)
     journey.get_by_role("button", name="Make the pair").click()
     expect_pair(journey)

@@ -14,7 +14,7 @@ from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.browser
 ADDRESSES = (
-    "", "?base=tiny-shapes&open=civitai:900103", "?view=try", f"?view=try&lora={places.INK}", "?view=library",
+    "", "?base=tiny-shapes&open=civitai:900103", "try", f"try?lora={places.INK}", "library",
     "settings", "glossary", "about", "history", "downloads", "news",
 )  # fmt: skip
 BOTH_WIDTHS = pytest.mark.parametrize("page", [1440, pytest.param(390, marks=pytest.mark.journeys)], indirect=True)

@@ -35,7 +35,7 @@ def demo(whole: Visitor) -> Iterator[Visitor]:
 
 
 def test_a_lora_is_found_opened_noted_and_removed(demo: Visitor, page: Page) -> None:
-    page.goto(demo.url + "?view=library")
+    page.goto(demo.url + "library")
     find = page.get_by_role("searchbox", name="Find in the library")
     find.fill("dial")
     expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
@@ -61,7 +61,7 @@ def test_a_lora_is_found_opened_noted_and_removed(demo: Visitor, page: Page) -> 
 
 
 def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Visitor, page: Page) -> None:
-    page.goto(demo.url + "?view=library")
+    page.goto(demo.url + "library")
     expect(page.get_by_role("toolbar", name="Chosen LoRAs")).to_be_hidden()
     page.get_by_role("checkbox", name="Choose Detail Dial").check()
     page.get_by_role("checkbox", name="Choose SKS Robot").check()
@@ -77,7 +77,7 @@ def test_ticks_go_along_when_the_page_turns(demo: Visitor, page: Page) -> None:
         replace(one, ref=Ref.parse(f"civitai:{n}@1#1"), title=f"Style {n}", file=f"{n}.safetensors", sha256=f"{n:064x}")
         for n in range(100, 160)
     )
-    page.goto(demo.url + "?view=library")
+    page.goto(demo.url + "library")
     page.get_by_role("checkbox", name="Choose Style 101").check()
     page.get_by_role("link", name="Next").click()
     expect(page.locator("#chosen")).to_have_text("1 chosen")
@@ -96,7 +96,7 @@ def test_from_the_panel_through_the_drawer_into_the_library(demo: Visitor, page:
     expect(page.locator("#downloads-stream")).to_have_count(0)
     page.locator("#downloads").click()
     expect(page.locator("#drawer")).to_contain_text("in the library")
-    page.goto(demo.url + "?view=library")
+    page.goto(demo.url + "library")
     expect(page.locator(".shelf .hit")).to_have_text(["SKS Robot"])
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_dropped_anywhere_is_shown(demo: Visitor, page: Page) -> 
 
 def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: Visitor, page: Page) -> None:
     page.set_viewport_size(PHONE)
-    page.goto(demo.url + "?view=library")
+    page.goto(demo.url + "library")
     for menu in ("#library-menu", "#add-menu"):
         page.locator(f"{menu} summary").click()
         expect(page.locator(f"{menu} .pop")).to_be_in_viewport(ratio=1)
@@ -122,7 +122,7 @@ def test_on_a_phone_the_menus_stay_in_the_window_and_the_filters_unfold(demo: Vi
 @pytest.mark.parametrize("size", [PHONE, SCREEN])
 def test_axe_finds_nothing_and_nothing_is_too_wide(demo: Visitor, page: Page, size: ViewportSize) -> None:
     page.set_viewport_size(size)
-    for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
-        page.goto(f"{demo.url}?view=library{query}")
+    for query in ("", f"?open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "?ltool=collections"):
+        page.goto(f"{demo.url}library{query}")
         assert [line for line in violations(page) if "Hubs" not in line] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

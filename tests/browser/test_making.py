@@ -50,7 +50,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def address(whole: Visitor, *refs: str, **settings: Any) -> str:
     given = "".join(f"&lora={quote(ref)}" for ref in refs)
     asked = "".join(f"&{name}={value}" for name, value in {"steps": 3, "prompt": "a red circle", **settings}.items())
-    return f"{whole.url}?view=try{given}{asked}"
+    return f"{whole.url}try?{(given + asked)[1:]}"
 
 
 def make(page: Page) -> None:

@@ -92,7 +92,7 @@ a_filter = {
 }
 settings = replace(from_environment({"HUB_UI_HOME": str(folder / "home")}), demo=True)
 with services.build(settings) as built, open_client(built, folder / "home") as client:
-    page = read(client.get("/?view=try&frames=900").text)
+    page = read(client.get("/try?frames=900").text)
     box = page.select_one("#try [name=frames]")
     argument = Endpoints(built, None, None, Path()).by_name["try"].arguments["frames"]
 made = making.made()

@@ -124,7 +124,7 @@ def stack_two(visit: Visit) -> None:
     stacked = next(pair for pair in visit.browser.address.partition("?")[2].split("&") if pair.startswith("lora="))
     visit.go(f"?{stacked}&open={quote(TINY[0])}")
     visit.browser.go(str(visit.browser.one(".lora .actions a[title]:not([target])")["href"]))
-    visit.browser.go(str(visit.browser.one(".places a[href*='view=try']")["href"]))
+    visit.browser.go(str(visit.browser.one(".places a[href^='try']")["href"]))
     # The form may have come a second time.
     assert len({layer["id"] for layer in visit.browser.all(".layer")}) == 2
 
@@ -303,7 +303,7 @@ def download_a_file(visit: Visit) -> None:
 
 def look_at_the_library(visit: Visit) -> None:
     """And take its lock home, then one entry out."""
-    visit.go("?view=library")
+    visit.go("library")
     for link in visit.browser.all(".top a[download]")[:1]:
         visit.browser.request("GET", str(link["href"])).close()
     if visit.browser.all("form[action='visit/remove']"):
@@ -311,7 +311,7 @@ def look_at_the_library(visit: Visit) -> None:
 
 
 def read_the_other_pages(visit: Visit) -> None:
-    for path in ("?view=train", "glossary", "about", "history", "downloads", "health"):
+    for path in ("train", "glossary", "about", "history", "downloads", "health"):
         visit.browser.request("GET", visit.browser.url + path).close()
 
 

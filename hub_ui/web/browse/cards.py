@@ -119,8 +119,8 @@ class Cards:
         a whole one they work without JavaScript.
         """
         below = replace(view, open="") if is_whole else View(stack=view.stack)
-        searched = prefix(View(stack=view.stack).to_address(), "q")
-        values = {"open_prefix": prefix(below.to_address(), "open"), "search_prefix": searched}
+        searched = prefix(View(stack=view.stack).link(), "q")
+        values = {"open_prefix": prefix(below.link(), "open"), "search_prefix": searched}
         is_kept, at, downloads = below == View(), self._at(now), self.services.downloads
         # Only for these the library's thousands of entries are looked through.
         owned = frozenset(entry.ref.lora for entry in downloads.entries())

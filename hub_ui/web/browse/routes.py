@@ -4,8 +4,8 @@ Its parts are values for the templates: cards, filters, the query in words, and 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -42,7 +42,7 @@ from hub_ui.web.layout.pages import (
 )
 from hub_ui.web.lora.panel import Panel, find_similar
 from hub_ui.web.news import NewsRoutes
-from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
+from hub_ui.web.view import PATHS, View, filter_pair
 
 LONGEST_CURSOR = 4000
 LONGEST_TEXT = 1000
@@ -59,13 +59,10 @@ Signature = Annotated[str, fastapi.Query(max_length=64)]
 
 @dataclass(frozen=True, kw_only=True)
 class BrowseRoutes(Room):
-    """`others` answer the addresses of the other pages (`?view=NAME`), whole or the part that htmx asks for."""
-
     panel: Panel
     cards: Cards
     reader: HeaderReader
     news: NewsRoutes
-    others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
     # A name that only the hubs know is asked of them before the page is answered.
     most_at_once = 20
 
@@ -99,11 +96,8 @@ class BrowseRoutes(Room):
     @route("GET /")
     async def answer(self, request: Request, view: Shown, ask: bool = False, page: PageNumber = 1) -> Response:
         """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
-        if view.page in OWN_ADDRESSES:
-            return RedirectResponse(view.place(view.page), 303)
-        other = self.others.get(view.page)
-        if other is not None:
-            return await to_thread.run_sync(other, request, view)
+        if "view" in request.query_params:
+            return RedirectResponse(path_address(request), 303)
         if source_of(request) == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
         if used_loras.may_be_name(view.text.strip()):
@@ -154,12 +148,12 @@ class BrowseRoutes(Room):
     def answer_part(self, request: Request, view: View) -> Response:
         if target_of(request) == "panel":
             # The list beside it stays as it is.
-            return self.pages.part("lora/changed", push=view.to_address(), **self.panel_values(request, view))
+            return self.pages.part("lora/changed", push=view.link(), **self.panel_values(request, view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.services, view.query))
         values = self.all(view, now, before=view_before(request))
         values["problem"] = problem_of(request.query_params.get("q", ""))
-        answer = self.pages.part("browse/answer", push=view.to_address(), **values)
+        answer = self.pages.part("browse/answer", push=view.link(), **values)
         # The level of mature images that a person chose here is this browser's from now on.
         if "nsfw" in request.query_params:
             keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
@@ -314,6 +308,15 @@ class BrowseRoutes(Room):
         if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
+
+
+def path_address(request: Request) -> str:
+    """Return the path of the page that `/?view=NAME…` names, with the rest of the query unchanged. An unknown name is
+    Browse.
+    """
+    pairs, name = request.query_params.multi_items(), request.query_params["view"]
+    query = urlencode([pair for pair in pairs if pair[0] != "view"])
+    return page_address(query, name if name in PATHS else "./")
 
 
 def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:

@@ -102,7 +102,7 @@ class HistoryRoutes(Room):
             "results": [(entry, services.history.load(entry.id)) for entry in found],
             "infotext_in": infotext_in,
             "cell_label": cell_label,
-            "address_of": lambda image: view_of(image).to_address(),
+            "address_of": lambda image: view_of(image).link(),
             "differences": tuple(differences(*found)) if len(found) == 2 else (),
         }
         preview = Preview(title=found[0].title if found else _("History"))

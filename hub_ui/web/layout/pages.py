@@ -33,8 +33,8 @@ from hub_ui.services import Services
 from hub_ui.settings import Action
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.render import WORDS, Renderer
-from hub_ui.web.requests import Refused
-from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
+from hub_ui.web.requests import Refused, path_of
+from hub_ui.web.view import LONGEST_ADDRESS, PATHS, PageName, View
 from hub_ui.web.visitors import cookie_of
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -174,11 +174,11 @@ class Pages:
         view = own_view(page, request.url.query)
         return self.whole(request, template, view, preview=Preview(title=title, text=text), **values)
 
-    def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
+    def part(self, template: str, *, push: str = "", status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
         answer = self.html(self.render(template, **values), status=status)
-        if push is not None:
-            answer.headers["HX-Push-Url"] = page_address(push)
+        if push:
+            answer.headers["HX-Push-Url"] = push
         return answer
 
     def after_act(self, request: Request, template: str, place: str, **values: Any) -> Response:
@@ -353,7 +353,9 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
 
 async def address_view(request: Request) -> View:
     """What the address says, with the level of mature images that this browser keeps."""
-    return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+    view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+    # The path of a part says nothing of the page that the part is on.
+    return replace(view, page=PATHS.get(path_of(request.scope).removeprefix("/"), view.page))
 
 
 async def back_view(request: Request, back: Address = "") -> View:
@@ -375,9 +377,9 @@ def page_address(query: str, page: str = "./") -> str:
     return f"{page}?{query}" if query else page
 
 
-def prefix(query: str, name: str) -> str:
+def prefix(address: str, name: str) -> str:
     """An address to which the value of `name` is added."""
-    return f"./?{query}&{name}=" if query else f"./?{name}="
+    return f"{address}{'&' if '?' in address else '?'}{name}="
 
 
 def keep_choice(request: Request, answer: Response, name: str, value: str) -> None:
@@ -413,8 +415,7 @@ class LayoutRoutes(Room):
         if hub not in self.services.settings.endpoints:
             raise UsageError(_("There is no such hub. Load the page again."))
         self.services.lookup.ask_again(hub)
-        is_own = view.page in OWN_ADDRESSES
-        return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
+        return RedirectResponse(view.link("../"), 303)
 
     @route("GET /about")
     def about(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
 from hub_ui.web.browse import cards
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, route, target_of
+from hub_ui.web.layout.pages import Address, Preview, RefText, Room, Shown, is_part, prefix, route, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import ACTS, Act, Said
@@ -86,15 +86,15 @@ class LibraryRoutes(Room):
         kept = "" if do == "discard" else str(acts.keep(self.services, Ref.parse(ref)).ref)
         return self.go(request, replace(library_view(back), open=kept))
 
-    def answer(self, request: Request, view: View) -> Response:
+    @route("GET /library", may="see library")
+    def answer(self, request: Request, view: Shown) -> Response:
         """The page, its list, or an entry in the panel."""
-        self.services.policy.check("see library")
         if target_of(request) == "panel":
-            return self.pages.part("library/entry", push=view.to_address(), **self.panel(view))
+            return self.pages.part("library/entry", push=view.link(), **self.panel(view))
         if is_part(request):
             view = replace(view, open="")
             values = {**self.all(view), "closes": True, "ticked": request.query_params.getlist("ref")}
-            return self.pages.part("library/answer", push=view.to_address(), **values)
+            return self.pages.part("library/answer", push=view.link(), **values)
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
@@ -222,7 +222,7 @@ class LibraryRoutes(Room):
             "toggle": partial(search.toggle, asked),
             "look_address": partial(look_address, view),
             "collections": services.collections.all(),
-            "entry_prefix": f"{replace(view, open='').link()}&open=",
+            "entry_prefix": prefix(replace(view, open="").link(), "open"),
             # Own files that were not kept yet.
             "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
             "imported": None,

@@ -28,7 +28,7 @@ from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, cover
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Preview, page_address, prefix
+from hub_ui.web.layout.pages import Preview, prefix
 from hub_ui.web.layout.render import Renderer, word
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.fact_rows import Fact, rows
@@ -248,12 +248,12 @@ def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
 
 def links(view: View) -> dict[str, Any]:
     """Where the panel leads: back to the list, to other LoRAs of it, and to other searches."""
-    address = View(query=view.query, stack=view.stack).to_address()
+    address = View(query=view.query, stack=view.stack).link()
     return {
         "view": view,
-        "close_address": page_address(address),
+        "close_address": address,
         "open_prefix": prefix(address, "open"),
-        "search_prefix": prefix(View(stack=view.stack).to_address(), "q"),
+        "search_prefix": prefix(View(stack=view.stack).link(), "q"),
         "address": view.to_address(),
         # Which act of a person it answers (navigation.js).
         "act": 0,

@@ -68,14 +68,20 @@ class PageState:
         return found
 
     def to_address(self) -> str:
+        return "&".join(filter(None, (self.view.to_address(), self._more())))
+
+    def link(self, root: str = "") -> str:
+        address, more = self.view.link(root), self._more()
+        return f"{address}{'&' if '?' in address else '?'}{more}" if more else address
+
+    def _more(self) -> str:
         named = {
             "made": "" if self.control_kind == "canny" else self.control_kind,
             **{name: getattr(self, attribute) for name, attribute in NAMES.items()},
             "shown": "" if self.shown is None else str(self.shown),
             **self.wrong,
         }
-        more = urlencode([(name, value) for name, value in named.items() if value])
-        return "&".join(filter(None, (self.view.to_address(), more)))
+        return urlencode([(name, value) for name, value in named.items() if value])
 
     def check(self) -> None:
         """Raises UsageError for the first field that is wrong."""

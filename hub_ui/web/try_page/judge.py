@@ -185,8 +185,8 @@ class JudgeRoutes(Room):
             "is_unchanged": (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes",
             "no_clip": no_clip() if self.services.policy.allows("fetch bases") else "",
             "others": self.others(sheet, ranks[0].column) if ranks else (),
-            "again": view.to_address(),
-            "in_full": in_full.to_address() if sheet.provenance.draft else "",
+            "again": view.link(),
+            "in_full": in_full.link() if sheet.provenance.draft else "",
         }
 
     def unsafe(self, sheet: JudgedComparison) -> Sequence[str]:

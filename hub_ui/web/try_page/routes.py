@@ -19,7 +19,7 @@ from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS
 from hub_ui.generation import DeferredBackend
 from hub_ui.i18n import _
 from hub_ui.jobs import Failed, Stopped
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, is_part, page_address, route
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, is_part, route
 from hub_ui.web.server import use_request
 from hub_ui.web.try_page.form import (
     CHECKED,
@@ -53,7 +53,8 @@ class TryRoutes(Room):
     # Each may wait for a hub.
     most_at_once = 20
 
-    def answer(self, request: Request, _view: View) -> Response:
+    @route("GET /try")
+    def answer(self, request: Request) -> Response:
         """The page of an address."""
         return self.whole(request, self.state(request))
 
@@ -75,12 +76,11 @@ class TryRoutes(Room):
         self, request: Request, state: PageState, template: str = "changed", *, adds_step: bool = False, **shown: Any
     ) -> Response:
         """What an act leads to, under its address. `adds_step`: to the browser's history."""
-        address = state.to_address()
         if not is_part(request):
             depth = request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
-            return RedirectResponse(page_address(address, "../" * depth or "./"), 303)
+            return RedirectResponse(state.link("../" * depth), 303)
         answer = self.part(state, template, **shown)
-        answer.headers["HX-Push-Url" if adds_step else "HX-Replace-Url"] = page_address(address)
+        answer.headers["HX-Push-Url" if adds_step else "HX-Replace-Url"] = state.link()
         return answer
 
     def preview(self, state: PageState) -> Preview:
@@ -138,7 +138,7 @@ class TryRoutes(Room):
         state = replace(apply_act(fields.state(), act, fields), again="")
         name = act.partition(" ")[0]
         if name == "browse":
-            return RedirectResponse(f"../{state.view.place('browse').removeprefix('./')}", 303)
+            return RedirectResponse(replace(state.view, page="browse", open="").link("../"), 303)
         result = self.result_of(state)
         if result is not None and (name == "use-weight" or (name == "tile" and state.settings.sheet == "strip")):
             state = with_weight_of_shown(state, result)

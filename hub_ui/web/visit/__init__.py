@@ -15,7 +15,7 @@ from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.web.images import NO_STORE
-from hub_ui.web.layout.pages import Back, Preview, RefText, Room, route
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, route
 from hub_ui.web.view import View
 
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
@@ -48,8 +48,9 @@ class VisitRoutes(Room):
         view = replace(view, page="library", open="")
         return self.pages.after_act(request, "visit/list", view.link("../"), **self.values(view))
 
-    def answer(self, request: Request, view: View) -> Response:
-        """The page of `?view=library`."""
+    @route("GET /library")
+    def answer(self, request: Request, view: Shown) -> Response:
+        """A visitor's own library."""
         view = replace(view, open="")
         return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
 

@@ -36,7 +36,7 @@ TEXT = {"Content-Type": "text/plain"}
 ASKS = [
     *(ask(*filled(route), data={"ref": "civitai:1001"}) for route in sorted(DECIDED)),
     *(ask("GET", path) for path in (
-        "", "?open=civitai:1001", "?view=library", "?view=settings", "settings", "glossary", "ask?q=ink",
+        "", "?open=civitai:1001", "library", "try", "?view=library", "settings", "glossary", "ask?q=ink",
         "more?after=1&shown=1&page=2", "suggestions?before=ink", "config", "gradio_api/info",
         "gradio_api/startup-events", "gradio_api/queue/data?session_hash=x", "gradio_api/call/search/x",
         "gradio_api/file=/etc/hostname", "gradio_api/mcp/schema", "gradio_api/mcp/", "images/x/x.png",

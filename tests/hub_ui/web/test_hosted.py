@@ -37,14 +37,14 @@ SEARCHES = {
     "GET /feed",
 }  # fmt: skip
 OPENS = {"GET /lora/read", "GET /lora/similar", "GET /lora-image", "GET /lora/example"}
-PAGES = {"GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
+PAGES = {"GET /try", "GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
 # Where a hub that is left alone may be asked again, and what a browser keeps in its own cookies.
 CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news", "POST /lora/follow"}
 # A visitor's own: their keys, what they listed and gave, their jobs. Nobody else gets there.
 OWN = {
     "POST /settings/key", "POST /lora/keep", "POST /visit/remove", "GET /visit/file", "GET /visit/loras.lock",
-    "POST /upload", "GET /uploaded", "POST /image/forget", "POST /try", "POST /try/form", "POST /try/weights",
-    "POST /try/full", "GET /judge", "GET /judge/image", "GET /judge/proof", "POST /judge/share",
+    "GET /library", "POST /upload", "GET /uploaded", "POST /image/forget", "POST /try", "POST /try/form",
+    "POST /try/weights", "POST /try/full", "GET /judge", "GET /judge/image", "GET /judge/proof", "POST /judge/share",
     "GET /try/ask", "GET /try/price", "GET /jobs/{id_}", "POST /jobs/{id_}/stop",
 }  # fmt: skip
 # Whatever is sent along: nothing of it is read.
@@ -197,7 +197,7 @@ def test_settings_of_a_shared_page_hold_no_key_and_no_page_tells_of_the_owners(h
     environ = {"HUB_UI_HOME": str(home), "HF_TOKEN": "hf_x", "CIVITAI_TOKEN": "civ_x", "REPLICATE_API_TOKEN": "r8_x"}
     shared = from_environment(environ, hosted=True)
     assert (dict(shared.tokens), shared.home, shared.library) == ({}, home / "hosted", home / "hosted" / "loras")
-    page = "".join(keyed.get(path).text for path in ("", "?view=settings", "config", "gradio_api/info"))
+    page = "".join(keyed.get(path).text for path in ("", "settings", "config", "gradio_api/info"))
     home_pages = (str(keyed.services.settings.home), str(Path.home()), "Addresses and folders")
     secrets = (*KEYS.values(), "HF_TOKEN", "your key", *home_pages)
     assert [word for word in secrets if word in page] == []

@@ -58,5 +58,5 @@ def test_nothing_that_has_a_translation_is_left_in_english(site: TestClient, add
 @pytest.mark.parametrize("code", OTHERS)
 def test_nor_is_what_only_a_hosted_page_has(built: Services, tmp_path: Path, code: str) -> None:
     with open_client(with_settings(built, hosted=True), tmp_path) as client:
-        for address in ("settings", "train", "?view=library"):
+        for address in ("settings", "train", "library"):
             assert leftovers(read(client.get(f"/{address}", headers={"Accept-Language": code}).text), code) == []

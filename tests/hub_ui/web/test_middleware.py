@@ -82,14 +82,14 @@ def test_the_page_has_the_requests_language(local: Visitor, headers: dict[str, s
 NAVIGATION, HTMX = {"Accept": "text/html,*/*;q=0.8"}, {"HX-Request": "true", "Accept": "text/html"}
 
 
-@pytest.mark.parametrize(("path", "status"), [("nowhere", 404), ("try", 405), ("library", 405), ("lora/nowhere", 404)])
+@pytest.mark.parametrize(("path", "status"), [("nowhere", 404), ("try/full", 405), ("lora/nowhere", 404)])
 def test_a_person_reads_a_refusal_on_a_small_page_and_a_program_json(local: Visitor, path: str, status: int) -> None:
     answer = replace(local, headers={**NAVIGATION, "Cookie": "hub-ui-theme=dark"}).get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
     page = read(answer.text)
     assert (page.base["href"], page.html["data-theme"]) == ("/", "dark")
     assert page.select_one("[role=alert]").text == "There is no such page."
-    assert [link["href"] for link in page.select("#places > a")] == ["./", "./?view=try", "./?view=library"]
+    assert [link["href"] for link in page.select("#places > a")] == ["./", "try", "library"]
     assert local.get(path).json() == {"detail": "There is no such page."}
 
 
@@ -126,7 +126,7 @@ def test_a_path_is_shown_as_far_as_it_is_the_programs_own(path: str, shown: str)
 
 
 ROUTES = (
-    "", "?view=library", "config", "settings", "glossary", "gradio_api/info", "gradio_api/file=/etc/passwd",
+    "", "library", "config", "settings", "glossary", "gradio_api/info", "gradio_api/file=/etc/passwd",
     "images/none/none.png", "hub-picture", "nothing-here", "web/hub_ui.css", "suggestions?before=i", "health",
 )  # fmt: skip
 

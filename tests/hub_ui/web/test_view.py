@@ -71,6 +71,19 @@ def test_a_weight_in_an_address_stays_within_its_range_a_lora_is_there_once_and_
     assert View.from_address(view.to_address()) == view
 
 
+@pytest.mark.parametrize(
+    ("view", "link"),
+    [
+        (View(), "./"), (View(query=Query(text="ink")), "./?q=ink"), (View(page="library"), "library"),
+        (View(page="news", query=Query(text="ink")), "news?q=ink"),
+        (View(page="try", settings=TrySettings(seed=7)), "try?seed=7"),
+    ],
+)  # fmt: skip
+def test_link_names_the_page_by_its_path(view: View, link: str) -> None:
+    assert view.link() == link
+    assert view.link("../") == f"../{link.removeprefix('./')}"
+
+
 def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
     view = View(stack=(StackedLora(ref="civitai:1"),)).with_lora("civitai:2").with_lora("civitai:1")
     assert [s.ref for s in view.stack] == ["civitai:2", "civitai:1"]

@@ -65,7 +65,7 @@ def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor
 
 def test_who_has_a_cookie_keeps_it_and_nothing_but_a_page_sets_one_for_a_program_neither(page: Visitor) -> None:
     visitor, _ = arrive(page)
-    pages = ["", "settings", "glossary", "?view=library"]
+    pages = ["", "settings", "glossary", "library"]
     paths = [*pages, "config", "health", "ask"]
     assert [path for path in paths if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
     assert [path for path in paths if "hub-ui-visitor" in str(page.get(path).headers)] == pages

@@ -194,7 +194,7 @@ async def generate(person: Person, ref: str, measures: Measures, chance: random.
     lora = quote(unescape(found[1]) if found else ref)
     begun = await person.post("try", f"lora={lora}&prompt=a+red+circle&steps=4&seed={chance.randrange(2**31)}")
     job = begun.location.partition("job=")[2].partition("&")[0]
-    told = await person.get(f"jobs/{job}?view=try") if job else begun
+    told = await person.get(f"jobs/{job}") if job else begun
     measures.keep("try", told, 'class="proof"')
 
 

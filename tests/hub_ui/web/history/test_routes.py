@@ -58,8 +58,8 @@ def test_a_result_has_its_images_and_leads_to_the_form_it_was_made_by(built: Ser
     assert [image["height"] for image in page.select("#opened img")] == ["16", "16"]
     assert client.get("/" + images[1]).content == kept.paths[1].read_bytes()
     again = page.find("a", string="Make it again")
-    view = View.from_address(str(again["href"]).partition("?")[2])
-    assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
+    path, _, query = str(again["href"]).partition("?")
+    assert (path, View.from_address(query).settings.seed, len(images)) == ("try", 7, 2)
     page = read(client.get(f"/history?open={kept.id}", headers={"Accept-Language": "ja"}).text)
     assert [label.contents[0].strip() for label in page.select("figcaption")] == ["LoRA なし", "Ink 0.8 あり"]
 

@@ -19,7 +19,7 @@ from hub_ui.locales import get_language
 from hub_ui.services import Services
 from hub_ui.web.layout.pages import STATIC, HubStatus, answer_status, error_status
 from hub_ui.web.layout.render import TERMS, Renderer
-from hub_ui.web.view import OWN_ADDRESSES
+from hub_ui.web.view import PATHS
 from tests.hub_ui.web.conftest import PART, read
 
 GOOD = answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(loras=())))
@@ -90,10 +90,39 @@ def test_a_page_says_in_the_menu_that_it_is_the_present_one(site: TestClient, na
     assert [link["href"] for link in page.select(".on-desktop [aria-current=page]")] == [name]
 
 
-@pytest.mark.parametrize("name", OWN_ADDRESSES)
-def test_an_old_address_leads_to_the_pages_own_and_keeps_what_was_looked_for(site: TestClient, name: str) -> None:
-    answer = site.get(f"/?view={name}&q=ink")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{name}?q=ink")
+@pytest.mark.parametrize("name", sorted(PATHS.values()))
+def test_view_in_the_query_redirects_to_the_path(site: TestClient, name: str) -> None:
+    """Of a Space's address, the query string alone reaches the app."""
+    answer = site.get(f"/?view={name}&lora=civitai%3A1*0.5&job=x%26y")
+    place = "./" if name == "browse" else name
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{place}?lora=civitai%3A1%2A0.5&job=x%26y")
+
+
+def test_unknown_view_in_the_query_redirects_to_browse(site: TestClient) -> None:
+    assert site.get("/?view=//evil.example&q=ink").headers["location"] == "./?q=ink"
+    assert site.get("/?view=library").headers["location"] == "library"
+
+
+@pytest.mark.parametrize("path", ["", "library", "try", "settings", "downloads", "news", "glossary", "about", "image"])
+def test_each_page_has_a_path_of_its_own(site: TestClient, path: str) -> None:
+    page = read(site.get(f"/{path}?q=ink").text)
+    assert page.select_one("#main")
+    assert page.body["data-page"] == (path or "browse")
+    places = [link["href"] for link in page.select("#places > a")]
+    assert places == ["./?q=ink", "try?q=ink", "library?q=ink"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "librarie", 404), ("GET", "library/nothing", 404), ("GET", "try/full", 405), ("POST", "glossary", 405),
+     ("DELETE", "library", 405), ("PUT", "", 405)],
+)  # fmt: skip
+def test_unknown_paths_and_methods_are_answered_with_a_page(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, f"/{path}", headers={"Accept": "text/html"})
+    assert answer.status_code == status
+    assert read(answer.text).select_one("main [role=alert]").text == "There is no such page."
 
 
 @pytest.fixture
@@ -106,7 +135,7 @@ def breaker(built: Services) -> CircuitBreaker:
     return breaker
 
 
-@pytest.mark.parametrize("name", ["settings", "?view=library"])
+@pytest.mark.parametrize("name", ["settings", "library"])
 def test_each_page_says_what_hub_is_down_and_until_when(client: TestClient, breaker: CircuitBreaker, name: str) -> None:
     page = read(client.get(f"/{name}").text)
     assert page.select("#hubs .problem")[0].text == "CivitAI: no answer"

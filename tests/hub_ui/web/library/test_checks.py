@@ -52,7 +52,7 @@ def test_a_check_tells_what_it_found_which_stays_when_the_page_is_loaded_again(c
     assert "Verified: 2 files right, nothing missing or changed." in page.select_one(".said").text
     assert chips(page) == ["✓ verified", "✓ verified"]
     check(client, kind="verify")
-    page = read(client.get("/?view=library").text)
+    page = read(client.get("/library").text)
     assert chips(page) == ["✓ verified", "✓ verified"]
     assert not page.select("[hx-get^='library/check']")
 
@@ -83,7 +83,7 @@ def test_a_newer_version_is_told_found_and_loaded_from_its_entry(client: TestCli
     newer(hub)
     page = check(client, kind="updates")
     assert chips(page) == ["v9 available", "gone from CivitAI"]
-    rows = read(client.get("/?view=library&lq=is:outdated").text).select(".shelf .hit")
+    rows = read(client.get("/library?lq=is:outdated").text).select(".shelf .hit")
     assert [row.text for row in rows] == ["Ink"]
     ref = newer(hub)
     check(client, kind="updates")
@@ -96,7 +96,7 @@ def test_a_newer_version_is_told_found_and_loaded_from_its_entry(client: TestCli
 def test_a_newer_version_is_ignored_from_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
     newer(hub)
     check(client, kind="updates")
-    page = read(client.get("/?view=library&open=civitai:1001@2001%233001").text)
+    page = read(client.get("/library?open=civitai:1001@2001%233001").text)
     form = page.select_one(".entry form:has([value=ignore])")
     data = {str(field["name"]): str(field["value"]) for field in form.select("input")}
     part = read(client.post("/library", data=data, headers=PART).text)
@@ -190,14 +190,14 @@ def own(built: Services) -> Annotation:
 
 
 def test_an_entry_opens_also_by_its_loras_address_and_says_if_it_is_gone(client: TestClient, built: Services) -> None:
-    address = f"/?view=library&open={str(INK).replace('#', '%23')}"
+    address = f"/library?open={str(INK).replace('#', '%23')}"
     for headers in ({}, {**PART, "HX-Target": "aside#panel"}):
         page = read(client.get(address, headers=headers).text)
         assert page.select_one(".entry h2").text == "Ink"
         assert str(built.library.path(built.library.entry(INK))) in page.text
-    page = read(client.get("/?view=library&open=civitai:1001").text)
+    page = read(client.get("/library?open=civitai:1001").text)
     assert (page.select_one(".entry h2").text, page.select_one(".entry code").text) == ("Ink", str(INK))
-    page = read(client.get("/?view=library&open=civitai:404").text)
+    page = read(client.get("/library?open=civitai:404").text)
     assert "is not in the library any more" in page.select_one("#panel").text
 
 
@@ -208,7 +208,7 @@ def test_a_note_is_saved_in_the_row_and_without_a_script_leads_back(client: Test
     answer = client.post(
         "/library/entry", data={"do": "note", "ref": str(INK), "value": "Dark", "back": "view=library"}
     )
-    assert answer.headers["location"] == "../?view=library&open=civitai%3A1001%402001%233001"
+    assert answer.headers["location"] == "../library?open=civitai%3A1001%402001%233001"
     assert own(built).note == "Dark"
 
 
@@ -257,7 +257,7 @@ def test_what_is_no_button_or_check_changes_nothing(client: TestClient, built: S
 
 def test_a_missing_file_is_downloaded_again(client: TestClient, built: Services) -> None:
     built.library.path(built.library.entry(INK)).unlink()
-    page = read(client.get(f"/?view=library&open={str(INK).replace('#', '%23')}").text)
+    page = read(client.get(f"/library?open={str(INK).replace('#', '%23')}").text)
     assert "The file is gone from the folder." in page.text
     part = change(client, "download", str(INK))
     assert "It is being downloaded." in part.text
@@ -265,7 +265,7 @@ def test_a_missing_file_is_downloaded_again(client: TestClient, built: Services)
 
 
 def test_removing_asks_first_and_is_undone(client: TestClient, built: Services) -> None:
-    page = read(client.get(f"/?view=library&open={str(INK).replace('#', '%23')}").text)
+    page = read(client.get(f"/library?open={str(INK).replace('#', '%23')}").text)
     form = page.select_one("details .danger").find_parent("form")
     data = {str(field["name"]): str(field["value"]) for field in form.select("input")}
     part = read(client.post("/library", data=data, headers=PART).text)
@@ -328,10 +328,10 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_before_it_comes(
 
 def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:
     address = add(client, "My Robot.safetensors", lora_file())
-    page = read(client.get(address[1:]).text)
+    page = read(client.get(f"/{address}").text)
     assert "No hub is known to have it." in page.select_one(".entry").text
     assert page.select("#waiting a")
-    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]
+    assert "try?lora=local" in page.select_one(".entry a.filled")["href"]
     ref = page.select_one(".entry [name=ref]")["value"]
     client.post("/library-keep", data={"do": "keep", "ref": str(ref)})
     assert [one.title for one in built.library.entries()][-1] == "My Robot"
@@ -339,8 +339,8 @@ def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> 
 
 
 def test_a_dropped_file_has_a_page_until_it_is_discarded(client: TestClient, built: Services) -> None:
-    assert add(client, "x.safetensors", lora_file(), **PART).startswith("./?view=library&open=local")
-    page = read(client.get(add(client, "x.safetensors", lora_file())[1:]).text)
+    assert add(client, "x.safetensors", lora_file(), **PART).startswith("library?open=local")
+    page = read(client.get("/" + add(client, "x.safetensors", lora_file())).text)
     ref = str(page.select_one(".entry [name=ref]")["value"])
     client.post("/library-keep", data={"do": "discard", "ref": ref})
     assert not built.own_files.entries()
@@ -351,7 +351,7 @@ def test_a_file_of_the_library_opens_its_entry(client: TestClient, built: Servic
     data, ink = lora_file(), built.library.entry(INK)
     built.library.path(ink).write_bytes(data)
     built.library.change([replace(ink, size=len(data), sha256=sha256(data))])
-    page = read(client.get(add(client, "x.safetensors", data)[1:]).text)
+    page = read(client.get("/" + add(client, "x.safetensors", data)).text)
     assert page.select_one(".entry h2").text == "Ink"
     assert not page.select("#waiting")
 

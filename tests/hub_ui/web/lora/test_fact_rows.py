@@ -186,7 +186,7 @@ def test_an_image_stands_beside_how_it_was_made_and_fills_in_the_compare_page(pi
     link = page.find("a", string="Use these settings")
     there = pictured.get("/" + str(link["href"])).headers["location"]
     view = View.from_address(there.partition("?")[2])
-    assert there.startswith("../?view=try&")
+    assert there.startswith("../try?")
     assert (view.settings.prompt, view.settings.negative, view.settings.seed) == ("a cat", "dull", 5)
     assert [(lora.ref, lora.weight) for lora in view.stack] == [(PICTURED, 1.0)]
 

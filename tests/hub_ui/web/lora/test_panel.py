@@ -162,7 +162,7 @@ def test_what_people_use_comes_after_the_file_and_is_asked_once(built: Services,
     page = read(last)
     assert "What people use 6 images on the hub" in page.text
     (link,) = [link for link in page.select("a") if link.text == "Use these settings"]
-    assert {"view=try", "steps=28", "cfg=5", "sampler=Euler+a"} <= set(link["href"].partition("?")[2].split("&"))
+    assert {"steps=28", "cfg=5", "sampler=Euler+a"} <= set(link["href"].partition("?")[2].split("&"))
     assert "What people use" in show(built)[0]
     assert hub_with_images.asked.count("images") == 1
 

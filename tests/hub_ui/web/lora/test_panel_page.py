@@ -135,7 +135,7 @@ def test_the_ref_and_the_whole_hash_are_copied_and_a_shared_link_is_of_this_lora
     assert (its_file.button["data-copy"], its_file.span["title"]) == (HASH, HASH)
     view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2"),))
     button = panel(built, lora(1), view=view).select_one("[aria-label=Share]")
-    assert (button["data-share"], button["title"]) == ("?open=civitai%3A1%4010%23100", "Share a link to this LoRA")
+    assert (button["data-share"], button["title"]) == ("./?open=civitai%3A1%4010%23100", "Share a link to this LoRA")
 
 
 def test_its_page_on_the_hub_opens_beside_this_one_and_is_not_told_where_from(built: Services) -> None:

@@ -230,4 +230,4 @@ def test_the_images_of_the_hubs_are_cleared_and_the_other_pages_are_of_what_was_
     assert "The images are cleared." in answer.text
     assert site.post("/settings/images").headers["location"] == "../settings#images"
     page = read(site.get("/settings?q=ink").text)
-    assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
+    assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "try?q=ink"]

@@ -179,7 +179,7 @@ def test_a_sweep_goes_around_the_authors_weight(recommended: float | None, weigh
 
 def test_the_page_does_not_wait_for_what_the_images_will_take(client: TestClient, built: Services) -> None:
     client.get("/ask")
-    line = read(client.get("/?view=try&lora=civitai:2").text).select_one("#estimate")
+    line = read(client.get("/try?lora=civitai:2").text).select_one("#estimate")
     assert (line["hx-get"], line["hx-trigger"]) == ("try/price?view=try&lora=civitai%3A2", "load")
 
 

@@ -28,7 +28,7 @@ from tests.hub_ui.web.conftest import PART, open_client, parts, read
 from tests.hub_ui.web.try_page.test_generate import NEED
 
 PAIR = JobSubject(name="pair", refs=("civitai:2",))
-PAGE = "/?view=try&lora=civitai:2"
+PAGE = "/try?lora=civitai:2"
 TILES = tuple(Tile(src=f"images/x/{n}.png", label=n, weight=w) for n, w in (("without", 0.0), ("with Ink", 1.0)))
 RESULT = Result(kind="pair", tiles=TILES, width=128, height=128, report=report(), refs=("civitai:2",))
 SWEEP = Result(kind="strip", tiles=(*TILES, Tile(src="images/x/3.png", label="", weight=1.5)), width=128, height=128,
@@ -67,7 +67,7 @@ def shown(client: TestClient, id_: str, more: str = "") -> Any:
 
 def form(client: TestClient, **fields: str) -> dict[str, str]:
     """The fields of the page's form, some of them changed."""
-    client.get("/try/ask" + PAGE[1:])
+    client.get("/try/ask" + PAGE[4:])
     found = read(client.get(PAGE).text).select("#try :is(input:not([type=radio]), textarea, option[selected])")
     named = ((field if field.name != "option" else field.parent, field) for field in found)
     values = {str(by["name"]): str(f.get("value", f.text)) for by, f in named if by is not None and by.get("name")}
@@ -77,7 +77,7 @@ def form(client: TestClient, **fields: str) -> dict[str, str]:
 def test_try_it_starts_at_once_and_leads_to_what_it_makes_and_two_clicks_make_it_once(page: TestClient) -> None:
     answer = page.post("/try", data={"lora": "civitai:2"})
     assert answer.status_code == 303
-    assert answer.headers["location"].startswith("./?view=try&lora=civitai%3A2&prompt=a+cat&seed=417&job=")
+    assert answer.headers["location"].startswith("try?lora=civitai%3A2&prompt=a+cat&seed=417&job=")
     followed = read(page.get("/" + answer.headers["location"].removeprefix("./")).text)
     assert followed.select_one("#run").text == "Stop"
     assert followed.select_one("#stage [hx-get^='jobs/']") is not None
@@ -151,7 +151,7 @@ def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: 
 
 
 def test_there_is_nothing_to_make_without_a_lora(site: TestClient) -> None:
-    page = read(site.get("/?view=try").text)
+    page = read(site.get("/try").text)
     assert page.select_one("#run").has_attr("disabled")
     assert (page.select_one("#stage .filled")["value"], page.select_one("#stage .filled")["form"]) == ("browse", "try")
     assert site.post("/try", data={}).status_code == 422
@@ -195,7 +195,7 @@ def test_the_chosen_image_of_a_row_is_on_the_stage_and_brings_its_weight_into_th
     id_ = finished(site, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
     fields = form(site, sheet="strip", job=id_, act="tile 2")
     answer = site.post("/try/form", data=fields)
-    assert answer.headers["location"].startswith("../?view=try&lora=civitai%3A2%2A1.5&")
+    assert answer.headers["location"].startswith("../try?lora=civitai%3A2%2A1.5&")
     assert answer.headers["location"].endswith("&shown=2")
 
 
@@ -251,7 +251,7 @@ def test_its_stream_shows_each_step_and_at_last_the_images(site: TestClient) -> 
     work = Held()
     id_ = jobs(site).start(PAIR, work)
     threading.Timer(0.3, work.go.set).start()
-    messages = parts(site.get(f"/jobs/{id_}{PAGE[1:]}").text)
+    messages = parts(site.get(f"/jobs/{id_}{PAGE[4:]}").text)
     assert messages[0].select_one("#preview") is not None
     last = [part["hx-target"] for part in messages[-1].select("hx-partial")]
     assert last == ["#shown", "#make", "#history"]
@@ -260,7 +260,7 @@ def test_its_stream_shows_each_step_and_at_last_the_images(site: TestClient) -> 
 
 def test_a_failure_is_said_on_the_stage_and_stays_after_a_reload_without_inner_words(site: TestClient) -> None:
     id_ = finished(site, HubDown("CivitAI is down."))
-    for text in (site.get(f"/jobs/{id_}{PAGE[1:]}").text, shown(site, id_).decode()):
+    for text in (site.get(f"/jobs/{id_}{PAGE[4:]}").text, shown(site, id_).decode()):
         assert "CivitAI is down." in text
         assert "Make the pair" in text
     text = shown(site, finished(site, ZeroDivisionError("secret"))).text
@@ -278,13 +278,13 @@ def test_gigabytes_are_asked_for_and_the_answer_says_what_it_is_about(site: Test
 def test_stopping_says_what_is_left(page: TestClient, queued: Services) -> None:
     location = page.post("/try", data={"lora": "civitai:2"}).headers["location"]
     id_ = location.rpartition("job=")[2]
-    answer = page.post(f"/jobs/{id_}/stop{PAGE[1:]}", headers=PART)
+    answer = page.post(f"/jobs/{id_}/stop{PAGE[4:]}", headers=PART)
     assert "Stopped. What has come of the download is kept." in answer.text
     assert "job=" not in answer.headers["HX-Replace-Url"]
     assert queued.queue.tasks()[0].state == "paused"
     # Without JavaScript it leads back to the page.
     id_ = jobs(page).start(PAIR, Held())
-    assert page.post(f"/jobs/{id_}/stop{PAGE[1:]}").headers["location"] == "../../?view=try&lora=civitai%3A2"
+    assert page.post(f"/jobs/{id_}/stop{PAGE[4:]}").headers["location"] == "../../try?lora=civitai%3A2"
 
 
 def shown_values(client: TestClient, *weights: float, address: str = "", **fields: Any) -> Any:
@@ -323,7 +323,7 @@ def test_a_grid_names_the_lora_above_each_column_and_a_sheet_of_loras_has_one_fo
 
 def test_an_image_above_the_usual_weights_has_a_mark_and_a_shared_link_has_no_job(site: TestClient) -> None:
     share = shown_values(site, 0, 1, view=read_address("seed=5").view).select_one("[data-share]")
-    assert share["data-share"] == "?view=try&seed=5"
+    assert share["data-share"] == "try?seed=5"
     for most, marks in ((1.0, ["Above 1, artifacts are likely."]), (1.2, [])):
         stage = shown_values(site, 0, 1, 1.2, kind="strip", most=most, address="&sheet=strip")
         assert [mark["title"] for mark in stage.select(".tile .high")] == marks
@@ -331,7 +331,7 @@ def test_an_image_above_the_usual_weights_has_a_mark_and_a_shared_link_has_no_jo
 
 @pytest.mark.parametrize(("address", "tab"), [("", "With and without"), ("&sheet=grid", "Prompts")])
 def test_a_tab_for_each_comparison(site: TestClient, address: str, tab: str) -> None:
-    page = read(site.get(f"/?view=try&lora=civitai:2{address}").text)
+    page = read(site.get(f"/try?lora=civitai:2{address}").text)
     labels = ["With and without", "Weights", "LoRAs", "Which of these?", "Prompts", "Trigger words"]
     assert [each.text for each in page.select(".tab")] == labels
     assert [each.text for each in page.select(".tab[aria-pressed=true]")] == [tab]
@@ -340,7 +340,7 @@ def test_a_tab_for_each_comparison(site: TestClient, address: str, tab: str) -> 
 
 def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(site: TestClient) -> None:
     sheets = ("pair", "strip", "grid", "loras")
-    pages = {sheet: site.get(f"/?view=try&lora=civitai:2&sheet={sheet}").text for sheet in sheets}
+    pages = {sheet: site.get(f"/try?lora=civitai:2&sheet={sheet}").text for sheet in sheets}
     assert [sheet for sheet, text in pages.items() if "<textarea" in text and 'id="rows"' in text] == ["grid", "loras"]
     assert [sheet for sheet, text in pages.items() if 'name="seeds"' in text] == ["loras"]
     assert [sheet for sheet, text in pages.items() if 'id="try-weights"' in text] == ["strip", "grid"]
@@ -349,12 +349,12 @@ def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(sit
 @pytest.mark.parametrize(("nsfw", "title"), [("safe", "Compare Ink 7"), ("mature", "Compare"), (None, "Compare")])
 def test_a_shared_title_names_what_all_may_see(built: Services, client: TestClient, nsfw: Any, title: str) -> None:
     built.catalog.add([lora(7, base="Tiny Shapes", nsfw=nsfw)])
-    page = read(client.get("/?view=try&lora=civitai:7").text)
+    page = read(client.get("/try?lora=civitai:7").text)
     assert page.select_one("meta[property='og:title']")["content"] == title
 
 
 def test_markup_in_what_is_typed_stays_text(site: TestClient) -> None:
-    page = read(site.get("/?view=try&lora=civitai:2&prompt=%3C/textarea%3E%3Cscript%3E&steps=%3Cb%3E").text)
+    page = read(site.get("/try?lora=civitai:2&prompt=%3C/textarea%3E%3Cscript%3E&steps=%3Cb%3E").text)
     assert page.select_one("#prompt").text == "</textarea><script>"
     assert page.select("#main script") == []
 

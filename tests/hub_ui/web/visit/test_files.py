@@ -143,25 +143,25 @@ def titles(text: str) -> list[str]:
 
 
 def test_what_was_kept_and_what_the_operator_offers_is_listed_with_links(visit: TestClient, page: Visitor) -> None:
-    shown = read(visit.get("/?view=library").text)
+    shown = read(visit.get("/library").text)
     assert titles(str(shown)) == ["red"]
     assert [title.text for title in shown.select("#offered .what b")] == ["Offered"]
     assert [button.text for button in shown.select("#offered button:not(.chip)")] == []
     [opens, tries, file] = [str(link["href"]) for link in shown.select("#kept a")]
     assert opens.startswith("./?open=huggingface%3Amaker%2Fred%40")
-    assert tries.startswith("./?view=try&lora=huggingface%3Amaker%2Fred%40")
+    assert tries.startswith("try?lora=huggingface%3Amaker%2Fred%40")
     assert file.startswith(f"{page.services.settings.endpoints['huggingface']}/maker/red/resolve/")
 
 
 def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) -> None:
-    ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
+    ref = read(visit.get("/library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library"}, headers=PART)
     assert titles(answer.text) == []
     assert "Nothing yet in this visit." in answer.text
 
 
 def test_without_javascript_a_row_is_removed_but_not_by_what_is_no_ref(visit: TestClient) -> None:
-    ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
+    ref = read(visit.get("/library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library&q=ink"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "../?view=library&q=ink")
+    assert (answer.status_code, answer.headers["location"]) == (303, "../library?q=ink")
     assert visit.post("/visit/remove", data={"ref": "nonsense"}).status_code == 422
