@@ -1,5 +1,6 @@
 """The official replicate package on the local hub, by its base_url argument."""
 
+import io
 import time
 import zipfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from replicate.client import Client
+from replicate.exceptions import ReplicateError
 
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -49,6 +51,7 @@ def test_pictures_become_a_model_that_runs(tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as zipped:
             zipped.writestr("0.png", b"a picture")
         uploaded = client.files.create(tmp_path / "pictures.zip")
+        assert [file.id for file in client.files.list()] == [uploaded.id]
         training = client.trainings.create(
             version=f"{FLUX_TRAINER}:{FLUX_TRAINER_VERSION}",
             input={"input_images": uploaded.urls["get"], "trigger_word": "RDSTL", "steps": 20, "lora_rank": 4},
@@ -61,6 +64,16 @@ def test_pictures_become_a_model_that_runs(tmp_path: Path) -> None:
         assert client.models.get("local/redstyle").latest_version is not None
         output: Any = client.run(made["version"], input={"prompt": "RDSTL, a house", "output_format": "png"})
         assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
+
+
+def test_files_are_listed_read_and_deleted(client: Client) -> None:
+    first, second = (client.files.create(io.BytesIO(text), filename=f"{text[:1]!r}.txt") for text in (b"a", b"bc"))
+    assert [(file.id, file.size) for file in client.files.list()] == [(second.id, 2), (first.id, 1)]
+    assert client.files.get(first.id).checksums == first.checksums
+    assert [client.files.delete(file.id) for file in (first, second)] == [True, True]
+    assert client.files.list() == []
+    with pytest.raises(ReplicateError, match="could not be found"):
+        client.files.get(first.id)
 
 
 def test_collections_are_listed_and_hold_their_models(client: Client) -> None:

@@ -1,7 +1,7 @@
 """CivitAI's API. Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
@@ -38,6 +38,9 @@ _DISABLED = "The creator of this asset has disabled downloads on this file"
 _LOGIN = "The creator of this asset requires you to be logged in to download it"
 _EARLY = "This asset is in Early Access. You can use Buzz access it now!"
 _LIFETIME = 86400
+# What CivitAI's edge keeps, and for how many seconds.
+_CACHED = "public, s-maxage=300, stale-while-revalidate=150"
+_BY_HASH_CACHED = "public, s-maxage=3600, stale-while-revalidate=1800"
 
 
 def _token(request: Request) -> str | None:
@@ -67,13 +70,13 @@ class CivitaiHub:
     def routes(self) -> list[BaseRoute]:
         versions = "/api/v1/model-versions"
         return [
-            Route("/api/v1/models", self.list_models),
-            Route("/api/v1/models/{model_id}", self.model),
-            Route(versions + "/by-hash/{hash}", self.by_hash),
-            Route(versions + "/{version_id}", self.version),
-            Route("/api/v1/images", self.images),
-            Route("/api/v1/creators", self.creators),
-            Route("/api/v1/tags", self.tags),
+            _public("/api/v1/models", self.list_models),
+            _public("/api/v1/models/{model_id}", self.model),
+            _public(versions + "/by-hash/{hash}", self.by_hash, _BY_HASH_CACHED),
+            _public(versions + "/{version_id}", self.version),
+            _public("/api/v1/images", self.images),
+            _public("/api/v1/creators", self.creators),
+            _public("/api/v1/tags", self.tags),
             Route("/api/v1/me", self.me),
             Route("/api/download/models/{version_id}", self.download),
             Route("/models/{model_id}", self.model_page),
@@ -189,6 +192,15 @@ class CivitaiHub:
 
     def _is_signed_in(self, request: Request) -> bool:
         return self.store.access.is_signed_in("civitai", _token(request))
+
+
+def _public(path: str, handler: Callable[[Request], Response], cached: str = _CACHED) -> Route:
+    """A route that CivitAI's edge caches for all clients without a key."""
+
+    def endpoint(request: Request) -> Response:
+        return answers.with_etag(request, handler(request), cache_control="" if _token(request) else cached)
+
+    return Route(path, endpoint)
 
 
 def _identifier(text: str) -> int:

@@ -42,6 +42,11 @@ _LINK_LIFETIME = 3600
 ACCOUNT = "local"
 
 
+def _api(path: str, handler: Callable[[Request], Response]) -> Route:
+    """A route whose JSON has a weak ETag, as that of Express has."""
+    return Route(path, lambda request: answers.with_etag(request, handler(request), weak=True))
+
+
 def list_item(repo: Repo, query: QueryParams) -> Json:
     info = full_info(repo, repo.commits[0], query)
     if "expand" in query:
@@ -101,19 +106,19 @@ class HuggingFaceHub:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/api/models", self.list_models),
+            _api("/api/models", self.list_models),
             Route("/api/whoami-v2", self.who_am_i),
             *self.repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
         ]
 
     def repo_routes(self, api: str, web: str) -> list[BaseRoute]:
         return [
-            Route(api, self.repo_info),
+            _api(api, self.repo_info),
             Route(api + "/auth-check", self.auth_check),
-            Route(api + "/refs", self.refs),
-            Route(api + "/revision/{revision:path}", self.repo_info),
-            Route(api + "/commits/{revision:path}", self.commits),
-            Route(api + "/tree/{rest:path}", self.tree),
+            _api(api + "/refs", self.refs),
+            _api(api + "/revision/{revision:path}", self.repo_info),
+            _api(api + "/commits/{revision:path}", self.commits),
+            _api(api + "/tree/{rest:path}", self.tree),
             Route(api + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
             Route(web + "/resolve/{rest:path}", self.resolve),
             Route(web, self.page),

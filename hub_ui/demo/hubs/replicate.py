@@ -14,7 +14,16 @@ from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs import answers
 from hub_ui.demo.hubs.folder import Content, Json, model_tar
-from hub_ui.demo.hubs.replicate_store import Outputs, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
+from hub_ui.demo.hubs.replicate_store import (
+    Outputs,
+    ReplicateStore,
+    Runs,
+    Upload,
+    full_name,
+    problems,
+    read_inputs,
+    timestamp,
+)
 
 _PAGE = 25
 _MOST_BYTES = 100 * 1024 * 1024
@@ -53,7 +62,10 @@ class ReplicateHub:
             self._api(version, self.version),
             self._api(version + "/trainings", self.create_training, "POST"),
             self._api("/v1/predictions", self.create_prediction, "POST"),
+            self._api("/v1/files", self.files),
             self._api("/v1/files", self.upload, "POST"),
+            self._api("/v1/files/{file_id}", self.file),
+            self._api("/v1/files/{file_id}", self.delete_file, "DELETE"),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
             Route("/{owner}/{name}/versions/{version}/_weights", self.weights),
@@ -129,6 +141,22 @@ class ReplicateHub:
         self.store.models[full_name(model)] = model
         return answers.json_answer(model, 201)
 
+    async def files(self, request: Request) -> Response:
+        newest = sorted(self.outputs.uploads.values(), key=lambda upload: str(upload.data["created_at"]), reverse=True)
+        return self._page(request, [upload.data for upload in newest])
+
+    async def file(self, request: Request) -> Response:
+        upload = self.outputs.uploads.get(self._file_url(request.path_params["file_id"]))
+        return _or_not_found(upload.data if upload else None)
+
+    async def delete_file(self, request: Request) -> Response:
+        if self.outputs.uploads.pop(self._file_url(request.path_params["file_id"]), None) is None:
+            raise _not_found()
+        return Response(status_code=204)
+
+    def _file_url(self, file_id: str) -> str:
+        return f"{self.origin}/v1/files/{file_id}"
+
     async def upload(self, request: Request) -> Response:
         # Starlette needs python-multipart here, which Gradio installs.
         async with request.form(max_part_size=_MOST_BYTES) as form:
@@ -137,8 +165,7 @@ class ReplicateHub:
                 raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
             raw = await part.read()
         file_id, now = secrets.token_urlsafe(36), time.time()
-        url = f"{self.origin}/v1/files/{file_id}"
-        self.outputs.uploads[url] = raw
+        url = self._file_url(file_id)
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
         data = {
             "id": file_id,
@@ -152,6 +179,7 @@ class ReplicateHub:
             "expires_at": timestamp(now + _KEPT_SECONDS),
             "urls": {"get": url},
         }
+        self.outputs.uploads[url] = Upload(data=data, raw=raw)
         return answers.json_answer(data, 201)
 
     async def create_prediction(self, request: Request) -> Response:

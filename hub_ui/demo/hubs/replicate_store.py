@@ -305,12 +305,20 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file that was sent: what Replicate says about it, and its bytes."""
+
+    data: Json
+    raw: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outputs:
     """The work of runs. An input of another type is ignored. `uploads` are files by their URL."""
 
     store: ReplicateStore
     delivery: Delivery
-    uploads: dict[str, bytes] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
 
     def prediction(self, model: str, inputs: Json) -> Work:
         """For an input that passed the schema. The output are the URLs of the images, PNG without `output_format`."""
@@ -335,7 +343,7 @@ class Outputs:
         zipped, error, count = self.uploads.get(_text(inputs, "input_images")), None, 0
         if zipped is not None:
             try:
-                with zipfile.ZipFile(io.BytesIO(zipped)) as opened:
+                with zipfile.ZipFile(io.BytesIO(zipped.raw)) as opened:
                     count = len(opened.namelist())
                     error = None if count else "No images were found in input_images"
             except zipfile.BadZipFile:

@@ -10,6 +10,7 @@ from tests.connectors.cases import read_cases
 from tests.faulty_hubs import HubEndpoints
 
 READ = read_cases(__file__)
+HASH = "6A169DE010D28F8CD4C163191590D9348B0CB61B0E47BE62413B7ACF85BFA30F"
 
 
 def ask(hubs: HubEndpoints, path: str, **params: Any) -> requests.Response:
@@ -69,6 +70,26 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
 @pytest.mark.parametrize(("path", "status"), READ["what is not there or not an id has its status"])
 def test_what_is_not_there_or_not_an_id_has_its_status(hubs: HubEndpoints, path: str, status: int) -> None:
     assert ask(hubs, path).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "cached"),
+    [
+        ("models/1001", "", "public, s-maxage=300, stale-while-revalidate=150"),
+        ("models", "", "public, s-maxage=300, stale-while-revalidate=150"),
+        (f"model-versions/by-hash/{HASH}", "", "public, s-maxage=3600, stale-while-revalidate=1800"),
+        ("models/1001", "any", None),
+    ],
+)
+def test_edge_caches_answers_for_clients_without_a_key(
+    hubs: HubEndpoints, path: str, token: str, cached: str | None
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = requests.get(f"{hubs.civitai}/api/v1/{path}", headers=headers, timeout=30)
+    assert (answer.status_code, answer.headers.get("Cache-Control")) == (200, cached)
+    known = {**headers, "If-None-Match": answer.headers["ETag"]}
+    again = requests.get(f"{hubs.civitai}/api/v1/{path}", headers=known, timeout=30)
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
 
 
 def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:

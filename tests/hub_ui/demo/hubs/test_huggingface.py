@@ -32,6 +32,13 @@ def test_a_cursor_or_limit_that_is_none_is_refused(hubs: HubEndpoints, params: d
     assert ask(hubs, "/api/models", **params).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/api/models", "/api/models/maker/red", "/api/models/maker/red/tree/main"])
+def test_api_sends_nothing_again_to_a_client_with_its_etag(hubs: HubEndpoints, path: str) -> None:
+    etag = ask(hubs, path).headers["ETag"]
+    again = ask(hubs, path, {"If-None-Match": etag})
+    assert (etag[:3], again.status_code, again.content) == ('W/"', 304, b"")
+
+
 def test_weights_redirect_to_the_delivery_with_the_linked_headers(hubs: HubEndpoints) -> None:
     answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=30)
     sha256 = answer.headers["x-linked-etag"].strip('"')
