@@ -28,7 +28,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import attributes
-from hub_ui.used_loras import find_searched
+from hub_ui.used_loras import find_searched, words_of_name
 
 MOST_RESULTS = 10_000
 # Words that hubs are asked for by themselves.
@@ -76,6 +76,8 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
     if named := find_searched(services, text.strip(), asks=not offline):
         record = record_of(services.lookup.known(named) if offline else services.lookup.get(named), named)
         return Found(records=(record,)[offset:], answered=True)
+    if words := words_of_name(text.strip()):
+        query = replace(query, text=words, phrases=())
     answer = SearchResults()
     if not offline:
         services.metrics.searches.inc()

@@ -82,8 +82,8 @@ def may_be_name(text: str) -> bool:
 
 
 def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | None:
-    """The LoRA that a search for `text` means; None where `text` is words. Raises what `find_ref` does for an address,
-    a hash or a file that nobody knows.
+    """The LoRA that a search for `text` means; None where `text` is words, or a name that nobody has seen (see
+    `words_of_name`). Raises what `find_ref` does for an address or a hash that nobody knows.
     """
     if not may_be_name(text) or is_filter(text):
         # "tag:lora:civitai:1" would be an AIR otherwise.
@@ -93,8 +93,7 @@ def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | 
     try:
         return find_ref(services, text, asks=asks)
     except NotFound:
-        # The words of a file's name may find more.
-        if _FILE.fullmatch(unwrap(text)):
+        if words_of_name(text):
             return None
         raise
     except BadRef:
@@ -104,6 +103,14 @@ def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | 
         if is_name or (named and find_origin(named["prefix"]) in HUBS):
             raise
         return None
+
+
+def words_of_name(text: str) -> str:
+    """Return the words of the name in `text`, a tag such as `<lora:NAME:1>` or a file's name, so that a search for them
+    may find what the name alone does not. Return an empty text for anything else.
+    """
+    used = _read_used(text)
+    return file_stem(used.name) if used is not None and used.hash is None else ""
 
 
 def _find_bare(services: Services, name: str, *, asks: bool) -> Ref | None:

@@ -100,10 +100,11 @@ class BrowseRoutes(Room):
             return RedirectResponse(path_address(request), 303)
         if source_of(request) == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
-        if used_loras.may_be_name(view.text.strip()):
-            found = await to_thread.run_sync(self.find, view, limiter=self.limiter)
-            if found is not None:
-                return RedirectResponse(found.link(), 303)
+        if used_loras.may_be_name(request.query_params.get("q", "").strip()):
+            named = await to_thread.run_sync(self.find, request, limiter=self.limiter)
+            if named is not None and not target_of(request):
+                return RedirectResponse(named.link(), 303)
+            view = named or view
         if target_of(request):
             return await to_thread.run_sync(self.answer_part, request, view)
         limiter = self.limiter if ask else None
@@ -122,10 +123,16 @@ class BrowseRoutes(Room):
             cost=to_download(self.services, refs),
         )
 
-    def find(self, view: View) -> View | None:
-        """The LoRA that the words name, opened; None where they are words."""
-        ref = used_loras.find_searched(self.services, view.text.strip())
-        return None if ref is None else replace(view, query=replace(view.query, text="", phrases=()), open=str(ref))
+    def find(self, request: Request) -> View | None:
+        """Return the view with the LoRA open that the text in the search box names, or with a search for the words of
+        the name if nobody has seen a file of that name. Return None for any other text.
+        """
+        text, view = request.query_params["q"].strip(), view_of_boxes(request)
+        ref = used_loras.find_searched(self.services, text)
+        if ref is not None:
+            return replace(view, open=str(ref))
+        words = used_loras.words_of_name(text)
+        return replace(view, query=replace(view.query, text=words)) if words else None
 
     def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:
         """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages."""
@@ -149,11 +156,17 @@ class BrowseRoutes(Room):
         if target_of(request) == "panel":
             # The list beside it stays as it is.
             return self.pages.part("lora/changed", push=view.link(), **self.panel_values(request, view))
-        view = replace(view, open="")
-        now = hold_few(search.first_cards(self.services, view.query))
-        values = self.all(view, now, before=view_before(request))
+        if View.from_address(request.url.query).open == view.open:
+            # Another list closes the panel. A LoRA that was searched for by its name stays open above the list.
+            view = replace(view, open="")
+        now, before = hold_few(search.first_cards(self.services, view.query)), view_before(request)
+        panel = self.panel_values(request, view) if view.open else {}
+        values = {**panel, **self.all(view, now, before=before)}
         values["problem"] = problem_of(request.query_params.get("q", ""))
-        answer = self.pages.part("browse/answer", push=view.link(), **values)
+        answer = self.pages.part("browse/answer", **values)
+        # A step back leads to the list of before, not to what was typed or pasted to open the LoRA.
+        is_step = not view.open or not used_loras.may_be_name(before.text)
+        answer.headers["HX-Push-Url" if is_step else "HX-Replace-Url"] = view.link()
         # The level of mature images that a person chose here is this browser's from now on.
         if "nsfw" in request.query_params:
             keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
@@ -162,13 +175,12 @@ class BrowseRoutes(Room):
     def answer_typed(self, request: Request, view: View) -> Response:
         """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
         view = replace(view, open="")
-        boxes = [pair for pair in request.query_params.multi_items() if pair[0] != "q"]
-        form, typed = View.from_address(urlencode(boxes)), request.query_params.get("q", "")
+        form, typed = view_of_boxes(request), request.query_params.get("q", "")
         services = self.services
         now = search.cards_while_typing(services, view.query)
         meant = typed if now.ids else without_beginning(typed, services.catalog.complete_value)
         if meant != typed:
-            view = View.from_address(urlencode([("q", meant), *boxes]))
+            view = view_of_boxes(request, meant)
             now = search.cards_while_typing(services, view.query)
         before = view_before(request)
         answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
@@ -308,6 +320,12 @@ class BrowseRoutes(Room):
         if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
+
+
+def view_of_boxes(request: Request, text: str = "") -> View:
+    """Return what the address says, with `text` in place of the text in the search box."""
+    boxes = [pair for pair in request.query_params.multi_items() if pair[0] != "q"]
+    return View.from_address(urlencode([("q", text), *boxes]), request.cookies.get(LEVEL_COOKIE))
 
 
 def path_address(request: Request) -> str:

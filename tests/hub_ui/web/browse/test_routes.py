@@ -142,7 +142,7 @@ def test_a_hash_opens_its_lora_and_one_that_nobody_knows_is_told(client: TestCli
     files = (file("civitai:2@20#200", sha256="c3" * 32),)
     built.catalog.add([lora(2, versions=(version("civitai:2@20", files=files),))])
     opened, unknown = (client.get(f"/?q={text}", headers=LIST) for text in ("C3" * 5, "0" * 64))
-    assert (opened.headers["location"], unknown.status_code) == ("./?open=civitai%3A2%4020%23200", 404)
+    assert (opened.headers["HX-Push-Url"], unknown.status_code) == ("./?open=civitai%3A2%4020%23200", 404)
     assert f"has a file with the hash {'0' * 64}" in unknown.text
 
 
