@@ -60,14 +60,6 @@ def _read_hub(text: str) -> str:
     return name if name in HUBS else choose(text, tuple(HUBS), "hub")
 
 
-def _read_base(text: str) -> str:
-    """The id of a known base model or architecture, so that a typed filter is the same as a chosen one."""
-    if text.casefold() in base_models.ARCHITECTURES:
-        return text.casefold()
-    found = base_models.by_id(text.casefold()) or base_models.identify(text)
-    return found.id if found else text
-
-
 def _read_license(text: str) -> str:
     """A use that a licence allows; any other text is the name of a licence."""
     word = text.casefold().replace("-", "_").replace(" ", "_")
@@ -125,11 +117,12 @@ class Query:
         tuple[str, ...],
         names(
             "base",
-            "The base model or architecture: an id, a label, or a name as a hub writes it.",
+            "The base model or architecture: an id, a label, or a name as a hub writes it. `flux` is all of FLUX.",
             "flux1",
             Column(name="keys"),
             name=base_models.label,
-            read=_read_base,
+            read=base_models.find_id,
+            unfold=base_models.unfold_series,
             choices=base_models.choices,
             is_open=True,
             has_parameter=True,

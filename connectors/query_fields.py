@@ -244,8 +244,9 @@ class Field:
 
     A `list` has several values, which are alternatives; a `range` is one Range; of a `single` value the last one
     counts. Values other than `choices` are allowed where `is_open`; `usual` are suggested of values without end. `read`
-    raises BadQuery; `write` is its other direction. `say` is what a chip says: one of `texts`, or "{name}" alone, and
-    what stands in it. With `has_parameter` it has one of its own in addresses and in the endpoint `search`.
+    raises BadQuery; `write` is its other direction. `unfold` returns the values that a name in a list represents. `say`
+    is what a chip says: one of `texts`, or "{name}" alone, and what stands in it. With `has_parameter` it has one of
+    its own in addresses and in the endpoint `search`.
     """
 
     key: str
@@ -255,6 +256,7 @@ class Field:
     say: Callable[[Any], tuple[str, Mapping[str, str]]]
     read: Callable[[str], Any] = str
     write: Callable[[Any], str] = str
+    unfold: Callable[[str], tuple[str, ...]] = lambda text: (text,)
     texts: tuple[str, ...] = ()
     choices: Callable[[], tuple[str, ...]] = tuple
     usual: tuple[str, ...] = ()

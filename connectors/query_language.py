@@ -88,8 +88,8 @@ def parse(text: str, base: Query | None = None, *, is_strict: bool = True) -> Qu
         for value in filter(None, (value.text for value in token.values)):
             with nullcontext() if is_strict else suppress(BadQuery):
                 name, read = _read(token, value)
-                if token.field is None or token.is_excluded or token.field.form == "list":
-                    lists.setdefault(name, list(getattr(query, name))).append(read)
+                if isinstance(read, tuple):
+                    lists.setdefault(name, list(getattr(query, name))).extend(read)
                 else:
                     single[name] = both(single.get(name), read, value) if isinstance(read, Range) else read
     words = " ".join(lists.pop("text"))[:LONGEST_VALUE].rstrip()
@@ -230,17 +230,22 @@ def _plain(word: str) -> str:
 
 
 def _read(token: Token, value: str) -> tuple[str, Any]:
-    """What a value means, and which of a query's attributes it belongs to. Raises BadQuery."""
+    """What a value means, a tuple for a list, and which of a query's attributes it belongs to. Raises BadQuery."""
     field = token.field
     if field is None:
         word = value if token.is_phrase else _plain(value)
-        return ("excluded", ("text", word)) if token.is_excluded else ("phrases" if token.is_phrase else "text", word)
+        name = "phrases" if token.is_phrase else "text"
+        return ("excluded", (("text", word),)) if token.is_excluded else (name, (word,))
     if not token.is_excluded:
-        return field.attribute, field.read(value)
+        return field.attribute, _read_list(field, value) if field.form == "list" else field.read(value)
     if not field.can_exclude:
         keys = ", ".join(each.key for each in FIELDS if each.can_exclude)
         raise BadQuery(f"{field.key} can't be excluded, only {keys} and words can. Write {field.key}:{field.example}.")
-    return "excluded", (field.key, field.read(value))
+    return "excluded", tuple((field.key, each) for each in _read_list(field, value))
+
+
+def _read_list(field: Field, value: str) -> tuple[Any, ...]:
+    return tuple(map(field.read, field.unfold(value)))
 
 
 @lru_cache(maxsize=1_000)

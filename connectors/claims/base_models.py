@@ -8,7 +8,7 @@ endings that quantised and converted copies carry. An unlisted name passes throu
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,13 +96,14 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tables:
-    """The file. `pipelines` are blocks by the base that they are under; they may name `components` and `decoders`.
-    `hub_ui.generate.base_models.table` reads these.
+    """The file. `series` are names for several architectures. `pipelines` are blocks by the base that they are under;
+    they may name `components` and `decoders`. `hub_ui.generate.base_models.table` reads these.
     """
 
     models: tuple[BaseModel, ...]
     architectures: Mapping[str, Architecture]
     families: tuple[Family, ...]
+    series: Mapping[str, tuple[str, ...]]
     checkpoints: Mapping[str, str]
     pipelines: tuple[tuple[BaseModel, tuple[Block, ...]], ...]
     components: Mapping[str, Block]
@@ -130,6 +131,7 @@ def read_tables(text: str) -> Tables:
         models=tuple(models),
         architectures={each.id: each for each in architectures},
         families=families,
+        series=file.series,
         checkpoints=file.checkpoints,
         pipelines=tuple(pipelines),
         components=file.components,
@@ -142,6 +144,7 @@ class _File:
     base: tuple[Block, ...]
     architecture: tuple[Block, ...] = ()
     family: tuple[Block, ...] = ()
+    series: dict[str, tuple[str, ...]] = field(default_factory=dict)
     checkpoints: dict[str, str]
     components: dict[str, Block]
     decoders: dict[str, Block]
@@ -225,6 +228,20 @@ def identify(name: str) -> BaseModel | None:
     return found
 
 
+def find_id(name: str) -> str:
+    """Return the id of the architecture or base model that a person calls `name`. Return an unlisted name unchanged."""
+    folded = name.casefold()
+    if folded in ARCHITECTURES:
+        return folded
+    found = by_id(folded) or _by_label().get(spelling_key(name)) or identify(name)
+    return found.id if found else name
+
+
+def unfold_series(name: str) -> tuple[str, ...]:
+    """Return the architectures of the series `name`, or `name` alone if there is no such series."""
+    return TABLES.series.get(spelling_key(name), (name,))
+
+
 def label(name: str) -> str:
     """The name to show for a base model's id or an architecture; an unlisted name stays as it is."""
     found = by_id(name)
@@ -290,19 +307,13 @@ def matches(
     if not bases:
         return True
     own = {name.casefold() for name in (record_base_model, record_architecture, raw) if name}
-    models = (identify(name) for name in bases if name.casefold() not in ARCHITECTURES)
-    return any(name.casefold() in own for name in bases) or any(
-        model is not None and model.id == record_base_model for model in models
-    )
+    return any(name.casefold() in own or find_id(name) in own for name in bases)
 
 
 def _find(name: str) -> tuple[BaseModel, ...]:
     """The base models of the architecture `name`, or the one that it spells."""
-    folded = name.casefold()
-    if folded in ARCHITECTURES:
-        return tuple(model for model in BASE_MODELS if model.architecture == folded)
-    found = by_id(folded) or identify(name)
-    return (found,) if found else ()
+    known = find_id(name)
+    return tuple(model for model in BASE_MODELS if known in (model.id, model.architecture))
 
 
 def spelling_key(name: str) -> str:
@@ -321,6 +332,12 @@ def _by_spelling() -> Mapping[str, BaseModel]:
         for name in (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos)):
             found.setdefault(spelling_key(name), model)
     return found
+
+
+@cache
+def _by_label() -> Mapping[str, Architecture]:
+    """The architectures with a label of their own. A base model called the same is only one of several on it."""
+    return {spelling_key(each.label): each for each in TABLES.architectures.values() if each.label}
 
 
 # A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.

@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
+from connectors.claims.base_models import unfold_series
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
 from connectors.query import BY_KEY, Query
@@ -112,9 +114,10 @@ class Crawl(JsonOption):
 
     def run(self, terminal: Terminal) -> int:
         hubs = tuple(map(BY_KEY["hub"].read, self.hub or ()))
+        bases = tuple(chain.from_iterable(map(unfold_series, self.base or ())))
         is_whole = self.since == "all"
         since = None if self.since is None or is_whole else read_time(self.since, datetime.now(UTC))
-        options = CrawlOptions(bases=tuple(self.base or ()), since=since, whole=is_whole, limit=self.limit)
+        options = CrawlOptions(bases=bases, since=since, whole=is_whole, limit=self.limit)
         with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
             crawl = CatalogCrawl(sources(built, hubs), built.catalog, options)
             start = time.monotonic()

@@ -52,6 +52,7 @@ def hubs_of(line: Line, text: str) -> list[str]:
 def test_the_text_is_the_query_language() -> None:
     expected = Query(text="ink", rank=Range(least=16), excluded=(("text", "anime"),), limit=200)
     assert Search(text="ink rank:>=16 -anime").query == expected
+    assert Search(text="ink", base=["flux"]).query == Query(text="ink", bases=("flux1", "flux2", "flux3"), limit=200)
 
 
 def test_of_two_orders_or_levels_the_options_counts() -> None:
