@@ -6,7 +6,6 @@ docs/query-language.md is its grammar; FIELDS are its filters.
 import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -75,23 +74,29 @@ class Completion(NamedTuple):
     end: int
 
 
-def parse(text: str, base: Query | None = None, *, is_strict: bool = True) -> Query:
+def parse(text: str, base: Query | None = None, *, mistakes: dict[str, str] | None = None) -> Query:
     """`base` with the conditions of `text`: values of a list are added to its own, others take their place.
 
-    Raises BadQuery, with a suggestion, for an unknown key or value, which is left out where `is_strict` is False. A
-    colon behind no key, nor behind something very like one, is part of a word.
+    Raises BadQuery, with a suggestion, for an unknown key or value. If there are `mistakes`, the condition is left out,
+    and they map it, as it was written, to what is wrong. A colon behind no key, nor behind something very like one, is
+    part of a word.
     """
     query = base or Query()
     single: dict[str, Any] = {}
     lists: dict[str, list[Any]] = {"text": query.text.split()}
-    for token in _tokens(_HIDDEN.sub("", text)):
+    text = _HIDDEN.sub("", text)
+    for token in _tokens(text):
         for value in filter(None, (value.text for value in token.values)):
-            with nullcontext() if is_strict else suppress(BadQuery):
+            try:
                 name, read = _read(token, value)
                 if isinstance(read, tuple):
                     lists.setdefault(name, list(getattr(query, name))).extend(read)
                 else:
                     single[name] = both(single.get(name), read, value) if isinstance(read, Range) else read
+            except BadQuery as error:
+                if mistakes is None:
+                    raise
+                mistakes[text[token.start : token.end]] = error.message
     words = " ".join(lists.pop("text"))[:LONGEST_VALUE].rstrip()
     several = {name: tuple(dict.fromkeys(values))[:MOST_VALUES] for name, values in lists.items()}
     changes: dict[str, Any] = {**single, **several, "text": words}
@@ -225,7 +230,9 @@ def _plain(word: str) -> str:
     key = _KEY.match(word)
     if key and _is_near(key[1].casefold()):
         near = suggestion(key[1], choices("")) or suggestion(key[1], BY_KEY)
-        raise BadQuery(f"“{key[1]}” is no filter.{near} To search for the words themselves, write {quote(word[:60])}.")
+        known = ", ".join(choices(""))
+        words = f"To search for the words themselves, write {quote(word[:60])}."
+        raise BadQuery(f"“{key[1]}” is not a filter.{near} The filters are {known}. {words}")
     return word[:LONGEST_VALUE]
 
 

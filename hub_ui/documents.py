@@ -3,7 +3,8 @@
 The names in the documents are contracts with other programs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from connectors.claims.resolve import record_of, with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.federation import SearchResults
 from connectors.query import BY_KEY, Query
-from connectors.query_language import parse, quote
+from connectors.query_language import choices, parse, quote
 from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
 from connectors.ref import Ref
 from connectors.registry import HUBS
@@ -95,7 +96,7 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         records=tuple(records),
         failures=tuple(answer.failures),
         answered=bool(answer.loras),
-        notes=tuple(unknown_values(services.catalog, query)),
+        notes=(*unknown_filters(services.catalog, query.text), *unknown_values(services.catalog, query)),
         rings=found.rings,
         corrected=found.corrected,
     )
@@ -121,6 +122,7 @@ _UNKNOWN = {
     "tag": "No LoRA seen so far has the tag “{name}”.",
     "trigger": "No LoRA seen so far has the trigger word “{name}”.",
 }
+_LIKE_FILTER = re.compile(r"(?<!\S)(([^\W\d][\w-]{0,29}):(?!//)\S*)")
 # A search for nothing but these is a mistake, where nothing was found.
 _IN_TABLES = ("base", "license")
 
@@ -141,6 +143,16 @@ def unknown_values(catalog: Catalog, query: Query, keys: Iterable[str] = tuple(_
                 alike = [other for other, _ in catalog.complete_value(key, name[: len(name) // 2])]
                 found.append(f"{_UNKNOWN[key].format(name=name)}{suggestion(name, (*listed, *alike))}{uses}")
     return found
+
+
+def unknown_filters(catalog: Catalog, text: str) -> Iterator[str]:
+    """Sentences on words of a search such as `xyz:1` that no LoRA has, and on filters without a value."""
+    for word, key in _LIKE_FILTER.findall(text):
+        if key.casefold() in BY_KEY:
+            yield f"“{word}” has no value, so it is searched for as a word. A filter is written as {key}:VALUE."
+        elif not catalog.listing(Query(phrases=(word,), nsfw="explicit")).total:
+            known = ", ".join(choices(""))
+            yield f"“{key}” is not a filter, so “{word}” is searched for as a word. The filters are {known}."
 
 
 @dataclass(frozen=True, kw_only=True)

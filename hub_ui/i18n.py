@@ -4,9 +4,11 @@ English text stands in the sources and is what catalogues translate (hub_ui/loca
 language, so the command line speaks English.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
+
+from hub_ui.context import use
 
 # As each language calls itself. The codes are those of HTML's lang attribute.
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh-CN": "简体中文", "ja": "日本語"}
@@ -46,14 +48,7 @@ def language() -> Language:
     return _chosen.get() or Language()
 
 
-@contextmanager
-def use_language(chosen: Language) -> Iterator[None]:
-    """Until the block ends, in this thread and in what copies its context."""
-    token = _chosen.set(chosen)
-    try:
-        yield
-    finally:
-        _chosen.reset(token)
+use_language = partial(use, _chosen)
 
 
 def _(text: str) -> str:

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, TextIO, get_args
 
 from connectors.errors import UsageError
 from connectors.registry import HUBS
+from hub_ui.context import use
 
 LogFormat = Literal["text", "json"]
 OWN_LOGGERS = ("hub_ui", "connectors")
@@ -52,13 +54,7 @@ def request_id() -> str:
     return _REQUEST.get()
 
 
-@contextmanager
-def use_request_id(value: str) -> Iterator[None]:
-    token = _REQUEST.set(value)
-    try:
-        yield
-    finally:
-        _REQUEST.reset(token)
+use_request_id = partial(use, _REQUEST)
 
 
 def hide(text: str) -> str:

@@ -233,12 +233,15 @@ def find_id(name: str) -> str:
     folded = name.casefold()
     if folded in ARCHITECTURES:
         return folded
-    found = by_id(folded) or _by_label().get(spelling_key(name)) or identify(name)
+    found = by_id(folded) or identify(name)
     return found.id if found else name
 
 
 def unfold_series(name: str) -> tuple[str, ...]:
-    """Return the architectures of the series `name`, or `name` alone if there is no such series."""
+    """Return the architectures of the series `name`, or `name` alone if there is no such series.
+
+    "FLUX.1" is such a name for one architecture: an alias of a base model has the same letters.
+    """
     return TABLES.series.get(spelling_key(name), (name,))
 
 
@@ -332,12 +335,6 @@ def _by_spelling() -> Mapping[str, BaseModel]:
         for name in (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos)):
             found.setdefault(spelling_key(name), model)
     return found
-
-
-@cache
-def _by_label() -> Mapping[str, Architecture]:
-    """The architectures with a label of their own. A base model called the same is only one of several on it."""
-    return {spelling_key(each.label): each for each in TABLES.architectures.values() if each.label}
 
 
 # A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.

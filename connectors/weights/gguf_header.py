@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connectors.claims import read_tables
 from connectors.errors import BadHeader, NotWeights
 from connectors.weights.header import MAX_HEADER_BYTES, Header, Readable, Tensor
 
@@ -19,13 +20,8 @@ _STRING, _ARRAY = 8, 9
 _VALUE_BYTES: Mapping[int, int] = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 # Networks have thousands of tensors and a few values; language models' lists of words have more, and are no networks.
 _MOST_TENSORS, _MOST_VALUES, _MOST_ITEMS = 20_000, 10_000, 100_000
-# By number: name, weights in a block, bytes of a block (ggml's type_traits).
-_TYPES: Mapping[int, tuple[str, int, int]] = {
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144),
-    13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 20: ("IQ4_NL", 32, 18), 23: ("IQ4_XS", 256, 136),
-    30: ("BF16", 1, 2),
-}  # fmt: skip
+# By number: name, weights in a block, bytes of a block.
+_TYPES: Mapping[str, tuple[str, int, int]] = read_tables("dtypes.toml")["gguf"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -93,7 +89,7 @@ def _read_tensor(cursor: _Cursor) -> tuple[str, Tensor]:
     if axes > 8:
         raise BadHeader(f"The tensor “{name[:80]}” has {axes} axes. The file is damaged; download it again.")
     shape = tuple(cursor.number() for _ in range(axes))
-    number, offset = cursor.number(4), cursor.number()
+    number, offset = str(cursor.number(4)), cursor.number()
     if number not in _TYPES:
         raise BadHeader(f"The tensor “{name[:80]}” is of a type that can't be read here ({number}). Take another file.")
     dtype, block, size = _TYPES[number]

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 
 import msgspec
 
+from connectors.claims import read_tables
 from connectors.errors import BadHeader, NotWeights
 from connectors.http import json_fields
 
@@ -27,16 +28,9 @@ FIRST_READ = 96 * 1024
 # Beyond the header: the alpha tensors often come first.
 READ_AHEAD = 4 * 1024
 
-DTYPE_BITS: Mapping[str, int] = {
-    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
-    "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
-    "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
-}  # fmt: skip
-# How struct reads one number. BF16 is the upper half of an F32.
-SCALAR_FORMATS: Mapping[str, str] = {
-    "F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i", "I16": "<h", "I8": "<b", "U8": "<B", "U16": "<H",
-    "U32": "<I", "U64": "<Q",
-}  # fmt: skip
+_DTYPES = read_tables("dtypes.toml")
+DTYPE_BITS: Mapping[str, int] = _DTYPES["bits"]
+SCALAR_FORMATS: Mapping[str, str] = _DTYPES["scalars"]
 # A dtype that is newer than the tables is called like these.
 _DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
 # How other files begin, blanks left out.

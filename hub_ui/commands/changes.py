@@ -1,6 +1,6 @@
 """hub-ui move, remove, undo and collection: what can be taken back, and named sets of LoRAs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,9 +59,7 @@ class Move(commands.LibraryOptions):
                 terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
                 return commands.worst_exit_code([*errors, *(one.error for one in plan)])
             outcome = built.changes.move(moves_of(plan))
-            for one in plan:
-                if one.error is not None:
-                    terminal.note(f"{one.entry.ref}: {one.error.message}")
+            _note_failures(((one.entry, one.error) for one in plan), terminal)
             print_outcome(library, outcome, "Moved", terminal)
             if not terminal.json:
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
@@ -78,6 +76,12 @@ class Move(commands.LibraryOptions):
         return _undo(built, last, terminal)
 
 
+def _note_failures(failed: Iterable[tuple[Entry, HubUiError | None]], terminal: Terminal) -> None:
+    for entry, error in failed:
+        if error is not None:
+            terminal.note(f"{entry.ref}: {error.message}")
+
+
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
     rows = [
         (one.state, one.entry.file, one.place if one.state == "moves" else "", " ".join(one.notes))
@@ -85,9 +89,7 @@ def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
         if one.state == "moves"
     ]
     terminal.table(("STATE", "FROM", "TO", "ABOUT"), rows)
-    for one in plan:
-        if one.error is not None:
-            terminal.note(f"{one.entry.ref}: {one.error.message}")
+    _note_failures(((one.entry, one.error) for one in plan), terminal)
     stays = sum(one.state == "stays" for one in plan)
     terminal.line(f"{plural(len(rows), 'file')} would move, {stays:,} have their names already. Nothing was moved.")
 
@@ -122,8 +124,7 @@ class Remove(commands.LibraryOptions):
         what = "Forgotten, its file kept" if self.keep_file else "Removed"
         lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
         terminal.show(commands.results_json(results, to_json), lambda: terminal.lines(lines))
-        for entry, error in outcome.failed.items():
-            terminal.note(f"{entry.ref}: {error.message}")
+        _note_failures(outcome.failed.items(), terminal)
         if outcome.note or outcome.change:
             terminal.note(f"hub-ui: {outcome.note or 'bring it back with ' + self.command('undo')}")
         return commands.worst_exit_code(results)
@@ -187,8 +188,7 @@ def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Termi
 
     def print_lines() -> None:
         terminal.lines(f"{what}: {entry.title}  {entry.file}" for entry in outcome.done)
-        for entry, error in outcome.failed.items():
-            terminal.note(f"{entry.ref}: {error.message}")
+        _note_failures(outcome.failed.items(), terminal)
 
     terminal.show(document, print_lines)
 

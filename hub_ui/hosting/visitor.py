@@ -7,9 +7,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any, Literal, Self
 
@@ -20,6 +20,7 @@ from connectors.guard import Asker
 from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
+from hub_ui.context import use
 
 # Those unused for longest go first.
 MOST_VISITORS = 10_000
@@ -193,13 +194,7 @@ def current_visitor() -> Visitor | None:
     return _VISITOR.get()
 
 
-@contextmanager
-def use_visitor(visitor: Visitor | None) -> Iterator[None]:
-    token = _VISITOR.set(visitor)
-    try:
-        yield
-    finally:
-        _VISITOR.reset(token)
+use_visitor = partial(use, _VISITOR)
 
 
 def sign_in_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -259,14 +254,8 @@ class SharedKeys:
 _RIGHT: ContextVar[Right] = ContextVar("right", default="anyone")
 
 
-@contextmanager
-def use_right(right: Right) -> Iterator[None]:
-    """Hubs are asked with this right while the block runs."""
-    token = _RIGHT.set(right)
-    try:
-        yield
-    finally:
-        _RIGHT.reset(token)
+# Hubs are queried with this right while the block runs.
+use_right = partial(use, _RIGHT)
 
 
 def asker(hub: HubName) -> Asker:

@@ -99,7 +99,7 @@ class Found:
 
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
     """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
-    query = query_language.parse(text, _ALL, is_strict=is_strict)
+    query = query_language.parse(text, _ALL, mistakes=None if is_strict else {})
     marks, plain = _marks(query.text.split(), is_strict)
     without, words = _marks([value for key, value in query.excluded if key == "text"], is_strict)
     excluded = tuple((key, value) for key, value in query.excluded if key != "text" or value in words)

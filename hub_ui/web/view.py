@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
 
+from connectors.claims.base_models import is_listed
 from connectors.errors import BadRef
 from connectors.query import FIELDS, Query
 from connectors.query_language import format, parse, parts, quote, value_text
@@ -87,7 +88,9 @@ class LibraryView:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`open` is the ref of the open detail panel, empty for none."""
+    """`open` is the ref of the open detail panel, empty for none. `kept` are filters that stay in the search box: wrong
+    ones, each with what is wrong, and base models that no table lists.
+    """
 
     page: PageName = "browse"
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
@@ -95,6 +98,7 @@ class View:
     stack: tuple[StackedLora, ...] = ()
     settings: TrySettings = field(default_factory=TrySettings)
     library: LibraryView = field(default_factory=LibraryView)
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -111,13 +115,19 @@ class View:
 
     @property
     def text(self) -> str:
-        """The query as the search box shows it: words, phrases, and words that must not be there."""
-        return _search_text(self.query)
+        """The query as the search box shows it: words, phrases, words that must not be there, and what is `kept`."""
+        return " ".join(filter(None, (_search_text(self.query), *dict(self.kept))))
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the filters in the search box, which the list goes without."""
+        return " ".join(filter(None, dict(self.kept).values()))
 
     @property
     def conditions(self) -> Sequence[tuple[str, str]]:
         """Each filter in use as an address has it: lists with a parameter of their own, the others, single values."""
-        return _conditions(self.query)
+        kept = dict(self.kept)
+        return tuple(pair for pair in _conditions(self.query) if f"{pair[0]}:{value_text(pair[1])}" not in kept)
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -171,9 +181,11 @@ class View:
         with suppress(ValueError):  # more fields than anyone needs
             given = parse_qs(query_string, max_num_fields=MOST_FIELDS) if len(query_string) < LONGEST_ADDRESS else {}
         stack = (_parse_lora(text) for text in given.get("lora", [])[:MOST_LORAS])
+        query, kept = _query(given, usual or "")
         return View(
             page=_choice(PageName, given.get("view", [""])[0], "browse"),
-            query=_query(given, usual or ""),
+            query=query,
+            kept=kept,
             open=_ref(given.get("open", [""])[0]),
             # Each LoRA once.
             stack=tuple({s.ref: s for s in stack if s is not None}.values()),
@@ -191,15 +203,6 @@ class View:
         is_path = Path(self.settings.base).is_absolute() or self.settings.base.startswith((".", "~"))
         settings = replace(self.settings, base="") if is_path else self.settings
         return View(page="try", stack=stack, settings=settings)
-
-    def with_text(self, text: str, *, is_strict: bool = True) -> View:
-        """The same view with what was typed into the search box; its filters are added to the chosen ones.
-
-        Raises BadQuery for what is wrong, which is left out where `is_strict` is False: it may still be typed.
-        """
-        names = (*(field.attribute for field in PARAMETERS.values()), "limit")
-        chosen = {name: getattr(self.query, name) for name in names}
-        return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
@@ -239,14 +242,18 @@ def _conditions(query: Query) -> Sequence[tuple[str, str]]:
     return tuple(sorted(pairs, key=lambda pair: forms[pair[0]]))
 
 
-def _query(given: Mapping[str, Sequence[str]], usual: str) -> Query:
-    """The usual level of mature images, what was typed, and each filter. What is invalid does not empty the others."""
-    query = Query(limit=PAGE_SIZE)
-    typed = "".join(given.get("q", [])[:1])
+def _query(given: Mapping[str, Sequence[str]], usual: str) -> tuple[Query, tuple[tuple[str, str], ...]]:
+    """The usual level of mature images, what was typed, and each filter; and what the search box keeps (View.kept).
+    What is invalid does not empty the others.
+    """
+    kept: dict[str, str] = {}
+    query = parse(f"nsfw:{quote(usual)}", Query(limit=PAGE_SIZE), mistakes={})
+    query = parse("".join(given.get("q", [])[:1]), query, mistakes=kept)
+    kept |= {f"base:{value_text(name)}": "" for name in query.bases if not is_listed(name)}
     filters = (f"{key}:{quote(value)}" for key in PARAMETERS for value in given.get(key, ()))
-    for text in (f"nsfw:{quote(usual)}", typed, *given.get("filter", ()), *filters):
-        query = parse(text, query, is_strict=False)
-    return query
+    for text in (*given.get("filter", ()), *filters):
+        query = parse(text, query, mistakes={})
+    return query, tuple(kept.items())
 
 
 def _ref(text: str) -> str:

@@ -14,6 +14,7 @@ from tests.programs import python
 # Modules import only from lower numbers, never from the same number.
 LAYERS = {
     "connectors": 0,
+    "hub_ui.context": -1,
     "hub_ui.i18n": 0,
     "hub_ui.hosting.limits": 2,
     "hub_ui.hosting.visitor": 1,

@@ -45,7 +45,9 @@ def test_the_normal_form_has_words_first_and_filters_in_the_order_of_the_table()
 
 def test_a_wrong_condition_can_be_left_out() -> None:
     text = "ink kind:style,vibe knd:x -rank:8 rank:>8 rank:<4 size:big tag:a"
-    assert parse(text, is_strict=False) == Query(text="ink", kinds=("style",), rank=Range(least=9), tags=("a",))
+    mistakes: dict[str, str] = {}
+    assert parse(text, mistakes=mistakes) == Query(text="ink", kinds=("style",), rank=Range(least=9), tags=("a",))
+    assert list(mistakes) == ["kind:style,vibe", "knd:x", "-rank:8", "rank:<4", "size:big"]
 
 
 def test_lists_are_added_to_those_of_the_base_and_other_values_replace_them() -> None:

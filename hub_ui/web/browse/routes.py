@@ -15,7 +15,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from connectors.errors import BadQuery, UsageError
+from connectors.errors import UsageError
 from connectors.query import BY_KEY, Query
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
@@ -37,7 +37,6 @@ from hub_ui.web.layout.pages import (
     keep_choice,
     page_address,
     route,
-    source_of,
     target_of,
 )
 from hub_ui.web.lora.panel import Panel, find_similar
@@ -91,14 +90,15 @@ class BrowseRoutes(Room):
     def suggestions(self, before: Typed = "", after: Typed = "") -> Response:
         text = (before + after)[:LONGEST_TEXT]
         found = suggest(text, len(before), self.services.catalog.complete_value)
-        return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
+        problem = View.from_address(urlencode({"q": text})).problem
+        return self.pages.part("browse/suggestions", suggestions=found, problem=problem, text=text)
 
     @route("GET /")
     async def answer(self, request: Request, view: Shown, ask: bool = False, page: PageNumber = 1) -> Response:
         """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
         if "view" in request.query_params:
             return RedirectResponse(path_address(request), 303)
-        if source_of(request) == "q":
+        if target_of(request, "hx-source") == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
         if used_loras.may_be_name(request.query_params.get("q", "").strip()):
             named = await to_thread.run_sync(self.find, request, limiter=self.limiter)
@@ -143,8 +143,7 @@ class BrowseRoutes(Room):
             found = search.read_list(services, view.query, page * view.query.limit)
             now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
-        problem, name = problem_of(request.query_params.get("q", "")), format.query_name(view.query)
-        values.update(problem=problem, page=page, search_name=name)
+        values.update(page=page, search_name=format.query_name(view.query))
         panel = {**self.panel_values(request, view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
@@ -162,7 +161,6 @@ class BrowseRoutes(Room):
         now, before = hold_few(search.first_cards(self.services, view.query)), view_before(request)
         panel = self.panel_values(request, view) if view.open else {}
         values = {**panel, **self.all(view, now, before=before)}
-        values["problem"] = problem_of(request.query_params.get("q", ""))
         answer = self.pages.part("browse/answer", **values)
         # A step back leads to the list of before, not to what was typed or pasted to open the LoRA.
         is_step = not view.open or not used_loras.may_be_name(before.text)
@@ -253,9 +251,10 @@ class BrowseRoutes(Room):
             "levels": level_words(facets.of("levels") if facets else None),
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
-            "words": [(word, replace(view, query=word.part.rest, open="").link()) for word in words],
+            "words": [(word, replace(view, query=word.part.rest, kept=(), open="").link()) for word in words],
             "statuses": now.statuses,
-            "problem": "",
+            # What is typed is not finished.
+            "problem": "" if form else view.problem,
         }
 
     def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
@@ -352,15 +351,6 @@ def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
 def view_before(request: Request) -> View:
     """What the page that asks shows."""
     return View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
-
-
-def problem_of(text: str) -> str:
-    """What is wrong with the filters of a text, which the list goes without."""
-    try:
-        View().with_text(text)
-    except BadQuery as error:
-        return error.message
-    return ""
 
 
 def hold_few(now: Results) -> Results:

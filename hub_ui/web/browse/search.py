@@ -15,7 +15,7 @@ from connectors.query import FIELDS, Query
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
-from hub_ui.documents import other_words, unknown_values
+from hub_ui.documents import other_words, unknown_filters, unknown_values
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
@@ -217,9 +217,11 @@ def note(services: Services, now: Results) -> str:
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     if now.ids:
-        return format.sentences(*(error.message for error in now.failures if error.retry_after))
+        down = (error.message for error in now.failures if error.retry_after)
+        return format.sentences(*unknown_filters(services.catalog, now.query.text), *down)
     nothing = _("Nothing matches. Remove a filter, or try another word.")
-    return " ".join(unknown_values(services.catalog, now.query)) or nothing
+    unknown = (*unknown_filters(services.catalog, now.query.text), *unknown_values(services.catalog, now.query))
+    return " ".join(unknown) or nothing
 
 
 def refresh(services: Services, now: Results) -> Results:

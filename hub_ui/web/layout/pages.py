@@ -296,14 +296,9 @@ def is_part(request: Request) -> bool:
     return headers.get("hx-request") == "true" and headers.get("hx-request-type") == "partial"
 
 
-def target_of(request: Request) -> str:
-    """The id of the element that an answer is for; empty for a whole page."""
-    return request.headers.get("hx-target", "").partition("#")[2] if is_part(request) else ""
-
-
-def source_of(request: Request) -> str:
-    """The id of the element that asks."""
-    return request.headers.get("hx-source", "").partition("#")[2] if is_part(request) else ""
+def target_of(request: Request, header: str = "hx-target") -> str:
+    """The id of the element that an answer is for, or in `hx-source` of the one that asks; empty for a whole page."""
+    return request.headers.get(header, "").partition("#")[2] if is_part(request) else ""
 
 
 HubState = Literal["idle", "asked", "good", "key", "down"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from anyio import to_thread
 from fastapi import Form, Request, Response
@@ -111,7 +111,7 @@ class NewsRoutes(Room):
         is_exact = not any(ring.sentence for ring in found.rings)
         return {
             "search": search,
-            "address": View().with_text(search.text, is_strict=False).to_address(),
+            "address": View.from_address(urlencode({"q": search.text})).to_address(),
             "updated": found.total if is_exact else 0,
             "age": format.since(search.seen),
         }

@@ -55,13 +55,17 @@ def test_every_query_survives_the_address(query: Query) -> None:
     assert View.from_address(view.to_address()) == view
 
 
-def test_a_typed_filter_is_the_same_as_a_chosen_one_which_a_new_text_keeps() -> None:
+def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
     chosen = View(query=replace(View().query, bases=("flux1",), kinds=("style",), text="ink"))
-    typed = View().with_text("ink base:FLUX1 kind:style")
-    assert (typed, typed.text) == (chosen, "ink")
-    assert View().with_text("ink kind:sty", is_strict=False) == View().with_text("ink")
-    view = View(query=replace(View().query, hubs=("civitai",))).with_text("ink rank:>=16 -x")
-    assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
+    assert View.from_address("q=ink+base:FLUX1+kind:style") == chosen
+
+
+@pytest.mark.parametrize("wrong", ["rank:abc", "knd:style", "-trigger:any", "base:sdxxl", 'base:"a b"'])
+def test_the_search_box_keeps_a_filter_that_is_wrong(wrong: str) -> None:
+    view = View.from_address(urlencode({"q": f"{wrong} ink hub:civitai"}))
+    assert (view.text, view.conditions) == (f"ink {wrong}", (("hub", "civitai"),))
+    assert View.from_address(view.to_address()) == view
+    assert bool(view.problem) == (not wrong.startswith("base"))
 
 
 def test_a_weight_in_an_address_stays_within_its_range_a_lora_is_there_once_and_a_long_prompt_whole() -> None:

@@ -123,10 +123,24 @@ def test_a_filter_that_is_typed_ticks_no_box_until_enter_and_one_that_is_wrong_i
     nothing, _answer = part(seen, "/?q=base:zzz", TYPED)
     assert (cards(begun), cards(nothing)) == (["Ink 1", "Ink 2"], [])
     assert answer.headers["HX-Push-Url"] == "./?filter=-tag%3Ano"
-    page, _answer = part(seen, "/?q=ink+knd:style")
-    assert cards(page) == ["Ink 1", "Ink 2"]
+    page, answer = part(seen, "/?q=ink+knd:style")
+    assert (cards(page), page.select_one("#line")["data-text"]) == (["Ink 1", "Ink 2"], "ink knd:style")
+    assert answer.headers["HX-Push-Url"] == "./?q=ink+knd%3Astyle"
     assert "Did you mean “kind”" in page.select_one("#misread").text
     assert "kind" not in page.select_one("#news").text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base:sdxxl", "Did you mean “sdxl”,"),
+        ("ink xyz:1", "“xyz” is not a filter, so “xyz:1” is searched for as a word. The filters are hub, base, kind,"),
+        ("ink base:", "“base:” has no value, so it is searched for as a word. A filter is written as base:VALUE."),
+    ],
+)
+def test_what_is_no_filter_is_named_once_the_hubs_have_answered(seen: TestClient, text: str, message: str) -> None:
+    page = read(seen.get(f"/?{urlencode({'q': text})}&ask=1").text)
+    assert (page.select_one("#q")["value"], message in page.text) == (text, True)
 
 
 @pytest.mark.parametrize(

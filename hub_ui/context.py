@@ -1,0 +1,18 @@
+"""Set a context variable for the length of a block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+@contextmanager
+def use(variable: ContextVar[Value], value: Value) -> Iterator[None]:
+    """Until the block ends, `variable` has `value` in this thread and in what copies its context."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
