@@ -1,6 +1,7 @@
 """Images of ComfyUI, SwarmUI and InvokeAI: what they say is read like A1111's."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,22 +11,9 @@ from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import UsedLora
 
-KSAMPLER: dict[str, Any] = {
-    "seed": 5, "steps": 12, "cfg": 6.5, "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1.0,
-    "model": ["11", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["8", 0],
-}  # fmt: skip
-GRAPH: dict[str, Any] = {
-    "3": {"class_type": "KSampler", "inputs": KSAMPLER},
-    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\dreamshaper_8.safetensors"}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["11", 1]}},
-    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurred", "clip": ["11", 1]}},
-    "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
-    "10": {"class_type": "LoraLoader", "inputs": {
-        "lora_name": "ink.safetensors", "strength_model": 0.8, "strength_clip": 0.5, "model": ["4", 0]}},
-    "11": {"class_type": "LoraLoaderModelOnly", "inputs": {
-        "lora_name": "style/paper.safetensors", "strength_model": 0.4, "model": ["10", 0]}},
-    "12": {"class_type": "LoraLoader", "inputs": {"lora_name": "unused.safetensors", "strength_model": 1}},
-}  # fmt: skip
+GRAPHS: dict[str, Any] = json.loads(Path(__file__).with_name("graphs.json").read_text(encoding="utf-8"))
+GRAPH = GRAPHS["stable diffusion"]
+KSAMPLER = GRAPH["3"]["inputs"]
 
 
 def read(**texts: Any) -> ExampleSettings:
@@ -89,37 +77,13 @@ def test_each_loader_names_its_loras_in_its_own_way(inputs: dict[str, Any]) -> N
 
 
 def test_samplers_of_flux_have_their_numbers_beside_them() -> None:
-    graph = {
-        "1": {"class_type": "SamplerCustomAdvanced", "inputs": {
-            "noise": ["2", 0], "guider": ["3", 0], "sampler": ["4", 0], "sigmas": ["5", 0], "latent_image": ["8", 0]}},
-        "2": {"class_type": "RandomNoise", "inputs": {"noise_seed": 9}},
-        "3": {"class_type": "BasicGuider", "inputs": {"conditioning": ["7", 0], "model": ["10", 0]}},
-        "4": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
-        "5": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 20, "denoise": 1}},
-        "6": {"class_type": "CLIPTextEncodeFlux", "inputs": {"clip_l": "tower", "t5xxl": "a tall tower"}},
-        "7": {"class_type": "FluxGuidance", "inputs": {"guidance": 3.5, "conditioning": ["6", 0]}},
-        "8": {"class_type": "EmptySD3LatentImage", "inputs": {"width": 1024, "height": 1024}},
-        "10": {"class_type": "Power Lora Loader (rgthree)", "inputs": {
-            "lora_1": {"on": True, "lora": "ink.safetensors", "strength": 0.7},
-            "lora_2": {"on": False, "lora": "off.safetensors", "strength": 1}}},
-    }  # fmt: skip
-    found = read(prompt=graph)
+    found = read(prompt=GRAPHS["flux"])
     assert (found.prompt, found.seed, found.steps, found.guidance) == ("a tall tower", 9, 20, 3.5)
     assert found.loras == (UsedLora(name="ink", weight=0.7),)
 
 
 def test_a_workflow_alone_is_read_by_its_widgets() -> None:
-    workflow = {
-        "nodes": [
-            {"id": 1, "type": "KSampler", "widgets_values": [5, "fixed", 12, 6.5, "euler", "normal", 1.0], "inputs": [
-                {"name": "model", "link": 1}, {"name": "positive", "link": 2}, {"name": "negative", "link": 3}]},
-            {"id": 2, "type": "LoraLoader", "widgets_values": ["ink.safetensors", 0.8, 0.8], "inputs": []},
-            {"id": 3, "type": "CLIPTextEncode", "widgets_values": ["a cat"]},
-            {"id": 4, "type": "CLIPTextEncode", "widgets_values": ["dull"]},
-        ],
-        "links": [[1, 2, 0, 1, 0, "MODEL"], [2, 3, 0, 1, 1, "CONDITIONING"], [3, 4, 0, 1, 2, "CONDITIONING"]],
-    }  # fmt: skip
-    found = read(workflow=workflow)
+    found = read(workflow=GRAPHS["workflow"])
     assert (found.prompt, found.negative, found.seed, found.steps) == ("a cat", "dull", 5, 12)
     assert found.loras == (UsedLora(name="ink", weight=0.8),)
 

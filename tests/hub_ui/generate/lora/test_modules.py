@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,6 +7,8 @@ from diffusers import ModularPipeline, StableDiffusionPipeline
 from torch import nn
 
 from hub_ui.generate.lora.modules import Layer, Shape, Size, components, layers_of, model_of, size_of
+
+SIZES = json.loads(Path(__file__).with_name("sizes.json").read_text(encoding="utf-8"))
 
 
 def test_the_parts_of_a_pipeline_are_those_that_loras_are_made_for(base: str) -> None:
@@ -156,40 +160,12 @@ def test_a_mixture_of_loras_is_missed_whole() -> None:
 
 
 def size(ends: dict[str, Shape]) -> Size | None:
-    shapes = {f"a{end}": shape for end, shape in ends.items()}
+    shapes: dict[str, Shape] = {f"a{end}": tuple(shape) for end, shape in ends.items()}
     layers, _ = layers_of(shapes)
     return size_of(layers[0], shapes)
 
 
-@pytest.mark.parametrize(
-    ("ends", "outputs", "inputs"),
-    [
-        ({".lora_down.weight": (4, 320), ".lora_up.weight": (640, 4)}, 640, 320),
-        ({".lora_down.weight": (4, 320, 3, 3), ".lora_up.weight": (640, 4, 1, 1)}, 640, 2880),
-        ({".lora_down.weight": (4, 320, 3, 3), ".lora_up.weight": (640, 4)}, 640, 2880),
-        ({".lora_down.weight": (4, 320, 1, 1), ".lora_up.weight": (640, 4, 1, 1), ".lora_mid.weight": (4, 4, 3, 3)},
-         640, 2880),
-        ({".hada_w1_a": (640, 4), ".hada_w1_b": (4, 2880), ".hada_w2_a": (640, 4), ".hada_w2_b": (4, 2880)}, 640, 2880),
-        ({".hada_t1": (4, 4, 3, 3), ".hada_w1_a": (4, 640), ".hada_w1_b": (4, 320),
-          ".hada_t2": (4, 4, 3, 3), ".hada_w2_a": (4, 640), ".hada_w2_b": (4, 320)}, 640, 2880),
-        ({".lokr_w1": (16, 16), ".lokr_w2": (40, 20)}, 640, 320),
-        ({".lokr_w1": (16, 16), ".lokr_w2_a": (40, 4), ".lokr_w2_b": (4, 180)}, 640, 2880),
-        ({".lokr_w1_a": (16, 4), ".lokr_w1_b": (4, 16), ".lokr_w2": (40, 20, 3, 3)}, 640, 2880),
-        ({".lokr_w1": (16, 16), ".lokr_t2": (4, 4, 3, 3), ".lokr_w2_a": (4, 40), ".lokr_w2_b": (4, 20)}, 640, 2880),
-        ({".oft_blocks": (10, 64, 64)}, 640, None),
-        ({".oft_R.weight": (10, 496)}, None, 320),
-        ({".oft_blocks": (3, 10, 64, 64)}, 640, None),
-        ({".oft_R.weight": (1, 6)}, None, None),
-        ({".ia3_l": (640, 1)}, 640, None),
-        ({".ia3_l": (1, 320)}, None, 320),
-        ({".a1.weight": (320, 4), ".a2.weight": (4, 320), ".b1.weight": (640, 4), ".b2.weight": (4, 320)}, 640, 320),
-        ({".diff": (640, 320, 3, 3)}, 640, 2880),
-        ({".diff_b": (640,)}, 640, None),
-        ({".w_norm": (640,), ".b_norm": (640,)}, 640, None),
-        ({".b_norm": (640,)}, 640, None),
-        ({".set_weight": (128,)}, 128, 1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("ends", "outputs", "inputs"), SIZES)
 def test_factors_tell_the_size_of_the_layer(ends: dict[str, Shape], outputs: int | None, inputs: int | None) -> None:
     assert size(ends) == Size(outputs=outputs, inputs=inputs)
 
