@@ -104,10 +104,7 @@ def content_tags(tags: Iterable[str]) -> tuple[str, ...]:
 _MATURE = read_wording("nsfw").patterns
 _BITS: tuple[tuple[int, Nsfw], ...] = ((1, "safe"), (2, "soft"), (4, "mature"), (8, "explicit"), (16, "explicit"))
 _KNOWN_BITS = sum(bit for bit, _ in _BITS)
-_WORDS: dict[str, Nsfw] = {
-    "none": "safe", "false": "safe", "pg": "safe", "soft": "soft", "pg13": "soft", "mature": "mature", "r": "mature",
-    "true": "mature", "x": "explicit", "xxx": "explicit", "blocked": "explicit",
-}  # fmt: skip
+_WORDS: dict[str, Nsfw] = read_tables("wording.toml")["nsfw"]["levels"]
 _MATURE_TAGS = frozenset(("not-for-all-audiences", "adult content"))
 _MATURE_WORD = _MATURE["mature_word"]
 _DENIED = _MATURE["denied"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cachetools import LRUCache
 
+from connectors.claims import read_tables
 from connectors.claims.resolve import noise_of
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
@@ -31,11 +32,8 @@ from hub_ui.i18n import _
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# safetensors' names of torch's types. 8-bit floats are converted to bfloat16: torch can't compute with them.
-_DTYPES: Mapping[str, str] = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-    "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
-}  # fmt: skip
+# safetensors' names of torch's types.
+_DTYPES: Mapping[str, str] = read_tables("dtypes.toml")["torch"]
 # PEFT's names of a file and of its settings, which it saves beside it.
 _OF_PEFT, _SETTINGS_OF_PEFT = "adapter_model.safetensors", "adapter_config.json"
 # The last factor of a LoHa's layer.

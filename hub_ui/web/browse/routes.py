@@ -45,6 +45,8 @@ from hub_ui.web.view import PATHS, View, filter_pair
 
 LONGEST_CURSOR = 4000
 LONGEST_TEXT = 1000
+# Browsers send one of these with every request for a page, and other programs none.
+BROWSER_HEADERS = frozenset(["hx-request", "sec-fetch-mode", "upgrade-insecure-requests"])
 
 Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
 Ticked = Annotated[Sequence[str], fastapi.Query(max_length=MOST_LORAS)]
@@ -107,7 +109,7 @@ class BrowseRoutes(Room):
             view = named or view
         if target_of(request):
             return await to_thread.run_sync(self.answer_part, request, view)
-        limiter = self.limiter if ask else None
+        limiter = self.limiter if ask or is_program(request) else None
         return await to_thread.run_sync(self.answer_page, request, view, ask, page, limiter=limiter)
 
     @route("GET /tray")
@@ -135,15 +137,20 @@ class BrowseRoutes(Room):
         return replace(view, query=replace(view.query, text=words)) if words else None
 
     def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:
-        """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages."""
-        services = self.services
+        """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages. A program
+        that reads the page, such as a crawler or what previews a link, waits too, where nothing is known yet.
+        """
+        services, waits = self.services, ask or is_program(request)
+        first = search.wait_for_cards if waits else search.first_cards
         # Those of a search end with all that the hubs have said.
-        *_before, now = search.search(services, view.query) if ask else [search.first_cards(services, view.query)]
+        *_before, now = search.search(services, view.query) if ask else [first(services, view.query)]
+        if view.open and waits:
+            services.lookup.find_record(Ref.parse(view.open), asks=True)
         if page > 1:
             found = search.read_list(services, view.query, page * view.query.limit)
             now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
-        values.update(page=page, search_name=format.query_name(view.query))
+        values.update(page=page, waits=waits, search_name=format.query_name(view.query))
         panel = {**self.panel_values(request, view), "similar": find_similar(services, view)} if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
@@ -319,6 +326,11 @@ class BrowseRoutes(Room):
         if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
+
+
+def is_program(request: Request) -> bool:
+    """Whether no browser asks, which would run the page's scripts, or follow its `noscript`."""
+    return BROWSER_HEADERS.isdisjoint(request.headers)
 
 
 def view_of_boxes(request: Request, text: str = "") -> View:

@@ -103,6 +103,14 @@ def first_cards(services: Services, query: Query) -> Results:
     return with_list(now, read_list(services, query, now.query.limit))
 
 
+def wait_for_cards(services: Services, query: Query) -> Results:
+    """Return what the catalog has. If it has hardly anything, wait for the first hubs."""
+    for now in search(services, query):
+        if now.ids:
+            break
+    return now
+
+
 def search(services: Services, query: Query) -> Iterator[Results]:
     """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
     now, found = begin(services, query), first_cards(services, query)

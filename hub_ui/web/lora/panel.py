@@ -203,14 +203,16 @@ class Panel:
     def preview(self, view: View) -> Preview:
         """Never above "safe": other sites show it to everybody."""
         ref = Ref.parse(view.open)
+        hub = HUBS[ref.hub].label if ref.hub in HUBS else "hub-ui"
+        unnamed = Preview(title=_("A LoRA on {hub}").format(hub=hub))
         try:
             record = flatten(self.services.catalog.lora(ref.lora))
         except NotFound:
-            return Preview(title=ref.id)
+            # A number says nothing.
+            return Preview(title=ref.id) if "/" in ref.id else unnamed
         # What nobody has rated has its title, and no picture.
         if not within(record.nsfw, "soft"):
-            hub = HUBS[record.hub].label if record.hub in HUBS else "hub-ui"
-            return Preview(title=_("A LoRA on {hub}").format(hub=hub))
+            return unnamed
         image = cover(record, "safe")
         kind = _(record.kind) if record.kind else ""
         words = format.join(format.base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))

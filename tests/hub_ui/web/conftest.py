@@ -114,7 +114,9 @@ def site(of_site: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def open_client(built: Services, folder: Path) -> Iterator[TestClient]:
     with ExitStack() as closing:
         server = build_app(built, closing, host="localhost", folder=folder).server
-        yield TestClient(server, base_url="http://localhost", follow_redirects=False)
+        # A browser sends it with each request for a page.
+        headers = {"Upgrade-Insecure-Requests": "1"}
+        yield TestClient(server, base_url="http://localhost", follow_redirects=False, headers=headers)
 
 
 def read(text: str) -> Any:

@@ -72,6 +72,30 @@ def test_the_hubs_answers_come_in_parts_and_without_javascript_the_page_waits_fo
     assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
 
 
+def test_a_page_without_cards_leads_a_browser_without_javascript_to_one_with_cards(client: TestClient) -> None:
+    [refresh] = read(client.get("/?hub=civitai").text).select("head noscript meta[http-equiv=refresh]")
+    assert refresh["content"] == "0; url=?hub=civitai&ask=1"
+    finished = read(client.get("/?hub=civitai&ask=1").text)
+    assert (cards(finished), finished.select(".ghost, noscript meta")) == (["Ink 1", "Ink 2"], [])
+    assert read(client.get("/?hub=civitai").text).select("noscript meta") == []
+
+
+def test_a_program_gets_cards_at_its_first_request(client: TestClient) -> None:
+    del client.headers["Upgrade-Insecure-Requests"]
+    page = read(client.get("/").text)
+    assert (cards(page), page.select(".ghost, noscript meta")) == (["Ink 1", "Ink 2"], [])
+
+
+@pytest.mark.parametrize(("ref", "title"), [("civitai:2", "Ink 2"), ("civitai:404", "A LoRA on CivitAI")])
+def test_a_program_gets_the_title_of_a_lora_that_nobody_has_seen(client: TestClient, ref: str, title: str) -> None:
+    page = read(client.get(f"/?open={ref}").text)
+    assert page.select_one("meta[property='og:title']")["content"] == "A LoRA on CivitAI"
+    assert page.select_one("noscript meta")["content"] == f"0; url=?{urlencode({'open': ref})}&ask=1"
+    del client.headers["Upgrade-Insecure-Requests"]
+    page = read(client.get(f"/?open={ref}").text)
+    assert (page.title.text, page.select("noscript meta")) == (f"{title} · hub-ui", [])
+
+
 @pytest.mark.parametrize("error", [None, HubDown("CivitAI can't be reached.", hub="civitai")])
 def test_an_answer_without_news_paints_no_card(client: TestClient, built: Services, error: HubDown | None) -> None:
     client.get("/ask")
