@@ -45,9 +45,20 @@ gpu: $(VENV)/has-test
 fuzz: $(VENV)/has-test
 	$(BIN)/python -m tests.tools.fuzz $(ARGS)
 
+# Changes MODULE in a copy of the staged files, so that a run that is stopped leaves no mutant behind.
 .PHONY: mutants
-mutants: $(VENV)/has-test
-	$(BIN)/python -m tests.tools.mutants $(ARGS)
+MODULE ?= connectors/ref.py
+TESTS ?= tests/$(dir $(MODULE))test_$(notdir $(MODULE))
+COSMIC_RAY := $(abspath $(VENV)/mutants/bin)
+mutants: $(VENV)/has-test $(VENV)/has-mutants
+	rm -rf build/mutants
+	git checkout-index --all --prefix build/mutants/
+	sed -e "s|MODULE|$(MODULE)|;s|TESTS|$(TESTS)|;s|PYTHON|$(abspath $(BIN)/python)|" tests/tools/mutants.toml > build/mutants/run.toml
+	cd build/mutants && $(COSMIC_RAY)/cosmic-ray baseline run.toml
+	cd build/mutants && $(COSMIC_RAY)/cosmic-ray init run.toml run.sqlite
+	cd build/mutants && $(COSMIC_RAY)/cr-filter-operators run.sqlite run.toml
+	cd build/mutants && $(COSMIC_RAY)/cosmic-ray exec run.toml run.sqlite
+	cd build/mutants && $(COSMIC_RAY)/cr-report --surviving-only --show-diff run.sqlite
 
 chaos: $(VENV)/has-test
 	$(BIN)/python -m tests.tools.chaos $(ARGS)
@@ -83,6 +94,11 @@ $(VENV)/has-test: pyproject.toml | $(BIN)/python
 	@$(SAY_PACKAGES)
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/has-run
+
+$(VENV)/has-mutants: | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/mutants
+	$(VENV)/mutants/bin/pip install 'cosmic-ray>=8.7,<9'
+	@touch $@
 
 $(AXE): tests/browser/package.json
 	@command -v npm >/dev/null || { echo "The browser tests need npm, to install axe-core. Install Node.js 20 or newer, which has it." >&2; exit 1; }
