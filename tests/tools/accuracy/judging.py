@@ -4,7 +4,8 @@ A query's `meaning` has parts with " & " between them; each is a regular express
 without case and accents, "_" being a space. A LoRA has as many points for a part as the best place that has it:
 3 its title, 2 its trigger words, tags, creator, versions, files and base models, 1 its description. "by:" is looked for
 in the creator, and "base:" in the base models and the title; both have 3 points. Its grade is that of its poorest part,
-and 0 where one is missing. What people type around a name ("lora", "style", a word too many) is no part of the meaning.
+and 0 where one is missing. A wish follows " ~ ": each that is missing takes a point, down to 1. What people type around
+a name ("lora", "style", a word too many) is no part of the meaning.
 
 `python -m tests.tools.accuracy.judging` writes the grades into the file anew, after queries or recordings changed.
 """
@@ -54,7 +55,10 @@ def folded(text: str) -> str:
 
 
 def grade(meaning: str, of: Texts) -> int:
-    return min(points(part, of) for part in meaning.split(" & "))
+    needed, *wishes = meaning.split(" ~ ")
+    poorest = min(points(part, of) for part in needed.split(" & "))
+    missing = sum(points(wish, of) == 0 for wish in wishes)
+    return max(1, poorest - missing) if poorest else 0
 
 
 def points(part: str, of: Texts) -> int:
