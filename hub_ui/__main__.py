@@ -18,7 +18,7 @@ def main() -> int:
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    cli = import_module("hub_ui.cli")
+    cli = import_module("hub_ui.commands.cli")
     if ours:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code: int = cli.main()

@@ -35,7 +35,8 @@ os.environ["SDNQ_USE_TORCH_COMPILE"] = "0"
 
 # Folders of tests, slowest first.
 SLOW = (
-    "browser", "people", "hub_ui/cluster", "docs", "hub_ui/generate", "hub_ui/commands", "hub_ui/web", "tools/chaos",
+    "browser", "people", "hub_ui/generate/backends/cluster", "docs", "hub_ui/generate", "hub_ui/commands", "hub_ui/web",
+    "tools/chaos",
 )  # fmt: skip
 
 

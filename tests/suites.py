@@ -33,22 +33,31 @@ class Suite:
 
 
 _BASES = "connectors/base_models.toml"
-_PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs", "hub_ui/web")
+_PAGE = ("hub_ui/app/jobs.py", "hub_ui/base/i18n.py", "hub_ui/locales", "hub_ui/web")
 _READERS = ("connectors/civitai", "connectors/huggingface", "connectors/replicate", "connectors/weights")
 
 # Those that find most in least time come first.
 SUITES: dict[str, Suite] = {
     "cluster": Suite(
         about="processes that are started, killed and stopped: Ray, `hub-ui serve`, SIGTERM",
-        tests=("tests/hub_ui/cluster", "tests/hub_ui/commands/test_serve.py", "tests/hub_ui/web/test_sigterm.py"),
-        covers=("hub_ui/cluster", "hub_ui/commands/worker.py", "hub_ui/lifecycle.py", "hub_ui/web/server.py"),
+        tests=(
+            "tests/hub_ui/generate/backends/cluster",
+            "tests/hub_ui/commands/test_serve.py",
+            "tests/hub_ui/web/test_sigterm.py",
+        ),
+        covers=(
+            "hub_ui/generate/backends/cluster",
+            "hub_ui/commands/worker.py",
+            "hub_ui/base/lifecycle.py",
+            "hub_ui/web/server.py",
+        ),
         minutes=4,
         in_ci="-m cluster",
     ),
     "exact": Suite(
         about="each file format on each architecture, and memory that runs out at each stage of each level",
         tests=("tests/hub_ui/generate",),
-        covers=(_BASES, "hub_ui/generate", "hub_ui/library/export.py", "tests/hub_ui/generate"),
+        covers=(_BASES, "hub_ui/generate", "hub_ui/library/upkeep/export.py", "tests/hub_ui/generate"),
         minutes=8,
         in_ci="-m exact",
     ),

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from hub_ui import cli
+from hub_ui.access.quotas import TABLE
+from hub_ui.commands import cli
 from hub_ui.commands.serve import Serve
 from hub_ui.commands.worker import Worker
-from hub_ui.hosting.limits import TABLE
 from hub_ui.web.site import HEALTH_ROUTE
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,6 +20,7 @@ from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, check_shown, within
 from connectors.ref import Ref
+from hub_ui.base.database import timestamp
 from hub_ui.catalog.changes import change, decode, pieces, read
 from hub_ui.catalog.index import Index, IndexState
 from hub_ui.catalog.index_search import Found, count, page, values, with_rings
@@ -28,7 +29,6 @@ from hub_ui.catalog.search import NO_MARKS, Listing, Marks, Plan, facets, plan
 from hub_ui.catalog.similar import Similar, alike, is_about
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
-from hub_ui.database import timestamp
 
 # LoRAs in one transaction: others wait for it, and all of it is in memory.
 _BATCH = 1_000

@@ -18,8 +18,8 @@ from uuid import uuid4
 from connectors.errors import HubUiError, UsageError
 from connectors.http.json_fields import is_of_nothing
 from connectors.record import Lora
+from hub_ui.base.database import Migration, connect, errors_as_messages, open_database, run_migrations, transaction
 from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, fold_name, storable
-from hub_ui.database import Migration, connect, errors_as_messages, open_database, run_migrations, transaction
 
 # Of a row what every catalog has had from the start, and the columns of the filters.
 _FIXED = tuple(field.name for field in fields(Row) if field.name not in ("names", "numbers"))

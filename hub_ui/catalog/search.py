@@ -18,6 +18,7 @@ from connectors.query import BY_KEY, FIELDS, Query, Range, Sort
 from connectors.query_fields import Field
 from connectors.record import NSFW_LEVELS, Record
 from connectors.ref import Ref
+from hub_ui.base.i18n import _
 from hub_ui.catalog.relevance import MERIT_BITS
 from hub_ui.catalog.rings import Rings
 from hub_ui.catalog.row import (
@@ -33,7 +34,6 @@ from hub_ui.catalog.row import (
     terms,
     words,
 )
-from hub_ui.i18n import _
 
 # All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
 # ranges the names of their columns.

@@ -23,8 +23,8 @@ from connectors.http.json_fields import moment
 from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
+from hub_ui.base.disk import replacing
 from hub_ui.catalog.changes import decode, read_json
-from hub_ui.library.disk import replacing
 
 FORMAT = "hub-ui catalog"
 VERSION = 1

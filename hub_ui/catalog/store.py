@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
+from hub_ui.base.database import timestamp
 from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, storable
 from hub_ui.catalog.schema import ROW, Connection, catalog_id, dialect, row_from
 from hub_ui.catalog.writing import Key, Writing, each, each_of, key, latest_change, new_columns, stored
-from hub_ui.database import timestamp
 
 _PAGE = 1_000
 # Beyond every id: after the last of a change.

@@ -10,11 +10,11 @@ from typing import Any
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
+from hub_ui.base.database import placeholders, timestamp
 from hub_ui.catalog.changes import Change, Stored, decode, read
 from hub_ui.catalog.homes import Sharer, candidates, card, card_row, lead_order, page_of
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, Connection, columns_of, file_values
-from hub_ui.database import placeholders, timestamp
 
 # Hub and id.
 Key = tuple[str, str]

@@ -26,14 +26,15 @@ from connectors.errors import BadRef, HubUiError, NotFound, UsageError
 from connectors.http import json_fields
 from connectors.ref import Ref, is_bare
 from hub_ui import settings
-from hub_ui.format import size
+from hub_ui.base.format import size
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
 from hub_ui.generate.request import Step
+from hub_ui.library.download.partial_file import Progress
 from hub_ui.library.file_names import DEFAULT
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import Progress
 from hub_ui.settings import Settings, user_path
-from hub_ui.terminal import Terminal, attributes
 
 N = TypeVar("N")
 T = TypeVar("T")

@@ -16,16 +16,18 @@ from connectors.guard import without_guard
 from connectors.query import BY_KEY, Query
 from connectors.query_fields import AGES
 from connectors.registry import HUBS, origin_label
-from hub_ui import services, settings
+from hub_ui import settings
+from hub_ui.app import services
+from hub_ui.app.documents import unknown_values
+from hub_ui.app.services import Services
+from hub_ui.base.format import duration, join, plural, size
+from hub_ui.base.json_values import attributes
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog as StoredCatalog
 from hub_ui.catalog.crawl import Crawl as CatalogCrawl
 from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
 from hub_ui.commands import JsonOption, argument, check_file, flag, option, whole_number
-from hub_ui.documents import unknown_values
-from hub_ui.format import duration, join, plural, size
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal, attributes
+from hub_ui.commands.terminal import Terminal
 
 ACTIONS = ("export", "import", "stats")
 _LONGEST_AGE = 20_000 * AGES.factors["d"]

@@ -9,18 +9,20 @@ import typer
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui import commands, services
-from hub_ui.format import ago, plural, size
+from hub_ui import commands
+from hub_ui.app import services
+from hub_ui.app.services import Services
+from hub_ui.base.disk import replace_file
+from hub_ui.base.format import ago, plural, size
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
 from hub_ui.library import lockfile
-from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
-from hub_ui.library.collections import Collection, with_halves
-from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.trash import Change
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal, attributes
+from hub_ui.library.upkeep.changes import Outcome, PlannedMove, moves_of, plan_moves
+from hub_ui.library.upkeep.collections import Collection, with_halves
+from hub_ui.library.upkeep.trash import Change
 
 _DONE = {"remove": "removed", "move": "moved", "annotate": "annotated"}
 _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}

@@ -16,9 +16,9 @@ from typing import Annotated
 from connectors.errors import HubUiError, UsageError
 from hub_ui import commands
 from hub_ui.commands import option
+from hub_ui.commands.terminal import Terminal
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.terminal import Terminal
 
 DataFolder = Annotated[Path | None, option("DIR", "Recorded hub answers to serve in place of the samples.")]
 # Hugging Face, CivitAI, Replicate and the delivery use consecutive ports.

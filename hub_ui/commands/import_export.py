@@ -17,19 +17,21 @@ from jinja2 import Environment, StrictUndefined
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui import commands, services, settings
-from hub_ui.format import clean, plural
+from hub_ui import commands, settings
+from hub_ui.app import services
+from hub_ui.app.services import Services
+from hub_ui.base.disk import disk_errors_as_messages
+from hub_ui.base.format import clean, plural
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
 from hub_ui.generate import base_models
-from hub_ui.library import export
-from hub_ui.library.disk import disk_errors_as_messages
-from hub_ui.library.export import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.file_names import fold, is_safe_path
-from hub_ui.library.identify import IdentifiedFile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.services import Services
+from hub_ui.library.upkeep import export
+from hub_ui.library.upkeep.export import Exporter, ExportResult, Subject, a1111, comfyui
+from hub_ui.library.upkeep.identify import IdentifiedFile
 from hub_ui.settings import Settings
-from hub_ui.terminal import Terminal, attributes
 
 SIDECARS = {"a1111": a1111, "comfyui": comfyui}
 _SCRIPT = "loras_diffusers.py"
@@ -277,7 +279,8 @@ def snippet(
         else:
             groups.setdefault(_identifier(base.label), (base, []))[1].append(entry)
     script = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
-    script.filters |= {"repr": repr, "comment": _comment, "prompt": _prompt, "weights": _weights}
+    # A title can't end its comment and become code, because `clean` keeps it on one line.
+    script.filters |= {"repr": repr, "comment": clean, "prompt": _prompt, "weights": _weights}
     text = Path(__file__).with_name("diffusers_script.txt").read_text(encoding="utf-8")
     loras = {name: _loras(group, path) for name, (_base, group) in groups.items()}
     return script.from_string(text).render(groups=groups, loras=loras, left=left)
@@ -309,8 +312,3 @@ def _prompt(group: Iterable[Entry]) -> str:
 def _identifier(text: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40]
     return plain if plain[:1].isalpha() else f"lora_{plain}".rstrip("_")
-
-
-def _comment(entry: Entry) -> str:
-    """On one line, so that a title can't end the comment and become code."""
-    return clean(f"{entry.title}: {entry.ref}")

@@ -10,19 +10,21 @@ from connectors.claims.resolve import flatten
 from connectors.errors import NotFound, UsageError
 from connectors.record import Claim, Lora
 from connectors.ref import Ref
-from hub_ui import commands, documents, services, settings
-from hub_ui.documents import other_half
-from hub_ui.format import plural, size
-from hub_ui.library import sync
-from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
-from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui import commands, settings
+from hub_ui.app import documents, services
+from hub_ui.app.documents import other_half
+from hub_ui.app.services import Services
+from hub_ui.app.used_loras import find_ref
+from hub_ui.base.format import plural, size
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
+from hub_ui.library.download import sync
+from hub_ui.library.download.partial_file import Meter
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
-from hub_ui.library.partial_file import Meter
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal, attributes
-from hub_ui.used_loras import find_ref
+from hub_ui.library.upkeep.collections import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.upkeep.duplicates import Duplicates, find_duplicates
+from hub_ui.library.upkeep.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
 
 _ALIKE = {"bytes": "same bytes", "weights": "same weights, other metadata", "versions": "versions of one LoRA"}
 _NAMES_SHOWN = 3

@@ -8,11 +8,12 @@ from typing import Annotated, Any, get_args
 from connectors.errors import IntegrityError
 from connectors.ref import LOCAL
 from hub_ui import commands
-from hub_ui.format import plural
-from hub_ui.library import sync
+from hub_ui.base.format import plural
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
+from hub_ui.library.download import sync
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Difference, difference, values
-from hub_ui.terminal import Terminal, attributes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,14 +21,15 @@ from connectors.record import Lora, Record, distinct, is_marked
 from connectors.ref import Ref
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
-from hub_ui import commands, documents, news, services, settings
+from hub_ui import commands, settings
+from hub_ui.app import documents, news, services
+from hub_ui.app.news import SavedSearch
+from hub_ui.app.services import Services
+from hub_ui.app.used_loras import find_ref
+from hub_ui.base.format import ago, danger, size
 from hub_ui.catalog.crawl import was_read
 from hub_ui.commands import JsonOption, argument, flag, option, parse_ref, parse_source, results_json, try_each
-from hub_ui.format import ago, danger, size
-from hub_ui.news import SavedSearch
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal
-from hub_ui.used_loras import find_ref
+from hub_ui.commands.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from hub_ui import commands, services, settings
-from hub_ui.app import serving
+from hub_ui import commands, settings
+from hub_ui.app import services
+from hub_ui.app.hosting.connector import load_once
+from hub_ui.base.logs import logging_to, read_log_format, read_log_level
 from hub_ui.commands import flag, option
 from hub_ui.commands.hubs import DataFolder, check_extra, check_port, hub_data, stop_signals, wait
+from hub_ui.commands.terminal import Terminal
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
-from hub_ui.hosting.connector import load_once
-from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
 from hub_ui.settings.saved_settings import Keys
-from hub_ui.terminal import Terminal
+from hub_ui.web.app import serving
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
 LogOption = Annotated[str | None, option("FORM", "How to log on standard error: text or json. Default: text.")]

@@ -13,9 +13,10 @@ from connectors.errors import AccessError, UsageError, suggestion
 from connectors.ref import LOCAL
 from connectors.registry import HUBS
 from hub_ui import settings
+from hub_ui.base.format import plural, size
 from hub_ui.catalog import snapshot
 from hub_ui.commands import JsonOption, argument, flag, option, read_lock
-from hub_ui.format import plural, size
+from hub_ui.commands.terminal import Terminal
 from hub_ui.generate.base_models import check_base_name, choose_base
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.files import plan_download
@@ -23,7 +24,6 @@ from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
 from hub_ui.space import files as space_repo
-from hub_ui.terminal import Terminal
 
 ACTIONS = ("push",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9._-]{1,96}")

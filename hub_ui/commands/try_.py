@@ -14,26 +14,28 @@ from typing import Annotated, Any
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, Runs, start_training, terms_of
-from hub_ui import commands, services, settings
+from hub_ui import commands, settings
+from hub_ui.app import services
+from hub_ui.app.documents import result_json
+from hub_ui.app.services import Services
+from hub_ui.app.training import follow_training, price, training_set
+from hub_ui.app.used_loras import find_ref
+from hub_ui.base.disk import replace_file
+from hub_ui.base.format import plural, size
+from hub_ui.base.json_values import attributes
+from hub_ui.commands.terminal import Terminal
 from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
-from hub_ui.documents import result_json
-from hub_ui.format import plural, size
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models import files
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.lora_axis import no_clip
 from hub_ui.generate.estimate import TIMINGS, Timings
-from hub_ui.generate.lora_axis import no_clip
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult, check_mp4
 from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
-from hub_ui.library.disk import replace_file
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal, attributes
-from hub_ui.training import follow_training, price, training_set
-from hub_ui.used_loras import find_ref
 
 LARGEST_SEED = 2**32
 

@@ -11,25 +11,26 @@ from typing import Any
 from connectors.errors import BadHeader, DoesNotFit, NotWeights, UsageError
 from connectors.ref import Ref
 from connectors.weights import inspect
+from hub_ui.app.services import Services
+from hub_ui.app.used_loras import find_used_lora
+from hub_ui.base.json_values import attributes
 from hub_ui.commands import ProgressCallback
+from hub_ui.commands.terminal import Terminal
 from hub_ui.commands.try_options import TryOptions
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.download import RepoCache, Source
 from hub_ui.generate.base_models.files import is_on_disk
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.memory import LEVEL_NAMES, LEVELS, kind_of, total_memory
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, download_bytes, usable_memory, usable_ram
+from hub_ui.generate.memory.device import LEVEL_NAMES, LEVELS, kind_of, total_memory
+from hub_ui.generate.memory.plan import CARDS, GIBIBYTE, MemoryPlan, download_bytes, usable_memory, usable_ram
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
-from hub_ui.services import Services
-from hub_ui.terminal import Terminal, attributes
-from hub_ui.used_loras import find_used_lora
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

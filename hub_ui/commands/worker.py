@@ -8,12 +8,12 @@ import typer
 
 from connectors.errors import HubUiError
 from hub_ui import commands
-from hub_ui.cluster.node import NodeOptions, deploy, running_node
-from hub_ui.cluster.replica import ReplicaOptions
 from hub_ui.commands import option
 from hub_ui.commands.hubs import check_extra, check_port, stop_signals
+from hub_ui.commands.terminal import Terminal
+from hub_ui.generate.backends.cluster.node import NodeOptions, deploy, running_node
+from hub_ui.generate.backends.cluster.replica import ReplicaOptions
 from hub_ui.settings import check_workers
-from hub_ui.terminal import Terminal
 
 _REPLICAS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 _SECONDS_BETWEEN_LOOKS = 0.2

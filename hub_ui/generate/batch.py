@@ -14,20 +14,20 @@ from typing import Any
 from PIL.Image import Image
 
 from connectors.errors import HubUiError, PreviewError
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.caches import PromptCache, PromptRow, effect_key
-from hub_ui.generate.comparison import Cell
+from hub_ui.generate.compare.comparison import Cell
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import is_out_of_memory
-from hub_ui.generate.offload import free_parts, is_offloaded
+from hub_ui.generate.memory.device import is_out_of_memory
+from hub_ui.generate.memory.offload import free_parts, is_offloaded
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
 from hub_ui.generate.previews import HostCopy, LatentPreviews, copy_to_host
 from hub_ui.generate.prompt_weights import chunk_count, encode_prompts, reads_emphasis, without_weights
 from hub_ui.generate.request import LoraInput, ProgressTracker, replace_attribute, watch_steps
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
-from hub_ui.i18n import _
 
 _DARKEST = 2
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
+from hub_ui.base.i18n import _
+from hub_ui.base.image_files import fit_input
 from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.i18n import _
-from hub_ui.image_files import fit_input
 
 # Width and height of the network's input, and the mean and deviation of its training images.
 _INPUT = (192, 256)

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from connectors.errors import HubUiError
+from hub_ui.base.i18n import _, use_language
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.download import DownloadPlan, Source, fetch
@@ -18,22 +19,21 @@ from hub_ui.generate.base_models.files import find_draft, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.batch import OutputChecks, attention_of
 from hub_ui.generate.caches import ImageCache, effect_key
-from hub_ui.generate.comparison import Cell, Comparison
+from hub_ui.generate.compare.comparison import Cell, Comparison
 from hub_ui.generate.control import ControlImage, choose_inputs
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, spill_note, timing_key
 from hub_ui.generate.loaded_pipeline import Call, LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import is_out_of_memory
-from hub_ui.generate.memory_plan import image_too_large
-from hub_ui.generate.offload import release_memory
+from hub_ui.generate.memory.device import is_out_of_memory
+from hub_ui.generate.memory.offload import release_memory
+from hub_ui.generate.memory.plan import image_too_large
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, ProgressTracker, Step
 from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, seed_notes, size_notes
-from hub_ui.i18n import _, use_language
 from hub_ui.locales import get_language
 
 _SECONDS_BETWEEN_TRIES = 0.1

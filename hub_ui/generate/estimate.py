@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub_ui.base.i18n import _, ngettext
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.memory import Device, OffloadLevel
-from hub_ui.generate.memory_plan import latent_frames, network_parameters
+from hub_ui.generate.memory.device import Device, OffloadLevel
+from hub_ui.generate.memory.plan import latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
-from hub_ui.i18n import _, ngettext
 
 # The file's name in the user's folder.
 TIMINGS = "timings.json"

@@ -10,13 +10,13 @@ from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.table import NETWORKS
 from hub_ui.generate.caches import PromptCache
-from hub_ui.generate.comparison import Cell
+from hub_ui.generate.compare.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import is_out_of_memory
-from hub_ui.generate.memory_plan import base_too_large, image_too_large
-from hub_ui.generate.offload import Placement, Stage, first_fit, release_memory, set_tiling
+from hub_ui.generate.memory.device import is_out_of_memory
+from hub_ui.generate.memory.offload import Placement, Stage, first_fit, release_memory, set_tiling
+from hub_ui.generate.memory.plan import base_too_large, image_too_large
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews, load_decoder
 from hub_ui.generate.prompt_weights import chunk_count

@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from connectors.errors import DoesNotFit, PreviewError, UsageError
-from hub_ui.format import sentences
-from hub_ui.generate import memory as device_memory
+from hub_ui.base.format import sentences
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base
 from hub_ui.generate.base_models.files import DraftFiles
 from hub_ui.generate.base_models.table import FULL, NETWORKS, Quality, precision_name
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import (
+from hub_ui.generate.memory import device as device_memory
+from hub_ui.generate.memory.device import Device
+from hub_ui.generate.memory.offload import Placement
+from hub_ui.generate.memory.plan import (
     CARDS,
     GIBIBYTE,
     MemoryPlan,
@@ -37,11 +39,9 @@ from hub_ui.generate.memory_plan import (
     usable_ram,
     usual_loras,
 )
-from hub_ui.generate.offload import Placement
 from hub_ui.generate.pipeline_arguments import Family, family
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
-from hub_ui.i18n import _
 
 # In GB, with the largest that are sold.
 _CARDS = (*CARDS, 96, 141)

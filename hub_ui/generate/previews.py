@@ -16,10 +16,10 @@ import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
 from connectors.errors import NoBase
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models.load import FAILURES
-from hub_ui.generate.memory import kind_of
+from hub_ui.generate.memory.device import kind_of
 from hub_ui.generate.settings import ResolvedRequest
-from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,8 +16,8 @@ from PIL.Image import Image
 
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models.table import Quality
-from hub_ui.i18n import _
 
 Value = TypeVar("Value")
 

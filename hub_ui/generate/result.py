@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Literal
 from PIL.Image import Image
 
 from connectors.errors import UsageError
-from hub_ui.generate.comparison import Comparison
+from hub_ui.base.i18n import _
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.i18n import _
 
 # x264's constant rate factor: lower is larger and nearer to the frames, which 16 is to the eye.
 _MP4_QUALITY = "16"

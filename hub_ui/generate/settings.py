@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from connectors.errors import NoBase, UsageError
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, bases_for_architecture, choose_base, substitution_note
 from hub_ui.generate.base_models.table import Draft
-from hub_ui.generate.comparison import MAX_CELLS, Comparison
+from hub_ui.generate.compare.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.lora.blocks import block_names
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.i18n import _
 from hub_ui.settings import Policy
 
 _LONGEST_SIDE = 4096

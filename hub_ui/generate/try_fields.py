@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from connectors.errors import UsageError
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.table import Quality
-from hub_ui.generate.comparison import MAX_LORAS, ComparisonKind
+from hub_ui.generate.compare.comparison import MAX_LORAS, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH
-from hub_ui.i18n import N_, _
 
 Place = Literal["local", "replicate"]
 Drafts = Literal["auto", "always", "never"]

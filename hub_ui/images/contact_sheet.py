@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import UsageError
+from hub_ui.base.i18n import N_, _
+from hub_ui.base.image_files import open_image
 from hub_ui.generate.result import GenerationResult
-from hub_ui.i18n import N_, _
-from hub_ui.image_files import open_image
 from hub_ui.images.provenance import Tiles
 
 _PAPER, _INK = (250, 250, 248), (24, 24, 28)

@@ -17,11 +17,11 @@ from connectors.claims.content import level_of, mature_claims
 from connectors.http.json_fields import number
 from connectors.record import Claim, Example, Version, within
 from connectors.ref import Ref
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models.table import precision_name
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, clamp_weight, prompt_text
-from hub_ui.i18n import N_, _
 from hub_ui.images import infotext
 from hub_ui.images.infotext import OTHER_PROGRAMS, Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance

@@ -28,16 +28,16 @@ from PIL import Image, ImageSequence
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import Ref
-from hub_ui.generate.comparison import Comparison
+from hub_ui.base.disk import stamp
+from hub_ui.base.i18n import _
+from hub_ui.base.image_files import open_image
+from hub_ui.generate.compare.comparison import Comparison
+from hub_ui.generate.compare.lora_axis import Part
 from hub_ui.generate.lora.load import identity
-from hub_ui.generate.lora_axis import Part
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
-from hub_ui.i18n import _
-from hub_ui.image_files import open_image
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance, library_versions
-from hub_ui.library.disk import stamp
 
 _ID = re.compile(r"(?P<second>\d{8}-\d{6})-(?P<ms>\d{3})-[0-9a-f]{6}")
 _FILE = re.compile(rf"(?P<id>{_ID.pattern})-(?P<cell>\d\d)\.png")

@@ -23,7 +23,7 @@ from pathlib import Path
 from connectors.errors import HubUiError
 from connectors.http.json_fields import number, table, tables
 from connectors.weights.header import tensors_sha256
-from hub_ui.library.disk import stamp
+from hub_ui.base.disk import stamp
 
 OTHER_PROGRAMS = tomllib.loads(Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8"))
 NEGATIVE = "Negative prompt:"

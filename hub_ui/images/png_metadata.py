@@ -19,14 +19,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
 from connectors.http.json_fields import table
+from hub_ui.base.i18n import _
+from hub_ui.base.image_files import open_image
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.table import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, write_mp4
 from hub_ui.generate.try_fields import TRY_FIELDS
-from hub_ui.i18n import _
-from hub_ui.image_files import open_image
 from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph

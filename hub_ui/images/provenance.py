@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from connectors.ref import Ref
-from hub_ui.generate.comparison import Comparison
+from hub_ui.base import disk
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationReport, GenerationResult
-from hub_ui.library import disk
 
 _VERSION = 2
 _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")

@@ -15,8 +15,8 @@ from typing import Any
 from connectors.errors import BadRef, UsageError
 from connectors.query import BY_KEY
 from connectors.ref import Ref
-from hub_ui.database import LazyDatabase, transaction
-from hub_ui.i18n import N_, _
+from hub_ui.base.database import LazyDatabase, transaction
+from hub_ui.base.i18n import N_, _
 
 _LABEL = "file of notes and favourites"
 LONGEST_NOTE = 4_000

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from connectors.errors import UsageError
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui.i18n import N_, _
+from hub_ui.base.i18n import N_, _
 
 DEFAULT = "{architecture}/{creator}/{title}-{version}"
 # The placeholders of a template.

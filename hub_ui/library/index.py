@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from connectors.errors import NotFound
 from connectors.ref import LOCAL, Ref
-from hub_ui import format
+from hub_ui.base import format
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.row import (
     CEILINGS,

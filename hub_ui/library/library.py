@@ -17,11 +17,19 @@ from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotW
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights.inspect import Facts, inspect_path
-from hub_ui.library import disk, lockfile
-from hub_ui.library.download import DownloadOptions, fetch, fetch_from_hub, sweep
+from hub_ui.base import disk
+from hub_ui.library import lockfile
+from hub_ui.library.download.partial_file import (
+    DownloadIdentity,
+    Meter,
+    PartialFile,
+    check_promise,
+    part_of,
+    read_state,
+)
+from hub_ui.library.download.transfer import DownloadOptions, fetch, fetch_from_hub, sweep
 from hub_ui.library.file_names import DEFAULT_NAMES, FileNameTemplate, fold, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
-from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile, check_promise, part_of, read_state
 
 # Says where a file is, anew each time.
 Locate: TypeAlias = Callable[[], Download]

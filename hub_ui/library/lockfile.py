@@ -36,7 +36,7 @@ import tomlkit
 from connectors.errors import BadRef, UsageError
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
-from hub_ui.i18n import _
+from hub_ui.base.i18n import _
 from hub_ui.library.file_names import fold, free_path, is_safe_path
 
 

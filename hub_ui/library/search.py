@@ -15,11 +15,11 @@ from connectors import query_language
 from connectors.errors import BadQuery, suggestion
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui import format
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.catalog import search
 from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import FACETS, FILTERS, Condition, Facets, counted, plan
-from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
 
 # A library is its owner's: all of it is searched, whatever its level.

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_decimal
 from starlette.requests import cookie_parser
 
-from hub_ui.i18n import LANGUAGES, Language
+from hub_ui.base.i18n import LANGUAGES, Language
 
 DOMAIN = "hub_ui"
 # What a person chose on the Settings page.

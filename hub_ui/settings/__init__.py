@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from connectors.errors import UsageError, suggestion
 from connectors.http.adapter import Destinations
 from connectors.registry import HUBS, HubName, Rate
-from hub_ui.hosting.limits import Limits, printable, read_limits
-from hub_ui.hosting.visitor import VARIABLE, SharedKeys
-from hub_ui.i18n import N_, _, language
-from hub_ui.lifecycle import USUAL_SECONDS
+from hub_ui.access.quotas import Limits, printable, read_limits
+from hub_ui.access.visitor import VARIABLE, SharedKeys
+from hub_ui.base.i18n import N_, _, language
+from hub_ui.base.lifecycle import USUAL_SECONDS
 from hub_ui.settings import saved_settings
 from hub_ui.settings.saved_settings import Keys, check_key, is_address, names_proxy
 

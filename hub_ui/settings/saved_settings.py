@@ -36,8 +36,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from connectors.errors import HubUiError, UsageError
 from connectors.registry import HUBS, HubName
-from hub_ui.hosting.visitor import LiveKeys
-from hub_ui.i18n import _
+from hub_ui.access.visitor import LiveKeys
+from hub_ui.base.i18n import _
 
 FILE = "settings.toml"
 _LONGEST = 2000

@@ -25,16 +25,16 @@ from gradio_client.utils import json_schema_to_python_type  # type: ignore[impor
 from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError, suggestion
 from connectors.ref import Ref
 from connectors.weights.inspect import inspect_path, inspect_url
-from hub_ui import documents
-from hub_ui.generate import comparison
+from hub_ui.app import documents
+from hub_ui.app.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
+from hub_ui.app.services import Services
+from hub_ui.app.used_loras import find_ref
+from hub_ui.base.i18n import _
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import MOST_SEEDS, TRY_FIELDS, TrySettings
-from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
-from hub_ui.services import Services
-from hub_ui.used_loras import find_ref
 from hub_ui.web.images import sweep
 from hub_ui.web.requests import GENERATING, Calls
 from hub_ui.web.server import caller_session, use_caller

@@ -26,9 +26,9 @@ from starlette.routing import BaseRoute, Route
 from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import Destinations, file_http
 from connectors.http.ranges import RangedSource
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import _
-from hub_ui.image_files import FORMATS, TooLarge, open_image
+from hub_ui.access.visitor import current_visitor
+from hub_ui.base.i18n import _
+from hub_ui.base.image_files import FORMATS, TooLarge, open_image
 from hub_ui.images.media_store import MediaFile, MediaStore
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hub_ui.i18n import language, use_language
+from hub_ui.base.i18n import language, use_language
+from hub_ui.base.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.locales import read_language
-from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.web import visitors
 from hub_ui.web.layout.pages import THEME_COOKIE, TOAST, static_version
 from hub_ui.web.layout.render import Renderer

@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.errors import HubUiError, UsageError
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import N_, _
+from hub_ui.access.visitor import current_visitor
+from hub_ui.base.i18n import N_, _
 from hub_ui.settings import WebLimits
 
 # For all of a body that is no upload.

@@ -37,10 +37,10 @@ from starlette.requests import Request
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hub_ui.hosting.visitor import Visitors, use_visitor
-from hub_ui.i18n import use_language
+from hub_ui.access.visitor import Visitors, use_visitor
+from hub_ui.base.i18n import use_language
+from hub_ui.base.logs import REQUEST_ID_HEADER, use_request_id
 from hub_ui.locales import read_language
-from hub_ui.logs import REQUEST_ID_HEADER, use_request_id
 from hub_ui.web.visitors import read_address, read_visitor
 
 if sys.platform != "win32":

@@ -17,12 +17,12 @@ from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError, NotFound
 from connectors.replicate.runs import Runs
+from hub_ui.app.checks import LibraryChecks
+from hub_ui.app.jobs import GONE, Jobs
+from hub_ui.app.metrics import CONTENT_TYPE
+from hub_ui.app.services import Services
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models.files import bases_here
-from hub_ui.i18n import _
-from hub_ui.jobs import GONE, Jobs
-from hub_ui.library.checks import LibraryChecks
-from hub_ui.metrics import CONTENT_TYPE
-from hub_ui.services import Services
 from hub_ui.web.browse.cards import Cards, HeaderReader
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes

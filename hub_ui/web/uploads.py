@@ -26,11 +26,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from connectors.errors import HubUiError, NotFound, UsageError
-from hub_ui import format
-from hub_ui.dropped_images import read_dropped
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import N_, _
-from hub_ui.image_files import TooLarge, open_image, read_input
+from hub_ui.access.visitor import current_visitor
+from hub_ui.app.dropped_images import read_dropped
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
+from hub_ui.base.image_files import TooLarge, open_image, read_input
 from hub_ui.settings import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, sweep
 from hub_ui.web.layout.pages import Room, is_part, page_address, route

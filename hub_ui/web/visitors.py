@@ -10,8 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import Message, Receive, Scope, Send
 
-from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
-from hub_ui.i18n import _
+from hub_ui.access.visitor import Visitors, current_visitor, use_visitor
+from hub_ui.base.i18n import _
 from hub_ui.web.requests import Refused, RequestMiddleware, count
 from hub_ui.web.view import PATHS
 

@@ -95,6 +95,6 @@ def _targets(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
-        # `from hub_ui import services` is about hub_ui.services
+        # `from hub_ui.app import services` is about hub_ui.app.services
         return [f"{node.module}.{alias.name}" for alias in node.names]
     return []

@@ -14,50 +14,21 @@ from tests.programs import python
 # Modules import only from lower numbers, never from the same number.
 LAYERS = {
     "connectors": 0,
-    "hub_ui.context": -1,
-    "hub_ui.i18n": 0,
-    "hub_ui.hosting.limits": 2,
-    "hub_ui.hosting.visitor": 1,
-    "hub_ui.hosting.downloads": 8,
-    "hub_ui.hosting": 5,
-    "hub_ui.locales": 1,
-    "hub_ui.lifecycle": 1,
-    "hub_ui.logs": 1,
-    "hub_ui.database": 2,
-    "hub_ui.settings.saved_settings": 2,
+    "hub_ui.base": 1,
+    "hub_ui.locales": 2,
+    "hub_ui.access": 2,
     "hub_ui.settings": 3,
-    "hub_ui.format": 1,
-    "hub_ui.image_files": 1,
-    "hub_ui.terminal": 2,
     "hub_ui.catalog": 4,
-    "hub_ui.library.index": 6,
-    "hub_ui.library.search": 7,
-    "hub_ui.library.checks": 8,
-    "hub_ui.library.disk": 2,
-    "hub_ui.library": 4,
     "hub_ui.generate": 4,
     "hub_ui.images": 5,
-    "hub_ui.metrics": 5,
-    "hub_ui.jobs": 5,
-    "hub_ui.cluster": 5,
     "hub_ui.demo": 5,
-    "hub_ui.news": 5,
-    "hub_ui.lookup": 6,
-    "hub_ui.downloads": 7,
-    "hub_ui.generation": 8,
-    "hub_ui.space": 9,
-    "hub_ui.services": 9,
-    "hub_ui.compatibility": 10,
-    "hub_ui.training": 10,
-    "hub_ui.used_loras": 10,
-    "hub_ui.documents": 11,
-    "hub_ui.dropped_images": 11,
-    "hub_ui.web": 12,
-    "hub_ui.app": 14,
-    "hub_ui.commands": 15,
-    "hub_ui.cli": 16,
+    "hub_ui.library": 6,
+    "hub_ui.space": 7,
+    "hub_ui.app": 7,
+    "hub_ui.web": 8,
+    "hub_ui.commands": 9,
 }
-MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.cluster", "hub_ui.demo.build.train")
+MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.demo.build.train")
 SOURCES = read_sources()
 
 
@@ -103,10 +74,10 @@ CLIENTS = [hub.connector.partition(":")[0] for hub in HUBS.values()]
 
 
 COMMANDS = [
-    "hub_ui.cli",
+    "hub_ui.commands.cli",
     *(f"hub_ui.commands.{n}" for n in ("search", "library", "lock_file", "import_export", "hubs")),
 ]
-THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app", "hub_ui.generate.zero_gpu"]
+THE_REST = [*CLIENTS, "hub_ui.app.services", "hub_ui.web.app", "hub_ui.generate.backends.zero_gpu"]
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +103,8 @@ def test_the_command_line_starts_without_gradio(loaded: dict[str, set[str]], mod
 
 # What generates images, here and elsewhere, and what turns pictures into edges.
 GENERATES = (
-    "cv2", "hub_ui.cluster", "hub_ui.generate.control", "hub_ui.generate.engine", "hub_ui.generate.loaded_pipeline",
-    "hub_ui.generate.lora.manager", "hub_ui.generate.zero_gpu", "numpy", "ray",
+    "cv2", "hub_ui.generate.backends.cluster", "hub_ui.generate.backends.zero_gpu", "hub_ui.generate.control",
+    "hub_ui.generate.engine", "hub_ui.generate.loaded_pipeline", "hub_ui.generate.lora.manager", "numpy", "ray",
 )  # fmt: skip
 
 
@@ -147,7 +118,7 @@ GENERATES = (
     ],
 )
 def test_a_command_that_generates_nothing_loads_nothing_for_it(words: list[str], module: str, tmp_path: Path) -> None:
-    loaded = loaded_by(f"import hub_ui.cli; hub_ui.cli.main({words})", HUB_UI_HOME=str(tmp_path))
+    loaded = loaded_by(f"import hub_ui.commands.cli; hub_ui.commands.cli.main({words})", HUB_UI_HOME=str(tmp_path))
     assert {name for name in GENERATES if name in loaded} == set()
     assert f"hub_ui.commands.{module}" in loaded
 
@@ -171,5 +142,5 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def _modules_of(target: str, modules: set[str]) -> set[str]:
-    """`hub_ui.services.build` is a name in the module `hub_ui.services`."""
+    """`hub_ui.app.services.build` is a name in the module `hub_ui.app.services`."""
     return {target} & modules or {target.rpartition(".")[0]} & modules

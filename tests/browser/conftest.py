@@ -51,7 +51,7 @@ class Watch:
 def _patient_page() -> Iterator[None]:
     """On a busy machine the local hubs may take longer for a LoRA than a page waits for a hub."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hub_ui.lookup.OPEN_SECONDS", 60.0)
+        patch.setattr("hub_ui.app.lookup.OPEN_SECONDS", 60.0)
         yield
 
 

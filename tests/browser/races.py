@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connectors.errors import HubUiError, NetworkError
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.web import app
 from tests.browser.chromium import chromium
 from tests.hub_ui.web.raw import Visitor, served
 

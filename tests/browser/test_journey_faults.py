@@ -62,7 +62,7 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Visitor, 
 @pytest.fixture
 def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor]:
     """A demo that asks its hubs each time."""
-    monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("hub_ui.app.services.ANSWER_SECONDS", 0.0)
     with served(tmp_path, data=SAMPLES, read_headers=False) as running:
         yield running
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from hub_ui.i18n import LANGUAGES
+from hub_ui.base.i18n import LANGUAGES
 from tests.browser import axe
 from tests.browser.layout import too_wide, unreachable
 from tests.browser.places import come_to_rest

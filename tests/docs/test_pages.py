@@ -17,7 +17,7 @@ from connectors.http.errors import REFUSALS
 from connectors.query import FIELDS
 from connectors.query_language import format, parse
 from connectors.registry import HUBS
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 from hub_ui.settings import unknown_variables
 from tests.docs.pages import PAGES, ROOT, shell_blocks

@@ -14,7 +14,7 @@ from shutil import copytree
 
 import pytest
 
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks

@@ -23,7 +23,7 @@ from hub_ui.__main__ import main
 from tests.programs import ROOT, started
 
 # What commands import when they run.
-LATER = ("hub_ui.app", "hub_ui.generate.engine", "torch", "diffusers", "transformers", "peft")
+LATER = ("hub_ui.web.app", "hub_ui.generate.engine", "torch", "diffusers", "transformers", "peft")
 PROGRAM = """#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as asking:

@@ -30,7 +30,7 @@ def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
 @pytest.fixture
 def new_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub's answer counts for nobody else, so that the next one says what the hub says then."""
-    monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("hub_ui.app.services.ANSWER_SECONDS", 0.0)
 
 
 @pytest.fixture

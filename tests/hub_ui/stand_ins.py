@@ -16,10 +16,10 @@ from connectors.errors import HubUiError, NotFound
 from connectors.query import Page, Query
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
-from hub_ui import services
+from hub_ui.app import services
+from hub_ui.app.services import Services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import Origins
-from hub_ui.services import Services
 from hub_ui.settings import from_environment
 
 VERSIONS: Mapping[HubName, str] = {"civitai": "2001", "huggingface": "a" * 40, "replicate": "b" * 64}

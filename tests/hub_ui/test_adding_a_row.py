@@ -55,10 +55,10 @@ from dataclasses import replace
 from pathlib import Path
 from connectors.query import Query
 from connectors.query_language import format, parse, parts
-from hub_ui import services
+from hub_ui.app import services
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.cli import load_command
-from hub_ui.documents import query_of
+from hub_ui.commands.cli import load_command
+from hub_ui.app.documents import query_of
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.images import example_settings, infotext, png_metadata
 from hub_ui.settings import from_environment

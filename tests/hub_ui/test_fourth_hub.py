@@ -12,8 +12,9 @@ from connectors.errors import BadQuery
 from connectors.query_language import parse
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui import cli, services
-from hub_ui.services import Services
+from hub_ui.app import services
+from hub_ui.app.services import Services
+from hub_ui.commands import cli
 from hub_ui.settings import from_environment
 from tests.connectors import examplehub, serving
 from tests.connectors.serving import Answer, said

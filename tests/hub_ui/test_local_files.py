@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from connectors.ref import Ref
-from hub_ui import cli, services, settings
+from hub_ui import settings
+from hub_ui.app import services
+from hub_ui.commands import cli
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from tests.faulty_hubs import HubEndpoints

@@ -15,7 +15,7 @@ import os, signal, sys
 
 class Presses:
     def find_spec(self, name, path=None, target=None):
-        if name == "hub_ui.terminal":
+        if name == "hub_ui.commands.terminal":
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Presses())

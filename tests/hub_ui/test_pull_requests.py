@@ -8,8 +8,8 @@ import pytest
 
 from connectors.ref import Ref
 from connectors.weights import inspect
-from hub_ui import services
-from hub_ui.services import Services
+from hub_ui.app import services
+from hub_ui.app.services import Services
 from hub_ui.settings import from_environment
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CONTRACT

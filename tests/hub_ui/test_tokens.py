@@ -23,11 +23,13 @@ from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
-from hub_ui import cli, services, settings
-from hub_ui.generate import comparison
-from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui import settings
+from hub_ui.app import services
+from hub_ui.commands import cli
+from hub_ui.generate.backends.replicate import ReplicateBackend
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.library.partial_file import Meter, Progress, PullCancelled
+from hub_ui.library.download.partial_file import Meter, Progress, PullCancelled
 from hub_ui.settings import Settings
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs

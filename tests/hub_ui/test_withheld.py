@@ -10,8 +10,8 @@ import pytest
 
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
-from hub_ui import documents, services
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.access.visitor import Visitor, use_visitor
+from hub_ui.app import documents, services
 from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel

@@ -12,8 +12,8 @@ from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError, sugges
 from connectors.weights.file_type import WORDS, structure_of
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import repo_layout, table
-from hub_ui.i18n import _
 
 _FILE = tomllib.loads(Path(__file__).with_name("checkpoints.toml").read_text(encoding="utf-8"))
 # The beginnings of names that are of other parts than the network.

@@ -26,11 +26,11 @@ from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase
 from connectors.federation import OPEN_SECONDS
 from connectors.http.errors import huggingface_error
 from connectors.registry import HubName
-from hub_ui.format import size
+from hub_ui.base.format import size
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.request import Callbacks, GenerationRequest
-from hub_ui.i18n import _
 
 # Bytes that are downloaded without confirmation: a few seconds on a usual connection.
 _WITHOUT_ASKING = 1_000_000_000

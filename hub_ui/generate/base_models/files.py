@@ -7,11 +7,11 @@ from pathlib import Path
 
 from connectors.errors import AccessError, NeedsFetching, NetworkError, NoBase, NotFound, RateLimited
 from connectors.ref import Ref
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import BASES, PACKAGED, PipelineSpec, SharedComponent, repo_layout, resolve_base
 from hub_ui.generate.base_models.download import DownloadPlan, Repo, RepoCache, RepoDownload, Source, fetch, plan_part
 from hub_ui.generate.base_models.table import NETWORKS, Draft
 from hub_ui.generate.request import Callbacks, GenerationRequest, LoraInput
-from hub_ui.i18n import _
 
 
 def bases_here(names: Collection[str] = (), *, demo: bool = False) -> list[str]:

@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 from connectors.errors import HubUiError, NoBase
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader
+from hub_ui.base.i18n import _
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.repo_layout import LocalBase
 from hub_ui.generate.base_models.table import NETWORKS, WORTH_STORING, PipelineSpec, Precision, stores_text_encoders
-from hub_ui.generate.memory import Device, OffloadLevel, is_out_of_memory, weights_folder
-from hub_ui.generate.memory_plan import base_too_large
-from hub_ui.generate.offload import WHOLE, Placement, first_fit, prepare
-from hub_ui.i18n import _
+from hub_ui.generate.memory.device import Device, OffloadLevel, is_out_of_memory, weights_folder
+from hub_ui.generate.memory.offload import WHOLE, Placement, first_fit, prepare
+from hub_ui.generate.memory.plan import base_too_large
 
 if TYPE_CHECKING:
     from torch import nn

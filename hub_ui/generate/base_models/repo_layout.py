@@ -17,7 +17,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from connectors.errors import NoBase
-from hub_ui.i18n import _
+from hub_ui.base.i18n import _
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a pipeline is read from.

@@ -16,8 +16,8 @@ import msgspec
 
 from connectors.claims.base_models import FILE, TABLES, Block, Tables, read_block
 from connectors.errors import UsageError
+from hub_ui.base.i18n import N_
 from hub_ui.generate.base_models.repo_layout import count_parameters
-from hub_ui.i18n import N_
 
 DType = Literal["bfloat16", "float16"]
 Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]

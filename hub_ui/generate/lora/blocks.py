@@ -16,10 +16,10 @@ from pathlib import Path
 
 from connectors.errors import UsageError
 from connectors.http import json_fields
+from hub_ui.base.i18n import _
 from hub_ui.generate.lora.module_names import UNETS, originals
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
-from hub_ui.i18n import _
 
 _FILE = tomllib.loads(Path(__file__).with_name("blocks.toml").read_text(encoding="utf-8"))
 _LAYOUTS = {architecture: row for row in _FILE["layout"] for architecture in row["architectures"]}

@@ -19,6 +19,7 @@ from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
 from connectors.weights.header import FileReader, Header
+from hub_ui.base.i18n import _
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
@@ -27,7 +28,6 @@ from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage, Missed
-from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

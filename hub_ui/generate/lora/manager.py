@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
+from hub_ui.base.i18n import _
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach, follow_tokens
@@ -23,7 +24,6 @@ from hub_ui.generate.lora.patch import Patch, takes_factors
 from hub_ui.generate.lora.structured import columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage
-from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
+from hub_ui.base.i18n import _
 from hub_ui.generate.lora.algorithms import rows_together
 from hub_ui.generate.lora.modules import ModuleKey, Shape, matrix
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
 from hub_ui.generate.lora.structured import cost_of, form_of
-from hub_ui.generate.memory import kind_of, pinned_bytes
-from hub_ui.generate.memory_plan import MERGED_AT_MOST, MERGED_AT_ONCE
-from hub_ui.i18n import _
+from hub_ui.generate.memory.device import kind_of, pinned_bytes
+from hub_ui.generate.memory.plan import MERGED_AT_MOST, MERGED_AT_ONCE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -19,11 +19,11 @@ from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Origin, Ref
 from connectors.weights.file_type import What
-from hub_ui import format
-from hub_ui.compatibility import Requirements, requirements
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import _, language
-from hub_ui.services import Services
+from hub_ui.access.visitor import current_visitor
+from hub_ui.app.compatibility import Requirements, requirements
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import _, language
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import prefix
 from hub_ui.web.layout.render import Renderer, address, word

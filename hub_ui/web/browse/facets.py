@@ -14,10 +14,10 @@ from connectors.query import BY_KEY, FIELDS, Query, Range
 from connectors.query_fields import Facet, Field
 from connectors.query_language import Completion, choices, completion, value_text
 from connectors.record import NSFW_LEVELS
-from hub_ui import format
+from hub_ui.base import format
+from hub_ui.base.i18n import _, ngettext
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.i18n import _, ngettext
 from hub_ui.web.layout.render import word
 from hub_ui.web.view import filter_pair
 

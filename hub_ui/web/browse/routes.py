@@ -19,11 +19,12 @@ from connectors.errors import UsageError
 from connectors.query import BY_KEY, Query
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
-from hub_ui import format, used_loras
+from hub_ui.app import used_loras
+from hub_ui.app.compatibility import to_download
+from hub_ui.base import format
+from hub_ui.base.i18n import _
 from hub_ui.catalog.search import Facets
-from hub_ui.compatibility import to_download
 from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
-from hub_ui.i18n import _
 from hub_ui.web.browse import search
 from hub_ui.web.browse.cards import MOST_CARDS, Card, Cards, HeaderReader
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, suggest, without_beginning

@@ -13,12 +13,12 @@ from connectors.errors import HubUiError
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import FIELDS, Query
 from connectors.ref import HubName
-from hub_ui import format
+from hub_ui.access.quotas import LimitReached
+from hub_ui.app.documents import other_words, unknown_filters, unknown_values
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
-from hub_ui.documents import other_words, unknown_filters, unknown_values
-from hub_ui.hosting.limits import LimitReached
-from hub_ui.i18n import N_, _
-from hub_ui.services import Services
 from hub_ui.web.layout.pages import HubState, HubStatus, answer_status
 from hub_ui.web.layout.render import key
 

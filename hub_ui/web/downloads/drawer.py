@@ -7,10 +7,10 @@ from typing import Any
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.i18n import _
-from hub_ui.library.queue_tasks import Task
-from hub_ui.services import Services
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import _
+from hub_ui.library.download.queue_tasks import Task
 
 TRIES = 5
 # A lock file may add hundreds, too many to send to a page every second.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import Form, Request, Response
 
 from connectors.errors import UsageError
-from hub_ui.i18n import _
+from hub_ui.base.i18n import _
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Room, Signal, is_part, route
 

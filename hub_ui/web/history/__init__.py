@@ -14,9 +14,9 @@ from fastapi.responses import FileResponse, HTMLResponse
 from markupsafe import Markup
 
 from connectors.errors import NotFound
-from hub_ui import format
-from hub_ui.i18n import _
-from hub_ui.image_files import open_image
+from hub_ui.base import format
+from hub_ui.base.i18n import _
+from hub_ui.base.image_files import open_image
 from hub_ui.images import png_metadata
 from hub_ui.images.example_settings import SETTINGS, of_provenance, weights_compared
 from hub_ui.images.history import GONE, HistoryEntry, group_entries

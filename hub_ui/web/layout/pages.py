@@ -27,9 +27,9 @@ from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, Us
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui.i18n import _, language
-from hub_ui.lookup import Lookup
-from hub_ui.services import Services
+from hub_ui.app.lookup import Lookup
+from hub_ui.app.services import Services
+from hub_ui.base.i18n import _, language
 from hub_ui.settings import Action
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.render import WORDS, Renderer

@@ -21,8 +21,8 @@ from connectors.query_language import value_text
 from connectors.record import within
 from connectors.ref import Ref
 from connectors.registry import HUBS, Media, origin_label, with_width
-from hub_ui import format
-from hub_ui.i18n import LANGUAGES, _, ngettext
+from hub_ui.base import format
+from hub_ui.base.i18n import LANGUAGES, _, ngettext
 
 HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"

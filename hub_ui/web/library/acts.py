@@ -16,20 +16,20 @@ from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights.inspect import inspect_path
-from hub_ui import format
-from hub_ui.compatibility import refusal
+from hub_ui.app.checks import LibraryChecks, check_kind, count_text
+from hub_ui.app.compatibility import refusal
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import _
 from hub_ui.generate.try_fields import MOST_LORAS
-from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import EDITS
-from hub_ui.library.changes import Outcome, PlannedMove, moves_of, plan_moves
-from hub_ui.library.checks import LibraryChecks, check_kind, count_text
-from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, target
-from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry, MergeResult, merge
-from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
-from hub_ui.services import Services
+from hub_ui.library.upkeep.changes import Outcome, PlannedMove, moves_of, plan_moves
+from hub_ui.library.upkeep.collections import Collection, with_halves
+from hub_ui.library.upkeep.identify import entry_of_file
+from hub_ui.library.upkeep.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.web.library import rows
 from hub_ui.web.lora import fact_rows
 from hub_ui.web.uploads import text_of

@@ -21,14 +21,14 @@ from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.i18n import _
+from hub_ui.app.checks import CheckProgress, LibraryChecks, count_text
+from hub_ui.base import format
+from hub_ui.base.disk import reveal
+from hub_ui.base.i18n import _
 from hub_ui.library import search
 from hub_ui.library.annotations import LONGEST_NOTE
-from hub_ui.library.checks import CheckProgress, LibraryChecks, count_text
-from hub_ui.library.collections import may_be_half
-from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
+from hub_ui.library.upkeep.collections import may_be_half
 from hub_ui.web.browse import cards
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Address, Preview, RefText, Room, Shown, is_part, prefix, route, target_of

@@ -8,14 +8,14 @@ from connectors.errors import BadQuery, NotFound
 from connectors.query import BY_KEY
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.i18n import _, ngettext
+from hub_ui.app.checks import CheckResults, file_count
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import _, ngettext
 from hub_ui.library import search
-from hub_ui.library.checks import CheckResults, file_count
-from hub_ui.library.collections import may_be_half, pair_up
 from hub_ui.library.index import LibraryRow
 from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
-from hub_ui.services import Services
+from hub_ui.library.upkeep.collections import may_be_half, pair_up
 from hub_ui.web.browse.facets import Group, base_choices, choices_of, group_of
 from hub_ui.web.view import LibraryView
 

@@ -19,9 +19,9 @@ from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, 
 from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL
 from connectors.weights.inspect import Facts
-from hub_ui import format
-from hub_ui.compatibility import Requirements, refusal
-from hub_ui.i18n import N_, _
+from hub_ui.app.compatibility import Requirements, refusal
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.infotext import UsedLora
 from hub_ui.web.layout.render import WORDS as TABLES

@@ -9,8 +9,8 @@ from connectors.record import SEVERAL, Claim, Record
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui import format
-from hub_ui.i18n import N_, _, language, ngettext
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _, language, ngettext
 from hub_ui.web.layout.render import WORDS, word
 
 MOST_RANKS = 4

@@ -18,14 +18,14 @@ from connectors.record import Lora, Record, Version, within
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS
 from connectors.weights.inspect import Facts
-from hub_ui import format
-from hub_ui.compatibility import requirements
+from hub_ui.access.quotas import LimitReached
+from hub_ui.access.visitor import current_visitor
+from hub_ui.app.compatibility import requirements
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate.try_fields import TrySettings, clamp_weight
-from hub_ui.hosting.limits import LimitReached
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import N_, _
 from hub_ui.images.example_settings import Used
-from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, cover
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, prefix

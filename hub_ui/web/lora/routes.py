@@ -12,10 +12,11 @@ from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
-from hub_ui import format, news
-from hub_ui.compatibility import requirements
+from hub_ui.app import news
+from hub_ui.app.compatibility import requirements
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate.try_fields import clamp_weight
-from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, route, target_of
 from hub_ui.web.lora import detail

@@ -14,10 +14,11 @@ from fastapi.responses import RedirectResponse
 from connectors import query_language
 from connectors.errors import BadQuery, HubUiError, UsageError
 from connectors.query import Query
-from hub_ui import documents, format, news
-from hub_ui.hosting.limits import LimitReached
-from hub_ui.i18n import _
-from hub_ui.news import SavedSearch, Searches
+from hub_ui.access.quotas import LimitReached
+from hub_ui.app import documents, news
+from hub_ui.app.news import SavedSearch, Searches
+from hub_ui.base import format
+from hub_ui.base.i18n import _
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choice, route
 from hub_ui.web.view import View

@@ -15,11 +15,11 @@ from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.http.session import Endpoint, account_name
 from connectors.query import BY_KEY, Query
 from connectors.registry import HUBS, Hub
-from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import LANGUAGES, _
+from hub_ui.access.visitor import current_visitor
+from hub_ui.app.services import Services
+from hub_ui.base.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
-from hub_ui.services import Services
 from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.saved_settings import KeyPlace, SavedSettings, check_key, hide_password, key_place, require_keys
 from hub_ui.web.browse.facets import level_words

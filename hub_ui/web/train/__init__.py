@@ -19,11 +19,11 @@ from starlette.datastructures import UploadFile
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, start_training, terms_of
+from hub_ui.app.jobs import Jobs, JobSubject, Stopped
+from hub_ui.app.training import TrainingSet, follow_training, price, training_set
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate.request import IsCancelled, Step
-from hub_ui.i18n import N_, _
-from hub_ui.jobs import Jobs, JobSubject, Stopped
 from hub_ui.settings import REFUSALS
-from hub_ui.training import TrainingSet, follow_training, price, training_set
 from hub_ui.web.layout.pages import Room, is_part, route
 from hub_ui.web.uploads import Uploads, plain_name
 

@@ -16,14 +16,14 @@ from starlette.datastructures import ImmutableMultiDict
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
+from hub_ui.app.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
 from hub_ui.generate import base_models
-from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, sweep_around, weight_range
+from hub_ui.generate.compare.comparison import DEFAULT_SWEEP, ComparisonKind, sweep_around, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.generate.try_fields import MOST_WEIGHTS, TRY_FIELDS, TrySettings
-from hub_ui.i18n import N_, _
-from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.view import MOST_FIELDS, View
 

@@ -12,17 +12,17 @@ from typing import Any
 
 from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.compatibility import choose_base, to_download
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
+from hub_ui.app.compatibility import choose_base, to_download
+from hub_ui.app.jobs import Jobs, JobSubject
+from hub_ui.app.services import Services
+from hub_ui.base import format
+from hub_ui.base.i18n import N_, _
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
-from hub_ui.i18n import N_, _
-from hub_ui.jobs import Jobs, JobSubject
-from hub_ui.library.partial_file import PullCancelled
-from hub_ui.library.queue import Queue
-from hub_ui.library.queue_tasks import Task
-from hub_ui.services import Services
+from hub_ui.library.download.partial_file import PullCancelled
+from hub_ui.library.download.queue import Queue
+from hub_ui.library.download.queue_tasks import Task
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import form, result

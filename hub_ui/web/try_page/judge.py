@@ -17,12 +17,12 @@ from fastapi.responses import FileResponse, RedirectResponse
 from connectors.errors import UsageError
 from connectors.record import within
 from connectors.ref import Ref
-from hub_ui import format
-from hub_ui.generate import judging
-from hub_ui.generate.comparison import MAX_CELLS, Comparison
-from hub_ui.generate.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote
-from hub_ui.generate.lora_axis import no_clip
-from hub_ui.i18n import _
+from hub_ui.base import format
+from hub_ui.base.i18n import _
+from hub_ui.generate.compare import judging
+from hub_ui.generate.compare.comparison import MAX_CELLS, Comparison
+from hub_ui.generate.compare.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote
+from hub_ui.generate.compare.lora_axis import no_clip
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
 from hub_ui.web.history import view_of

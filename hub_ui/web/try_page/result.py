@@ -12,12 +12,12 @@ from pathlib import Path
 from PIL.Image import Image
 
 from connectors.errors import UsageError
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison, ComparisonKind
+from hub_ui.base.i18n import N_, _
+from hub_ui.base.image_files import read_input
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Comparison, ComparisonKind
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationReport, GenerationResult, clip_suffixes
-from hub_ui.i18n import N_, _
-from hub_ui.image_files import read_input
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import GeneratedImages, address
@@ -100,7 +100,7 @@ class Result:
         return self.right_tile.weight if self.offered and self.right > 1 else None
 
 
-# The labels of comparisons (hub_ui/generate/comparison.py).
+# The labels of comparisons (hub_ui/generate/compare/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))
 WITH = (N_("without {loras}"), N_("with {loras}"))
 

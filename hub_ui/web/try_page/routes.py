@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.record import within
 from connectors.ref import Ref
-from hub_ui import format
+from hub_ui.app.generation import DeferredBackend
+from hub_ui.app.jobs import Failed, Stopped
+from hub_ui.base import format
+from hub_ui.base.i18n import _
 from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS
-from hub_ui.generation import DeferredBackend
-from hub_ui.i18n import _
-from hub_ui.jobs import Failed, Stopped
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, is_part, route
 from hub_ui.web.server import use_request
 from hub_ui.web.try_page.form import (

@@ -12,8 +12,8 @@ from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from connectors.ref import Ref
-from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads, deliver
-from hub_ui.i18n import _
+from hub_ui.app.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads, deliver
+from hub_ui.base.i18n import _
 from hub_ui.web.images import NO_STORE
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, route
 from hub_ui.web.view import View

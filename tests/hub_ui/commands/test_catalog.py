@@ -5,8 +5,8 @@ from unittest.mock import Mock
 import pytest
 
 from connectors.errors import HubDown, HubUiError, KeyRequired, RateLimited
-from hub_ui import cli
 from hub_ui.catalog.crawl import Progress
+from hub_ui.commands import cli
 from hub_ui.commands.catalog import describe, exit_code, read_time
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints

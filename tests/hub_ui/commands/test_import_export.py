@@ -19,13 +19,13 @@ from hub_ui.demo.hubs.folder import SAMPLES, generate_safetensors
 from hub_ui.generate import base_models
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.library import lockfile
-from hub_ui.library.identify import digests
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.upkeep.identify import digests
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
-from tests.hub_ui.library.test_identify import noted
+from tests.hub_ui.library.upkeep.test_identify import noted
 from tests.programs import python
 
 

@@ -9,7 +9,8 @@ from shutil import copytree
 import pytest
 
 from connectors.ref import Ref
-from hub_ui import services, settings
+from hub_ui import settings
+from hub_ui.app import services
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.library import lockfile
 from tests.faults import Fault

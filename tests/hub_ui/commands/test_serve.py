@@ -18,7 +18,7 @@ from tests.programs import ROOT, free_run_of_ports, started
 
 
 def running(*words: str) -> AbstractContextManager[tuple[str, psutil.Popen]]:
-    return started(sys.executable, "-m", "hub_ui.cli", *words, cwd=ROOT, stderr=PIPE)
+    return started(sys.executable, "-m", "hub_ui.commands.cli", *words, cwd=ROOT, stderr=PIPE)
 
 
 def status(url: str) -> int:

@@ -11,9 +11,9 @@ from PIL import Image
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, Runs, Status, start_training
-from hub_ui import cli
+from hub_ui.app.training import step_of, training_set
+from hub_ui.commands import cli
 from hub_ui.generate.request import Step
-from hub_ui.training import step_of, training_set
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 from tests.hub_ui.stand_ins import Screen

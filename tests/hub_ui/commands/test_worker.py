@@ -1,13 +1,12 @@
-"""hub-ui worker: what it refuses. tests/hub_ui/cluster runs real ones."""
+"""hub-ui worker: what it refuses. tests/hub_ui/generate/backends/cluster runs real ones."""
 
 from contextlib import AbstractContextManager
 
 import pytest
 
 from connectors.errors import HubUiError
-from hub_ui import cli
-from hub_ui.cluster.node import NodeOptions
-from hub_ui.commands import worker
+from hub_ui.commands import cli, worker
+from hub_ui.generate.backends.cluster.node import NodeOptions
 from tests.hub_ui.library.shared_hubs import Line
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import Device
+from hub_ui.generate.memory.device import Device
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest

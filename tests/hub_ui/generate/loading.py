@@ -17,8 +17,8 @@ from torch import nn
 
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.repo_layout import LocalBase
-from hub_ui.generate.memory import Device
-from hub_ui.generate.offload import Placement
+from hub_ui.generate.memory.device import Device
+from hub_ui.generate.memory.offload import Placement
 from tests.hub_ui.generate.real_pipelines import spec_of
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 

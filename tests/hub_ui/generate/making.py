@@ -6,8 +6,8 @@ from typing import Any
 from PIL import Image
 
 from connectors.ref import Ref
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, Missed
 

@@ -29,9 +29,9 @@ from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import Patch
-from hub_ui.generate.memory import LEVEL_NAMES, LEVELS, Device, OffloadLevel
-from hub_ui.generate.memory_plan import footprint, peak_memory
-from hub_ui.generate.offload import Placement, place
+from hub_ui.generate.memory.device import LEVEL_NAMES, LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory.offload import Placement, place
+from hub_ui.generate.memory.plan import footprint, peak_memory
 from hub_ui.generate.result import Coverage
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.real_pipelines import REAL, build, draw, parts_of, spec_of
@@ -99,7 +99,7 @@ def _measure(pipe: Any, case: Case) -> Peak:
     device = Device(label="GPU", kind="cuda", dtype=str(spec.dtype))
     with without_values(Card(memory=500 * GIGABYTE)) as cuda, pytest.MonkeyPatch.context() as patch:
         # Whether memory is pinned changes nothing on the device.
-        patch.setattr("hub_ui.generate.offload.available_memory", lambda: 0)
+        patch.setattr("hub_ui.generate.memory.offload.available_memory", lambda: 0)
         # What has no values is elsewhere otherwise.
         patch.setattr(ParamHandle, "read", lambda param: param.parameter.data)
         place(pipe, device, Placement(level=case.level))

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
-from hub_ui.generate.memory_plan import choose_device
+from hub_ui.generate.memory.device import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory.plan import choose_device
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_dora, save_kohya, save_lokr

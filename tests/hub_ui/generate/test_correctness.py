@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from connectors.errors import DoesNotFit
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager

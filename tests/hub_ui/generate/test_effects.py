@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PACKAGED
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.hub_ui.generate.building import adapter

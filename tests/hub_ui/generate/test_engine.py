@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from connectors.errors import DoesNotFit, PreviewError, UsageError
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
-from hub_ui.generate.memory import KINDS, DeviceKind
+from hub_ui.generate.memory.device import KINDS, DeviceKind
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from tests.hub_ui.generate.building import adapter, job, one, pair, same, save_kohya, single

@@ -15,12 +15,13 @@ from PIL import Image
 
 from connectors.errors import NeedsFetching
 from connectors.ref import Ref
-from hub_ui.documents import result_json
-from hub_ui.generate import comparison, engine
+from hub_ui.app.documents import result_json
+from hub_ui.generate import engine
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.table import Draft, DraftLora
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import OffloadLevel
+from hub_ui.generate.memory.device import OffloadLevel
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult

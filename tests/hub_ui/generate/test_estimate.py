@@ -14,8 +14,8 @@ from hub_ui.generate.estimate import (
     measure_speed,
     spill_note,
 )
-from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import network_parameters
+from hub_ui.generate.memory.device import Device
+from hub_ui.generate.memory.plan import network_parameters
 from tests.hub_ui.generate.building import CPU, load_base, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from connectors.errors import PreviewError, UsageError
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models import BASES
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, Step

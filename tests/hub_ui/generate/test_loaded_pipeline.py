@@ -11,12 +11,12 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from transformers import CLIPTextModel
 
 from connectors.errors import PreviewError
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Cell
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Cell
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.loaded_pipeline import plan_calls
 from hub_ui.generate.lora.merge import Originals
-from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory.device import LEVELS, Device, OffloadLevel
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, alike, job, one, pair, same, save_kohya, save_lokr, single, strip
 from tests.hub_ui.generate.pipelines.short_form import only
@@ -55,7 +55,7 @@ def test_a_strip_is_the_same_the_first_and_the_third_time_and_with_little_memory
     lora = adapter(save_kohya(tmp_path / "lora.safetensors", text=text))
     first = strip(studio, lora, base=base)
     for free in (100_000_000_000, 1_000_000):
-        monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda free=free: free)
+        monkeypatch.setattr("hub_ui.generate.memory.device.available_memory", lambda free=free: free)
         one(studio, replace(lora, weight=0.3), base=base)
         studio._image_cache.clear()
         again = strip(studio, lora, base=base)

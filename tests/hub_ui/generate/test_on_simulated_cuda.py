@@ -20,16 +20,16 @@ from PIL import Image
 from torch.utils._pytree import tree_leaves
 
 from connectors.errors import PreviewError
-from hub_ui.generate import comparison
 from hub_ui.generate.base_models import Checkpoint, choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.repo_layout import LocalBase
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
-from hub_ui.generate.memory_plan import footprint, peak_memory
-from hub_ui.generate.offload import Placement, free_parts, place, release_memory
+from hub_ui.generate.memory.device import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory.offload import Placement, free_parts, place, release_memory
+from hub_ui.generate.memory.plan import footprint, peak_memory
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
@@ -159,7 +159,7 @@ def test_another_base_has_what_is_free_without_the_one_in_memory_or_leaves_it_th
 
 def test_memory_that_others_took_meanwhile_is_told(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = GIGABYTE
-    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: free)
+    monkeypatch.setattr("hub_ui.generate.memory.device.available_memory", lambda: free)
     with second_gpu(monkeypatch), closing(engine(tmp_path)) as there:
         there.load(job(base=base))
         free = 1

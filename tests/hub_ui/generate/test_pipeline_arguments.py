@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, unused_notes
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step

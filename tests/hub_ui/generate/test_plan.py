@@ -8,10 +8,10 @@ import pytest
 from hub_ui.generate import plan as plans
 from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, choose_base
 from hub_ui.generate.base_models.table import Quality
-from hub_ui.generate.comparison import single
+from hub_ui.generate.compare.comparison import single
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import Device, OffloadLevel
-from hub_ui.generate.memory_plan import MemoryPlan
+from hub_ui.generate.memory.device import Device, OffloadLevel
+from hub_ui.generate.memory.plan import MemoryPlan
 from hub_ui.generate.plan import choose_precision, choose_spec, make_plan, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -156,7 +156,7 @@ def test_a_plan_is_made_once_for_a_request_and_once_more_where_its_base_is_loade
 
 @pytest.mark.parametrize("gigabytes", [(8, 80), (80, 8)])
 def test_the_chosen_gpu_decides_the_precision(monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64 * GB)
+    monkeypatch.setattr("hub_ui.generate.memory.device.total_memory", lambda: 64 * GB)
     with simulated_cuda(*(Card(memory=size * GB) for size in gigabytes)) as cuda:
         assert choose_spec(job(base="flux.1-dev")).precision == "full"
     assert cuda.unindexed == []
@@ -190,7 +190,7 @@ def plan_on(base: str, gigabytes: float, ram: int = 64, kind: str = "cuda", **fi
 def test_what_a_base_takes_too_much_of_is_told(
     monkeypatch: pytest.MonkeyPatch, base: str, gigabytes: float, ram: int, disk: int, said: str
 ) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: disk * 10**9)
+    monkeypatch.setattr("hub_ui.generate.memory.device.free_disk", lambda: disk * 10**9)
     assert re.match(said, plan_on(base, gigabytes, ram, "cuda" if gigabytes else "cpu").shortage)
 
 

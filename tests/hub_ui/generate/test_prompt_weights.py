@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.prompt_weights import (
     PromptPart,

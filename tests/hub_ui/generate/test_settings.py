@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from connectors.errors import UsageError
-from hub_ui.generate import base_models, comparison
+from hub_ui.access.quotas import Limits
+from hub_ui.generate import base_models
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.settings import check_policy, check_request, resolve_request, size_notes
-from hub_ui.hosting.limits import Limits
 from hub_ui.settings import hosted_policy
 from tests.hub_ui.generate import making
 

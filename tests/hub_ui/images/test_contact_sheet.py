@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from connectors.errors import UsageError
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.compare import comparison
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Tiles

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from connectors.errors import HubUiError, NotFound, UsageError
-from hub_ui.generate import comparison
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.images.history import History, Uses
 from tests.hub_ui.generate import making

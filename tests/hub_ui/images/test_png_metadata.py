@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.generate import base_models, comparison, result
+from hub_ui.generate import base_models, result
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata

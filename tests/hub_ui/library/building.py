@@ -9,10 +9,10 @@ from connectors.connector import Download, HttpDownload
 from connectors.http.retry import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui.library.download import DownloadOptions
+from hub_ui.library.download.partial_file import DownloadIdentity, Meter, PartialFile
+from hub_ui.library.download.transfer import DownloadOptions
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import DownloadIdentity, Meter, PartialFile
 
 INK = Ref.parse("civitai:1001@2001#3001")
 # Tries again at once, and sits out no rate limit.

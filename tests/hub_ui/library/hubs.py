@@ -6,10 +6,10 @@ from pathlib import Path
 import connectors
 from connectors.connector import pin
 from connectors.ref import HubName, Ref
-from hub_ui.library.download import DownloadOptions
+from hub_ui.library.download.partial_file import Meter, read_state
+from hub_ui.library.download.transfer import DownloadOptions
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import Meter, read_state
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, record
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.demo.build.samples import civitai_hashes
 from hub_ui.demo.hubs.folder import DataFolder, Origins, generate_safetensors
 from hub_ui.demo.hubs.replicate_store import SECONDS

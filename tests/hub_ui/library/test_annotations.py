@@ -99,7 +99,7 @@ def test_the_same_object_is_returned_until_something_changes(store: Annotations)
 
 def test_two_that_write_lose_nothing(store: Annotations, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As two processes do, each with a connection of its own."""
-    monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hub_ui.base.database._BUSY_SECONDS", 0.05)
     with closing(Annotations(path)) as other:
 
         def change(one: Annotation) -> Annotation:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui import services
+from hub_ui.app import services
+from hub_ui.app.services import Services
 from hub_ui.library.search import parse
-from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library import thousands
 

@@ -15,8 +15,8 @@ from connectors.connector import HttpDownload
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState, Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
-from hub_ui.library.partial_file import DownloadIdentity, PartialFile, PartState, Progress, PullCancelled
 from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints

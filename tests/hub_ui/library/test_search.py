@@ -5,9 +5,9 @@ import pytest
 
 from connectors.errors import BadQuery
 from connectors.ref import Ref
-from hub_ui import services
+from hub_ui.app import services
+from hub_ui.app.services import Services
 from hub_ui.library.search import chips, parse, toggle
-from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library import thousands
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from connectors.claims.resolve import flatten
 from connectors.record import Claim, Example, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
+from hub_ui.app.services import Services
 from hub_ui.library.lockfile import Entry, entry_about
-from hub_ui.services import Services
 
 BASES = (("sdxl-1.0", "sdxl"), ("pony", "sdxl"), ("illustrious", "sdxl"), ("flux.1-dev", "flux1"), ("sd-1.5", "sd1"))
 KINDS = ("style", "character", "concept", "tool")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.i18n import LANGUAGES
+from hub_ui.base.i18n import LANGUAGES
 from hub_ui.locales import choose_language, get_language, read_choice, read_language
 from tests.tools.words.catalogues import FOLDER, TEMPLATE, find_faults, read_sources, write
 

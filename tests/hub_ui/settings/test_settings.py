@@ -6,8 +6,8 @@ import pytest
 
 from connectors.errors import UsageError
 from connectors.registry import Rate
-from hub_ui import cli
-from hub_ui.hosting.limits import Limits
+from hub_ui.access.quotas import Limits
+from hub_ui.commands import cli
 from hub_ui.settings import LOCAL, Action, from_environment, hosted_policy
 
 

@@ -60,7 +60,13 @@ def test_preloaded_files_are_pinned_and_those_of_a_repo_are_one_line() -> None:
 
 def test_the_package_lies_beside_the_app_without_the_demos_hubs_and_without_rubbish() -> None:
     files = space_files(CONTENT)
-    assert {"app.py", "README.md", "requirements.txt", "connectors/registry.py", "hub_ui/cli.py"} <= files.keys()
+    assert {
+        "app.py",
+        "README.md",
+        "requirements.txt",
+        "connectors/registry.py",
+        "hub_ui/commands/cli.py",
+    } <= files.keys()
     assert "hub_ui/demo/data/weights/base/unet/diffusion_pytorch_model.safetensors" in files
     assert "hub_ui/locales/ja/LC_MESSAGES/hub_ui.po" in files
     unwanted = ("__pycache__", "demo/build", "demo/data/samples", "weights/loras", "/.")
@@ -70,7 +76,7 @@ def test_the_package_lies_beside_the_app_without_the_demos_hubs_and_without_rubb
 
 def test_the_app_imports_spaces_before_hub_ui() -> None:
     text = space_files(CONTENT)["app.py"].decode()
-    assert text.index("import spaces") < text.index("from hub_ui.cli import main")
+    assert text.index("import spaces") < text.index("from hub_ui.commands.cli import main")
     assert {type(node).__name__ for node in ast.parse(text).body} == {"Expr", "Import", "If", "ImportFrom"}
 
 

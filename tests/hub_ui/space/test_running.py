@@ -15,7 +15,7 @@ import yaml
 from bs4 import BeautifulSoup
 from huggingface_hub import HfApi, snapshot_download
 
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.web.raw import Visitor

@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from connectors.record import Example
-from hub_ui import services
-from hub_ui.app import build_app
-from hub_ui.services import Services
+from hub_ui.app import services
+from hub_ui.app.services import Services
+from hub_ui.web.app import build_app
 from tests.hub_ui.catalog.builders import lora, version
-from tests.hub_ui.library.queueing import Pulls, queue
+from tests.hub_ui.library.download.queueing import Pulls, queue
 from tests.hub_ui.stand_ins import Hub, services_on
 from tests.hub_ui.web.raw import Visitor, served
 

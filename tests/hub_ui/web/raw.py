@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from hub_ui import app
-from hub_ui.services import Services
+from hub_ui.app.services import Services
+from hub_ui.web import app
 from tests.faults import Faults
 from tests.faulty_hubs import Around, running_hubs
 from tests.hub_ui.library.shared_hubs import CONTRACT

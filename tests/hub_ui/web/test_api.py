@@ -16,10 +16,10 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
-from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.images import png_metadata
+from hub_ui.web import app
 from hub_ui.web.api import OF_IMAGES, Endpoint, with_arguments, without_paths
 from tests.hub_ui.stand_ins import services_of
 

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from hub_ui.hosting.limits import Limits
+from hub_ui.access.quotas import Limits
 from hub_ui.web import api
 from tests.faults import Fault
-from tests.hub_ui.library.queueing import eventually
+from tests.hub_ui.library.download.queueing import eventually
 from tests.hub_ui.web.raw import Visitor, served
 
 MB = 1_000_000

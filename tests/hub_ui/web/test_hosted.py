@@ -13,12 +13,12 @@ from starlette.routing import BaseRoute
 
 from connectors.errors import AccessError, UsageError
 from connectors.ref import Ref
-from hub_ui.app import LAUNCH, start_jobs
-from hub_ui.generate import comparison
+from hub_ui.access.quotas import Limits
+from hub_ui.app.services import Services
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.hosting.limits import Limits
-from hub_ui.services import Services
 from hub_ui.settings import from_environment, hosted_policy
+from hub_ui.web.app import LAUNCH, start_jobs
 from hub_ui.web.requests import RequestCheck, own_parts
 from hub_ui.web.server import gradio_settings
 from hub_ui.web.site import build_routes

@@ -19,14 +19,14 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubUiError
 from connectors.http.adapter import Destinations
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.access.visitor import Visitor, use_visitor
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
 from tests.connectors.serving import Answer, Asked, hub, redirect
 from tests.hub_ui.images.building import image_bytes
-from tests.hub_ui.library.queueing import eventually
+from tests.hub_ui.library.download.queueing import eventually
 
 PNG = image_bytes()
 

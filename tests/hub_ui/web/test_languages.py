@@ -9,8 +9,8 @@ from bs4 import BeautifulSoup
 from bs4.element import NavigableString, Tag
 from starlette.testclient import TestClient
 
-from hub_ui.i18n import LANGUAGES
-from hub_ui.services import Services
+from hub_ui.app.services import Services
+from hub_ui.base.i18n import LANGUAGES
 from tests.hub_ui.web.conftest import open_client, read, with_settings
 from tests.tools.words.catalogues import placeholders, read_catalogue, strings
 

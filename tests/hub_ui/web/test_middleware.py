@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 
-from hub_ui.services import Services
+from hub_ui.app.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import HostCheck, visible_path
 from hub_ui.web.requests import Refused

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.visitor import Visitor as Person
-from hub_ui.hosting.visitor import use_visitor
+from hub_ui.access.quotas import Limits
+from hub_ui.access.visitor import Visitor as Person
+from hub_ui.access.visitor import use_visitor
 from hub_ui.settings import hosted_policy
 from hub_ui.web import requests as web_requests
 from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused, RequestCheck

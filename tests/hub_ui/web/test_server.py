@@ -32,8 +32,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from uvicorn import Config
 
-from hub_ui.hosting.visitor import Visitors, current_visitor
-from hub_ui.i18n import _
+from hub_ui.access.visitor import Visitors, current_visitor
+from hub_ui.base.i18n import _
 from hub_ui.web import server
 from hub_ui.web.server import (
     Connections,
@@ -44,7 +44,7 @@ from hub_ui.web.server import (
     use_caller,
     use_request,
 )
-from tests.hub_ui.library.queueing import eventually
+from tests.hub_ui.library.download.queueing import eventually
 from tests.programs import free_run_of_ports
 
 
@@ -206,8 +206,9 @@ def test_a_proxys_connections_are_those_of_many_people() -> None:
 
 LIMITED = """
 import os, resource, sys, threading
-from hub_ui import services, settings
-from hub_ui.app import serving
+from hub_ui import settings
+from hub_ui.app import services
+from hub_ui.web.app import serving
 from hub_ui.web.server import raise_file_limit
 with services.build(settings.from_environment(os.environ, hosted=True)) as built, serving(built) as url:
     print(url, resource.getrlimit(resource.RLIMIT_NOFILE)[0], raise_file_limit(), flush=True)

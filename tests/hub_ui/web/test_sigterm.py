@@ -1,4 +1,4 @@
-"""The app's process is told to end while it generates. What is ended before it is done: tests/hub_ui/test_app.py."""
+"""The app is told to end while it generates. Ends before that: tests/hub_ui/web/test_app.py."""
 
 import re
 import signal
@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.hub_ui.commands.test_serve import running
-from tests.hub_ui.library.queueing import eventually
+from tests.hub_ui.library.download.queueing import eventually
 from tests.hub_ui.web.raw import Visitor
 
 MOST_SECONDS = 120

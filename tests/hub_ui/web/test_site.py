@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.query import Query
-from hub_ui.lifecycle import Lifecycle
-from hub_ui.services import Services
+from hub_ui.app.services import Services
+from hub_ui.base.lifecycle import Lifecycle
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.site import HealthRoutes
 from tests.hub_ui.web.raw import Visitor, served

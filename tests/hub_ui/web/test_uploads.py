@@ -18,12 +18,12 @@ from starlette.types import Message
 
 from connectors.errors import NotFound, UsageError
 from connectors.ref import Ref
-from hub_ui.generate import comparison
+from hub_ui.access.quotas import Limits
+from hub_ui.access.visitor import Visitor, use_visitor
+from hub_ui.app.services import Services
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.result import GeneratedImage
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images import png_metadata
-from hub_ui.services import Services
 from hub_ui.settings import hosted_policy
 from hub_ui.web import uploads
 from hub_ui.web.images import GeneratedImages
@@ -31,9 +31,9 @@ from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Upload, Uploads, check_pixels, plain_name, receive_upload
 from hub_ui.web.view import View
 from tests.clock import Clock
+from tests.hub_ui.app.test_dropped_images import A1111, NUMBERED
 from tests.hub_ui.generate import making
 from tests.hub_ui.images.building import image_bytes, write_png
-from tests.hub_ui.test_dropped_images import A1111, NUMBERED
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 MB = 1_000_000

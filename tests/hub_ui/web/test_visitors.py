@@ -19,16 +19,16 @@ import requests
 from bs4 import BeautifulSoup
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui import app
+from hub_ui.access.visitor import Visitor as Person
+from hub_ui.access.visitor import Visitors, current_visitor, use_visitor
+from hub_ui.base.logs import logging_to
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.hosting.visitor import Visitor as Person
-from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
-from hub_ui.logs import logging_to
+from hub_ui.web import app
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.middleware import Refusals
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 from tests.faulty_hubs import apps_behind
-from tests.hub_ui.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
+from tests.hub_ui.app.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import read
@@ -91,7 +91,7 @@ def test_no_key_name_or_prompt_is_in_a_log_at_debug_and_what_is_looked_up_leads_
     assert [word for word in (SECRET, *ADA.values(), id_, "a boat") if word in stream.getvalue()] == []
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     numbers = {line["request"] for line in lines if line["logger"] == "hub_ui.web.middleware"}
-    looked = {line["request"] for line in lines if line["logger"] == "hub_ui.lookup"}
+    looked = {line["request"] for line in lines if line["logger"] == "hub_ui.app.lookup"}
     assert (looked != set(), looked <= numbers) == (True, True)
 
 

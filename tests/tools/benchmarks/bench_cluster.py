@@ -22,11 +22,11 @@ import psutil
 import torch
 
 from connectors.ref import Ref
-from hub_ui.cluster.backend import ClusterBackend
-from hub_ui.cluster.replica import Placement
-from hub_ui.generate import comparison
+from hub_ui.generate.backends.cluster.backend import ClusterBackend
+from hub_ui.generate.backends.cluster.replica import Placement
 from hub_ui.generate.base_models import PACKAGED
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult

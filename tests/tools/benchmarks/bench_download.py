@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import chunks, generate_safetensors
-from hub_ui.library.download import DownloadOptions
+from hub_ui.library.download.transfer import DownloadOptions
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import download, pull_file, record
 from tests.programs import started

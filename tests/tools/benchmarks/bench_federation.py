@@ -12,8 +12,8 @@ from connectors.connector import Connector
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
+from hub_ui.app.services import Services
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.services import Services
 from hub_ui.settings import Settings
 from tests.hub_ui.stand_ins import VERSIONS, Hub, lora, version
 from tests.tools.benchmarks.figures import Figure, interleaved, seconds

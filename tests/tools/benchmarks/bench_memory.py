@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from connectors.ref import HubName, Ref
-from hub_ui import services, settings
+from hub_ui import settings
+from hub_ui.app import services
 from hub_ui.demo.hubs.server import running_hubs
 from tests.programs import python
 from tests.tools.benchmarks.figures import Figure, limit, peak_memory

@@ -21,8 +21,9 @@ NOWHERE = dict.fromkeys(("HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"
 # The two apps say where they are, once they have answered.
 OURS = """
 import os, sys, threading, urllib.request
-from hub_ui import services, settings
-from hub_ui.app import serving
+from hub_ui import settings
+from hub_ui.app import services
+from hub_ui.web.app import serving
 with services.build(settings.from_environment(os.environ, hosted="hosted" in sys.argv)) as built, serving(built) as url:
     assert urllib.request.urlopen(url).status == 200
     print(url, *({"torch", "diffusers"} & set(sys.modules)), flush=True)
@@ -39,7 +40,7 @@ assert urllib.request.urlopen(url).status == 200
 print(url, flush=True)
 threading.Event().wait()
 """
-HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
+HELP = "import sys; from hub_ui.commands.cli import main; sys.exit(main(['--help']))"
 EMPTY_HELP = """
 import typer
 import connectors.errors, connectors.registry, hub_ui.terminal

@@ -29,7 +29,7 @@ from tests.tools.chaos.wanted import SLOW_SECONDS, Wanted, slow, troubles, write
 
 ROOT = Path(__file__).resolve().parents[3]
 FAILURES = ROOT / "chaos-failures"
-MATRIX = "tests/hub_ui/library/test_faults.py"
+MATRIX = "tests/hub_ui/library/download/test_faults.py"
 _MB = 1e6
 
 

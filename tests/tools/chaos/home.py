@@ -9,13 +9,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from connectors.ref import Ref
+from hub_ui.base.disk import stamp
 from hub_ui.library import lockfile
-from hub_ui.library.disk import stamp
+from hub_ui.library.download.partial_file import PartState, part_of, read_state
+from hub_ui.library.download.queue import Queue
+from hub_ui.library.download.queue_tasks import Task
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.partial_file import PartState, part_of, read_state
-from hub_ui.library.queue import Queue
-from hub_ui.library.queue_tasks import Task
-from tests.hub_ui.library.queueing import Pulls
+from tests.hub_ui.library.download.queueing import Pulls
 from tests.tools.chaos.wanted import Wanted
 
 Stamp = tuple[int, int, int]

@@ -13,7 +13,7 @@ from typing import Literal
 
 import requests
 
-from hub_ui.library.disk import stamp
+from hub_ui.base.disk import stamp
 from tests.recording import Recorder, Request
 from tests.tools.chaos.home import Broken, Home, Kept
 from tests.tools.chaos.wanted import Wanted

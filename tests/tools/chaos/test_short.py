@@ -10,7 +10,7 @@ from connectors.ref import Origin, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from tests.hub_ui.library.building import entry
-from tests.hub_ui.library.queueing import Pulls, queue
+from tests.hub_ui.library.download.queueing import Pulls, queue
 from tests.recording import Request
 from tests.tools.chaos.__main__ import Stage, stage
 from tests.tools.chaos.crawl import KilledCrawl

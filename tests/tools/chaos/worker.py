@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from huggingface_hub import constants
 
 from connectors.ref import Ref
-from hub_ui import services, settings
+from hub_ui import settings
+from hub_ui.app import services
 
 
 def work(environ: Mapping[str, str], folders: Mapping[str, str], wanted: Sequence[Ref]) -> None:

@@ -18,7 +18,7 @@ import diffusers
 import torch
 from diffusers.utils import logging as of_diffusers
 
-from hub_ui.generate.memory import is_out_of_memory
+from hub_ui.generate.memory.device import is_out_of_memory
 from tests.tools.gpu import attention, correctness, networks, offloading, short, small_cards, speed
 from tests.tools.gpu.card import GIGABYTE, Card, cpu, find_card
 from tests.tools.gpu.results import Budget, Line, Section, failures, judged, table, write_between_markers

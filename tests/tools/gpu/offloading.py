@@ -10,9 +10,9 @@ import torch
 
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import LEVELS, Device, OffloadLevel
-from hub_ui.generate.memory_plan import levels_of
-from hub_ui.generate.offload import Placement, place, remove_offloading
+from hub_ui.generate.memory.device import LEVELS, Device, OffloadLevel
+from hub_ui.generate.memory.offload import Placement, place, remove_offloading
+from hub_ui.generate.memory.plan import levels_of
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines.frame import draw, load
 from tests.hub_ui.generate.pipelines.rows import ALGORITHMS, FLUXES, UNETS, Row

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from hub_ui.generate.base_models import PipelineSpec, base_by_id
-from hub_ui.generate.memory import Device, OffloadLevel, available_memory, is_out_of_memory
-from hub_ui.generate.memory_plan import Footprint, footprint, levels_of, peak_memory, usable_memory
-from hub_ui.generate.offload import Placement, place
+from hub_ui.generate.memory.device import Device, OffloadLevel, available_memory, is_out_of_memory
+from hub_ui.generate.memory.offload import Placement, place
+from hub_ui.generate.memory.plan import Footprint, footprint, levels_of, peak_memory, usable_memory
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate import simulated_cuda
 from tests.hub_ui.generate.real_size import without_values

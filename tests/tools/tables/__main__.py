@@ -8,12 +8,12 @@ from textwrap import fill
 
 from connectors.claims import base_models
 from connectors.query import FIELDS
+from hub_ui.access.quotas import TABLE
 from hub_ui.generate.base_models.choose import bases_for_architecture
 from hub_ui.generate.base_models.table import BASES, NETWORKS, PACKAGED, SUBSTITUTIONS, PipelineSpec, precision_name
-from hub_ui.generate.memory import OffloadLevel
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, footprint
+from hub_ui.generate.memory.device import OffloadLevel
+from hub_ui.generate.memory.plan import CARDS, GIBIBYTE, footprint
 from hub_ui.generate.plan import plan_on_card
-from hub_ui.hosting.limits import TABLE
 from hub_ui.web.layout.render import TERMS
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}

@@ -5,7 +5,7 @@ New texts are added to each with an empty translation, and texts that are gone a
 
 import sys
 
-from hub_ui.i18n import LANGUAGES
+from hub_ui.base.i18n import LANGUAGES
 from tests.tools.words.catalogues import find_faults, read_sources, update
 
 

@@ -16,9 +16,9 @@ from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui import locales
+from hub_ui.base.i18n import LANGUAGES
 from hub_ui.catalog.similar import Reason
 from hub_ui.generate.base_models.table import SUBSTITUTIONS
-from hub_ui.i18n import LANGUAGES
 from hub_ui.images.infotext import OTHER_PROGRAMS
 from hub_ui.locales import DOMAIN, catalogue_path
 from hub_ui.web.layout.render import TERMS

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.library import lockfile
 from tests.hub_ui.library.building import entry, sha256
 from tests.hub_ui.library.shared_hubs import Line

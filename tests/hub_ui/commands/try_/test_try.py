@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 
 from connectors.errors import Gated, NeedsFetching, NoBase
-from hub_ui import cli
-from hub_ui.commands import memory_size
-from hub_ui.generate.comparison import Comparison
+from hub_ui.commands import cli, memory_size
+from hub_ui.generate.compare.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hub_ui import cli
+from hub_ui.commands import cli
 from hub_ui.images import png_metadata
 from tests.hub_ui.commands.try_.images import INK, LORAS, REF, enter, generate, is_same, made
 from tests.hub_ui.generate.building import save_base, save_kohya

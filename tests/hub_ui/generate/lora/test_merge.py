@@ -10,7 +10,7 @@ from hub_ui.generate.lora.algorithms import LOW_RANK, Rows
 from hub_ui.generate.lora.merge import ModuleChange, Originals, choose_merged
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Patch
-from hub_ui.generate.memory_plan import MERGED_AT_ONCE, footprint
+from hub_ui.generate.memory.plan import MERGED_AT_ONCE, footprint
 from tests.hub_ui.generate.lora.naming import patch
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 

@@ -20,7 +20,7 @@ from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, 
 from hub_ui.generate.lora.parameters import ParamHandle, is_quantised, param_handles
 from hub_ui.generate.lora.patch import Patch
 from hub_ui.generate.lora.structured import columns, dequantise, form_of
-from hub_ui.generate.offload import Placement, place
+from hub_ui.generate.memory.offload import Placement, place
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.lora.naming import gguf_linear
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda

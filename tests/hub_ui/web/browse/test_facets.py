@@ -5,7 +5,7 @@ import pytest
 from connectors.query import Query, Range
 from connectors.query_language import parse
 from connectors.record import Kind
-from hub_ui import format
+from hub_ui.base import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.web.browse import facets

@@ -12,9 +12,9 @@ from connectors.record import Lora, Record
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.app.lookup import Lookup
+from hub_ui.app.services import Services
 from hub_ui.catalog.catalog import facts_keys
-from hub_ui.lookup import Lookup
-from hub_ui.services import Services
 from hub_ui.web.browse.cards import HeaderReader
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.stand_ins import Hub, services_on

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, HubUiError
 from connectors.guard import without_guard
-from hub_ui.services import Services
+from hub_ui.app.services import Services
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.stand_ins import Hub
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings

@@ -13,12 +13,12 @@ from connectors.guard import without_guard
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui import documents, services
+from hub_ui.access.quotas import LimitReached
+from hub_ui.app import documents, services
+from hub_ui.app.lookup import Lookup
+from hub_ui.app.services import Services
 from hub_ui.catalog.search import BaseCount, Facets
-from hub_ui.hosting.limits import LimitReached
 from hub_ui.library import lockfile
-from hub_ui.lookup import Lookup
-from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.browse import search
 from hub_ui.web.browse.search import Results

@@ -7,13 +7,13 @@ from starlette.testclient import TestClient
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui.library.queue_tasks import Failure, Task, TaskState
-from hub_ui.services import Services
+from hub_ui.app.services import Services
+from hub_ui.library.download.queue_tasks import Failure, Task, TaskState
 from hub_ui.web.downloads import drawer
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.layout.pages import Pages, Signal
 from hub_ui.web.layout.render import Renderer
-from tests.hub_ui.library.queueing import A, B, Pulls, eventually
+from tests.hub_ui.library.download.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
 
 

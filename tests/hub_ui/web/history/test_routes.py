@@ -7,11 +7,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.ref import Ref
-from hub_ui.generate import comparison
+from hub_ui.app.services import Services
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images.history import group_entries
 from hub_ui.images.provenance import Provenance, from_json, to_json
-from hub_ui.services import Services
 from hub_ui.web.history import describe, view_of
 from hub_ui.web.view import View
 from tests.hub_ui.generate.making import adapter, job, made, report

@@ -14,9 +14,9 @@ from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.guard import CircuitBreaker
 from connectors.query import Page
-from hub_ui.i18n import use_language
+from hub_ui.app.services import Services
+from hub_ui.base.i18n import use_language
 from hub_ui.locales import get_language
-from hub_ui.services import Services
 from hub_ui.web.layout.pages import STATIC, HubStatus, answer_status, error_status
 from hub_ui.web.layout.render import TERMS, Renderer
 from hub_ui.web.view import PATHS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
+from hub_ui.app.services import Services
 from hub_ui.library.lockfile import Entry
-from hub_ui.services import Services
 from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora, services_on
 

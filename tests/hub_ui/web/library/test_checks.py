@@ -12,14 +12,15 @@ from starlette.testclient import TestClient
 from connectors.errors import HubDown, UsageError
 from connectors.record import Claim
 from connectors.ref import Ref
-from hub_ui.jobs import Jobs
-from hub_ui.library import lockfile, sync
+from hub_ui.app.checks import CheckKind, CheckProgress, LibraryChecks
+from hub_ui.app.jobs import Jobs
+from hub_ui.app.services import Services
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation
-from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
+from hub_ui.library.download import sync
+from hub_ui.library.download.sync import FileCheck
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sync import FileCheck
-from hub_ui.services import Services
 from hub_ui.settings import LOCAL
 from hub_ui.web import uploads
 from hub_ui.web.library import routes, rows

@@ -8,8 +8,8 @@ from starlette.testclient import TestClient
 
 from connectors.record import Claim, Example, WeightFile
 from connectors.ref import Ref
+from hub_ui.app.services import Services
 from hub_ui.library import lockfile
-from hub_ui.services import Services
 from hub_ui.web.library import acts
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora, version

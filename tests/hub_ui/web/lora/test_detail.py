@@ -8,7 +8,7 @@ from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.compatibility import Requirements
+from hub_ui.app.compatibility import Requirements
 from hub_ui.images.infotext import UsedLora
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail

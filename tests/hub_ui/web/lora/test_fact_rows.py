@@ -13,7 +13,7 @@ from connectors.record import Claim, Example, Nsfw, Record
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.services import Services
+from hub_ui.app.services import Services
 from hub_ui.web.lora import fact_rows
 from hub_ui.web.lora.fact_rows import Fact
 from hub_ui.web.view import View

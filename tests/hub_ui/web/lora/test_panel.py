@@ -10,9 +10,9 @@ from connectors.record import Example, Lora, Nsfw, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.app.lookup import Lookup
+from hub_ui.app.services import Services
 from hub_ui.catalog.catalog import facts_keys
-from hub_ui.lookup import Lookup
-from hub_ui.services import Services
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View

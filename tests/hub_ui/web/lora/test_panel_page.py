@@ -10,8 +10,8 @@ from connectors.record import Example, Lora, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.app.services import Services
 from hub_ui.library import lockfile
-from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel

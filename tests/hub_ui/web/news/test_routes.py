@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from starlette.testclient import TestClient
 
-from hub_ui.news import SavedSearch
-from hub_ui.services import Services
+from hub_ui.app.news import SavedSearch
+from hub_ui.app.services import Services
 from hub_ui.web.news import COOKIE
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings

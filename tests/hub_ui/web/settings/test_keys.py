@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from hub_ui import services
+from hub_ui.app import services
+from hub_ui.app.services import Services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.services import Services
 from hub_ui.settings import saved_settings
 from hub_ui.settings.saved_settings import Keys
-from tests.hub_ui.hosting.private_data import ADA, write_private_data
+from tests.hub_ui.app.hosting.private_data import ADA, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings

@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 from connectors.claims.resolve import record_of
 from connectors.ref import Ref
 from connectors.replicate.runs import Runs, list_running
+from hub_ui.app.jobs import Jobs, Stopped
+from hub_ui.app.services import Services
 from hub_ui.demo.hubs.server import hub_apps, running_hubs
-from hub_ui.jobs import Jobs, Stopped
-from hub_ui.services import Services
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.train import TrainRoutes
 from hub_ui.web.uploads import Uploads
 from tests.hub_ui.images.building import image_bytes
-from tests.hub_ui.library.queueing import eventually
+from tests.hub_ui.library.download.queueing import eventually
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.stand_ins import services_of
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings

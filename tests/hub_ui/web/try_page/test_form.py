@@ -5,9 +5,9 @@ from starlette.testclient import TestClient
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.generate import comparison
+from hub_ui.app.services import Services
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.try_fields import TrySettings
-from hub_ui.services import Services
 from hub_ui.web.try_page import form
 from hub_ui.web.try_page.form import PageState, TryFields, apply_act, fill, read_address
 from tests.hub_ui.catalog.builders import claim, lora, version

@@ -8,18 +8,18 @@ import pytest
 
 from connectors.errors import Gated, HubTimeout, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
-from hub_ui.generate.comparison import Comparison, before_after
+from hub_ui.app.jobs import Jobs, JobSubject
+from hub_ui.app.services import Services
+from hub_ui.generate.compare.comparison import Comparison, before_after
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TrySettings
-from hub_ui.jobs import Jobs, JobSubject
-from hub_ui.library.partial_file import PullCancelled
-from hub_ui.services import Services
+from hub_ui.library.download.partial_file import PullCancelled
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import generate
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about
 from hub_ui.web.view import StackedLora, View
-from tests.hub_ui.library.queueing import A, Pulls
+from tests.hub_ui.library.download.queueing import A, Pulls
 from tests.hub_ui.web.conftest import with_settings
 
 TINY = View(stack=(StackedLora(ref="civitai:2"),))

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.generate import comparison
+from hub_ui.app.services import Services
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.result import GeneratedImage, GenerationResult, Measure, Measures
 from hub_ui.images import png_metadata
-from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate import making
 from tests.hub_ui.library.building import entry

@@ -12,9 +12,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from connectors.errors import HubDown
+from hub_ui.app.jobs import Jobs, JobSubject
+from hub_ui.app.services import Services
 from hub_ui.generate.request import Step
-from hub_ui.jobs import Jobs, JobSubject
-from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.try_page.form import read_address
@@ -23,7 +23,7 @@ from hub_ui.web.try_page.result import Result, Tile
 from hub_ui.web.try_page.routes import TryRoutes
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job, report
-from tests.hub_ui.library.queueing import Pulls, eventually
+from tests.hub_ui.library.download.queueing import Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, parts, read
 from tests.hub_ui.web.try_page.test_generate import NEED
 

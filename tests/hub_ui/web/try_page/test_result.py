@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from connectors.ref import Ref
-from hub_ui.generate import comparison
+from hub_ui.base.i18n import use_language
+from hub_ui.generate.compare import comparison
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.try_fields import TrySettings
-from hub_ui.i18n import use_language
 from hub_ui.images import png_metadata
 from hub_ui.locales import get_language
 from hub_ui.web.images import GeneratedImages

@@ -10,13 +10,13 @@ import requests
 from starlette.testclient import TestClient
 
 from connectors.ref import HubName, Ref
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.visitor import Visitor as Person
-from hub_ui.hosting.visitor import use_visitor
+from hub_ui.access.quotas import Limits
+from hub_ui.access.visitor import Visitor as Person
+from hub_ui.access.visitor import use_visitor
 from hub_ui.library import lockfile
 from hub_ui.web.visit import disposition
 from hub_ui.web.visitors import COOKIE
-from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
+from tests.hub_ui.app.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.web.conftest import PART, open_client, read
 from tests.hub_ui.web.raw import Visitor, served

@@ -1,0 +1,1 @@
+"""The use cases: look up, download, generate, train. Pages and commands call them."""

@@ -1,0 +1,1 @@
+"""Hubs, downloads and cached LoRAs of a hosted page."""

@@ -1,0 +1,1 @@
+"""Languages, formats, files, databases, logs and process lifetimes. Every room uses them."""

@@ -1,0 +1,1 @@
+"""Other places to generate: Replicate, ZeroGPU and a cluster of Ray."""

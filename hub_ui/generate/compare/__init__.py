@@ -1,0 +1,1 @@
+"""Comparisons, their LoRA axes, and choices between images."""

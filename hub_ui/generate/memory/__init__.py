@@ -1,0 +1,1 @@
+"""The memory that a base needs, and where its parts are placed."""

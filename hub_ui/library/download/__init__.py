@@ -1,0 +1,1 @@
+"""Download files: transfers that resume, the queue, and syncing with a lock file."""

@@ -1,0 +1,1 @@
+"""Undo, duplicates, updates, imports, exports and collections."""

@@ -1,0 +1,348 @@
+"""Identifies LoRA files on a disk by their bytes, and serves those that no hub has.
+
+A file is a hub's if its SHA-256 is: it is looked up in the library's lock file, then in the catalog, then on CivitAI,
+which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy: its metadata was changed.
+
+Files of a person's own that are looked at and tried before they are kept lie hidden in the library's folder, with a
+lock file of their own: so they have a ref as others have, and keeping one is a rename. Other files are left alone.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from connectors import errors
+from connectors.claims.resolve import flatten, record_with_header, with_header
+from connectors.connector import Download
+from connectors.record import Claim, Lora, Record, Version, WeightFile
+from connectors.ref import LOCAL, Ref, local_ref
+from connectors.weights.header import tensors_sha256
+from connectors.weights.inspect import Facts, inspect_path
+from hub_ui.base.disk import disk_errors_as_messages, drop_empty, hash_of, visible_files
+from hub_ui.library.file_names import SUFFIX, safe_name, without_suffix
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import ABOUT, Entry
+
+FOLDER = ".own"
+KEPT_SECONDS = 86_400.0
+
+
+class OwnFiles:
+    """Several threads and several processes may use it at once. Nothing is created before the first file."""
+
+    def __init__(self, library: Library, clock: Callable[[], float] = time.time) -> None:
+        self._library = library
+        self._waiting = Library(library.folder, library.folder / FOLDER / "own.lock")
+        self._clock = clock
+
+    def entries(self) -> tuple[Entry, ...]:
+        return self._waiting.entries()
+
+    def entry(self, ref: Ref) -> Entry:
+        """Raises NotFound for a file that is not here any more."""
+        found = next((entry for entry in self.entries() if entry.answers_to(ref)), None)
+        if found is None or not self._library.path(found).is_file():
+            raise errors.NotFound("This file is not here any more. Choose it again.")
+        return found
+
+    @disk_errors_as_messages()
+    def add(self, path: Path, entry: Entry) -> Entry:
+        """Moves a file here; `entry` is what it would have in the library. Its bytes may be here already."""
+        self.sweep()
+        name = f"{safe_name(without_suffix(PurePosixPath(entry.file).name))}{SUFFIX}"
+        placed = replace(entry, file=f"{FOLDER}/{entry.sha256[:12]}/{name}")
+        target = self._library.path(placed)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+        # The time of a file from elsewhere says nothing about when it came.
+        os.utime(target, (self._clock(), self._clock()))
+        for known in self.entries():
+            if known.ref == placed.ref and known.file != placed.file:
+                self.discard(known.ref)
+        self._waiting.adopt([placed])
+        return self.entry(placed.ref)
+
+    @disk_errors_as_messages()
+    def keep(self, ref: Ref, place: str, source: str = "") -> Entry:
+        """Moves a file into the library, to a path like `place` that is free, and enters it there."""
+        entry = self.entry(ref)
+        known = self._library.find(entry.ref)
+        if known is not None and self._library.path(known).is_file():
+            self.discard(ref)
+            return known
+        place = known.file if known else self._library.free_place(place, entry.ref)
+        target = self._library.folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of the library may be a link to another disk.
+        shutil.move(self._library.path(entry), target)
+        self._library.adopt([replace(entry, file=place, source=source)])
+        self._forget(entry)
+        return self._library.entry(entry.ref)
+
+    @disk_errors_as_messages()
+    def discard(self, ref: Ref) -> None:
+        """Deletes a file. One that is gone already is no error."""
+        for entry in [entry for entry in self.entries() if entry.answers_to(ref)]:
+            self._library.path(entry).unlink(missing_ok=True)
+            self._forget(entry)
+
+    def sweep(self) -> None:
+        """Deletes what nobody has kept for a day."""
+        for entry in self.entries():
+            with suppress(FileNotFoundError):
+                if self._library.path(entry).stat().st_mtime > self._clock() - KEPT_SECONDS:
+                    continue
+            self.discard(entry.ref)
+
+    def _forget(self, entry: Entry) -> None:
+        with self._waiting.writer():
+            self._waiting.write(other for other in self._waiting.entries() if other.ref != entry.ref)
+        drop_empty(self._library.path(entry).parent, self._library.folder / FOLDER)
+
+
+# "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "not asked": a hub
+# that may know the file was not asked, because it failed before. "unread": the file can't be read, or has an older
+# format, which can run code when it is loaded.
+IdentifyState = Literal["held", "recognised", "edited", "unknown", "not asked", "unread"]
+How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
+_OLDER = (".ckpt", ".pt", ".pth", ".bin")
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digests:
+    """`tensors` is the SHA-256 of what follows the header; None for a file without tensors."""
+
+    size: int
+    sha256: str
+    tensors: str | None
+
+    @property
+    def autov2(self) -> str:
+        return self.sha256[:10].upper()
+
+    @property
+    def autov3(self) -> str | None:
+        return self.tensors[:12].upper() if self.tensors else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdentifiedFile:
+    """`path` is below the folder, with forward slashes. `facts` are the header's, of a file that has one."""
+
+    path: str
+    state: IdentifyState
+    digests: Digests | None = None
+    ref: Ref | None = None
+    how: How | None = None
+    record: Record | None = None
+    facts: Facts | None = None
+    error: errors.HubUiError | None = None
+
+    @property
+    def is_own_lora(self) -> bool:
+        """Whether it is a LoRA that is no hub's file, or no longer: an edited copy."""
+        return self.state in ("unknown", "edited") and self.facts is not None and self.facts.adapter.is_lora
+
+    def entry(self, file: str, source: str = "") -> Entry:
+        """What is exactly a hub's has its ref; any other file one of its own name and bytes."""
+        stem, sha256 = PurePosixPath(file).stem, self.digests.sha256 if self.digests else ""
+        about = self.record or (self.facts.adapter if self.facts else None)
+        return Entry(
+            ref=self.ref if self.state == "recognised" and self.ref else local_ref(stem, sha256),
+            title=self.record.title if self.record else stem,
+            file=file,
+            size=self.digests.size if self.digests else 0,
+            sha256=sha256,
+            source=source,
+            # A header says nothing of weight and licence.
+            **{name: getattr(about, name) for name in ABOUT if hasattr(about, name)},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identifier:
+    """`seen` gives every ref known for a SHA-256, `lora` what is known of a ref. Without `by_hash` no hub is asked.
+
+    `inspect` reads a file's header. After an error the hub isn't asked again: `failure` is called with the error, and
+    the files that only this hub could identify are "not asked", with the error.
+    """
+
+    entries: tuple[Entry, ...]
+    seen: Callable[[str], Iterable[Ref]]
+    lora: Callable[[Ref], Lora]
+    inspect: Callable[[Path, str], Facts]
+    by_hash: Callable[[str], tuple[Lora, Ref]] | None = None
+    failure: Callable[[errors.HubUiError], None] = lambda error: None
+
+    def run(self, folder: Path) -> Iterator[IdentifiedFile]:
+        """One result a file, in the order of their paths."""
+        current, refusal = self, None
+        paths = files_in(folder)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for path, read in zip(paths, pool.map(_try_digests, paths), strict=True):
+                name = path.relative_to(folder).as_posix()
+                if isinstance(read, errors.HubUiError):
+                    yield IdentifiedFile(path=name, state="unread", error=read)
+                    continue
+                try:
+                    found = current._identify(name, read)
+                except (errors.AccessError, errors.NetworkError, errors.RateLimited) as error:
+                    self.failure(error)
+                    current, refusal = replace(self, by_hash=None), error
+                    found = current._identify(name, read)
+                if refusal is not None and found.state == "unknown":
+                    found = replace(found, state="not asked", error=refusal)
+                yield current._with_facts(found, path, read)
+
+    def one(self, path: Path) -> IdentifiedFile:
+        """A single file, wherever it lies. Raises what keeps it from being read."""
+        read = _try_digests(path)
+        if isinstance(read, errors.HubUiError):
+            raise read
+        found = self._with_facts(self._identify(path.name, read), path, read)
+        if found.error is not None:
+            raise found.error
+        return found
+
+    def _identify(self, name: str, read: Digests) -> IdentifiedFile:
+        entry = next((entry for entry in self.entries if entry.sha256 == read.sha256), None)
+        installed = (
+            IdentifiedFile(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
+        )
+        # What no hub was known to have when it was entered may be found on one by now.
+        if entry is not None and installed is not None and entry.ref.hub != LOCAL:
+            return installed
+        for lora, ref, how in self._candidates(read):
+            version = lora.version(ref.version)
+            file = version.find_file(ref) if version else None
+            same = (file.sha256 if file else None) in ((read.sha256,) if how == "AutoV3" else (read.sha256, None))
+            # Other bytes than the hash promised: only AutoV3, of the tensors alone, may find an edited copy.
+            if same or how == "AutoV3":
+                if installed is not None and not same:
+                    break
+                record = flatten(lora, version, file)
+                state: IdentifyState = "recognised" if same else "edited"
+                return IdentifiedFile(path=name, state=state, digests=read, ref=ref, how=how, record=record)
+        return installed or IdentifiedFile(path=name, state="unknown", digests=read)
+
+    def _candidates(self, read: Digests) -> Iterator[tuple[Lora, Ref, How]]:
+        for ref in self.seen(read.sha256):
+            with suppress(errors.NotFound):
+                lora = self.lora(ref)
+                if ref.is_pinned:
+                    yield lora, ref, "catalog"
+        hashes: tuple[tuple[How, str | None], ...] = (
+            ("SHA256", read.sha256.upper()),
+            ("AutoV2", read.autov2),
+            ("AutoV3", read.autov3),
+        )
+        for how, value in hashes:
+            if value is not None and self.by_hash is not None:
+                with suppress(errors.NotFound):
+                    lora, ref = self.by_hash(value)
+                    yield lora, ref, how
+
+    def _with_facts(self, found: IdentifiedFile, path: Path, read: Digests) -> IdentifiedFile:
+        try:
+            facts = self.inspect(path, read.sha256)
+        except errors.HubUiError as error:
+            is_unread = found.state in ("unknown", "not asked")
+            return replace(found, state="unread" if is_unread else found.state, error=error)
+        record = record_with_header(found.record, facts.adapter) if found.record else None
+        return replace(found, facts=facts, record=record)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
+    found = (path for path in visible_files(folder) if path.name.lower().endswith((SUFFIX, *_OLDER)))
+    return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
+
+
+def _try_digests(path: Path) -> Digests | errors.HubUiError:
+    try:
+        return digests(path)
+    except (errors.NotWeights, errors.BadHeader) as error:
+        return error
+    except OSError as error:
+        return errors.HubUiError(f"{path.name} can't be read: {error.strerror or error}.")
+
+
+def digests(path: Path) -> Digests:
+    """Raises NotWeights or BadHeader for what is no safetensors file."""
+    if path.name.lower().endswith(_OLDER):
+        raise errors.NotWeights(f"{path.name} has an older format, which can run code when loaded. It was not read.")
+    tensors, whole = tensors_sha256(path), hash_of(path)
+    return Digests(size=whole.size, sha256=whole.sha256, tensors=tensors)
+
+
+def entry_of_file(found: IdentifiedFile, entries: Iterable[Entry]) -> Entry:
+    """What an entry would say of a file that needs none because it is only tried."""
+    known = (entry for entry in entries if found.state == "held" and entry.ref == found.ref)
+    return next(known, None) or found.entry(found.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFiles:
+    """A LoRA source that knows the lock entry and the header of each file."""
+
+    library: Library
+
+    def get(self, ref: Ref) -> Lora:
+        entry = self._entry(ref)
+        path = self.library.path(entry)
+        file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
+        version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
+        # What the person may have written into the lock file; of the rest, the file's own header leads.
+        claims = tuple(
+            Claim(field=name, value=value, source="hub", where="lock file")
+            for name in ABOUT
+            if (value := getattr(entry, name)) not in (None, ())
+        )
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=claims)
+        return with_header(lora, entry.ref, inspect_path(path).adapter) if path.is_file() else lora
+
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        return self.locate(ref)
+
+    def locate(self, ref: Ref) -> Download:
+        """Always raises: no hub has the file."""
+        entry = self._entry(ref)
+        raise content_error(entry) if self.library.path(entry).is_file() else missing_error(entry)
+
+    def _entry(self, ref: Ref) -> Entry:
+        # The name may differ here: the hash identifies the file.
+        found = [entry for entry in self.library.entries() if entry.answers_to(ref) or entry.sha256 == ref.version]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            # Raises what says so.
+            return self.library.entry(ref)
+        own = next((entry for entry in OwnFiles(self.library).entries() if entry.answers_to(ref)), None)
+        if own is not None:
+            return own
+        bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
+        raise errors.NotFound(
+            f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "
+            f"Put it below {self.library.folder} and run: hub-ui import {self.library.folder}"
+        )
+
+
+def content_error(entry: Entry) -> errors.WrongHash:
+    return errors.WrongHash(
+        f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
+        "is. If it is meant to be so, enter it anew with hub-ui import."
+    )
+
+
+def missing_error(entry: Entry) -> errors.NotFound:
+    return errors.NotFound(
+        f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
+        f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'
+    )

@@ -1,0 +1,262 @@
+"""Newer versions of the library's LoRAs, replaced files, LoRAs that are gone, and updates nobody wants to hear of.
+
+The library is compared with its hubs. A rule is about one version, all of a LoRA, or all for a base model; the rules
+are in one SQLite file.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from connectors.claims import base_models
+from connectors.claims.resolve import flatten
+from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, UsageError
+from connectors.record import Lora, Version, WeightFile
+from connectors.ref import LOCAL, Origin, Ref
+from hub_ui.base.database import LazyDatabase, timestamp
+from hub_ui.library.lockfile import Entry
+
+RuleKind = Literal["version", "lora", "base"]
+_LABEL = "file of update rules"
+_BASE = "base:"
+# "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
+# the same version. "ignored": newer or replaced, and a rule says not to tell. "unknown": the hub says too little.
+UpdateState = Literal["current", "newer", "superseded", "replaced", "ignored", "gone", "unknown", "failed"]
+# After one of these the hub isn't asked again: the next request would fail the same way.
+_ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
+LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class UpdateRule:
+    """`value` is a ref, or the name of a base model or architecture. `sha256` is of the version's file, where known.
+
+    A Hugging Face repo has a new commit for each edit of its card, so there a version is known by its bytes.
+    """
+
+    kind: RuleKind
+    value: str
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        """As `parse_rule` reads it."""
+        return f"{_BASE}{self.value}" if self.kind == "base" else self.value
+
+    def ignores(self, entry: Entry, newest: Ref, sha256: str | None) -> bool:
+        """Whether it is about this update of an entry."""
+        if self.kind == "base":
+            return base_models.matches(entry.base_model, entry.architecture, None, (self.value,))
+        if self.kind == "lora":
+            return self.value == str(entry.ref.lora)
+        return self.value == _version(newest) or (self.sha256 is not None and self.sha256 == sha256)
+
+
+def parse_rule(text: str) -> UpdateRule:
+    """A ref with a version is that version, one without the whole LoRA, base:NAME all for a base model."""
+    if text.lower().startswith(_BASE):
+        name = text[len(_BASE) :].strip()
+        if not name:
+            raise UsageError("base: needs the name of a base model behind it, such as base:sdxl.")
+        return UpdateRule(kind="base", value=name)
+    ref = Ref.parse(text)
+    return (
+        UpdateRule(kind="version", value=_version(ref)) if ref.version else UpdateRule(kind="lora", value=str(ref.lora))
+    )
+
+
+def rule_for(rules: Iterable[UpdateRule], entry: Entry, newest: Ref, sha256: str | None) -> UpdateRule | None:
+    return next((rule for rule in rules if rule.ignores(entry, newest, sha256)), None)
+
+
+def _version(ref: Ref) -> str:
+    """On Hugging Face, each file of a repo is a LoRA of its own."""
+    return str(ref if ref.hub == "huggingface" else ref.at(ref.version))
+
+
+def _m001_initial(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE ignored (
+            kind TEXT NOT NULL, value TEXT NOT NULL, sha256 TEXT, at TEXT NOT NULL,
+            PRIMARY KEY (kind, value)) WITHOUT ROWID"""
+    )
+
+
+# Only ever append.
+MIGRATIONS = [_m001_initial]
+
+
+class UpdateRules:
+    """Any thread may call any method. The file need not be there: the first rule makes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"ignored": ("kind", "value", "sha256", "at")})
+
+    def close(self) -> None:
+        self._database.close()
+
+    def all(self) -> tuple[UpdateRule, ...]:
+        if not self._database.exists:
+            return ()
+        with self._database.use() as connection:
+            rows = connection.execute("SELECT kind, value, sha256 FROM ignored ORDER BY kind, value").fetchall()
+        return tuple(UpdateRule(kind=k, value=v, sha256=sha) for k, v, sha in rows if k in get_args(RuleKind))
+
+    def add(self, rule: UpdateRule) -> None:
+        with self._database.change() as connection:
+            row = (rule.kind, rule.value, rule.sha256, timestamp())
+            connection.execute("INSERT OR REPLACE INTO ignored VALUES (?, ?, ?, ?)", row)
+
+    def lift(self, rule: UpdateRule) -> None:
+        """Raises NotFound where there is no such rule."""
+        known = [one for one in self.all() if (one.kind, one.value) == (rule.kind, rule.value)]
+        if not known:
+            raise NotFound(f"Updates of {rule} are not ignored. hub-ui outdated --rules lists what is.")
+        with self._database.change() as connection:
+            connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (rule.kind, rule.value))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateStatus:
+    """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model that no rule
+    ignores; `sha256` is of its file. `rule` is the one that ignores it where they all are.
+    """
+
+    entry: Entry
+    state: UpdateState
+    newest: Ref | None = None
+    newest_name: str | None = None
+    newest_at: str | None = None
+    note: str | None = None
+    error: HubUiError | None = None
+    sha256: str | None = None
+    rule: UpdateRule | None = None
+
+
+def check_for_updates(
+    entries: Iterable[Entry], get: Callable[[Ref], Lora], rules: Sequence[UpdateRule] = ()
+) -> Iterator[UpdateStatus]:
+    """Makes one request a LoRA, however many of its files are here. If a hub fails, only its own entries do."""
+    library = tuple(entries)
+    answers: dict[Ref, Lora | HubUiError] = {}
+    failures: dict[Origin, HubUiError] = {}
+    for entry in library:
+        if entry.ref.hub == LOCAL:
+            yield UpdateStatus(entry=entry, state="unknown", note=LOCAL_NOTE)
+            continue
+        ref = entry.ref.lora if entry.ref.id else entry.ref
+        if ref not in answers:
+            try:
+                answers[ref] = failures.get(entry.ref.hub) or get(ref)
+            except HubUiError as error:
+                answers[ref] = error
+        answer = answers[ref]
+        if isinstance(answer, _ALL_OF_IT):
+            failures[entry.ref.hub] = answer
+        if isinstance(answer, NotFound):
+            found = UpdateStatus(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
+        elif isinstance(answer, HubUiError):
+            found = UpdateStatus(entry=entry, state="failed", error=answer)
+        else:
+            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer, rules)
+        if found.state in ("newer", "ignored") and found.newest is not None:
+            # CivitAI gives a version several files, any of which will do; on Hugging Face each is a LoRA of its own.
+            newest = found.newest if found.newest.hub == "huggingface" else found.newest.at(found.newest.version)
+            if any(other.answers_to(newest) for other in library):
+                note = f"The library holds the newer one. Where this one is not needed: hub-ui remove {entry.ref}"
+                found = replace(found, state="superseded", note=note)
+        yield found
+
+
+def _compare_commit(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
+    """Every edit of a card is a commit: only other bytes of the same file count as newer."""
+    newest = lora.version(None)
+    file = newest.find_file(entry.ref) if newest else None
+    if newest is None or file is None:
+        return UpdateStatus(
+            entry=entry, state="gone", note="The newest commit has no such file any more; the pinned one still may."
+        )
+    match _has_same_bytes(file, entry):
+        case True:
+            return UpdateStatus(entry=entry, state="current")
+        case False if newest.ref.version == entry.ref.version:
+            return _update(entry, "replaced", newest, file, rules)
+        case False:
+            return _update(entry, "newer", newest, file, rules)
+    return UpdateStatus(entry=entry, state="unknown", note="The hub states no SHA-256 for this file.")
+
+
+def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
+    own = lora.version(entry.ref.version)
+    if own is not None and not any(_has_same_bytes(file, entry) for file in own.files):
+        # A file may be given a number of its own: if ours is gone, one with another hash has taken its place.
+        file = own.find_file(entry.ref) or own.file
+        if file is not None and _has_same_bytes(file, entry) is False:
+            return _update(entry, "replaced", own, file, rules)
+    later = [version for version in lora.versions if _is_later(lora, version, entry, own)]
+    if later:
+        files = {version.ref: version.find_file(entry.ref) or version.file for version in later}
+        updates = [_update(entry, "newer", version, files[version.ref], rules) for version in sorted(later, key=_age)]
+        return next((update for update in reversed(updates) if update.state == "newer"), updates[-1])
+    # Replicate lists one version only.
+    if own is None and entry.ref.hub != "replicate":
+        return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
+    return UpdateStatus(entry=entry, state="current")
+
+
+def _has_same_bytes(file: WeightFile, entry: Entry) -> bool | None:
+    """None where the hub does not say."""
+    if file.sha256 is not None:
+        return file.sha256 == entry.sha256
+    # CivitAI rounds sizes.
+    return False if file.size not in (None, entry.size) and entry.ref.hub == "huggingface" else None
+
+
+def _is_later(lora: Lora, version: Version, entry: Entry, own: Version | None) -> bool:
+    """A version for another base model is another LoRA, and no update. One without a file can't be had."""
+    if version.ref.version == entry.ref.version:
+        return False
+    if entry.ref.hub == "replicate":
+        # Its answer contains the newest one only.
+        return True
+    base = _base(lora, own) if own is not None else entry.base_model
+    if version.file is None or _base(lora, version) != base:
+        return False
+    if own is not None and own.updated_at and version.updated_at:
+        return _age(version) > _age(own)
+    return version_number(version.ref) > version_number(entry.ref)
+
+
+def _base(lora: Lora, version: Version) -> str | None:
+    record = flatten(lora, version)
+    return record.base_model or record.raw_base_model
+
+
+def _age(version: Version) -> tuple[str, int]:
+    return version.updated_at or "", version_number(version.ref)
+
+
+def version_number(ref: Ref) -> int:
+    """CivitAI's version ids grow; of others nobody knows by their version which is newer."""
+    return int(ref.version) if ref.version and ref.version.isdecimal() else 0
+
+
+def _update(
+    entry: Entry, state: UpdateState, version: Version, file: WeightFile | None, rules: Sequence[UpdateRule]
+) -> UpdateStatus:
+    note = version.access_note
+    if state == "replaced" and file is not None:
+        note = f"Its author replaced the file under the same version (sha256 now {(file.sha256 or '')[:12]}…)."
+    newest, sha256 = file.ref if file else version.ref, file.sha256 if file else None
+    rule = rule_for(rules, entry, newest, sha256)
+    return UpdateStatus(
+        entry=entry,
+        state="ignored" if rule else state,
+        newest=newest,
+        sha256=sha256,
+        rule=rule,
+        newest_name=version.name,
+        newest_at=version.updated_at,
+        note=note,
+    )
