@@ -20,7 +20,7 @@ from hub_ui.app.news import SavedSearch, Searches
 from hub_ui.base import format
 from hub_ui.base.i18n import _
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, is_part, keep_choice, route
+from hub_ui.web.layout.pages import Back, Room, Shown, is_part, keep_choice, route
 from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
@@ -36,10 +36,7 @@ class NewsRoutes(Room):
     most_at_once = 8
 
     @route("GET /news")
-    def show(self, request: Request) -> Response:
-        # What the page shows that asks: its list may have changed since the menu was made.
-        shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
-        view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+    def show(self, request: Request, view: Shown) -> Response:
         values = {**self.values(self.read(request)), **saves(view)}
         if is_part(request):
             return self.pages.part("news/list", **values)
