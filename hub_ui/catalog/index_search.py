@@ -7,20 +7,19 @@ is full: for a common word the first one fills it.
 Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import groupby, takewhile
+from itertools import accumulate, groupby, takewhile
 from threading import Lock
-from typing import Any, get_args
+from typing import Any
 
 import tantivy
 from cachetools import LRUCache, cached
 from tantivy import Occur, Order
 
 from connectors.query import BY_KEY
-from connectors.record import NSFW_LEVELS, Kind
+from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index import (
     COUNTED_NUMBERS,
@@ -60,7 +59,7 @@ _MOST_SORTED = 4 * rings.MOST
 _MANY = 2 * rings.MOST
 # More than any evidence is worth.
 _RING_WORTH = 1 << 15
-KINDS: tuple[str, ...] = get_args(Kind)
+_SOFT = NSFW_LEVELS.index("soft")
 
 
 def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
@@ -94,7 +93,7 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
     if plan.rings is not None and plan.rings.is_few and plan.sort == "relevance":
         ids, starts = _by_evidence(searcher, plan, plan.rings)
         return ids[:limit], starts
-    starts = tuple(_ring_start(plan, ring, 0) for ring in (plan.rings.rings if plan.rings else ()))
+    starts = tuple(_ring_start(plan.rings, ring, 0) for ring in plan.rings.rings) if plan.rings else ()
     found: list[tantivy.DocAddress] = []
     for query in _queries_in_order(plan):
         if len(found) >= limit:
@@ -104,9 +103,8 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
 
 
-def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
-    asked = rings.must_have(plan.rings.units) if plan.rings else ()
-    return RingStart(start=start, asked=len(asked), held=ring.least, has_typos=ring.has_typos)
+def _ring_start(wanted: Rings, ring: Ring, start: int) -> RingStart:
+    return RingStart(start=start, asked=wanted.least, held=ring.least, has_typos=ring.has_typos)
 
 
 def _by_evidence(
@@ -114,30 +112,33 @@ def _by_evidence(
 ) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
     """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence.
 
-    Within a ring the evidence and the worth of the level decide, among equals relevance.
+    Within a ring the evidence and the worth of the level decide, among equals relevance. A sentence is ordered by them
+    alone: a ring begins there where the list holds nothing of the ones before it any more.
     """
-    steps = wanted.rings
-    worth = [
-        scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * (len(steps) - n)) for n, ring in enumerate(steps)
-    ]
+    numbered = dict(enumerate(reversed(wanted.rings), 1))
+    worth = [scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * n) for n, ring in numbered.items()]
     parts = [(Occur.Must, scored(query_of(plan), 0)), (Occur.Should, _best_of(worth))]
     parts += [(Occur.Should, each) for each in _evidence(plan)]
     hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_SORTED, False).hits
     found = [address for _, address in hits]
     keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
+    is_sentence = wanted.least >= rings.SENTENCE
     ordered = sorted(
         (
-            len(steps) - int(score) // _RING_WORTH,
-            -score - relevance.level_worth(relevance.level(merit_of(key))),
+            0 if is_sentence else -n,
+            # Beside many words each is worth less, and so is a level.
+            -evidence - relevance.level_worth(relevance.level(merit_of(key))) / wanted.least,
             -key,
             id,
+            n,
         )
         for (score, _), key, id in zip(hits, keys, ids, strict=True)
+        for n, evidence in [divmod(int(score), _RING_WORTH)]
     )
-    sizes = Counter(ring for ring, *_ in ordered)
-    starts = [(sum(sizes[before] for before in range(n)), ring) for n, ring in enumerate(steps) if sizes[n]]
-    return tuple(id for *_, id in ordered), tuple(_ring_start(plan, ring, start) for start, ring in starts)
+    left = list(accumulate((n for *_, n in reversed(ordered)), max))[::-1]
+    starts = [_ring_start(wanted, numbered[n], left.index(n)) for n in dict.fromkeys(left)]
+    return tuple(id for *_, id, _ in ordered), tuple(starts)
 
 
 def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
@@ -145,17 +146,15 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
     assert plan.rings is not None
     assert plan.terms is not None
     wanted = rings.must_have(plan.rings.units)
-    total = sum(unit.rarity for unit in wanted)
+    total = sum(unit.rarity for unit in wanted) or 1
     around = [unit for unit in plan.rings.units if unit not in wanted]
     for unit in plan.rings.units:
-        share = relevance.AROUND_SHARE / len(around) if unit in around else unit.rarity / total
+        share = relevance.AROUND_SHARE / len(around) / len(wanted) if unit in around else unit.rarity / total
         yield _best_of([scored(query, round(points * share * relevance.POINT)) for query, points in _places_of(unit)])
-    title = [word for unit in wanted for word in unit.typed]
-    whole = [" ".join((*title, *more)) for more in relevance.AFTER_TITLES]
+    title = " ".join(word for unit in wanted for word in unit.typed)
+    whole = [title + more for more in rings.WORDS["after_titles"]]
     points = relevance.EVIDENCE["whole"] * relevance.POINT
     yield scored(any_of_values("whole", [plan.terms.whole, *whole]), points)
-    if len(title) > 1:
-        yield scored(phrase("title", title), relevance.EVIDENCE["side by side"] * relevance.POINT)
 
 
 def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
@@ -163,12 +162,14 @@ def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
     points = relevance.EVIDENCE
     without_found = [term("has", FOUND)]
     for form in (*unit.forms, *unit.typos):
-        yield phrase("title", form), points["title"] if form == unit.typed else points["other spelling"]
-        yield phrase("short", form), points["short"]
-        yield any_of([phrase("own", form), all_of([phrase("any", form)], none=without_found)]), points["about"]
-    for kind in KINDS:
-        if (kind,) in unit.forms:
-            yield term("kind", kind), points["short"]
+        # A guess adds nothing to an adult LoRA, so that none is first by a guess.
+        share, listed = (relevance.GUESS_SHARE, [term("listed", _SOFT)]) if form in unit.typos else (1, [])
+        about = any_of([phrase("own", form), all_of([phrase("any", form)], none=without_found)])
+        title = "title" if form == unit.typed else "other spelling"
+        places = {title: phrase("title", form), "short": phrase("short", form), "about": about}
+        for place, query in places.items():
+            yield all_of([query, *listed]), round(points[place] * share)
+    yield any_of_values("kind", ["".join(form) for form in unit.forms]), points["short"]
     if unit.open_end:
         yield phrase("title", unit.typed, open_end=True), points["title begins"]
         yield phrase("short", unit.typed, open_end=True), points["short begins"]

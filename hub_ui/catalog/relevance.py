@@ -1,12 +1,13 @@
 """How relevance orders LoRAs of all hubs: where the words stand, how popular a LoRA is on its hub, how new it is.
 
 This page is the order, with its weights: whole numbers from fixed tables, so that no place depends on when a LoRA was
-added, and another database orders alike. Before all of it come the rings (see rings.py): nothing of a wider ring stands
-before anything of a narrower one.
+added, and another database orders alike. Before all of it come the rings (see rings.py): of one or two words nothing of
+a wider ring stands before anything of a narrower one. Of three and more words the evidence orders all rings together.
 
 1. **Evidence**, where a search finds so few that each can be looked at: every word counts by the best place that has it
    (`EVIDENCE`: the title, then trigger words, tags, creator, files and base models, then the description), times how
-   rare it is among all LoRAs. A word around a name ("lora", "style") adds a share where it is.
+   rare it is among all LoRAs. A typo's guess counts as much less as it is sure, and adds nothing to an adult LoRA. A
+   word around a name ("lora", "style", "something like") adds a part of one word where it is.
 2. **Place**, where a search finds many: the first of the places that holds all the words. They are the whole title, the
    title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
    where the last word may be a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by.
@@ -14,7 +15,8 @@ before anything of a narrower one.
    hub found it by.
 3. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
    table of each hub, so that a hub with larger numbers wins nothing. Likes stand in where a hub gives no downloads. It
-   counts twice: in four levels (`LEVEL_WEIGHTS`) beside the evidence or the place, and exactly among equals.
+   counts twice: in four levels (`LEVEL_WEIGHTS`) beside the evidence or the place, and exactly among equals. Beside
+   several words a level is worth less, as each of them is.
 4. A **class** is a place and a level, worth the sum of both weights. `CLASSES` has them best first: of many, no LoRA of
    a class stands before one of a better class.
 5. Among equals: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a line
@@ -78,12 +80,11 @@ EVIDENCE: Mapping[str, int] = {
     "title begins": 52,
     "short begins": 42,
     "whole": 48,
-    "side by side": 16,
 }
-# What the words around a name add together, as a part of all others.
+# What the words around a name add together, as a part of one other.
 AROUND_SHARE = 0.5
-# What may follow in a title that is still the whole of what was typed.
-AFTER_TITLES: tuple[tuple[str, ...], ...] = ((), ("lora",), ("style",), ("style", "lora"), ("lora", "style"))
+# What a typo leaves of the points of a word.
+GUESS_SHARE = 0.7
 POINT = 64
 
 

@@ -1,7 +1,8 @@
 """What is looked for: each thing that a person typed in all its spellings, and in rings that ask for less and less.
 
 The first ring has everything that was typed, as it is written or in another spelling of it. Where it finds few, a ring
-with one typo a word follows, then rings with a word fewer each. What is in no LoRA at all is left out first.
+with one typo a word follows, then rings with a word fewer each. What is in no LoRA at all is left out first. Of three
+and more words the rings only collect: the score orders all that they find.
 
 Every other spelling, in the plural, in British or American, joined or split, with one typo, is a guess. `Known` says in
 how many LoRAs a word is, and a guess that is in none is left out.
@@ -19,10 +20,15 @@ from hub_ui.catalog.row import MOST_TERMS, Terms, is_unspaced
 from hub_ui.catalog.row import words as words_of
 
 Known = Callable[[str], int]
+# How many LoRAs of those that may be listed a ring finds.
+Count = Callable[["Ring"], int]
 # Words that stand side by side.
 Phrase = tuple[str, ...]
 # With fewer LoRAs than these, the next ring is asked too.
 FEW = 5
+# From so many words on the score alone orders the list, across its rings, so that FEW are not enough to stop at.
+SENTENCE = 3
+_FEW_OF_A_SENTENCE = 40
 # A ring that would find more asks for its rarer words alone.
 MOST = 2_000
 # How many words fewer the rings ask for, one after the other; at the end for a single word.
@@ -31,7 +37,7 @@ _FEWER = (0, 1, 2, 3, 5, 8, 13, 21)
 _MOST_WITH_TYPOS = 8
 # A shorter word beside others is hardly wrong: "red" is not meant as "bed".
 _SHORTEST_WRONG = 4
-# How many times a word's LoRAs can be doubled until all have it: the most that counts.
+# The most that counts of how often a word's LoRAs can be doubled until all have it.
 _MOST_RARITY = 12
 
 
@@ -78,28 +84,31 @@ class Rings:
     is_few: bool
     corrected: str = ""
 
+    @property
+    def least(self) -> int:
+        """Return how many units must be there."""
+        return len(must_have(self.units))
 
-def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable[[Ring], int], few: int = FEW) -> Rings:
+
+def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, few: int = FEW) -> Rings:
     """`begins` says whether longer words begin with it, `total` how many LoRAs there are.
 
     Rings are added until there are `few` LoRAs: `count` says how many a ring finds.
     """
-    units = _units(terms, known, begins)
+    units = _units(terms, known, begins, count, total)
     asked = must_have(units)
     found = count(Ring(units=asked, least=len(asked)))
+    few = few if few == 1 or len(asked) < SENTENCE else _FEW_OF_A_SENTENCE
     if found < few and (apart := _apart(terms, units, known, count)):
         return rings(apart, known, begins, total, count, few)
-    if found <= MOST and len(units) > 1:
-        units = tuple(replace(unit, rarity=_rarity(count(Ring(units=(unit,), least=1)), total)) for unit in units)
-        asked = must_have(units)
     first = Ring(units=asked, least=len(asked))
     if found >= few:
         return Rings(units=units, rings=(first,), is_few=found <= MOST)
-    units = tuple(_with_typos(units, known))
+    units = tuple(_with_typos(units, known, count, total))
     steps = [first] if found else []
     for wider in _wider(must_have(units)):
         ring, number = wider, count(wider)
-        if number > MOST and ring.least < len(ring.units):
+        if number > MOST:
             # As many of its units as it asks for: those that fewer LoRAs have.
             ordered = sorted(ring.units, key=lambda unit: (not unit.quoted, -unit.rarity))
             ring = replace(ring, units=tuple(ordered[: ring.least]))
@@ -119,12 +128,12 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     )
 
 
-def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Callable[[Ring], int]) -> Terms | None:
+def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Count) -> Terms | None:
     """With the words of "anime-girl" each by itself, where no LoRA has them side by side; None for no such words."""
     phrases: list[Phrase] = []
     for unit in units:
         words = [unit.typed] if unit.quoted else single_words(unit.typed)
-        if len(words) > 1 and count(Ring(units=tuple(_with_typos([unit], known)), least=1, has_typos=True)):
+        if len(words) > 1 and count(Ring(units=tuple(_with_typos([unit], known, count, 1)), least=1, has_typos=True)):
             words = [unit.typed]
         phrases += words
     return replace(terms, phrases=tuple(phrases[:MOST_TERMS])) if len(phrases) > len(units) else None
@@ -144,7 +153,7 @@ def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
     return tuple(unit for unit in units if not unit.around) or units
 
 
-def _units(terms: Terms, known: Known, begins: Known) -> tuple[Unit, ...]:
+def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) -> tuple[Unit, ...]:
     """Words that were typed side by side are looked for as one word too."""
     forms = [[words] if place < terms.quoted else spellings(words, known) for place, words in enumerate(terms.phrases)]
     for right in range(terms.quoted + 1, len(terms.phrases)):
@@ -159,55 +168,64 @@ def _units(terms: Terms, known: Known, begins: Known) -> tuple[Unit, ...]:
             around=place >= terms.quoted and is_around(words),
             quoted=place < terms.quoted,
             open_end=terms.open_end and place == last and bool(begins(words[0])),
+            rarity=_rarity(_having(words, count), total),
         )
         for place, words in enumerate(terms.phrases)
     )
 
 
+def _having(form: Phrase, count: Count) -> int:
+    return count(Ring(units=(Unit(typed=form, forms=(form,)),), least=1))
+
+
 def _rarity(having: int, total: int) -> int:
-    return min(_MOST_RARITY, 1 + (total // max(1, having)).bit_length())
+    """Return the weight of a word, squared so that several frequent words don't outweigh a rare one.
+
+    A word that is in no LoRA weighs nothing.
+    """
+    return min(_MOST_RARITY, max(1, total // having).bit_length()) ** 2 if having else 0
 
 
-def _with_typos(units: Sequence[Unit], known: Known) -> Iterator[Unit]:
+def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -> Iterator[Unit]:
     for unit in units:
-        is_right = unit.is_anywhere and len(units) > _MOST_WITH_TYPOS
-        if unit.quoted or unit.around or is_right:
+        if unit.quoted or unit.around or (unit.is_anywhere and len(units) > _MOST_WITH_TYPOS):
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
         others = [each for each in pieces(unit.typed) if not is_around(each)] if is_run else typos(unit.typed, known)
-        yield replace(unit, typos=tuple(each for each in others if each not in unit.forms))
+        weights = (_rarity(_having(form, count), total) for form in (*unit.forms, *others))
+        others = [each for each in others if each not in unit.forms]
+        yield replace(unit, typos=tuple(others), rarity=unit.rarity or next(filter(None, weights), 0))
 
 
-def _wider(wanted: tuple[Unit, ...]) -> Iterator[Ring]:
-    """The rings after the first."""
+def _wider(wanted: tuple[Unit, ...]) -> list[Ring]:
+    """Return the rings after the first one; where no word has a typo they begin with the same again."""
     there = tuple(unit for unit in wanted if unit.is_anywhere or unit.typos)
-    if any(unit.typos for unit in wanted) and len(there) == len(wanted):
-        yield Ring(units=there, least=len(there), has_typos=True)
     fewest = max(1, sum(unit.quoted for unit in there))
-    numbers = [len(there) - fewer for fewer in _FEWER if len(there) - fewer > fewest]
-    for number in (*numbers, fewest) if there else ():
-        if number < len(wanted):
-            yield Ring(units=there, least=number, has_typos=True)
+    numbers = dict.fromkeys(max(fewest, len(there) - fewer) for fewer in (*_FEWER, len(there)))
+    return [Ring(units=there, least=number, has_typos=True) for number in numbers] if there else []
 
 
-def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
+def _correction(units: Sequence[Unit], count: Count) -> str:
     """Empty if every word is in a LoRA, or nothing that may be listed has a word like it."""
-    meant: list[str] = []
-    has_changed = False
+    forms: list[Phrase] = []
     for unit in units:
         is_right = unit.is_anywhere or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
-        others = () if is_right else unit.typos
-        form = next((each for each in others if count(Ring(units=(Unit(typed=each, forms=(each,)),), least=1))), None)
-        has_changed = has_changed or form is not None
-        words = () if unit.quoted else form or unit.typed
-        meant.append(("" if is_unspaced(words) else " ").join(words))
-    return " ".join(meant) if has_changed else ""
+        there = (each for each in unit.typos if _having(each, count))
+        forms.append(unit.typed if is_right else next(there, unit.typed))
+    if forms == [unit.typed for unit in units]:
+        return ""
+    texts = [
+        ("" if is_unspaced(form) else " ").join(form)
+        for form, unit in zip(forms, units, strict=True)
+        if not unit.quoted
+    ]
+    return " ".join(texts)
 
 
 # What people type around a name, and how words are written otherwise.
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
-_AROUND = frozenset(WORDS["around"])
+_AROUND = frozenset((*WORDS["around"], *WORDS["asking"]))
 _VERSION = re.compile(r"v\d{1,3}( \d{1,3})*|ver \d{1,3}( \d{1,3})*")
 _SHORTEST_STEM = 3
 # Two halves of a word are no less than this, but for numbers.
@@ -222,7 +240,7 @@ _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 
 
 def is_around(words: Phrase) -> bool:
-    """Whether people write it around a name, as "lora", "style" and "v2"."""
+    """Whether people write it around a name, as "lora", "style" and "v2", or ask with it, as "something like"."""
     return "".join(words) in _AROUND or _VERSION.fullmatch(" ".join(words)) is not None
 
 
@@ -272,10 +290,9 @@ def _alike(word: str) -> Iterator[str]:
     if not word.isalpha() or not word.isascii():
         return
     written = [word]
-    for british, american, least in WORDS["written_alike"]:
-        for old, new in ((british, american), (american, british)):
-            at = word.find(old, least)
-            written += [word[:at] + new + word[at + len(old) :]] if at >= 0 else []
+    for old, new, least in WORDS["written_alike"]:
+        at = word.find(old, least)
+        written += [word[:at] + new + word[at + len(old) :]] if at >= 0 else []
     for each in written:
         yield from (each, *_numbers(each))
 

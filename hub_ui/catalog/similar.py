@@ -6,8 +6,9 @@ known of the first one is shared; below `LEAST` nothing is similar. The kind and
 first, and make nothing similar by themselves.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Literal
 
 import tantivy
@@ -17,7 +18,7 @@ from connectors.claims import base_models
 from connectors.query import Range
 from connectors.record import Record
 from hub_ui.catalog.index import all_of, any_of, any_of_values, number_in, phrase, scored, term
-from hub_ui.catalog.rings import WORDS, is_around, single_words
+from hub_ui.catalog.rings import WORDS, Phrase, is_around, single_words
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 
 Reason = Literal["same subject", "same words", "same creator, newer"]
@@ -127,9 +128,9 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
 
 def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
     """Words that stand side by side in its title, and tags that another LoRA may have, each with its field."""
-    subjects = dict.fromkeys(filter(_is_telling, single_words(row.title.split())))
-    tags = ((tag,) for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and _is_telling(tuple(words(tag))))
-    others = [("tag", tag) for tag in tags if tag not in subjects]
+    subjects = dict.fromkeys(_telling(row, single_words(row.title.split())))
+    tags = [tag for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and (tag,) not in subjects]
+    others = [("tag", (tag,)) for tag in tags if _telling(row, [tuple(words(tag))])]
     return [*(("title", value) for value in subjects), *others][:_MOST_TRAITS]
 
 
@@ -138,7 +139,7 @@ def is_about(row: Row, title: str) -> bool:
 
     A title without any of the words has one as its tag.
     """
-    other = set(filter(_is_telling, single_words(searchable_names(title).split())))
+    other = set(_telling(row, single_words(searchable_names(title).split())))
     shared = other.intersection(value for _, value in _traits(row))
     return len(shared) != 1 or len(other) <= 2
 
@@ -148,15 +149,19 @@ def rarity(having: int, total: int) -> int:
     return max(0, (total // having).bit_length() - 1) if having else 0
 
 
-def _is_telling(value: tuple[str, ...]) -> bool:
-    plain = "".join(value)
-    is_name = len(plain) > 1 and not plain.isdigit() and not is_around(value)
-    return is_name and not all(word in _GENERAL or word in _base_words() for word in value)
+def _telling(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
+    """Return the words that say what a LoRA is about.
+
+    The name of a base model does, unless the row is for that base or for none.
+    """
+    said = _GENERAL | _base_words(row.names["keys"] or base_models.choices())
+    named = (value for value in values if not is_around(value) and not said.issuperset(value))
+    return [value for value in named if len(plain := "".join(value)) > 1 and not plain.isdigit()]
 
 
-@cache
-def _base_words() -> frozenset[str]:
-    """Also joined from the first one on: "wan", "wan2", "wan22"."""
-    names = [words(name) for name in base_models.choices()]
+@lru_cache(maxsize=200)
+def _base_words(bases: tuple[str, ...]) -> frozenset[str]:
+    """Return their words, also joined from the first one on: "wan", "wan2", "wan22"."""
+    names = [words(name) for name in bases]
     joined = ("".join(name[:end]) for name in names for end in range(1, len(name) + 1))
     return frozenset((*joined, *(word for name in names for word in name)))

@@ -78,6 +78,53 @@ def test_what_has_less_of_what_was_typed_comes_later(tmp_path: Path, sentence: s
         assert (tuple(titles(opened, typed)), starts(opened, typed)) == (found, rings)
 
 
+COMMON = tuple(
+    lora(number, title=f"Other {number}", description="An old cartoon of the night") for number in range(50, 80)
+)
+
+
+def test_sentence_ranks_rare_title_word_before_description_of_common_words(tmp_path: Path) -> None:
+    with catalog(tmp_path, *COMMON, lora(1, title="Steamboat")) as opened:
+        assert titles(opened, "steamboat old cartoon night")[0] == "Steamboat"
+        assert starts(opened, "steamboat old cartoon night") == [(0, 3, 4, True)]
+
+
+def test_sentence_looks_on_when_few_hold_all_words(tmp_path: Path) -> None:
+    described = [lora(number, title=f"Tale {number}", description="Old neon steamboat") for number in range(1, 7)]
+    with catalog(tmp_path, *COMMON, *described, lora(9, title="Neon steamboat")) as opened:
+        assert titles(opened, "old neon steamboat")[0] == "Neon steamboat"
+        assert starts(opened, "old neon steamboat") == [(0, 3, 3, False), (7, 1, 3, True)]
+
+
+def test_typo_weighs_as_much_as_the_word_it_is_read_as(tmp_path: Path) -> None:
+    wild = [lora(number, title=f"Wild {number}", downloads=9_000) for number in range(10, 30)]
+    with catalog(tmp_path, *wild, lora(1, title="Steamboat")) as opened:
+        assert titles(opened, "steamboat wily")[0] == "Steamboat"
+
+
+def test_no_adult_lora_is_first_by_a_guess(tmp_path: Path) -> None:
+    adult = lora(1, title="Wild", nsfw="explicit", downloads=90_000)
+    with catalog(tmp_path, adult, lora(2, title="Will")) as opened:
+        assert titles(opened, "wily", nsfw="explicit") == ["Will", "Wild"]
+        assert titles(opened, "wild", nsfw="explicit")[0] == "Wild"
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("something like ghibli", "Ghibli"),
+        ("make it look like ghibli", "Ghibli"),
+        ("i want a lora for ghibli", "Ghibli"),
+        ("something to like", "Something to like"),
+    ],
+)
+def test_words_that_ask_are_no_subject(tmp_path: Path, typed: str, first: str) -> None:
+    asking = lora(1, title="I want to make it look good", downloads=90_000)
+    loras = (asking, lora(2, title="Something to like"), lora(3, title="Ghibli"))
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, typed)[0] == first
+
+
 def test_of_many_words_only_some_numbers_are_asked_for(tmp_path: Path) -> None:
     words = [letter * 6 for letter in "abcdefghijklmnopqrst"]
     loras = [lora(number, title=" ".join(words[:number])) for number in range(4, 20)]

@@ -77,6 +77,9 @@ ALIKE: dict[str, tuple[list[Lora], list[str]]] = {
         titled("Eye", "Evil eye Overlord", "Glass eye"), ["Glass eye"],
     ),
     "words in Han count side by side": (titled("水彩画", "水彩画 二", "彩色水"), ["水彩画 二"]),
+    "a base model's name is a word like others where the LoRA is for another one": (
+        titled("Pony plush", "Pony figure", "Flux figure", base="Flux.1 D"), ["Pony figure"],
+    ),
     "none is for another architecture": (
         [lora(n, title=f"Rare {b}", base=b) for n, b in enumerate(("Pony", "Flux.1 D", "Illustrious", None), 1)],
         ["Rare Illustrious"],

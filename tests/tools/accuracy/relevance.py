@@ -40,8 +40,8 @@ SYSTEMS = ("ours", "FTS5", "any word", "popularity")
 # Those whose first ten were looked at by hand.
 _POOLED = ("all words", "FTS5", "popularity")
 PARTS = ("seen", "unseen", "long seen", "long unseen", "by hand")
-# A little below what is measured, and above what Meilisearch's ranking rules reach: 0.961, 0.967 and 0.916.
-LEAST: Mapping[str, float] = {"seen": 0.98, "unseen": 0.97, "by hand": 0.92}
+# A little below what is measured, and above what Meilisearch's ranking rules reach: 0.961, 0.967 and, by hand, 0.916.
+LEAST: Mapping[str, float] = {"seen": 0.98, "unseen": 0.97, "long seen": 0.96, "long unseen": 0.95, "by hand": 0.92}
 
 # From a query to refs, best first.
 Order = Callable[[str], Sequence[str]]
