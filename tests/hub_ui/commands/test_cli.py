@@ -15,7 +15,7 @@ from hub_ui.commands import cli
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
 NOTHING = "Nothing found{}. Fewer words or fewer filters find more.\n"

@@ -11,7 +11,7 @@ from tests.hub_ui.library.building import entry, sha256
 from tests.hub_ui.library.shared_hubs import Line
 
 REF = "civitai:1001"
-LORAS = Path(cli.__file__).parent / "demo" / "data" / "weights" / "loras"
+LORAS = Path(cli.__file__).parents[1] / "demo" / "data" / "weights" / "loras"
 INK = "tiny-shapes/ink.safetensors"
 
 

@@ -27,7 +27,7 @@ from tests.recording import Recorder
 TUNED, OLDER, SDXL, FILM, BARE, EDGES, RUNNER = (letter * 64 for letter in "abcdef9")
 KEY = "r8_PlaceKey0123456789abcdef"
 COMMIT = "1ecd" * 10
-RED = Path(__file__).parents[2] / "contract" / "data" / "pictures" / "red.png"
+RED = Path(__file__).parents[3] / "contract" / "data" / "pictures" / "red.png"
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ torch.version.cuda, torch._C._cuda_init, torch.cuda._is_in_bad_fork = "12.8", No
 import spaces
 from hub_ui.generate.backends.zero_gpu import ZeroGpuBackend
 from spaces.zero import decorator, torch as packing
-from tests.hub_ui.generate.test_zero_gpu import REQUEST, comparison, engine
+from tests.hub_ui.generate.backends.test_zero_gpu import REQUEST, comparison, engine
 built = engine(None)
 backend = ZeroGpuBackend(built, {"tiny-shapes"})
 backend.prepare()
