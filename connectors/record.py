@@ -140,7 +140,7 @@ class Lora:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether its hub marks it as showing a minor and it is above soft: it is shown to nobody."""
+        """Whether its hub or its card says that it shows a minor, and it is above soft: it is shown to nobody."""
         return not within(self.nsfw, "soft") and is_marked(self.claims, "minor")
 
     def version(self, version_id: str | None) -> Version | None:
@@ -324,8 +324,10 @@ def _keep_hashes(version: Version) -> Version:
 def check_shown(lora: Lora) -> Lora:
     """The LoRA itself. Raises Withheld."""
     if lora.is_withheld:
+        is_by_hub = any(claim.field == "minor" and claim.source == "hub" for claim in lora.claims)
+        by = origin_label(lora.hub) if is_by_hub else "The card"
         raise Withheld(
-            f"{origin_label(lora.hub)} marks {lora.ref} as showing a minor, and its content is above soft: it is not "
+            f"{by} marks {lora.ref} as showing a minor, and its content is above soft: it is not "
             "shown, opened or downloaded here, at any level. Choose another LoRA.",
             hub=lora.hub,
         )

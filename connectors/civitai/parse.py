@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.claims import base_models, card, content, license, trigger_words
+from connectors.claims import base_models, card, content, license, minors, trigger_words
 from connectors.claims.trigger_words import card_claims
 from connectors.http.errors import early_access_note
 from connectors.http.json_fields import (
@@ -64,6 +64,9 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
     level, rated = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
+    told = [(text(model.get("name")) or "", "name"), *((tag, "tags") for tag in _tags(model.get("tags")))]
+    for version in tables(model.get("modelVersions")):
+        told += ((word, "trainedWords") for word in texts(version.get("trainedWords")))
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
@@ -81,7 +84,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         tags=_tags(model.get("tags")),
         access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *availability.claims(), *rated),
+        claims=(*_lora_claims(model), *availability.claims(), *rated, *minors.minor_claims(level, told)),
     )
     return keep_permitted(found_lora)
 

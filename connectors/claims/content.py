@@ -107,10 +107,11 @@ _KNOWN_BITS = sum(bit for bit, _ in _BITS)
 _WORDS: dict[str, Nsfw] = read_tables("wording.toml")["nsfw"]["levels"]
 _MATURE_TAGS = frozenset(("not-for-all-audiences", "adult content"))
 _MATURE_WORD = _MATURE["mature_word"]
+_CARD_WORD = _MATURE["card_word"]
 _DENIED = _MATURE["denied"]
 _DENIAL = 80
 _FREE = re.compile(r"[\s-]?free\b", re.IGNORECASE)
-_NEGATIVE_PROMPT = re.compile(r"negative[\s_-]?prompts?\W[^\n]*", re.IGNORECASE)
+NEGATIVE_PROMPT = re.compile(r"negative[\s_-]?prompts?\W[^\n]*", re.IGNORECASE)
 
 
 def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
@@ -154,18 +155,22 @@ def lora_level(model: Table, images: Iterable[Nsfw | None]) -> tuple[Nsfw | None
     return level, (Claim(field="nsfw", value=level, source="hub", where=where),) if level else ()
 
 
-def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
-    """The level that Hugging Face's tag, authors' tags, or `texts` state: (text, where it stands) pairs."""
+def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]], card: str = "") -> tuple[Claim, ...]:
+    """Return the level that tags, `texts` or a card state. `texts` are (text, where it stands) pairs.
+
+    Of a card only the words count that rate its own content, such as "uncensored".
+    """
     of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS or _mature_word(tag))
     of_texts = (f"{where}: {found}" for text, where in texts if (found := _mature_word(text)))
-    where = next(chain(of_tags, of_texts), None)
+    of_card = (f"card: {found}" for found in (_mature_word(card, _CARD_WORD),) if found)
+    where = next(chain(of_tags, of_texts, of_card), None)
     return (Claim(field="nsfw", value="mature", source="tag", where=where),) if where else ()
 
 
-def _mature_word(text: str) -> str | None:
-    """The first that the author does not rule out."""
-    said = _NEGATIVE_PROMPT.sub(" ", text[:20_000])
-    for found in _MATURE_WORD.finditer(said):
+def _mature_word(text: str, words: re.Pattern[str] = _MATURE_WORD) -> str | None:
+    """Return the first of these words that the author does not rule out."""
+    said = NEGATIVE_PROMPT.sub(" ", text[:20_000])
+    for found in words.finditer(said):
         before = _DENIED.search(said, max(0, found.start() - _DENIAL), found.start())
         if before is None and _FREE.match(said, found.end()) is None:
             return found[0]

@@ -20,7 +20,7 @@ from connectors.http.json_fields import address, sha256, tables, text, texts
 from connectors.http.session import HubClient, Params
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort
-from connectors.record import Lora, Version
+from connectors.record import Lora, Version, check_shown
 from connectors.ref import Ref, is_id
 
 MAX_LIMIT = 100
@@ -73,13 +73,14 @@ class HuggingFace(HubClient):
             if not others or len(page.loras) >= query.limit or page.cursor is None or "?" not in page.cursor:
                 break
             more, others = self._page(query, lists, place, parse_qsl(page.cursor.partition("?")[2]))
-            page = replace(more, loras=page.loras + more.loras)
+            page = replace(more, loras=page.loras + more.loras, withheld=page.withheld + more.withheld)
         following = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
         if following is None or lists[following].tagged or len(page.loras) >= query.limit:
             return page
         # The few untagged repos come with the last page of tagged ones: nobody should have to ask for them.
         untagged, _ = self._page(query, lists, following, [])
-        return replace(untagged, loras=page.loras + untagged.loras)
+        withheld = page.withheld + untagged.withheld
+        return replace(untagged, loras=page.loras + untagged.loras, withheld=withheld)
 
     def _page(
         self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]
@@ -110,7 +111,8 @@ class HuggingFace(HubClient):
         goes_on = following and parse_qsl(following) != params
         if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
             cursor = f"{place}?{following}"
-        return Page(loras=filter_loras(loras, query), cursor=cursor), has_others
+        withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
+        return Page(loras=filter_loras(loras, query), cursor=cursor, withheld=withheld), has_others
 
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""
@@ -122,7 +124,7 @@ class HuggingFace(HubClient):
             info = ModelInfo(**data)  # type: ignore[no-untyped-call]
             has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
             card = self._card(info) if has_card else None
-            return parse.lora(info, self._web, card)
+            return check_shown(parse.lora(info, self._web, card))
 
     def _card(self, info: ModelInfo) -> str | None:
         """None where it is gone, or only for those who have access."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urljoin
 from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
-from connectors.claims import card, content, license, read_wording, trigger_words
+from connectors.claims import card, content, license, minors, read_wording, trigger_words
 from connectors.claims.card import disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, claims_of
@@ -46,14 +46,13 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
     words = ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
     said = ((info.id, "repo name"), *words, *((prompt, "card front matter: widget") for prompt in prompts))
-    mature = content.mature_claims(tags, said)
+    mature = content.mature_claims(tags, said, body)
     level = content.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
     of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
     access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
-    bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
@@ -63,6 +62,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         files=_files(ref.at(commit), weights, of_files),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
+    bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
     return Lora(
         ref=ref,
         title=info.id.rpartition("/")[2],
@@ -83,9 +83,20 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
             *_language_claims(info, tags, bases),
             *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
             *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
-            *mature,
+            *(*mature, *_minor_claims(level, said, tags, weights, body)),
         ),
     )
+
+
+def _minor_claims(
+    level: Nsfw | None,
+    said: Iterable[tuple[str, str]],
+    tags: Iterable[str],
+    weights: Iterable[RepoSibling],
+    body: str,
+) -> tuple[Claim, ...]:
+    names = ((sibling.rfilename, "file name") for sibling in weights)
+    return minors.minor_claims(level, [*said, *((tag, "tags") for tag in tags), *names], [(body, "card")])
 
 
 def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, str | None, str | None]:

@@ -8,7 +8,7 @@ from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequi
 from connectors.http.json_fields import Table, address, table, tables, text
 from connectors.http.session import HubClient
 from connectors.query import Page, Query
-from connectors.record import Lora
+from connectors.record import Lora, check_shown
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from connectors.replicate import parse
@@ -21,15 +21,16 @@ class Replicate(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._need_key()
         models, following = self._list(query, cursor)
-        loras = map(parse.lora, models)
-        kept = filter_loras((lora for lora in loras if lora is not None), query)
+        loras = [lora for lora in map(parse.lora, models) if lora is not None]
+        kept = filter_loras(loras, query)
         if query.sort == "downloads":
             # The hub can't sort by runs, so only the page is sorted.
             kept = tuple(sorted(kept, key=lambda lora: -(lora.downloads or 0)))
         # The list without a text has the newest version first.
         times = (text(table(model.get("latest_version")).get("created_at")) for model in models)
+        withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
         ends = following == cursor or (not query.text and is_past(query, times))
-        return Page(loras=kept, cursor=None if ends else following)
+        return Page(loras=kept, cursor=None if ends else following, withheld=withheld)
 
     def get(self, ref: Ref) -> Lora:
         self._need_key()
@@ -45,7 +46,7 @@ class Replicate(HubClient):
         lora = parse.lora(model)
         if lora is None:
             raise BadAnswer(f"Replicate answered about {ref.id} without a model.", hub=self.name)
-        return lora
+        return check_shown(lora)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """The tar of the weights, at the URL that Replicate's own predictor loads fine-tunes from.

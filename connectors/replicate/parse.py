@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.claims import content, license, read_tables, read_wording, trigger_words
+from connectors.claims import content, license, minors, read_tables, read_wording, trigger_words
 from connectors.claims.base_models import architecture_of, base_claims, find_base_name, identify
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims
@@ -131,6 +131,7 @@ def lora(data: Table) -> Lora | None:
     said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
     mature = content.mature_claims((), said)
     level = content.level_of(mature)
+    minor = minors.minor_claims(level, said)
     access: Access = "open" if has_weights(model) else "generation-only"
     version = None
     if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
@@ -158,7 +159,7 @@ def lora(data: Table) -> Lora | None:
         access=access,
         private=data.get("visibility") == "private",
         versions=(version,) if version else (),
-        claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature),
+        claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature, *minor),
     )
 
 

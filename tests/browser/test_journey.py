@@ -60,7 +60,7 @@ def test_by_keyboard_alone_from_search_to_a_pair(demo: str, journey: Page) -> No
     come_to_rest(journey)
     press_until(journey, "Tab", "Make the pair")
     journey.keyboard.press("Enter")
-    expect(journey.get_by_role("button", name="Stop")).to_be_focused()
+    # Not the focus on "Stop": a quick computer is done before anyone could look.
     expect_pair(journey)
     expect(journey.get_by_role("button", name="Make the pair")).to_be_focused()
 

@@ -17,7 +17,16 @@ from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited, with_two_homes
+from tests.hub_ui.library.shared_hubs import (
+    CIVITAI,
+    HUGGINGFACE,
+    REPLICATE,
+    Line,
+    answering,
+    copied,
+    edited,
+    with_two_homes,
+)
 from tests.hub_ui.stand_ins import services_of
 
 TITLE, REASON = "Red Style", "showing a minor"
@@ -53,6 +62,24 @@ def test_no_ref_or_address_opens_or_downloads_it(withheld: HubEndpoints, line: L
 def test_it_is_in_no_list_online_or_offline(withheld: HubEndpoints, line: Line) -> None:
     for words in (ALL, (*ALL, "--offline")):
         assert "civitai:1001@" not in str(line(*words)[1])
+
+
+def with_cards_of_minors(data: Path) -> Path:
+    """The contract's data with two cards that join a minor's word or age with sexual content."""
+    (data / "hf_readme_maker__red.md").write_text("---\ntags: [lora, nsfw]\ninstance_prompt: schoolgirl\n---\nRed.\n")
+    edited(data / "replicate_model_maker__tuned_2026.json", "description", value="nsfw, 12yo")
+    return data
+
+
+@pytest.mark.parametrize("ref", ["huggingface:maker/red", REPLICATE])
+@pytest.mark.parametrize("command", ["show", "pull"])
+def test_a_card_of_a_minor_opens_and_downloads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, command: str, ref: str
+) -> None:
+    with answering(with_cards_of_minors(copied(tmp_path / "hubs")), monkeypatch):
+        code, answer = line(command, ref)
+        listed = str(line(*ALL)[1])
+    assert (code, REASON in str(answer), f"{ref}@" in listed) == (4, True, False)
 
 
 def seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, *words: str) -> None:

@@ -40,6 +40,16 @@ def test_not_for_all_audiences_is_mature() -> None:
     assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
 
 
+def test_a_file_name_may_name_a_minor() -> None:
+    siblings = [{"rfilename": "loli.safetensors"}]
+    assert of_huggingface(tags=["lora", "nsfw"], siblings=siblings).is_withheld
+    assert not of_huggingface(tags=["lora"], siblings=siblings).is_withheld
+
+
+def test_a_card_that_calls_itself_uncensored_is_mature() -> None:
+    assert of_huggingface(card="# Ink\n\nAn uncensored LoRA.").nsfw == "mature"
+
+
 def test_widget_pictures_lie_at_the_same_commit() -> None:
     widget = [{"text": "a boat", "output": {"url": "images/a b.png"}}, {"text": "-", "output": {"url": "c.mp4"}}]
     first, second = flatten(of_huggingface(cardData={"widget": widget})).images
