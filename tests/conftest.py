@@ -100,7 +100,8 @@ def spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     modules = dict[str, list[pytest.Item]]()
     for each in items:
         modules.setdefault(_path(each), []).append(each)
-    slow = [path for folder in SLOW for path in modules if path.startswith(f"tests/{folder}/")]
+    # A folder may lie in another one of them.
+    slow = [*dict.fromkeys(path for folder in SLOW for path in modules if path.startswith(f"tests/{folder}/"))]
     rest = [each for path, tests in modules.items() if path not in slow for each in tests]
     found = list[pytest.Item]()
     for number in range(workers):

@@ -38,6 +38,11 @@ def test_each_worker_begins_with_its_share_of_the_slow_modules(workers: int, fou
     assert [test.name for test in spread(items(*QUICK, *WEB, *BROWSER), workers)] == found
 
 
+def test_a_slow_folder_in_another_slow_folder_runs_once() -> None:
+    cluster = ["hub_ui/generate/backends/cluster/test_e.py::1"]
+    assert [test.name for test in spread(items(*cluster, *QUICK), 1)] == [*cluster, *QUICK]
+
+
 def test_each_process_of_a_run_looks_for_free_ports_of_its_own() -> None:
     first = http_server.INITIAL_PORT_VALUE
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1")
