@@ -324,11 +324,9 @@ def _keep_hashes(version: Version) -> Version:
 def check_shown(lora: Lora) -> Lora:
     """The LoRA itself. Raises Withheld."""
     if lora.is_withheld:
-        is_by_hub = any(claim.field == "minor" and claim.source == "hub" for claim in lora.claims)
-        by = origin_label(lora.hub) if is_by_hub else "The card"
         raise Withheld(
-            f"{by} marks {lora.ref} as showing a minor, and its content is above soft: it is not "
-            "shown, opened or downloaded here, at any level. Choose another LoRA.",
+            f"{origin_label(lora.hub)} or its own words mark {lora.ref} as showing a minor, and its content is above "
+            "soft: it is not shown, opened or downloaded here, at any level. Choose another LoRA.",
             hub=lora.hub,
         )
     return lora

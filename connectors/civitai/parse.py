@@ -67,6 +67,9 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     told = [(text(model.get("name")) or "", "name"), *((tag, "tags") for tag in _tags(model.get("tags")))]
     for version in tables(model.get("modelVersions")):
         told += ((word, "trainedWords") for word in texts(version.get("trainedWords")))
+    for found_version in versions:
+        told += ((file.name, "file name") for file in found_version.files)
+        told += ((example.prompt or "", "prompt") for example in found_version.examples)
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))

@@ -23,19 +23,17 @@ _LEET = str.maketrans("013457@$!", "oieastasi")
 _SPACED = re.compile(r"(?<![a-z])[a-z](?:[ ._*-][a-z]){2,}(?![a-z])")
 
 
-def minor_claims(
-    level: Nsfw | None, texts: Iterable[tuple[str, str]], prose: Iterable[tuple[str, str]] = ()
-) -> tuple[Claim, ...]:
+def minor_claims(level: Nsfw | None, texts: Iterable[tuple[str, str]], card: str = "") -> tuple[Claim, ...]:
     """Return a claim that a LoRA above soft shows a minor, with the first place that names one.
 
-    `texts` are (text, where it stands) pairs of titles, tags, trigger words, prompts and file names. Of `prose`, such
-    as a card, only ages count, because many cards forbid in words to depict minors.
+    `texts` are (text, where it stands) pairs of titles, tags, trigger words, prompts and file names. Of a card
+    only ages count, because many cards forbid in words to depict minors.
     """
     if within(level, "soft"):
         return ()
-    named = [where for text, where in texts if states_age(text) or names_minor(text)]
-    aged = [where for text, where in prose if states_age(text)]
-    return tuple(Claim(field="minor", value=True, source="tag", where=where) for where in (*named, *aged)[:1])
+    places = [where for text, where in texts if states_age(text) or names_minor(text)]
+    places += ["card"] if states_age(card) else []
+    return tuple(Claim(field="minor", value=True, source="tag", where=where) for where in places[:1])
 
 
 def states_age(text: str) -> bool:

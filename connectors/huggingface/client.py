@@ -155,6 +155,9 @@ class HuggingFace(HubClient):
         place = self.locate(lora.pin(ref) if lora else pin(self, ref))
         with map_huggingface_errors(f"{place.ref.id}/{place.path}"):
             found = get_hf_file_metadata(place.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        if lora is None:
+            # Its card may say by now that nobody is shown it. A pinned ref did not ask for the card.
+            self.get(ref)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
         return replace(place, size=found.size, sha256=sha256(found.etag))
 

@@ -1,7 +1,7 @@
 """huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from urllib.parse import quote, urljoin
 
@@ -44,12 +44,11 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     # The card's example prompts and images, or the hub's copy of them if the card wasn't fetched.
     widget = tables(front.get("widget")) or tables(info.widget_data)
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
-    words = ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
-    said = ((info.id, "repo name"), *words, *((prompt, "card front matter: widget") for prompt in prompts))
+    weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
+    said = [(info.id, "repo name"), *_said(front, tags, prompts, weights)]
     mature = content.mature_claims(tags, said, body)
     level = content.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
-    weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
     of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
     access, note, said_by = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
@@ -83,20 +82,19 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
             *_language_claims(info, tags, bases),
             *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
             *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
-            *(*mature, *_minor_claims(level, said, tags, weights, body)),
+            *(*mature, *minors.minor_claims(level, said, body)),
         ),
     )
 
 
-def _minor_claims(
-    level: Nsfw | None,
-    said: Iterable[tuple[str, str]],
-    tags: Iterable[str],
-    weights: Iterable[RepoSibling],
-    body: str,
-) -> tuple[Claim, ...]:
-    names = ((sibling.rfilename, "file name") for sibling in weights)
-    return minors.minor_claims(level, [*said, *((tag, "tags") for tag in tags), *names], [(body, "card")])
+def _said(
+    front: Table, tags: Iterable[str], prompts: Iterable[str], weights: Iterable[RepoSibling]
+) -> Iterator[tuple[str, str]]:
+    """Yield the author's short texts, each with its place."""
+    yield from ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
+    yield from ((prompt, "card front matter: widget") for prompt in prompts)
+    yield from ((tag, "tags") for tag in tags)
+    yield from ((sibling.rfilename, "file name") for sibling in weights)
 
 
 def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, str | None, str | None]:

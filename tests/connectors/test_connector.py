@@ -86,7 +86,7 @@ def test_nothing_of_a_withheld_lora_is_left_but_its_level_its_mark_and_its_hashe
 
 
 def test_a_withheld_lora_is_refused_with_a_reason() -> None:
-    with pytest.raises(Withheld, match=r"CivitAI marks civitai:4128 as showing a minor.*at any level"):
+    with pytest.raises(Withheld, match=r"mark civitai:4128 as showing a minor.*at any level"):
         check_shown(marked(8, minor=True))
 
 

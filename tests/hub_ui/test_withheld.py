@@ -82,6 +82,17 @@ def test_a_card_of_a_minor_opens_and_downloads_nowhere(
     assert (code, REASON in str(answer), f"{ref}@" in listed) == (4, True, False)
 
 
+def test_a_pinned_file_of_a_lock_file_is_refused_by_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        answering(with_cards_of_minors(copied(tmp_path / "hubs")), monkeypatch),
+        services.build(from_environment(os.environ)) as built,
+    ):
+        hub = built.lookup.connector("huggingface")
+        commit = hub.history(Ref.parse("huggingface:maker/red"))[0].ref.version
+        with pytest.raises(Withheld, match=REASON):
+            hub.download(Ref.parse(f"huggingface:maker/red@{commit}#lora.safetensors"))
+
+
 def seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, *words: str) -> None:
     """The same model as it was listed, opened or pulled before its hub marked it."""
     with answering(marked(copied(tmp_path / "before")), monkeypatch), pytest.MonkeyPatch.context() as patch:

@@ -30,5 +30,5 @@ def test_a_claim_names_the_place() -> None:
 
 
 def test_a_card_that_forbids_minors_is_listed_and_one_that_states_an_age_is_not() -> None:
-    assert minor_claims("mature", [], [("Do not exploit or harm children.", "card")]) == ()
-    assert [claim.where for claim in minor_claims("mature", [], [("Trained on 6-12yo.", "card")])] == ["card"]
+    assert minor_claims("mature", [], "Do not exploit or harm children.") == ()
+    assert [claim.where for claim in minor_claims("mature", [], "Trained on 6-12yo.")] == ["card"]

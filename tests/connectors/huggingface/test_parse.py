@@ -41,7 +41,7 @@ def test_not_for_all_audiences_is_mature() -> None:
 
 
 def test_a_file_name_may_name_a_minor() -> None:
-    siblings = [{"rfilename": "loli.safetensors"}]
+    siblings = [{"rfilename": "schoolgirl.safetensors"}]
     assert of_huggingface(tags=["lora", "nsfw"], siblings=siblings).is_withheld
     assert not of_huggingface(tags=["lora"], siblings=siblings).is_withheld
 
