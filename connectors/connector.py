@@ -1,6 +1,6 @@
 """The interface of a hub's connector, what it returns for a download, and what it filters that its hub can't."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
@@ -131,6 +131,12 @@ def pin(source: LoraSource, ref: Ref) -> Ref:
     if ref.hub != LOCAL and ref.id and ref.is_pinned and has_file:
         return ref
     return source.get(ref).pin(ref)
+
+
+def make_page(loras: Sequence[Lora], query: Query, cursor: str | None) -> Page:
+    """Return the LoRAs that match, and the refs of those that nobody may be shown."""
+    withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
+    return Page(loras=filter_loras(loras, query), cursor=cursor, withheld=withheld)
 
 
 def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:

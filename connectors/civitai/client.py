@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from connectors.civitai import parse
 from connectors.claims.base_models import spellings
-from connectors.connector import Download, HttpDownload, filter_loras, is_past
+from connectors.connector import Download, HttpDownload, is_past, make_page
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
 from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, table, tables, text, whole
@@ -51,11 +51,7 @@ class CivitAI(HubClient):
         # Only a missing nextCursor is the end: a page of a text search may be empty. It may be a number.
         following = text(table(answer.get("metadata")).get("nextCursor"))
         ends = following == cursor or is_past(query, (lora.updated_at for lora in loras))
-        return Page(
-            loras=filter_loras(loras, query),
-            cursor=None if ends else following,
-            withheld=tuple(lora.ref for lora in loras if lora.is_withheld),
-        )
+        return make_page(loras, query, None if ends else following)
 
     def get(self, ref: Ref) -> Lora:
         """Raises Withheld for one that nobody is shown, as `by_hash` and `download` do."""

@@ -64,12 +64,12 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
     level, rated = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
-    told = [(text(model.get("name")) or "", "name"), *((tag, "tags") for tag in _tags(model.get("tags")))]
+    short_texts = [(text(model.get("name")) or "", "name"), *((tag, "tags") for tag in _tags(model.get("tags")))]
     for version in tables(model.get("modelVersions")):
-        told += ((word, "trainedWords") for word in texts(version.get("trainedWords")))
+        short_texts += ((word, "trainedWords") for word in texts(version.get("trainedWords")))
     for found_version in versions:
-        told += ((file.name, "file name") for file in found_version.files)
-        told += ((example.prompt or "", "prompt") for example in found_version.examples)
+        short_texts += ((file.name, "file name") for file in found_version.files)
+        short_texts += ((example.prompt or "", "prompt") for example in found_version.examples)
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
@@ -87,7 +87,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         tags=_tags(model.get("tags")),
         access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *availability.claims(), *rated, *minors.minor_claims(level, told)),
+        claims=(*_lora_claims(model), *availability.claims(), *rated, *minors.minor_claims(level, short_texts)),
     )
     return keep_permitted(found_lora)
 

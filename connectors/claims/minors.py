@@ -1,4 +1,4 @@
-"""Find a minor in the words of a card whose content is above soft. Every hub's parser asks here.
+"""Find a minor in the words of a card whose content is above soft. The parsers of all hubs use it.
 
 `Lora.is_withheld` acts on the claim: such a LoRA is in no list and can't be opened, downloaded or tried.
 """
@@ -44,8 +44,8 @@ def states_age(text: str) -> bool:
 def names_minor(text: str) -> bool:
     """Return whether a text has a word for a child or teenager, also in a disguised spelling."""
     plain = _fold(text)
-    joined = _SPACED.sub(lambda found: re.sub(r"[^a-z]", "", found[0]), plain)
-    return _finds(_WORDS, joined) or _finds(_WORDS, plain.translate(_LEET))
+    spelled = _SPACED.sub(lambda found: re.sub(r"[^a-z]", "", found[0]), plain.translate(_LEET))
+    return _finds(_WORDS, plain) or _finds(_WORDS, spelled)
 
 
 def _fold(text: str) -> str:

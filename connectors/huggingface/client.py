@@ -12,7 +12,7 @@ from huggingface_hub import ModelInfo, get_hf_file_metadata, is_offline_mode
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from connectors.claims.base_models import spellings
-from connectors.connector import Download, HubDownload, filter_loras, is_past, pin
+from connectors.connector import Download, HubDownload, is_past, make_page, pin
 from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.http.adapter import READ_SECONDS
 from connectors.http.errors import huggingface_error, map_huggingface_errors
@@ -111,8 +111,7 @@ class HuggingFace(HubClient):
         goes_on = following and parse_qsl(following) != params
         if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
             cursor = f"{place}?{following}"
-        withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
-        return Page(loras=filter_loras(loras, query), cursor=cursor, withheld=withheld), has_others
+        return make_page(loras, query, cursor), has_others
 
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""
@@ -156,7 +155,7 @@ class HuggingFace(HubClient):
         with map_huggingface_errors(f"{place.ref.id}/{place.path}"):
             found = get_hf_file_metadata(place.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         if lora is None:
-            # Its card may say by now that nobody is shown it. A pinned ref did not ask for the card.
+            # A pinned ref is resolved without its card, which may mark it as showing a minor.
             self.get(ref)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
         return replace(place, size=found.size, sha256=sha256(found.etag))

@@ -45,7 +45,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     widget = tables(front.get("widget")) or tables(info.widget_data)
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    said = [(info.id, "repo name"), *_said(front, tags, prompts, weights)]
+    said = [(info.id, "repo name"), *_short_texts(front, tags, prompts, weights)]
     mature = content.mature_claims(tags, said, body)
     level = content.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
@@ -87,7 +87,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     )
 
 
-def _said(
+def _short_texts(
     front: Table, tags: Iterable[str], prompts: Iterable[str], weights: Iterable[RepoSibling]
 ) -> Iterator[tuple[str, str]]:
     """Yield the author's short texts, each with its place."""

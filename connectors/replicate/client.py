@@ -3,7 +3,7 @@
 from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.connector import Download, HttpDownload, filter_loras, is_past
+from connectors.connector import Download, HttpDownload, is_past, make_page
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound
 from connectors.http.json_fields import Table, address, table, tables, text
 from connectors.http.session import HubClient
@@ -22,15 +22,13 @@ class Replicate(HubClient):
         self._need_key()
         models, following = self._list(query, cursor)
         loras = [lora for lora in map(parse.lora, models) if lora is not None]
-        kept = filter_loras(loras, query)
         if query.sort == "downloads":
             # The hub can't sort by runs, so only the page is sorted.
-            kept = tuple(sorted(kept, key=lambda lora: -(lora.downloads or 0)))
+            loras.sort(key=lambda lora: -(lora.downloads or 0))
         # The list without a text has the newest version first.
         times = (text(table(model.get("latest_version")).get("created_at")) for model in models)
-        withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
         ends = following == cursor or (not query.text and is_past(query, times))
-        return Page(loras=kept, cursor=None if ends else following, withheld=withheld)
+        return make_page(loras, query, None if ends else following)
 
     def get(self, ref: Ref) -> Lora:
         self._need_key()

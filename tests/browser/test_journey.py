@@ -60,7 +60,7 @@ def test_by_keyboard_alone_from_search_to_a_pair(demo: str, journey: Page) -> No
     come_to_rest(journey)
     press_until(journey, "Tab", "Make the pair")
     journey.keyboard.press("Enter")
-    # Not the focus on "Stop": a quick computer is done before anyone could look.
+    # The test does not look for "Stop", because a quick computer finishes the pair first.
     expect_pair(journey)
     expect(journey.get_by_role("button", name="Make the pair")).to_be_focused()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.connector import HasHistory
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
 from hub_ui.access.visitor import Visitor, use_visitor
@@ -88,6 +89,7 @@ def test_a_pinned_file_of_a_lock_file_is_refused_by_its_card(tmp_path: Path, mon
         services.build(from_environment(os.environ)) as built,
     ):
         hub = built.lookup.connector("huggingface")
+        assert isinstance(hub, HasHistory)
         commit = hub.history(Ref.parse("huggingface:maker/red"))[0].ref.version
         with pytest.raises(Withheld, match=REASON):
             hub.download(Ref.parse(f"huggingface:maker/red@{commit}#lora.safetensors"))
