@@ -114,7 +114,7 @@ def space_environment(hubs: HubEndpoints, home: Path, port: int) -> dict[str, st
 def test_the_space_runs_what_was_pushed_and_starts_with_its_catalog(space: Space) -> None:
     assert any("LoRAs in the catalog" in line for line in space.said), space.said
     # Python leaves its bytecode where it has imported from.
-    assert list((space.folder / "hub_ui" / "__pycache__").glob("cli.*.pyc"))
+    assert list((space.folder / "hub_ui" / "commands" / "__pycache__").glob("cli.*.pyc"))
     assert list((space.folder / "connectors" / "__pycache__").glob("registry.*.pyc"))
 
 
