@@ -1,1 +1,1 @@
-"""HTTP to hubs and other servers: sessions, ranges, retries, and one map from what goes wrong to our errors."""
+"""HTTP to hubs and other servers: sessions, range requests, retries, and one map from failures to our errors."""

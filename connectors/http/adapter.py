@@ -1,11 +1,11 @@
-"""Connections with two bounds that requests lacks: an answer begins in time, and comes from where requests may go.
+"""Connections with two limits that requests lacks: a deadline for the response headers, and a list of allowed hosts.
 
-requests' timeout runs anew with every byte, so a server that sends a header byte every few seconds, or `100 Continue`
-for ever, holds a request as long as it likes.
+The timeout of requests restarts with every byte. A server could therefore hold a request for ever by sending one header
+byte, or `100 Continue`, every few seconds.
 
-Requests go to the hosts of the hubs by name, at public addresses: answers, cards and redirects of hubs name addresses,
-and whoever writes them may name one of this network. A name may also lead elsewhere the next time it is looked up (DNS
-rebinding), so the address that was connected to is what counts.
+Requests may only reach the hosts of hubs, at public addresses. Otherwise a URL in a response, a model card or a
+redirect could point into the local network (SSRF). The address of the open connection is checked, because a name may
+resolve to another address at the next lookup (DNS rebinding).
 """
 
 import socket
@@ -32,23 +32,25 @@ from urllib3.util import Retry, parse_url
 from connectors.registry import HUBS, HubName
 
 _HTTPS = ("https", 443)
-# NAT64 with its local form (RFC 6052, RFC 8215), and the old form of an IPv4 address written as IPv6.
-_CARRIES_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
+# NAT64 and its local prefix (RFC 6052, RFC 8215), and the deprecated IPv4-compatible addresses.
+_EMBEDS_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 
 
 class NotAllowedError(LocationValueError):
-    """The address is on no host of a hub."""
+    """The host of the URL does not belong to a hub."""
 
 
 class NotPublicError(NotAllowedError):
-    """The address leads to this machine or its network."""
+    """The address belongs to this machine or its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destinations:
-    """`names` are reached by HTTPS at its usual port and at public addresses only; `*.x` is every name below x.
+    """The hosts that requests may reach.
 
-    `own` are hosts that this computer's owner named, on every port and wherever they are: hubs of their own network.
+    `names` are reached only by HTTPS, on port 443 and at public addresses; `*.x` matches every name below x.
+    `own` are hosts that the owner of this computer configured, such as a hub in the local network: any scheme, port and
+    address is allowed.
     """
 
     names: frozenset[str] = frozenset()
@@ -56,7 +58,7 @@ class Destinations:
 
     @classmethod
     def of(cls, endpoints: Mapping[HubName, str]) -> Self:
-        """The hosts of these hubs. A hub's endpoint that is not its usual one is the owner's choice."""
+        """Return the hosts of these hubs. An endpoint that is not the hub's default was configured by the owner."""
         hubs = [HUBS[hub] for hub in endpoints if hub in HUBS]
         usual = {hub.endpoint for hub in hubs}
         own = {urlsplit(url).hostname or "" for url in endpoints.values() if url not in usual}
@@ -64,56 +66,59 @@ class Destinations:
         return cls(names=frozenset(names), own=frozenset(own - {""}))
 
     def check_host(self, scheme: str, host: str, port: int | None) -> None:
-        """Raises NotAllowedError for a host that is not among them."""
+        """Raise NotAllowedError if the host, scheme or port is not allowed."""
         if host in self.own:
             return
-        named = host in self.names or any(host.endswith(name[1:]) for name in self.names if name.startswith("*."))
-        if not named or (scheme, port or 443) != _HTTPS:
+        allowed = host in self.names or any(host.endswith(name[1:]) for name in self.names if name.startswith("*."))
+        if not allowed or (scheme, port or 443) != _HTTPS:
             raise NotAllowedError(f"{host[:200]} is no host of a hub")
 
     def check_peer(self, host: str, address: str) -> None:
-        """`address` is what `host` was connected to. Raises NotPublicError for one of this network."""
+        """Raise NotPublicError if the connection to `host` was made to an `address` that is not public."""
         if host not in self.own and not is_public(address):
             raise NotPublicError(f"{host[:200]} is not a public address")
 
 
-# For the whole process, as a proxy is: no request of a library may be forgotten, and huggingface_hub has one client for
-# all of its own. The last one counts.
-_EVERYWHERE: list[Destinations] = []
+# A stack, whose last entry applies to the whole process. It is global because every library must obey it, and because
+# huggingface_hub shares one client among all of its requests.
+_RESTRICTIONS: list[Destinations] = []
 
 
 @contextmanager
 def restrict_requests(only: Destinations | None) -> Iterator[None]:
-    """Until the block ends, requests of the whole process go nowhere else. None restricts nothing."""
+    """Limit the requests of the whole process to `only` until the block ends. With None, change nothing."""
     if only is None:
         yield
         return
-    _EVERYWHERE.append(only)
-    hooks, has_no_xet = get_session().event_hooks, constants.HF_HUB_DISABLE_XET
+    _RESTRICTIONS.append(only)
+    hooks, xet_was_disabled = get_session().event_hooks, constants.HF_HUB_DISABLE_XET
 
-    def client(*more: Any) -> httpx2.Client:
+    def client(*checks: Any) -> httpx2.Client:
         return httpx2.Client(
-            event_hooks={**hooks, "request": [*hooks["request"], *more]}, follow_redirects=True, timeout=None
+            event_hooks={**hooks, "request": [*hooks["request"], *checks]}, follow_redirects=True, timeout=None
         )
 
     set_client_factory(lambda: client(_check_request))
-    # hf_xet has a client of its own in Rust, which goes where the hub's answer says.
+    # hf_xet has its own client in Rust, which would follow any URL in a hub's response.
     constants.HF_HUB_DISABLE_XET = True
     try:
         yield
     finally:
-        _EVERYWHERE.remove(only)
+        _RESTRICTIONS.remove(only)
         set_client_factory(client)
-        constants.HF_HUB_DISABLE_XET = has_no_xet
+        constants.HF_HUB_DISABLE_XET = xet_was_disabled
 
 
 def destinations() -> Destinations | None:
-    """What holds for the whole process; None where everything may be reached."""
-    return _EVERYWHERE[-1] if _EVERYWHERE else None
+    """Return the restriction of the whole process, or None if every host may be reached."""
+    return _RESTRICTIONS[-1] if _RESTRICTIONS else None
 
 
 def _check_request(request: httpx2.Request) -> None:
-    """A hook of huggingface_hub's client, which follows redirects by itself: called before each hop."""
+    """Check the host, and later the peer, of a request of huggingface_hub.
+
+    httpx2 calls this hook before every request, and therefore for each redirect as well.
+    """
     only, url = destinations(), request.url
     if only is None:
         return
@@ -124,7 +129,7 @@ def _check_request(request: httpx2.Request) -> None:
         nonlocal connecting
         if event == "connection.connect_tcp.started":
             connecting = str(details["host"])
-        # A proxy resolves names for us, and is the owner's own choice.
+        # Skip a proxy: the owner chose it, and it resolves the name itself.
         elif event == "connection.connect_tcp.complete" and connecting == url.host:
             only.check_peer(connecting, str(details["return_value"].get_extra_info("server_addr")[0]))
 
@@ -132,32 +137,35 @@ def _check_request(request: httpx2.Request) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address leads out of this network, and an IPv4 address that it may carry does too.
+    """Return whether an IP address is public, and so is the IPv4 address that it may embed.
 
-    Python calls all of NAT64's and 6to4's addresses global (RFC 6052, RFC 3056), and `::127.0.0.1` as well.
+    Python's `is_global` is True for all addresses of NAT64 and 6to4 (RFC 6052, RFC 3056), and for `::127.0.0.1`.
     """
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv4Address):
-        return found.is_global and not found.is_multicast
-    carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-    if any(found in network for network in _CARRIES_IPV4):
-        carried = IPv4Address(int(found) & 0xFFFFFFFF)
-    return found.is_global and not found.is_multicast and (carried is None or carried.is_global)
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+    if any(ip in network for network in _EMBEDS_IPV4):
+        embedded = IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.is_global and not ip.is_multicast and (embedded is None or embedded.is_global)
 
 
-# A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
+# Don't imitate a browser: CivitAI would send it a login page in place of a JSON error.
 USER_AGENT = "hub-ui/0.1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
-# From the end of the request to the end of the answer's headers.
+# The time from the end of the request to the end of the response headers.
 HEADER_SECONDS = 30.0
-# For one answer in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
+# The time for a whole body: a server that sends a byte every few seconds never exceeds READ_SECONDS.
 ANSWER_SECONDS = 60.0
 _TOO_SLOW = "the headers of the answer took too long"
 
 
 class BoundedAdapter(HTTPAdapter):
-    """`only`: where it may go; None leaves that to what holds for the whole process."""
+    """An adapter for requests that enforces HEADER_SECONDS and the allowed hosts.
+
+    `only` restricts this adapter in addition to the restriction of the whole process.
+    """
 
     def __init__(
         self,
@@ -186,7 +194,7 @@ class BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Looks at the host before a proxy is asked for it."""
+        """Send a request. Check the host first, because a proxy would resolve it."""
         url = parse_url(request.url or "")
         for only in _restrictions(self._only):
             only.check_host(url.scheme or "", (url.host or "").strip("[]"), url.port)
@@ -203,55 +211,58 @@ class _Bounded(HTTPConnection):
     header_seconds: float = HEADER_SECONDS
 
     def _new_conn(self) -> socket.socket:
-        """Looks at what is connected to: whoever wrote the address may read it otherwise than its parsers do."""
-        # A proxy resolves names for us, and is the owner's own choice.
-        checking = _restrictions(self.only) if self.proxy is None else []
+        """Connect, and check the peer: the system may resolve the host otherwise than our parsers read it."""
+        # Skip a proxy: the owner chose it, and it resolves the name itself.
+        restrictions = _restrictions(self.only) if self.proxy is None else []
         host, scheme = self.host.strip("[]"), "https" if isinstance(self, HTTPSConnection) else "http"
-        for only in checking:
+        for only in restrictions:
             only.check_host(scheme, host, self.port)
-        connected = super()._new_conn()
+        connection = super()._new_conn()
         try:
-            for only in checking:
-                only.check_peer(host, str(connected.getpeername()[0]))
+            for only in restrictions:
+                only.check_peer(host, str(connection.getpeername()[0]))
         except NotAllowedError:
-            connected.close()
+            connection.close()
             raise
-        return connected
+        return connection
 
     def getresponse(self) -> PooledResponse:  # type: ignore[override]
-        waiting, expired = self.sock, threading.Event()
+        sock, expired = self.sock, threading.Event()
 
         def expire() -> None:
             expired.set()
-            if waiting is not None:
+            if sock is not None:
                 with suppress(OSError):
-                    socket.socket.shutdown(waiting, socket.SHUT_RDWR)
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
         timer = threading.Timer(self.header_seconds, expire)
         timer.daemon = True
         timer.start()
         try:
-            answer = super().getresponse()
+            response = super().getresponse()
         except (OSError, HTTPException) as error:
             if expired.is_set():
                 raise TimeoutError(_TOO_SLOW) from error
             raise
         finally:
             timer.cancel()
-        # What was cut in the middle of its headers reads like one that ends there.
+        # http.client takes headers that were cut off by the shutdown for complete ones.
         if expired.is_set():
-            answer.close()
+            response.close()
             raise TimeoutError(_TOO_SLOW)
-        return answer
+        return response
 
 
 class DirectHttp(requests.Session):
-    """A session without redirects, whose bodies requests would read whole, and without logins of ~/.netrc."""
+    """A session that does not follow redirects and ignores ~/.netrc.
+
+    requests would read the whole body of each redirect.
+    """
 
     def __init__(self, adapter: BoundedAdapter) -> None:
         super().__init__()
         self.headers["User-Agent"] = USER_AGENT
-        # Stands in for a login, so that requests does not look for one in ~/.netrc.
+        # requests reads ~/.netrc only if `auth` is not set.
         self.auth = lambda request: request
         for scheme in ("http://", "https://"):
             self.mount(scheme, adapter)
@@ -262,43 +273,49 @@ class DirectHttp(requests.Session):
 
 @contextmanager
 def file_http(*, retry_reads: bool = True, only: Destinations | None = None) -> Iterator[DirectHttp]:
-    """A session for files, which asks for the bytes as they are and tries no answer again.
+    """Yield a session for files, which requests uncompressed bytes and does not retry error statuses.
 
-    `retry_reads`: a request that breaks off or times out after it was sent is sent again.
-    `only`: where it may go, redirects included; None reaches whatever the whole process may.
+    `retry_reads`: retry a request that was sent and then broke off or timed out.
+    `only`: the allowed hosts, redirects included, in addition to the restriction of the whole process.
     """
     retry = Retry(
         total=2,
         read=None if retry_reads else 0,
         backoff_factor=0.25,
         raise_on_status=False,
-        # Else urllib3 would sit out a rate limit by itself, in silence.
+        # Otherwise urllib3 would wait for the end of a rate limit, and the visitor would see no reason.
         respect_retry_after_header=False,
     )
     with DirectHttp(BoundedAdapter(retry, only=only)) as http:
-        # A compressed answer would make Content-Length say nothing about the file.
+        # With compression, Content-Length would not be the size of the file.
         http.headers["Accept-Encoding"] = "identity"
         yield http
 
 
 def _restrictions(only: Destinations | None) -> list[Destinations]:
-    return [one for one in (only, destinations()) if one is not None]
+    return [restriction for restriction in (only, destinations()) if restriction is not None]
 
 
 def same_site(url: str, following: str) -> bool:
-    """Same host but for `www.`, and the same port, or from http to https."""
+    """Return whether a redirect stays on the same host, apart from `www.`.
+
+    The scheme and port are equal too, except for an upgrade from http to https on the default ports.
+    """
     try:
-        here, there = urlsplit(url), urlsplit(following)
-        ports = (here.port, there.port)
+        source, target = urlsplit(url), urlsplit(following)
+        ports = (source.port, target.port)
     except ValueError:
         return False
-    names = [(parts.hostname or "").removeprefix("www.") for parts in (here, there)]
-    secured = (here.scheme, there.scheme, *ports) == ("http", "https", None, None)
-    return names[0] == names[1] and (secured or (here.scheme == there.scheme and ports[0] == ports[1]))
+    names = [(parts.hostname or "").removeprefix("www.") for parts in (source, target)]
+    upgraded = (source.scheme, target.scheme, *ports) == ("http", "https", None, None)
+    return names[0] == names[1] and (upgraded or (source.scheme == target.scheme and ports[0] == ports[1]))
 
 
 def read_capped(response: requests.Response, most: int) -> None:
-    """Fills `response.content`, cut one byte past `most`. Raises Timeout after `ANSWER_SECONDS`, ConnectionError."""
+    """Read the body into `response.content`, at most `most` + 1 bytes of it.
+
+    Raises ReadTimeout after ANSWER_SECONDS or a long pause, and ConnectionError if the connection breaks off.
+    """
     body, deadline, late = bytearray(), time.monotonic() + ANSWER_SECONDS, False
     try:
         while not late and (left := most + 1 - len(body)) > 0:

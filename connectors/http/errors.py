@@ -1,7 +1,4 @@
-"""One map from everything that goes wrong with HTTP to our errors.
-
-Its table is connectors/refusals.toml.
-"""
+"""Map the failures of HTTP requests and of huggingface_hub to our errors, with the table connectors/refusals.toml."""
 
 import pkgutil
 import re
@@ -28,16 +25,17 @@ from connectors.http.json_fields import Table, moment, overfull, table
 from connectors.http.retry import retry_after
 from connectors.registry import HUBS, Origin
 
-# What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
-# digits, or thousands of brackets.
+# The errors of `response.json()` for invalid JSON and for hostile JSON, such as a number of thousands of digits
+# (ValueError) or thousands of nested brackets (RecursionError).
 UNREADABLE = (ValueError, RecursionError)
-# What a GET can raise. requests lets through what urljoin (ValueError) and urllib3 say of a hostile redirect's address.
+# The errors that a GET can raise. requests does not wrap the errors of urljoin (ValueError) and urllib3 for a malformed
+# redirect.
 FAILURES = (transport.RequestException, HTTPError, ValueError)
 _LONGEST_DETAIL = 600
-# Seconds. A wrong clock can ask for years.
+# In seconds. A hub whose clock is wrong can ask for years.
 LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
-# Where Hugging Face says in words what its X-Error-Code means.
+# Hugging Face explains its X-Error-Code in this header.
 _MESSAGE = "X-Error-Message"
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
@@ -85,16 +83,16 @@ def hub_label(hub: Origin | None) -> str:
 
 
 def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> HubUiError:
-    """The error that a refusal means. `what` is the thing that was asked for."""
-    # huggingface_hub may not have read it.
+    """Return the error for a response with an error status. `what` names the requested thing in the message."""
+    # huggingface_hub may not have read the body of its response.
     body = error_body(answer) if isinstance(answer, requests.Response) else {}
     detail = detail_of(body)
     wait = retry_after(answer, detail)
     wait = None if wait is None else min(wait, LONGEST_WAIT)
-    said = (*(body.get(key, "") for key in ("title", "message", "detail", "error")), answer.headers.get(_MESSAGE, ""))
-    text = "\n".join(str(each)[:_LONGEST_DETAIL] for each in said)
+    fields = [body.get(key, "") for key in ("title", "message", "detail", "error")]
+    text = "\n".join(str(field)[:_LONGEST_DETAIL] for field in (*fields, answer.headers.get(_MESSAGE, "")))
     until, now = moment(body.get("deadline")), datetime.now(UTC)
-    # An address that a person gave may be any hub's.
+    # Without `hub` the URL was typed by a person, and may be of either of these hubs.
     rows = chain.from_iterable(REFUSALS.get(name, ()) for name in ((hub,) if hub else ("huggingface", "civitai")))
     row = next(row for row in (*rows, *REFUSALS["any"]) if row.matches(answer, text))
     message = row.message.format(
@@ -107,7 +105,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this") -> H
         until=early_access_note(until, now) if until and until > now else "It is in early access, or sold.",
     )
     sentence = " ".join(message.split())
-    # A hub's own words often have no full stop.
+    # Messages of hubs often lack a full stop.
     sentence += "" if sentence.endswith((".", "!", "?")) else "."
     return row.error(sentence, hub=hub, retry_after=wait if row.error in (RateLimited, HubDown) else None)
 
@@ -118,7 +116,10 @@ def key_required(hub: Origin | None) -> KeyRequired:
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
-    """The error in a download's answer, None if the body may be the file. `redirected`: another host answered."""
+    """Return the error of a download's response, or None if the body may be the file.
+
+    `redirected`: the hub redirected the request, or gave a signed address for the file.
+    """
     if not response.ok:
         if response.status_code == 403 and redirected:
             return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
@@ -135,33 +136,38 @@ def download_error(response: requests.Response, hub: Origin | None, *, redirecte
 
 
 def connection_error(error: Exception, hub: Origin | None, *, url: str = "what it names") -> HubUiError:
-    """The error for a request without an answer, or with one that broke off: any of FAILURES, or of httpx."""
-    # After retries, and while a body is read, requests wraps a timeout in a ConnectionError.
+    """Return our error for a request without a response, or with one that broke off.
+
+    `error` is one of FAILURES, or an error of httpx.
+    """
+    # requests wraps a timeout in a ConnectionError after retries and while it reads a body.
     reasons = [getattr(argument, "reason", argument) for argument in error.args]
-    found = next((reason for reason in reasons if isinstance(reason, ReadTimeoutError)), error)
-    row = next(row for row in REFUSALS["no_answer"] if isinstance(found, row.raised))
+    cause = next((reason for reason in reasons if isinstance(reason, ReadTimeoutError)), error)
+    row = next(row for row in REFUSALS["no_answer"] if isinstance(cause, row.raised))
     return row.error(row.message.format(label=hub_label(hub), url=url), hub=hub)
 
 
 @contextmanager
 def map_huggingface_errors(what: str, *, endpoint: str = "") -> Iterator[None]:
-    """Maps what huggingface_hub raises about `what` to our errors. `endpoint` tells the hub's refusals from others'."""
+    """Map the errors that huggingface_hub raises within the block to our errors. `what` names the requested thing.
+
+    A 401 or 403 from a URL that does not begin with `endpoint` came from the delivery host, not from the hub.
+    """
     try:
         yield
     except _RAISED_BY_HUGGING_FACE as error:
         raise huggingface_error(error, what, endpoint=endpoint) from error
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        # A forced download that failed is a ValueError whose cause is the reason.
+        # huggingface_hub raises a ValueError for a forced download that failed; its cause is the reason.
         if isinstance(error.__cause__, _RAISED_BY_HUGGING_FACE):
             raise huggingface_error(error.__cause__, what, endpoint=endpoint) from error
-        # huggingface_hub builds its objects straight from the JSON, so a wrong shape, or JSON made to break readers,
-        # shows as one of these.
+        # huggingface_hub does not validate the JSON, so a wrong shape or hostile JSON raises one of these errors.
         raise BadAnswer(f"Hugging Face answered about {what} in a way we can't read.", hub="huggingface") from error
 
 
 def huggingface_error(error: Exception, what: str, *, endpoint: str = "") -> HubUiError:
     hub = "huggingface"
-    # "Not in the cache, and the hub could not be asked": the reason says more.
+    # The error only says that the file is not in the cache and could not be downloaded; its cause says why.
     if isinstance(error, hf.LocalEntryNotFoundError) and isinstance(error.__cause__, hf.HfHubHTTPError):
         error = error.__cause__
     for row in _OF_HUGGING_FACE:
@@ -176,25 +182,25 @@ def huggingface_error(error: Exception, what: str, *, endpoint: str = "") -> Hub
 
 
 def error_body(response: requests.Response) -> Table:
-    """The JSON of a refusal; empty for anything else."""
+    """Return the JSON object in the body of an error response, or an empty table."""
     try:
         return {} if overfull(response.content) else table(response.json())
     except UNREADABLE:
         return {}
 
 
-# CivitAI uses the first and third, Replicate's problem+json the second and last, Hugging Face the third.
+# CivitAI uses `message` and `error`, Replicate's problem+json `detail` and `title`, and Hugging Face `error`.
 _DETAILS = ("message", "detail", "error", "title")
 
 
 def detail_of(body: Table) -> str:
-    """What the hub says of a refusal, on one line."""
+    """Return the hub's message in an error response, on one line."""
     text = next((str(body[key]) for key in _DETAILS if isinstance(body.get(key), str)), "")
     return " ".join(text[:_LONGEST_DETAIL].split())
 
 
 def when_again(seconds: float | None) -> str:
-    """The end of "Try again ..."."""
+    """Return the end of the sentence "Try again …"."""
     if seconds is None:
         return "in a few minutes"
     if seconds >= _MINUTES_FROM:

@@ -1,4 +1,4 @@
-"""Reads hub JSON at the edge: each helper takes any value, and a value of the wrong type counts as absent."""
+"""Read fields of a hub's JSON. Each function accepts any value, and treats a value of the wrong type as absent."""
 
 import hashlib
 import math
@@ -11,27 +11,30 @@ from urllib.parse import urlsplit
 Table = Mapping[str, Any]
 
 _MAX_TEXT = 200_000
-# A value of JSON takes up to twenty times as much memory as it has letters, so it is the number of values that counts:
-# quotes are two a name or text, braces and brackets one a container, and commas one a value.
+# A parsed JSON value can take twenty times the memory of its text, so the number of values is limited. These marks
+# estimate it: two quotes per key or string, one brace or bracket per container, one comma per value.
 _MOST: Mapping[bytes, int] = {b'"': 2_000_000, b"{": 200_000, b"[": 500_000, b",": 1_500_000}
-# Shorter JSON can't hold so many values that memory would show it.
+# Shorter JSON can't hold enough values to exhaust the memory. In bytes.
 _HARMLESS = 1_000_000
-# A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals, and a direction override turns the text
-# beside it around. Tabs and line ends are kept.
+# A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals, and a direction override reverses the text
+# that follows it. Tabs and line ends are kept.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _AUTOV3 = re.compile(r"(?:0x)?([0-9a-fA-F]{12})(?:[0-9a-fA-F]{52})?")
-# What stands where a file could not be read.
-_NOTHING = hashlib.sha256(b"").hexdigest()
+# Hubs list the hash of an empty file if they could not read the real file.
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
 def overfull(raw: bytes) -> bool:
-    """Whether JSON holds more values than anything honest does: it was made to fill memory, and must not be parsed."""
+    """Return whether JSON holds so many values that it must not be parsed, because it would exhaust the memory."""
     return len(raw) > _HARMLESS and any(raw.count(mark) > most for mark, most in _MOST.items())
 
 
 def text(value: object, limit: int = _MAX_TEXT) -> str | None:
-    """The trimmed text, None if there is none. Numbers are read as text: ids arrive either way."""
+    """Return printable text without spaces around it, or None if it is empty.
+
+    Numbers are accepted, because hubs send ids as text or as numbers.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -54,16 +57,16 @@ def number(value: object) -> float | None:
 
 
 def whole(value: object) -> int | None:
-    """An integer in SQLite's range: ids, counts and sizes."""
+    """Return an integer in SQLite's range (64 bits, signed). Fractions are cut off."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
-    found = number(value)
-    return int(found) if found is not None and abs(found) < 2**63 else None
+    as_float = number(value)
+    return int(as_float) if as_float is not None and abs(as_float) < 2**63 else None
 
 
 def count(value: object) -> int | None:
-    found = whole(value)
-    return found if found is not None and found >= 0 else None
+    integer = whole(value)
+    return integer if integer is not None and integer >= 0 else None
 
 
 def flag(value: object) -> bool | None:
@@ -74,7 +77,10 @@ _NO = frozenset(("0", "0.0", "false", "n", "no", "none", "null", "off"))
 
 
 def mark(value: object) -> bool | None:
-    """Return a warning that fails closed: every value that is not clearly false is True. None if it is absent."""
+    """Return False for a value that is clearly false, None for an absent one, and True for every other value.
+
+    The value is a warning, such as "nsfw", so an unknown spelling must count as True.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, str):
@@ -91,22 +97,25 @@ def tables(value: object) -> tuple[Table, ...]:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of texts; one text alone counts as a list of one."""
-    listed = value if isinstance(value, list | tuple) else [value]
-    return tuple(found for item in listed if (found := text(item)) is not None)
+    """Return the texts in a list. A single text counts as a list of one."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return tuple(string for item in items if (string := text(item)) is not None)
 
 
 def when(value: object) -> str | None:
-    """A UTC time to the second. Hubs write none to nine fractional digits; cut off, times compare as text."""
-    found = moment(value)
-    return f"{found.replace(microsecond=0, tzinfo=None).isoformat()}Z" if found else None
+    """Return a UTC time as text, such as "2024-05-01T12:00:00Z".
+
+    Hubs write up to nine fractional digits. They are cut off, so that times compare as text.
+    """
+    time = moment(value)
+    return f"{time.replace(microsecond=0, tzinfo=None).isoformat()}Z" if time else None
 
 
 def moment(value: object) -> datetime | None:
-    """A time without a zone is in UTC."""
+    """Return a time in UTC. A text without a time zone is taken for UTC."""
     try:
-        found = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
-        return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
+        time = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
+        return time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
 
@@ -117,25 +126,28 @@ def sha256(value: object) -> str | None:
 
 
 def is_of_nothing(digits: str) -> bool:
-    """Whether this is the hash of no bytes: a SHA-256, or its beginning, as AutoV2 and AutoV3 are."""
-    return _NOTHING.startswith(digits.lower())
+    """Return whether `digits` are the SHA-256 of an empty file, or begin it, as AutoV2 and AutoV3 do."""
+    return _EMPTY_SHA256.startswith(digits.lower())
 
 
 def autov3(value: object) -> str | None:
-    """The first 12 digits of the SHA-256 of a file's tensors, of a text with all of its digits or with those alone."""
+    """Return an AutoV3: the first 12 digits of the SHA-256 of a file's tensors.
+
+    `value` has 12 or all 64 digits, and may begin with "0x".
+    """
     match = _AUTOV3.fullmatch(text(value, 80) or "")
-    found = match[1].lower() if match else None
-    return None if found is None or is_of_nothing(found) else found
+    digits = match[1].lower() if match else None
+    return None if digits is None or is_of_nothing(digits) else digits
 
 
 def address(value: object) -> str | None:
-    """A web address, and nothing else that a page could be made to follow."""
-    found = text(value, 4096)
-    if found is None or not found.startswith(("https://", "http://")):
+    """Return an http or https URL, or None for any other value, such as a `javascript:` URL."""
+    url = text(value, 4096)
+    if url is None or not url.startswith(("https://", "http://")):
         return None
     try:
-        urlsplit(found)
+        urlsplit(url)
     except ValueError:
-        # "http://[": an opened bracket makes it an IPv6 address, which it is not.
+        # Python takes the bracket of "http://[" for the start of an IPv6 address.
         return None
-    return found
+    return url

@@ -1,6 +1,6 @@
-"""Files behind an address, read in ranges: redirects followed, expired signatures renewed, answers checked.
+"""Read remote files with range requests: follow redirects, renew expired signed URLs, and check the responses.
 
-Servers need not honour Range: RFC 9110, 13.1.5 (If-Range) and 14 say what their answers mean.
+Servers need not honour Range. RFC 9110, sections 13.1.5 (If-Range) and 14, defines the responses.
 """
 
 import re
@@ -27,10 +27,10 @@ Renew = Callable[[], Download]
 _CHUNK = 1024 * 1024
 _MAX_REDIRECTS = 8
 _MAX_ERROR_BYTES = 64 * 1024
-# A slow line brings this much a minute; a server that means to hold us up sends a byte now and then.
+# Even a slow connection receives this many bytes per window. A server that sends a byte now and then does not.
 _WINDOW_SECONDS = 60.0
 _LEAST_BYTES = 16 * 1024
-# In a row, without a byte between them.
+# The limit of renewals in a row without a byte received.
 _MOST_RENEWALS = 2
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NO_SUCH_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
@@ -38,12 +38,15 @@ _ONCE = RetryPolicy(tries=1)
 
 
 class FileChanged(BadAnswer):
-    """The bytes at the address are no longer those of the request before."""
+    """The file changed since the request before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Bytes from `start` up to `stop`, None for the end. `validator`: only of a file that still has it (If-Range)."""
+    """The bytes from `start` up to `stop`, or to the end if `stop` is None.
+
+    `validator` is an ETag or a date. With it, the server sends the range only if the file is unchanged (If-Range).
+    """
 
     start: int = 0
     stop: int | None = None
@@ -59,7 +62,10 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RangeAnswer:
-    """Bytes from `start` on, up to `stop` where that is known. `total` is the file's whole size."""
+    """A response with the bytes from `start` up to `stop`, or to an unknown end if `stop` is None.
+
+    `total` is the size of the whole file in bytes. `partial` is False if the server sends the whole file.
+    """
 
     response: requests.Response
     start: int
@@ -70,10 +76,10 @@ class RangeAnswer:
 
 
 class RangedSource:
-    """Several connections may ask at once; what one learns of the way there, the others use.
+    """A remote file. It is thread-safe: connections share the URL that a redirect or a renewal has led to.
 
-    `inside` says where the file begins in what lies at the address, and how long it is: a tar. `requests` counts
-    redirects and retries too.
+    `inside` is the offset and size of the file, in bytes, within the tar at the URL. `requests` counts redirects and
+    retries too.
     """
 
     def __init__(
@@ -86,9 +92,10 @@ class RangedSource:
         renew: Callable[[], HttpDownload] | None = None,
         retry: RetryPolicy = _ONCE,
     ) -> None:
-        """`headers` go to the origin of `url` alone. `lasting_url` is to be gone back to where `url` is signed.
+        """Set the URL and the ways to renew it.
 
-        `renew` gives a fresh address.
+        `headers` are sent to the origin of `url` only. `lasting_url` is a URL that does not expire, for a signed `url`.
+        `renew` returns the download with a new signed URL.
         """
         self.inside: tuple[int, int] | None = None
         self.requests = 0
@@ -104,7 +111,10 @@ class RangedSource:
 
     @classmethod
     def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: RetryPolicy = _ONCE) -> Self:
-        """A download's bytes. `renew` gives the same download afresh when a signed address has expired."""
+        """Return the source of a download. `renew` returns the same download with a new signed URL.
+
+        The requests raise BadAnswer if the renewed download is another one, and WrongHash if its hash is.
+        """
 
         def renew_same() -> HttpDownload:
             fresh = renew() if renew else download
@@ -126,7 +136,10 @@ class RangedSource:
         )
 
     def open(self, http: requests.Session, wanted: Range) -> RangeAnswer:
-        """The answer with the bytes. `http` must not redirect or retry. Raises FileChanged, or what a refusal means."""
+        """Return the response with the bytes. `http` must not follow redirects or retry error statuses.
+
+        Raises FileChanged if the file is not the one of `wanted.validator`, and HubUiError for an error status.
+        """
         with ExitStack() as undo:
             response = self._request(http, wanted)
             undo.callback(response.close)
@@ -135,7 +148,10 @@ class RangedSource:
         return answer
 
     def chunks(self, answer: RangeAnswer, most: int | None = None) -> Iterator[bytes]:
-        """The bytes as they come, at most so many. A server that sends next to nothing for a while has stopped."""
+        """Yield the bytes as they arrive, at most `most` of them.
+
+        Raises HubTimeout if fewer than 16 KiB arrive within a minute.
+        """
         window, since, left = 0, time.monotonic(), most
         try:
             while left != 0 and (
@@ -156,7 +172,7 @@ class RangedSource:
             raise connection_error(requests.exceptions.ChunkedEncodingError(), self._hub) from error
 
     def read(self, answer: RangeAnswer, most: int, *, seconds: float | None = None) -> bytes:
-        """The body of a small answer, cut after `most` bytes. It may take 60 seconds in all, or as many as given."""
+        """Return the first `most` bytes of a response. Raise HubTimeout after `seconds` (default: 60)."""
         data, deadline = bytearray(), time.monotonic() + (seconds or adapter.ANSWER_SECONDS)
         for chunk in self.chunks(answer, most):
             data += chunk
@@ -167,7 +183,7 @@ class RangedSource:
         return bytes(data)
 
     def fetch(self, http: requests.Session, *, most: int, seconds: float | None = None) -> bytes:
-        """The whole of a small file. Raises BadAnswer for one of more than `most` bytes."""
+        """Return the content of a small file. Raise BadAnswer if it has more than `most` bytes."""
         answer = self.open(http, Range())
         with answer.response:
             data = self.read(answer, most + 1, seconds=seconds)
@@ -180,10 +196,10 @@ class RangedSource:
 
     def _request(self, http: requests.Session, wanted: Range) -> requests.Response:
         while True:
-            began, (given, _) = self._url, self._given
-            response, url = self._follow(http, began, wanted)
+            first_url, (given, _) = self._url, self._given
+            response, url = self._follow(http, first_url, wanted)
             signed = url != given or given != self._lasting_url
-            if response.status_code in (401, 403) and signed and self._renew_url(began):
+            if response.status_code in (401, 403) and signed and self._renew_url(first_url):
                 response.close()
                 continue
             if (error := self._refusal(response, redirected=signed)) is not None:
@@ -193,7 +209,7 @@ class RangedSource:
             return response
 
     def _renew_url(self, refused: str) -> bool:
-        """Whether there is a fresh address to try, now that a signed one was refused: its time may be over."""
+        """Replace a signed URL that was refused and may have expired. Return whether there is another to try."""
         with self._lock:
             if self._url != refused:
                 return True
@@ -211,7 +227,7 @@ class RangedSource:
             return True
 
     def _follow(self, http: requests.Session, url: str, wanted: Range) -> tuple[requests.Response, str]:
-        """The first answer that is no redirect, and the address it came from."""
+        """Follow redirects. Return the first response that is not a redirect, and its URL."""
         given, private = self._given
         ranged = wanted.headers(self.inside[0] if self.inside else 0)
 
@@ -240,7 +256,7 @@ class RangedSource:
         if response.status_code == 416:
             return None
         if not response.ok:
-            # The reason stands in the body; a stranger's may be endless.
+            # Read the hub's message, but only a limited part, because an untrusted server may send an endless body.
             response._content = b""
             with suppress(requests.RequestException):
                 adapter.read_capped(response, _MAX_ERROR_BYTES - 1)
@@ -253,10 +269,10 @@ class RangedSource:
     def _read_headers(self, response: requests.Response, wanted: Range) -> RangeAnswer:
         status, content_range = response.status_code, response.headers.get("Content-Range", "").strip()
         etag = response.headers.get("ETag", "")
-        # If-Range takes a strong ETag, else the date of the last change.
+        # If-Range accepts a strong ETag or the date of the last change.
         validator = etag if etag.startswith('"') else response.headers.get("Last-Modified") or None
         if status == 416:
-            # Nothing lies so far behind: either all came before, or the file is another one.
+            # The file ends before `start`: either all bytes have been received, or the file has changed.
             match = _NO_SUCH_RANGE.fullmatch(content_range)
             if match is None or int(match[1]) != wanted.start or self.inside:
                 raise self._file_changed(" (416)")
@@ -264,7 +280,7 @@ class RangedSource:
             return RangeAnswer(response=response, start=end, stop=end, total=end, validator=wanted.validator)
         if status == 206:
             start, stop, total = self._read_range(content_range, wanted)
-            # Some servers know ranges and not If-Range: what they say of the bytes has to do.
+            # Some servers honour Range but ignore If-Range, so compare the validators here as well.
             if wanted.validator and validator and validator != wanted.validator:
                 raise self._file_changed()
             return RangeAnswer(response=response, start=start, stop=stop, total=total, validator=validator)
@@ -293,7 +309,7 @@ class RangedSource:
 
 
 class HttpReader:
-    """The first and other small parts of a file. What came is kept: nothing is asked for twice."""
+    """A cached reader of small parts of a remote file. `size` is the file's size in bytes, or None until it is known."""
 
     def __init__(self, http: requests.Session, source: RangedSource) -> None:
         self.size: int | None = None
@@ -313,22 +329,22 @@ class HttpReader:
         if self.size is not None:
             stop = min(stop, self.size)
         data = self.peek(start, stop)
-        begin = start + len(data)
-        if begin < stop:
-            more = self._fetch(begin, stop)
-            at, last = self._pieces[-1] if self._pieces else (begin, b"")
-            if at + len(last) == begin:
-                self._pieces[-1:] = [(at, last + more)]
+        missing = start + len(data)
+        if missing < stop:
+            new = self._fetch(missing, stop)
+            offset, last = self._pieces[-1] if self._pieces else (missing, b"")
+            if offset + len(last) == missing:
+                self._pieces[-1:] = [(offset, last + new)]
             else:
-                self._pieces.append((begin, more))
-            data += more
+                self._pieces.append((missing, new))
+            data += new
         return data
 
     def peek(self, start: int, stop: int) -> bytes:
-        """As much of `start` to `stop`, from `start` on, as can be had without a request."""
-        for at, piece in self._pieces:
-            if at <= start < at + len(piece):
-                return piece[start - at : max(stop - at, 0)]
+        """Return the cached bytes from `start` on, up to `stop`, without a request."""
+        for offset, piece in self._pieces:
+            if offset <= start < offset + len(piece):
+                return piece[start - offset : max(stop - offset, 0)]
         return b""
 
     def _fetch(self, start: int, stop: int) -> bytes:
@@ -348,13 +364,16 @@ class HttpReader:
 
 
 def fetch_file(url: str, *, only: adapter.Destinations, most: int) -> bytes:
-    """Fetches a small file without a key. Raises HubUiError, also over `most`, and for an address elsewhere."""
+    """Return the content of a small file. No key is sent.
+
+    Raises BadAnswer if it has more than `most` bytes, and HubUiError if `only` forbids its host.
+    """
     with adapter.file_http(only=only) as http:
         return RangedSource(url).fetch(http, most=most)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port; of an address that can't be read, itself."""
+    """Return scheme, host and port. Return the URL itself for an invalid URL, so that it equals no other origin."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -15,17 +15,17 @@ from connectors.http.json_fields import count
 # Faults of a server that may be over in a moment. Not 429, because a person should see its wait.
 TRANSIENT_STATUSES = (500, 502, 503, 504, 524)
 TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
-# A person waits for the response, so a hub that asks for a longer pause is reported at once.
+# In seconds. A person waits for the response, so a hub that asks for a longer pause is reported at once.
 LONGEST_SHORT_WAIT = 5.0
 _SECONDS_BETWEEN_CHECKS = 0.1
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 
 
 def retry_after(answer: requests.Response | httpx2.Response, detail: str = "") -> float | None:
-    """Return the seconds to wait, or None if the response names none.
+    """Return the seconds that a response asks to wait, or None if it does not say.
 
-    Retry-After (RFC 9110) is a number of seconds or a date. A 429 of Replicate may name them in its text instead, and
-    one of Hugging Face in the header RateLimit.
+    Retry-After (RFC 9110) is a number of seconds or a date. For a 429, Replicate may send the seconds in its text
+    (`detail`) instead, and Hugging Face in the header RateLimit.
     """
     header = answer.headers.get("Retry-After", "")
     if (seconds := count(header)) is not None:
@@ -35,7 +35,7 @@ def retry_after(answer: requests.Response | httpx2.Response, detail: str = "") -
             return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
         except (ValueError, OverflowError):
             return None
-    # Hubs count requests in the headers of every response, which says nothing about a fault.
+    # Hubs count the requests in the headers of every response, so only those of a 429 ask to wait.
     if answer.status_code != 429:
         return None
     if resets := _RESETS.search(detail):
@@ -50,9 +50,11 @@ def retry_after(answer: requests.Response | httpx2.Response, detail: str = "") -
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """`tries` in a row without progress. Waits double from `first` seconds; a hub may ask for at most `longest`.
+    """The number of tries, and the waits between them.
 
-    A server that hangs up again and again after a few bytes gets `most` tries in all, unless each brings `worth` bytes.
+    A request is given up after `tries` failures in a row without progress. Waits double from `first` seconds; a hub may
+    ask for at most `longest` seconds. After `most` failures a download is also given up if it has received fewer than
+    `worth` bytes per failure on average.
     """
 
     tries: int = 5
@@ -63,11 +65,11 @@ class RetryPolicy:
     pause: Callable[[float], None] = time.sleep
 
     def wait(self, failures: int, error: HubUiError) -> float | None:
-        """Return the seconds to wait after that many failures in a row, or None to give up."""
+        """Return the seconds to wait after `failures` in a row, or None to give up."""
         return self._wait(failures, error.retry_after or 0.0)
 
     def send(self, request: Callable[[], requests.Response]) -> requests.Response:
-        """Return the first response without a transient status, or else the last one."""
+        """Send a request until its response has no transient status, and return the last response."""
         failures = 0
         while True:
             response = request()
@@ -87,10 +89,10 @@ class RetryPolicy:
 
 
 class Attempts:
-    """The failures of one download. They are counted from zero once it has come further than before."""
+    """The failures of one download. The count restarts at zero after each progress."""
 
     def __init__(self, policy: RetryPolicy, check: Callable[[], None]) -> None:
-        """`check` is called before and during each wait, and may end it by raising an error."""
+        """Set the policy. `check` is called before and during each wait, and may end the wait by raising an error."""
         self._policy = policy
         self._check = check
         self._furthest = 0
@@ -98,7 +100,7 @@ class Attempts:
         self._all_failures = 0
 
     def wait(self, error: HubUiError, done: int) -> None:
-        """Wait before the next try, or raise the error. `done` bytes have arrived by now."""
+        """Wait before the next try, or raise the error to give up. `done` is the number of bytes received so far."""
         self._check()
         if done > self._furthest:
             self._furthest, self._failures = done, 0

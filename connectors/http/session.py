@@ -1,4 +1,4 @@
-"""One requests session a hub: user agent, timeouts, retries, and a key that never leaves its host."""
+"""A requests session per hub, with timeouts, retries, and a key that is sent to the hub's origin only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from connectors.http.retry import LONGEST_SHORT_WAIT, RetryPolicy
 from connectors.registry import HUBS, HubName
 
 _MAX_REDIRECTS = 5
-# Real answers have up to 100 KB a LoRA, and take three times their length in memory.
+# Real responses have up to 100 KB per LoRA, and need three times their length in memory.
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
@@ -24,7 +24,10 @@ Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where a hub answers, and the key for it among `keys`, which may change. The key is never part of `repr`."""
+    """The base URL of a hub's API, and the keys of all hubs.
+
+    `keys` may change while the app runs. It is left out of `repr`, so that no key reaches a log.
+    """
 
     hub: HubName
     url: str
@@ -36,7 +39,7 @@ class Endpoint:
 
 
 class Session:
-    """HTTP to one hub. Every failure leaves here as one of our errors."""
+    """HTTP to one hub. Its methods raise only our errors."""
 
     def __init__(self, endpoint: Endpoint, *, retries: int = 2) -> None:
         self.endpoint = endpoint
@@ -49,17 +52,20 @@ class Session:
         self._http.close()
 
     def auth(self, url: str) -> dict[str, str]:
-        """The key's header for `url`; empty for any origin but the hub's own."""
+        """Return the header with the key, or an empty dict if `url` is not on the hub's origin."""
         try:
-            is_own = urlsplit(url)[:2] == self._origin
-        # A hub may name an address that is none.
+            is_same_origin = urlsplit(url)[:2] == self._origin
+        # A URL in a hub's response may be malformed.
         except ValueError:
-            is_own = False
-        token = self.endpoint.token if is_own else None
+            is_same_origin = False
+        token = self.endpoint.token if is_same_origin else None
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def json(self, path: str, params: Params = None, **extra: Any) -> Any:
-        """The JSON answer. `path` is below the endpoint, always: no answer of a hub can send us elsewhere."""
+        """Return the JSON of a response.
+
+        `path` is always appended to the endpoint, so a path from a hub's response can't select another host.
+        """
         return self.read_json(self.send(path, params, **extra))
 
     def read_json(self, response: requests.Response) -> Any:
@@ -73,7 +79,10 @@ class Session:
     def send(
         self, path: str, params: Params = None, *, method: str = "GET", what: str = "this", **extra: Any
     ) -> requests.Response:
-        """The whole answer, its status checked and its size capped. `what` is asked for, in the words of a refusal."""
+        """Return the response to a request, with at most MAX_JSON_BYTES + 1 bytes of its body.
+
+        Raises HubUiError for an error status. `what` names the requested thing in its message.
+        """
         try:
             response = self._follow(method, self.endpoint.url.rstrip("/") + path, params=params, **extra)
             adapter.read_capped(response, MAX_JSON_BYTES)
@@ -84,7 +93,10 @@ class Session:
         return response
 
     def target(self, path: str, params: Params = None) -> str | None:
-        """Where the hub redirects a GET of `path`, None if it has the bytes itself. Only a refusal's body is read."""
+        """Return the URL to which the hub redirects a GET of `path`, or None if it does not redirect.
+
+        The body is read only for an error status.
+        """
         try:
             with self._request("GET", self.endpoint.url.rstrip("/") + path, params=params) as response:
                 if not response.ok:
@@ -96,7 +108,7 @@ class Session:
             raise connection_error(error, self.endpoint.hub, url=self.endpoint.url) from error
 
     def _follow(self, method: str, url: str, **extra: Any) -> requests.Response:
-        """Redirects within the hub's own site are followed. Another site's answer is not this hub's."""
+        """Send a request and follow redirects within the hub's site. Raise BadAnswer for a redirect to another site."""
         for _ in range(_MAX_REDIRECTS):
             response = self._request(method, url, **extra)
             location = response.headers.get("Location") if response.is_redirect else None
@@ -109,7 +121,8 @@ class Session:
                     f"sends this to another address ({url[:200]}). If that is the hub's new one, set it as the hub's "
                     "endpoint."
                 )
-            extra.pop("params", None)  # the new address has its own
+            # The new URL includes its parameters.
+            extra.pop("params", None)
         raise self._bad_answer("sends this request in circles. Try again in a minute.")
 
     def _request(self, method: str, url: str, **extra: Any) -> requests.Response:
@@ -126,7 +139,7 @@ class Session:
             raise self._bad_answer("sends this to a place that is no web address. Try again in a minute.") from error
 
     def read_list(self, value: object, what: str) -> list[Any]:
-        """`value`, which the hub gave as a list of so many."""
+        """Return `value` if it is a list, or raise BadAnswer. `what` names the items in its message."""
         if not isinstance(value, list):
             raise self._bad_answer(f"answered without a list of {what}. Try again in a minute.")
         return value
@@ -136,7 +149,7 @@ class Session:
 
 
 class HubClient:
-    """What the connectors of all hubs have: a name and a session."""
+    """The base class of the connectors: a name, an endpoint and a session."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -146,18 +159,18 @@ class HubClient:
 
 
 def account_name(endpoint: Endpoint, key: str) -> str:
-    """Whose key it is: what its hub says about the account.
+    """Return the name of the account that a key belongs to.
 
-    Raises KeyRequired where the hub does not accept the key, our other errors where it can't be asked.
+    Raises KeyRequired if the hub rejects the key, and another HubUiError if the request fails.
     """
     hub = HUBS[endpoint.hub]
     session = Session(replace(endpoint, keys={endpoint.hub: key}), retries=0)
     try:
-        answer = table(session.json(hub.account_path))
+        account = table(session.json(hub.account_path))
     except AccessError as error:
         raise KeyRequired(
             f"{hub.label} does not accept this key. Copy it again, or make another.", hub=hub.name
         ) from error
     finally:
         session.close()
-    return text(answer.get("username"), 100) or text(answer.get("name"), 100) or "somebody"
+    return text(account.get("username"), 100) or text(account.get("name"), 100) or "somebody"
