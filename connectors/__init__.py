@@ -1,4 +1,7 @@
-"""Connectors: hubs in, records out. They know no Gradio, no SQLite and no torch. See docs/python.md."""
+"""The connectors of all hubs. They turn a hub's responses into records, without Gradio, SQLite and torch.
+
+docs/python.md shows how to use this package.
+"""
 
 import pkgutil
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ __all__ = ["HUBS", "HubUiError", "Query", "Ref", "build"]
 
 
 def build(endpoints: Mapping[HubName, str], keys: Mapping[HubName, str]) -> tuple[Connector, ...]:
-    """One connector for each hub that `endpoints` names, with its key where `keys` has one."""
+    """Return a connector for each hub in `endpoints`, with its key if `keys` has one."""
     return tuple(
         pkgutil.resolve_name(hub.connector)(Endpoint(hub=hub.name, url=endpoints[hub.name], keys=keys))
         for hub in HUBS.values()

@@ -1,4 +1,4 @@
-"""The interface of a hub's connector, what it returns for a download, and what it filters that its hub can't."""
+"""The interfaces of a hub's connector, the downloads that it returns, and the filters that hubs don't offer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +17,11 @@ from connectors.registry import ref_format
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpDownload:
-    """A file at one URL. `headers` may hold a key: they are sent to the URL's own origin only.
+    """A file at one URL.
 
-    `source` is the lasting address of the same bytes where `url` is a signed one that expires.
-    With `in_tar` the address answers with a tar that holds exactly one .safetensors, which is the file meant;
-    `size` and `sha256` are then unknown, since they would be the tar's.
+    `headers` may hold a key: they are sent to the URL's own origin only. `source` is the permanent address of the same
+    bytes if `url` is a signed URL that expires. If `in_tar` is set, the URL returns a tar that holds the requested file
+    as its only .safetensors; `size` and `sha256` are then None, because the hub's values would be those of the tar.
     """
 
     ref: Ref
@@ -36,9 +36,7 @@ class HttpDownload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubDownload:
-    """A file of a Hugging Face repo at one commit, which `ref` names, to be downloaded by huggingface_hub through its
-    cache.
-    """
+    """A file of a Hugging Face repo at the commit in `ref`. It is downloaded by huggingface_hub through its cache."""
 
     ref: Ref
     endpoint: str
@@ -62,29 +60,34 @@ class HubDownload:
 Download = HttpDownload | HubDownload
 
 
-def over_http(found: Download) -> HttpDownload:
-    """The same file without huggingface_hub and its cache."""
-    if isinstance(found, HttpDownload):
-        return found
-    headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
+def over_http(download: Download) -> HttpDownload:
+    """Return the same file as a plain HTTP download, without huggingface_hub and its cache."""
+    if isinstance(download, HttpDownload):
+        return download
+    headers = {"Authorization": f"Bearer {download.token}"} if download.token else {}
     return HttpDownload(
-        ref=found.ref, name=found.name, url=found.url, headers=headers, size=found.size, sha256=found.sha256
+        ref=download.ref,
+        name=download.name,
+        url=download.url,
+        headers=headers,
+        size=download.size,
+        sha256=download.sha256,
     )
 
 
 class LoraSource(Protocol):
-    """A place that LoRAs come from. Its methods raise only the errors of connectors.errors, with `hub` set."""
+    """A source of LoRAs. Its methods raise only errors of connectors.errors, with `hub` set."""
 
     def get(self, ref: Ref) -> Lora:
-        """Fetches the LoRA with every version and file. Raises NotFound when it is gone."""
+        """Return the LoRA with every version and file. Raises NotFound if it is missing or deleted."""
         ...
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Finds the bytes of a pinned ref; `lora`, as `get` returned it, saves a request. Raises AccessError."""
+        """Return the download of a pinned ref. `lora`, as returned by `get`, saves a request. Raises AccessError."""
         ...
 
     def locate(self, ref: Ref) -> Download:
-        """Builds the URL of a pinned ref's bytes without a request. A refusal shows once the URL is read."""
+        """Return the download of a pinned ref without a request. A refusal shows only when its URL is read."""
         ...
 
 
@@ -95,37 +98,40 @@ class Connector(LoraSource, Protocol):
     def name(self) -> HubName: ...
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        """Fetches one page. It may have fewer LoRAs than the limit: what the hub can't filter is filtered here."""
+        """Return one page. It has fewer LoRAs than the limit if some fail a filter that the hub doesn't offer."""
         ...
 
 
 @runtime_checkable
 class HasHistory(Protocol):
-    """A hub whose `get` returns one version, and that can be asked for the others."""
+    """A hub whose `get` returns one version only, with a separate request for the others."""
 
     def history(self, ref: Ref) -> tuple[Version, ...]:
-        """The newest versions, newest first, without their files."""
+        """Return the newest versions, newest first, without their files."""
         ...
 
 
 @runtime_checkable
 class HasImages(Protocol):
-    """A hub where people show what they made with a version, and how."""
+    """A hub that lists the images that people made with a version, with their settings."""
 
     def images(self, ref: Ref) -> tuple[Example, ...]:
-        """Those of the version that `ref` names, of every level: they are for counting, and shown to nobody."""
+        """Return the images of the version in `ref`, of every NSFW level. They are counted only, never shown."""
         ...
 
 
 @runtime_checkable
 class FindsByHash(Protocol):
-    """A hub that can be asked for a file by any hash of it."""
+    """A hub that finds a file by any of its hashes."""
 
     def by_hash(self, value: str) -> tuple[Lora, Ref]: ...
 
 
 def pin(source: LoraSource, ref: Ref) -> Ref:
-    """Resolves `ref` to a pinned version and file, without a request if it names both. Raises NotFound."""
+    """Return `ref` with its version pinned and its file named. Raises NotFound.
+
+    This costs no request if `ref` names both already.
+    """
     has_file = ref.file is not None or ref_format(ref.hub).file is None
     # A local file may be in the library under another name: its hash identifies it.
     if ref.hub != LOCAL and ref.id and ref.is_pinned and has_file:
@@ -134,17 +140,18 @@ def pin(source: LoraSource, ref: Ref) -> Ref:
 
 
 def make_page(loras: Sequence[Lora], query: Query, cursor: str | None) -> Page:
-    """Return the LoRAs that match, and the refs of those that nobody may be shown."""
+    """Return a page of the LoRAs that match, with the refs of the LoRAs that must not be shown to anyone."""
     withheld = tuple(lora.ref for lora in loras if lora.is_withheld)
     return Page(loras=filter_loras(loras, query), cursor=cursor, withheld=withheld)
 
 
 def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
-    """The LoRAs that match. Versions for one of the bases come first, since a card shows the first version.
+    """Return the LoRAs that match, with the versions for a requested base first, since a card shows the first version.
 
-    A runner, which is no LoRA, is found by asking for its kind, and what is neither by its ref alone.
+    Runners are left out unless `query.kinds` has their kind. An entry that is neither a LoRA nor a runner never
+    matches.
     """
-    found = []
+    matching = []
     for lora in limit_nsfw(loras, query.nsfw):
         if best(lora.claims, "is_lora") is False:
             continue
@@ -156,8 +163,8 @@ def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
             if not any(on_base.values()) and not _is_on_base(lora.claims, query):
                 continue
             lora = replace(lora, versions=tuple(sorted(lora.versions, key=lambda v: not on_base[v.ref])))
-        found.append(lora)
-    return tuple(found)
+        matching.append(lora)
+    return tuple(matching)
 
 
 def _is_on_base(claims: tuple[Claim, ...], query: Query) -> bool:
@@ -166,10 +173,10 @@ def _is_on_base(claims: tuple[Claim, ...], query: Query) -> bool:
 
 
 def is_past(query: Query, updates: Iterable[str | None]) -> bool:
-    """Whether a page of a hub's list, newest first, is older than `query.age` as a whole: so is all that follows.
+    """Return whether all of a page is older than `query.age`, so that later pages of a list sorted by newest are too.
 
-    `updates` are the times of everything on the page, LoRA or not. All of them must be older, since hubs don't keep
-    the order to the second.
+    `updates` are the times of all entries on the page, also of entries that are not LoRAs. All of them must be older,
+    because hubs don't keep the order to the second.
     """
     if query.sort != "newest" or query.age is None or query.age.most is None:
         return False

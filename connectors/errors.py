@@ -1,4 +1,4 @@
-"""One tree of errors. Every message can be shown to a person as it is."""
+"""All errors as one tree of exceptions. Every message can be shown to a person unchanged."""
 
 import copyreg
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 
 class HubUiError(Exception):
-    """Base of the tree. `message` says what happened and what to do next, in one or two sentences.
+    """The base of all errors. `message` says what happened and what to do next, in one or two sentences.
 
-    `exit_code` is that of the command line (see DESIGN's contracts).
+    `exit_code` is the exit code of the command line (see DESIGN's contracts).
     """
 
     exit_code: ClassVar[int] = 1
@@ -24,23 +24,26 @@ class HubUiError(Exception):
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors travel between processes. By itself, an exception is pickled as a call with its message alone."""
+        """Return the state for pickle, because errors are sent between processes.
+
+        By default Python pickles an exception as a call with its message only, which loses the attributes.
+        """
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def name(self) -> str:
-        """The class name: the stable `error` key of JSON answers."""
+        """The class name: the stable `error` key of JSON output."""
         return type(self).__name__
 
 
 class UsageError(HubUiError):
-    """The request itself can't be understood."""
+    """A request that can't be understood."""
 
     exit_code = 2
 
 
 class BadRef(UsageError):
-    """Text that can't be read as the name of a LoRA."""
+    """A text that can't be read as the name of a LoRA."""
 
 
 class BadQuery(UsageError):
@@ -48,77 +51,77 @@ class BadQuery(UsageError):
 
 
 class AccessError(HubUiError):
-    """It exists, and this person may not have it (yet)."""
+    """A refusal: the file exists, but this person has no access to it (yet)."""
 
     exit_code = 3
 
 
 class KeyRequired(AccessError):
-    """A key or sign-in is missing or wrong. The page shows "add a key" in place of a failure."""
+    """A missing or wrong key or sign-in. The page shows "add a key" instead of a failure."""
 
 
 class Gated(AccessError):
-    """The author asks people to request access on the hub's own page."""
+    """A repo whose author asks people to request access on the hub's own page."""
 
 
 class Paid(AccessError):
-    """Early access, or a permanent purchase on the hub."""
+    """A version in early access, or a version that has to be bought on the hub."""
 
 
 class DownloadsDisabled(AccessError):
-    """The author allows generation on the hub only."""
+    """A version that its author allows to be used on the hub only."""
 
 
 class RegionBlocked(AccessError):
-    """The hub does not serve the country the request came from."""
+    """A refusal because of the country that the request was sent from."""
 
 
 class NotFound(HubUiError):
-    """Never there, or removed since."""
+    """Something that never existed or was deleted."""
 
     exit_code = 4
 
 
 class Withheld(NotFound):
-    """Marked by its hub as showing a minor, and above soft: for everybody as if it were not there."""
+    """A LoRA above soft that is marked as showing a minor. It is treated as missing for everybody."""
 
 
 class NetworkError(HubUiError):
-    """No usable answer."""
+    """A request without a usable response."""
 
     exit_code = 5
 
 
 class HubDown(NetworkError):
-    """Connection refused or reset, DNS failure, or a 5xx that survived the retries."""
+    """A refused or reset connection, a DNS failure, or a 5xx that survived the retries."""
 
 
 class HubTimeout(NetworkError):
-    """No answer within the time allowed."""
+    """A missing response within the time allowed."""
 
 
 class BadAnswer(NetworkError):
-    """An answer that is not JSON, or not of the documented shape."""
+    """A response that is not JSON, or not of the documented shape."""
 
 
 class RateLimited(HubUiError):
-    """`retry_after` is the number of seconds that the hub asks to wait, if it names one."""
+    """A response that asks to slow down. `retry_after` is how many seconds to wait, or None if the hub doesn't say."""
 
     exit_code = 6
 
 
 class IntegrityError(HubUiError):
-    """Bytes that are not what was promised."""
+    """A file whose bytes are not the expected ones."""
 
     exit_code = 7
 
 
 class WrongHash(IntegrityError):
-    """Size or SHA-256 differs from what the hub (or the lock file) promised."""
+    """A size or SHA-256 that differs from the value of the hub or the lock file."""
 
 
 class NotWeights(IntegrityError):
-    """The bytes are no safetensors file. They are never kept or loaded."""
+    """A file that is not a safetensors file. Such files are never kept or loaded."""
 
 
 class BadHeader(IntegrityError):
@@ -126,27 +129,30 @@ class BadHeader(IntegrityError):
 
 
 class Dangerous(IntegrityError):
-    """The hub's scan found danger in the file. A person may insist on it."""
+    """A file in which the hub's scan found danger. A person may insist on downloading it."""
 
 
 class BadSnapshot(IntegrityError):
-    """A file that is no snapshot of a catalog, or a damaged one."""
+    """A file that is not a snapshot of a catalog, or a damaged snapshot."""
 
 
 class PreviewError(HubUiError):
-    """No image could be made."""
+    """A failure to generate an image."""
 
 
 class DoesNotFit(PreviewError):
-    """A LoRA belongs to one architecture; the base is of another."""
+    """A LoRA for another architecture than the base model's."""
 
 
 class NoBase(PreviewError):
-    """No base model of this architecture can be loaded here."""
+    """An architecture for which no base model can be loaded on this machine."""
 
 
 class NeedsFetching(NoBase):
-    """A large download needs a person's consent. `bytes` are to come, `present` are on disk, `free` is room left."""
+    """A large download that needs a person's consent. The sizes are in bytes.
+
+    `bytes` are still to be downloaded, `present` are on the disk already, and `free` is the free space.
+    """
 
     def __init__(
         self, message: str, *, label: str, repo: str, bytes: int, present: int, free: int, license: str, gated: bool
@@ -162,13 +168,14 @@ class NeedsFetching(NoBase):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The end of a message: " Did you mean “sdxl” or “sdxl-1.0”?", or nothing when no known word is near.
+    """Return the end of a message: " Did you mean “sdxl” or “sdxl-1.0”?". Return "" if no known word is similar.
 
-    Those that have it in them are nearer than those that are spelled like it.
+    Known words that contain `word` are preferred to words with a similar spelling.
     """
-    wanted, spelled = word[:100].casefold(), {name.casefold(): name for name in known}
-    longer = [key for key in spelled if len(wanted) > 2 and wanted in key]
-    near = [f"“{spelled[key]}”" for key in longer[:3] or get_close_matches(wanted, spelled, n=3)]
-    if not near:
+    wanted = word[:100].casefold()
+    known_by_key = {name.casefold(): name for name in known}
+    containing = [key for key in known_by_key if len(wanted) > 2 and wanted in key]
+    quoted = [f"“{known_by_key[key]}”" for key in containing[:3] or get_close_matches(wanted, known_by_key, n=3)]
+    if not quoted:
         return ""
-    return f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
+    return f" Did you mean {' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))}?"

@@ -1,4 +1,4 @@
-"""Searches all hubs at once and yields each page as it arrives. One hub's failure costs its own results only."""
+"""A search of all hubs in parallel that yields each page on arrival. A failing hub costs only its own results."""
 
 import contextvars
 import functools
@@ -19,20 +19,20 @@ from connectors.ref import HubName, Origin, Ref
 from connectors.registry import origin_label
 
 TIMEOUT_SECONDS = 20.0
-# For what is known of one LoRA, while a person waits for nothing else.
+# The timeout for opening one LoRA, while a person waits for nothing but its page.
 OPEN_SECONDS = 8.0
-# Nobody sees the difference, and the list is painted once.
+# Pages that arrive within this time are yielded as one group, so that the list is drawn once. The delay is invisible.
 TOGETHER_SECONDS = 0.015
-# A hub that lists many other things (Replicate) may have thousands of pages without a match.
+# Rounds without a new LoRA, because a hub that lists many other models (Replicate) may have thousands of such pages.
 MAX_BARREN_ROUNDS = 8
-# CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
+# CivitAI filters after paging, so an empty page may be followed by others.
 MAX_EMPTY_PAGES = 5
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One hub's answer after `seconds`: exactly one of `page` and `error` is set."""
+    """A hub's response after `seconds`: exactly one of `page` and `error` is set."""
 
     hub: HubName
     seconds: float
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed."""
+    """The LoRAs of all hubs, hub after hub in each hub's order, and the errors of hubs that failed."""
 
     loras: tuple[Lora, ...] = ()
     failures: tuple[HubUiError, ...] = ()
@@ -56,11 +56,11 @@ def search(
     cursors: Mapping[HubName, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Iterator[tuple[Answer, ...]]:
-    """Yields one Answer for each hub, in order of arrival: those that come within `TOGETHER_SECONDS` of each other in
-    one group. A group is empty `pause` seconds after the start and after the first answer, while a hub is silent.
+    """Yield one Answer for each hub, in order of arrival, in groups that arrive within `TOGETHER_SECONDS`.
 
-    With `cursors`, only hubs that have one are asked for more. A hub that doesn't answer within `timeout` seconds
-    yields a HubTimeout; its thread is left behind as a daemon.
+    While a hub has not responded, an empty group is yielded `pause` seconds after the start and `pause` seconds after
+    the first response. With `cursors`, only hubs that have a cursor are queried, each for its next page. A hub that
+    doesn't respond within `timeout` seconds yields a HubTimeout; its daemon thread is left running.
     """
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
@@ -89,9 +89,9 @@ def search(
         yield (Answer(hub=hub, seconds=timeout, error=HubTimeout(message, hub=hub)),)
 
 
-def _start(work: Callable[[], object]) -> None:
-    """In a thread of its own, and in this context, on which it depends whose keys count."""
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
+def _start(function: Callable[[], object]) -> None:
+    """Run `function` in a daemon thread with a copy of this context, because the context decides whose keys are used."""
+    threading.Thread(target=contextvars.copy_context().run, args=(function,), daemon=True).start()
 
 
 def _group(answers: queue.SimpleQueue[Answer], most: int, timeout: float) -> Iterator[Answer]:
@@ -120,7 +120,7 @@ def _ask(
 
 
 def _outcome(hub: Origin, ask: Callable[[], _T]) -> _T | HubUiError:
-    """What the hub answers, or its error. A bug in one connector must not cost the other hubs' results."""
+    """Return the result of `ask`, or its error. A bug in one connector must not cost the other hubs' results."""
     try:
         return ask()
     except HubUiError as error:
@@ -132,8 +132,10 @@ def _outcome(hub: Origin, ask: Callable[[], _T]) -> _T | HubUiError:
 
 
 def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
-    """The LoRA as its hub has it now. Raises the hub's error, or HubTimeout after `timeout` seconds: the request goes
-    on in a daemon thread, and whoever asks for the same meanwhile waits for it too (guard.SharedAnswers).
+    """Fetch the LoRA from its hub. Raises the hub's error, or HubTimeout after `timeout` seconds.
+
+    After a timeout, the request continues in a daemon thread, and later calls for the same LoRA wait for it too
+    (guard.SharedAnswers).
     """
     answers: queue.SimpleQueue[Lora | HubUiError] = queue.SimpleQueue()
     _start(lambda: answers.put(_outcome(ref.hub, lambda: connector.get(ref))))
@@ -150,25 +152,25 @@ def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
 def collect(
     connectors: Sequence[Connector], query: Query, *, on_answer: Callable[[Answer], object] = lambda answer: None
 ) -> SearchResults:
-    """Reads pages until each hub has `query.limit` distinct LoRAs, ends, fails, or has no match for many pages."""
-    found: dict[HubName, dict[Ref, Lora]] = {}
-    barren: dict[HubName, int] = {}
+    """Read pages until each hub has `query.limit` distinct LoRAs, ends, fails, or has many pages without a match."""
+    loras_by_hub: dict[HubName, dict[Ref, Lora]] = {}
+    rounds_without_match: dict[HubName, int] = {}
     failures: list[HubUiError] = []
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
-        seen, cursors = cursors, {}
-        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=seen)):
+        previous, cursors = cursors, {}
+        for answer in itertools.chain.from_iterable(search(connectors, query, cursors=previous)):
             on_answer(answer)
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:
                 hub, page = answer.hub, answer.page
-                known = found.setdefault(hub, {})
-                before = len(known)
+                loras_by_ref = loras_by_hub.setdefault(hub, {})
+                before = len(loras_by_ref)
                 for lora in page.loras:
-                    known.setdefault(lora.ref, lora)
-                barren[hub] = 0 if len(known) > before else barren.get(hub, 0) + 1
-                if page.cursor and len(known) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
+                    loras_by_ref.setdefault(lora.ref, lora)
+                rounds_without_match[hub] = 0 if len(loras_by_ref) > before else rounds_without_match.get(hub, 0) + 1
+                if page.cursor and len(loras_by_ref) < query.limit and rounds_without_match[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
-    loras = tuple(lora for _, known in sorted(found.items()) for lora in known.values())
+    loras = tuple(lora for _, loras_by_ref in sorted(loras_by_hub.items()) for lora in loras_by_ref.values())
     return SearchResults(loras=loras, failures=tuple(failures))

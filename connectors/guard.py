@@ -1,8 +1,8 @@
-"""A circuit breaker, a rate limit and a cache of answers for each hub, which all requests of a run go through.
+"""A circuit breaker, a rate limit and a response cache for each hub. All requests to a hub pass through its guard.
 
-A hub that fails again and again is left alone for a while (CircuitBreaker), it is asked so often a minute at most
-(TokenBucket), and those who ask the same at once, without a key of their own, get one answer (SharedAnswers). While it
-hangs, only so many searches wait for it.
+CircuitBreaker pauses the requests to a hub that keeps failing. TokenBucket limits the requests per minute.
+SharedAnswers sends one request for callers that ask the same at the same time without keys of their own. While a hub
+hangs, HubGuard limits how many searches wait for it.
 """
 
 import threading
@@ -26,17 +26,17 @@ from connectors.registry import HUBS, Rate
 
 FAILURES_IN_A_ROW = 5
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 300.0
-# What a hub that names no time is given after it has asked to slow down.
+# The pause after a hub has asked to slow down without saying for how long.
 USUAL_PAUSE = 30.0
-# A request that takes longer counts as a failure while it still runs.
+# A request that takes longer counts as a failure while it is still running.
 OVERDUE_SECONDS = 20.0
-# So many searches wait for a hub that takes longer. One that answers takes any number.
+# The most searches that wait for a hub whose responses take longer than SLOW_SECONDS.
 MOST_WAITING, SLOW_SECONDS = 16, 4.0
-# A person may ask a hub again before its time, but not a crowd.
+# A person may retry a hub before the pause ends, but many clicks must not become many requests.
 CLICK_SECONDS = 3.0
-# A LoRA is asked for in two or three requests: itself, its version or card.
+# A LoRA costs two or three requests: for itself, and for its version or card.
 REQUESTS_OF_A_LORA = 2
-# How long a hub's answer counts for whoever asks the same without a key of their own.
+# How long a response is cached for callers without keys of their own.
 ANSWER_SECONDS = 15.0
 _MOST_KEYS = 1_000
 _MOST_ANSWERS = 64
@@ -63,16 +63,20 @@ OUTCOMES: tuple[tuple[type[errors.HubUiError], Outcome], ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asker:
-    """Who asks in this context. Those with the same `right` and no `key` of their own may have the same answer."""
+    """The caller in this context.
+
+    Callers with the same `right` and without a `key` of their own may share a response.
+    """
 
     right: str = "anyone"
     key: str | None = field(default=None, repr=False)
 
 
 class CircuitBreaker:
-    """Opens after some failures in a row: the hub is not asked for a while. Half-open, it lets one request through.
+    """A circuit breaker for one hub. Thread-safe.
 
-    Each pause is twice as long as the one before. Refusals and what is not found are answers. Thread-safe.
+    After some failures in a row it opens, and the hub gets no requests for a while. Then it is half-open and lets one
+    request through. Each pause is twice as long as the one before. Refusals and missing LoRAs don't count as failures.
     """
 
     def __init__(self, hub: HubName, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic) -> None:
@@ -80,12 +84,12 @@ class CircuitBreaker:
         self._most = failures
         self._clock = clock
         self._lock = threading.Lock()
-        # Requests under way, since when, and the one that is let through while it is half-open.
+        # The running requests with their start times, and the request that was let through while half-open.
         self._running: dict[object, float] = {}
         self._probe: object = None
         self._failures = 0
         self._pauses = 0
-        # While it is open: until when, and what the hub did.
+        # While open: the end of the pause, and its reason.
         self._until: float | None = None
         self._reason: type[errors.HubUiError] = errors.HubDown
         self._clicked = -CLICK_SECONDS
@@ -99,25 +103,28 @@ class CircuitBreaker:
 
     @property
     def seconds_left(self) -> float:
-        """How long it is left alone; 0 if it is asked."""
+        """The rest of the pause in seconds; 0 if requests are allowed."""
         with self._lock:
             return 0.0 if self._until is None else max(0.0, self._until - self._clock())
 
     def ask_again(self) -> None:
-        """The next request goes through, because a person wants it to."""
+        """End the pause, because a person wants to retry. At most one call in CLICK_SECONDS has an effect."""
         with self._lock:
             now = self._clock()
             if self._until is not None and now - self._clicked >= CLICK_SECONDS:
                 self._clicked = self._until = now
 
     def check(self) -> None:
-        """Raises HubDown or RateLimited while the hub is left alone."""
+        """Raise HubDown or RateLimited while requests to the hub are paused."""
         with self._lock:
             self._check()
 
     @contextmanager
     def request(self, *, is_shared: bool = True) -> Iterator[None]:
-        """Raises as `check` does. Not `is_shared`: the hub may ask the key's owner to slow down, and nobody else."""
+        """Count one request and its outcome. Raises as `check` does.
+
+        Without `is_shared`, RateLimited opens nothing, because it concerns only the owner of the key.
+        """
         with self._lock:
             self._check()
             request = object()
@@ -126,7 +133,7 @@ class CircuitBreaker:
                 self._probe = request
         try:
             yield
-        # Any other error is a bug of ours and says nothing of the hub.
+        # Any other error is a bug of the app and says nothing about the hub.
         except errors.HubUiError as error:
             with self._lock:
                 self._record(error, is_shared, is_probe=request is self._probe)
@@ -145,15 +152,15 @@ class CircuitBreaker:
             self._open(errors.HubDown)
         if self._until is None:
             return
-        left = self._until - now
-        if left <= 0 and self._probe not in self._running:
+        wait = self._until - now
+        if wait <= 0 and self._probe not in self._running:
             return
-        left = max(left, CLICK_SECONDS)
+        wait = max(wait, CLICK_SECONDS)
         why = "asks to slow down" if self._reason is errors.RateLimited else "has failed several times in a row"
         raise self._reason(
-            f"{HUBS[self._hub].label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
+            f"{HUBS[self._hub].label} {why}, so it is not asked just now. It is asked again {when_again(wait)}.",
             hub=self._hub,
-            retry_after=left,
+            retry_after=wait,
         )
 
     def _record(self, error: errors.HubUiError | None, is_shared: bool, *, is_probe: bool) -> None:
@@ -164,13 +171,13 @@ class CircuitBreaker:
         elif isinstance(error, errors.RateLimited):
             if is_shared:
                 self._open(errors.RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
-        # An answer that can't be read may be due to what was asked for.
+        # BadAnswer counts as a success too, because an unreadable response may be due to the request.
         else:
             self._failures = self._pauses = 0
             self._until = None
 
     def _open(self, reason: type[errors.HubUiError], seconds: float | None = None, *, at_least: float = 0.0) -> None:
-        """Leave the hub alone for `seconds`, by default for twice as long as the last time, but `at_least` as long."""
+        """Pause requests for `seconds`, by default twice as long as the last time but for `at_least` seconds."""
         if seconds is None:
             seconds = max(FIRST_PAUSE * 2.0**self._pauses, at_least)
             self._pauses = min(self._pauses + 1, 10)
@@ -179,7 +186,7 @@ class CircuitBreaker:
 
 
 class TokenBucket:
-    """A rate limit: so many requests a minute, and half a minute's at once. Thread-safe."""
+    """A rate limit of `per_minute` requests, half of which may be sent at once. Thread-safe."""
 
     def __init__(self, per_minute: int, *, clock: Clock = time.monotonic) -> None:
         self._per_second = per_minute / 60
@@ -190,12 +197,12 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self, requests: int) -> float:
-        """Takes them and returns 0, or returns in how many seconds there will be as many."""
+        """Take `requests` from the budget and return 0, or return in how many seconds there will be enough."""
         with self._lock:
             now = self._clock()
             self._left = min(self._most, self._left + (now - self._counted) * self._per_second)
             self._counted = now
-            # More than there can ever be is taken of a full budget.
+            # If more requests are needed than a full budget has, wait until it is full and overdraw it.
             wanted = min(float(requests), self._most)
             if self._left < wanted:
                 return (wanted - self._left) / self._per_second
@@ -204,7 +211,7 @@ class TokenBucket:
 
 
 class SharedAnswers:
-    """A cache that keeps answers for some `seconds`, and asks once for all who ask the same at once. Thread-safe."""
+    """A cache that keeps responses for some `seconds` and sends one request for all concurrent callers. Thread-safe."""
 
     def __init__(self, seconds: float, *, most: int = _MOST_ANSWERS, clock: Clock = time.monotonic) -> None:
         self._kept: TTLCache[Hashable, Future[Any]] = TTLCache(most, seconds, timer=clock)
@@ -212,7 +219,10 @@ class SharedAnswers:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, ask: Callable[[], _T]) -> tuple[_T, bool]:
-        """The answer, and whether it was somebody else's. Errors are shared with those who wait, and not kept."""
+        """Return the response, and whether another caller requested it.
+
+        An error is raised for all callers that wait for it, and isn't cached.
+        """
         with self._lock:
             future = self._kept.get(key) or self._running.get(key)
             is_first = future is None
@@ -234,7 +244,7 @@ class SharedAnswers:
 
 
 class HubGuard:
-    """Circuit breaker, rate limits and cached answers of one hub."""
+    """The circuit breaker, rate limits and cached responses of one hub."""
 
     def __init__(
         self,
@@ -246,7 +256,10 @@ class HubGuard:
         report: Report = lambda _hub, _outcome: None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`rate` None sets no limit. `seconds` is how long an answer counts for others who may have it."""
+        """Set up the guard.
+
+        `rate` None sets no limit; `seconds` is how long a response is shared with other callers.
+        """
         self.hub = hub
         self.label = HUBS[hub].label
         self.breaker = CircuitBreaker(hub, clock=clock)
@@ -256,12 +269,12 @@ class HubGuard:
         self._clock = clock
         self._answers = SharedAnswers(seconds, clock=clock)
         self._budgets: LRUCache[int, TokenBucket] = LRUCache(_MOST_KEYS)
-        # The searches that wait, since when.
+        # The waiting searches with their start times.
         self._waiting: dict[object, float] = {}
         self._lock = threading.Lock()
 
     def search(self, ask: Callable[[], _T], question: Hashable) -> _T:
-        """Does what `ask` does. Raises HubTimeout while too many wait, one of them for long."""
+        """Return what `ask` returns. Raises HubTimeout while too many searches wait, the oldest of them for long."""
         search, now = object(), self._clock()
         with self._lock:
             if len(self._waiting) >= MOST_WAITING and now - min(self._waiting.values()) > SLOW_SECONDS:
@@ -277,7 +290,7 @@ class HubGuard:
                 del self._waiting[search]
 
     def ask(self, ask: Callable[[], _T], *, requests: int = 1, question: Hashable = None) -> _T:
-        """What `ask` returns. Who asks the same `question` and may have the same answer shares it."""
+        """Return the result of `ask`, or share the response of a caller with the same `question` and right."""
         asker = self._asker(self.hub)
         if question is None or asker.key:
             return self._ask(ask, requests, asker)
@@ -306,15 +319,18 @@ class HubGuard:
             self._report(self.hub, outcome)
 
     def _spend(self, requests: int, key: str | None) -> None:
-        """Raises RateLimited for more than the budget of the key, or of all who have none of their own."""
+        """Take `requests` from the budget of the key, or from the budget of all callers without a key.
+
+        Raises RateLimited.
+        """
         if self._rate is None:
             return
         with self._lock:
-            number = hash(key) if key else 0
-            budget = self._budgets.get(number)
+            budget_key = hash(key) if key else 0
+            budget = self._budgets.get(budget_key)
             if budget is None:
                 per_minute = self._rate.keyed if key else self._rate.keyless
-                budget = self._budgets[number] = TokenBucket(per_minute, clock=self._clock)
+                budget = self._budgets[budget_key] = TokenBucket(per_minute, clock=self._clock)
         wait = budget.take(requests)
         if wait:
             raise errors.RateLimited(
@@ -325,18 +341,21 @@ class HubGuard:
             )
 
 
-# What not all hubs have (HasHistory, HasImages, FindsByHash), by the requests that it takes.
+# Methods that only some hubs have (HasHistory, HasImages, FindsByHash), with their number of requests.
 _ABILITIES = {"history": 1, "images": 1, "by_hash": REQUESTS_OF_A_LORA}
 
 
 class GuardedConnector:
-    """A hub whose requests its guard lets through. Those for files only have to find the breaker closed."""
+    """A connector whose requests pass through its hub's guard.
+
+    `download` and `locate` only check that the circuit breaker is closed.
+    """
 
     def __init__(self, connector: Connector, guard: HubGuard) -> None:
         self.connector = connector
         self.guard = guard
         self.name = connector.name
-        # Callers look whether they are there.
+        # Set them only if the hub has them, because callers check with isinstance.
         for name, requests in _ABILITIES.items():
             if hasattr(connector, name):
                 setattr(self, name, partial(self._ask, name, requests))
@@ -345,9 +364,9 @@ class GuardedConnector:
         return self.guard.ask(lambda: getattr(self.connector, name)(about), requests=requests, question=(name, about))
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        # What the hub is not asked for makes no other question of it.
-        asked = replace(query, hubs=(), installed=None, favorite=None)
-        return self.guard.search(lambda: self.connector.search(query, cursor), ("search", asked, cursor))
+        # Leave out filters that are not sent to the hub, so that queries that differ only in them share a response.
+        question = replace(query, hubs=(), installed=None, favorite=None)
+        return self.guard.search(lambda: self.connector.search(query, cursor), ("search", question, cursor))
 
     def get(self, ref: Ref) -> Lora:
         return self.guard.ask(lambda: self.connector.get(ref), requests=REQUESTS_OF_A_LORA, question=("get", ref))
@@ -362,5 +381,5 @@ class GuardedConnector:
 
 
 def without_guard(connector: Connector) -> Connector:
-    """For who has a rate and waits of their own."""
+    """Return the connector without its guard, for callers that limit their own rate and wait for themselves."""
     return connector.connector if isinstance(connector, GuardedConnector) else connector

@@ -1,7 +1,7 @@
-"""The normalised record: Lora > Version > WeightFile, with Examples, and Claims that say where each value came from.
+"""The normalised record: Lora > Version > WeightFile, with Examples, and Claims that say where each value was read.
 
-A connector turns a hub's answer into a Lora once; nothing past the connectors ever sees hub JSON. What a person or a
-program gets is a Record: one weight file of one version, flattened, every field its best claim (see claims/resolve.py).
+A connector turns a hub's response into a Lora once, so that only connectors see a hub's JSON. Commands and pages show a
+Record: one weight file of one version, flattened, with the best claim for each field (see claims/resolve.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,17 +12,18 @@ from connectors.errors import NotFound, Withheld
 from connectors.ref import Origin, Ref
 from connectors.registry import origin_label
 
-# A "runner" is a hosted model that takes LoRAs, or trains them, and is none.
+# A "runner" is a hosted model that takes LoRAs or trains them, but is not a LoRA.
 Kind = Literal["character", "style", "concept", "control", "tool", "runner"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
 Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
-# "you": the person who uses this library. "probably": what most files with such tensors are, where nobody says it.
+# "you": the person who uses this library. "probably": the meaning of most files with such tensors, if no source says
+# it.
 Source = Literal["you", "header", "hub", "card", "tag", "size", "example", "probably", "usage"]
 FileFormat = Literal["safetensors", "pickle", "other"]
 Value = str | int | float | bool | tuple[str, ...] | None
 
 NSFW_LEVELS: tuple[Nsfw, ...] = ("safe", "soft", "mature", "explicit")
-# A claim of several architectures, of which a file's layers fit each and no other.
+# The field of a claim with several architectures, all of which fit the layers of the file.
 SEVERAL = "architectures"
 CLAIMED_FIELDS: tuple[str, ...] = (
     "base_model",
@@ -40,7 +41,10 @@ CLAIMED_FIELDS: tuple[str, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """`where` is exact: a JSON path in the hub's answer, a heading of the card, a metadata key of the file."""
+    """One statement about one field.
+
+    `where` is exact: a JSON path, a heading of the card, or a metadata key of the file.
+    """
 
     field: str
     value: Value
@@ -50,9 +54,9 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """An image of a version. `params` are generation parameters as plain JSON; `nsfw` is None where nobody rated it.
+    """An image of a version, with its generation parameters as plain JSON in `params`.
 
-    `width` and `height` are in pixels, None where the hub doesn't say.
+    `nsfw` is None if the image was not rated. `width` and `height` are in pixels, None if the hub doesn't say.
     """
 
     url: str
@@ -66,9 +70,9 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightFile:
-    """`size` in bytes, `sha256` in lower-case hex; None where the hub doesn't say.
+    """One weight file. `size` is in bytes and `sha256` in lower-case hex; each is None if the hub doesn't say.
 
-    `autov3` are the first 12 digits of the SHA-256 of the tensors alone: files that differ in metadata share it.
+    `autov3` is the first 12 digits of the SHA-256 of the tensors without the header, so it doesn't depend on metadata.
     """
 
     ref: Ref
@@ -83,9 +87,9 @@ class WeightFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """A CivitAI version, a Hugging Face commit, a Replicate version.
+    """A CivitAI version, a Hugging Face commit or a Replicate version.
 
-    `description` is what its author says of this version alone, often what has changed: untrusted, as plain text.
+    `description` is the author's text about this version, often a list of changes. It is untrusted plain text.
     """
 
     ref: Ref
@@ -100,11 +104,11 @@ class Version:
 
     @property
     def file(self) -> WeightFile | None:
-        """The file a person means who names none: a safetensors, the primary one of several."""
+        """The file for a ref that names no file: a safetensors if possible, and the primary one of several."""
         return min(self.files, key=lambda f: (f.format != "safetensors", not f.primary), default=None)
 
     def find_file(self, ref: Ref) -> WeightFile | None:
-        """The file that `ref` names, or the main one where it names none; None if there is no such file."""
+        """Return the file that `ref` names, or the main file if it names none. Return None if it is missing."""
         if ref.file is None:
             return self.file
         return next((file for file in self.files if file.ref.file == ref.file), None)
@@ -112,10 +116,11 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lora:
-    """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown.
+    """One LoRA of a hub, or a local one.
 
-    `nsfw` is the strongest level that the hub, the author or an image gives it, None where nobody says anything.
-    `private`: its hub shows it only to some accounts.
+    `versions` are in the author's order, the default version first. `description` is untrusted HTML or Markdown. `nsfw`
+    is the strongest level from the hub, the author or an image, None if all of them are silent. A `private` LoRA is
+    visible to some accounts of the hub only.
     """
 
     ref: Ref
@@ -140,17 +145,17 @@ class Lora:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether its hub or its card says that it shows a minor, and it is above soft: it is shown to nobody."""
+        """Whether the LoRA must not be shown: it is above soft, and its hub or card says that it shows a minor."""
         return not within(self.nsfw, "soft") and is_marked(self.claims, "minor")
 
     def version(self, version_id: str | None) -> Version | None:
-        """The version with this id, or the default one for None; None if there is no such version."""
+        """Return the version with this id, or the default version for None. Return None if it is missing."""
         if version_id is None:
             return self.versions[0] if self.versions else None
         return next((v for v in self.versions if v.ref.version == version_id), None)
 
     def resolve(self, ref: Ref) -> tuple[Version, WeightFile | None]:
-        """The version and file that `ref` names, or the defaults; the file may be None. Raises NotFound."""
+        """Return the version and file that `ref` names, or the defaults. The file may be None. Raises NotFound."""
         version = self.version(ref.version if ref.is_pinned else None)
         if version is None:
             missing = f"no version {ref.version}" if ref.version else "no version to download"
@@ -161,20 +166,19 @@ class Lora:
         return version, file
 
     def pin(self, ref: Ref) -> Ref:
-        """`ref` with its version pinned and its file named. Raises NotFound as `resolve` does."""
+        """Return `ref` with its version pinned and its file named. Raises NotFound as `resolve` does."""
         version, file = self.resolve(ref)
         return file.ref if file else version.ref
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One weight file of one version, flattened: what search and show print, and what a card draws.
+    """One weight file of one version, flattened: the output of search and show, and the content of a card.
 
-    `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
+    `weight` is the number to start with; if the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
-    `alternatives` are other architectures that the file may be for. `homes` are the same LoRA at other places, on its
-    own hub too. `permissions` are the uses (claims/license.py) that its own licence allows or forbids, None where it
-    doesn't say.
+    `alternatives` are other architectures that fit the file. `homes` are copies of the LoRA, on the same hub or others.
+    `permissions` maps each use (claims/license.py) to whether the LoRA's own licence allows it, None if it doesn't say.
     """
 
     ref: Ref
@@ -209,12 +213,12 @@ class Record:
 
     @property
     def weight_text(self) -> str:
-        """The recommended weight: "0.8", "0.6 to 0.8", or nothing."""
+        """The recommended weight: "0.8", "0.6 to 0.8", or ""."""
         ends = self.weight_range or (self.weight,)
         return " to ".join(f"{end:g}" for end in ends if end is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """RECORD of the contracts: names and order, which are those of the fields, are stable."""
+        """Return RECORD of the contracts. The names and their order are those of the fields, and are stable."""
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
             "ref": str(self.ref),
@@ -252,41 +256,47 @@ def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
 
 
 def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """Merges repeated claims into one with all its places. A tag that agrees with a card or field is a repetition."""
-    found: dict[tuple[str, Value, Source], list[str]] = {}
+    """Merge repeated claims into one with all their places.
+
+    A tag that agrees with a card or field counts as a repetition.
+    """
+    places_by_claim: dict[tuple[str, Value, Source], list[str]] = {}
     for claim in sorted(claims, key=lambda claim: claim.source == "tag"):
         sources = ("card", "hub") if claim.source == "tag" else ()
         keys = [(claim.field, claim.value, source) for source in (*sources, claim.source)]
-        key = next((key for key in keys if key in found), keys[-1])
-        found.setdefault(key, []).append(claim.where)
+        key = next((key for key in keys if key in places_by_claim), keys[-1])
+        places_by_claim.setdefault(key, []).append(claim.where)
     return tuple(
         Claim(field=name, value=value, source=source, where="; ".join(dict.fromkeys(places)))
-        for (name, value, source), places in found.items()
+        for (name, value, source), places in places_by_claim.items()
     )
 
 
 def is_marked(claims: Iterable[Claim], field: str) -> bool:
-    """Whether a hub says yes to a field such as "minor", "sfw_only", "real_person"."""
+    """Return whether a claim says yes to a field such as "minor", "sfw_only" or "real_person"."""
     return any(claim.value is True and claim.field == field for claim in claims)
 
 
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether a LoRA or an image of `level` may be shown at `ceiling`. What nobody has rated is from "soft" on."""
+    """Return whether a LoRA or image of `level` may be shown at `ceiling`. Unrated content needs "soft" or higher."""
     return _strength(level) <= _strength(ceiling)
 
 
 def highest(levels: Iterable[Nsfw | None]) -> Nsfw | None:
-    """The strongest of several levels. None for none, and where some are unrated and the others safe."""
+    """Return the strongest of several levels.
+
+    Return None for no levels, and if some are unrated and the others safe.
+    """
     return max(levels, key=_strength, default=None)
 
 
 def _strength(level: Nsfw | None) -> float:
-    """An unrated image is between "safe" and "soft"."""
+    """Return a number to compare levels by. An unrated image is between "safe" and "soft"."""
     return 0.5 if level is None else NSFW_LEVELS.index(level)
 
 
 def limit_nsfw(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
-    """The LoRAs, and of their images those, that a person may see who asked for at most `ceiling`."""
+    """Return the LoRAs that may be shown at `ceiling`, with only those of their images that may be shown."""
     shown = (lora for lora in loras if within(lora.nsfw, ceiling) and not lora.is_withheld)
     return tuple(_limit_images(lora, ceiling) for lora in shown)
 
@@ -300,10 +310,10 @@ def _limit_images(lora: Lora, ceiling: Nsfw) -> Lora:
 
 
 def keep_permitted(lora: Lora) -> Lora:
-    """What its hub lets anyone be shown, whatever they choose.
+    """Return the LoRA without the content that must not be shown to anyone, whatever level they choose.
 
-    Without images above soft where it is marked as showing a minor or as safe for work only. Of one that is withheld,
-    the level, the mark and the hashes of its files are left, so that its copies are known.
+    If a claim marks the LoRA as showing a minor or as safe for work only, its images above soft are removed. A withheld
+    LoRA keeps only its level, its mark and the hashes of its files, so that its copies are recognised.
     """
     if lora.is_withheld:
         marks = tuple(claim for claim in lora.claims if claim.field == "minor")
@@ -322,7 +332,7 @@ def _keep_hashes(version: Version) -> Version:
 
 
 def check_shown(lora: Lora) -> Lora:
-    """The LoRA itself. Raises Withheld."""
+    """Return the LoRA unchanged. Raises Withheld."""
     if lora.is_withheld:
         raise Withheld(
             f"{origin_label(lora.hub)} or its own words mark {lora.ref} as showing a minor, and its content is above "

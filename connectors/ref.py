@@ -1,13 +1,13 @@
-"""Ref: text that names a LoRA, one of its versions, or one of its files.
+"""Ref: a text that names a LoRA, one of its versions, or one of its files.
 
     huggingface:OWNER/NAME@COMMIT#FILE      hf: is accepted
-    civitai:MODEL@VERSION#FILE_ID           civitai:@VERSION while only the version is known (download links)
+    civitai:MODEL@VERSION#FILE_ID           civitai:@VERSION if only the version is known (download links)
     replicate:OWNER/NAME@VERSION_HASH
-    local:NAME@SHA256                       a file that no hub is known to have, named by its own bytes
+    local:NAME@SHA256                       a file that is not on any known hub, named by its own hash
 
-OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the hubs, also of mirrors and
-in archives, CivitAI's AIRs, what the hubs' tools call a LoRA, and code that loads one are read too, also within a
-sentence; what is printed is always the form above. The rows of registry.py say what the parts look like.
+OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. `Ref.parse` also reads web addresses of the
+hubs, their mirrors and archives, CivitAI's AIRs, the spellings of the hubs' tools, and code that loads a LoRA, even
+within a sentence. A ref is always printed in the form above. registry.py has the patterns of the parts.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from connectors.snippets import refs_of
 # A slash within the name of a branch or a folder.
 _SLASH = re.compile("%2F", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Code that is pasted has several lines. A backslash continues a command.
+# Line breaks in pasted code. A backslash continues a command.
 _LINES = re.compile(r"\\?[\r\n]+[\t ]*|\t")
 # OWNER/NAME[@COMMIT][#FILE] without a hub. An owner with a dot would be read as the host of a web address, and a name
-# that ends like a weight file is a path that does not exist.
+# that ends like a weight file is the path of a missing file.
 _BARE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_-]{{0,95}}/(?P<name>{NAME})(?:[@#].*)?", re.DOTALL)
 _FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".tar")
 # urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out. A layer, a type and a
-# strength that follow are no part of the name.
+# strength after it are not part of the name.
 _AIR = re.compile(
     r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>[a-z]+):(?P<id>[^@+]+?)"
     r"(?:@(?P<version>[a-z0-9_./%-]+?))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?(?:[?*:].*)?",
     re.IGNORECASE,
 )
-# Nobody's address is longer.
+# Real addresses are shorter.
 _LONGEST = 4_000
 _QUOTES = "\"'`“”„‘’«»「」『』《》\u200b\u2060\ufeff \t\n\r*"
 _OPENING, _CLOSING = f"{_QUOTES}(<[{{（【", f"{_QUOTES})>]}}）】.,;:!?。，、；：！？…\\"
-# Punctuation of Chinese and Japanese ends an address too, since no space follows it.
+# Chinese and Japanese punctuation ends an address as well, since no space follows it.
 _ADDRESS = re.compile(r"https?://(?:(?!\]\(|\[/)[^\s<>\"|，。、；：！？）】」』》…\\])+", re.IGNORECASE)
 _BBCODE = re.compile(r"\[(?:url|link)=([^\]\s]+)\]", re.IGNORECASE)
-# "https:/civitai.com" and "https:civitai.com", as hands type it, but no port and no part of another word.
+# "https:/civitai.com" and "https:civitai.com", as people mistype it, but not a port and not a part of another word.
 _BROKEN_SCHEME = re.compile(r"(?<![\w/.:-])(https?):/?(?=[a-z0-9][a-z0-9-]*\.)", re.IGNORECASE)
 _ENCODED_ADDRESS = re.compile(r"https?%3A%2F%2F\S+", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'`<>()\[\]{}|（）【】「」，。、；]+")
@@ -57,7 +57,7 @@ _ARCHIVE = re.compile(
     r"(?:(?:\d[\d.-]*(?:[a-z]{2}_)?|[a-z]+|\*)/)?((?:https?:/)?.+)",
     re.IGNORECASE,
 )
-# Pages that forward to the address in their query: a link that was copied from a list of results or a message.
+# Pages that redirect to the address in their query, for links copied from search results or messages.
 _FORWARDING = re.compile(
     r"(?:(?:www\.)?google\.[a-z.]{2,6}/url|out\.reddit\.com/.*|(?:l|lm)\.facebook\.com/l\.php|vk\.com/away\.php"
     r"|(?:www\.)?youtube\.com/redirect|steamcommunity\.com/linkfilter/?|(?:www\.)?duckduckgo\.com/l/?)"
@@ -67,7 +67,10 @@ _FORWARDED = ("q", "url", "u", "to", "uddg")
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Ref:
-    """`version` is a commit, a version id or a version hash once pinned; before that it may be a branch or tag."""
+    """The name of a LoRA, with a version and a file if they are chosen.
+
+    A pinned `version` is a commit, a version id or a version hash; before that it may be a branch or tag.
+    """
 
     hub: Origin
     id: str
@@ -94,9 +97,9 @@ class Ref:
 
     @staticmethod
     def parse(text: str) -> Ref:
-        """Raises BadRef with examples of what is understood."""
-        is_read = len(text) <= _LONGEST and not _CONTROL.search(_LINES.sub(" ", text.strip()))
-        readings = dict.fromkeys((text.strip(), unwrap(text))) if is_read else ()
+        """Return the first valid ref in `text`. Raises BadRef with examples of refs."""
+        is_readable = len(text) <= _LONGEST and not _CONTROL.search(_LINES.sub(" ", text.strip()))
+        readings = dict.fromkeys((text.strip(), unwrap(text))) if is_readable else ()
         for ref in (ref for reading in readings for ref in _parse(reading)):
             form = ref_format(ref.hub)
             version = form.version or form.pinned
@@ -111,35 +114,35 @@ class Ref:
 
 
 def local_ref(name: str, sha256: str) -> Ref:
-    """The ref of a file that no hub is known to have; `name` is the file's, without its ending."""
-    plain = re.sub(r"[^\w .,()+-]+", "-", name)
-    kept = re.sub(r"^[^\w]+|[^\w)+]+$", "", plain[:96])
-    return Ref(hub=LOCAL, id=kept or "unnamed", version=sha256)
+    """Return the ref of a file that is not on any known hub. `name` is the file's name without its suffix."""
+    replaced = re.sub(r"[^\w .,()+-]+", "-", name)
+    trimmed = re.sub(r"^[^\w]+|[^\w)+]+$", "", replaced[:96])
+    return Ref(hub=LOCAL, id=trimmed or "unnamed", version=sha256)
 
 
 def is_id(hub: Origin, text: str) -> bool:
-    """Whether `text` is valid as the id of a ref."""
+    """Return whether `text` is valid as the id of a ref."""
     return bool(text) and ref_format(hub).id.fullmatch(text) is not None
 
 
 def is_pinned_version(hub: Origin, text: str) -> bool:
-    """Whether `text` is a version that can't change under the same name: a commit, a hash, a number."""
+    """Return whether `text` is a version that can't change under the same name: a commit, a hash, a number."""
     return ref_format(hub).pinned.fullmatch(text) is not None
 
 
 def is_bare(text: str) -> bool:
-    """Whether `text` would be read as OWNER/NAME of Hugging Face, which in a search box may just be two words."""
+    """Return whether `text` has the form OWNER/NAME of Hugging Face, which in a search box may just be two words."""
     bare = _BARE.fullmatch(text.strip())
     return bare is not None and not bare["name"].lower().endswith(_FILE_SUFFIXES)
 
 
 def is_path(path: str) -> bool:
-    """Whether `path` is safe as the path of a file in a repo: a hub must not name one outside the folder."""
+    """Return whether `path` is safe as the path of a file in a repo: a hub must not name a file outside the folder."""
     return PATH.fullmatch(path) is not None
 
 
 def unwrap(text: str) -> str:
-    """`text` without the quotes, brackets and punctuation around it."""
+    """Return `text` without the quotes, brackets and punctuation around it."""
     return text.lstrip(_OPENING).rstrip(_CLOSING)
 
 
@@ -158,13 +161,13 @@ def _parse(text: str) -> Iterator[Ref]:
 
 
 def _parse_name(text: str) -> Iterator[Ref]:
-    """Yield the readings of a text that is nothing but a name."""
+    """Yield the readings of a text that consists of a name only."""
     yield from _parse_spelling(text)
     prefix, colon, rest = text.partition(":")
     if "://" in text:
         return
     if colon and (origin := find_origin(prefix)):
-        # "hf: OWNER/NAME", as people write it; the name of a file begins with no space.
+        # Allow "hf: OWNER/NAME" for hubs. A local file's name can't begin with a space.
         yield _parse_parts(origin, rest.lstrip(" ") if origin in HUBS else rest)
     elif air := _AIR.fullmatch(text):
         yield from _parse_air(air)
@@ -173,7 +176,7 @@ def _parse_name(text: str) -> Iterator[Ref]:
 
 
 def _parse_word(word: str) -> Iterator[Ref]:
-    """Yield the readings of a word in a sentence, where OWNER/NAME may be two words."""
+    """Yield the readings of a word in a sentence, in which OWNER/NAME may be two words."""
     if "://" in word:
         return
     yield from _parse_spelling(word)
@@ -209,31 +212,31 @@ def _parse_address(text: str) -> Iterator[Ref]:
     if parts is None:
         return
     path = re.sub("/{2,}", "/", parts.path)
-    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', path))}"
-    # CivitAI's addresses name version and file in their query. In a page's source "&" is "&amp;".
+    host_and_path = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', path))}"
+    # CivitAI's addresses have version and file in their query. In the source of a page, "&" is "&amp;".
     query = {name: values[0] for name, values in parse_qs(parts.query.replace("&amp;", "&")).items()}
-    if _FORWARDING.fullmatch(place):
+    if _FORWARDING.fullmatch(host_and_path):
         parts = _split(next(filter(None, map(query.get, _FORWARDED)), ""))
         if parts is not None and not _FORWARDING.fullmatch(f"{(parts.hostname or '').lower()}{parts.path}"):
             yield from _parse_address(parts.geturl())
         return
     for hub in HUBS.values():
-        for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
+        for match in filter(None, (pattern.fullmatch(host_and_path) for pattern in hub.ref.addresses)):
             yield _ref_of_match(hub.name, match, query)
 
 
 def _split(address: str) -> SplitResult | None:
     try:
         return urlsplit(address)
-    except ValueError:  # a bracket that opens no IPv6 address
+    except ValueError:  # a bracket that doesn't open an IPv6 address
         return None
 
 
 def _ref_of_match(hub: HubName, match: re.Match[str], query: Mapping[str, str]) -> Ref:
-    found = {name: _SLASH.sub("/", text) for name, text in match.groupdict(default="").items()}
-    version = found.get("version") or found.get("version2") or query.get("modelVersionId")
-    lora = found.get("id") or query.get("modelId") or ""
-    return Ref(hub=hub, id=lora, version=version, file=found.get("file") or query.get("fileId"))
+    groups = {name: _SLASH.sub("/", group) for name, group in match.groupdict(default="").items()}
+    version = groups.get("version") or groups.get("version2") or query.get("modelVersionId")
+    lora = groups.get("id") or query.get("modelId") or ""
+    return Ref(hub=hub, id=lora, version=version, file=groups.get("file") or query.get("fileId"))
 
 
 def _bad_ref(text: str) -> BadRef:
@@ -252,11 +255,11 @@ def _bad_ref(text: str) -> BadRef:
 
 
 def _other_page(address: str) -> str | None:
-    """Return what the address of a hub's page that is not a LoRA's shows: "a Space on Hugging Face"."""
+    """Return the name of a hub's page that doesn't show a LoRA, such as "a Space on Hugging Face"."""
     parts = _split(address)
-    place = f"{(parts.hostname or '').lower()}{parts.path}" if parts else ""
-    pages = ((hub, what, pattern) for hub in HUBS.values() for what, pattern in hub.ref.other_pages.items())
-    return next((f"{what} on {hub.label}" for hub, what, pattern in pages if pattern.fullmatch(place)), None)
+    host_and_path = f"{(parts.hostname or '').lower()}{parts.path}" if parts else ""
+    pages = ((hub, name, pattern) for hub in HUBS.values() for name, pattern in hub.ref.other_pages.items())
+    return next((f"{name} on {hub.label}" for hub, name, pattern in pages if pattern.fullmatch(host_and_path)), None)
 
 
 def _label_of_host(address: str) -> str | None:

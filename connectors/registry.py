@@ -11,7 +11,7 @@ from connectors.claims import fill, read_tables
 
 # A key of HUBS.
 HubName = str
-# Where a LoRA comes from: a hub, or LOCAL for a file that no hub is known to have.
+# The source of a LoRA: a hub, or LOCAL for a file that is not on any known hub.
 Origin = str
 LOCAL: Origin = "local"
 
@@ -23,15 +23,16 @@ PATH = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\\\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefFormat:
-    """What the parts of `HUB:ID@VERSION#FILE` look like.
+    """The patterns for the parts of `HUB:ID@VERSION#FILE`.
 
-    `pinned` matches a version that can't change under the same name (a commit, a hash, a number); `version` matches
-    what is accepted before it is resolved, such as a branch, and is `pinned` where there is nothing of the kind. With
-    `file` None, in the file an empty text, a ref has no file part. `prefixes` are read in place of the hub's name.
+    `pinned` matches a version that can't change under the same name (a commit, a hash, a number). `version` matches
+    every version that is accepted before it is resolved, such as a branch; None means the same as `pinned`. `file` None
+    (an empty text in hubs.toml) means that a ref has no file part. `prefixes` are other names for the hub in a ref.
 
-    `addresses` are matched against the host and path of a pasted web address, in which %2F stays, since it is part of a
-    name. Their groups are `id`, `version` or `version2`, and `file`. `spellings` are other ways to write a ref, such as
-    those of the hub's own tools, with the same groups. `other_pages` match addresses of what is no LoRA, by its name.
+    `addresses` are matched against the host and path of a pasted web address, with each %2F left encoded because it is
+    part of a name. Their groups are `id`, `version` or `version2`, and `file`. `spellings` are other ways to write a
+    ref, such as the hub's own tools use, with the same groups. `other_pages` match the addresses of pages that don't
+    show a LoRA, by the name of such a page.
     """
 
     id: re.Pattern[str]
@@ -46,7 +47,10 @@ class RefFormat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """Requests a minute: `keyless` for all visitors of a shared page together, `keyed` for each key of one of them."""
+    """A limit in requests per minute.
+
+    `keyless` is for all visitors of a shared page together, `keyed` for each visitor's own key.
+    """
 
     keyless: int = 60
     keyed: int = 60
@@ -54,18 +58,20 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hub:
-    """`mark` is its short name on a card, `key_note` is shown with its key, and `example` in the message of a bad ref.
+    """One block of hubs.toml.
 
-    `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
-    a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
-    of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
-    `pages_per_minute` of its lists, which leaves room for everything else; `rate` is for visitors of a shared page.
-    `is_keyless` says that its open files come without a key, and `needs_key` that it answers nothing without one.
-    `signs_in`: on a page that is not their own, people sign in to it instead of giving a key.
-    `account_path` answers with the name of a key's account. `image_sizes` says how an image's address asks for a size:
-    between the two groups of the pattern `address` stands one of the others. It is empty where images have one size.
-    `hosts` are where its API, images and files are, their delivery included; `*.x` is every name below x. A hosted page
-    asks nobody else (http/adapter.py).
+    `mark` is the short name on a card, `key_note` is shown next to the field for its key, and `example` is a ref for
+    the error message about a bad ref. `endpoint` is the address of the API unless the environment variable
+    `endpoint_variable` holds another address; `token_variable` holds a key, which people create on `key_page`.
+    `description` is the hub's word for a LoRA's text. `connector` is the connector class as "module:class", so that a
+    hub's modules are imported only when the hub is used. A crawl reads at most `pages_per_minute` of the hub's lists,
+    so that other requests are not slowed down; `rate` limits the visitors of a shared page. `is_keyless`: open files
+    can be downloaded without a key. `needs_key`: every request needs a key. `signs_in`: on a shared page, visitors sign
+    in to the hub instead of entering a key. A request to `account_path` returns the account name of a key.
+    `image_sizes` says how to request an image size in an image's address: the pattern `address` has two groups, and one
+    of the other values replaces the text between them. It is empty if images have one size only. `hosts` are the hosts
+    of the API, images and files, delivery networks included; `*.x` is every name below x. A hosted page requests
+    nothing from any other host (http/adapter.py).
     """
 
     name: HubName
@@ -122,7 +128,7 @@ def origin_label(origin: Origin) -> str:
 
 
 def find_origin(prefix: str) -> Origin | None:
-    """The origin for the prefix of a ref, in upper or lower case; None for any other word."""
+    """Return the origin that a ref's prefix names, in upper or lower case. Return None for any other word."""
     word = prefix.lower()
     if word == LOCAL or word in HUBS:
         return word
@@ -134,9 +140,9 @@ Media = Literal["image", "video", "still"]
 
 
 def with_width(url: str, origin: Origin, width: int | None, media: Media = "image") -> str:
-    """`url` for about `width` pixels, or for the original with None; unchanged where the hub has one size only.
+    """Return `url` for an image about `width` pixels wide, or for the original if `width` is None.
 
-    A card needs no original of many megabytes.
+    Return `url` unchanged if the hub offers one size only. Cards use it, since originals have many megabytes.
     """
     sizes = HUBS[origin].image_sizes if origin in HUBS else {}
     match = re.fullmatch(sizes["address"], url, re.VERBOSE) if sizes else None

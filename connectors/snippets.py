@@ -1,10 +1,13 @@
-"""Code and commands that load or download a LoRA, as model cards show them: `pipe.load_lora_weights("OWNER/NAME")`."""
+"""Refs in code and commands that load or download a LoRA, as on model cards: `pipe.load_lora_weights("OWNER/NAME")`.
+
+connectors.ref uses it for text that a person pastes.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-# Calls of diffusers, PEFT and huggingface_hub by the group `hub`, and of Replicate's clients.
+# Calls that load a LoRA (diffusers, PEFT), calls that load anything (group `hub`), and calls of Replicate's clients.
 _CALL = re.compile(
     r"\b(?:(?P<lora>load_lora_\w{1,20}|lora_state_dict|load_attn_procs|load_ip_adapter)"
     r"|(?P<hub>hf_hub_download|hf_hub_url|snapshot_download|from_pretrained)"
@@ -15,11 +18,11 @@ _REPO_NAMES = ("repo_id", "pretrained_model_name_or_path", "pretrained_model_nam
 _FILE_NAMES = ("weight_name", "filename")
 _REPO = re.compile(r"[\w-]{1,96}/[\w.-]{1,96}")
 _REPLICATE_REPO = re.compile(rf"{_REPO.pattern}(?::[0-9a-f]{{64}})?")
-# `hf download OWNER/NAME FILE --revision R` and its older name; `replicate run OWNER/NAME`.
+# Shell commands: `hf download OWNER/NAME FILE --revision R`, its older name, and `replicate run OWNER/NAME`.
 _DOWNLOAD = re.compile(r"\b(?:hf|huggingface-cli)\s+download\s+(?P<rest>[^\n;&|]+)")
 _RUN = re.compile(r"\breplicate\s+(?:run|model\s+show)\s+(?P<repo>\S+)")
 _TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s\"']+")
-# `lora_weights` of Replicate's models names a model there, the others a repo on Hugging Face.
+# On Replicate, `lora_weights` names a model there; the other fields name a repo on Hugging Face.
 _FIELD = re.compile(
     rf"\b(?P<field>repo_id|model_id|lora_id|lora_repo|lora_model|lora_path|hf_lora|lora_weights)[\"']?\s{{0,9}}[=:]"
     rf"\s{{0,9}}[\"']?(?P<repo>{_REPO.pattern})(?![\w./:-])"
@@ -33,9 +36,9 @@ _FLAGS = ("--quiet", "--force-download", "--resume-download", "--dry-run", "--no
 
 
 def refs_of(text: str) -> Iterator[str]:
-    """Yield the refs that code or commands in `text` name: calls that load a LoRA before those that load any model."""
+    """Yield the refs in code or commands of `text`: calls that load a LoRA before calls that load any model."""
     calls = list(_CALL.finditer(text))
-    segments = [(one, text[one.end() : end]) for one, end in zip(calls, _ends(calls, text), strict=True)]
+    segments = [(call, text[call.end() : end]) for call, end in zip(calls, _ends(calls, text), strict=True)]
     for group in ("lora", "replicate", "hub"):
         for call, segment in segments:
             if call[group]:
@@ -54,8 +57,8 @@ def refs_of(text: str) -> Iterator[str]:
 
 
 def _ends(calls: list[re.Match[str]], text: str) -> list[int]:
-    """Return where the arguments of each call end at the latest: where the next call begins."""
-    return [*(after.start() for _, after in pairwise(calls)), *([len(text)] if calls else [])]
+    """Return the end of the text for each call's arguments: the start of the next call, or the end of `text`."""
+    return [*(following.start() for _, following in pairwise(calls)), *([len(text)] if calls else [])]
 
 
 def _ref_of_call(arguments: str, *, is_replicate: bool) -> Iterator[str]:
@@ -89,7 +92,7 @@ def _ref_of_download(rest: str) -> Iterator[str]:
 
 
 def _huggingface(repo: str, file: str, options: Mapping[str, str]) -> str:
-    """Return the ref; a name that is not a weight file's, such as a pattern or an adapter's, names no file."""
+    """Return the ref of a file, or of the repo if `file` is not a file name, such as a pattern or an adapter's name."""
     version = f"@{options['revision']}" if options.get("revision") else ""
     folder = f"{options['subfolder'].strip('/')}/" if options.get("subfolder") else ""
     is_file = "." in file and "*" not in file
