@@ -1,1 +1,1 @@
-"""Hubs, downloads and cached LoRAs of a hosted page."""
+"""The connectors, downloads and LoRA cache of a hosted page."""

@@ -1,7 +1,7 @@
-"""A hub and the catalog as visitors of a hosted page meet them: as anyone does, with a key only where that opens more.
+"""The connectors and the catalog of a hosted page, which use a key only when a request without one is refused.
 
-The catalog is everybody's, and beside it has what only a visitor's own keys opened. It may start with a snapshot: a
-Space begins with an empty disk each time.
+All visitors share the catalog. A LoRA that only a visitor's own key opened is stored with that visitor instead. The
+catalog may be filled from a snapshot, because a Space starts with an empty disk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,10 +28,10 @@ _T = TypeVar("_T")
 
 
 class VisitorConnector:
-    """`connector` has VisitorKeys.
+    """A connector that retries refused requests with the keys that the current visitor may use.
 
-    What a hub tells anyone is everybody's. What it refuses is asked again with a key, and what only a visitor's own key
-    opens is theirs alone (Visitor.own). Searches are of what is open, since their results are everybody's.
+    `connector` must have been built with VisitorKeys. A LoRA that needed the visitor's own key is stored in Visitor.own
+    and hidden from other visitors. Searches return public LoRAs only, because all visitors share the results.
     """
 
     def __init__(self, connector: Connector, shared: SharedKeys) -> None:
@@ -42,9 +42,9 @@ class VisitorConnector:
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         is_shared = self._shared.shares_list(self.name)
-        usual: list[Right] = ["owner"] if is_shared else ["anyone"]
-        rights = self._rights(is_shared) if self._needs_key else usual
-        page, _right = self._ask(lambda _right: self.connector.search(query, cursor), rights)
+        default: list[Right] = ["owner"] if is_shared else ["anyone"]
+        rights = self._rights(is_shared) if self._needs_key else default
+        page, _right = self._try_rights(lambda _right: self.connector.search(query, cursor), rights)
         return replace(page, loras=tuple(lora for lora in page.loras if not lora.private))
 
     def get(self, ref: Ref) -> Lora:
@@ -55,11 +55,11 @@ class VisitorConnector:
 
     def _download(self, ref: Ref, lora: Lora | None = None) -> tuple[Download, Right]:
         if self._needs_key:
-            # Its files are at public addresses, so that it is the record that says who may have them.
-            known, right = (lora, self._right_of(lora)) if lora else self._get(ref)
-            found, _right = self._ask(lambda _right: self.connector.download(ref, known), [right])
+            # The files of this hub are at public URLs, so access is decided by the LoRA's record.
+            lora, right = (lora, self._right_of(lora)) if lora else self._get(ref)
+            download, _right = self._try_rights(lambda _right: self.connector.download(ref, lora), [right])
         else:
-            found, right = self._ask(
+            download, right = self._try_rights(
                 lambda _right: self.connector.download(ref, lora), self._rights(self._shared.shares(ref))
             )
         visitor = current_visitor()
@@ -67,47 +67,47 @@ class VisitorConnector:
             visitor.own.put_right(ref, right)
             if right == "visitor":
                 visitor.own.claim(ref)
-        # Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it.
-        return over_http(found), right
+        # Visitors must neither fill nor read the cache of huggingface_hub, which belongs to the owner.
+        return over_http(download), right
 
     def locate(self, ref: Ref) -> Download:
         visitor = current_visitor()
         has_key = visitor is not None and self.name in visitor.keys
         right = self.check_access(ref) if has_key or self._shared.shares(ref) else "anyone"
-        return self._ask(lambda _right: self.connector.locate(ref), [right])[0]
+        return self._try_rights(lambda _right: self.connector.locate(ref), [right])[0]
 
     def address(self, ref: Ref) -> HttpDownload:
-        """Where anyone gets the file: told without a request and without a key, also while the hub is left alone."""
+        """Return the file's public address. It needs no request, so the hub's circuit breaker may be open."""
         with use_right("anyone"):
             return over_http(without_guard(self.connector).locate(ref))
 
-    def asks_as_anyone(self, ref: Ref) -> bool:
-        """Whether the file is asked for without any key, for the present visitor."""
+    def is_anonymous(self, ref: Ref) -> bool:
+        """Check whether the current visitor's requests for this file never use a key."""
         return self._rights(self._shared.shares(ref)) == ["anyone"]
 
     def check_access(self, ref: Ref) -> Right:
-        """With whose right the present visitor may have this file, asked of the hub at most every ten minutes.
+        """Return the right with which the current visitor may download this file. It is cached for ten minutes.
 
-        Raises the refusal, for a visitor to read.
+        Raise AccessError or NotFound with a message for visitors if the hub refuses the file.
         """
         visitor = current_visitor()
-        known = visitor.own.right(ref) if visitor is not None else None
-        return known or self._download(ref)[1]
+        cached = visitor.own.right(ref) if visitor is not None else None
+        return cached or self._download(ref)[1]
 
     def _get(self, ref: Ref) -> tuple[Lora, Right]:
-        def ask(right: Right) -> Lora:
+        def request(right: Right) -> Lora:
             lora = self.connector.get(ref)
             if right == "owner" and lora.private and not self._shared.shares(ref):
-                raise NotFound(_nothing(HUBS[self.name].label), hub=self.name)
+                raise NotFound(_not_found_text(HUBS[self.name].label), hub=self.name)
             return lora
 
         is_shared = self._shared.shares(ref) or (self._needs_key and self._shared.shares_list(self.name))
-        lora, right = self._ask(ask, self._rights(is_shared))
+        lora, right = self._try_rights(request, self._rights(is_shared))
         visitor = current_visitor()
         if right != "visitor" or visitor is None or (self._needs_key and not lora.private):
             return replace(lora, private=False), right if right != "visitor" else "anyone"
         visitor.own.claim(lora.ref)
-        # Images would go through the image cache, which is everybody's.
+        # Drop the example images, because they would be stored in the image cache that all visitors share.
         versions = tuple(replace(version, examples=()) for version in lora.versions)
         return replace(lora, private=True, versions=versions), right
 
@@ -115,27 +115,27 @@ class VisitorConnector:
         return "visitor" if lora.private else "owner" if self._shared.shares(lora.ref) else "anyone"
 
     def _rights(self, is_shared: bool) -> list[Right]:
-        """In the order in which they are tried. Where all need a key, one's own comes first."""
+        """Return the rights to try, in order. For a hub that always needs a key, the visitor's own key is first."""
         visitor = current_visitor()
         own: list[Right] = ["visitor"] if visitor is not None and self.name in visitor.keys else []
         owner: list[Right] = ["owner"] if is_shared else []
         return (own + owner or ["anyone"]) if self._needs_key else ["anyone", *owner, *own]
 
-    def _ask(self, ask: Callable[[Right], _T], rights: Sequence[Right]) -> tuple[_T, Right]:
-        """The answer to the first of `rights` that the hub does not refuse. Raises the last refusal."""
+    def _try_rights(self, request: Callable[[Right], _T], rights: Sequence[Right]) -> tuple[_T, Right]:
+        """Return the first result that the hub does not refuse, and its right. Raise the last refusal."""
         for right in rights[:-1]:
             try:
                 with use_right(right):
-                    return ask(right), right
+                    return request(right), right
             except (AccessError, NotFound):
                 continue
         with refusals_for_visitors(self.name), use_right(rights[-1]):
-            return ask(rights[-1]), rights[-1]
+            return request(rights[-1]), rights[-1]
 
 
 @contextmanager
 def refusals_for_visitors(hub: HubName) -> Iterator[None]:
-    """A visitor is told what they can do, and must not hear of the owner's keys."""
+    """Replace refusals by errors that tell a visitor what to do and do not mention the owner's keys."""
     try:
         yield
     except (KeyRequired, Gated, NotFound) as error:
@@ -149,7 +149,7 @@ def _refusal(error: HubUiError, hub: HubName) -> HubUiError:
     if isinstance(error, NotFound):
         if "key" not in error.message:
             return error
-        text = _("{label} has nothing of that name that your account may see.") if has_key else _nothing(label)
+        text = _("{label} has nothing of that name that your account may see.") if has_key else _not_found_text(label)
         return NotFound(text.format(label=label), hub=error.hub)
     if has_key and isinstance(error, Gated):
         text = _(
@@ -170,7 +170,7 @@ def _refusal(error: HubUiError, hub: HubName) -> HubUiError:
     return AccessError(text.format(label=label), hub=error.hub)
 
 
-def _nothing(label: str) -> str:
+def _not_found_text(label: str) -> str:
     return _("{label} has nothing of that name that is open to everyone.").format(label=label)
 
 
@@ -178,17 +178,17 @@ _MARK = "snapshot.sha256"
 
 
 class VisitorCatalog(Catalog):
-    """Nothing private is written: it is kept for the visitor whose key opened it, and dropped where there is none."""
+    """A catalog without private LoRAs. They are stored with the visitor whose key opened them, or dropped."""
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         visitor = current_visitor()
-        everybodys = []
+        public_loras = []
         for lora in loras:
             if visitor is not None and (lora.private or visitor.own.has(lora.ref)):
                 visitor.own.put(lora)
             elif not lora.private:
-                everybodys.append(lora)
-        return super().add(everybodys, found_by=found_by, at=at)
+                public_loras.append(lora)
+        return super().add(public_loras, found_by=found_by, at=at)
 
     def lora(self, ref: Ref) -> Lora:
         visitor = current_visitor()
@@ -197,7 +197,7 @@ class VisitorCatalog(Catalog):
             return own
         lora = super().lora(ref)
         if lora.private:
-            # The words of one that is not there: nobody learns that there is one.
+            # Raise the same error as for an unknown LoRA, so that visitors can't find out that it exists.
             raise not_found(ref)
         return lora
 
@@ -215,17 +215,20 @@ class VisitorCatalog(Catalog):
 
 
 def load_once(file: Path, catalog: Catalog, home: Path, note: Callable[[str], None]) -> None:
-    """A file that is damaged or not there is reported, and the page starts without it."""
+    """Load a snapshot into the catalog, unless the same bytes were loaded before.
+
+    Report errors through `note`, so that the page starts without a snapshot if the file is missing or damaged.
+    """
     try:
         mark, sha256 = home / _MARK, hash_of(file).sha256 if file.is_file() else ""
         if sha256 and mark.is_file() and mark.read_text(encoding="utf-8") == sha256:
             return
-        done = snapshot.load(
+        loaded = snapshot.load(
             file,
             lambda loras, at: catalog.add(loras, at=at),
             lambda number, total: note(f"{file.name}: {number:,} of {total:,} LoRAs read"),
         )
         replace_file(mark, sha256.encode())
-        note(f"{file.name}: {done.loras:,} LoRAs in the catalog")
+        note(f"{file.name}: {loaded.loras:,} LoRAs in the catalog")
     except HubUiError as error:
         note(error.message)

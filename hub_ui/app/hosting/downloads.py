@@ -1,6 +1,7 @@
-"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks.
+"""Downloads of a hosted page, into a cache that all visitors share.
 
-What a visitor has tried or added is a list of their own, in memory, and gone with their visit.
+Each visitor has a library in memory, which is deleted when the visit ends. Every download is checked against the
+visitor's right to have the file.
 """
 
 import threading
@@ -37,7 +38,10 @@ MOST_ENTRIES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEntry:
-    """`right` is whose right opened it: "anyone", "owner" or "visitor". `is_shared`: the operator's lock has it."""
+    """An entry of a visitor's library, and the right that opened its file: "anyone", "owner" or "visitor".
+
+    `is_shared` is set for entries of the operator's lock file.
+    """
 
     entry: Entry
     right: str = "anyone"
@@ -46,55 +50,62 @@ class SessionEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionLibraries:
-    """Any thread may call any method; each is about the present visitor. `shared` is the operator's lock."""
+    """The libraries of all visitors. Each method works on the library of the current visitor. Thread-safe.
+
+    `shared` are the entries of the operator's lock file.
+    """
 
     shared: tuple[Entry, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> tuple[SessionEntry, ...]:
-        """The visitor's, the last one first, then those of the operator's lock."""
+        """Return the visitor's entries, newest first, and then the other entries of the operator's lock file."""
         with self._lock:
-            own = tuple(reversed(self._own().values()))
-        refs = {item.entry.ref for item in own}
-        return own + tuple(SessionEntry(entry=entry, is_shared=True) for entry in self.shared if entry.ref not in refs)
+            items = tuple(reversed(self._visitor_items().values()))
+        refs = {item.entry.ref for item in items}
+        others = (entry for entry in self.shared if entry.ref not in refs)
+        return items + tuple(SessionEntry(entry=entry, is_shared=True) for entry in others)
 
     def find(self, ref: Ref) -> SessionEntry | None:
-        """The visitor's own entry that `ref` means; None of several."""
+        """Return the visitor's entry that `ref` matches. Return None if there is none, or more than one."""
         with self._lock:
-            found = [item for item in self._own().values() if item.entry.answers_to(ref)]
-        return found[0] if len(found) == 1 else None
+            matches = [item for item in self._visitor_items().values() if item.entry.answers_to(ref)]
+        return matches[0] if len(matches) == 1 else None
 
     def holds(self, ref: Ref) -> bool:
         return any(item.entry.answers_to(ref) for item in self.entries())
 
     def add(self, entry: Entry, right: str) -> Entry:
-        """With a file name that no other entry has. The oldest one goes where there are too many."""
+        """Store and return the entry, with a unique file name. Drop the oldest entries beyond MOST_ENTRIES."""
         with self._lock:
-            own = self._own()
-            own.pop(entry.ref, None)
-            taken = [item.entry.file for item in own.values()] + [shared.file for shared in self.shared]
+            items = self._visitor_items()
+            items.pop(entry.ref, None)
+            taken = [item.entry.file for item in items.values()] + [shared.file for shared in self.shared]
             entry = replace(entry, file=free_path(entry.file, entry.ref, taken))
-            own[entry.ref] = SessionEntry(entry=entry, right=right)
-            while len(own) > MOST_ENTRIES:
-                del own[next(iter(own))]
+            items[entry.ref] = SessionEntry(entry=entry, right=right)
+            while len(items) > MOST_ENTRIES:
+                del items[next(iter(items))]
         return entry
 
     def remove(self, ref: Ref) -> None:
         with self._lock:
-            if self._own().pop(ref, None) is None:
+            if self._visitor_items().pop(ref, None) is None:
                 raise NotFound(_("This LoRA is not in your library any more. Load the page again."), hub=ref.hub)
 
     def lock_text(self) -> str:
-        """As a lock file, which `hub-ui sync` brings to another computer."""
+        """Return the library as a lock file, so that `hub-ui sync` can download it on another computer."""
         return lockfile.dumps(item.entry for item in self.entries())
 
-    def _own(self) -> dict[Ref, SessionEntry]:
+    def _visitor_items(self) -> dict[Ref, SessionEntry]:
         visitor = current_visitor()
         return {} if visitor is None else visitor.tried
 
 
 def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
-    """Raises LockError, and UsageError for a file that visitors could get nowhere."""
+    """Read the entries of the operator's lock file; no path means no entries.
+
+    Raise LockError if it is invalid, and UsageError if it can't be read or an entry has no source.
+    """
     if path is None:
         return ()
     try:
@@ -104,9 +115,9 @@ def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
             f"HUB_UI_SHARED_LOCK: {path} can't be read ({error}). Name a lock file, or unset it."
         ) from error
     entries = lockfile.loads(text, path.name)
-    without = next((entry.title for entry in entries if not entry.source), None)
-    if without is not None:
-        raise UsageError(f"HUB_UI_SHARED_LOCK: no hub has “{without}” of {path.name}. Take it out of that file.")
+    local = next((entry.title for entry in entries if not entry.source), None)
+    if local is not None:
+        raise UsageError(f"HUB_UI_SHARED_LOCK: no hub has “{local}” of {path.name}. Take it out of that file.")
     return entries
 
 
@@ -117,7 +128,10 @@ FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VisitorDownloads(Downloads):
-    """The library is the visitor's own list. Its `queue` is not used: a file comes with what needs it."""
+    """Downloads for visitors, each with a library of their own.
+
+    The `queue` is unused, because a file is downloaded when a visitor generates with it.
+    """
 
     cache: LoraCache
     sessions: SessionLibraries
@@ -125,7 +139,7 @@ class VisitorDownloads(Downloads):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._find_file, self._fetch = self._find_own_file, self._fetch_for_visitor
-        # By sha256: files that a hub gave to anyone while this process ran.
+        # The sha256 of each file that this process has downloaded without a key.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
 
@@ -154,9 +168,9 @@ class VisitorDownloads(Downloads):
         self.cache.close()
 
     def find_installed(self, ref: Ref) -> Entry | None:
-        """What this visitor has tried, as long as they may have it and the file is still there."""
-        elsewhere = [] if self.sessions.holds(ref) else self.of_other_homes(ref, self.entries())
-        item = self.sessions.find(elsewhere[0].ref if elsewhere else ref)
+        """Return the visitor's entry for `ref` if its file is cached and the visitor may still use it."""
+        copies = [] if self.sessions.holds(ref) else self.of_other_homes(ref, self.entries())
+        item = self.sessions.find(copies[0].ref if copies else ref)
         return item.entry if item is not None and self._may_use(item) else None
 
     def find_listed(self, ref: Ref) -> Entry | None:
@@ -164,35 +178,38 @@ class VisitorDownloads(Downloads):
         return item.entry if item is not None else None
 
     def check_access(self, ref: Ref) -> str:
-        """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
+        """Return the right that opens a pinned file: "anyone", "owner" or "visitor". Raise the hub's refusal."""
         hub = self.lookup.connector(ref.hub)
         return hub.check_access(ref) if isinstance(hub, VisitorConnector) else "anyone"
 
     def locate(self, ref: Ref) -> tuple[Entry, HttpDownload, str]:
-        """An entry for the file, where it is, and whose right opens it. Its sha256 is empty where no hub tells it.
+        """Return an entry for the file, its download, and the right that opens it.
 
-        Raises the hub's error, and its refusal.
+        The sha256 is empty if the hub does not publish it. Raise the hub's error or refusal.
         """
         hub = self.lookup.connector(ref.hub)
         lora = self.lookup.get(ref)
         pinned = lora.pin(ref)
         self.lookup.check_answers(ref)
-        found = over_http(hub.download(pinned, lora))
+        download = over_http(hub.download(pinned, lora))
         record = record_of(self.lookup.with_known_headers(lora), pinned)
         check_scan(record)
-        sha256 = found.sha256 or (record.file.sha256 if record.file else None) or ""
-        size = found.size or (record.file.size if record.file else None) or 0
-        return entry_of(found, record, sha256.lower(), size), found, self.check_access(found.ref)
+        sha256 = download.sha256 or (record.file.sha256 if record.file else None) or ""
+        size = download.size or (record.file.size if record.file else None) or 0
+        return entry_of(download, record, sha256.lower(), size), download, self.check_access(download.ref)
 
     def add(self, ref: Ref) -> Entry:
-        """Puts a LoRA into the visitor's list without its file. Raises the hub's error."""
-        entry, _found, right = self.locate(ref)
+        """Add a LoRA to the visitor's library without downloading its file.
+
+        Raise UsageError if the hub does not publish its hash and size, or the hub's error.
+        """
+        entry, _download, right = self.locate(ref)
         if not entry.sha256 or not entry.size:
             raise UsageError(_("Its hub tells no hash of the file, so only a download can pin it. Try it first."))
         return self.sessions.add(entry, right)
 
     def link(self, ref: Ref, *, is_open: bool) -> str:
-        """Where a browser gets a file: from its hub, pinned, or through this page, with the visitor's right."""
+        """Return the URL of a file for a browser: on its hub if anyone may download it, otherwise on this page."""
         hub = self.lookup.connector(ref.hub)
         if is_open and ref.is_pinned and isinstance(hub, VisitorConnector) and not HUBS[ref.hub].needs_key:
             return source_of(hub.address(ref))
@@ -206,26 +223,26 @@ class VisitorDownloads(Downloads):
         return self.cache.find(item.entry.sha256, shared=is_shared(right)) is not None
 
     def _find_own_file(self, ref: Ref) -> Entry | None:
-        found = self.find_installed(ref) if ref.is_pinned else None
-        return found if found is not None and found.ref == ref else None
+        entry = self.find_installed(ref) if ref.is_pinned else None
+        return entry if entry is not None and entry.ref == ref else None
 
     def _fetch_for_visitor(self, locate: Locate, record: Record, meter: Meter) -> Entry:
-        """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from.
+        """Fetch a file from the cache or the hub, after the hub has confirmed that this visitor may have it.
 
-        A hub that does not answer has refused nobody: what it gave to anyone before comes from the cache then.
+        If the hub is down, use a cached file that this process has downloaded without a key.
         """
         try:
             self.lookup.check_answers(record.ref)
-            found = over_http(locate())
-            right = self.check_access(found.ref)
+            download = over_http(locate())
+            right = self.check_access(download.ref)
         except (NetworkError, RateLimited):
             entry = self._find_open(record)
             if entry is None:
                 raise
             return self.sessions.add(entry, "anyone")
-        with refusals_for_visitors(found.ref.hub):
+        with refusals_for_visitors(download.ref.hub):
             fetched = self.cache.fetch(
-                found,
+                download,
                 meter,
                 shared=is_shared(right),
                 renew=lambda: over_http(locate()),
@@ -234,63 +251,63 @@ class VisitorDownloads(Downloads):
         if right == "anyone":
             with self._lock:
                 self._open[fetched.sha256] = None
-        return self.sessions.add(entry_of(found, record, fetched.sha256, fetched.size), right)
+        return self.sessions.add(entry_of(download, record, fetched.sha256, fetched.size), right)
 
     def _find_open(self, record: Record) -> Entry | None:
-        """The file of a LoRA that its hub last called open, if this process has had it for anyone."""
+        """Return an entry for the cached file of an open LoRA, if this process has downloaded it without a key."""
         hub, file = self.lookup.connector(record.hub), record.file
         if file is None or file.sha256 is None or record.access != "open" or not isinstance(hub, VisitorConnector):
             return None
         with self._lock:
             is_open = file.sha256 in self._open
-        # With a key, the hub may have refused the file to anyone before it failed.
-        path = self.cache.find(file.sha256) if is_open and hub.asks_as_anyone(file.ref) else None
+        # If a key may be used, the hub may have refused the request without a key before it failed.
+        path = self.cache.find(file.sha256) if is_open and hub.is_anonymous(file.ref) else None
         if path is None:
             return None
         return entry_of(replace(hub.address(file.ref), name=file.name), record, file.sha256, path.stat().st_size)
 
 
 def is_shared(right: str) -> bool:
-    """What only a visitor's own right opens is not for the others."""
+    """Check whether all visitors may use a file that this right opened."""
     return right != "visitor"
 
 
-def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
-    file, source = target(record, found.ref, found.name), source_of(found)
-    return entry_about(record, ref=found.ref, file=file, size=size, sha256=sha256, source=source)
+def entry_of(download: Download, record: Record, sha256: str, size: int) -> Entry:
+    file, source = target(record, download.ref, download.name), source_of(download)
+    return entry_about(record, ref=download.ref, file=file, size=size, sha256=sha256, source=source)
 
 
 def deliver(downloads: VisitorDownloads, ref: Ref) -> tuple[str, Path | Iterator[bytes], int | None]:
-    """A weight file on its way through the page to who asks for it, with their right: its name, the file on
-    this disk or else its bytes as the hub sends them, and their number.
+    """Return the name of a weight file, its cached path or else its bytes streamed from the hub, and its size.
 
-    Counts its bytes. Raises the hub's refusal, or LimitReached, before the first one.
+    The size is None if the hub does not send it. The bytes count towards the visitor's quota. Raise the hub's refusal
+    or LimitReached before the first byte.
     """
-    entry, found, right = downloads.locate(ref)
+    entry, download, right = downloads.locate(ref)
     name = PurePosixPath(entry.file).name
     path = downloads.cache.find(entry.sha256, shared=is_shared(right)) if entry.sha256 else None
-    if path is None and found.in_tar:
-        # Only the file within is wanted, and where it lies shows when the tar is read.
-        fetched = downloads.cache.fetch(found, shared=is_shared(right))
+    if path is None and download.in_tar:
+        # The position of the file inside the tar is unknown until the tar has been read.
+        fetched = downloads.cache.fetch(download, shared=is_shared(right))
         path = downloads.cache.find(fetched.sha256, shared=is_shared(right))
     if path is not None:
         size = path.stat().st_size
         downloads.lookup.quotas.spend("bytes", size)
         return name, path, size
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
-        source = RangedSource.of(found)
+        source = RangedSource.of(download)
         answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range())
         undo.callback(answer.response.close)
-        told = answer.total if answer.total is not None else found.size
-        size = downloads.cache.largest if told is None else told
+        reported_size = answer.total if answer.total is not None else download.size
+        size = downloads.cache.largest if reported_size is None else reported_size
         downloads.cache.check_size(size)
         downloads.lookup.quotas.spend("bytes", size)
-        # A web page in place of the file is no download.
+        # Read the first bytes now, so that a web page sent instead of the file raises an error here.
         chunks = check_first_bytes(source.chunks(answer, most=downloads.cache.largest))
-        return name, _send(next(chunks), chunks, undo.pop_all()), answer.total
+        return name, _stream(next(chunks), chunks, undo.pop_all()), answer.total
 
 
-def _send(head: bytes, chunks: Iterator[bytes], open_: ExitStack) -> Iterator[bytes]:
-    with open_:
+def _stream(head: bytes, chunks: Iterator[bytes], connection: ExitStack) -> Iterator[bytes]:
+    with connection:
         yield head
         yield from chunks

@@ -1,7 +1,7 @@
-"""The LoRA files that visitors try, by their sha256: shared, within a byte budget, least recently used gone first.
+"""A cache of LoRA files for all visitors, keyed by sha256, that evicts the least recently used files.
 
-Nothing here says whose a file is or what it is called: who may have one is asked of its hub before (see downloads.py).
-What only a visitor's own right opened lies in a folder of this process, and is gone soon after its last use.
+It stores neither names nor owners: downloads.py asks the hub for access before it reads a file from here. Files that
+only a visitor's own key opened are stored in a folder of this process, and deleted soon after their last use.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ from hub_ui.library.download.partial_file import DownloadIdentity, Meter, Partia
 from hub_ui.library.download.transfer import DownloadOptions, fetch
 
 _LOG = logging.getLogger(__name__)
-# A file stays so long after its last use, since a generation with several LoRAs fetches one after the other.
+# Keep a file this long after its last use, because a generation fetches its LoRAs one after the other.
 IN_USE_SECONDS = 300.0
-# Left free beside everything, for uploads, images, and what else the computer does.
+# Disk space to leave free for uploads, images and other programs.
 SPARE_BYTES = 1_000_000_000
 _SECONDS_BETWEEN_TRIES = 0.1
 _NO_ROOM = N_(
@@ -43,7 +43,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class LoraCache:
-    """Any thread may call any method, and several processes may share one folder. `close` it in the end."""
+    """A cache of LoRA files in one folder, which several processes may share. Thread-safe.
+
+    `close` it when the process ends.
+    """
 
     def __init__(
         self,
@@ -56,8 +59,9 @@ class LoraCache:
         clock: Callable[[], float] = time.time,
         free: Callable[[], int] | None = None,
     ) -> None:
-        """`most` bytes for all files together, `largest` for one, `at_once` downloads. `free` tells how much of the
-        disk is.
+        """Set the limits: `most` bytes for all files, `largest` bytes for one, and `at_once` parallel downloads.
+
+        `free` returns the free bytes of the disk.
         """
         self.folder = folder
         self.most = most
@@ -66,15 +70,16 @@ class LoraCache:
         self._options = options or DownloadOptions()
         self._clock = clock
         self._free = free or (lambda: shutil.disk_usage(folder).free)
-        # Of this process: what is coming, and what only a visitor's right opened.
-        self._own = folder / "running" / uuid4().hex
-        self._running = FileLock(self._own / "lock", thread_local=False)
-        self._coming: dict[str, int] = {}
-        self._held: Counter[Path] = Counter()
+        # The folder of this process, for running downloads and for files that only a visitor's own key opened.
+        self._private = folder / "running" / uuid4().hex
+        self._process_lock = FileLock(self._private / "lock", thread_local=False)
+        # The bytes reserved for each running download.
+        self._reserved: dict[str, int] = {}
+        self._in_use: Counter[Path] = Counter()
         self._changed = threading.Condition(threading.RLock())
 
     def find(self, sha256: str, *, shared: bool = True) -> Path | None:
-        """The file with these bytes, which then counts as just used; a damaged one is dropped."""
+        """Return the path of a cached file, or None, and mark it as just used. Delete a damaged file."""
         path = self._path(sha256, shared)
         try:
             is_right = sha256_of(path) == sha256
@@ -96,10 +101,10 @@ class LoraCache:
         renew: Renew | None = None,
         before: Callable[[int], None] = lambda size: None,
     ) -> Fetched:
-        """The file, from the disk or from its hub; nothing is left of what failed or was stopped.
+        """Return the file from the cache, or download it. Delete partial files of failed or cancelled downloads.
 
-        `before` is called with the size of what has to be fetched. Raises UsageError for a file that is too large, and
-        HubUiError while there is no room.
+        `before` is called with the size in bytes before a download, or with 0 if the size is unknown. Raise UsageError
+        if the file is too large, and HubUiError if there is no room for it or too many downloads are running.
         """
         key = download.sha256 or str(download.ref)
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -109,7 +114,7 @@ class LoraCache:
         self.check_size(size)
         self._wait_for_others(key, meter)
         try:
-            sha256 = download.sha256 or self._refs().get(digest)
+            sha256 = download.sha256 or self._read_hashes().get(digest)
             path = self.find(sha256, shared=shared) if sha256 else None
             if sha256 and path is not None:
                 return Fetched(size=path.stat().st_size, sha256=sha256)
@@ -117,18 +122,18 @@ class LoraCache:
             before(size if download.size is not None else 0)
             fetched = self._receive(download, meter, shared, renew)
             if download.sha256 is None and shared:
-                self._note(digest, fetched.sha256)
+                self._store_hash(digest, fetched.sha256)
             return fetched
         except OSError as error:
             _LOG.warning("A LoRA could not be kept: %s", error)
             raise HubUiError(_(_NO_ROOM)) from error
         finally:
             with self._changed:
-                del self._coming[key]
+                del self._reserved[key]
                 self._changed.notify_all()
 
     def check_size(self, size: int) -> None:
-        """Raises UsageError for more than one file may take."""
+        """Raise UsageError if a file of `size` bytes is too large."""
         if size > self.largest:
             text = _(
                 "The file takes {size} MB, and a shared page takes files of at most {largest} MB. Run hub-ui on your "
@@ -138,70 +143,71 @@ class LoraCache:
 
     @contextmanager
     def hold(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Files that stay while the block runs, however long."""
-        held = [path for path in paths if path.is_relative_to(self.folder)]
+        """Keep these files from being evicted while the block runs."""
+        cached = [path for path in paths if path.is_relative_to(self.folder)]
         with self._changed:
-            self._held.update(held)
+            self._in_use.update(cached)
         try:
             yield
         finally:
             with self._changed:
-                self._held.subtract(held)
-                for path in held:
+                self._in_use.subtract(cached)
+                for path in cached:
                     self._touch(path)
-                self._held = +self._held
+                # Unary plus drops the paths whose count is zero.
+                self._in_use = +self._in_use
 
     def close(self) -> None:
-        """Also removes what only visitors' own rights opened."""
-        if self._running.is_locked:
-            self._running.release()
-            shutil.rmtree(self._own, ignore_errors=True)
+        """Delete the folder of this process, with the files that only visitors' own keys opened."""
+        if self._process_lock.is_locked:
+            self._process_lock.release()
+            shutil.rmtree(self._private, ignore_errors=True)
 
     def total_bytes(self) -> int:
-        """The bytes of all files, and of downloads that other processes run."""
-        others = (path for path in self.folder.glob("running/*/*.part") if path.parent != self._own)
+        """Return the bytes of all cached files and of the downloads that other processes are running."""
+        others = (path for path in self.folder.glob("running/*/*.part") if path.parent != self._private)
         return sum(_size(path) for path in (*self.folder.rglob("*.safetensors"), *others))
 
     def _path(self, sha256: str, shared: bool) -> Path:
         if not _SHA256.fullmatch(sha256):
             raise UsageError(_("This is no hash of a file. Open the LoRA again."))
-        return (self.folder if shared else self._own) / f"{sha256}.safetensors"
+        return (self.folder if shared else self._private) / f"{sha256}.safetensors"
 
     def _wait_for_others(self, key: str, meter: Meter) -> None:
-        """Until nobody else fetches the same."""
+        """Wait until no other thread downloads the same file, then register this download."""
         with self._changed:
-            while key in self._coming:
+            while key in self._reserved:
                 meter.check()
                 self._changed.wait(_SECONDS_BETWEEN_TRIES)
-            if len(self._coming) >= self._at_once:
+            if len(self._reserved) >= self._at_once:
                 raise HubUiError(
                     _("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
                 )
-            self._coming[key] = 0
+            self._reserved[key] = 0
 
     def _make_room(self, key: str, size: int) -> None:
-        """Deletes what was used longest ago until `size` more bytes fit."""
+        """Delete the least recently used files until `size` more bytes fit, and reserve them."""
         with self._changed:
             self._begin()
-            # What only visitors' rights opened comes first: it is to go whether or not there is room.
-            files = [path for path in (*self._own.iterdir(), *self.folder.iterdir()) if _NAME.fullmatch(path.name)]
-            for path in sorted(files, key=lambda path: (path.parent != self._own, _used(path))):
-                if self._fits(size) and path.parent != self._own:
+            # Files that only visitors' own keys opened come first: they are deleted even if there is room.
+            files = [path for path in (*self._private.iterdir(), *self.folder.iterdir()) if _NAME.fullmatch(path.name)]
+            for path in sorted(files, key=lambda path: (path.parent != self._private, _last_used(path))):
+                if self._fits(size) and path.parent != self._private:
                     break
-                if self._held[path] <= 0 and self._clock() - _used(path) >= IN_USE_SECONDS:
+                if self._in_use[path] <= 0 and self._clock() - _last_used(path) >= IN_USE_SECONDS:
                     self._drop(path)
             if not self._fits(size):
                 raise HubUiError(_(_NO_ROOM))
-            self._coming[key] = size
+            self._reserved[key] = size
 
     def _begin(self) -> None:
-        """Makes the folder of this process, and removes those of processes that ended without doing so."""
-        if self._running.is_locked:
+        """Create the folder of this process, and delete the folders of processes that have crashed."""
+        if self._process_lock.is_locked:
             return
-        self._own.mkdir(parents=True, exist_ok=True)
-        self._running.acquire(timeout=0)
-        for other in self._own.parent.iterdir():
-            if other == self._own:
+        self._private.mkdir(parents=True, exist_ok=True)
+        self._process_lock.acquire(timeout=0)
+        for other in self._private.parent.iterdir():
+            if other == self._private:
                 continue
             lock = FileLock(other / "lock")
             with suppress(Timeout, OSError):
@@ -210,13 +216,13 @@ class LoraCache:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _fits(self, size: int) -> bool:
-        coming = sum(self._coming.values()) + size
-        return self.total_bytes() + coming <= self.most and self._free() - coming >= SPARE_BYTES
+        reserved = sum(self._reserved.values()) + size
+        return self.total_bytes() + reserved <= self.most and self._free() - reserved >= SPARE_BYTES
 
     def _receive(self, download: HttpDownload, meter: Meter, shared: bool, renew: Renew | None) -> Fetched:
         name = uuid4().hex
         identity = DownloadIdentity(ref=name, address=name, sha256=download.sha256)
-        part = PartialFile.open(self._own, self._own / f"{name}.part", self._own / f"{name}.json", identity)
+        part = PartialFile.open(self._private, self._private / f"{name}.part", self._private / f"{name}.json", identity)
         try:
             fetched = fetch(download, part, meter, renew=renew, options=self._options)
             path = self._path(fetched.sha256, shared)
@@ -229,7 +235,7 @@ class LoraCache:
         return fetched
 
     def _touch(self, path: Path) -> None:
-        """The time of its last use. That of its last change tells the engine that it is still the same file."""
+        """Set the access time to now. Keep the modification time, by which the engine detects changed files."""
         with suppress(OSError):
             os.utime(path, ns=(int(self._clock() * 1e9), path.stat().st_mtime_ns))
 
@@ -237,21 +243,21 @@ class LoraCache:
         with suppress(OSError):
             path.unlink()
 
-    def _refs(self) -> dict[str, str]:
-        """The sha256 of files that no hub tells one of, by a digest of their refs."""
+    def _read_hashes(self) -> dict[str, str]:
+        """Read the sha256 of files whose hub does not publish it, keyed by a digest of their ref."""
         try:
             return msgspec.json.decode((self.folder / "hashes.json").read_bytes(), type=dict[str, str])
         except (OSError, msgspec.MsgspecError):
             return {}
 
-    def _note(self, digest: str, sha256: str) -> None:
+    def _store_hash(self, digest: str, sha256: str) -> None:
         with self._changed:
-            known = self._refs().items()
-            kept = {ref: found for ref, found in known if (self.folder / f"{found}.safetensors").exists()}
-            replace_file(self.folder / "hashes.json", msgspec.json.encode({**kept, digest: sha256}))
+            stored = self._read_hashes().items()
+            cached = {key: value for key, value in stored if (self.folder / f"{value}.safetensors").exists()}
+            replace_file(self.folder / "hashes.json", msgspec.json.encode({**cached, digest: sha256}))
 
 
-def _used(path: Path) -> float:
+def _last_used(path: Path) -> float:
     try:
         return path.stat().st_atime
     except OSError:
