@@ -1,4 +1,7 @@
-"""Work that outlives the page: its id, a secret, leads a reload or a second tab to the step where it is."""
+"""Jobs: work that continues when its page is closed.
+
+A job has a secret id, with which a reloaded page or a second tab can follow it.
+"""
 
 import contextvars
 import os
@@ -20,21 +23,21 @@ MOST_RUNNING = 12
 MOST_KEPT = 50
 KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
-# A step on a slow computer, or the loading of a base, can't be interrupted.
+# Wait this long for the threads at exit, because a step or the loading of a base model can't be interrupted.
 CLOSE_SECONDS = 30.0
-# As `nice` counts: on a hosted page, other visitors' pages come before an image. At home nothing does: at 10, on a
-# computer busy with other work, an image takes ten times as long.
+# A nice value, so that a hosted page stays responsive while it generates images. It is not set on a person's own
+# computer, where an image could take ten times as long next to other programs.
 HOSTED_PRIORITY = 10
 GONE = N_("This is no longer here. Start it again.")
-# Takes `on_progress` and `is_cancelled`, and returns the job's result.
+# A function that takes `on_progress` and `is_cancelled`, and returns the job's result.
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
-# Numbers of steps, and what they are.
+# Pairs of a step's number and the step.
 Steps = Generator[tuple[int, Any], None, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """The last step of a job that was stopped; `text` says what is left of it."""
+    """The last step of a stopped job. `text` is a message for its followers."""
 
     text: str
 
@@ -51,9 +54,10 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class JobSubject:
-    """What a job is about: `kind` says who shows its steps, such as "generation" or "verify".
+    """The subject of a job. `kind`, such as "generation" or "check", decides which page shows its steps.
 
-    `name` and `refs` tell whether a page is about the same. It started `downloads`, and needs all of `waits_for`.
+    A page compares `name` and `refs` with its own. `downloads` are the queue tasks that the job started; `waits_for`
+    are all tasks that it needs.
     """
 
     kind: str = "generation"
@@ -65,9 +69,10 @@ class JobSubject:
 
 @dataclass(kw_only=True, eq=False)
 class Job:
-    """Its last step and that step's number, how it ended, and what it was started with.
+    """A job with its inputs, its latest step, the number of that step, and its outcome.
 
-    `person` and `address` say who started it (see hosting/visitor.py), `seen` is when somebody last looked.
+    `person` and `address` identify the visitor who started it (see access/visitor.py). `seen` is the time when a page
+    last read it, by the clock of Jobs. `last_word` is the message that its followers get when it is stopped.
     """
 
     id: str
@@ -85,12 +90,12 @@ class Job:
 
     @property
     def result(self) -> Any:
-        """None for what is not done, or failed."""
+        """The result, or None if the job is unfinished or has failed."""
         return self.outcome.result if isinstance(self.outcome, Done) else None
 
     @property
     def problem(self) -> str:
-        """Why it failed, in a sentence; empty where it did not."""
+        """An error message for the page; empty if the job has not failed."""
         if not isinstance(self.outcome, Failed):
             return ""
         error = self.outcome.error
@@ -108,11 +113,11 @@ class Job:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Jobs:
-    """Thread-safe. Keeps results for an hour, and at most the last fifty.
+    """The running jobs, and the results of the last hour, at most fifty. Thread-safe.
 
-    `hosted`: a job ends after a minute in which nobody follows it. At most `most` run or wait, of a visitor `own`, of
-    all at one address what so many `people` may have together, which is never more than half of all. `check` raises
-    where nothing new may begin.
+    If `hosted` is set, a job that no page follows for a minute is cancelled. At most `most` jobs may be unfinished, and
+    at most `own` of one visitor. All visitors at one network address may have as many as `people` visitors, but at most
+    half of `most`. `check` raises an error if no new job may start.
     """
 
     hosted: bool = False
@@ -129,9 +134,10 @@ class Jobs:
         self._threads: list[threading.Thread] = []
 
     def start(self, subject: JobSubject, work: Work, *, inputs: object = None) -> str:
-        """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run.
+        """Run `work(on_progress, is_cancelled)` in a thread and return the id of the job.
 
-        While the same person has one with equal `inputs` under way, it returns the id of that one and starts none.
+        If the same visitor has an unfinished job of this kind with equal `inputs`, return its id instead. Raise
+        UsageError if too many jobs are unfinished.
         """
         self.check()
         visitor = current_visitor()
@@ -140,10 +146,10 @@ class Jobs:
             person=visitor.person if visitor else "", address=visitor.address if visitor else "",
         )  # fmt: skip
         with self._lock:
-            self._prune()
-            mine = (job.person, subject.kind, inputs)
+            self._remove_old()
+            key = (job.person, subject.kind, inputs)
             for other in self._active() if inputs is not None else ():
-                if (other.person, other.subject.kind, other.inputs) == mine:
+                if (other.person, other.subject.kind, other.inputs) == key:
                     return other.id
             self.check_room()
             self._kept[job.id] = job
@@ -156,7 +162,6 @@ class Jobs:
         return job.id
 
     def _run(self, job: Job, work: Work) -> None:
-        """The work with its progress and at the end a Done or a Failed, in a thread of its own."""
 
         def is_cancelled() -> bool:
             return job.stop.is_set() or (self.hosted and self.clock() - job.seen > ABANDONED_SECONDS)
@@ -164,31 +169,31 @@ class Jobs:
         def put(step: Any) -> None:
             job.put(step, self.clock())
 
-        # An image on the CPU takes all of it for seconds, and the page shall answer meanwhile. Elsewhere a priority is
-        # of the whole process.
+        # An image on the CPU uses all cores for seconds, and the page must stay responsive. Only Linux can set the
+        # priority of a single thread.
         if self.hosted and sys.platform == "linux":
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HOSTED_PRIORITY)
         try:
             put(Done(result=work(put, is_cancelled)))
-        # Raised again for who follows, where it is shown or logged.
+        # `follow` raises the error again, so that it is shown or logged.
         except BaseException as error:
             put(Failed(error=error))
 
     def all(self, kind: str) -> list[Job]:
-        """Those that are kept and this person's, the last one first."""
+        """Return copies of the current visitor's jobs of one kind, newest first."""
         ids = [job.id for job in list(self._kept.values()) if job.subject.kind == kind]
-        return [found for id_ in reversed(ids) if (found := self.find(id_)) is not None]
+        return [job for id_ in reversed(ids) if (job := self.find(id_)) is not None]
 
     def running(self, kind: str = "") -> int:
-        """How many are not done yet, of one kind or all."""
+        """Return the number of unfinished jobs of all visitors, of one kind or of all kinds."""
         return sum(job.subject.kind == kind or not kind for job in self._active())
 
     def _active(self) -> list[Job]:
         return [job for job in list(self._kept.values()) if job.outcome is None]
 
     def check_room(self) -> None:
-        """Raises UsageError where the present visitor, their network address, or all have enough under way."""
+        """Raise UsageError if the current visitor, their network address or the page has too many unfinished jobs."""
         unfinished, visitor = self._active(), current_visitor()
         if visitor is not None and sum(job.person == visitor.person for job in unfinished) >= self.own:
             raise UsageError(_("Your last images are not made yet. Wait for them, or stop them."))
@@ -200,9 +205,9 @@ class Jobs:
             raise UsageError(text.format(most_running=self.most))
 
     def find(self, id_: str) -> Job | None:
-        """A copy of the job as it is now; None for an id that is not kept, or another person's. It counts as a look."""
+        """Return a copy of the job, or None if it is unknown or another visitor's. Count this as following it."""
         with self._lock:
-            self._prune()
+            self._remove_old()
         job = self._get(id_)
         if job is None:
             return None
@@ -212,11 +217,12 @@ class Jobs:
             return copy(job)
 
     def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
-        """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.
+        """Yield (number, step) for each step after number `after`, and at the end the work's result or Stopped.
 
-        None is a step after `beat` quiet seconds. A failure is raised, or where `raises` is False the last step.
+        After `beat` seconds without a new step, yield None as the step. If the job fails, raise its error, or yield
+        Failed if `raises` is False.
         """
-        # Found now, not at the first step: a job that is stopped until then still has its last word.
+        # Look the job up now and not at the first step, so that a job that is stopped in between has its last word.
         return self._steps(self._get(id_), after, beat, raises)
 
     def _steps(self, job: Job | None, count: int, beat: float, raises: bool) -> Steps:
@@ -224,7 +230,7 @@ class Jobs:
             if job.outcome is None:
                 job.seen = self.clock()
             with job.changed:
-                # A stop that came before this is told to nobody who waits afterwards.
+                # Check `stop` again under the lock, because a stop before this wait would not wake it.
                 if job.number <= count and job.outcome is None and not job.stop.is_set():
                     job.changed.wait(beat)
                 step, outcome, new = job.step, job.outcome, job.number > count
@@ -241,7 +247,7 @@ class Jobs:
         yield count + 1, Stopped(text=(job and job.last_word) or _(GONE))
 
     def stop(self, id_: str, last_word: str = "") -> None:
-        """Ends it between two steps, and forgets it. Its followers get `last_word`, or that it is gone."""
+        """Cancel a job at its next step and forget it. Its followers get `last_word`, or a default message."""
         job = self._get(id_)
         if job is None:
             return
@@ -250,38 +256,38 @@ class Jobs:
         job.last_word = last_word
         job.stop.set()
         with job.changed:
-            # Followers wait for a next step that does not come.
+            # Wake the followers, because no further step will.
             job.changed.notify_all()
 
     def _get(self, id_: str) -> Job | None:
-        """An address with the id may be handed on: a visitor gets their own jobs alone."""
+        """Return the job if it is the current visitor's. An id alone is not enough, because links are shared."""
         with self._lock:
             job = self._kept.get(id_)
         visitor = current_visitor()
         return job if job is None or visitor is None or job.person == visitor.person else None
 
     def is_awaited(self, download: int, *, besides: str = "") -> bool:
-        """Whether a job, `besides` this one, still waits for it."""
+        """Check whether an unfinished job other than `besides` waits for this download."""
         return any(download in job.subject.waits_for and job.id != besides for job in self._active())
 
     def end(self, last_word: str) -> None:
-        """Ends what still runs, between two steps. Its followers get `last_word`."""
+        """Stop all unfinished jobs. Their followers get `last_word`."""
         for job in self._active():
             self.stop(job.id, last_word)
 
     def close(self) -> None:
-        """Ends all and waits for them: a process that exits while torch computes is aborted."""
+        """Stop all jobs and wait for their threads, because a process that exits while torch computes is aborted."""
         for id_ in list(self._kept):
             self.stop(id_)
-        until = time.monotonic() + CLOSE_SECONDS
+        deadline = time.monotonic() + CLOSE_SECONDS
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _prune(self) -> None:
+    def _remove_old(self) -> None:
         now = self.clock()
-        ended = [job for job in self._kept.values() if job.outcome is not None]
-        old = [job for job in ended if now - job.seen > KEPT_SECONDS]
-        for job in {*old, *ended[:-MOST_KEPT]}:
+        finished = [job for job in self._kept.values() if job.outcome is not None]
+        old = [job for job in finished if now - job.seen > KEPT_SECONDS]
+        for job in {*old, *finished[:-MOST_KEPT]}:
             del self._kept[job.id]

@@ -63,8 +63,9 @@ class SessionLibraries:
         with self._lock:
             items = tuple(reversed(self._visitor_items().values()))
         refs = {item.entry.ref for item in items}
-        others = (entry for entry in self.shared if entry.ref not in refs)
-        return items + tuple(SessionEntry(entry=entry, is_shared=True) for entry in others)
+        return items + tuple(
+            SessionEntry(entry=entry, is_shared=True) for entry in self.shared if entry.ref not in refs
+        )
 
     def find(self, ref: Ref) -> SessionEntry | None:
         """Return the visitor's entry that `ref` matches. Return None if there is none, or more than one."""
