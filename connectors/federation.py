@@ -90,7 +90,7 @@ def search(
 
 
 def _start(function: Callable[[], object]) -> None:
-    """Run `function` in a daemon thread with a copy of this context, because the context decides whose keys are used."""
+    """Run `function` in a daemon thread with a copy of this context, which decides whose keys are used."""
     threading.Thread(target=contextvars.copy_context().run, args=(function,), daemon=True).start()
 
 

@@ -1,6 +1,6 @@
-"""Query: a search over all hubs, each filter of which is one row. Page: one hub's answer to it.
+"""Query: a search over all hubs, with one annotated attribute for each filter. Page: one hub's results for a query.
 
-All that there is of a filter is made from its row (query_fields.py).
+The annotation of a filter (query_fields.py) defines everything about it.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _USES = {
     "no_credit": "no credit needed",
 }
 _USE_WORDS = {"images": "sell_images", "service": "run_as_service", "merges": "merge"}
-# What people ask for who mean one of three uses.
+# Words that can mean any of three uses.
 _COMMERCIAL = ("commercial", "commercial_use", "commercially", "noncommercial", "non_commercial")
 _SORTS = {
     "relevance": "most relevant first",
@@ -50,22 +50,22 @@ _SORTS = {
     "likes": "most liked first",
     "newest": "newest first",
 }
-# What Hugging Face says of files and pages by tags ("region:us" too) is nothing to choose by.
+# Tags that describe a file or page on Hugging Face, not its content. Tags with a colon ("region:us") are left out too.
 _TECHNICAL_TAGS = frozenset(["lora", "safetensors", "diffusers", "diffusers-training", "text-to-image", "peft"])
 
 
 def _read_hub(text: str) -> str:
-    spelled = {hub.label.casefold(): hub.name for hub in HUBS.values()}
-    name = spelled.get(text.casefold()) or find_origin(text)
+    names_by_label = {hub.label.casefold(): hub.name for hub in HUBS.values()}
+    name = names_by_label.get(text.casefold()) or find_origin(text)
     return name if name in HUBS else choose(text, tuple(HUBS), "hub")
 
 
 def _read_license(text: str) -> str:
-    """A use that a licence allows; any other text is the name of a licence."""
+    """Return the use that `text` names, or `text` itself as the name of a licence. Raises BadQuery for "commercial"."""
     word = text.casefold().replace("-", "_").replace(" ", "_")
     if word in _COMMERCIAL:
-        meant = ("sell_images", "run_as_service", "sell")
-        uses = ", ".join(f"license:{use} ({_USES[use]})" for use in meant)
+        possible_uses = ("sell_images", "run_as_service", "sell")
+        uses = ", ".join(f"license:{use} ({_USES[use]})" for use in possible_uses)
         raise BadQuery(f"“{text}” can mean three uses. Choose one of: {uses}; with a minus in front, what excludes it.")
     use = _USE_WORDS.get(word, word)
     return use if use in get_args(Use) else text
@@ -77,20 +77,20 @@ def _read_trigger(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """An empty `text` lists everything, an empty tuple filters nothing, and values of one filter are alternatives.
+    """The conditions of a search. The defaults match everything; values of one list are alternatives.
 
-    `text` has plain words, `phrases` words that stand side by side: those must be found, and of the plain ones as many
-    as anything has. `excluded` has pairs of "text" or a filter's key in the query language, and a value that must not
-    be there.
+    `text` has plain words and `phrases` exact sequences of words. Phrases must be found; if there is no LoRA with all
+    plain words, some of them may be missing. `excluded` has pairs of a key in the query language ("text" for words) and
+    a value that must not match.
 
-    `bases` are base model ids, architecture ids, or names as a hub writes them. Without `kinds`, runners, which are no
-    LoRAs, are left out. `licenses` are uses that a licence must allow (claims/license.py) or names of licences.
-    `triggers` are trigger words, "any" or "none". `rank` is a number, `size` in bytes, `age` in seconds since the last
-    update. A LoRA without the value is in no range.
+    `bases` are base model ids, architecture ids, or names as a hub writes them. Runners, which are not LoRAs, are left
+    out unless `kinds` has their kind. `licenses` are uses that a licence must allow (claims/license.py) or names of
+    licences. `triggers` are trigger words, "any" or "none". `rank` is a number, `size` is in bytes, and `age` is in
+    seconds since the last update. A LoRA without the value matches no range.
 
-    `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest image, or as its author or hub calls
-    it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
-    Face and Replicate. "safe" finds what is rated safe and nothing else.
+    `nsfw` is the highest level wanted. The level of a LoRA is that of its strongest image, or the level that its author
+    or hub gives it if that is higher. The default "soft" finds content that hubs call safe for work and unrated
+    content, which is most of Hugging Face and Replicate. "safe" finds only content that is rated safe.
     """
 
     text: str = ""
@@ -98,14 +98,14 @@ class Query:
     excluded: tuple[tuple[str, str], ...] = ()
     limit: int = 24
 
-    # The filters, in the order that documentation has them in.
+    # The filters, in the order of the documentation.
     hubs: Annotated[
         tuple[HubName, ...],
         names(
             "hub",
             "The hub that lists it; `hf` is short for `huggingface`.",
             "civitai",
-            Column(name="hubs", read=lambda said: (said.lora.hub,)),
+            Column(name="hubs", read=lambda entry: (entry.lora.hub,)),
             name=lambda hub: HUBS[hub].label,
             read=_read_hub,
             choices=lambda: tuple(HUBS),
@@ -136,7 +136,7 @@ class Query:
             "kind",
             "What it is made for. A `runner`, a hosted model that takes LoRAs, is found by asking for it alone.",
             "style,concept",
-            Column(name="kind", read=lambda said: said.text("kind"), merge="first"),
+            Column(name="kind", read=lambda entry: entry.text("kind"), merge="first"),
             labels={kind: kind for kind in get_args(Kind)},
             read=lambda text: choose(text, get_args(Kind), "kind"),
             choices=lambda: get_args(Kind),
@@ -151,7 +151,7 @@ class Query:
             "creator",
             "The person who published it, by the name on the hub.",
             '"Ada L"',
-            Column(name="creators", read=lambda said: (said.lora.creator or "",)),
+            Column(name="creators", read=lambda entry: (entry.lora.creator or "",)),
             other="by {name}",
             is_open=True,
             also=("author",),
@@ -164,7 +164,7 @@ class Query:
             "tag",
             "A tag that its author gave it.",
             "anime",
-            Column(name="tags", read=lambda said: said.lora.tags),
+            Column(name="tags", read=lambda entry: entry.lora.tags),
             other="tag {name}",
             is_open=True,
             facet=Facet(name="Tag", most=8, left_out=lambda tag: ":" in tag or tag in _TECHNICAL_TAGS),
@@ -176,7 +176,7 @@ class Query:
             "license",
             "A use that its licence must allow (`images` and `service` are short forms), or the licence's name.",
             "sell",
-            Column(name="license", read=lambda said: said.text("license"), merge="lead"),
+            Column(name="license", read=lambda entry: entry.text("license"), merge="lead"),
             Column(name="permits", read=Said.uses, are_choices=True, merge="lead"),
             labels=_USES,
             other="licence {name}",
@@ -202,8 +202,8 @@ class Query:
             "access",
             "What it takes to download it.",
             "open",
-            Column(name="access", read=lambda said: (shown_access(said.lora, said.version),), merge="lead"),
-            labels={each: each for each in get_args(Access)}
+            Column(name="access", read=lambda entry: (shown_access(entry.lora, entry.version),), merge="lead"),
+            labels={value: value for value in get_args(Access)}
             | {"login": "needs a key", "paid": "early access", "generation-only": "hub only"},
             read=lambda text: choose(text, get_args(Access), "access"),
             choices=lambda: get_args(Access),
@@ -231,7 +231,7 @@ class Query:
             "rank",
             "The rank of its matrices.",
             ">=16",
-            Column(name="rank", read=lambda said: best(said.likely, "rank")),
+            Column(name="rank", read=lambda entry: best(entry.likely, "rank")),
             RANKS,
             usual=(">=8", ">=16", ">=32", ">=64", "<=8", "<=16"),
             facet=Facet(name="Rank", steps=(4, 8, 16, 32, 64, 128), is_open=True, term="rank"),
@@ -243,7 +243,7 @@ class Query:
             "size",
             "The size of its file in `kb`, `mb` or `gb`. A lone size is the largest.",
             "<200mb",
-            Column(name="size", read=lambda said: said.file.size if said.file else None),
+            Column(name="size", read=lambda entry: entry.file.size if entry.file else None),
             SIZES,
             usual=("<20mb", "<50mb", "<100mb", "<200mb", "<500mb"),
             facet=Facet(
@@ -310,16 +310,19 @@ class Query:
 
     @property
     def words(self) -> str:
-        """The words that must be found, as one text: what a hub that knows no phrases is asked for."""
+        """The words and phrases as one text, for hubs that don't support phrases."""
         return " ".join(filter(None, (self.text, *self.phrases)))[:LONGEST_TEXT].rstrip()
 
     def may_ask(self, hub: HubName) -> bool:
-        """Whether LoRAs of this hub are wanted."""
+        """Return whether the query includes LoRAs of this hub."""
         return (not self.hubs or hub in self.hubs) and ("hub", hub) not in self.excluded
 
     @property
     def creator(self) -> str | None:
-        """The one creator that is asked for. Hubs can't be asked for "one of these", nor for one tag of several."""
+        """The creator if there is only one, since hubs can't search for several alternatives.
+
+        The same is true of tags.
+        """
         return self.creators[0] if len(self.creators) == 1 else None
 
     @property
@@ -329,10 +332,11 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """One hub's answer. `cursor` is opaque and continues the same query at the same hub; None is the end.
+    """One page of a hub's results.
 
-    A page may be empty and still carry a cursor (CivitAI filters after paging).
-    `withheld` are LoRAs that the hub listed and that nobody is shown (see Lora.is_withheld).
+    `cursor` is opaque and continues the same query at the same hub; None is the end. An empty page may have a cursor,
+    because CivitAI filters after paging. `withheld` are LoRAs on the page that must not be shown (see
+    Lora.is_withheld).
     """
 
     loras: tuple[Lora, ...]
@@ -342,9 +346,9 @@ class Page:
 
 def _fields() -> Iterator[Field]:
     hints = get_type_hints(Query, include_extras=True)
-    for each in fields(Query):
-        for row in getattr(hints[each.name], "__metadata__", ()):
-            yield replace(row, attribute=each.name, default=each.default)
+    for attribute in fields(Query):
+        for row in getattr(hints[attribute.name], "__metadata__", ()):
+            yield replace(row, attribute=attribute.name, default=attribute.default)
 
 
 FIELDS: tuple[Field, ...] = tuple(_fields())

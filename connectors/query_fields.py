@@ -1,8 +1,8 @@
-"""What a row of Query says of a filter, and the three forms of rows: names, numbers, and single values.
+"""The definition of a filter in Query, and the three forms of filters: names, numbers, and single values.
 
-From it come the query language (query_language.py) with its documentation, the address, the options of `hub-ui search`,
-the columns of the catalog and its index, and what stands beside the list. Ranges of ranks, sizes and ages are read as
-people write them: `>=16`, `<200mb`, `8..32`, `>1y`.
+Other modules derive from it the query language (query_language.py) with its documentation, the address, the options of
+`hub-ui search`, the columns of the catalog and its index, and the facets next to the list. Ranges of ranks, sizes and
+ages are written as `>=16`, `<200mb`, `8..32`, `>1y`.
 """
 
 import re
@@ -25,7 +25,7 @@ _SPAN = re.compile(rf"(?:{_NUMBER})?\s?\.\.\s?(?:{_NUMBER})?", re.IGNORECASE | r
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Whole numbers from `least` to `most`, both ends included; None leaves an end open."""
+    """Whole numbers from `least` to `most`, both included. None leaves an end open."""
 
     least: int | None = None
     most: int | None = None
@@ -38,9 +38,10 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Units:
-    """`factors` are the units that can be read, `names` those that are written, largest first, each by its name.
+    """The units of a range.
 
-    With `is_limit` a number alone is an upper end: few people know a size to the byte.
+    `factors` are the units that can be read, `names` the names of units in output, largest first. If `is_limit` is set,
+    a number alone is an upper limit, because few people know a size to the byte. `end` is written after the range.
     """
 
     factors: Mapping[str, int]
@@ -51,7 +52,7 @@ class Units:
 
 
 _DAY = 86_400
-# A thousand terabytes, or longer than there are people; databases hold it as a number.
+# A thousand terabytes, or 30 million years. Larger numbers are capped, so that they fit into a database column.
 _LARGEST = 10**15
 RANKS = Units(factors={"": 1}, names={"": ""}, example=">=16 or 8..32", is_limit=False)
 SIZES = Units(
@@ -66,7 +67,7 @@ AGES = Units(
     end=" ago",
 )
 
-# What a range is called, by its sign.
+# The texts of a range by its sign.
 FORMS = {
     ">=": "at least {n}", ">": "more than {n}", "<=": "at most {n}", "<": "less than {n}", "..": "{low} to {high}",
     "=": "{n}",
@@ -74,32 +75,35 @@ FORMS = {
 
 
 def read_range(text: str, units: Units, key: str) -> Range:
-    """Raises BadQuery with an example for what is no range, and for one that nothing can be in."""
-    found: Range | None = None
+    """Return the range that `text` means. Raises BadQuery, with an example, for other text and for an empty range."""
+    result: Range | None = None
     if span := _SPAN.fullmatch(text):
         least, least_unit, most, most_unit = span.groups()
-        # "10..20mb": the unit belongs to both.
+        # In "10..20mb", the unit belongs to both ends.
         unit = least_unit or most_unit or ""
         ends = (_amount(least, unit, units, key), _amount(most, most_unit or "", units, key))
-        found = Range(least=ends[0], most=ends[1]) if any(end is not None for end in ends) else None
+        result = Range(least=ends[0], most=ends[1]) if any(end is not None for end in ends) else None
     elif comparison := _COMPARISON.fullmatch(text):
         sign, number, unit = comparison.groups()
         amount = _amount(number, unit, units, key) or 0
         least = {">=": amount, "≥": amount, ">": amount + 1, "=": amount, "": None if units.is_limit else amount}
         most = {"<=": amount, "≤": amount, "<": amount - 1, "=": amount, "": amount}
-        found = Range(least=least.get(sign), most=most.get(sign))
-    if found is None:
+        result = Range(least=least.get(sign), most=most.get(sign))
+    if result is None:
         raise BadQuery(
             f"“{text[:40]}” is not a value for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."
         )
-    return both(None, found, text)
+    return both(None, result, text)
 
 
 def both(one: Range | None, other: Range, text: str) -> Range:
-    """What is in both ranges, the second of which was written as `text`. Raises BadQuery where that is nothing."""
+    """Return the intersection of two ranges, the second of which was written as `text`.
+
+    Raises BadQuery if it is empty.
+    """
     ranges = (one, other) if one else (other,)
-    least = max((each.least for each in ranges if each.least is not None), default=None)
-    most = min((each.most for each in ranges if each.most is not None), default=None)
+    least = max((r.least for r in ranges if r.least is not None), default=None)
+    most = min((r.most for r in ranges if r.most is not None), default=None)
     if least is not None and most is not None and least > most:
         which = "with the one before it, it" if one else "it"
         raise BadQuery(f"Nothing can be in the range “{text[:40]}” here: {which} ends before it begins.")
@@ -107,7 +111,7 @@ def both(one: Range | None, other: Range, text: str) -> Range:
 
 
 def range_text(value: Range, units: Units) -> str:
-    """The shortest text that `read_range` reads as `value`."""
+    """Return the shortest text that `read_range` reads as `value`."""
     if value.least is not None and value.most is not None:
         if value.least == value.most:
             return f"={_short_text(value.most, units)}" if units.is_limit else _short_text(value.most, units)
@@ -117,7 +121,7 @@ def range_text(value: Range, units: Units) -> str:
 
 
 def range_form(value: Range, units: Units) -> tuple[str, dict[str, str]]:
-    """One of FORMS, and what stands in it."""
+    """Return one of FORMS and the values for its placeholders."""
     if value.least is not None and value.most is not None:
         least, most = _long_text(value.least, units), _long_text(value.most, units)
         return ("{n}", {"n": least}) if least == most else ("{low} to {high}", {"low": least, "high": most})
@@ -126,7 +130,7 @@ def range_form(value: Range, units: Units) -> tuple[str, dict[str, str]]:
 
 
 def _open_end(value: Range, units: Units) -> tuple[str, int]:
-    """`<30d` rather than the same as `<=2591999s`."""
+    """Return the sign and number of a half-open range, in the shorter form: `<30d` rather than `<=2591999s`."""
     if value.most is not None:
         ends = [("<=", value.most), ("<", value.most + 1)]
     else:
@@ -170,7 +174,7 @@ _NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """What a LoRA says, with its default version and main file. `likely` are the claims that the file allows."""
+    """A LoRA with its default version, main file and claims. `likely` are the claims that the file doesn't rule out."""
 
     lora: Lora
     version: Version | None
@@ -179,12 +183,12 @@ class Said:
     likely: tuple[Claim, ...]
 
     def text(self, name: str) -> tuple[str, ...]:
-        """The believed value of a claim, if it is text."""
+        """Return the believed value of a claim as a tuple of one text, or an empty tuple if it isn't text."""
         value = best(self.likely, name)
         return (value,) if isinstance(value, str) else ()
 
     def trigger_words(self) -> Iterable[str]:
-        """Of all files."""
+        """Yield the trigger words of all versions and files."""
         sources: list[Lora | Version | WeightFile] = [self.lora, *self.lora.versions]
         sources += [file for version in self.lora.versions for file in version.files]
         for source in sources:
@@ -193,7 +197,7 @@ class Said:
                     yield from map(str, claim.value)
 
     def uses(self) -> Iterable[str]:
-        """What its licence allows."""
+        """Return the uses that the licence allows."""
         terms = best(self.claims, "license_terms")
         license = "".join(self.text("license")) or None
         return _uses(self.lora.hub, license, terms if isinstance(terms, str) else None)
@@ -207,10 +211,12 @@ def _uses(hub: str, license: str | None, terms: str | None) -> tuple[Use, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """What the catalog keeps to find a LoRA by: names that `read` finds, or one number. None is what it makes itself.
+    """A column of the catalog and its index, which a filter matches: names, or one number.
 
-    `are_choices`, of a second column: they are choices of the filter, whose first column has names. A card of several
-    LoRAs has `all` of their names, the `first` there are, or those of the one that leads it.
+    `read` returns the value; None means that the catalog computes the column itself. `are_choices` marks a second
+    column that has the choices of the filter, while the first column has names. `merge` says what the card of several
+    LoRAs has: the names of `all` of them, the `first` names that any of them has, or the names of the LoRA that leads
+    the card.
     """
 
     name: str
@@ -221,11 +227,11 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facet:
-    """A filter beside the list, with how many LoRAs each choice would show (of its last column).
+    """A filter next to the list, with the number of LoRAs for each choice (by the last column of the filter).
 
-    `labels` are those of choices where they are called otherwise than in the query, `left_out` what is offered only
-    where it is chosen. Of names without end, the `most` frequent ones are offered. `steps` make a histogram: the
-    largest number of each, shown in units of `unit`. `is_open`: it is not folded. `term` is that of the glossary.
+    `labels` are the labels that differ from the query's. A choice for which `left_out` is true is shown only while it
+    is selected. If any name is possible, the `most` frequent names are offered. `steps` are the upper ends of a
+    histogram's bars, shown in units of `unit`. `is_open`: the facet is not folded. `term` is its entry in the glossary.
     """
 
     name: str
@@ -240,13 +246,13 @@ class Facet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One filter. `attribute` is its name in Query, and `example` stands in documentation and lists of suggestions.
+    """One filter. `attribute` is its name in Query, and `example` a value for the documentation and for suggestions.
 
-    A `list` has several values, which are alternatives; a `range` is one Range; of a `single` value the last one
-    counts. Values other than `choices` are allowed where `is_open`; `usual` are suggested of values without end. `read`
-    raises BadQuery; `write` is its other direction. `unfold` returns the values that a name in a list represents. `say`
-    is what a chip says: one of `texts`, or "{name}" alone, and what stands in it. With `has_parameter` it has one of
-    its own in addresses and in the endpoint `search`.
+    A `list` has several values, which are alternatives; a `range` is one Range; for a `single` filter the last value
+    wins. `is_open`: values other than `choices` are allowed. `usual` are suggestions for a filter without choices.
+    `read` parses a value and raises BadQuery; `write` is its inverse. `unfold` returns the values that a name in a list
+    represents. `say` returns the label of a value: one of `texts` or "{name}", and the values for its placeholders.
+    `has_parameter`: the filter has a parameter of its own in addresses and in the endpoint `search`.
     """
 
     key: str
@@ -284,7 +290,10 @@ def names(
     name: Callable[[str], str] = str,
     **rest: Any,
 ) -> Field:
-    """A filter by names. `labels` are those of its choices; `other` is that of any other name, which `name` makes."""
+    """Return a filter by names.
+
+    `labels` maps its choices to labels; other names use `other`, with the text of `name` in it.
+    """
 
     def say(value: str) -> tuple[str, Mapping[str, str]]:
         return (labels[value], {}) if value in labels else (other, {"name": name(value)})
@@ -297,7 +306,7 @@ def names(
 
 
 def numbers(key: str, meaning: str, example: str, column: Column, units: Units, **rest: Any) -> Field:
-    """A filter by a range of numbers."""
+    """Return a filter by a range of numbers."""
 
     def words(form: str) -> str:
         return f"{key} {form}{units.end}"
@@ -316,7 +325,7 @@ def numbers(key: str, meaning: str, example: str, column: Column, units: Units, 
 def single(
     key: str, meaning: str, example: str, choices: Mapping[str, Any], labels: Mapping[str, str], **rest: Any
 ) -> Field:
-    """A filter with one value, of a few."""
+    """Return a filter with one value out of a few."""
     words = {value: word for word, value in choices.items()}
     return Field(
         key=key, form="single", meaning=meaning, example=example, write=lambda value: words[value],

@@ -18,17 +18,17 @@ from connectors.query_fields import Field, both
 MOST_VALUES = 64
 LONGEST_VALUE = LONGEST_TEXT
 _QUOTES = '"“”„'
-# The end of the text closes what is open.
+# The end of the text closes an open quote.
 _QUOTED = re.compile(rf"[{_QUOTES}]((?:\\.|[^\\{_QUOTES}])*)(?:[{_QUOTES}]|\\?\Z)", re.DOTALL)
 _ESCAPE = re.compile(rf"\\([\\{_QUOTES}])")
 _TO_ESCAPE = re.compile(rf"[\\{_QUOTES}]")
 _WORD = re.compile(r"\S+")
-# A comma ends one of several values.
+# A comma separates the values of a filter.
 _BARE = re.compile(rf"(?!//)[^\s,{_QUOTES}][^\s,]*")
 _KEY = re.compile(r"([^\W\d][\w-]{0,29}):(?!//|[\s,]|\Z)")
 _KEY_REST = re.compile(r"[\w-]*:?")
 _EXCLUSION = re.compile(rf"-(?=[\w{_QUOTES}])")
-# Controls, marks that reorder what is read, and lone surrogates. Spaces are left to split().
+# Control characters, marks that change the direction of text, and lone surrogates. split() handles spaces.
 _HIDDEN = re.compile(
     r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
@@ -44,7 +44,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
-    """A word, a phrase, or where it has a field, a filter with its values."""
+    """A word, a phrase, or, if it has a `field`, a filter with its values."""
 
     start: int
     end: int
@@ -56,7 +56,7 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One condition: its key ("text" for words), its value as text, a label for people, and the query without it."""
+    """One condition: its key ("text" for words), value, label, and the `rest`: the query without the condition."""
 
     key: str
     value: str
@@ -66,7 +66,7 @@ class Part:
 
 
 class Completion(NamedTuple):
-    """What is typed between `start` and `end`: the start of a value for `key`, or of a key or word where that is ""."""
+    """The text being typed, from `start` to `end`: part of a value for `key`, or of a key or word if `key` is ""."""
 
     key: str
     prefix: str
@@ -75,11 +75,11 @@ class Completion(NamedTuple):
 
 
 def parse(text: str, base: Query | None = None, *, mistakes: dict[str, str] | None = None) -> Query:
-    """`base` with the conditions of `text`: values of a list are added to its own, others take their place.
+    """Return `base` with the conditions of `text` added. Values are added to lists and replace other values.
 
-    Raises BadQuery, with a suggestion, for an unknown key or value. If there are `mistakes`, the condition is left out,
-    and they map it, as it was written, to what is wrong. A colon behind no key, nor behind something very like one, is
-    part of a word.
+    Raises BadQuery, with a suggestion, for an unknown key or value. If `mistakes` is given, such a condition is left
+    out instead and mapped to the error message there. A word with a colon is a plain word unless the part before the
+    colon is a key or very similar to one.
     """
     query = base or Query()
     single: dict[str, Any] = {}
@@ -104,7 +104,10 @@ def parse(text: str, base: Query | None = None, *, mistakes: dict[str, str] | No
 
 
 def format(query: Query) -> str:
-    """The text that `parse` reads as `query`, its limit left out: words, phrases, exclusions, then FIELDS in order."""
+    """Return the text that `parse` reads as `query`, without its limit.
+
+    It has the words, the phrases, the exclusions, and then FIELDS in their order.
+    """
     pieces = [
         *map(_word_text, query.text.split()),
         *map(quote, query.phrases),
@@ -114,35 +117,35 @@ def format(query: Query) -> str:
         value = getattr(query, field.attribute)
         if value != field.default:
             values = value if field.form == "list" else (value,)
-            pieces.append(f"{field.key}:{','.join(value_text(field.write(each)) for each in values)}")
+            pieces.append(f"{field.key}:{','.join(value_text(field.write(item)) for item in values)}")
     return _HIDDEN.sub("", " ".join(pieces))
 
 
 def parts(query: Query) -> tuple[Part, ...]:
-    """Each condition that can be taken away, in the order of `format`: the words as one, every other value alone."""
-    found: list[Part] = []
+    """Return the removable conditions in the order of `format`: all words as one, every other value alone."""
+    conditions: list[Part] = []
     if query.text:
-        found.append(Part(key="text", value=query.text, label=query.text, rest=replace(query, text="")))
+        conditions.append(Part(key="text", value=query.text, label=query.text, rest=replace(query, text="")))
     for phrase in query.phrases:
         rest = replace(query, phrases=_without(query.phrases, phrase))
-        found.append(Part(key="text", value=phrase, label=f"“{phrase}”", rest=rest))
+        conditions.append(Part(key="text", value=phrase, label=f"“{phrase}”", rest=rest))
     for key, value in query.excluded:
         label = BY_KEY[key].label(value) if key in BY_KEY else f"“{value}”" if " " in value else value
         rest = replace(query, excluded=_without(query.excluded, (key, value)))
-        found.append(Part(key=key, value=value, label=f"not {label}", rest=rest, is_excluded=True))
+        conditions.append(Part(key=key, value=value, label=f"not {label}", rest=rest, is_excluded=True))
     for field in FIELDS:
-        given = getattr(query, field.attribute)
-        if given != field.default:
-            for value in given if field.form == "list" else (given,):
-                left = _without(given, value) if field.form == "list" else field.default
-                changes: dict[str, Any] = {field.attribute: left}
+        current = getattr(query, field.attribute)
+        if current != field.default:
+            for value in current if field.form == "list" else (current,):
+                remaining = _without(current, value) if field.form == "list" else field.default
+                changes: dict[str, Any] = {field.attribute: remaining}
                 rest = replace(query, **changes)
-                found.append(Part(key=field.key, value=field.write(value), label=field.label(value), rest=rest))
-    return tuple(found)
+                conditions.append(Part(key=field.key, value=field.write(value), label=field.label(value), rest=rest))
+    return tuple(conditions)
 
 
 def completion(text: str, cursor: int) -> Completion | None:
-    """What is being typed at `cursor`, to its end; None after a space and inside quoted words."""
+    """Return the token being typed at `cursor`, up to its end. Return None after a space and inside quoted words."""
     before = text[:cursor]
     token = next(iter(deque(_tokens(before), maxlen=1)), None)
     if token is None or token.end < len(before) or (token.field is None and token.is_phrase):
@@ -157,15 +160,15 @@ def completion(text: str, cursor: int) -> Completion | None:
     if field is None:
         rest = _KEY_REST.match(text, token.end)
         return Completion("", prefix, start, rest.end() if rest else token.end)
-    ends = (value.end for each in _tokens(text) for value in each.values if value.start == start)
+    ends = (value.end for typed in _tokens(text) for value in typed.values if value.start == start)
     end = max(token.end, next(ends, 0))
-    # A quote that nothing closes would take the words behind it.
+    # An open quote would include the words after it.
     is_closed = text[start : start + 1] not in tuple(_QUOTES) or text[end - 1] in _QUOTES
     return Completion(field.key, prefix, start, end if is_closed else token.end)
 
 
 def choices(key: str) -> tuple[str, ...]:
-    """The values that `key` can have or that are usual for it, or the keys where it is ""."""
+    """Return the values that `key` can have or often has, or the keys if `key` is ""."""
     if not key:
         return tuple(field.key for field in FIELDS)
     return BY_KEY[key].choices()
@@ -176,7 +179,7 @@ def quote(value: str) -> str:
 
 
 def value_text(value: str) -> str:
-    """`value` as it stands behind a key, in quotes if it needs them."""
+    """Return `value` as it is written after a key, in quotes if it needs them."""
     return value if _BARE.fullmatch(value) else quote(value)
 
 
@@ -204,17 +207,17 @@ def _token(text: str, word: re.Match[str]) -> Token:
 
 
 def _values(text: str, at: int) -> tuple[tuple[Value, ...], int]:
-    """The values between commas, and where they end."""
-    found: list[Value] = []
+    """Return the comma-separated values and the end of the last one."""
+    values: list[Value] = []
     while True:
         if quoted := _QUOTED.match(text, at):
-            found.append(_read_quote(quoted))
+            values.append(_read_quote(quoted))
             at = quoted.end()
         elif bare := _BARE.match(text, at):
-            found.append(Value(start=at, end=bare.end(), text=bare[0][:LONGEST_VALUE]))
+            values.append(Value(start=at, end=bare.end(), text=bare[0][:LONGEST_VALUE]))
             at = bare.end()
         if text[at : at + 1] != ",":
-            return tuple(found), at
+            return tuple(values), at
         at += 1
 
 
@@ -224,7 +227,7 @@ def _read_quote(quoted: re.Match[str]) -> Value:
 
 
 def _plain(word: str) -> str:
-    """A word without its backslash, which takes the meaning from the rest. Raises BadQuery for a misspelt filter."""
+    """Return a word without the backslash that escapes it. Raises BadQuery for a misspelt filter."""
     if word.startswith("\\"):
         return word[1:] or word
     key = _KEY.match(word)
@@ -237,7 +240,7 @@ def _plain(word: str) -> str:
 
 
 def _read(token: Token, value: str) -> tuple[str, Any]:
-    """What a value means, a tuple for a list, and which of a query's attributes it belongs to. Raises BadQuery."""
+    """Return the attribute of the query and the parsed value, as a tuple for a list. Raises BadQuery."""
     field = token.field
     if field is None:
         word = value if token.is_phrase else _plain(value)
@@ -246,9 +249,9 @@ def _read(token: Token, value: str) -> tuple[str, Any]:
     if not token.is_excluded:
         return field.attribute, _read_list(field, value) if field.form == "list" else field.read(value)
     if not field.can_exclude:
-        keys = ", ".join(each.key for each in FIELDS if each.can_exclude)
+        keys = ", ".join(item.key for item in FIELDS if item.can_exclude)
         raise BadQuery(f"{field.key} can't be excluded, only {keys} and words can. Write {field.key}:{field.example}.")
-    return "excluded", tuple((field.key, each) for each in _read_list(field, value))
+    return "excluded", tuple((field.key, item) for item in _read_list(field, value))
 
 
 def _read_list(field: Field, value: str) -> tuple[Any, ...]:
@@ -257,13 +260,13 @@ def _read_list(field: Field, value: str) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=1_000)
 def _is_near(name: str) -> bool:
-    """Whether a word is a filter's name but for a letter, or with its letters in another order."""
+    """Return whether a word is similar to a filter's name, or has the same letters in another order."""
     letters = sorted(name)
     return any(letters == sorted(key) for key in BY_KEY) or bool(get_close_matches(name, BY_KEY, 1, _NEAR))
 
 
 def is_filter(text: str) -> bool:
-    """Whether `text` begins as a filter, or as one that is misspelt."""
+    """Return whether `text` begins with a filter's key, also a misspelt one."""
     key = _KEY.match(text)
     return key is not None and (key[1].casefold() in BY_KEY or _is_near(key[1].casefold()))
 
@@ -281,4 +284,4 @@ def _exclusion_text(key: str, value: str) -> str:
 
 
 def _without(values: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-    return tuple(each for each in values if each != value)
+    return tuple(item for item in values if item != value)
