@@ -1,6 +1,6 @@
-"""What hubs and model cards say about a LoRA.
+"""Claims: facts about a LoRA from hubs and model cards.
 
-It is read by the words and patterns of TOML files: those of wording.toml are people's about LoRAs.
+The words and patterns are in TOML files; wording.toml has the wording of authors.
 """
 
 import re
@@ -14,7 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wording:
-    """`words` stay in their order, which counts for some; so do `lists`, which are patterns."""
+    """The words and patterns of one table.
+
+    `words` keep their order, which matters to some users; so do `lists` of patterns.
+    """
 
     words: Mapping[str, Set[str]]
     patterns: Mapping[str, re.Pattern[str]]
@@ -23,7 +26,7 @@ class Wording:
 
 @cache
 def read_tables(file: str) -> Mapping[str, Any]:
-    """A file of connectors/."""
+    """Return a TOML file of connectors/."""
     return tomllib.loads((Path(__file__).parents[1] / file).read_text(encoding="utf-8"))
 
 
@@ -43,7 +46,7 @@ def read_wording(name: str, file: str = "wording.toml") -> Wording:
 
 
 def fill(text: str | list[str], parts: Mapping[str, str]) -> str:
-    """A text, or the texts of a list as one, with each {PART} in its place."""
+    """Return `text`, or the texts of a list joined, with each {PART} replaced."""
     whole = "".join(text)
     for name, part in parts.items():
         whole = whole.replace(f"{{{name}}}", part)

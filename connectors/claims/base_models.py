@@ -1,8 +1,8 @@
-"""The taxonomy of connectors/base_models.toml: lineages on an architecture, how each is called, its licence.
+"""The base models of connectors/base_models.toml: lineages on an architecture, with their spellings and licences.
 
-Every spelling of a base model -> one base model -> its architecture. A hub's own word is looked up by letters and
-digits only ("Flux.1 D", "flux.1-d"). A repo is looked up whole, then by its name without the owner, then without the
-endings that quantised and converted copies carry. An unlisted name passes through as written.
+`identify` maps every spelling to a base model. Spellings are compared by letters and digits only ("Flux.1 D",
+"flux.1-d"). A repo is looked up by its whole id, then by its name without the owner, then without the suffixes of
+quantised and converted copies. An unlisted name is returned unchanged.
 """
 
 import re
@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:
-    """`architecture` is None where the weights are not published, so that no file can prove one.
+    """A base model. `architecture` is None if its weights are not published, because then a file can't prove it.
 
-    `parent` is the lineage that it grew out of. `is_general`: everything on the architecture may be called so.
-    `repos` are Hugging Face ids, the author's own first, by which LoRAs are searched; `also` are only recognised.
-    `license` is the base's own, which binds its LoRAs too. `width` is the network's, where models of the architecture
-    differ in it. `ss_versions`, `modelspecs` and `simpletuner` are the words of trainers in a file's metadata, which
-    scripts write for every file on the architecture if `written_for_all`.
+    `parent` is the lineage that it was derived from. `is_general`: any model of the architecture may have this name.
+    `repos` are Hugging Face ids to search LoRAs by, the author's own repo first; `also` are other repos that are only
+    recognised. `license` is the base model's licence, which binds its LoRAs too. `width` is the width of the network if
+    models of the architecture differ in it. `ss_versions`, `modelspecs` and `simpletuner` are the words of trainers in
+    a file's metadata. If `written_for_all` is set, scripts write these words for every file of the architecture.
     """
 
     id: str
@@ -54,10 +54,10 @@ class BaseModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
-    """A published size: the `width` of the hidden state, and the number of `blocks` by container, 0 for an unknown one.
-    All of an architecture have the same containers.
+    """A published size of an architecture. All sizes of an architecture have the same containers.
 
-    `text` is the width of the text embedding, where one layer reads it for all blocks.
+    `width` is the width of the hidden state. `blocks` has the number of blocks by container, 0 if it is unknown. `text`
+    is the width of the text embedding if one layer reads it for all blocks.
     """
 
     width: int
@@ -67,8 +67,9 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Architecture:
-    """`label` is empty for one that is called like its first base model. `runs_in_float16`: its values stay in the
-    range of float16; elsewhere images are black there.
+    """An architecture. `label` is empty if its label is that of its first base model.
+
+    `runs_in_float16`: its values stay in the range of float16. Other architectures generate black images in float16.
     """
 
     id: str
@@ -79,7 +80,10 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FamilyRow:
-    """The `versions` and the pattern of `words` that mean the model `base` after the name of a family."""
+    """A base model of a family, which follows from the version or the words after the family's name.
+
+    `versions` are the versions that mean it, and `words` is a pattern that must match after the version.
+    """
 
     versions: tuple[str, ...]
     base: str
@@ -88,7 +92,7 @@ class FamilyRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """`name` is a pattern."""
+    """A family of base models. `name` is a pattern."""
 
     name: str
     row: tuple[FamilyRow, ...]
@@ -96,8 +100,10 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tables:
-    """The file. `series` are names for several architectures. `pipelines` are blocks by the base that they are under;
-    they may name `components` and `decoders`. `hub_ui.generate.base_models.table` reads these.
+    """The content of base_models.toml.
+
+    `series` are names for several architectures. `pipelines` are the pipeline blocks of each base model; they may refer
+    to `components` and `decoders`. `hub_ui.generate.base_models.table` reads all three.
     """
 
     models: tuple[BaseModel, ...]
@@ -111,7 +117,7 @@ class Tables:
 
 
 def read_tables(text: str) -> Tables:
-    """Raises UsageError, with the block and the key, for a key that is missing or unknown or has the wrong type."""
+    """Parse the file. Raises UsageError, with the block and the key, for a missing or unknown key or a wrong type."""
     file = _read(_File, tomllib.loads(text), FILE.name)
     models, pipelines = [], []
     for block in file.base:
@@ -129,7 +135,7 @@ def read_tables(text: str) -> Tables:
     architectures = [read_block(Architecture, block, "architecture") for block in file.architecture]
     return Tables(
         models=tuple(models),
-        architectures={each.id: each for each in architectures},
+        architectures={architecture.id: architecture for architecture in architectures},
         families=families,
         series=file.series,
         checkpoints=file.checkpoints,
@@ -151,9 +157,9 @@ class _File:
 
 
 def read_block(kind: type[T], block: object, name: str, *, key: str = "id") -> T:
-    """The block of that name as a dataclass; `key` is the field that tells blocks apart."""
-    own = block.get(key) if isinstance(block, dict) else None
-    return _read(kind, block, f"{FILE.name}, {name} {own}" if own else f"{FILE.name}, {name}")
+    """Return the block `name` as a dataclass. `key` is the field that identifies a block in messages."""
+    block_id = block.get(key) if isinstance(block, dict) else None
+    return _read(kind, block, f"{FILE.name}, {name} {block_id}" if block_id else f"{FILE.name}, {name}")
 
 
 def _read(kind: type[T], block: object, where: str) -> T:
@@ -167,7 +173,7 @@ def _read(kind: type[T], block: object, where: str) -> T:
 
 
 def _unknown(block: object, read: object, at: str) -> Iterator[str]:
-    """The keys of a block that were not read."""
+    """Yield the keys of a block that were not read."""
     if isinstance(block, dict) and isinstance(read, dict):
         for key, value in block.items():
             if key in read:
@@ -184,16 +190,16 @@ BASE_MODELS = TABLES.models
 
 
 _BY_ID: Mapping[str, BaseModel] = {model.id: model for model in BASE_MODELS}
-# Display names. An architecture without one of its own is called like its first base model.
+# Labels. An architecture without its own label has that of its first base model.
 ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
     **{name: architecture.label for name, architecture in TABLES.architectures.items() if architecture.label},
 }
-# What CivitAI's authors choose when they don't know or it isn't listed, and tools write: no base model at all.
+# Words for no base model: authors on CivitAI choose them for an unknown or unlisted base, and tools write them.
 _NO_BASE = ("other", "unknown", "upscaler", "undefined", "none", "null", "na")
-# Longer than any repo's name: removing the endings below one by one takes long on a hostile name.
+# Longer names are not looked up, because removing the suffixes below one by one is slow for a hostile name.
 _LONGEST_NAME = 200
-# Endings of repos that copy the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
+# Suffixes of repos that copy a model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
 _COPY = re.compile(
     r"[-_.](?:fp8(?:-?e4m3fn)?|fp16|bf16|fp32|int[48]|[48]-?bits?|(?:bnb-)?(?:nf4|[48]-?bits?)|bnb|nvfp4|mxfp8|gguf|awq"
     r"|gptq|hqq|torchao|sdnq[\w-]*|nunchaku|svdq[\w-]*|quanti[sz]ed|quanto|diffusers|comfyui|repackaged|onnx|mlx"
@@ -207,25 +213,25 @@ def by_id(model_id: str) -> BaseModel | None:
 
 
 def architecture_of(model_id: str) -> str | None:
-    known = by_id(model_id)
-    return known.architecture if known else None
+    model = by_id(model_id)
+    return model.architecture if model else None
 
 
 def identify(name: str) -> BaseModel | None:
-    """The base model that a hub, card or person calls `name`; None for an unlisted name."""
+    """Return the base model that a hub, card or person calls `name`, or None for an unlisted name."""
     if len(name) > _LONGEST_NAME:
         return None
-    found = _by_spelling().get(spelling_key(name))
-    # No repo's name is "Pony / Illustrious".
-    if found is not None or "/" not in name or "/ " in name:
-        return found
+    model = _by_spelling().get(spelling_key(name))
+    # "Pony / Illustrious" is not a repo.
+    if model is not None or "/" not in name or "/ " in name:
+        return model
     repo = name.rstrip("/").rpartition("/")[2]
-    while (found := _by_spelling().get(spelling_key(repo))) is None:
+    while (model := _by_spelling().get(spelling_key(repo))) is None:
         shorter = _COPY.sub("", repo)
         if shorter == repo:
             return None
         repo = shorter
-    return found
+    return model
 
 
 def find_id(name: str) -> str:
@@ -233,22 +239,22 @@ def find_id(name: str) -> str:
     folded = name.casefold()
     if folded in ARCHITECTURES:
         return folded
-    found = by_id(folded) or identify(name)
-    return found.id if found else name
+    model = by_id(folded) or identify(name)
+    return model.id if model else name
 
 
 def unfold_series(name: str) -> tuple[str, ...]:
     """Return the architectures of the series `name`, or `name` alone if there is no such series.
 
-    "FLUX.1" is such a name for one architecture: an alias of a base model has the same letters.
+    "FLUX.1" is such a name for one architecture, because an alias of a base model has the same letters.
     """
     return TABLES.series.get(spelling_key(name), (name,))
 
 
 def label(name: str) -> str:
-    """The name to show for a base model's id or an architecture; an unlisted name stays as it is."""
-    found = by_id(name)
-    return found.label if found else architecture_label(name)
+    """Return the label of a base model's id or an architecture. Return an unlisted name unchanged."""
+    model = by_id(name)
+    return model.label if model else architecture_label(name)
 
 
 def architecture_label(architecture: str) -> str:
@@ -256,13 +262,16 @@ def architecture_label(architecture: str) -> str:
 
 
 def architecture_labels(architectures: Iterable[str]) -> str:
-    """ "Chroma, FLUX.1 or HunyuanVideo"."""
+    """Return the labels as one text: "Chroma, FLUX.1 or HunyuanVideo"."""
     *first, last = sorted(map(architecture_label, architectures), key=str.casefold)
     return " or ".join(filter(None, (", ".join(first), last)))
 
 
 def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
-    """How `hub` spells a base model or an architecture's base models, for its filter; an unlisted name as written."""
+    """Return how `hub` spells a base model, or the base models of an architecture, for a search.
+
+    Return an unlisted name unchanged.
+    """
     models = _find(id_or_architecture)
     names: Mapping[HubName, Iterable[str]] = {
         "civitai": (name for model in models for name in model.civitai),
@@ -272,12 +281,12 @@ def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
 
 
 def is_listed(name: str) -> bool:
-    """Whether `name` is a base model or an architecture of these tables, however it is spelled."""
+    """Return whether `name` is a base model or an architecture of these tables, in any spelling."""
     return bool(_find(name))
 
 
 def choices() -> tuple[str, ...]:
-    """The names to choose from: architectures, ids and labels."""
+    """Return the names to choose from: architectures, ids and labels."""
     return (
         *ARCHITECTURES,
         *(name for model in BASE_MODELS if model.id not in _NO_BASE for name in (model.id, model.label)),
@@ -285,18 +294,18 @@ def choices() -> tuple[str, ...]:
 
 
 def base_claims(raw: str, source: Source, where: str, *, is_mention: bool = False) -> tuple[Claim, ...]:
-    """Claims of base_model, architecture and raw_base_model, from the name that a hub or card gives.
+    """Return claims of base_model, architecture and raw_base_model, from the name that a hub or card gives.
 
-    A mention in a text gives the name to nothing, so it is no raw name.
+    A name that a text only mentions (`is_mention`) makes no raw_base_model claim.
     """
-    found = identify(raw)
-    base = found.id if found else raw if spelling_key(raw) not in _NO_BASE else None
+    model = identify(raw)
+    base = model.id if model else raw if spelling_key(raw) not in _NO_BASE else None
     if base in _NO_BASE:
-        found = base = None
+        model = base = None
     values = {
         "raw_base_model": "" if is_mention else raw,
         "base_model": base,
-        "architecture": found.architecture if found else None,
+        "architecture": model.architecture if model else None,
     }
     return tuple(
         Claim(field=field, value=value, source=source, where=where) for field, value in values.items() if value
@@ -306,39 +315,39 @@ def base_claims(raw: str, source: Source, where: str, *, is_mention: bool = Fals
 def matches(
     record_base_model: str | None, record_architecture: str | None, raw: str | None, bases: tuple[str, ...]
 ) -> bool:
-    """Whether a record is on one of the `bases`: ids, architectures, or names as a hub writes them."""
+    """Return whether a record is on one of the `bases`: ids, architectures, or names as a hub writes them."""
     if not bases:
         return True
-    own = {name.casefold() for name in (record_base_model, record_architecture, raw) if name}
-    return any(name.casefold() in own or find_id(name) in own for name in bases)
+    names = {name.casefold() for name in (record_base_model, record_architecture, raw) if name}
+    return any(name.casefold() in names or find_id(name) in names for name in bases)
 
 
 def _find(name: str) -> tuple[BaseModel, ...]:
-    """The base models of the architecture `name`, or the one that it spells."""
-    known = find_id(name)
-    return tuple(model for model in BASE_MODELS if known in (model.id, model.architecture))
+    """Return the base models of the architecture `name`, or the base model that it names."""
+    known_id = find_id(name)
+    return tuple(model for model in BASE_MODELS if known_id in (model.id, model.architecture))
 
 
 def spelling_key(name: str) -> str:
-    """Letters and digits only, in lower case: what two spellings of a name have in common."""
+    """Return only the letters and digits of `name`, in lower case, so that different spellings have the same key."""
     return "".join(char for char in name.casefold() if char.isalnum())
 
 
 @cache
 def _by_spelling() -> Mapping[str, BaseModel]:
-    """Every spelling, reduced to letters and digits. A hub's own name wins over another model's alias."""
-    found: dict[str, BaseModel] = {}
+    """Return all base models by spelling key. A hub's own name wins over another model's alias."""
+    models: dict[str, BaseModel] = {}
     for model in BASE_MODELS:
         for name in (model.id, *model.civitai, *model.repos, *model.also):
-            found.setdefault(spelling_key(name), model)
+            models.setdefault(spelling_key(name), model)
     for model in BASE_MODELS:
         for name in (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos)):
-            found.setdefault(spelling_key(name), model)
-    return found
+            models.setdefault(spelling_key(name), model)
+    return models
 
 
-# A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.
-# Authors number their own work as "v2", so a "v" is listed where the family writes it.
+# A number right after a name, with a letter ("i1") or without; or a year and a month. A size or a number of steps is
+# not a version. Authors number their own work as "v2", so "v" counts only if the family lists it.
 _VERSION = re.compile(
     r"[- _.]?(2[4-9](?:0[1-9]|1[0-2])|[a-uw-z]\d(?![a-z\d])|v?(?:0|[1-9]\d?)[._]\d{1,2}|v?[1-9]-\d(?![a-z\d])"
     r"|v?[1-9]\d?)(?![.,]?\d|[bkmpx](?![a-z])|px|[- _]?(?:bits?|steps?|epochs?)(?![a-z]))",
@@ -348,12 +357,12 @@ _LONGEST = 1_000
 
 
 def find_base_name(text: str) -> tuple[str, str] | None:
-    """The base model that a text mentions, and the words that do. None for a version of a family that is not listed."""
+    """Return the base model that a text mentions, and the words that name it. Return None for an unlisted version."""
     text = text[:_LONGEST]
     unknown: list[re.Match[str]] = []
     for family in TABLES.families:
         for match in re.finditer(family.name, text, re.IGNORECASE):
-            # "HiDream-I2" is no HiDream without a version.
+            # Skip matches within an unlisted version: "HiDream-I2" must not count as HiDream without a version.
             if any(match.start() < other.end() and other.start() < match.end() for other in unknown):
                 continue
             number = _VERSION.match(text, match.end())

@@ -1,7 +1,7 @@
-"""Model cards, YAML front matter and Markdown, and descriptions: base model, weight, and the words of each file.
+"""Claims from model cards (YAML front matter and Markdown) and descriptions: base model, weight, trigger words.
 
-The weight is what an author recommends in a text, or uses in example prompts. A number counts only if its clause
-recommends it as a LoRA's strength. Limits, warnings, and numbers of other settings or of the training don't count.
+The weight is a recommendation in the text, or the usual value in example prompts. A number counts only if its clause
+recommends it as a LoRA's strength. Limits, warnings, other settings and numbers about the training don't count.
 """
 
 import re
@@ -22,11 +22,11 @@ from connectors.record import Claim, Source
 
 _CARD = read_wording("card").patterns
 
-# As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
+# huggingface_hub reads front matter only at the very start too, since --- is also a horizontal rule in Markdown.
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\n(?P<front>.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINE_END = re.compile("\r\n?")
 _MAX_FRONT = 200_000
-# HTML in cards: authors mix it into Markdown, and descriptions moved over from CivitAI are nothing else.
+# HTML in cards. Authors mix it into Markdown, and descriptions copied from CivitAI consist of it.
 _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"<h([1-6])\b[^<>]{0,300}>", re.IGNORECASE), "\n# "),
     (re.compile(r"</?code\b[^<>]{0,300}>", re.IGNORECASE), "`"),
@@ -38,7 +38,7 @@ _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def split_card(card: str) -> tuple[Table, str]:
-    """The front matter (empty where there is none or it is broken) and the text after it."""
+    """Return the front matter and the text after it. The front matter is empty if it is missing or broken."""
     card = _LINE_END.sub("\n", card)
     match = _FRONT.match(card)
     if match is None or len(match["front"]) > _MAX_FRONT:
@@ -51,7 +51,7 @@ def split_card(card: str) -> tuple[Table, str]:
 
 
 def lines(text: str) -> str:
-    """The text with its HTML turned into lines and Markdown, for reading facts from; never for showing."""
+    """Return the text with its HTML converted to lines and Markdown. Facts are read from it, but it is never shown."""
     text = _LINE_END.sub("\n", text).replace("&nbsp;", " ").replace("\xa0", " ")
     for tag, plain in _TAGS:
         text = tag.sub(plain, text)
@@ -67,17 +67,17 @@ _MAX_SECTIONS = 500
 
 
 def split_by_file(body: str, where: str, files: Iterable[str]) -> tuple[Mapping[str, tuple[Claim, ...]], str]:
-    """The claims of each file, by its name in lower case, and the rest of the text, which is about the whole repo.
+    """Return the claims of each file by its lower-case name, and the rest of the text, which is about the whole repo.
 
-    `files` are the repo's weight files. A card read without its repo shows them by their names alone.
+    `files` are the repo's weight files. Without them, only sections that contain a file name are recognised.
     """
     stems = {spelling_key(path.stem): path.name.casefold() for path in map(PurePosixPath, files)}
     tables = dict(_table_claims(body, where))
     sections: dict[str, tuple[tuple[Claim, ...], str]] = {}
-    # A file belongs to the first section that names it and no other.
+    # A file belongs to the first section that names only this file.
     for title, text in _sections(body):
-        of_title = stems.get(spelling_key(title))
-        named = {of_title} if of_title else _file_names(text)
+        file_of_title = stems.get(spelling_key(title))
+        named = {file_of_title} if file_of_title else _file_names(text)
         if len(named) == 1 and (file := named.pop()) not in sections:
             at = f"{where}: {title}"
             sections[file] = ((*card_claims(text, at), *scale_claims(text, at)), text)
@@ -91,22 +91,22 @@ def split_by_file(body: str, where: str, files: Iterable[str]) -> tuple[Mapping[
 
 
 def disagrees(body: str, files: int) -> bool:
-    """Whether sections of a card with several weight files name different words, so that each is about its own LoRA."""
+    """Return whether sections of a card name different words, so that each of several weight files is its own LoRA."""
     if files < 2 and len(_file_names(body)) < 2:
         return False
-    words = [set(found) for _, text in _sections(body) if (found := best(card_claims(text, ""), "trigger_words"))]
+    words = [set(claimed) for _, text in _sections(body) if (claimed := best(card_claims(text, ""), "trigger_words"))]
     return any(one.isdisjoint(other) for one, other in pairwise(words))
 
 
 def _file_names(text: str) -> set[str]:
-    """The weight files that a text names; in a link, a space is %20."""
+    """Return the weight files that a text names. In a link, a space is %20."""
     return {unquote(name).casefold() for name in _FILE.findall(text)}
 
 
 def _sections(body: str) -> Iterator[tuple[str, str]]:
     headings = list(_HEADING.finditer(body))[:_MAX_SECTIONS]
     for heading, after in zip(headings, [*headings[1:], None], strict=False):
-        # With its heading, which may be "Trigger words".
+        # Include the heading, which may be "Trigger words".
         text = body[heading.start() : after.start() if after else len(body)]
         yield heading["title"].strip(" #*"), text
 
@@ -127,39 +127,44 @@ def _table_claims(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...
 
 
 _MAX_NAMES = 20
-# Where in a repo an address leads: ".../tree/main".
+# The part of an address after the repo: ".../tree/main".
 _PLACE = re.compile(r"/(?:tree|blob|resolve)/.*")
-# Tags of any image model, whatever its base.
+# Tags of any image model, whichever base it has.
 _GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
 _UNMISTAKABLE = read_wording("card").words["unmistakable"]
 _LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
-# Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
+# Diffusers' training scripts write: "These are LoRA adaption weights for OWNER/NAME."
 _WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
-# The introduction: further down, cards compare themselves with others.
+# Only the introduction is read, because further down cards compare themselves with other models.
 _INTRODUCTION = 3_000
 
 
 def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
-    """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
-    # Of several, the first that is known leads.
+    """Return the claims of the base model: from the front matter and the hub, or the text, or the repo's name.
+
+    `hub` is the hub's own `baseModels`, which it computes from the card, like the `base_model:` tags.
+    """
+    # A known base model is put before unknown ones.
     names = [name[:200] for name in _base_names(front.get("base_model"))][:_MAX_NAMES]
     places = {name: f"[{place}]" if len(names) > 1 else "" for place, name in enumerate(names)}
     names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
     where = "card front matter: base_model"
-    of_front = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
-    # The repo's own name, unless it is a base model itself.
-    named = None if identify(repo) else find_base_name(_own_name(repo))
-    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body, named[0] if named else None):
+    front_claims = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
+    # The base model in the repo's name, unless the repo is a base model itself.
+    name_match = None if identify(repo) else find_base_name(_own_name(repo))
+    if claims := (*front_claims, *_hub_claims(hub, tags)) or _body_claims(
+        tags, body, name_match[0] if name_match else None
+    ):
         return claims
-    return base_claims(named[0], "tag", f"repo name: {named[1]}", is_mention=True) if named else ()
+    return base_claims(name_match[0], "tag", f"repo name: {name_match[1]}", is_mention=True) if name_match else ()
 
 
 def _base_names(value: object) -> Iterator[str]:
-    """Repos or plain names: one, a list, several in one text, or tables with a name each."""
+    """Yield repos or plain names from one text, a list, a comma-separated text, or tables with a name each."""
     for item in value if isinstance(value, list) else [value]:
         fields = table(item)
-        said = next((fields[key] for key in ("name", "id", "repo", "model") if fields.get(key)), item)
-        for name in texts(said):
+        names = next((fields[key] for key in ("name", "id", "repo", "model") if fields.get(key)), item)
+        for name in texts(names):
             yield from filter(None, (_PLACE.sub("", part) for part in name.split(", ")))
 
 
@@ -175,37 +180,44 @@ def _hub_claims(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
 
 
 def _name_claims(name: str, source: Source, where: str) -> tuple[Claim, ...]:
-    """A listed base, or the one that an unlisted repo is made from by its own name: "x/waiIllustriousSDXL_v170"."""
-    named = None if identify(name) else find_base_name(_own_name(name))
-    if named is None:
+    """Return the claims of a base model.
+
+    For an unlisted repo, use the base model in its name: "x/waiIllustriousSDXL_v170".
+    """
+    name_match = None if identify(name) else find_base_name(_own_name(name))
+    if name_match is None:
         return base_claims(name, source, where)
     raw = Claim(field="raw_base_model", value=name, source=source, where=where)
-    return (raw, *base_claims(named[0], source, f"{where}: {named[1]}", is_mention=True))
+    return (raw, *base_claims(name_match[0], source, f"{where}: {name_match[1]}", is_mention=True))
 
 
 def _own_name(repo: str) -> str:
-    """Empty for several names with a slash between."""
+    """Return the name of a repo without its owner, or "" for several names separated by a slash."""
     return "" if "/ " in repo else repo.rpartition("/")[2]
 
 
 def _body_claims(tags: Iterable[str], body: str, named: str | None) -> tuple[Claim, ...]:
-    """A tag that the repo's name contradicts tells nothing: "flux" on "flux2-klein-9b-ink"."""
-    plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
-    bases = [tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag)]
+    """Return the claims of the base model from tags and the text.
+
+    `named` is the base model in the repo's name. A tag that contradicts it claims nothing: "flux" on
+    "flux2-klein-9b-ink".
+    """
+    base_tags = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
+    bases = [tag for tag in base_tags if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag)]
     bases = [named, *bases] if bases and named else bases
     sentences = _CARD["sentence"].finditer(body[:_INTRODUCTION])
-    own = (match["name"] for match in sentences if not _CARD["of_another"].search(body, 0, match.start()))
-    ways: tuple[tuple[Iterable[str], Source, str], ...] = (
+    own_names = (match["name"] for match in sentences if not _CARD["of_another"].search(body, 0, match.start()))
+    sources: tuple[tuple[Iterable[str], Source, str], ...] = (
         (bases, "tag", "tags: "),
         ((match["name"].strip() for match in _CARD["line"].finditer(body)), "card", "card: base model "),
         ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
         ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
-        (own, "card", "card: "),
+        (own_names, "card", "card: "),
     )
-    for names, source, where in ways:
-        known = {found.id: name for name in names if (found := identify(name))}
-        if len(known) == 1:
-            name = next(iter(known.values()))
+    for names, source, where in sources:
+        names_by_id = {model.id: name for name in names if (model := identify(name))}
+        if len(names_by_id) == 1:
+            name = next(iter(names_by_id.values()))
             return base_claims(name, source, f"{where}{name}")
     return ()
 
@@ -225,14 +237,17 @@ Range = tuple[float, float]
 
 
 def scale_claims(body: str, where: str) -> tuple[Claim, ...]:
-    """ "The recommended scale is `0.8`", "LoRA weight: 0.6-0.8". What is recommended leads what was merely used."""
-    found = list(_recommendations(body))
-    span, quote = max(found, key=lambda item: _STRENGTH["advised"].search(item[1]) is not None, default=(None, ""))
+    """Return the weight in sentences like "The recommended scale is `0.8`" or "LoRA weight: 0.6-0.8".
+
+    A recommendation is preferred to a value that was only used.
+    """
+    candidates = list(_recommendations(body))
+    span, quote = max(candidates, key=lambda item: _STRENGTH["advised"].search(item[1]) is not None, default=(None, ""))
     return _weight_claims(span, "card", f"{where}: {quote}") if span else _tag_range_claims(body, where)
 
 
 def _weight_claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]:
-    """`weight` is the low end of the range."""
+    """Return the claims of a range: `weight` is its low end, `weight_high` its high end."""
     fields = ("weight", "weight_high") if span[1] > span[0] else ("weight",)
     return tuple(
         Claim(field=field, value=value, source=source, where=where) for field, value in zip(fields, span, strict=False)
@@ -243,8 +258,8 @@ def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
     text = _STRENGTH["label"].sub(lambda label: f"{label[0].splitlines()[0]} ", _STRENGTH["left_out"].sub("\n", body))
     text = _STRENGTH["percent"].sub(_fractions, _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text)))
     for clause in _CLAUSES.split(text)[:_MOST_CLAUSES]:
-        found = (match for pattern in _CANDIDATES for match in pattern.finditer(clause[:_LONGEST_CLAUSE]))
-        for match in sorted(found, key=lambda match: match.start()):
+        matches = (match for pattern in _CANDIDATES for match in pattern.finditer(clause[:_LONGEST_CLAUSE]))
+        for match in sorted(matches, key=lambda match: match.start()):
             before = match.string[: match.start("low")]
             after = match.string[match.end("high") if match["high"] else match.end("low") :]
             is_other = (
@@ -259,7 +274,7 @@ def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
 
 
 def _fractions(percent: re.Match[str]) -> str:
-    """ "strength: 60-80%" as "strength: 0.6-0.8"; a percentage of something else as it is."""
+    """Return "strength: 60-80%" as "strength: 0.6-0.8". Return a percentage of other things unchanged."""
     if percent["before"] is None and percent["after"] is None:
         return percent[0]
     ends = "-".join(f"{int(end) / 100:g}" for end in (percent["low"], percent["high"]) if end)
@@ -267,13 +282,16 @@ def _fractions(percent: re.Match[str]) -> str:
 
 
 def _span(low: str, high: str | None) -> Range | None:
-    """Both ends in order. A range from 0 is no recommendation."""
+    """Return both ends in order. Return None for a range from 0, which isn't a recommendation."""
     ends = sorted(end for end in (number(low), number(high or low)) if end is not None)
     return (ends[0], ends[-1]) if ends and ends[0] > 0 and ends[-1] <= _STRONGEST else None
 
 
 def _tag_range_claims(body: str, where: str) -> tuple[Claim, ...]:
-    """ "<lora:ink:0.8-0.9>" in a description: no program accepts a range, so it is a recommendation."""
+    """Return the weight from "<lora:ink:0.8-0.9>" in a description.
+
+    Programs don't accept a range there, so it is a recommendation.
+    """
     for tag in LORA_TAG.finditer(body):
         match = _STRENGTH["tag_range"].fullmatch(tag["inside"])
         if match and match["high"] and (span := _span(match["low"], match["high"])):
@@ -282,9 +300,9 @@ def _tag_range_claims(body: str, where: str) -> tuple[Claim, ...]:
 
 
 def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """The author's weight out of the first `<lora:name:0.8>` among the trigger words.
+    """Return the author's weight from the first `<lora:name:0.8>` among the trigger words.
 
-    Weights of 0 and below are examples of the other end, and recommend nothing.
+    Weights of 0 and below show the opposite effect and are not recommendations.
     """
     weight = next((weight for entry in entries for _, weight in _lora_tags(entry) if weight > 0), None)
     if weight is not None:
@@ -293,9 +311,11 @@ def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
 
 
 def prompt_weight_claims(prompts: Iterable[str], stems: Iterable[str], where: str) -> tuple[Claim, ...]:
-    """The weight that the author's images were mostly generated with: `<lora:STEM:0.7>` in their prompts."""
-    own = {stem.casefold() for stem in stems}
-    weights = Counter(weight for prompt in prompts for name, weight in _lora_tags(prompt) if name.casefold() in own)
+    """Return the most frequent weight in the prompts of the author's images: `<lora:STEM:0.7>`."""
+    folded_stems = {stem.casefold() for stem in stems}
+    weights = Counter(
+        weight for prompt in prompts for name, weight in _lora_tags(prompt) if name.casefold() in folded_stems
+    )
     if not weights:
         return ()
     weight, times = weights.most_common(1)[0]

@@ -1,7 +1,7 @@
-"""What a LoRA is for, its kind, and how much it shows, its NSFW level; and the tags about its content.
+"""Claims about the content of a LoRA: its kind, its NSFW level, and its tags.
 
-The kind is read from the words that hubs and authors use, levels from those of CivitAI (three forms) and Hugging Face,
-of which unknown ones count as the strongest, since hubs add levels.
+The kind is read from the words of hubs and authors, levels from the values of CivitAI (three forms) and the tags of
+Hugging Face. Unknown values count as the strongest level, since hubs add levels.
 """
 
 import re
@@ -21,33 +21,42 @@ _KIND = read_wording("kind").patterns
 _TITLES = read_wording("kind_titles").patterns
 _TITLED: tuple[Kind, ...] = ("control", "tool", "character", "style", "concept")
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
-# Endings of tags of several words: "video game character", "art style".
+# Endings of multi-word tags: "video game character", "art style".
 _ENDINGS: Mapping[Kind, re.Pattern[str]] = {"character": re.compile(r".+[ -]character"), "style": _STYLE_WORD}
 # Image boards put a character's work in brackets: "lillie \(pokemon\)". Brackets may also hold a kind of thing.
 _OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"sks|ohwx|tok|.*[\d_].*|[^aeiou]{3,}", re.IGNORECASE)
-# What only a living being does: "ANNA_LORA wearing a mask", "MATSNL65 speaking on stage".
+# Actions of living beings only: "ANNA_LORA wearing a mask", "MATSNL65 speaking on stage".
 _ALIVE = r"(?:wear|speak|smil|laugh|sitt|danc|sing|wav|walk|talk|cry)ing\b"
 
 
 def kind_claims(tags: Iterable[str], tags_where: str, title: str, title_where: str) -> tuple[Claim, ...]:
-    """Tags first. Where they name several kinds, the title decides; where nothing does, there is no claim."""
+    """Return claims of the kind from tags and the title, tags first unless they name several kinds.
+
+    If neither names a kind, there is no claim.
+    """
     folded = [tag.casefold() for tag in tags]
-    of_tags = _tag_claims(folded, _CATEGORIES, {}, tags_where) or _tag_claims(folded, _NICKNAMES, _ENDINGS, tags_where)
+    tag_claims = _tag_claims(folded, _CATEGORIES, {}, tags_where) or _tag_claims(
+        folded, _NICKNAMES, _ENDINGS, tags_where
+    )
     matches = [(kind, _TITLES[kind].search(title.replace("_", " "))) for kind in _TITLED]
-    of_title = tuple(_claim(kind, "tag", f"{title_where}: {match[0]}") for kind, match in matches if match)
-    return (*of_title, *of_tags) if len({claim.value for claim in of_tags}) > 1 else (*of_tags, *of_title)
+    title_claims = tuple(_claim(kind, "tag", f"{title_where}: {match[0]}") for kind, match in matches if match)
+    return (
+        (*title_claims, *tag_claims) if len({claim.value for claim in tag_claims}) > 1 else (*tag_claims, *title_claims)
+    )
 
 
 def _tag_claims(
     tags: Sequence[str], words: Mapping[Kind, tuple[str, ...]], endings: Mapping[Kind, re.Pattern[str]], where: str
 ) -> tuple[Claim, ...]:
-    """One claim for each kind that a tag names."""
-    found = {}
+    """Return one claim for each kind that a tag names."""
+    tags_by_kind = {}
     for kind in words:
         ending = endings.get(kind)
-        found[kind] = next((tag for tag in tags if tag in words[kind] or (ending and ending.fullmatch(tag))), None)
-    return tuple(_claim(kind, "tag", f"{where}: {tag}") for kind, tag in found.items() if tag is not None)
+        tags_by_kind[kind] = next(
+            (tag for tag in tags if tag in words[kind] or (ending and ending.fullmatch(tag))), None
+        )
+    return tuple(_claim(kind, "tag", f"{where}: {tag}") for kind, tag in tags_by_kind.items() if tag is not None)
 
 
 def _claim(kind: Kind, source: Source, where: str) -> Claim:
@@ -55,7 +64,7 @@ def _claim(kind: Kind, source: Source, where: str) -> Claim:
 
 
 def word_claims(words: Sequence[str]) -> tuple[Claim, ...]:
-    """A LoRA with the trigger words "airy watercolor style" is a style, with "sks person" a character."""
+    """Return the kind that the first trigger word shows: "airy watercolor style" a style, "sks person" a character."""
     first = words[0] if words else ""
     kind: Kind | None = "style" if _STYLE_WORD.fullmatch(first) else "character" if _is_somebody(first) else None
     return (_claim(kind, "tag", f"trigger words: {first}"),) if kind else ()
@@ -69,7 +78,7 @@ def _is_somebody(word: str) -> bool:
 
 
 def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """A hint from the use of trigger words in example prompts: "in the style of TOK", "a portrait of TOK"."""
+    """Return a hint from trigger words in example prompts: "in the style of TOK", "a portrait of TOK"."""
     for word in words:
         name = rf"(?<!\w){re.escape(word)}(?!\w)"
         uses: Mapping[Kind, str] = {
@@ -91,14 +100,14 @@ _MACHINE = read_wording("kind").words["machine"]
 
 
 def content_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags about the content, in the author's words and order; each tag once."""
-    found: dict[str, None] = {}
+    """Return the tags about the content, in the author's words and order, each tag once."""
+    content: dict[str, None] = {}
     for tag in map(str.strip, tags):
         folded = tag.casefold()
         patterns = (_KIND["named_value"].match(folded), _TASK.fullmatch(folded), _LANGUAGE.fullmatch(folded))
         if tag and folded not in _MACHINE and not any(patterns):
-            found[tag] = None
-    return tuple(found)
+            content[tag] = None
+    return tuple(content)
 
 
 _MATURE = read_wording("nsfw").patterns
@@ -115,12 +124,15 @@ NEGATIVE_PROMPT = re.compile(r"negative[\s_-]?prompts?\W[^\n]*", re.IGNORECASE)
 
 
 def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
-    """An image carries one bit (since 2024), or the older word in `nsfw`, or a bare flag. The strongest counts."""
+    """Return the strongest level of an image on CivitAI.
+
+    Since 2024 an image has one bit in `nsfw_level`; older images have a word or a flag in `nsfw`.
+    """
     return highest([*_levels_of(nsfw_level), *_levels_of(nsfw)])
 
 
 def _levels_of(value: object) -> tuple[Nsfw, ...]:
-    """The levels of one value; none for an absent value, or for 0, which means not rated yet."""
+    """Return the levels of one value. Return none for a missing value, or for 0, which means not rated yet."""
     if value is None or value == "":
         return ()
     if isinstance(value, bool):
@@ -132,33 +144,34 @@ def _levels_of(value: object) -> tuple[Nsfw, ...]:
 
 
 def levels(bits: int) -> tuple[Nsfw, ...]:
-    """Blocked (32), and whatever bit a hub may add, count as the strongest."""
-    found = tuple(level for bit, level in _BITS if bits & bit)
-    return (*found, "explicit") if bits & ~_KNOWN_BITS else found
+    """Return the levels of CivitAI's bits. Blocked (32) and bits that the hub may add count as the strongest."""
+    known_levels = tuple(level for bit, level in _BITS if bits & bit)
+    return (*known_levels, "explicit") if bits & ~_KNOWN_BITS else known_levels
 
 
 def lora_level(model: Table, images: Iterable[Nsfw | None]) -> tuple[Nsfw | None, tuple[Claim, ...]]:
-    """The strongest level that a LoRA's author, CivitAI or one of its images gives it, and a claim with the fields that
-    do: the images where no other field has one.
+    """Return the strongest level from a LoRA's author, CivitAI or one of its images, and a claim of it.
 
-    CivitAI's `nsfwLevel` is the OR over images. `nsfw: false` is no statement: many such models have explicit images.
+    The claim names the fields that have a level, or the images if no field has one. CivitAI's `nsfwLevel` is the OR
+    over images. `nsfw: false` counts as missing, because many models with that value have explicit images.
     """
     author = [level for level in _levels_of(model.get("nsfw")) if level != "safe"]
     fields = {"nsfwLevel": model.get("nsfwLevel")}
     for i, version in enumerate(tables(model.get("modelVersions"))):
         fields[f"modelVersions[{i}].nsfwLevel"] = version.get("nsfwLevel")
-    hub = {name: found for name, value in fields.items() if (found := _levels_of(value))}
-    # The hub's own level covers the images that it has not listed, or not rated one by one.
-    own = [level for levels in hub.values() for level in levels]
-    level = highest([*own, *author, *(level for level in images if level is not None or not own)])
+    hub = {name: value_levels for name, value in fields.items() if (value_levels := _levels_of(value))}
+    # The hub's level also covers images that it has not listed or not rated individually.
+    hub_levels = [level for levels in hub.values() for level in levels]
+    level = highest([*hub_levels, *author, *(level for level in images if level is not None or not hub_levels)])
     where = ", ".join([*(["nsfw"] if author else []), *hub][:3]) or "modelVersions[].images"
     return level, (Claim(field="nsfw", value=level, source="hub", where=where),) if level else ()
 
 
 def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]], card: str = "") -> tuple[Claim, ...]:
-    """Return the level that tags, `texts` or a card state. `texts` are (text, where it stands) pairs.
+    """Return a claim of the level "mature" if a tag, a text or the card says so.
 
-    Of a card only the words count that rate its own content, such as "uncensored".
+    `texts` are pairs of a text and its place. In the card, only words that rate its own content count, such as
+    "uncensored".
     """
     of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS or _mature_word(tag))
     of_texts = (f"{where}: {found}" for text, where in texts if (found := _mature_word(text)))
@@ -168,15 +181,15 @@ def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]], c
 
 
 def _mature_word(text: str, words: re.Pattern[str] = _MATURE_WORD) -> str | None:
-    """Return the first of these words that the author does not rule out."""
-    said = NEGATIVE_PROMPT.sub(" ", text[:20_000])
-    for found in words.finditer(said):
-        before = _DENIED.search(said, max(0, found.start() - _DENIAL), found.start())
-        if before is None and _FREE.match(said, found.end()) is None:
-            return found[0]
+    """Return the first match of `words` that the author does not negate."""
+    searched = NEGATIVE_PROMPT.sub(" ", text[:20_000])
+    for match in words.finditer(searched):
+        before = _DENIED.search(searched, max(0, match.start() - _DENIAL), match.start())
+        if before is None and _FREE.match(searched, match.end()) is None:
+            return match[0]
     return None
 
 
 def level_of(claims: Iterable[Claim]) -> Nsfw | None:
-    """The level that the claims of `mature_claims` prove; None (unknown) for no claims."""
+    """Return the level that the claims of `mature_claims` show, or None (unknown) for no claims."""
     return "mature" if any(claim.value == "mature" for claim in claims) else None

@@ -1,6 +1,6 @@
 """Licence claims: Hugging Face's identifiers, Replicate's addresses, and CivitAI's permission boxes.
 
-What each licence permits stands in connectors/licenses.toml.
+connectors/licenses.toml has the permissions of each licence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Use = Literal["sell_images", "run_as_service", "sell", "merge", "no_credit"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clause:
-    """Allows or forbids `use`, or adds a condition or a remark where `use` is None."""
+    """A clause that allows or forbids `use`. If `use` is None, it adds a condition or a remark."""
 
     text: str
     use: Use | None = None
@@ -38,13 +38,13 @@ CLAUSES = msgspec.convert(_FILE["clauses"], dict[str, Clause])
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permissions:
-    """The clauses of one licence in its own order; `str` is the text that claims and lock files hold."""
+    """The clauses of one licence in its order. `str` returns the text that claims and lock files hold."""
 
     clauses: tuple[Clause, ...]
 
     @classmethod
     def parse(cls, text: str) -> Permissions:
-        """Reads what `str` writes. Other words permit and forbid nothing."""
+        """Read the output of `str`. Other words permit and forbid nothing."""
         found = [clause for clause in CLAUSES.values() if clause.text in text]
         return cls(clauses=tuple(sorted(found, key=lambda clause: text.index(clause.text))))
 
@@ -52,10 +52,11 @@ class Permissions:
         return " ".join(clause.text + clause.end for clause in self.clauses)[:-1]
 
     def allows(self, use: Use) -> bool | None:
-        """None where the licence doesn't say."""
+        """Return whether the use is allowed, or None if the licence doesn't say."""
         found = next((clause.is_allowed for clause in self.clauses if clause.use == use), None)
         if found is None and use == "run_as_service":
-            # Known licences speak of selling at large. Selling both includes serving, selling neither excludes it.
+            # Known licences mention only selling in general. If selling both is allowed, so is a service; if neither is
+            # allowed, it is not. Otherwise it is unknown.
             sell, sell_images = self.allows("sell"), self.allows("sell_images")
             return sell if sell == sell_images else None
         return found
@@ -69,7 +70,7 @@ def _license_key(name: str) -> str:
     return spelling_key(name[:200].replace("+", "p"))
 
 
-# By Hugging Face's identifier or an author's `license_name`.
+# The keys are Hugging Face's identifiers and authors' `license_name`.
 _NAMES = {
     name: Permissions(clauses=tuple(CLAUSES[key] for key in row["clauses"]))
     for row in _FILE["license"]
@@ -77,12 +78,12 @@ _NAMES = {
 }
 _LICENSES = {_license_key(name): permissions for name, permissions in _NAMES.items()}
 LICENSE_NAMES: tuple[str, ...] = tuple(_NAMES)
-# Replicate gives the address of a licence, and authors link to one.
+# Replicate returns the address of a licence, and authors link to licences.
 _ADDRESSES = [(re.compile(row["pattern"], re.IGNORECASE), row["license"]) for row in _FILE["address"]]
 
 
 def permissions_of(license_id: str) -> Permissions | None:
-    """What the licence of this identifier, name or address permits; None for one that isn't known."""
+    """Return the permissions of the licence with this identifier, name or address. Return None if it is unknown."""
     if license_id.startswith(("https://", "http://")):
         named = next((name for pattern, name in _ADDRESSES if pattern.search(license_id)), None)
         return permissions_of(named) if named else None
@@ -90,9 +91,9 @@ def permissions_of(license_id: str) -> Permissions | None:
 
 
 def permissions_from(hub: str, license: object, terms: object) -> Permissions | None:
-    """What a LoRA's claims of these two fields permit.
+    """Return the permissions from a LoRA's `license` and `license_terms` claims, or None if they are unknown.
 
-    CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have terms of their own.
+    On CivitAI the licence is a text of permissions; on other hubs it is a name, and known names have permissions here.
     """
     if isinstance(terms, str):
         return Permissions.parse(terms)
@@ -101,17 +102,18 @@ def permissions_from(hub: str, license: object, terms: object) -> Permissions | 
     return permissions_of(license) or (Permissions.parse(license) if hub == "civitai" else None)
 
 
-# The allowCommercialUse values, weakest first: each of the older single values included the ones before it.
+# The allowCommercialUse values, weakest first: each of the older single values included the weaker values.
 _COMMERCIAL = ("Image", "RentCivit", "Rent", "Sell")
 _BOXES = ("allowCommercialUse", "allowNoCredit", "allowDerivatives", "allowDifferentLicense")
-# The clause of a use that is allowed, and of one that isn't.
+# The clauses for a use that is allowed and for a use that is not.
 _USES = {"Image": ("images", "no-images"), "Rent": ("service", "no-service"), "Sell": ("sale", "no-sale")}
 
 
 def commercial_uses(value: object) -> tuple[str, ...] | None:
-    """`["Image","Rent"]`; until late 2023 one word that included the weaker ones; in places "{Image,Rent}".
+    """Return the uses in CivitAI's `allowCommercialUse`, or None if it has another type.
 
-    An unknown word becomes "": it permits nothing, and what it may permit is not refused either.
+    The value is a list `["Image","Rent"]`, in some places the text "{Image,Rent}", or, until late 2023, one word that
+    included the weaker uses. An unknown word becomes "": it permits nothing, and further uses stay unknown.
     """
     if isinstance(value, str) and re.search("[{,]", value):
         value = value.strip(" {}").split(",")
@@ -126,13 +128,13 @@ def commercial_uses(value: object) -> tuple[str, ...] | None:
 
 
 def _commercial_use(word: object) -> str | None:
-    """One of `_COMMERCIAL`, "" for an unknown word, None for no use at all."""
+    """Return one of `_COMMERCIAL`, "" for an unknown word, or None for no use at all."""
     folded = (text(word, 100) or "").strip(" \"'").casefold()
     return None if folded in ("", "none") else {use.casefold(): use for use in _COMMERCIAL}.get(folded, "")
 
 
 def civitai_claims(model: Table) -> tuple[Claim, ...]:
-    """The author's permissions in one line."""
+    """Return one claim with the author's permissions as one line."""
     permissions = str(_civitai_permissions(model))
     where = ", ".join(name for name in _BOXES if model.get(name) is not None)
     return (Claim(field="license", value=permissions, source="hub", where=where),) if permissions else ()
@@ -159,22 +161,25 @@ def _civitai_permissions(model: Table) -> Permissions:
 
 
 def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
-    """`license: other` means "see license_name", or the link. The hub's tag `license:x` replaces a missing field."""
+    """Return the claims of a card's front matter and the hub's tags.
+
+    `license: other` refers to `license_name` or the link. The hub's tag `license:x` replaces a missing field.
+    """
     keys = ("license_name", "license") if texts(front.get("license_name")) else ("license", "license_link")
-    said: list[tuple[str, Source, str]] = [
+    statements: list[tuple[str, Source, str]] = [
         *((value, "card", f"card front matter: {key}") for key in keys for value in texts(front.get(key))),
         *((tag.removeprefix("license:"), "tag", f"tags: {tag}") for tag in tags if tag.startswith("license:")),
     ]
     claims = [
         Claim(field="license", value=value, source=source, where=where)
-        for value, source, where in said
+        for value, source, where in statements
         if value not in ("", "other", "unknown")
     ]
     return (*_link_claims(front), *claims, *_terms_claims(claims))
 
 
 def _link_claims(front: Table) -> Iterator[Claim]:
-    """Cards moved over from CivitAI carry its permissions in the licence's address: `?allowCommercialUse=Image&...`."""
+    """Yield CivitAI's permissions from a licence link, where cards copied from CivitAI have them as a query."""
     for link in texts(front.get("license_link"))[:1]:
         query = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
         boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in query.items()}
@@ -184,15 +189,15 @@ def _link_claims(front: Table) -> Iterator[Claim]:
 
 
 def replicate_claims(license_url: object) -> tuple[Claim, ...]:
-    found = text(license_url, 400)
-    if found is None:
+    address = text(license_url, 400)
+    if address is None:
         return ()
-    claim = Claim(field="license", value=found, source="hub", where="license_url")
+    claim = Claim(field="license", value=address, source="hub", where="license_url")
     return (claim, *_terms_claims([claim]))
 
 
 def _terms_claims(licenses: Iterable[Claim]) -> Iterator[Claim]:
-    """The permissions of known licences, with the source that names the licence."""
+    """Yield the permissions of known licences, with the source that names the licence."""
     for claim in licenses:
         if permissions := permissions_of(str(claim.value)):
             where = f"what {claim.value} permits"

@@ -13,7 +13,7 @@ _PATTERNS = _WORDING.patterns
 
 _QUALITY = _WORDING.words["quality"]
 _COMMON = _QUALITY | _WORDING.words["common"]
-# <lora:name:0.8> is how web UIs load the file, and no word.
+# Web UIs load the file by <lora:name:0.8>; it is not a trigger word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
@@ -26,9 +26,9 @@ _MAX_WORD = 300
 
 
 def clean(entries: Iterable[str]) -> tuple[str, ...]:
-    """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases.
+    """Return the trigger words of an author's list. A single entry is split at its commas; several are kept as phrases.
 
-    An image's whole text that was pasted is cut into entries, so all that follow a negative prompt are of it.
+    A pasted prompt arrives as several entries. All entries after a negative prompt belong to it and are dropped.
     """
     kept = list[str]()
     for entry in (LORA_TAG.sub("", entry) for entry in entries):
@@ -39,17 +39,20 @@ def clean(entries: Iterable[str]) -> tuple[str, ...]:
     if len(entries) != 1:
         return _distinct(entries)
     pieces = _pieces(_LABEL.sub("", entries[0]))
-    # "Not required, but helps": a sentence about words, whose commas part no list.
+    # "Not required, but helps" is a sentence about trigger words; its commas don't separate words.
     return () if _NONE.fullmatch(pieces[0][:1000].strip()) else _distinct(pieces)
 
 
 def split(*texts: str) -> tuple[str, ...]:
-    """The words of comma lists, each word once. An `instance_prompt` is one, or a phrase, or several in a list."""
+    """Return the words of comma-separated lists, each word once.
+
+    An `instance_prompt` is such a list, or a single phrase.
+    """
     return _distinct(piece for text in texts for piece in _pieces(_NEGATIVE.sub("", LORA_TAG.sub("", text))))
 
 
 def _pieces(text: str) -> list[str]:
-    """Splits at commas, but not inside of balanced brackets: "(red dress, hat:1.2)" is one piece."""
+    """Split at commas that are not inside balanced brackets: "(red dress, hat:1.2)" is one piece."""
     pieces, depth, start = [], 0, 0
     for i, char in enumerate(text):
         depth += (char in "(（") - (char in ")）")
@@ -62,13 +65,13 @@ def _pieces(text: str) -> list[str]:
 
 
 def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
-    found: dict[str, str] = {}
+    words_by_key: dict[str, str] = {}
     for entry in entries:
         word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
         word = " ".join(_QUOTED.sub(r"\g<word>", _PATTERNS["remark"].sub("", word)).split())
         if word and not _NONE.fullmatch(word):
-            found.setdefault(word.casefold(), word)
-    return tuple(found.values())[:_MAX_WORDS]
+            words_by_key.setdefault(word.casefold(), word)
+    return tuple(words_by_key.values())[:_MAX_WORDS]
 
 
 def claims_of(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, ...]:
@@ -83,7 +86,7 @@ _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"```\w*[ \t]*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
-# A placeholder, or the label of something else: "Style: ink".
+# A placeholder, or another label: "Style: ink".
 _NO_PHRASE = re.compile(rf"{_PLACEHOLDER.pattern}|:\s")
 _TALK = _WORDING.words["talk"]
 _LONGEST_PHRASE = 7
@@ -93,12 +96,12 @@ _MAX_SECTION = 4_000
 
 
 def card_claims(body: str, where: str) -> tuple[Claim, ...]:
-    """The trigger words that the text of a card or description names, one claim for each kind of sentence."""
-    # Hugging Face's uploader escapes what it writes: `it&#39;s`.
+    """Return the trigger words in the text of a card or description, one claim for each kind of sentence."""
+    # Hugging Face's uploader escapes text: `it&#39;s`.
     text = html.unescape(body)
     claims, seen = list[Claim](), set[str]()
     for words, quote in _sentences(text):
-        # Looser patterns match parts of what stricter ones have found.
+        # Looser patterns match parts of the text that stricter patterns have matched.
         if not (seen | _QUALITY).issuperset(words):
             claims += claims_of(words, "card", f"{where}: {quote}")
             seen.update(words)
@@ -106,11 +109,11 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
 
 
 def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The sentences of tools first, then lines with a label and a list, then the looser sentences."""
+    """Yield the words and quotes of sentences that tools write, then of labelled lists, then of looser sentences."""
     for pattern in _SENTENCES[:2]:
         yield from _matches(text, pattern)
     lines = list(_PATTERNS["line"].finditer(text))
-    # After a label: the quoted words, or else plain words that are no sentence. Behind a bar is something else.
+    # After a label, take the quoted words, or otherwise plain words that are not a sentence. A bar ends them.
     rows = (_NEGATIVE.sub("", row.partition("|")[0]) for line in lines for row in line["rest"].split("\n"))
     if words := split(*(word for row in rows for word in _quotes(row) or _plain(_BULLET.sub("", row)))):
         yield words, " ".join(lines[0][0].split())[:80]
@@ -120,14 +123,14 @@ def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     matches = [match for match in pattern.finditer(text) if not _is_denial(match)]
-    found: list[str] = []
+    pieces: list[str] = []
     for groups in (match.groupdict() for match in matches):
-        # Quoted and upper-case words are certain; a plain word may be part of a sentence about words.
+        # Quoted and upper-case words are certain. A plain word may be part of a sentence about trigger words.
         if "plain" not in groups:
-            found += _quotes(groups["words"]) if _QUOTE.search(groups["words"]) else (groups["words"],)
+            pieces += _quotes(groups["words"]) if _QUOTE.search(groups["words"]) else (groups["words"],)
         elif not _PATTERNS["predicate"].fullmatch(groups["plain"]):
-            found += _plain(groups["plain"])
-    if words := split(*found):
+            pieces += _plain(groups["plain"])
+    if words := split(*pieces):
         yield words, " ".join(matches[0][0].split())[:80]
 
 
@@ -141,7 +144,7 @@ def _is_denial(match: re.Match[str]) -> bool:
 
 
 def _quotes(text: str) -> tuple[str, ...]:
-    """The quoted words, without the placeholders of a template: "[your hero], game asset"."""
+    """Return the quoted words, without the placeholders of a template: "[your hero], game asset"."""
     quotes = (quote[1:-1] for quote in _QUOTE.findall(text))
     pieces = (piece for quote in quotes for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
     return tuple(word for word in pieces if not _NO_WORD.fullmatch(word))
@@ -156,7 +159,10 @@ def _plain(text: str) -> tuple[str, ...]:
 
 
 def section_words(text: str) -> tuple[str, ...]:
-    """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
+    """Return the words under a heading "Trigger words": a code block, quoted words, or bare lines.
+
+    Placeholders are left out. Without such a heading, labelled code blocks are read.
+    """
     heading = _HEADING.search(text)
     if heading is None:
         return split(*(word for match in _PATTERNS["labelled"].finditer(text) for word in _template(match["code"])))
@@ -174,7 +180,7 @@ def section_words(text: str) -> tuple[str, ...]:
 def _template(code: str) -> tuple[str, ...]:
     pieces = split(code)
     words = tuple(piece for piece in pieces if not _PLACEHOLDER.search(piece))
-    # A template is an example prompt, whose words of quality are not about this LoRA.
+    # The quality words of a template are not about this LoRA, because a template is an example prompt.
     return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in _QUALITY)
 
 
@@ -182,12 +188,12 @@ _ACRONYMS = _WORDING.words["acronyms"]
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
 _STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
-# A word in this share of the prompts is no accident; an author may leave it out of some.
+# A word in this share of the prompts is not an accident. Authors may leave it out of some prompts.
 _MOST = 2 / 3
 
 
 def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """Short phrases that are in all of at least three prompts, or a coined word that is in most of them."""
+    """Return short phrases that are in all of at least three prompts, or a coined word that is in most of them."""
     if len(prompts) < 3:
         return ()
     others = [{word.casefold() for word in split(prompt)} for prompt in prompts[1:]]
@@ -207,29 +213,33 @@ def _words(prompt: str) -> list[str]:
 
 
 def _is_coined(word: str) -> bool:
-    """Mixed letters and digits: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
-    mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
-    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d|score_\d.*", word)
+    """Return whether a word mixes letters and digits: "rz88p4stl", "CYB77".
+
+    "1girl", "1990s", "version2", "D850" don't count.
+    """
+    is_mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
+    return len(word) > 3 and is_mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d|score_\d.*", word)
 
 
 def is_common(phrase: str) -> bool:
-    """Whether it is found in many prompts, or consists of such words: "photo of a woman"."""
+    """Return whether a phrase is common in prompts, or consists of common words: "photo of a woman"."""
     folded = phrase.casefold()
     return folded in _COMMON or set(folded.split()) <= _COMMON
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:
-    """A hint from one prompt: an upper-case word like TOK or CYB77, or the LoRA's own `name`."""
-    known = f"{name} {description}".casefold()
+    """Return a hint from one prompt: an upper-case word like TOK or CYB77, or the LoRA's own `name`."""
+    name_and_description = f"{name} {description}".casefold()
     styles = {match["word"] for match in _STYLE_OF.finditer(prompt)}
     for word in _words(prompt):
         folded = word.casefold()
-        shouted = _SHOUTED.fullmatch(word) is not None and word not in _ACRONYMS
-        # A name in small letters may be a plain word.
-        own = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
-        # TOK is what Replicate's trainers write unless told otherwise.
-        if folded == "tok" or own or (shouted and (folded in known or _is_coined(word) or word in styles)):
+        is_upper_case = _SHOUTED.fullmatch(word) is not None and word not in _ACRONYMS
+        # A lower-case name may be an ordinary word.
+        is_name = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
+        # TOK is the default trigger word of Replicate's trainers.
+        is_coined = folded in name_and_description or _is_coined(word) or word in styles
+        if folded == "tok" or is_name or (is_upper_case and is_coined):
             return claims_of((word,), "example", where)
-    # The only upper-case word of a prompt, apart from quoted text in the image.
+    # The only upper-case word of a prompt, without quoted text that is in the image.
     capitals = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
     return () if len(capitals) != 1 or capitals & _ACRONYMS else claims_of(tuple(capitals), "example", where)
