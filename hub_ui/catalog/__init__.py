@@ -1,1 +1,1 @@
-"""Everything seen so far, searchable offline: SQLite is the truth, a Tantivy index is derived from it."""
+"""The catalog of LoRAs from all hubs, searchable offline: SQLite holds the data, a Tantivy index is derived from it."""

@@ -1,4 +1,7 @@
-"""The catalog of every LoRA that the hubs have listed so far: added as hubs answer, found by ref or by search."""
+"""The catalog of every LoRA that the hubs have listed so far.
+
+Each hub response adds its LoRAs. They can be fetched by ref and searched offline.
+"""
 
 import hashlib
 import os
@@ -26,39 +29,41 @@ from hub_ui.catalog.index import Index, IndexState
 from hub_ui.catalog.index_search import Found, count, page, values, with_rings
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import NO_MARKS, Listing, Marks, Plan, facets, plan
-from hub_ui.catalog.similar import Similar, alike, is_about
+from hub_ui.catalog.similar import Similar, find_similar, is_about
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
 
-# LoRAs in one transaction: others wait for it, and all of it is in memory.
+# The LoRAs of one transaction. All of them are in memory, and other processes wait for the transaction to end.
 _BATCH = 1_000
 _MOST_LISTINGS = 200
 _MOST_COUNTS = 128
 
 
 def _without_searcher(_catalog: object, state: IndexState, _searcher: object, wanted: Plan) -> Hashable:
-    """What a list or its counts are known by: the index's state says which searcher it was."""
+    """Return the cache key of a listing or of its counts. The index state identifies the searcher."""
     return state, wanted
 
 
 class Catalog(Store):
-    """Any thread may call any method, and several processes may have the same file open."""
+    """The catalog on disk. It is thread-safe, and several processes may open the same file."""
 
     def __init__(self, database: Path | str, folder: Path | None) -> None:
-        """`folder` is that of the search index, which is temporary without one."""
+        """Open the database and its search index in `folder`, or in a temporary folder if that is None."""
         super().__init__(database)
         self._index = Index(folder)
         self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "search-index")
-        # By the index's state: most people look at the same few lists, and count the same for their pages.
+        # Caches keyed by the index state, because most visitors open the same few lists, and all pages of a list share
+        # its counts.
         self._listings: LRUCache[tuple[IndexState, Plan], Listing] = LRUCache(_MOST_LISTINGS)
         self._counts: LRUCache[tuple[IndexState, Plan], tuple[int, Found]] = LRUCache(_MOST_COUNTS)
         self._listed_lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, database: str = "") -> Self:
-        """The file, or the PostgreSQL `database` by its address; the index stands beside the path either way.
+        """Open the SQLite file at `path`, or the PostgreSQL `database` at its address.
 
-        Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened.
+        The index folder is next to `path` in both cases. A damaged file is renamed and an empty one is created. Raises
+        HubUiError if the file can't be created.
         """
         return cls(database or path, path.with_suffix(".index"))
 
@@ -69,30 +74,31 @@ class Catalog(Store):
         self.close()
 
     def close(self) -> None:
-        # The store first: who still searches is told that the catalog is closed.
+        # Close the store first, so that a running search fails with the message that the catalog is closed.
         super().close()
         self._index.close()
         self._executor.shutdown()
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
-        """Returns how many were new or said something new. What was known stays where they say less (see merge).
+        """Merge `loras` into the catalog and return how many of them were new or changed (see merge).
 
-        `found_by` is the text that a hub found them by: it finds them here too, last, where they don't say it. `at` is
-        when they were listed: of what was listed later, nothing goes back.
-        Many are written in several transactions, so that other processes can write in between.
+        `found_by` is the search text that a hub returned them for. A search here finds them by this text as well, after
+        all LoRAs whose own texts match. `at` is the time of the hub's listing: it never replaces values that were
+        listed later. Many LoRAs are written in several transactions, so that other processes can write in between.
         """
-        changed, found_pieces, time = 0, pieces(found_by), timestamp(at)
+        changed, found_phrases, time = 0, pieces(found_by), timestamp(at)
         for batch in _batches(loras):
             with self.writing() as writing:
                 stored = writing.stored(lora.ref for lora in batch.values())
-                later = {place for place, one in stored.items() if at is not None and one.seen > time}
-                found = {
-                    place: change(lora, stored.get(place), found_pieces, is_older=place in later)
-                    for place, lora in batch.items()
+                later = {lora_key for lora_key, entry in stored.items() if at is not None and entry.seen > time}
+                change_of = {
+                    lora_key: change(lora, stored.get(lora_key), found_phrases, is_older=lora_key in later)
+                    for lora_key, lora in batch.items()
                 }
-                changes = [one for one in found.values() if one is not None]
+                changes = [each for each in change_of.values() if each is not None]
                 writing.put(changes, at)
-                writing.update_seen([stored[place].id for place in found.keys() - later if found[place] is None], at)
+                unchanged = [lora_key for lora_key in change_of.keys() - later if change_of[lora_key] is None]
+                writing.update_seen([stored[lora_key].id for lora_key in unchanged], at)
                 changed += len(changes)
         return changed
 
@@ -101,27 +107,27 @@ class Catalog(Store):
         return read(document) if document is not None else None
 
     def lora(self, ref: Ref) -> Lora:
-        """The LoRA that `ref`, or its version, belongs to. Raises NotFound, or Withheld."""
+        """Return the LoRA that `ref` or its version belongs to. Raises NotFound, or Withheld."""
         document = self.document(ref)
         if document is None:
             raise not_found(ref)
         return check_shown(decode(document))
 
     def find(self, ref: Ref) -> Lora | None:
-        """The same; None for what was never seen, and for what nobody is shown."""
+        """Return the LoRA of `ref`, or None if it is unknown or withheld."""
         with suppress(NotFound):
             return self.lora(ref)
         return None
 
     def file(self, ref: Ref) -> WeightFile:
-        """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""
+        """Return the file of `ref`, or the main file of its version or of the default version. Raises NotFound."""
         _, file = self.lora(ref).resolve(ref)
         if file is None:
             raise not_found(ref)
         return file
 
     def mark_removed(self, ref: Ref) -> None:
-        """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
+        """Mark a LoRA as removed from its hub, so that it stays findable. Mark only the version if `ref` has one."""
         lora = self._known(ref)
         if lora is None:
             return
@@ -130,48 +136,52 @@ class Catalog(Store):
         else:
             versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
             lora = replace(lora, versions=tuple(versions))
-        # For everybody, whoever asked.
+        # Not self.add: VisitorCatalog adds for one visitor, but the removal concerns all of them.
         Catalog.add(self, [lora])
 
     def withhold(self, refs: Iterable[Ref]) -> None:
-        """Its hub says now that nobody is to be shown it: of what was known only that is kept."""
+        """Mark known LoRAs as withheld, because their hub says that they show a minor.
+
+        Only the mark and the hashes of a withheld LoRA are kept.
+        """
         mark = Claim(field="minor", value=True, source="hub", where="minor")
         known = filter(None, map(self._known, refs))
         self.add([Lora(ref=lora.ref, title="", url=lora.url, nsfw="explicit", claims=(mark,)) for lora in known])
 
     def also_on(self, ref: Ref) -> tuple[Record, ...]:
-        """LoRAs with the same creator and title on other hubs, with other bytes."""
+        """Return LoRAs of the same creator and title on other hubs that don't share a file with this one."""
         known = self._known(ref)
         number = twin(known) if known else None
         if known is None or number is None:
             return ()
-        found = filter(None, map(read, self.twins_of(number, known.ref)))
-        return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
+        others = filter(None, map(read, self.twins_of(number, known.ref)))
+        return tuple(flatten(lora) for lora in others if lora.hub != known.hub and not lora.is_withheld)
 
     def stats(self) -> CatalogStats:
         stats, indexed = super().stats(), self._index.change(self)
         return stats if indexed is None else replace(stats, index="current" if indexed == stats.change else "behind")
 
     def search(self, query: Query, marks: Marks = NO_MARKS, *, offset: int = 0, now: datetime | None = None) -> Listing:
-        """One page from `offset` on, without images above the query's level. A base filter picks each Record's file.
+        """Return one page of results, without images above the query's level.
 
-        The query's `age` is counted from `now`.
+        `offset` is the position of the first result. A base filter also selects the file of each Record. The query's
+        `age` is relative to `now`.
         """
         first, limit = max(0, offset), max(1, query.limit)
-        found = self.listing(replace(query, limit=first + limit), marks, now)
-        ids = found.ids[first:]
-        return replace(found, ids=ids, records=tuple(self.cards(ids, query).values()))
+        listing = self.listing(replace(query, limit=first + limit), marks, now)
+        ids = listing.ids[first:]
+        return replace(listing, ids=ids, records=tuple(self.cards(ids, query).values()))
 
     def listing(self, query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> Listing:
-        """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
+        """Return the results of `search` as ids instead of records (see `cards`), so thousands can be read at once."""
         wanted = plan(query, marks, now)
-        return self._index.ask(self, lambda state, searcher: self._list(state, searcher, wanted))
+        return self._index.run(self, lambda state, searcher: self._list(state, searcher, wanted))
 
     @cachedmethod(attrgetter("_listings"), _without_searcher, attrgetter("_listed_lock"))
     def _list(self, state: IndexState, searcher: tantivy.Searcher, wanted: Plan) -> Listing:
         ringed = with_rings(searcher, wanted)
         paging = self._executor.submit(page, searcher, ringed)
-        # Counts depend on no page and no order.
+        # Counts don't depend on the page or the order, so all pages of a list share one cache entry.
         total, found = self._count(state, searcher, replace(ringed, sort="relevance", limit=1))
         ids, rings = paging.result()
         corrected = ringed.rings.corrected if ringed.rings else ""
@@ -182,22 +192,22 @@ class Catalog(Store):
         return count(searcher, ringed, self._executor)
 
     def cards(self, ids: Sequence[int], query: Query) -> dict[int, Record]:
-        """The cards with these numbers, as `search` shows them.
+        """Return the cards with these ids as `search` shows them.
 
-        A LoRA that is on another's card by now is shown as that card.
+        If a LoRA was merged into another card since the search, return that card for its id.
         """
         leads = self.leads(ids)
         homes = self.homes_of(list(dict.fromkeys(leads.values())))
-        records = {lead: record for lead, some in homes.items() if (record := _record(some, query)) is not None}
+        records = {lead: record for lead, copies in homes.items() if (record := _record(copies, query)) is not None}
         return {number: records[leads[number]] for number in ids if leads.get(number) in records}
 
     def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Similar, ...]:
-        """LoRAs that share much with this one (see similar.py), none of them for another architecture.
+        """Return LoRAs that are similar to this one and not for another architecture (see similar.py).
 
         Raises NotFound.
         """
         row, level = row_of(self.lora(ref)), NSFW_LEVELS.index(nsfw)
-        found = self._index.ask(self, lambda _, searcher: alike(searcher, row, limit=limit, nsfw=level))
+        found = self._index.run(self, lambda _, searcher: find_similar(searcher, row, limit=limit, nsfw=level))
         cards = self.cards([number for number, *_ in found], Query(nsfw=nsfw))
         return tuple(
             Similar(record=cards[number], score=score, reason=reason)
@@ -206,31 +216,34 @@ class Catalog(Store):
         )
 
     def complete_value(self, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
-        """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
-        return self._index.ask(self, lambda _, searcher: values(searcher, field, fold_name(prefix)))
+        """Return folded filter values that begin with `prefix` with their numbers of LoRAs, most frequent first."""
+        return self._index.run(self, lambda _, searcher: values(searcher, field, fold_name(prefix)))
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
-    """The keys of a file's facts: its SHA-256, or its ref, hashed because keys don't tell letter case apart."""
+    """Return the keys under which a file's facts are stored: its SHA-256, if known, and its hashed ref.
+
+    Refs are hashed because the keys of facts are converted to lower case.
+    """
     by_ref = f"ref:{hashlib.sha256(str(ref).encode()).hexdigest()}"
     return (sha256, by_ref) if sha256 else (by_ref,)
 
 
 def _batches(loras: Iterable[Lora]) -> Iterator[dict[Key, Lora]]:
-    """By what names them in the table. One that comes again begins a new batch."""
+    """Split `loras` into batches by database key. A repeated LoRA begins a new batch."""
     batch: dict[Key, Lora] = {}
     for lora in loras:
-        place = key(lora.ref)
-        if place in batch or len(batch) == _BATCH:
+        lora_key = key(lora.ref)
+        if lora_key in batch or len(batch) == _BATCH:
             yield batch
             batch = {}
-        batch[place] = lora
+        batch[lora_key] = lora
     if batch:
         yield batch
 
 
 def _record(homes: Sequence[Home], query: Query) -> Record | None:
-    """A card as the first of its homes shows it, on one of the hubs that are asked for."""
+    """Return the record of a card from its first copy on a requested hub, or None if all copies are withheld."""
     loras = [lora for home in homes if (lora := read(home.document)) is not None and not lora.is_withheld]
     shown = next((lora for lora in loras if not query.hubs or lora.hub in query.hubs), None)
     if shown is None:
@@ -238,7 +251,7 @@ def _record(homes: Sequence[Home], query: Query) -> Record | None:
     record = record_for_bases(shown, query.bases)
     images = tuple(image for image in record.images if within(image.nsfw, query.nsfw))
     others = tuple(lora.ref for lora in loras if lora is not shown)
-    # Nothing is left out of most cards, and a copy takes as long as the rest.
+    # Most records need no change, and copying one costs as much as the rest of this function.
     is_whole = len(images) == len(record.images) and not others
     return record if is_whole else replace(record, images=images, homes=others)
 

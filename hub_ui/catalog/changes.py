@@ -1,7 +1,7 @@
-"""What a hub's answer changes in the catalog: the LoRA as merged, its document, and the words that it was found by.
+"""What a hub's response changes in the catalog: the merged LoRA, its document, and the search texts that found it.
 
-Two answers about one LoRA are merged, since a listing says less than a `get`, and they arrive in any order. A document
-is a LoRA as JSON text.
+Responses about one LoRA are merged, because a listing has fewer fields than a `get` and they arrive in any order. A
+document is a LoRA as JSON text.
 """
 
 import json
@@ -22,20 +22,22 @@ _T = TypeVar("_T")
 
 
 def merge(old: Lora, new: Lora) -> Lora:
-    """What is known of a LoRA after a listing or a `get`, which arrive in any order and say more or less.
+    """Merge a hub's new response about a LoRA into the stored one.
 
-    A value that is given replaces the old one. Versions and files are never dropped, since a lock file may name them;
-    the hub's order comes first. A source's claims replace its earlier ones about the same fields. From an answer that
-    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed, and
-    what other places of the card say stays. One that is withheld stays so until its hub says of it that it shows no
-    minor.
+    A listing and a `get` have different fields and arrive in any order. A value in `new` replaces the old one, and a
+    missing value keeps it. Versions and files are never dropped, because a lock file may name them; the hub's order
+    comes first. Claims of a source replace its earlier claims about the same field.
+
+    A response with less detail does not reset access to "open" nor lower the NSFW level, and keeps claims from other
+    places of the card. But a removed LoRA is restored once its hub lists it. A withheld LoRA stays withheld until its
+    hub has a value for "minor".
     """
     if old.is_withheld and not any(claim.field == "minor" for claim in new.claims):
         return old
     is_thinner = _detail(new) < _detail(old)
     return replace(
         new,
-        **_unsaid(old, new, "title", "url", "creator", "description", "downloads", "likes", "updated_at", "tags"),
+        **_missing(old, new, "title", "url", "creator", "description", "downloads", "likes", "updated_at", "tags"),
         description_format=(new if new.description else old).description_format,
         nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
         access=_access(old.access, new.access, is_thinner),
@@ -46,24 +48,24 @@ def merge(old: Lora, new: Lora) -> Lora:
 
 def _version(old: Version, new: Version) -> Version:
     def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
-        unsaid = _unsaid(old, new, "size", "sha256", "autov3")
+        missing = _missing(old, new, "size", "sha256", "autov3")
         claims = _claims(old.claims, new.claims, is_thinner)
-        return replace(new, **unsaid, primary=new.primary or old.primary, claims=claims)
+        return replace(new, **missing, primary=new.primary or old.primary, claims=claims)
 
     def merge_examples(old: Example, new: Example) -> Example:
         size: dict[str, Any] = {} if new.width else {"width": old.width, "height": old.height}
-        return replace(new, **_unsaid(old, new, "prompt", "params"), **size, nsfw=_nsfw(old.nsfw, new.nsfw, True))
+        return replace(new, **_missing(old, new, "prompt", "params"), **size, nsfw=_nsfw(old.nsfw, new.nsfw, True))
 
     is_thinner = _version_detail(new) < _version_detail(old)
     old_files, examples = old.files, new.examples
-    # At most one file stays primary: the one the newest answer points out, if it points one out.
+    # At most one file stays primary: the new response decides, if it marks one.
     if any(file.primary for file in new.files):
         old_files = tuple(replace(file, primary=False) for file in old_files)
     if is_thinner or not examples:
         examples = _union(old.examples, examples, lambda example: example.url, merge_examples)
     return replace(
         new,
-        **_unsaid(old, new, "name", "description", "updated_at"),
+        **_missing(old, new, "name", "description", "updated_at"),
         access=_access(old.access, new.access, is_thinner),
         access_note=new.access_note or (old.access_note if is_thinner else None),
         files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
@@ -72,26 +74,26 @@ def _version(old: Version, new: Version) -> Version:
     )
 
 
-def _unsaid(old: Any, new: Any, *names: str) -> dict[str, Any]:
-    """What the old one says and the new one does not. A number that is 0 is said."""
+def _missing(old: Any, new: Any, *names: str) -> dict[str, Any]:
+    """Return the fields that only `old` has. The number 0 is a value."""
     return {name: getattr(old, name) for name in names if getattr(new, name) in (None, "", (), {})}
 
 
 def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...], is_thinner: bool) -> tuple[Claim, ...]:
     def topic(claim: Claim) -> tuple[str, ...]:
-        # A listing has a card's metadata without its text.
+        # A listing has the card's metadata but not its text, so compare the place of a card's claims as well.
         place = (claim.where,) if is_thinner and claim.source == "card" else ()
         return (claim.field, claim.source, *place)
 
-    answers = {topic(claim) for claim in new}
-    merged = (*new, *(claim for claim in old if topic(claim) not in answers))
-    # Their order says nothing, and a listing and a `get` in turns would write it anew each time.
+    new_topics = {topic(claim) for claim in new}
+    merged = (*new, *(claim for claim in old if topic(claim) not in new_topics))
+    # Keep the old order, which has no meaning: otherwise each listing and `get` in turn would rewrite the LoRA.
     is_same = len(merged) == len(old) and all(claim in old for claim in merged)
     return old if is_same else merged
 
 
 def _nsfw(old: Nsfw | None, new: Nsfw | None, is_thinner: bool) -> Nsfw | None:
-    """A listing shows the tame images only, so what it leaves out is no reason to call a LoRA tamer."""
+    """Return the new level. A listing omits explicit images, so it never lowers the level."""
     if old is None or new is None:
         return new or old
     return highest((new, old)) if is_thinner else new
@@ -111,7 +113,7 @@ def _union(
 
 
 def _detail(lora: Lora) -> int:
-    """How much it says, counted: enough to tell a listing from a `get`."""
+    """Count the details of a LoRA, which tells a listing from a `get`."""
     return bool(lora.description) + len(lora.claims) + sum(1 + _version_detail(version) for version in lora.versions)
 
 
@@ -121,14 +123,15 @@ def _version_detail(version: Version) -> int:
 
 _LOG = logging.getLogger(__name__)
 _MOST_FOUND = 50
-# Between what was found by different words: in no word, so nothing stands side by side across it.
+# Separates the search texts. No word contains it, so no phrase matches across two texts.
 _BETWEEN = " | "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
-    """A LoRA as it is in the catalog. `found` is what the hubs' own search found it by (see Row), `seen` when its hub
-    last listed it.
+    """A LoRA as it is stored in the catalog.
+
+    `found` holds the texts of hub searches that returned it (see Row). `seen` is the time when its hub last listed it.
     """
 
     id: int
@@ -139,9 +142,9 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A LoRA to be written: its `document` is it as text, `names` are spellings of its base models.
+    """A LoRA to be written. `document` is its JSON text, `names` are spellings of its base models.
 
-    `stored` is what is there of it already, and `known` the same as a LoRA, None where it can't be read.
+    `stored` is the present entry of the catalog. `known` is that entry decoded, or None if it can't be read.
     """
 
     lora: Lora
@@ -153,9 +156,10 @@ class Change:
 
 
 def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, is_older: bool = False) -> Change | None:
-    """None if this says nothing new. `found_by` are pieces of a search's text (see `pieces`).
+    """Return the change that `lora` makes to the stored entry, or None if nothing is new.
 
-    `is_older`: what is stored was listed later than this, and wins.
+    `found_by` has the phrases of a search text (see `pieces`). With `is_older`, the stored entry was listed later than
+    `lora` and its values win.
     """
     lora = keep_permitted(lora)
     document = encode(lora)
@@ -163,9 +167,9 @@ def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, i
     if stored is not None and document == stored.document:
         known = lora
     elif stored is not None and (known := read(stored.document)) is not None:
-        # Only the two together may tell that it is withheld.
+        # Check again, because the merged LoRA may be withheld even if neither response is.
         lora = keep_permitted(merge(lora, known) if is_older else merge(known, lora))
-        # Parameters of an image may come in another order, which says nothing.
+        # Compare LoRAs, not their texts, because the order of an image's parameters varies without meaning.
         document = stored.document if lora == known else encode(lora)
     is_same = stored is not None and document == stored.document
     if is_same and not found_by:
@@ -174,20 +178,20 @@ def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, i
     before = stored.found if stored else ""
     if before or found_by:
         texts = [getattr(row, name) for name in TEXTS]
-        said = (*split_found(before), *found_by)
-        row = replace(row, found=join_found(piece for piece in said if not any(piece in text for text in texts)))
+        phrases = (*split_found(before), *found_by)
+        row = replace(row, found=join_found(each for each in phrases if not any(each in text for text in texts)))
     if is_same and row.found == before:
         return None
     return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)
 
 
 def split_found(text: str) -> list[str]:
-    """The pieces of a row's `found`, each as it would stand in a text."""
+    """Split a row's `found` into its phrases, each with the spaces that it has in a searchable text."""
     return [f" {words} " for words in text.strip().split(_BETWEEN) if words]
 
 
 def join_found(found: Iterable[str]) -> str:
-    """So many words in alphabetical order of their pieces, so that it does not matter which search came first."""
+    """Join phrases in alphabetical order up to _MOST_FOUND words, so that the order of the searches does not matter."""
     ordered = sorted(set(found))
     counts = accumulate(len(piece.split()) for piece in ordered)
     kept = [piece.strip() for piece, count in zip(ordered, counts, strict=True) if count <= _MOST_FOUND]
@@ -195,13 +199,13 @@ def join_found(found: Iterable[str]) -> str:
 
 
 def pieces(text: str) -> tuple[str, ...]:
-    """What a LoRA's texts must hold to be found by this text."""
+    """Return the phrases that a LoRA's texts must contain to match this search text."""
     wanted = terms(text)
     return tuple(phrase(words) for words in wanted.phrases) if wanted else ()
 
 
 _VERSION = 1
-# Of each part of a LoRA, its fields and their defaults: those are not written.
+# The fields of each part of a LoRA with their defaults, which are not written.
 _FIELDS = {
     kind: [(field.name, {} if field.name == "params" else field.default) for field in fields(kind)]
     for kind in (Lora, Version, WeightFile, Example)
@@ -209,35 +213,35 @@ _FIELDS = {
 
 
 def encode(lora: Lora) -> str:
-    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included."""
+    """Encode a LoRA as JSON that `decode` reads without loss, including lone surrogates and infinite numbers."""
     plain = {"v": _VERSION, **_plain(lora)}
-    # That nothing leads back to itself need not be checked, which takes a seventh of the time.
+    # Records are trees, so skip json's check for circular references: it costs a seventh of the time.
     text = json.dumps(plain, ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_plain)
     try:
         text.encode()
     except UnicodeEncodeError:
-        # No database holds half of a character as it is.
+        # Escape lone surrogates, because databases can't store them.
         return json.dumps(plain, separators=(",", ":"), default=_plain)
     return text
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Ref):
-        # Not as text: a hub may put "#" or "@" where our own form has a meaning for it.
+        # Refs are not written as text, because a hub's ids may contain "#" or "@", which have a meaning in our format.
         return [value.hub, value.id, value.version, value.file]
     if isinstance(value, Claim):
         return [value.field, value.value, value.source, value.where]
     kept = {}
     for name, default in _FIELDS[type(value)]:
         item = getattr(value, name)
-        # 0, 0.0 and False are equal and not the same: only the very default is left out.
+        # 0, 0.0 and False are equal but not the same, so compare the type as well.
         if item is not default and (item != default or type(item) is not type(default)):
             kept[name] = item
     return kept
 
 
 def decode(text: str) -> Lora:
-    """Raises HubUiError for text that is not ours, or that a newer hub-ui wrote."""
+    """Decode a stored document. Raises HubUiError if it is invalid or from a newer hub-ui."""
     try:
         values = read_json(text)
         if values.pop("v") != _VERSION:
@@ -251,11 +255,11 @@ def decode(text: str) -> Lora:
 
 
 def read_json(text: str) -> Any:
-    """Raises ValueError for what is no JSON."""
+    """Parse JSON text. Raises ValueError if it is not JSON."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
-        # Lone surrogates and infinite numbers, which msgspec can't read.
+        # msgspec can't read lone surrogates and infinite numbers, but json can.
         return json.loads(text)
 
 
@@ -282,7 +286,7 @@ def _claims_of(items: list[list[Any]]) -> tuple[Claim, ...]:
     )
 
 
-# How the fields of each part are read that are more than text and numbers.
+# Readers for the fields of each part that are not plain text or numbers.
 _READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
     Lora: {"ref": _ref, "tags": tuple, "versions": _many(Version), "claims": _claims_of},
     Version: {"ref": _ref, "files": _many(WeightFile), "examples": _many(Example), "claims": _claims_of},
@@ -292,7 +296,7 @@ _READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
 
 
 def read(document: str) -> Lora | None:
-    """None for an entry that can't be read. It is replaced when its LoRA is added again."""
+    """Decode a document. Log and return None if that fails: adding its LoRA again will replace the entry."""
     try:
         return decode(document)
     except HubUiError as error:

@@ -1,15 +1,16 @@
-"""Which LoRAs are one card: the same bytes at several places.
+"""Group LoRAs that are copies of each other into one card.
 
-Any number of LoRAs that share a file are one card, on several hubs or on one. A file is known by its SHA-256; where a
-hub doesn't give it, by the one SHA-256 that others give for its AutoV3, else by the AutoV3. An AutoV3 with several
-SHA-256 says nothing by itself, nor does the hash of no bytes.
+LoRAs that share a file are one card, whether they are on several hubs or on one. Each of them is a home of the card. A
+file is identified by its SHA-256. If the hub gives none, it is identified by the SHA-256 that other copies give for its
+AutoV3, or else by the AutoV3. An AutoV3 with several SHA-256 does not identify a file, nor does the hash of an empty
+file.
 
-A collection is no copy of its parts: it has, in one version, files of two LoRAs that share nothing with each other. It
-is one card only with what has exactly its files.
+A collection is not a copy of its parts: one version of it has files of two LoRAs that have no file in common. It shares
+a card only with LoRAs that have exactly its files.
 
-A Hugging Face card that links one CivitAI page is a home of that LoRA too, where nothing contradicts it, since authors
-also link pages that are not theirs: another SHA-256 (unless the tensors are the same), another architecture, bytes that
-a different LoRA of CivitAI has, or a second repo that links the page and contradicts the first.
+A Hugging Face card that links one CivitAI page is a home of that LoRA too. Authors also link pages of other people, so
+a contradiction prevents this: another SHA-256 (unless the tensors are the same), another architecture, bytes that a
+different LoRA on CivitAI has, or a second repo that links the page and contradicts the first.
 """
 
 import re
@@ -27,22 +28,23 @@ from connectors.registry import HUBS
 from hub_ui.catalog.changes import join_found, split_found
 from hub_ui.catalog.row import TEXTS, Row
 
-# Whose names a card has in each column of the filters.
+# How a card merges each filter column of its homes: "lead", "all", or the first home that has a value.
 _MERGE = {column.name: column.merge for field in FIELDS for column in field.columns}
 _HUB_ORDER = {name: place for place, name in enumerate(HUBS)}
 _PAGE = re.compile(r"\b(?:www\.)?civitai\.\w{2,6}/models/\d{1,12}", re.IGNORECASE)
-# A card is found by the words of so many of its homes; copies say the same, and there may be hundreds.
+# The number of homes whose words are searched. Copies have the same words, and a card may have hundreds.
 _MOST_READ = 20
-# It is as popular, as new and as mature as any of them.
+# Columns whose largest value among the homes is the card's.
 _GREATEST = ("nsfw", "downloads", "likes", "newest", "merit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sharer:
-    """A LoRA. `versions` are its files, version by version, each by what it is known by; `tensors` are all AutoV3.
+    """What homes.py needs to know of one LoRA.
 
-    `pages` are the LoRAs that its card links, at most one, and `linkers` those whose card links it; `architectures` are
-    looked at where there is one of either.
+    `versions` has the ids of the files of each version, `tensors` all AutoV3. `pages` are the LoRAs that its card
+    links, at most one. `linkers` are the LoRAs whose cards link it. `architectures` are only filled in if there are
+    pages or linkers.
     """
 
     hub: str
@@ -58,7 +60,7 @@ class Sharer:
 
 
 class Sharers(Protocol):
-    """LoRAs by their numbers, and the numbers of those that have a file."""
+    """LoRAs by their database id, and the ids of all LoRAs that have a file."""
 
     def __getitem__(self, number: int, /) -> Sharer: ...
 
@@ -66,7 +68,7 @@ class Sharers(Protocol):
 
 
 def card(number: int, sharers: Sharers) -> frozenset[int]:
-    """The LoRAs that are one card with this one, itself included."""
+    """Return the LoRAs on the same card as this one, itself included."""
     found, waiting = {number}, [number]
     while waiting:
         one = waiting.pop()
@@ -77,30 +79,30 @@ def card(number: int, sharers: Sharers) -> frozenset[int]:
 
 
 def candidates(sharer: Sharer, sharers: Sharers) -> set[int]:
-    """Those that may be on one card with it, itself included."""
+    """Return the LoRAs that may be on the same card, itself included."""
     return partners(sharer, sharers).union(sharer.pages, sharer.linkers)
 
 
 def _are_same(one: int, other: int, sharers: Sharers) -> bool:
-    mine, others = sharers[one], sharers[other]
-    if mine.files.isdisjoint(others.files):
-        return (other in mine.pages and _is_home(one, other, sharers)) or (
-            one in others.pages and _is_home(other, one, sharers)
+    sharer, other_sharer = sharers[one], sharers[other]
+    if sharer.files.isdisjoint(other_sharer.files):
+        return (other in sharer.pages and _is_home(one, other, sharers)) or (
+            one in other_sharer.pages and _is_home(other, one, sharers)
         )
-    return mine.files == others.files or not (is_collection(one, sharers) or is_collection(other, sharers))
+    return sharer.files == other_sharer.files or not (is_collection(one, sharers) or is_collection(other, sharers))
 
 
 def partners(sharer: Sharer, sharers: Sharers) -> set[int]:
-    """All that have a file of it, itself included."""
+    """Return the ids of all LoRAs that share a file with this one, itself included."""
     return {other for file in sharer.files for other in sharers.holders(file)}
 
 
 def is_collection(number: int, sharers: Sharers) -> bool:
-    """Whether one version has files of two other LoRAs that share nothing with each other."""
+    """Return whether one version has files of two other LoRAs that have no file in common."""
     for files in sharers[number].versions:
         groups = {sharers.holders(file) - {number} for file in files}
         for one, other in combinations(sorted(groups, key=len), 2):
-            # Who has both files shares one with all the others.
+            # LoRAs that have both files share one with every other holder, so only the differences are compared.
             for first in one - other:
                 if any(sharers[first].files.isdisjoint(sharers[second].files) for second in other - one):
                     return True
@@ -108,12 +110,12 @@ def is_collection(number: int, sharers: Sharers) -> bool:
 
 
 def _is_home(linker: int, page: int, sharers: Sharers) -> bool:
-    """Whether a card that links a page is about the LoRA there. Where the two share bytes, those decide."""
-    mine, linked = sharers[linker], sharers[page]
-    if page == linker or any(sharers[other].hub == linked.hub for other in partners(mine, sharers)):
+    """Return whether a linked page is about the linker's own LoRA. If the two share bytes, the files decide instead."""
+    sharer, linked = sharers[linker], sharers[page]
+    if page == linker or any(sharers[other].hub == linked.hub for other in partners(sharer, sharers)):
         return False
     rivals = (sharers[other] for other in linked.linkers)
-    return _agree(mine, linked) and all(_agree(mine, rival) for rival in rivals if _agree(rival, linked))
+    return _agree(sharer, linked) and all(_agree(sharer, rival) for rival in rivals if _agree(rival, linked))
 
 
 def _agree(one: Sharer, other: Sharer) -> bool:
@@ -124,7 +126,7 @@ def _agree(one: Sharer, other: Sharer) -> bool:
 
 
 def page_of(lora: Lora) -> Ref | None:
-    """The CivitAI page that a Hugging Face card links, None where it links none or several."""
+    """Return the CivitAI page that a Hugging Face card links. Return None if the card links no page or several."""
     if lora.hub != "huggingface":
         return None
     found = set()
@@ -135,14 +137,14 @@ def page_of(lora: Lora) -> Ref | None:
 
 
 def lead_order(access: str, hub: str, hub_id: str) -> tuple[bool, int, int, str]:
-    """The home that comes first leads: an open one, by the order of HUBS, then the one that was numbered first."""
+    """Return the sort key of a home. The first home leads: open ones, then by the order of HUBS, then the lowest id."""
     return access != "open", _HUB_ORDER.get(hub, len(HUBS)), int(hub_id) if hub_id.isdecimal() else 0, hub_id
 
 
 def card_row(rows: Sequence[Row]) -> Row:
-    """The row of a card from those of its homes, the lead's first.
+    """Build the row of a card from the rows of its homes, the lead's first.
 
-    It is found by what any of the first says, sorted by the greatest numbers, and as mature as the strictest says.
+    Its texts are those of the first _MOST_READ homes. Its sort numbers and NSFW level are the largest of all homes.
     """
     lead, read = rows[0], rows[:_MOST_READ]
 
@@ -172,5 +174,5 @@ def card_row(rows: Sequence[Row]) -> Row:
 
 
 def _together(texts: Iterable[str]) -> str:
-    """Each text once, without new neighbours for the words at their ends: "|" is in no word (see row.words)."""
+    """Join different texts with " | ". No word contains it, so no phrase matches across two texts (see row.words)."""
     return " | ".join(text.strip() for text in dict.fromkeys(texts) if text.strip()).join("  ")

@@ -1,13 +1,13 @@
-"""The Tantivy index: fast search over what SQLite holds, brought up to date by asking SQLite what changed.
+"""The Tantivy index: fast search over the rows of SQLite, updated with the changes since the last search.
 
-The folder holds one subfolder with the index proper, and `current.json`, which says which subfolder that is, of which
-catalog, and up to which change. A rebuild goes to a new subfolder and replaces `current.json` last, so a reader of
-another process never sees half an index, and whatever is wrong with the old one does not matter.
+The folder contains one subfolder with the index itself, and `current.json`. That file names the subfolder, the catalog,
+and the last change that is indexed. A rebuild writes a new subfolder and replaces `current.json` last. So a reader in
+another process never sees half an index, and damage to the old one does not matter.
 
-In a document a field of words is one list of rows for each word, so texts that are looked through together are one
-field. A column is read for every hit, so values that are counted together are one text in one column.
+Tantivy stores a list of rows for each word of a text field, so texts that are searched together are one field. A column
+is read for every hit, so values that are counted together are one text in one column.
 
-Tantivy raises ValueError for nearly everything, damage and a busy lock included.
+Tantivy raises ValueError for nearly everything, including damage and a busy lock.
 """
 
 import json
@@ -35,23 +35,23 @@ from connectors.query import Range
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
 from hub_ui.catalog.row import SEPARATOR, Row, row_terms
-from hub_ui.catalog.search import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
+from hub_ui.catalog.search import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie_breaker
 from hub_ui.catalog.store import Store
 
-# Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
-# is rebuilt.
+# Raise the number whenever the schema, a row's words or the order keys change. An index with another format or with
+# other filters is rebuilt.
 FORMAT = " ".join(("9", *FACETS, *FILTERS))
-# Between the keys and the groups of a row in their one column. No folded name holds it.
+# Separates a row's keys from its groups in their shared column. No folded name contains it.
 GROUPS = "\x1d"
-# The fields of words. `short` has the title, the words and the tags, `any` all texts, and `own` all but what a hub
-# found it by, of rows that have that; for the others `any` is the same.
+# The text fields. `short` has the title, the words and the tags, `any` has all texts. `own` has all texts except those
+# of hub searches, but only for rows that have such texts: for other rows it would equal `any`.
 FIELDS = ("title", "short", "own", "any")
-# In the field "has".
+# A value of the field "has".
 FOUND = "found"
-# Columns of names without end, and the fields that have the names: too many LoRAs have a combination of their own, and
-# numbers are counted several times faster than names.
+# Columns for names without a fixed list, and the fields that have the names. These names are counted as numbers,
+# several times faster than as texts, because too many LoRAs have a unique combination of them.
 NAMES = {f"{key}_number": key for key, field in FILTERS.items() if field.facet and field.facet.most}
-# The other columns that are counted, and the facets that they have: of texts, and of numbers, some by their steps.
+# The other counted columns and their facets: texts first, then numbers, some of them rounded to steps.
 TEXTS = {
     f"all_{column.name}": column.name
     for key, field in FILTERS.items()
@@ -62,7 +62,7 @@ TEXTS = {
 STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name != "rank"}
 COUNTED_NUMBERS = {"rank": "rank", "nsfw": "levels", **STEPS}
 _JSON = msgspec.json.Encoder()
-# More than any number of a row.
+# An upper bound for all numbers of a row.
 _MOST = 2**40
 
 
@@ -80,7 +80,7 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level", "listed"):
         builder.add_unsigned_field(name, indexed=True)
-    # Its terms are what a changed row is deleted by, and those of unsigned fields can't be named.
+    # tantivy deletes changed rows by this field. It must be signed, because terms of unsigned fields can't be named.
     builder.add_integer_field("id", indexed=True, fast=True)
     for name in ("nsfw", *STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
         builder.add_unsigned_field(name, fast=True)
@@ -88,7 +88,10 @@ def schema() -> tantivy.Schema:
 
 
 def document(row_id: int, row: Row) -> str:
-    """As JSON. Numbers are one more than the row's: 0 stands for none, since a column with gaps is slower to count."""
+    """Return a row as JSON for Tantivy.
+
+    Numbers are one more than the row's, with 0 for none, because a column with gaps is slower to count.
+    """
     own = (row.title, row.words, row.tag_words, row.about)
     values: dict[str, Any] = {
         "id": row_id,
@@ -110,27 +113,28 @@ def document(row_id: int, row: Row) -> str:
         values[column] = [number_of_name(each) for each in values[key]]
     for column, name in TEXTS.items():
         values[column] = SEPARATOR.join(row.names[name])
-    # What many LoRAs have alike is counted as one value.
+    # Combine all values into one text, because many LoRAs share the same combination.
     values["all_keys"] = SEPARATOR.join((*row.names["keys"], GROUPS, *row.groups))
     for name, number in row.numbers.items():
         values[name] = 0 if number is None else number + 1
     for column, name in STEPS.items():
         values[column] = step(name, number - 1) + 1 if (number := values[name]) else 0
-    last = tie(row.refs[0])
+    last = tie_breaker(row.refs[0])
     for sort, (name, bits) in ORDERS.items():
         values[f"by_{sort}"] = order_key(getattr(row, name), bits, last)
     return _JSON.encode(values).decode()
 
 
 def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
-    # `count` is missing from tantivy's type stub.
+    # `count` is missing from tantivy's type stubs.
     found: Any = searcher.search(query, 1, True)
     return int(found.count)
 
 
 def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
     if open_end:
-        # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
+        # A fuzzy query of distance 0 finds the words with this beginning. It is as fast as a regular expression, which
+        # takes time to compile.
         return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)
     if len(words) == 1:
         return term(field, words[0])
@@ -138,7 +142,7 @@ def phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tanti
 
 
 def number_in(name: str, range: Range) -> tantivy.Query:
-    """Columns hold one more than the number, and 0 for none."""
+    """Match rows whose number is in the range. Columns hold the number plus one, with 0 for none."""
     least = max(range.least or 0, 0) + 1
     most = _MOST if range.most is None else min(range.most, _MOST) + 1
     if most < least:
@@ -147,7 +151,7 @@ def number_in(name: str, range: Range) -> tantivy.Query:
 
 
 def scored(query: tantivy.Query, points: int) -> tantivy.Query:
-    """What it finds has so many points: in a score, 24 bits are exact."""
+    """Give each match of `query` this many points. A score is a 32-bit float, exact up to 24 bits."""
     return tantivy.Query.const_score_query(query, float(points))
 
 
@@ -164,7 +168,7 @@ def term(name: str, value: str | int) -> tantivy.Query:
 
 
 def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
-    """With none of `none`."""
+    """Match rows that match all `queries` and none of `none`."""
     if len(queries) == 1 and not none:
         return queries[0]
     if not queries:
@@ -174,7 +178,7 @@ def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = 
 
 
 def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    """Of no queries, nothing."""
+    """Match rows that match at least one of `queries`. Without queries, match no row."""
     if len(queries) == 1:
         return queries[0]
     return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
@@ -187,23 +191,23 @@ _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 _HEAP_BYTES = 15_000_000
-# One thread is as fast as what hands it documents. Whenever this is full it writes a part of the index, and 8 alike are
-# merged, which takes an eighth of all the time: a million LoRAs are 7.
+# One thread is as fast as the reader that feeds it documents. The writer writes a segment whenever this memory is full,
+# and tantivy merges 8 similar segments, which costs an eighth of the whole time. A million LoRAs are 7 segments.
 _REBUILD_HEAP_BYTES = 240_000_000
-# The writer is kept for so long after its last use: another one couldn't be had while it merges parts of the index.
+# Keep the writer this long after its last use, because a new one can't be opened while the old one merges segments.
 _KEEP_SECONDS = 1.0
-# Of so many rows, those with the same base, kind and level are written one after the other: filters skip all others at
-# once, which takes a third of the time.
+# Batches of this size are sorted by base, kind and level. Filters then skip blocks of other rows and take a third of
+# the time.
 _TOGETHER = 2_000
 
 
 class _IndexBusy(Exception):
-    """Another process holds the writer. The next search tries again."""
+    """Another process has the writer. The next search tries again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexState:
-    """Up to which change of which catalog the index in a subfolder has everything."""
+    """The index in `folder` contains every change of `catalog` up to `change`."""
 
     format: str
     catalog: str
@@ -212,10 +216,10 @@ class IndexState:
 
 
 class Index:
-    """All methods may be called from any thread."""
+    """The search index. It is thread-safe."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Without a folder, or where none can be written, it is in a temporary one until it is closed."""
+        """Use `folder` for the index, or a temporary folder until `close` if it is None or not writable."""
         self._lock = threading.Lock()
         self._tried = ""
         self._release = threading.Timer(0, self._release_writer)
@@ -230,25 +234,26 @@ class Index:
         self._writer: tuple[str, tantivy.IndexWriter] | None = None
 
     def close(self) -> None:
-        """Waits for parts of the index that are being merged."""
+        """Wait for running merges, then delete the index if it is temporary."""
         self._release.cancel()
         self._release_writer()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def ask(self, store: Store, question: Callable[[IndexState, tantivy.Searcher], _T]) -> _T:
-        """The question sees everything that was added before, unless another process is writing it into the index just
-        now. Raises HubUiError.
+    def run(self, store: Store, search: Callable[[IndexState, tantivy.Searcher], _T]) -> _T:
+        """Call `search` with a searcher that sees every earlier change, and return its result.
+
+        If another process is updating the index just now, its changes may be missing. Raises HubUiError.
         """
         folder, reason = self._folder, ""
         for _ in range(_ATTEMPTS):
             try:
-                return question(*self._searcher(store))
+                return search(*self._searcher(store))
             except (ValueError, OSError) as error:
                 reason = str(error)
                 with self._lock, suppress(OSError, ValueError, KeyError, TypeError):
                     self._opened = self._writer = None
-                    # The subfolder that failed is not used again, unless another process has replaced it already.
+                    # Discard the damaged subfolder, unless another process has replaced it already.
                     current = json.loads(self._pointer.read_bytes())["folder"]
                     if _FOLDER.fullmatch(self._tried) and current == self._tried:
                         _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
@@ -256,21 +261,21 @@ class Index:
                         shutil.rmtree(self._folder / self._tried, ignore_errors=True)
         message = f"The search index in {folder} can't be used ({reason}). Check that it can be written."
         with self._lock:
-            # Another thread may have begun anew meanwhile.
+            # Another thread may have switched to a temporary folder already.
             if self._folder == folder:
                 if self._temporary is not None:
                     raise HubUiError(message)
                 _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", message)
                 self._begin(None)
-        return self.ask(store, question)
+        return self.run(store, search)
 
     def change(self, store: Store) -> int | None:
-        """Up to which change it has everything; None where there is none yet."""
+        """Return the last change that is indexed, or None if there is no index yet."""
         current = self._read_current(store)
         return current.change if current else None
 
     def _searcher(self, store: Store) -> tuple[IndexState, tantivy.Searcher]:
-        """Brings the index up to date if there is something new, one thread at a time."""
+        """Update the index if there are changes and return a searcher. One thread at a time updates."""
         with self._lock:
             current = self._read_current(store)
             self._tried = current.folder if current else ""
@@ -292,10 +297,13 @@ class Index:
             return current, index.searcher()
 
     def _read_current(self, store: Store) -> IndexState | None:
-        """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
+        """Return the state of the index, or None if it must be rebuilt.
+
+        That is the case if it is missing, unreadable, of another format or catalog, or newer than a restored database.
+        """
         try:
             current = IndexState(**json.loads(self._pointer.read_bytes()))
-            # The folder is removed once it is damaged, so a name that leads elsewhere must never count.
+            # A damaged folder is deleted, so refuse a name that is a path to another place.
             ours = _FOLDER.fullmatch(current.folder) and (current.format, current.catalog) == (FORMAT, store.catalog_id)
         except (OSError, ValueError, TypeError):
             return None
@@ -306,7 +314,7 @@ class Index:
         if self._writer is None or self._writer[0] != current.folder:
             self._writer = None
             self._writer = (current.folder, _open_writer(index))
-        # Read again now that nobody else can write: another process may have caught up meanwhile.
+        # Read again with the lock of the writer, because another process may have updated the index before.
         fresh = self._read_current(store)
         if fresh is None or fresh.folder != current.folder:
             raise ValueError("the index was replaced meanwhile")
@@ -318,7 +326,6 @@ class Index:
         return new
 
     def _release_writer(self) -> None:
-        """Other processes can write once the merges are done that the last changes began."""
         with self._lock:
             kept, self._writer = self._writer, None
         if kept is not None:
@@ -335,7 +342,7 @@ class Index:
         writer.wait_merging_threads()
         index.reload()
         for folder in self._folder.iterdir():
-            # Not the young ones: another process may be building one.
+            # Skip recent folders: another process may be building an index there.
             if folder.is_dir() and folder != target and folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
         return current, index
@@ -349,7 +356,7 @@ class Index:
         replaces: bool,
     ) -> IndexState:
         change = current.change
-        for row_id, latest, row in alike_together(rows):
+        for row_id, latest, row in sort_batches(rows):
             change = latest
             if replaces:
                 writer.delete_documents_by_term("id", row_id)
@@ -357,18 +364,18 @@ class Index:
                 writer.add_json(document(row_id, row))
         writer.commit()
         written = replace(current, change=change)
-        # Before the writer lets go of its lock, so that two processes' numbers can't cross.
+        # Write the state while the writer holds its lock, so that two processes can't overwrite each other's number.
         new = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")
         new.write_text(json.dumps(asdict(written)))
         new.replace(self._pointer)
         return written
 
 
-def alike_together(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tuple[int, int, Row | None]]:
-    """Some after the other in the order of what is filtered by, each with the change that all of them are up to."""
+def sort_batches(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tuple[int, int, Row | None]]:
+    """Sort rows in batches by the columns of common filters, and yield each with the last change of its batch."""
     left = iter(rows)
     while some := list(islice(left, _TOGETHER)):
-        # A row that was changed meanwhile comes again.
+        # If a row changed while it was read, it occurs twice: use the later one.
         latest = {row_id: row for row_id, _, row in some}
         for row_id, row in sorted(latest.items(), key=_filtered_by):
             yield row_id, some[-1][1], row

@@ -1,10 +1,10 @@
-"""A plan as queries of Tantivy: its page, and its facets.
+"""Run a plan as Tantivy queries: one page of results, and the facets.
 
-Order comes from order keys (see search.py) in columns of the index. For relevance, few LoRAs are put in order here, by
-all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
-is full: for a common word the first one fills it.
+The order comes from order keys (see search.py) in columns of the index. If relevance finds few LoRAs, they are sorted
+here by their evidence. If it finds many, the classes are queried one by one, best first, until the page is full: for a
+common word the first class fills it.
 
-Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here.
+Each facet ignores its own filter. Values that many LoRAs share are counted as whole combinations and split here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,19 +51,19 @@ from hub_ui.catalog.search import (
     number_of_name,
 )
 
-# Names that are counted before the most frequent are offered.
+# How many names are counted, and how many of the most frequent ones are returned.
 _MOST_NAMES, _MOST_OFFERED = 64, 8
-# What a page's order is made of here, not by the index.
+# The most hits that are sorted here and not by the index.
 _MOST_SORTED = 4 * rings.MOST
-# Of a word that so many have, those that may be listed are not counted.
+# Above this frequency a word's LoRAs are not counted again for the NSFW level.
 _MANY = 2 * rings.MOST
-# More than any evidence is worth.
+# Larger than any score of evidence.
 _RING_WORTH = 1 << 15
 _SOFT = NSFW_LEVELS.index("soft")
 
 
 def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
-    """With the spellings and the rings of its words. They depend on what may be listed, and on no filter."""
+    """Return the plan with the rings of its words, which depend on the NSFW level and exclusions but not on filters."""
     if plan.terms is None or not plan.terms.phrases:
         return plan
     bare = replace(plan, filters=(), ranges=(), wanted=())
@@ -73,7 +73,8 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
         return searcher.doc_freq("any", word)
 
     def begins(word: str) -> int:
-        # To ask for the word alone takes half of what it takes to ask for beginnings.
+        # Without longer words, the query for the word alone suffices. It costs half as much as a query for its
+        # beginnings.
         return sum(each != word for each, _ in searcher.terms_with_prefix("any", word, None, 2))
 
     def count(ring: Ring) -> int:
@@ -87,8 +88,8 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
 
 
 def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
-    """Row ids, best first, and where in the whole list each ring begins."""
-    # For each that it may find the index makes room.
+    """Return row ids, best first, and the position in the whole list at which each ring begins."""
+    # Tantivy allocates memory for `limit` hits in advance.
     limit = min(plan.limit, searcher.num_docs)
     if plan.rings is not None and plan.rings.is_few and plan.sort == "relevance":
         ids, starts = _by_evidence(searcher, plan, plan.rings)
@@ -110,10 +111,11 @@ def _ring_start(wanted: Rings, ring: Ring, start: int) -> RingStart:
 def _by_evidence(
     searcher: tantivy.Searcher, plan: Plan, wanted: Rings
 ) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
-    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence.
+    """Return all results of a query with few of them, ring by ring, and the position at which each ring begins.
 
-    Within a ring the evidence and the worth of the level decide, among equals relevance. A sentence is ordered by them
-    alone: a ring begins there where the list holds nothing of the ones before it any more.
+    A score is a ring and its evidence. Within a ring, LoRAs are sorted by their evidence and the worth of their level,
+    then by relevance. A sentence is sorted across all rings: there a ring begins after the last result of all earlier
+    rings.
     """
     numbered = dict(enumerate(reversed(wanted.rings), 1))
     worth = [scored(_ring_query(ring, "any", open_end=True), _RING_WORTH * n) for n, ring in numbered.items()]
@@ -127,7 +129,7 @@ def _by_evidence(
     ordered = sorted(
         (
             0 if is_sentence else -n,
-            # Beside many words each is worth less, and so is a level.
+            # With many words each word is worth less, so a level must be worth less as well.
             -evidence - relevance.level_worth(relevance.level(merit_of(key))) / wanted.least,
             -key,
             id,
@@ -142,7 +144,7 @@ def _by_evidence(
 
 
 def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
-    """For each unit the best place that has it, by how rare it is; and for the whole title."""
+    """Yield a query for each unit, worth its best place times its rarity, and one for the whole title."""
     assert plan.rings is not None
     assert plan.terms is not None
     wanted = rings.must_have(plan.rings.units)
@@ -158,11 +160,11 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
 
 
 def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
-    """Where its spellings may be, and the points for that. With the beginnings of words as far as they count."""
+    """Yield a query and its points for each place where a spelling of the unit may be, beginnings of words included."""
     points = relevance.EVIDENCE
     without_found = [term("has", FOUND)]
     for form in (*unit.forms, *unit.typos):
-        # A guess adds nothing to an adult LoRA, so that none is first by a guess.
+        # A guess adds nothing to an adult LoRA, so that an adult LoRA is never first because of a typo.
         share, listed = (relevance.GUESS_SHARE, [term("listed", _SOFT)]) if form in unit.typos else (1, [])
         about = any_of([phrase("own", form), all_of([phrase("any", form)], none=without_found)])
         title = "title" if form == unit.typed else "other spelling"
@@ -180,14 +182,14 @@ def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
 
 
 def values(searcher: tantivy.Searcher, field: str, prefix: str) -> tuple[tuple[str, int], ...]:
-    """Names that begin with `prefix`, and how many LoRAs a filter by each finds, most frequent first. A base model that
-    goes by several of them is named once, by its id.
+    """Return filter names that begin with `prefix` and how many LoRAs each finds, most frequent first.
 
-    Names that are rarer than many others are left out.
+    A base model that has several of these names is listed once, by its id. Only the first _MOST_NAMES of the index are
+    counted, so rarer names may be missing.
     """
     listed, runner = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES), term("kind", "runner")
     read = BY_KEY[field].read if field == "base" else str
-    # The index lists names of LoRAs that have changed since, too.
+    # The index also lists names of rows that were replaced since.
     names = dict.fromkeys(read(name) for name, _ in listed if not name.startswith("="))
     asked = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
     counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in asked.items()}
@@ -195,7 +197,7 @@ def values(searcher: tantivy.Searcher, field: str, prefix: str) -> tuple[tuple[s
 
 
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
-    """The classes, best first. Levels of one place that follow each other are one query: the merit orders them."""
+    """Yield one query per class, best first. Adjacent levels of a place share a query, because merit sorts them."""
     conditions = _conditions(plan)
     if plan.rings is None or plan.terms is None or plan.sort != "relevance":
         yield query_of(plan)
@@ -205,7 +207,7 @@ def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
         parts = [_words_query(plan, number), *conditions]
         if len(levels) < relevance.LEVELS:
             parts.append(any_of([term("level", level) for level in levels]))
-        # Each place takes in the ones before it.
+        # Each place includes the earlier ones, so exclude them.
         yield all_of(parts, none=[_words_query(plan, number - 1)] if number else ())
 
 
@@ -217,8 +219,8 @@ def query_of(plan: Plan) -> tantivy.Query:
 
 
 def _conditions(plan: Plan) -> list[tantivy.Query]:
-    """All but the words."""
-    # Not a set: its rows would all be looked up, though few may hold the words.
+    """Return all conditions of the plan except its words."""
+    # A term set query would look up all of its rows first, though few of them may contain the words.
     queries = [any_of([term(name, value) for value in sorted(allowed)]) for name, allowed in plan.filters]
     queries += [number_in(name, range) for name, range in plan.ranges]
     if plan.nsfw < len(NSFW_LEVELS) - 1:
@@ -232,7 +234,7 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
 
 
 def _words_query(plan: Plan, place: int) -> tantivy.Query:
-    """Of the first ring, its words in this one of PLACES."""
+    """Match the words of the first ring in one of PLACES."""
     assert plan.rings is not None
     assert plan.terms is not None
     field, open_end, _ = relevance.PLACES[place]
@@ -260,15 +262,15 @@ def _ring_query(ring: Ring, field: str, *, open_end: bool) -> tantivy.Query:
 def _unit_query(unit: Unit, field: str, has_typos: bool, open_end: bool) -> tantivy.Query:
     open_end = unit.open_end and open_end
     forms = [*unit.forms, *(unit.typos if has_typos else ())]
-    # The words that begin with it include it.
+    # The prefix query below includes the typed word itself.
     queries = [phrase(field, form) for form in forms if not open_end or form != unit.typed]
     return any_of([*queries, phrase(field, unit.typed, open_end=True)] if open_end else queries)
 
 
-# Of a column: more than there are combinations of base models, and licence names.
+# More than the combinations of base models and the licence names in a column.
 _MAX_BUCKETS = 10_000
-# Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
-# enough to count them all; how many times as frequent a name must be as what may be missed.
+# For creators and tags: how many are counted first, and how many of them each segment returns. If at most _FEW_NAMES
+# others remain, all are counted. A name is certain if it is _FAR times as frequent as the possible error.
 _FIRST = (300, 1_000)
 _FEW_NAMES = 20_000
 _FAR = 8
@@ -285,7 +287,7 @@ _FACET_OF: Mapping[str, str] = {
 
 
 def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
-    """What one text or number of a column has, each with the facet that it counts for."""
+    """Split a value of a column into pairs of facet and value."""
     if column in COUNTED_NUMBERS:
         return [(COUNTED_NUMBERS[column], int(value) - 1)] if value else []
     facet, (names, _, groups) = TEXTS[column], str(value).partition(GROUPS)
@@ -294,31 +296,32 @@ def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> tuple[int, Found]:
-    """The total, and the count of each value of a facet."""
+    """Return the total, and the number of LoRAs for each value of each facet."""
     used = plan.conditions()
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
         ignored = FACETS[facet]
-        # Of a large answer tags take as long as all the rest, so they have a thread of their own.
+        # With many hits, tags take as long as all other facets, so they get their own thread.
         is_alone = facet == "tags" and used <= {"nsfw"}
         columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
     passes = [
-        executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
+        executor.submit(_pass, searcher, query_of(plan.ignoring(ignored) if ignored else plan), names)
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
-    marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
+    marks = {
+        name: all_of([query_of(plan.ignoring(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs
+    }
     marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
     found: Found = {}
     for done in passes:
         found |= done.result()
     counted = {facet: most_first(found.get(facet, {})) for facet in FACETS}
-    # Each LoRA has one level.
+    # Each LoRA has exactly one level, so their sum is the total.
     total = sum(number for level, number in counted["levels"].items() if level <= plan.nsfw)
     return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
 
 
 def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
-    """All columns in one go over the rows."""
     facets: Found = {}
     for column, found in _terms(searcher, query, columns).items():
         if column in NAMES:
@@ -333,23 +336,23 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
 
 
 def _most(searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: Mapping[str, Any]) -> dict[str, int]:
-    """The most frequent names, and how many have each.
+    """Return the most frequent names, and how many LoRAs have each.
 
-    Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
-    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
-    as they are not too many, all are counted.
+    Each segment returns only its most frequent names, so the sum for a name may be too low. If that may change the
+    result, all names are counted if they are few, or else only the likely ones, among the LoRAs that have one of them.
+    All are also counted if names as frequent as the last one may be missing.
     """
     buckets: _Buckets = found["buckets"]
     if found["sum_other_doc_count"]:
         least, last = (buckets[place]["doc_count"] for place in (MOST_COUNTED - 1, -1))
         missed = found["doc_count_error_upper_bound"] or 0
         if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
-            # Only equals need more than the first ones.
+            # All buckets are needed only to order names that are equally frequent.
             top = _FEW_NAMES if least == last else _FIRST[0]
             buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
         elif missed * _FAR > least:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * MOST_COUNTED]}
-            # Not a set: its preparation takes as long as all the rest.
+            # A term set query takes as long to prepare as all the rest.
             among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
             buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
@@ -361,7 +364,6 @@ def _most(searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: 
 
 @cached(LRUCache(_MOST_KNOWN), key=lambda searcher, column, number: (column, number), lock=Lock())
 def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
-    """From one of the LoRAs that have it."""
     [(_, address)] = searcher.search(scored(term(column, number), 1), 1, False).hits
     names = searcher.doc(address).get_all(NAMES[column])
     return next(str(name) for name in names if number_of_name(name) == number)

@@ -157,7 +157,7 @@ def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) 
     """Words that were typed side by side are looked for as one word too."""
     forms = [[words] if place < terms.quoted else spellings(words, known) for place, words in enumerate(terms.phrases)]
     for right in range(terms.quoted + 1, len(terms.phrases)):
-        one = as_one(terms.phrases[right - 1], terms.phrases[right], known)
+        one = join_phrases(terms.phrases[right - 1], terms.phrases[right], known)
         forms[right - 1] += one
         forms[right] += one
     last = len(terms.phrases) - 1
@@ -261,7 +261,7 @@ def spellings(words: Phrase, known: Known) -> list[Phrase]:
     return [each for each in dict.fromkeys(found) if all(map(known, each))]
 
 
-def as_one(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
+def join_phrases(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
     """Two things that were typed side by side, as one: "z image" as "zimage", "wan 2.2" as "wan2 2" and "wan22"."""
     found = dict.fromkeys([(*left[:-1], left[-1] + right[0], *right[1:]), ("".join((*left, *right)),)])
     return [each for each in found if all(map(known, each))]

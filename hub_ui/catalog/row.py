@@ -317,7 +317,7 @@ def _base(claims: tuple[Claim, ...]) -> Base:
     )
 
 
-def asked_term(field: Field, value: str) -> str:
+def filter_term(field: Field, value: str) -> str:
     """What finds the rows that have this value of a filter; empty for a name that folds to nothing."""
     return f"{MARK}{value}" if field.is_open and value in field.choices() else fold_name(value)
 

@@ -26,8 +26,8 @@ from hub_ui.catalog.row import (
     UNDER,
     Row,
     Terms,
-    asked_term,
     filter_keys,
+    filter_term,
     phrase,
     row_ref,
     row_terms,
@@ -55,17 +55,17 @@ MOST_COUNTED = 20
 _BEYOND = 2**36
 
 
-def measure(name: str, row: Row) -> int | None:
+def range_value(name: str, row: Row) -> int | None:
     """The number of a row that a range is about."""
     return row.numbers[name] if name in row.numbers else row.newest - 1 if row.newest else None
 
 
-def counted(name: str, row: Row) -> Iterable[str | int]:
+def facet_values(name: str, row: Row) -> Iterable[str | int]:
     """What a facet counts of a row."""
     if name == "levels":
         return (row.nsfw,)
     if name in MEASURES:
-        number = measure(name, row)
+        number = range_value(name, row)
         return () if number is None else (number,)
     return row.groups if name == "groups" else row.names[name]
 
@@ -102,10 +102,10 @@ def merit_of(key: int) -> int:
 @lru_cache(maxsize=20_000)
 def number_of_name(name: str) -> int:
     """What a name is counted by. It orders equally frequent ones."""
-    return tie(name) >> (_KEY_BITS - _NAME_BITS)
+    return tie_breaker(name) >> (_KEY_BITS - _NAME_BITS)
 
 
-def tie(text: str) -> int:
+def tie_breaker(text: str) -> int:
     """Orders equals the same way in every catalog, whatever came first."""
     return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BITS // 8).digest())
 
@@ -134,7 +134,7 @@ class Plan:
         level = ["nsfw"] if self.nsfw < len(NSFW_LEVELS) - 1 else []
         return frozenset([*(name for name, _ in (*self.filters, *self.ranges, *self.wanted)), *level])
 
-    def but(self, condition: Condition) -> Plan:
+    def ignoring(self, condition: Condition) -> Plan:
         """Without this condition."""
         return replace(
             self,
@@ -180,7 +180,7 @@ def filter_terms(key: str, values: Iterable[str]) -> frozenset[str]:
     """The terms that answer a filter. A name that folds to nothing finds nothing."""
     if key == "base":
         return frozenset(filter_keys(tuple(values)))
-    return frozenset(filter(None, (asked_term(FILTERS[key], value) for value in values)))
+    return frozenset(filter(None, (filter_term(FILTERS[key], value) for value in values)))
 
 
 def _since(age: Range, now: datetime) -> Range:
@@ -285,7 +285,7 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     failed: set[Condition] = {
         name for name, allowed in plan.filters if allowed.isdisjoint(row_terms(FILTERS[name], row.names))
     }
-    failed |= {name for name, range in plan.ranges if measure(name, row) not in range}
+    failed |= {name for name, range in plan.ranges if range_value(name, row) not in range}
     if row.nsfw > plan.nsfw:
         failed.add("nsfw")
     failed |= {name for name, is_wanted in plan.wanted if is_wanted is dict(plan.marks)[name].isdisjoint(row.refs)}

@@ -49,7 +49,7 @@ class Similar:
     reason: Reason
 
 
-def alike(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> list[tuple[int, float, Reason]]:
+def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> list[tuple[int, float, Reason]]:
     """The numbers of cards, the share of each and why it is similar, most alike first.
 
     A hit's score counts, in whole numbers, what it shares: see the constants.

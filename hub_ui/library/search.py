@@ -19,7 +19,7 @@ from hub_ui.base import format
 from hub_ui.base.i18n import N_, _
 from hub_ui.catalog import search
 from hub_ui.catalog.row import Row, fold_name
-from hub_ui.catalog.search import FACETS, FILTERS, Condition, Facets, counted, plan
+from hub_ui.catalog.search import FACETS, FILTERS, Condition, Facets, facet_values, plan
 from hub_ui.library.index import LibraryIndex, LibraryRow
 
 # A library is its owner's: all of it is searched, whatever its level.
@@ -221,7 +221,7 @@ def find(
             near[only].append(row.row)
     found = [row.row for row in hits]
     counts = {
-        name: Counter(chain.from_iterable(counted(name, row) for row in (*found, *near[FACETS[name]])))
+        name: Counter(chain.from_iterable(facet_values(name, row) for row in (*found, *near[FACETS[name]])))
         for name in _COUNTED
     }
     counts["tags"] = Counter({tag: count for tag, count in counts["tags"].items() if tag in own})

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.rings import as_one, is_around, name_in, pieces, spellings, typos
+from hub_ui.catalog.rings import is_around, join_phrases, name_in, pieces, spellings, typos
 from hub_ui.catalog.search import RingStart
 from tests.hub_ui.catalog.builders import catalog, lora, titles
 
@@ -255,7 +255,7 @@ def test_short_words_and_other_words_are_not(typed: str) -> None:
     ("left", "right", "one"), [("z", "image", "zimage"), ("wan", "2 2", "wan2 2"), ("wan", "2 2", "wan22")]
 )
 def test_two_things_are_found_as_one(left: str, right: str, one: str) -> None:
-    assert as_one(tuple(left.split()), tuple(right.split()), known(*one.split(), "2")) == [tuple(one.split())]
+    assert join_phrases(tuple(left.split()), tuple(right.split()), known(*one.split(), "2")) == [tuple(one.split())]
 
 
 @pytest.mark.parametrize(
