@@ -1,7 +1,7 @@
-"""Follows the hubs' lists into the catalog, page by page, each hub in a thread of its own.
+"""Crawl the hubs' lists into the catalog page by page, each hub in its own thread.
 
-Lists are read with the newest first, up to what an earlier complete crawl has seen. Where a crawl stands is written
-down after each page's LoRAs are: one that is ended at any moment, by Ctrl+C or by a kill, goes on at that page.
+Lists are read newest first, back to what an earlier complete crawl has seen. The position is stored after the LoRAs of
+each page. So a crawl that was interrupted at any moment, by Ctrl+C or a kill, resumes at that page.
 """
 
 import threading
@@ -25,14 +25,14 @@ from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
 
 PAGE = 100
-# Hugging Face counts requests over five minutes, so that it may ask to wait as long. However many waits a long list
-# takes in all, each page that comes is worth them.
+# Hugging Face counts requests over five minutes, so it may demand a wait that long. The total number of waits is
+# unlimited, because each page is worth them.
 POLICY = RetryPolicy(tries=7, first=2.0, longest=900.0, worth=0)
-# An incremental crawl goes back a little further than it must: clocks differ, and lists are not sorted to the second.
+# An incremental crawl overlaps the earlier one: clocks differ, and lists are not sorted to the second.
 OVERLAP = timedelta(days=1)
-# Before this there were no LoRAs for images. Only the estimate of what is left uses it.
+# The date of the first LoRAs for images. Only the estimate of the remaining time uses it.
 FIRST_LORAS = datetime(2022, 12, 1, tzinfo=UTC)
-# LoRAs that a complete list no longer has are asked for one by one, this many after each complete crawl.
+# LoRAs missing from a complete list are requested one by one, this many after each complete crawl.
 MAX_CHECKS = 200
 _RUN = "crawl run"
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -41,10 +41,10 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrawlOptions:
-    """What to read: what is newer than the last complete crawl; with `since`, all that was updated since then.
+    """What a crawl reads. By default that is everything newer than the last complete crawl.
 
-    `whole` reads a list to its end, complete before or not. `limit` counts the LoRAs to read from each hub now; the
-    next crawl goes on from there.
+    With `since`, it is everything updated since then. With `whole`, lists are read to their end. `limit` is the number
+    of LoRAs to read from each hub now; the next crawl resumes there.
     """
 
     bases: tuple[str, ...] = ()
@@ -55,14 +55,14 @@ class CrawlOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A hub and the address that it answers at, which is another one for a mirror or the local hubs."""
+    """A hub and its address, which is a different one for a mirror or the local hubs."""
 
     connector: Connector
     address: str
 
     @property
     def seconds_per_page(self) -> float:
-        """A hub on this computer is asked without pauses."""
+        """The pause between pages. A hub on this computer needs none."""
         if urlsplit(self.address).hostname in _LOOPBACK:
             return 0.0
         return 60.0 / HUBS[self.connector.name].pages_per_minute
@@ -70,12 +70,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where the crawl of a hub stands. All that was updated before `complete` is in the catalog.
+    """The position of a hub's crawl. Everything updated before `complete` is in the catalog.
 
-    `run` is the run of the command that has last read the list to its end.
-
-    The rest is about the crawl under way, if `began` is set: it goes back to `since` (None: to the end of the list),
-    has seen nothing newer than `newest`, and goes on with the page of `cursor` (None: the first one).
+    `run` is the last run that has read the list to its end. The other fields describe an unfinished crawl, if `began`
+    is set. It goes back to `since` (None: to the end of the list), `newest` is the newest date it has seen, and it
+    resumes at the page `cursor` (None: the first page).
     """
 
     complete: datetime | None = None
@@ -86,7 +85,7 @@ class Place:
     cursor: str | None = None
 
     def begin(self, options: CrawlOptions, now: datetime) -> Self:
-        """The crawl under way if it goes back as far as is wanted, else a new one."""
+        """Return the unfinished crawl if it goes back far enough, or else a new one."""
         known = self.complete - OVERLAP if self.complete and not options.whole else None
         since = options.since or known
         is_enough = (
@@ -97,7 +96,7 @@ class Place:
         return replace(self, began=now, since=since, newest=None, cursor=None)
 
     def after(self, page: Page, run: str) -> Self:
-        """At the page that follows. The times are the hub's, so that a wrong clock here costs nothing."""
+        """Return the position after a page. Times are the hub's, so that a wrong clock here does no harm."""
         times = [time for lora in page.loras if (time := moment(lora.updated_at)) is not None]
         newest = max((*times, *([self.newest] if self.newest else [])), default=None)
         if page.cursor is not None:
@@ -109,9 +108,9 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far the crawl of a hub is. `fraction` is estimated from how far back in time the last page was.
+    """The progress of a hub's crawl. `fraction` is estimated from the dates of the last page.
 
-    `waits` says why no page is read just now. `complete`: the list was read to where it should be.
+    `waits` is the reason for a pause. `complete`: the list was read as far back as requested.
     """
 
     hub: HubName
@@ -135,7 +134,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """None while too little was read to tell."""
+        """The estimated seconds left, or None if too little was read for an estimate."""
         done = self.fraction - self.start_fraction
         if self.ended:
             return 0.0
@@ -143,12 +142,12 @@ class Progress:
 
 
 class Stopped(Exception):
-    """Someone ended the crawl."""
+    """The crawl was stopped."""
 
 
 @dataclass(kw_only=True)
 class HubCrawl:
-    """The crawl of one hub. `progress` may be read by any thread."""
+    """The crawl of one hub. `progress` may be read from any thread."""
 
     source: Source
     catalog: Catalog
@@ -165,7 +164,7 @@ class HubCrawl:
         self._attempts = Attempts(self.policy, self._check)
 
     def run(self) -> None:
-        """Ends with `progress.complete`, or with an error, or because of the limit or `stop`."""
+        """Crawl until the list is complete, an error occurs, the limit is reached or `stop` is set."""
         self._start = time.monotonic()
         try:
             self._read_list()
@@ -179,7 +178,7 @@ class HubCrawl:
         key = _key(self.source.connector.name, self.source.address, self.options)
         place = _read_place(self.catalog.state(key))
         if place.run == self.run_name and place.began is None:
-            # This run was ended while it read other hubs.
+            # This run was interrupted while it read other hubs.
             self._update(complete=True)
             return
         place = place.begin(self.options, datetime.now(UTC))
@@ -201,7 +200,7 @@ class HubCrawl:
             self._check_missing(place.began)
 
     def _next_page(self, place: Place) -> tuple[Place, Page]:
-        """The page at the cursor. One of an earlier run is given up where the hub refuses it and answers the start."""
+        """Return the page at the cursor. If the hub rejects the cursor of an earlier run, restart at the first page."""
         try:
             return place, self._page(place, place.cursor)
         except HubUiError as error:
@@ -239,13 +238,13 @@ class HubCrawl:
             changed=progress.changed + changed - new,
             unchanged=progress.unchanged + len(loras) - changed,
             fraction=max(parts),
-            # What a crawl that goes on had read before took none of this one's time.
+            # Exclude the pages of an interrupted crawl, because they cost no time in this run.
             start_fraction=progress.start_fraction if progress.pages or place.cursor is None else max(parts),
             seconds=time.monotonic() - self._start,
         )
 
     def _check_missing(self, began: datetime) -> None:
-        """A list leaves out what is still there, so only a hub that answers "not found" proves that a LoRA is gone."""
+        """Request missing LoRAs one by one. A list may be incomplete, so only "not found" proves a removal."""
         connector = self.source.connector
         for ref in self.catalog.stale_refs(connector.name, began, MAX_CHECKS):
             self._check()
@@ -259,7 +258,7 @@ class HubCrawl:
                 self._update(removed=self.progress.removed + 1)
             except (*TRANSIENT_ERRORS, AccessError):
                 return
-            # Most hubs are asked twice about one LoRA.
+            # Most hubs need two requests for one LoRA.
             self.stop.wait(max(0.0, 2 * self.source.seconds_per_page - (time.monotonic() - begin)))
 
     def _check(self) -> None:
@@ -271,7 +270,7 @@ class HubCrawl:
 
 
 class Crawl:
-    """The crawl of several hubs at once. One that was ended is the same run when it goes on within a day."""
+    """A crawl of several hubs at once. If it was interrupted, starting it again within a day resumes the same run."""
 
     def __init__(
         self, sources: Sequence[Source], catalog: Catalog, options: CrawlOptions, policy: RetryPolicy = POLICY
@@ -292,7 +291,10 @@ class Crawl:
         return tuple(hub.progress for hub in self._hubs)
 
     def run(self, on_progress: Callable[[], None], on_stop: Callable[[], None]) -> None:
-        """Calls `on_progress` now and then. Ctrl+C ends it after the pages under way: then `on_stop` is called."""
+        """Crawl all hubs and call `on_progress` regularly.
+
+        Ctrl+C stops the crawl after the current pages; `on_stop` is called before that wait.
+        """
         with ThreadPoolExecutor(max_workers=len(self._hubs) or 1) as threads:
             runs = [threads.submit(hub.run) for hub in self._hubs]
             try:
@@ -309,17 +311,17 @@ class Crawl:
 
 
 def was_read(catalog: Catalog, hub: HubName, address: str) -> bool:
-    """Whether a crawl has read the whole list of a hub."""
+    """Return whether a crawl has read the whole list of a hub."""
     return _read_place(catalog.state(_key(hub, address, CrawlOptions()))).complete is not None
 
 
 def _key(hub: HubName, address: str, options: CrawlOptions) -> str:
-    """A crawl back to a time of its own says nothing of what the usual one has read."""
+    """Return the key of a crawl's position. A crawl with `since` has its own, because it is not a complete one."""
     return " ".join(("crawl since" if options.since else "crawl", hub, address, *sorted(options.bases)))
 
 
 def _read_place(stored: str | None) -> Place:
-    """The first place again for what can't be read: nothing is lost but time."""
+    """Decode a stored position. Restart from the beginning if it is damaged, which costs only time."""
     try:
         return msgspec.json.decode(stored, type=Place) if stored else Place()
     except msgspec.DecodeError:
@@ -327,7 +329,7 @@ def _read_place(stored: str | None) -> Place:
 
 
 def _fraction(page: Page, place: Place) -> float:
-    """How far back in time the page is, of the time that the crawl goes back from its newest LoRA."""
+    """Return how much of the time span from the newest LoRA back to the crawl's end the page has reached."""
     times = [time for lora in page.loras if (time := moment(lora.updated_at)) is not None]
     if not times:
         return 0.0

@@ -1,31 +1,31 @@
-"""How relevance orders LoRAs of all hubs: where the words stand, how popular a LoRA is on its hub, how new it is.
+"""The order by relevance of LoRAs from all hubs: which text matches, how popular and how new a LoRA is.
 
-This page is the order, with its weights: whole numbers from fixed tables, so that no place depends on when a LoRA was
-added, and another database orders alike. Before all of it come the rings (see rings.py): of one or two words nothing of
-a wider ring stands before anything of a narrower one. Of three and more words the evidence orders all rings together.
+All weights are whole numbers from fixed tables, so the order does not depend on when a LoRA was added, nor on the
+database. Rings (see rings.py) are sorted first: with one or two words, every result of a narrower ring comes before
+those of a wider one. With three or more words, the evidence sorts all rings together.
 
-1. **Evidence**, where a search finds so few that each can be looked at: every word counts by the best place that has it
-   (`EVIDENCE`: the title, then trigger words, tags, creator, files and base models, then the description), times how
-   rare it is among all LoRAs. A typo's guess counts as much less as it is sure, and adds nothing to an adult LoRA. A
-   word around a name ("lora", "style", "something like") adds a part of one word where it is.
-2. **Place**, where a search finds many: the first of the places that holds all the words. They are the whole title, the
-   title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
-   where the last word may be a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by.
-   `PLACES` has what each is worth: a beginning is never after a description, nor a LoRA's own text after what a
-   hub found it by.
-3. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
-   table of each hub, so that a hub with larger numbers wins nothing. Likes stand in where a hub gives no downloads. It
-   counts twice: in four levels (`LEVEL_WEIGHTS`) beside the evidence or the place, and exactly among equals. Beside
-   several words a level is worth less, as each of them is.
-4. A **class** is a place and a level, worth the sum of both weights. `CLASSES` has them best first: of many, no LoRA of
-   a class stands before one of a better class.
-5. Among equals: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a line
+1. **Evidence**, for searches with so few results that each can be examined. Every word counts by the best place that
+   contains it (`EVIDENCE`: the title, then trigger words, tags, creator, files and base models, then the description),
+   times its rarity among all LoRAs. A corrected typo counts `GUESS_SHARE` of that, and adds nothing to an adult LoRA.
+   A filler word ("lora", "style", "something like") adds a fraction of one word if the LoRA has it.
+2. **Place**, for searches with many results: the first of the places that contains all words. They are the whole title,
+   the title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
+   with the last word as a beginning ("tool" of "toolkit"), all these and the description, and the text of a hub search
+   that found it. `PLACES` has the worth of each. A LoRA with a beginning never comes after one that matches only in the
+   description, nor a LoRA whose own texts match after one that only a hub's search found.
+3. **Popularity**: the share of the hub's LoRAs with at most as many downloads (on Replicate: runs). It comes from a
+   fixed table of each hub, so a hub with larger numbers has no advantage. Likes replace downloads that a hub does not
+   give. Popularity counts twice: as one of four levels (`LEVEL_WEIGHTS`) added to the evidence or the place, and
+   exactly among equals. With several words a level is worth less, because each word is.
+4. A **class** is a place and a level, worth the sum of both weights. `CLASSES` is sorted best first: if there are many
+   results, every LoRA of a class comes before those of worse classes.
+5. Among equals: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a scale
    from 2022 to 2039, so it needs no clock: a year is worth as much as 2 % of a hub's LoRAs.
-6. What is still equal is in an order that means nothing, but is always the same.
+6. Remaining ties are sorted in an arbitrary order that is always the same.
 
-`make accuracy` measures it on lists of queries with judged results (tests/tools/accuracy/relevance.py). The weights of
-evidence, places and levels can be changed at any time. Merits are stored, so a change of the tables, the steps or the
-parts of a score needs a migration (store.py) that computes rows anew.
+`make accuracy` measures the order on lists of queries with judged results (tests/tools/accuracy/relevance.py). The
+weights of evidence, places and levels can be changed at any time. Merits are stored, so a change of the tables, the
+steps or the parts of a score needs a migration (store.py) that recomputes all rows.
 """
 
 import tomllib
@@ -39,17 +39,17 @@ _LEVEL_BITS = 2
 _SCORE_BITS = MERIT_BITS - _LEVEL_BITS
 LEVELS = 1 << _LEVEL_BITS
 
-# Numbers of a hub, rising, and the thousandths of its LoRAs that have at most as many. Between two numbers the share
-# grows evenly; past the last it is the last one's.
+# Pairs of a count and the thousandths of a hub's LoRAs with at most that count, both rising. Shares between two counts
+# are interpolated, and counts past the last one have its share.
 _Table = Sequence[Sequence[int]]
 _DOWNLOADS: Mapping[str, _Table] = tomllib.loads(Path(__file__).with_name("popularity.toml").read_text("utf-8"))
 _GENERAL = _DOWNLOADS["another"]
-# CivitAI's recorded answers have a sixth as many likes as downloads.
+# CivitAI's recorded responses have a sixth as many likes as downloads.
 _LIKES: _Table = [(number // 6, share) for number, share in _GENERAL]
-# For a LoRA that nothing is counted of.
+# The popularity of a LoRA without downloads and likes.
 _UNKNOWN = 400
 
-# Parts of a score.
+# The weights of the two parts of a score.
 _POPULARITY = 3
 _FRESHNESS = 1
 _FIRST_DAY = 1_640_995_200  # 2022-01-01
@@ -58,8 +58,8 @@ _LAST_DAY = 2_177_452_800  # 2039-01-01
 # The shares at which the next level begins.
 _STEPS: tuple[int, ...] = (300, 750, 950)
 
-# Where words may be to count: a field of the index (see index.py), whether the last one may be a beginning there, and
-# what that is worth. Each takes in all that the ones before it do.
+# The places: a field of the index (see index.py), whether the last word may be a beginning, and the worth. Each place
+# includes all earlier ones.
 PLACES: tuple[tuple[str, bool, int], ...] = (
     ("whole", False, 130),
     ("title", False, 100),
@@ -68,10 +68,10 @@ PLACES: tuple[tuple[str, bool, int], ...] = (
     ("own", True, 35),
     ("any", True, 0),
 )
-# What a level is worth.
+# The worth of each level.
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
 
-# What a word is worth by the best place that has it, where there are so few LoRAs that each can be looked at.
+# The worth of a word by the best place that contains it, for searches with so few results that each can be examined.
 EVIDENCE: Mapping[str, int] = {
     "title": 160,
     "other spelling": 152,
@@ -81,15 +81,15 @@ EVIDENCE: Mapping[str, int] = {
     "short begins": 42,
     "whole": 48,
 }
-# What the words around a name add together, as a part of one other.
+# The worth of all filler words together, as a fraction of one other word.
 AROUND_SHARE = 0.5
-# What a typo leaves of the points of a word.
+# The worth of a corrected typo, as a fraction of an exact word.
 GUESS_SHARE = 0.7
 POINT = 64
 
 
 def place_worth(place: int) -> int:
-    """What a place adds to the worth of a class. Of equal sums the better place comes first, then the better level."""
+    """Return the worth of a place in a class. Equal sums are sorted by the better place, then by the better level."""
     return PLACES[place][2] * POINT + (len(PLACES) - place) * LEVELS
 
 
@@ -106,7 +106,10 @@ CLASSES: tuple[tuple[int, int], ...] = tuple(
 
 
 def merit(hub: str, downloads: int | None, likes: int | None, newest: int | None) -> int:
-    """From 0 to MOST_MERIT: the level, and below it the score. `newest` is a time in seconds."""
+    """Return the merit from 0 to MOST_MERIT: the level in the upper bits, the score in the lower ones.
+
+    `newest` is a time in seconds.
+    """
     popularity = _UNKNOWN
     if downloads is not None:
         popularity = _share(downloads, _DOWNLOADS.get(hub, _GENERAL))
@@ -119,7 +122,7 @@ def merit(hub: str, downloads: int | None, likes: int | None, newest: int | None
 
 
 def level(merit: int) -> int:
-    """From 0 to LEVELS - 1, never less for more merit."""
+    """Return the level of a merit, from 0 to LEVELS - 1. It rises with the merit."""
     return merit >> _SCORE_BITS
 
 

@@ -1,11 +1,11 @@
-"""What is looked for: each thing that a person typed in all its spellings, and in rings that ask for less and less.
+"""Turn the words of a query into rings: increasingly loose searches.
 
-The first ring has everything that was typed, as it is written or in another spelling of it. Where it finds few, a ring
-with one typo a word follows, then rings with a word fewer each. What is in no LoRA at all is left out first. Of three
-and more words the rings only collect: the score orders all that they find.
+The first ring needs everything that was typed, in any spelling. If it finds few LoRAs, a ring with one typo per word
+follows, then rings that need a word less each. Words that are in no LoRA are dropped first. With three or more words,
+rings only collect results, and the score sorts them all.
 
-Every other spelling, in the plural, in British or American, joined or split, with one typo, is a guess. `Known` says in
-how many LoRAs a word is, and a guess that is in none is left out.
+Every other spelling is a guess: plural, British or American, joined or split, with one typo. `Known` returns the number
+of LoRAs that have a word, and a guess without any is dropped.
 """
 
 import re
@@ -20,33 +20,34 @@ from hub_ui.catalog.row import MOST_TERMS, Terms, is_unspaced
 from hub_ui.catalog.row import words as words_of
 
 Known = Callable[[str], int]
-# How many LoRAs of those that may be listed a ring finds.
+# Returns the number of LoRAs that a ring finds, among the LoRAs that may be listed.
 Count = Callable[["Ring"], int]
-# Words that stand side by side.
+# Adjacent words.
 Phrase = tuple[str, ...]
-# With fewer LoRAs than these, the next ring is asked too.
+# If a ring finds fewer LoRAs than this, the next ring is tried as well.
 FEW = 5
-# From so many words on the score alone orders the list, across its rings, so that FEW are not enough to stop at.
+# From this many words on, the score sorts results of all rings together, so a ring with FEW results does not stop the
+# search.
 SENTENCE = 3
 _FEW_OF_A_SENTENCE = 40
-# A ring that would find more asks for its rarer words alone.
+# A ring that would find more than this is reduced to its rarer words.
 MOST = 2_000
-# How many words fewer the rings ask for, one after the other; at the end for a single word.
+# How many words the successive rings leave out; the last ring needs a single word.
 _FEWER = (0, 1, 2, 3, 5, 8, 13, 21)
-# Of more words, only those that are in no LoRA may have a typo.
+# If there are more words, typos are allowed only in words that are in no LoRA.
 _MOST_WITH_TYPOS = 8
-# A shorter word beside others is hardly wrong: "red" is not meant as "bed".
+# A shorter word next to others is not corrected: "red" does not mean "bed".
 _SHORTEST_WRONG = 4
-# The most that counts of how often a word's LoRAs can be doubled until all have it.
+# The upper limit of a rarity: how often the LoRAs of a word can be doubled until all LoRAs have it.
 _MOST_RARITY = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """A word, or words that were typed as one, in its spellings, the typed one first; `typos` are those with a typo.
+    """A word, or several words typed as one. `forms` are its spellings, the typed one first, `typos` its corrections.
 
-    One that is `around` a name need not be there, one that is `quoted` must be. With `open_end` words that begin with
-    it count too.
+    A unit that is `around` a name is optional. A `quoted` unit is required. With `open_end`, longer words that begin
+    with it match as well.
     """
 
     typed: Phrase
@@ -64,7 +65,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ring:
-    """At least `least` of the units must be there."""
+    """A search that needs at least `least` of the units."""
 
     units: tuple[Unit, ...]
     least: int
@@ -73,10 +74,10 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rings:
-    """`units` are all that was typed.
+    """All units of a query, and the rings to search.
 
-    `is_few`: without any filter they find no more than MOST each. `corrected` is the text without typos, where a word
-    is in no LoRA.
+    `is_few`: without filters, each ring finds at most MOST LoRAs. `corrected` is the text without typos, if a word is
+    in no LoRA.
     """
 
     units: tuple[Unit, ...]
@@ -86,22 +87,23 @@ class Rings:
 
     @property
     def least(self) -> int:
-        """Return how many units must be there."""
+        """Return the number of required units."""
         return len(must_have(self.units))
 
 
 def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, few: int = FEW) -> Rings:
-    """`begins` says whether longer words begin with it, `total` how many LoRAs there are.
+    """Build the rings of a query, until one of them finds `few` LoRAs.
 
-    Rings are added until there are `few` LoRAs: `count` says how many a ring finds.
+    `begins` returns whether longer words begin with a word, `total` is the number of LoRAs, and `count` returns the
+    number of LoRAs that a ring finds.
     """
     units = _units(terms, known, begins, count, total)
-    asked = must_have(units)
-    found = count(Ring(units=asked, least=len(asked)))
-    few = few if few == 1 or len(asked) < SENTENCE else _FEW_OF_A_SENTENCE
+    required = must_have(units)
+    found = count(Ring(units=required, least=len(required)))
+    few = few if few == 1 or len(required) < SENTENCE else _FEW_OF_A_SENTENCE
     if found < few and (apart := _apart(terms, units, known, count)):
         return rings(apart, known, begins, total, count, few)
-    first = Ring(units=asked, least=len(asked))
+    first = Ring(units=required, least=len(required))
     if found >= few:
         return Rings(units=units, rings=(first,), is_few=found <= MOST)
     units = tuple(_with_typos(units, known, count, total))
@@ -109,7 +111,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
     for wider in _wider(must_have(units)):
         ring, number = wider, count(wider)
         if number > MOST:
-            # As many of its units as it asks for: those that fewer LoRAs have.
+            # Keep only as many units as the ring needs: the rarest ones.
             ordered = sorted(ring.units, key=lambda unit: (not unit.quoted, -unit.rarity))
             ring = replace(ring, units=tuple(ordered[: ring.least]))
             number = count(ring)
@@ -129,7 +131,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
 
 
 def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Count) -> Terms | None:
-    """With the words of "anime-girl" each by itself, where no LoRA has them side by side; None for no such words."""
+    """Split hyphenated words such as "anime-girl" that are adjacent in no LoRA. Return None without such words."""
     phrases: list[Phrase] = []
     for unit in units:
         words = [unit.typed] if unit.quoted else single_words(unit.typed)
@@ -140,7 +142,7 @@ def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Count) -> T
 
 
 def single_words(words: Iterable[str]) -> list[Phrase]:
-    """Each by itself, but Han and kana, which are characters, as they follow each other."""
+    """Split `words` into phrases of one word each. A run of Han or kana stays together."""
     found: list[Phrase] = []
     for is_run, group in groupby(words, lambda word: is_unspaced((word,))):
         run = tuple(group)
@@ -149,17 +151,17 @@ def single_words(words: Iterable[str]) -> list[Phrase]:
 
 
 def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
-    """Those that must be there."""
+    """Return the required units, or all units if none is required."""
     return tuple(unit for unit in units if not unit.around) or units
 
 
 def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) -> tuple[Unit, ...]:
-    """Words that were typed side by side are looked for as one word too."""
+    """Build the units. Adjacent words are also searched as one word."""
     forms = [[words] if place < terms.quoted else spellings(words, known) for place, words in enumerate(terms.phrases)]
     for right in range(terms.quoted + 1, len(terms.phrases)):
-        one = join_phrases(terms.phrases[right - 1], terms.phrases[right], known)
-        forms[right - 1] += one
-        forms[right] += one
+        joined = join_phrases(terms.phrases[right - 1], terms.phrases[right], known)
+        forms[right - 1] += joined
+        forms[right] += joined
     last = len(terms.phrases) - 1
     return tuple(
         Unit(
@@ -168,22 +170,22 @@ def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) 
             around=place >= terms.quoted and is_around(words),
             quoted=place < terms.quoted,
             open_end=terms.open_end and place == last and bool(begins(words[0])),
-            rarity=_rarity(_having(words, count), total),
+            rarity=_rarity(_frequency(words, count), total),
         )
         for place, words in enumerate(terms.phrases)
     )
 
 
-def _having(form: Phrase, count: Count) -> int:
+def _frequency(form: Phrase, count: Count) -> int:
     return count(Ring(units=(Unit(typed=form, forms=(form,)),), least=1))
 
 
-def _rarity(having: int, total: int) -> int:
+def _rarity(frequency: int, total: int) -> int:
     """Return the weight of a word, squared so that several frequent words don't outweigh a rare one.
 
     A word that is in no LoRA weighs nothing.
     """
-    return min(_MOST_RARITY, max(1, total // having).bit_length()) ** 2 if having else 0
+    return min(_MOST_RARITY, max(1, total // frequency).bit_length()) ** 2 if frequency else 0
 
 
 def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -> Iterator[Unit]:
@@ -192,27 +194,27 @@ def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
-        others = [each for each in pieces(unit.typed) if not is_around(each)] if is_run else typos(unit.typed, known)
-        weights = (_rarity(_having(form, count), total) for form in (*unit.forms, *others))
-        others = [each for each in others if each not in unit.forms]
-        yield replace(unit, typos=tuple(others), rarity=unit.rarity or next(filter(None, weights), 0))
+        guesses = [each for each in pieces(unit.typed) if not is_around(each)] if is_run else typos(unit.typed, known)
+        weights = (_rarity(_frequency(form, count), total) for form in (*unit.forms, *guesses))
+        guesses = [each for each in guesses if each not in unit.forms]
+        yield replace(unit, typos=tuple(guesses), rarity=unit.rarity or next(filter(None, weights), 0))
 
 
-def _wider(wanted: tuple[Unit, ...]) -> list[Ring]:
-    """Return the rings after the first one; where no word has a typo they begin with the same again."""
-    there = tuple(unit for unit in wanted if unit.is_anywhere or unit.typos)
-    fewest = max(1, sum(unit.quoted for unit in there))
-    numbers = dict.fromkeys(max(fewest, len(there) - fewer) for fewer in (*_FEWER, len(there)))
-    return [Ring(units=there, least=number, has_typos=True) for number in numbers] if there else []
+def _wider(required: tuple[Unit, ...]) -> list[Ring]:
+    """Return the rings after the first one. The first of them repeats the first ring if no word has a typo."""
+    searched = tuple(unit for unit in required if unit.is_anywhere or unit.typos)
+    fewest = max(1, sum(unit.quoted for unit in searched))
+    numbers = dict.fromkeys(max(fewest, len(searched) - fewer) for fewer in (*_FEWER, len(searched)))
+    return [Ring(units=searched, least=number, has_typos=True) for number in numbers] if searched else []
 
 
 def _correction(units: Sequence[Unit], count: Count) -> str:
-    """Empty if every word is in a LoRA, or nothing that may be listed has a word like it."""
+    """Return the corrected text. It is empty if every word is in a LoRA, or if no LoRA has a similar word."""
     forms: list[Phrase] = []
     for unit in units:
         is_right = unit.is_anywhere or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
-        there = (each for each in unit.typos if _having(each, count))
-        forms.append(unit.typed if is_right else next(there, unit.typed))
+        corrections = (each for each in unit.typos if _frequency(each, count))
+        forms.append(unit.typed if is_right else next(corrections, unit.typed))
     if forms == [unit.typed for unit in units]:
         return ""
     texts = [
@@ -223,35 +225,35 @@ def _correction(units: Sequence[Unit], count: Count) -> str:
     return " ".join(texts)
 
 
-# What people type around a name, and how words are written otherwise.
+# Filler words and rules of spelling.
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
 _AROUND = frozenset((*WORDS["around"], *WORDS["asking"]))
 _VERSION = re.compile(r"v\d{1,3}( \d{1,3})*|ver \d{1,3}( \d{1,3})*")
 _SHORTEST_STEM = 3
-# Two halves of a word are no less than this, but for numbers.
+# The shortest half of a split word, except for numbers.
 _SHORTEST_HALF = 2
-# A word that so many LoRAs have is not looked for in parts.
+# A word that more LoRAs have than this is not split.
 _MANY = 2_000
 _PARTS = re.compile(r"\d+|\D+")
-# A shorter word that is there is right as it is.
+# A shorter word that is in a LoRA is not corrected.
 _SHORTEST_WITH_TYPO = 5
 _MOST_TYPOS = 8
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 
 
 def is_around(words: Phrase) -> bool:
-    """Whether people write it around a name, as "lora", "style" and "v2", or ask with it, as "something like"."""
+    """Return whether the words are filler around a name ("lora", "style", "v2") or of a request ("something like")."""
     return "".join(words) in _AROUND or _VERSION.fullmatch(" ".join(words)) is not None
 
 
 def name_in(text: str) -> str:
-    """The text without what stands around a name; all of it if there is nothing else."""
+    """Return the text without the filler words around a name, or all of it if it has only filler words."""
     kept = [chunk.removesuffix(".safetensors") for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
     return " ".join(kept) or text
 
 
 def spellings(words: Phrase, known: Known) -> list[Phrase]:
-    """The words as they are written, then in other ways that mean the same."""
+    """Return the words as typed, then other spellings of the same meaning."""
     *first, last = words
     alike = [(*first, each) for each in dict.fromkeys([last, *_alike(last)])]
     one = ["".join(words)] if len(words) > 1 else []
@@ -262,13 +264,13 @@ def spellings(words: Phrase, known: Known) -> list[Phrase]:
 
 
 def join_phrases(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
-    """Two things that were typed side by side, as one: "z image" as "zimage", "wan 2.2" as "wan2 2" and "wan22"."""
+    """Join two adjacent phrases: "z image" becomes "zimage", "wan 2.2" becomes "wan2 2" and "wan22"."""
     found = dict.fromkeys([(*left[:-1], left[-1] + right[0], *right[1:]), ("".join((*left, *right)),)])
     return [each for each in found if all(map(known, each))]
 
 
 def typos(words: Phrase, known: Known) -> list[Phrase]:
-    """The words with one letter missing, added, changed or moved in one of them; the most frequent first."""
+    """Return the words with one letter removed, added, changed or swapped in one of them, the most frequent first."""
     found: dict[Phrase, int] = {}
     for place, word in enumerate(words):
         for each in _typos(word, known):
@@ -279,14 +281,13 @@ def typos(words: Phrase, known: Known) -> list[Phrase]:
 
 
 def pieces(characters: Phrase) -> list[Phrase]:
-    """Of a run of Han or kana: more than half of it, the longest first."""
+    """Return the parts of a run of Han or kana that are at least half of it, the longest first."""
     size = len(characters)
     lengths = range(size - 1, max(2, (size + 1) // 2) - 1, -1)
     return [characters[at : at + length] for length in lengths for at in range(size - length + 1)]
 
 
 def _alike(word: str) -> Iterator[str]:
-    """Plurals and singulars of it and of its other spelling."""
     if not word.isalpha() or not word.isascii():
         return
     written = [word]
@@ -298,7 +299,6 @@ def _alike(word: str) -> Iterator[str]:
 
 
 def _numbers(word: str) -> Iterator[str]:
-    """In the plural, and in the singular."""
     for one, many in WORDS["ends"]:
         if word.endswith(many) and not word.endswith("ss") and len(word) - len(many) + len(one) >= _SHORTEST_STEM:
             yield word[: len(word) - len(many)] + one
@@ -307,7 +307,7 @@ def _numbers(word: str) -> Iterator[str]:
 
 
 def _without_numbers(words: Phrase) -> Iterator[Phrase]:
-    """Letters and digits by themselves: "sd1 5" is "sd 1 5" too, and so is "sd15"."""
+    """Split letters from digits: "sd1 5" and "sd15" match "sd 1 5"."""
     parts = tuple(part for word in words for part in _PARTS.findall(word))
     if len(parts) > len(words):
         yield parts
@@ -315,7 +315,6 @@ def _without_numbers(words: Phrase) -> Iterator[Phrase]:
 
 
 def _splits(word: str, known: Known) -> Iterator[Phrase]:
-    """As two words."""
     for at in range(1, len(word)):
         left, right = word[:at], word[at:]
         if len(right) >= _SHORTEST_HALF and (at >= _SHORTEST_HALF or len(right) > 3) and known(left) and known(right):
@@ -343,7 +342,7 @@ def _one_letter_off(word: str) -> Iterator[str]:
 
 
 def _halves_with_typo(word: str, known: Known) -> Iterator[Phrase]:
-    """Two words written as one, with a typo in one of them."""
+    """Split a word into two words with a typo in one of them."""
     for at in range(_SHORTEST_STEM, len(word) - _SHORTEST_STEM + 1):
         left, right = word[:at], word[at:]
         if known(left):

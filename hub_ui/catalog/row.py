@@ -1,4 +1,4 @@
-"""The values that the catalog finds a LoRA by, computed once when it is added."""
+"""The values that the catalog finds a LoRA by, computed once when the LoRA is added."""
 
 import re
 import unicodedata
@@ -18,14 +18,14 @@ from hub_ui.catalog.relevance import merit
 LONGEST_WORD = 64
 MOST_TERMS = 32
 SHORTEST_PREFIX = 3
-# A person's query; anything past it can't be a search any more.
+# The longest query; the rest of a longer text is ignored.
 LONGEST_QUERY = 1_000
 
-# Han and kana are written without spaces: each character is a word, and a run of them is a phrase.
+# Han and kana are written without spaces, so each character is a word and a run of characters is a phrase.
 _UNSPACED = r"\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _CHARACTER = re.compile(rf"[{_UNSPACED}]")
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-# The same for ASCII, which is nearly all: what each character becomes.
+# Translation tables for ASCII, which nearly all texts are: faster than the regular expression.
 _LOWER = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _SAME = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 _ACCENT = re.compile(r"[\u0300-\u036f]")
@@ -36,10 +36,10 @@ _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """What a person typed: `phrases` are words that stand side by side, the `quoted` ones first. `whole` is the text as
-    one title.
+    """The words of a query. `phrases` are adjacent words, the `quoted` ones first. `whole` is the text as one title.
 
-    With `open_end` the last phrase is a single word, and words that begin with it count too: it may still be typed.
+    With `open_end`, the last phrase is a single word that may still be typed, so longer words that begin with it match
+    too.
     """
 
     whole: str
@@ -59,9 +59,9 @@ def words(text: str) -> list[str]:
 
 
 def terms(text: str, quoted: Iterable[str] = ()) -> Terms | None:
-    """What a person typed: plain words, and texts whose words stand side by side.
+    """Read the words of a query, and the quoted texts whose words must be adjacent.
 
-    None for nothing but spaces. Text without any word gives no phrases, and finds nothing.
+    Return None for blank texts. Text without any word gives no phrases and finds nothing.
     """
     kept = text[:LONGEST_QUERY]
     chunks = [each[:LONGEST_QUERY] for each in quoted if each.strip()]
@@ -79,94 +79,96 @@ def terms(text: str, quoted: Iterable[str] = ()) -> Terms | None:
 
 
 def is_unspaced(characters: tuple[str, ...]) -> bool:
-    """Whether all are Han or kana."""
+    """Return whether all characters are Han or kana."""
     return all(len(each) == 1 and _CHARACTER.match(each) for each in characters)
 
 
 def searchable(*texts: str) -> str:
-    """Words as the catalog keeps them: each between spaces."""
+    """Join the words of texts with a space before and after each, as rows store them."""
     together = "\n".join(texts)
     return f" {' '.join(words(together))} "
 
 
 def searchable_names(*texts: str) -> str:
-    """The same with the parts of joined-up names ("PixelArtXL") at the end."""
+    """Return searchable text, followed by the parts of camel-case names ("PixelArtXL")."""
     together = "\n".join(texts)
     found = together.translate(_SAME).split() if together.isascii() else _WORD.findall(together)
-    # Most are plain words or numbers: asking for them costs as much as all the rest.
+    # Skip plain words and numbers, which most are: `_parts` costs as much as the rest of this function.
     odd = [word for word in found if not ((word.islower() and word.isalpha()) or word.isdigit())]
     return searchable(together, *[part for word in odd for part in _parts(word[: LONGEST_WORD + 1])])
 
 
 @lru_cache(maxsize=5_000)
 def _parts(word: str) -> tuple[str, ...]:
-    """None of a word that is not joined up."""
+    """Return the parts of a camel-case name, or an empty tuple for other words."""
     if not word.isascii() or _JOINED.search(word) is None:
         return ()
     return tuple(part.lower() for part in _PART.findall(word[:LONGEST_WORD]) if len(part) > 1)
 
 
 def phrase(of: tuple[str, ...], *, open_end: bool = False) -> str:
-    """The piece of a `searchable` text that holds these words side by side."""
+    """Return the substring that a `searchable` text with these adjacent words contains."""
     return f" {' '.join(of)}" if open_end else f" {' '.join(of)} "
 
 
 def without_markup(text: str) -> str:
-    """For searching only: nothing shown comes from here."""
+    """Remove HTML tags, for searching only: this is not a sanitiser."""
     return _TAG.sub(" ", text)
 
 
 @lru_cache(maxsize=20_000)
 def fold_name(name: str) -> str:
-    """A name as it is compared: case and spacing don't matter, and no separator of ours is left in it."""
+    """Normalise a name for comparisons: lower case, single spaces, and no "=" or separator of ours in it."""
     return " ".join(storable(name).casefold().split()).lstrip("=")
 
 
 def storable(text: str) -> str:
-    """SQLite holds UTF-8 and its functions stop at NUL: lone surrogates are escaped and NULs dropped."""
+    """Escape lone surrogates and drop NULs, because SQLite stores UTF-8 and its functions stop at NUL."""
     plain = text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
     return plain.replace("\x00", "")
 
 
-# Between several values in one column, and between an architecture and its base model. No folded name holds either.
+# Separators of the values in one column, and of an architecture and its base model. No folded name contains them.
 SEPARATOR = "\x1f"
 UNDER = "\x1e"
 _MAX_TEXT = 8_000
 _MAX_NUMBER = 2**36 - 2
 _MOST_NAMES = 500
-# A row's `nsfw` where it is in no list: it is withheld, or no LoRA.
+# The `nsfw` of a row that is never listed, because it is withheld or not a LoRA.
 UNLISTED = len(NSFW_LEVELS)
-# The lowest ceiling at which a LoRA of a level may be listed.
+# The lowest ceiling at which a LoRA of each level may be listed.
 CEILINGS: Mapping[Nsfw | None, int] = {
     level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if within(level, ceiling))
     for level in (None, *NSFW_LEVELS)
 }
 # The texts of a row, most important first.
 TEXTS = ("title", "words", "tag_words", "about", "found")
-# The columns of the filters: of those by names, and of those by a number that only they have.
+# The filter columns: names, and numbers that no other column of a row has.
 NAMES: tuple[str, ...] = tuple(column.name for field in FIELDS if field.form == "list" for column in field.columns)
 _READ = [(field.form, column.name, column.read) for field in FIELDS for column in field.columns if column.read]
 _READ_NAMES = [(name, read) for form, name, read in _READ if form == "list"]
 _READ_NUMBERS = [(name, read) for form, name, read in _READ if form == "range"]
 NUMBERS: tuple[str, ...] = tuple(name for name, _read in _READ_NUMBERS)
-# Marks choices and other values that are no names: no folded name begins with it.
+# Prefix of choices and other values that are not names. No folded name begins with it.
 MARK = "="
-# Filters that ask for any name, or for none.
+# Filters with the choices "any" and "none".
 _ANY_OR_NONE = frozenset(field.key for field in FIELDS if "any" in field.choices())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """Numbers to sort by are one more than the hub's, 0 where it gives none.
+    """The searchable values of a LoRA or of a card.
 
-    `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. `names` and
-    `numbers` are the columns of the filters (see query.Query), its names folded (see `fold_name`). The column "keys"
-    has the names that a base filter finds it by: architecture, its alternatives, base model and the hub's own name;
-    with "=" in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models.
-    `nsfw` is the lowest ceiling at which it may be listed, or UNLISTED.
+    Numbers to sort by are one more than the hub's, and 0 if the hub gives none. `refs` are its ids on hubs
+    ("civitai:1"), the shown one first; most LoRAs have one. `names` and `numbers` are the filter columns (see
+    query.Query), with folded names (see `fold_name`). The column "keys" has all names that a base filter may use:
+    architecture, its alternatives, base model and the hub's own name, and the base model again with the prefix "=".
+    `groups` are pairs of architecture UNDER base model, for the tree of base models. `nsfw` is the lowest ceiling at
+    which the LoRA may be listed, or UNLISTED.
 
-    Its words, most important first: `title` (`whole` is the title as one text), `words` (trigger words, creator, ids,
-    versions, files, base models), `tag_words`, `about` (the description), `found` (what a hub found it by).
+    The searchable texts, most important first: `title` (`whole` is the title as one text), `words` (trigger words,
+    creator, ids, versions, files, base models), `tag_words`, `about` (the description), `found` (texts of hub searches
+    that found it).
     """
 
     refs: tuple[str, ...]
@@ -188,7 +190,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """What one file says it is for. `alternatives` are other architectures that its layers fit."""
+    """The base model of one file. `alternatives` are other architectures that its layers fit."""
 
     base_model: str | None
     architecture: str | None
@@ -197,14 +199,14 @@ class Base:
 
     @property
     def architectures(self) -> tuple[str, ...]:
-        """Every architecture that the file may be for, the likely one first."""
+        """Every architecture that the file may be for, the most likely first."""
         return (*filter(None, (self.architecture,)), *self.alternatives)
 
     def names(self) -> list[str]:
         return [name for name in (self.base_model, self.architecture, self.raw) if name]
 
     def labels(self) -> list[str]:
-        """Its names, and how they are shown."""
+        """Return the names of the base model and their display labels."""
         labels = []
         if self.architecture:
             labels += [self.architecture, base_models.architecture_label(self.architecture)]
@@ -217,7 +219,7 @@ class Base:
         return [*map(fold_name, (*self.names(), *self.alternatives)), *base_model]
 
     def groups(self) -> tuple[str, ...]:
-        """Return none for a file that says nothing about its base."""
+        """Return pairs of architecture UNDER base model. They are empty if the base of the file is unknown."""
         top = fold_name(self.architecture or self.base_model or self.raw or "")
         likely = f"{top}{UNDER}{fold_name(self.base_model or '')}" if top else ""
         return _unique((likely, *(f"{fold_name(name)}{UNDER}" for name in self.alternatives)))
@@ -225,7 +227,7 @@ class Base:
 
 @lru_cache(maxsize=1_000)
 def _texts_of(base: Base) -> tuple[list[str], tuple[str, ...], list[str], dict[str, str]]:
-    """Return keys, groups, labels and spellings, cached because most LoRAs are for one of a few base models."""
+    """Return keys, groups, labels and spellings. Cached, because most LoRAs are for one of a few base models."""
     return base.filter_keys(), base.groups(), base.labels(), {fold_name(name): storable(name) for name in base.names()}
 
 
@@ -234,10 +236,13 @@ def row_of(lora: Lora) -> Row:
 
 
 def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
-    """Spellings are folded name -> as written: what a hub calls a base model that nobody has listed is its label."""
+    """Return the row of a LoRA, and the hub's spelling of each folded base model name.
+
+    An unknown base model is labelled with this spelling.
+    """
     version = lora.version(None)
     file = version.file if version else None
-    # What a Record says too, without what only a person needs.
+    # The claims of a Record, except those that are only displayed.
     claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
     said = Said(lora=lora, version=version, file=file, claims=claims, likely=possible(claims))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
@@ -270,12 +275,12 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
 
 
 def row_ref(hub: str, id: str) -> str:
-    """A LoRA on a hub as `Row.refs` has it."""
+    """Return the id of a LoRA on a hub as it is in `Row.refs`."""
     return f"{hub}:{storable(id).replace(SEPARATOR, '')}"
 
 
 def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | None]]:
-    """Every file of every version with its base model, the file a Record shows by itself first."""
+    """Yield every file of every version with its base model, the file of the default Record first."""
     if not lora.versions:
         yield _base(lora.claims), None, None
     for version in lora.versions:
@@ -287,7 +292,7 @@ def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | No
 
 
 def record_for_bases(lora: Lora, bases: tuple[str, ...]) -> Record:
-    """The Record that answers a base filter: of the first file that is for one of the `bases`, if any are named."""
+    """Return the Record of the first file for one of the `bases`, or else the default Record."""
     if bases:
         for base, version, file in bases_of(lora):
             architectures = base.architectures or (None,)
@@ -297,11 +302,11 @@ def record_for_bases(lora: Lora, bases: tuple[str, ...]) -> Record:
 
 
 def filter_keys(bases: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys that `base_models.matches` would find a row by."""
+    """Return the keys of all rows that match `bases` by the rules of `base_models.matches`."""
     keys = []
     for name in bases:
         keys.append(key := fold_name(name))
-        # A row with the base model alone has its id among the other names, too.
+        # Rows that have the base model contain its id among their keys as well.
         if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
             keys.append(f"={found.id}" if key != found.id else key)
     return _unique(keys)
@@ -318,12 +323,12 @@ def _base(claims: tuple[Claim, ...]) -> Base:
 
 
 def filter_term(field: Field, value: str) -> str:
-    """What finds the rows that have this value of a filter; empty for a name that folds to nothing."""
+    """Return the term that matches a filter's value. It is empty for a name that folds to nothing."""
     return f"{MARK}{value}" if field.is_open and value in field.choices() else fold_name(value)
 
 
 def row_terms(field: Field, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """What a row is found by in a filter by names."""
+    """Return the terms by which a filter of names finds the row."""
     first, *others = field.columns
     found = names[first.name]
     for column in others:
@@ -334,7 +339,7 @@ def row_terms(field: Field, names: Mapping[str, tuple[str, ...]]) -> tuple[str, 
 
 
 def _names(lora: Lora, triggers: Iterable[str], labels: Iterable[str]) -> list[str]:
-    """Everything short that a person may remember a LoRA by, and how its base models are labelled."""
+    """Return all short texts of a LoRA that a visitor may remember, and the labels of its base models."""
     files = [file for version in lora.versions for file in version.files]
     names = [lora.creator or "", lora.ref.id, *triggers, *labels]
     return _short([*names, *(version.name for version in lora.versions), *(file.name for file in files)])
@@ -346,7 +351,7 @@ def _short(names: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=1_000)
 def _text(value: object) -> str | None:
-    """None for another type than text: claims contain whatever a hub or a file says."""
+    """Return the value if it is text, or else None, because a claim may have a value of any type."""
     return storable(value) or None if isinstance(value, str) else None
 
 

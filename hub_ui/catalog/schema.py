@@ -1,6 +1,6 @@
-"""The tables of the catalog, and the databases that they may be in: how each is opened, and what it calls differently.
+"""The tables of the catalog, and the databases that hold them: SQLite and PostgreSQL.
 
-The SQL of the other modules is SQLite's; PostgreSQL gets it translated. Both let others read while one writes.
+Other modules write SQL for SQLite, which is translated for PostgreSQL. Both databases allow reads during a write.
 """
 
 import re
@@ -21,15 +21,16 @@ from connectors.record import Lora
 from hub_ui.base.database import Migration, connect, errors_as_messages, open_database, run_migrations, transaction
 from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, fold_name, storable
 
-# Of a row what every catalog has had from the start, and the columns of the filters.
+# The columns of a row that every catalog has had from the start, and then those of the filters.
 _FIXED = tuple(field.name for field in fields(Row) if field.name not in ("names", "numbers"))
 _GET = attrgetter(*_FIXED)
 _TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
 ROW = (*_FIXED, *NAMES, *NUMBERS)
 FILTER_COLUMNS = {**dict.fromkeys(NAMES, "TEXT"), **dict.fromkeys(NUMBERS, "INTEGER")}
 
-# `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
-# `twin` is a number that LoRAs with the same creator and title share. What is long stands last: it slows down a scan.
+# `lead` is the LoRA that leads the card of this one, for most LoRAs itself (see homes.py). The row of a lead is that of
+# its card. `twin` is a number that LoRAs with the same creator and title share. Long columns come last, because they
+# slow down a scan.
 _LORAS = f"""CREATE TABLE loras (
     id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
     first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
@@ -45,7 +46,7 @@ _FILES = """CREATE TABLE files (
 _STATEMENTS = (
     _LORAS,
     _FILES,
-    # Whose card links a page that it may be about (see homes.py).
+    # LoRAs whose card links a page that may be about them (see homes.py).
     "CREATE TABLE links (lora INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
@@ -63,7 +64,7 @@ _STATEMENTS = (
 
 
 class Connection(Protocol):
-    """What sqlite3.Connection has."""
+    """The methods of sqlite3.Connection that are used."""
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
@@ -71,7 +72,7 @@ class Connection(Protocol):
 
 
 def _m004_levels(connection: Connection) -> None:
-    """All there is. It bears the name of the last of four steps that came to the same, before there was any release."""
+    """Create all tables. The name is that of the last of four migrations that were merged before the first release."""
     for statement in _STATEMENTS:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
@@ -79,7 +80,7 @@ def _m004_levels(connection: Connection) -> None:
 
 # Only ever append.
 MIGRATIONS: list[Migration] = [_m004_levels]
-# What a file that is a catalog has. The columns of filters that are new come when it is opened.
+# The columns that identify a file as a catalog. Columns of new filters are added when it is opened.
 _COLUMNS = {
     "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *_FIXED),
     "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256", "autov3"),
@@ -90,7 +91,7 @@ _COLUMNS = {
 
 
 def columns_of(row: Row) -> dict[str, Any]:
-    """In the order of ROW."""
+    """Return the values of a row by column, in the order of ROW."""
     fixed = [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in _GET(row)]
     names, numbers = row.names, row.numbers
     values = [*fixed, *[SEPARATOR.join(names[name]) for name in NAMES], *[numbers[name] for name in NUMBERS]]
@@ -98,7 +99,7 @@ def columns_of(row: Row) -> dict[str, Any]:
 
 
 def row_from(values: Iterable[Any]) -> Row:
-    """Of the columns in the order of ROW. Catalogs of before have licences as hubs write them."""
+    """Build a row from columns in the order of ROW. Old catalogs have unfolded licence names, which are folded here."""
     left = iter(values)
     fixed: dict[str, Any] = dict(zip(_FIXED, left, strict=False))
     for name in _TUPLES:
@@ -114,7 +115,10 @@ def _split(text: str | None) -> tuple[str, ...]:
 
 
 def file_values(lora: Lora) -> list[tuple[Any, ...]]:
-    """A version without files still has a row: it is what a ref of the version finds the LoRA by."""
+    """Return the rows of a LoRA in the table of files.
+
+    A version without files has a row as well, so that a ref of the version finds the LoRA.
+    """
 
     def text(value: str | None) -> str | None:
         return storable(value) if value else None
@@ -134,62 +138,62 @@ def file_values(lora: Lora) -> list[tuple[Any, ...]]:
 
 
 def catalog_id(connection: Connection) -> str:
-    """Raises ValueError for a catalog without one."""
+    """Return the id of a catalog. Raises ValueError if it is missing."""
     [(found,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'").fetchall()
     return str(found)
 
 
 _LABEL = "catalog"
-# Of pages in memory: files with the same hash are looked for all over the index.
+# The page cache, large because a lookup of files by hash reads pages all over the index.
 _CACHE_KILOBYTES = 32_000
 _LOG_PAGES = 8_000
-# How long a transaction waits for those of others.
+# How long a transaction waits for others.
 _LOCK_MILLISECONDS = 60_000
 
 
 class Sqlite:
-    """A file; a damaged one is moved aside and an empty one created."""
+    """A SQLite file. A damaged one is renamed and an empty one is created."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def open(self) -> Connection:
-        """Creates what is missing (see database.open_database)."""
+        """Open the file and create missing tables (see database.open_database)."""
         connection = open_database(self._path, _LABEL, MIGRATIONS, _COLUMNS, catalog_id)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def connect(self) -> Connection:
-        """One more connection to what `open` has opened."""
+        """Open another connection to the file that `open` has prepared."""
         return connect(self._path)
 
     def transaction(self, connection: Any) -> AbstractContextManager[None]:
-        """One at a time over all processes, so that the numbers of changes appear in order."""
+        """Begin a transaction, one at a time over all processes, so that change numbers appear in order."""
         return transaction(connection)
 
     def messages(self) -> AbstractContextManager[None]:
-        """Turns the driver's errors into HubUiError."""
+        """Convert the driver's errors to HubUiError."""
         return errors_as_messages(self._path, _LABEL)
 
     def is_open(self, connection: Any) -> bool:
-        """Whether a connection that failed can be used again."""
+        """Return whether a connection can be used again after an error."""
         return True
 
     def size(self, connection: Any) -> int:
-        """Bytes on the disk."""
+        """Return the size on disk in bytes."""
         names = (self._path, self._path.with_name(f"{self._path.name}-wal"))
         return sum(path.stat().st_size for path in names if path.exists())
 
 
 class Postgres:
-    """A database on a server, by its address: `postgresql://name:password@host/database`."""
+    """A database on a server, with the address `postgresql://name:password@host/database`."""
 
-    # Any number that no other program locks in the same database.
+    # An arbitrary number that no other program locks in the same database.
     _LOCK = 0x6875_622D_7569
 
     def __init__(self, address: str) -> None:
-        """Raises UsageError without the driver, which is an extra of the package."""
+        """Load the driver, which is an optional extra of the package. Raises UsageError without it."""
         self._address = address
         try:
             self._driver: Any = import_module("psycopg")
@@ -215,7 +219,7 @@ class Postgres:
         return connection
 
     def connect(self) -> Connection:
-        # A server that is gone without a word is noticed within minutes.
+        # With keepalives a lost server is noticed within minutes.
         options = {"autocommit": True, "connect_timeout": 15, "application_name": "hub-ui", "keepalives_idle": 30}
         return _PostgresConnection(self._driver.connect(self._address, **options))
 
@@ -261,7 +265,7 @@ class _PostgresConnection:
             return cursor.executemany(translate(sql), rows)
 
     def rollback(self) -> None:
-        """Does nothing where the server is lost, which has then rolled back by itself."""
+        """Roll back, unless the server is lost and has rolled back by itself."""
         if not self.is_lost():
             self._connection.rollback()
 
@@ -274,16 +278,16 @@ class _PostgresConnection:
 
 @cache
 def translate(sql: str) -> str:
-    """From SQLite's words to PostgreSQL's."""
+    """Translate SQL from SQLite's dialect to PostgreSQL's."""
     sql = re.sub(r"\bINTEGER\b", "BIGINT", sql.replace(" WITHOUT ROWID", ""))
     if sql.startswith("CREATE TABLE"):
-        # SQLite's order, whatever language the server speaks.
+        # Sort by bytes as SQLite does, independent of the server's locale.
         sql = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', sql)
     return re.sub(r"\binstr\(", "strpos(", sql.replace("?", "%s"))
 
 
 def without_password(text: str, address: str) -> str:
-    """A message of the driver, which may repeat parts of the address."""
+    """Mask the password in a message of the driver, which may repeat parts of the address."""
     found = re.search(r"://[^/@]*:([^/]*)@", address)
     secrets = {found[1], unquote(found[1])} if found else set()
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
@@ -292,5 +296,5 @@ def without_password(text: str, address: str) -> str:
 
 
 def dialect(database: Path | str) -> Sqlite | Postgres:
-    """Of the path of a file, or of the address of a database on a server."""
+    """Return the dialect of a database: SQLite for a path, PostgreSQL for an address."""
     return Sqlite(database) if isinstance(database, Path) else Postgres(database)

@@ -1,6 +1,6 @@
-"""What a query asks of rows, in the rows' own values, and what a search answers.
+"""A query as a plan in the values of rows, and the results of a search.
 
-A plan is asked of the index, and by the library of its own rows.
+The catalog's index runs a plan, and the library applies it to its own rows.
 """
 
 from __future__ import annotations
@@ -35,33 +35,31 @@ from hub_ui.catalog.row import (
     words,
 )
 
-# All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
-# ranges the names of their columns.
+# A condition that facets may ignore: the key of a filter, or the column of a range.
 Condition = str
-# The fields of the index: of filters by names, by their keys, and of numbers, by their columns. "newest" is the query's
-# age.
+# The fields of the index: filters of names by their keys, and ranges by their columns. "newest" is for the query's age.
 FILTERS: Mapping[str, Field] = {field.key: field for field in FIELDS if field.form == "list"}
 MEASURES: Mapping[str, Field] = {field.columns[0].name: field for field in FIELDS if field.form == "range"}
-# What is counted, and the condition that its counts ignore.
+# The counted values, and the condition that each count ignores.
 FACETS: Mapping[str, Condition] = {
     **{column.name: key for key, field in FILTERS.items() if field.facet for column in field.columns},
     "groups": "base",
     **{name: name for name, field in MEASURES.items() if field.facet},
     "levels": "nsfw",
 }
-# Of names without end, so many are counted.
+# How many values are counted for names without a fixed list.
 MOST_COUNTED = 20
-# Numbers beyond the last step of a histogram are counted together.
+# The last step of each histogram, for all larger numbers.
 _BEYOND = 2**36
 
 
 def range_value(name: str, row: Row) -> int | None:
-    """The number of a row that a range is about."""
+    """Return the number of a row that a range filters."""
     return row.numbers[name] if name in row.numbers else row.newest - 1 if row.newest else None
 
 
 def facet_values(name: str, row: Row) -> Iterable[str | int]:
-    """What a facet counts of a row."""
+    """Return the values that a facet counts for a row."""
     if name == "levels":
         return (row.nsfw,)
     if name in MEASURES:
@@ -71,13 +69,12 @@ def facet_values(name: str, row: Row) -> Iterable[str | int]:
 
 
 def step(name: str, number: int) -> int:
-    """The largest number of the step of a histogram that this one is in."""
+    """Return the upper end of the histogram step that contains the number."""
     facet = MEASURES[name].facet
     return next((end for end in facet.steps if number <= end), _BEYOND) if facet else number
 
 
-# What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
-# with the largest one.
+# The column of each sort, and how many bits of an order key it takes. Larger numbers are capped.
 ORDERS: Mapping[Sort, tuple[str, int]] = {
     "relevance": ("merit", MERIT_BITS),
     "downloads": ("downloads", 28),
@@ -85,36 +82,38 @@ ORDERS: Mapping[Sort, tuple[str, int]] = {
     "newest": ("newest", 34),
 }
 _KEY_BITS = 64
-# No two of millions of names have the same number, and a float holds it.
+# Enough bits that millions of names get different numbers, and few enough for a float.
 _NAME_BITS = 52
 
 
 def order_key(number: int, bits: int, tie: int) -> int:
-    """Largest first: the number to sort by, then as many bits of `tie` as there is room for."""
+    """Return the sort key of a row, largest first: its number, then as many bits of `tie` as fit."""
     return min(number, (1 << bits) - 1) << (_KEY_BITS - bits) | tie >> bits
 
 
 def merit_of(key: int) -> int:
-    """The merit in an order key for relevance."""
+    """Return the merit in an order key for relevance."""
     return key >> (_KEY_BITS - MERIT_BITS)
 
 
 @lru_cache(maxsize=20_000)
 def number_of_name(name: str) -> int:
-    """What a name is counted by. It orders equally frequent ones."""
+    """Return the number by which the index counts a name. It also sorts equally frequent names."""
     return tie_breaker(name) >> (_KEY_BITS - _NAME_BITS)
 
 
 def tie_breaker(text: str) -> int:
-    """Orders equals the same way in every catalog, whatever came first."""
+    """Return a hash that sorts equal rows the same way in every catalog, independent of when they were added."""
     return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BITS // 8).digest())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`without` has phrases that must not be there. `filters` has the allowed terms of each filter in use,
-    `excluded` those that must not be there, `ranges` both ends of a measure. `marks` are the refs, as rows have them,
-    of filters by yes and no, `wanted` what is wanted of them. `rings` are what the index makes of the terms.
+    """A query in the values of rows.
+
+    `without` has phrases that must not match. `filters` has the allowed terms of each filter in use, `excluded` the
+    excluded ones, `ranges` both ends of each range. `marks` has the refs, as in rows, for each yes/no filter, and
+    `wanted` the requested value of each. `rings` are added by the index from `terms`.
     """
 
     terms: Terms | None = None
@@ -130,12 +129,12 @@ class Plan:
     limit: int = 1
 
     def conditions(self) -> frozenset[Condition]:
-        """Those in use that a facet may ignore."""
+        """Return the conditions in use that a facet may ignore."""
         level = ["nsfw"] if self.nsfw < len(NSFW_LEVELS) - 1 else []
         return frozenset([*(name for name, _ in (*self.filters, *self.ranges, *self.wanted)), *level])
 
     def ignoring(self, condition: Condition) -> Plan:
-        """Without this condition."""
+        """Return the plan without this condition."""
         return replace(
             self,
             filters=tuple(each for each in self.filters if each[0] != condition),
@@ -145,19 +144,19 @@ class Plan:
         )
 
 
-# By the keys of filters by yes and no, the LoRAs that a person has, or has made favourites.
+# The LoRAs for each yes/no filter: installed ones, and favourites.
 Marks = Mapping[str, Iterable[Ref]]
 NO_MARKS: Marks = MappingProxyType({})
 _MARKS = ("installed", "favorite")
 
 
 def plan(query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> Plan:
-    """`now` is what the query's age is counted from."""
+    """Build the plan of a query. The query's age is relative to `now`."""
     values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
     ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
     if query.age:
         ranges["newest"] = _since(query.age, now or datetime.now(UTC))
-    # No LoRA, and found by asking for it alone.
+    # Runners are not LoRAs, so they are found only if the query has that kind.
     excluded: dict[str, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
     for key, value in query.excluded:
         if key in values:
@@ -177,7 +176,7 @@ def plan(query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> 
 
 
 def filter_terms(key: str, values: Iterable[str]) -> frozenset[str]:
-    """The terms that answer a filter. A name that folds to nothing finds nothing."""
+    """Return the terms that match a filter. A name that folds to nothing matches nothing."""
     if key == "base":
         return frozenset(filter_keys(tuple(values)))
     return frozenset(filter(None, (filter_term(FILTERS[key], value) for value in values)))
@@ -191,9 +190,9 @@ def _since(age: Range, now: datetime) -> Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseCount:
-    """An architecture with its base models as `children`, or one of those. `id` is a value for `Query.bases`.
+    """An architecture with its base models as `children`, or one of these base models.
 
-    A name that no architecture is known for stands at the top with no children.
+    `id` is a value for `Query.bases`. A base model of unknown architecture is at the top level without children.
     """
 
     id: str
@@ -204,11 +203,12 @@ class BaseCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facets:
-    """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several values.
+    """The number of LoRAs that each choice of a filter would show.
 
-    `counts` are by the columns of the filters (query.Query) and "installed" and "favorite", those that count nothing
-    left out. Sizes are counted by the upper end of a step in bytes, "levels" by the lowest level of mature images at
-    which a LoRA is listed, and of names without end the 20 most frequent ones, folded.
+    A facet ignores its own filter, and a LoRA may count under several values. `counts` has the columns of the filters
+    (query.Query), "installed" and "favorite", without empty ones. Sizes are counted by the upper end of a step in
+    bytes, "levels" by the lowest NSFW level at which a LoRA is listed. Names without a fixed list are folded, and only
+    the 20 most frequent are counted.
     """
 
     counts: Mapping[str, Mapping[Any, int]] = field(default_factory=dict)
@@ -220,7 +220,10 @@ class Facets:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RingStart:
-    """From `start` on, counted from 0, the list has what holds `held` of the `asked` words, or some with a typo."""
+    """The start of a ring in a list.
+
+    From index `start` on, results have `held` of the `asked` words, or similar spellings with `has_typos`.
+    """
 
     start: int
     asked: int
@@ -229,7 +232,7 @@ class RingStart:
 
     @property
     def sentence(self) -> str:
-        """What the list holds from there on; empty for what was asked for."""
+        """The heading above these results. It is empty for results that match the query exactly."""
         if self.held < self.asked and self.start:
             return _("With {held} of the {asked} words:").format(held=self.held, asked=self.asked)
         if self.held < self.asked:
@@ -242,13 +245,13 @@ class RingStart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """The first cards of a list by their numbers; `total` counts all of it.
+    """The first ids of a list. `total` counts the whole list.
 
-    `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
-    where a word is in no LoRA. Of a page there are the `records`.
+    `rings` has the positions at which looser results begin. `corrected` is the text of the query without typos, if a
+    word is in no LoRA. `records` is only filled in by `Catalog.search`.
     """
 
-    # No two catalogs number their cards alike.
+    # Not compared, because ids differ between catalogs with the same LoRAs.
     ids: tuple[int, ...] = field(compare=False)
     total: int
     facets: Facets
@@ -258,7 +261,7 @@ class Listing:
 
 
 def phrases(plan: Plan) -> list[str] | None:
-    """What a row's text must hold, all of it; None when nothing can be found."""
+    """Return the phrases that a row's texts must contain, all of them, or None if no row can match."""
     if plan.terms is None:
         return []
     *first, last = plan.terms.phrases or [()]
@@ -266,12 +269,12 @@ def phrases(plan: Plan) -> list[str] | None:
 
 
 def most_first(counts: Mapping[Any, int]) -> dict[Any, int]:
-    """The most frequent first, equals by name."""
+    """Sort counts by frequency, the most frequent first, equal ones by name."""
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def is_excluded(row: Row, plan: Plan) -> bool:
-    """Whether it has something that the query excludes."""
+    """Return whether the row has a value or a phrase that the query excludes."""
     if not plan.without and not plan.excluded:
         return False
     texts = [getattr(row, name) for name in TEXTS]
@@ -281,7 +284,7 @@ def is_excluded(row: Row, plan: Plan) -> bool:
 
 
 def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
-    """What keeps it from being found, its words aside."""
+    """Return the conditions that the row fails. Words are not checked."""
     failed: set[Condition] = {
         name for name, allowed in plan.filters if allowed.isdisjoint(row_terms(FILTERS[name], row.names))
     }
@@ -293,8 +296,10 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
 
 
 def facets(counts: Mapping[str, Mapping[Any, int]], spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
-    """`counts` count each value of facets: "keys" has each name a base filter could be, "groups" the pairs of
-    architecture and base model. `spellings` returns how hubs write folded names that are in no table.
+    """Build Facets from the counted values.
+
+    "keys" in `counts` has each name that a base filter could use, "groups" the pairs of architecture and base model.
+    `spellings` returns how hubs write folded names that are in no table.
     """
     found = dict(counts)
     bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
@@ -306,12 +311,12 @@ def facets(counts: Mapping[str, Mapping[Any, int]], spellings: Callable[[Sequenc
 def _bases(
     keys: Mapping[str, int], groups: Iterable[str], spellings: Callable[[Sequence[str]], Mapping[str, str]]
 ) -> tuple[BaseCount, ...]:
-    """The tree of base models. One that is in no table is labelled with a spelling of its hub."""
+    """Build the tree of base models. An unknown base model is labelled with a hub's spelling."""
     tree: dict[str, list[str]] = {}
     for group in sorted(groups):
         top, _, child = group.partition(UNDER)
         children = tree.setdefault(top, [])
-        # As a filter, an id that an architecture and a base model share means the whole architecture.
+        # If an architecture and a base model share an id, a filter by it means the whole architecture.
         if child and child != top:
             children.append(child)
     labels = {id_: base_models.architecture_label(id_) for id_ in base_models.ARCHITECTURES}

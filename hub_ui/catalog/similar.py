@@ -1,9 +1,9 @@
-"""What makes a LoRA like another one.
+"""Find similar LoRAs.
 
-Likeness is what two LoRAs share: words of the title and tags, within one architecture. Each is worth its weight times
-how rare it is: how often the catalog can be halved until all that is left has it. The score is how much of what is
-known of the first one is shared; below `LEAST` nothing is similar. The kind and the base model say which of two comes
-first, and make nothing similar by themselves.
+Similarity counts the traits that two LoRAs share: words of the title and tags, within one architecture. Each trait
+counts its weight times its rarity: how often the catalog can be halved until every LoRA left has the trait. The score
+is the shared part of the first LoRA's traits; below `LEAST` a LoRA is not similar. Kind and base model only sort LoRAs
+with equal scores.
 """
 
 from collections.abc import Iterable
@@ -24,9 +24,9 @@ from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 Reason = Literal["same subject", "same words", "same creator, newer"]
 
 LEAST = 0.22
-# Of a newer one by the same creator.
+# The least score of a newer LoRA by the same creator.
 _LEAST_OF_CREATOR = 0.15
-# What one in 16 has says little, and what one in 32 has is no subject.
+# The least rarity of a telling trait (one LoRA in 16 has it) and of a subject (one in 32).
 _TELLING, _SUBJECT_RARITY = 4, 5
 _MOST_TRAITS = 24
 _MOST_TAGS = 24
@@ -34,15 +34,15 @@ _WEIGHTS = {"title": 4, "tag": 3}
 _GENERAL = frozenset(WORDS["general"])
 
 
-# Those that are put in order.
+# How many hits are sorted.
 _MOST_ALIKE = 500
-# The digits of a score: kind and base, points, traits, subjects, newer by the creator.
+# The parts of a score from the lowest bits up: kind and base, points, traits, subjects, newer by the same creator.
 _POINT, _TRAIT, _SUBJECT, _NEWER = 1 << 2, 1 << 14, 1 << 18, 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Similar:
-    """`score` is the share of what the first one is known by that this one has too, at most 1."""
+    """A similar LoRA. `score` is the share of the first LoRA's traits that this one has, at most 1."""
 
     record: Record
     score: float
@@ -50,9 +50,9 @@ class Similar:
 
 
 def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int) -> list[tuple[int, float, Reason]]:
-    """The numbers of cards, the share of each and why it is similar, most alike first.
+    """Return the card id, the score and the reason of each similar LoRA, most similar first.
 
-    A hit's score counts, in whole numbers, what it shares: see the constants.
+    The score of a hit counts shared traits in whole numbers (see the constants).
     """
     shared, own = _shared(searcher, row)
     if not shared:
@@ -81,13 +81,13 @@ def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int)
     for (score, _), number in zip(hits, ids, strict=True):
         share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
         if (why := _reason(int(score), share)) is not None:
-            # Kind and base are for those that share as much.
+            # Kind and base only sort LoRAs with the same share.
             found.append((-share, -(int(score) % _POINT), int(number or 0), why))
     return [(number, -share, why) for share, _, number, why in sorted(found)[:limit]]
 
 
 def _reason(score: int, share: float) -> Reason | None:
-    """None for what is not similar."""
+    """Return why a LoRA is similar, or None if it is not."""
     traits, subjects = score % _SUBJECT // _TRAIT, score % _NEWER // _SUBJECT
     if score >= _NEWER and traits and share >= _LEAST_OF_CREATOR:
         return "same creator, newer"
@@ -99,22 +99,23 @@ def _reason(score: int, share: float) -> Reason | None:
 
 
 def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], int]:
-    """What others may share with it, each with its points, and the points of all that it is known by.
+    """Return a scored query for each trait that another LoRA may share, and the points of all traits.
 
-    A tag that nobody else has is not expected of another one.
+    Tags that no other LoRA has don't count.
     """
     total, own = searcher.num_docs, 0
-    # In few LoRAs nothing is rarer than what two have, and the index counts what they were before as well.
+    # In a small catalog, a word that two LoRAs have is the rarest possible. The index counts replaced rows as well.
     rarest = max(2, rarity(2, total) - 1)
-    # Half as rare as a word can be: "old" is rare in a million titles, and no subject.
+    # In a large catalog a subject must be half as rare as a word can be: "old" is rare in a million titles but not a
+    # subject.
     least = min(max(_SUBJECT_RARITY, total.bit_length() // 2), rarest)
     shared: list[tantivy.Query] = []
     for field, value in _traits(row):
-        # Of words side by side, as many have them as have the rarest.
+        # Estimate the frequency of a phrase by its rarest word.
         number = min(searcher.doc_freq(field, word) for word in value)
         query = phrase(field, value)
         if field == "title" and len(value) == 1:
-            # It may be a tag of others.
+            # Other LoRAs may have the word as a tag.
             number = max(number, searcher.doc_freq("tag", value[0]))
             query = any_of([query, term("tag", value[0])])
         rare = rarity(number, total)
@@ -127,7 +128,7 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
 
 
 def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
-    """Words that stand side by side in its title, and tags that another LoRA may have, each with its field."""
+    """Return the telling words of a row's title and tags, each with its field. Adjacent Han or kana are one trait."""
     subjects = dict.fromkeys(_telling(row, single_words(row.title.split())))
     tags = [tag for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and (tag,) not in subjects]
     others = [("tag", (tag,)) for tag in tags if _telling(row, [tuple(words(tag))])]
@@ -135,9 +136,9 @@ def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def is_about(row: Row, title: str) -> bool:
-    """Whether one word that both titles have is what the other one is about, and not one of many: "evil eye" is no eye.
+    """Return False if only one of the three or more telling words of another title is shared.
 
-    A title without any of the words has one as its tag.
+    A title that shares no word has one as its tag.
     """
     other = set(_telling(row, single_words(searchable_names(title).split())))
     shared = other.intersection(value for _, value in _traits(row))
@@ -145,14 +146,14 @@ def is_about(row: Row, title: str) -> bool:
 
 
 def rarity(having: int, total: int) -> int:
-    """0 for what more than half of them have."""
+    """Return the rarity of a trait, 0 if more than half of all LoRAs have it."""
     return max(0, (total // having).bit_length() - 1) if having else 0
 
 
 def _telling(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
-    """Return the words that say what a LoRA is about.
+    """Return the words that describe a LoRA, without filler, general words and numbers.
 
-    The name of a base model does, unless the row is for that base or for none.
+    The name of a base model is a general word, unless the row is for another base model.
     """
     said = _GENERAL | _base_words(row.names["keys"] or base_models.choices())
     named = (value for value in values if not is_around(value) and not said.issuperset(value))
@@ -161,7 +162,7 @@ def _telling(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
 
 @lru_cache(maxsize=200)
 def _base_words(bases: tuple[str, ...]) -> frozenset[str]:
-    """Return their words, also joined from the first one on: "wan", "wan2", "wan22"."""
+    """Return the words of base model names, also joined from the first one on: "wan", "wan2", "wan22"."""
     names = [words(name) for name in bases]
     joined = ("".join(name[:end]) for name in names for end in range(1, len(name) + 1))
     return frozenset((*joined, *(word for name in names for word in name)))

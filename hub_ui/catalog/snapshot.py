@@ -1,7 +1,7 @@
-"""A catalog as one file: JSON lines, compressed by Zstandard. The first line says what it is, each other one is a LoRA.
+"""A catalog as one file: JSON lines compressed with Zstandard. The first line is a header, each other line a LoRA.
 
-LoRAs stand in the order of hub and id, the keys of an object in alphabetical order, and nothing of the computer is in
-it: the same LoRAs are the same text, and compressed by the same version of `zstandard` the same bytes.
+LoRAs are sorted by hub and id, the keys of an object alphabetically, and nothing depends on the computer. The same
+LoRAs give the same text, and with the same version of `zstandard` the same bytes.
 """
 
 import io
@@ -28,11 +28,11 @@ from hub_ui.catalog.changes import decode, read_json
 
 FORMAT = "hub-ui catalog"
 VERSION = 1
-# Large enough for a transaction to pay, small enough for a person to see progress.
+# Large enough for an efficient transaction, small enough for visible progress.
 BATCH = 5_000
 _LEVEL = 6
 _MAGIC = b"\x28\xb5\x2f\xfd"
-# A hub's answer about one LoRA is at most a part of 16 MB.
+# A hub's response about one LoRA is limited to 16 MB.
 _LONGEST_LINE = 64 * 1024 * 1024
 _COPY_BYTES = 1024 * 1024
 
@@ -41,7 +41,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:
-    """`unreadable` entries of the catalog are not in the file."""
+    """The result of an export. `unreadable` entries of the catalog are not in the file."""
 
     loras: int
     bytes: int
@@ -50,7 +50,10 @@ class Exported:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imported:
-    """`changed` LoRAs were new or said something new. `foreign` ones are of hubs that this hub-ui doesn't know."""
+    """The result of an import.
+
+    `changed` LoRAs were new or updated, `foreign` ones are of hubs that this version doesn't know.
+    """
 
     loras: int
     changed: int
@@ -58,8 +61,10 @@ class Imported:
 
 
 def export(documents: Iterable[str], path: Path, on_progress: Callable[[int], None] = lambda _done: None) -> Exported:
-    """Writes all of the file or nothing. `documents` are the catalog's entries, sorted by hub and id; private LoRAs are
-    left out. Raises HubUiError where it can't be written.
+    """Write the whole file or, after an error, none of it.
+
+    `documents` are the catalog's entries, sorted by hub and id. Private LoRAs are skipped. Raises HubUiError if the
+    file can't be written.
     """
     try:
         return _export(documents, path, on_progress)
@@ -79,7 +84,7 @@ def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], N
                 except ValueError:
                     unreadable += 1
                     continue
-                # A snapshot is for others, and may lie in a Space that all can read.
+                # Skip private LoRAs, because a snapshot is shared and may be part of a public Space.
                 if isinstance(entry, dict) and entry.get("private"):
                     continue
                 lines.write(_dump(entry))
@@ -96,10 +101,10 @@ def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], N
 
 
 def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress: OnProgress) -> Imported:
-    """Gives the LoRAs to `add`, some thousands at a time, with the time as old as the newest of them.
+    """Pass the LoRAs to `add` in batches, each with the date of its newest LoRA.
 
-    Raises BadSnapshot for a damaged file, NotFound without one and HubUiError for a newer one. What stood before the
-    damage was added.
+    Raises BadSnapshot for a damaged file, NotFound for a missing one and HubUiError for one of a newer version. The
+    LoRAs before the damage are added.
     """
     loras = changed = foreign = 0
     batch: list[Lora] = []
@@ -132,13 +137,13 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
 
 
 def count(path: Path) -> int:
-    """How many LoRAs it says that it has. Raises BadSnapshot for another file, NotFound without one."""
+    """Return the number of LoRAs in the header. Raises BadSnapshot for another file, NotFound for a missing one."""
     with _open(path) as file:
         return _lines(file, path.name)[1]
 
 
 def _compressor() -> zstandard.ZstdCompressor:
-    """With one thread, since more would make other bytes, and with a checksum."""
+    """Use one thread, because several would write other bytes, and a checksum."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)
 
 
@@ -157,7 +162,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _lines(file: IO[bytes], name: str) -> tuple[Iterator[bytes], int]:
-    """The lines after the first, and how many there should be."""
+    """Return the lines after the header, and their expected number."""
     if file.read(len(_MAGIC)) != _MAGIC:
         raise BadSnapshot(f"{name} is no snapshot of a catalog. hub-ui catalog export writes one.")
     file.seek(0)
@@ -189,13 +194,13 @@ def _lines(file: IO[bytes], name: str) -> tuple[Iterator[bytes], int]:
 
 
 def _lora(line: bytes, name: str, number: int) -> Lora:
-    """The LoRA of a line. Anyone may have written it, so that all of it is checked."""
+    """Decode and check the LoRA of a line, because anyone may have written the file."""
     try:
         lora = decode(line.decode())
         msgspec.convert(msgspec.to_builtins(lora), Lora)
         sound = lora.hub not in HUBS or _is_sound(lora)
     except (HubUiError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        # Of a newer hub-ui: anything else that can't be read has a cause.
+        # Without a cause it is `decode`'s error for an entry of a newer hub-ui. All others mean damage.
         if isinstance(error, HubUiError) and error.__cause__ is None:
             raise
         sound = False
@@ -205,7 +210,7 @@ def _lora(line: bytes, name: str, number: int) -> Lora:
 
 
 def _is_sound(lora: Lora) -> bool:
-    """Whether its parts are its own and its addresses lead to the web."""
+    """Return whether all refs are parts of the LoRA and all addresses are web addresses."""
     refs = [ref for version in lora.versions for ref in (version.ref, *(file.ref for file in version.files))]
     addresses = [lora.url, *(example.url for version in lora.versions for example in version.examples)]
     return (
@@ -216,6 +221,6 @@ def _is_sound(lora: Lora) -> bool:
 
 
 def _newest(loras: Sequence[Lora]) -> datetime:
-    """No hub has listed them now, nor to this computer: what is known is as old as the newest of them."""
+    """Return the date of the newest LoRA as the date of the listing, because no hub has listed the LoRAs just now."""
     times = filter(None, (moment(lora.updated_at) for lora in loras))
     return min(max(times, default=datetime.fromtimestamp(0, UTC)), datetime.now(UTC))

@@ -1,7 +1,8 @@
-"""The tables of the catalog and how they are read. No other module but writing.py and schema.py has SQL.
+"""Access to the tables of the catalog. Only this module, writing.py and schema.py contain SQL.
 
-Every change of a LoRA gets the next number of `change`, so that the index can ask for what came after the last number
-it knows. Pages are read by that number or by id, each with its own statement: no long one keeps others from tidying.
+Every change of a LoRA gets the next number of `change`, so the index can read all changes after the last one it has.
+Long results are read in pages by that number or by id, each with its own statement, because a long read would keep
+SQLite from truncating its write-ahead log.
 """
 
 import threading
@@ -23,15 +24,15 @@ from hub_ui.catalog.schema import ROW, Connection, catalog_id, dialect, row_from
 from hub_ui.catalog.writing import Key, Writing, each, each_of, key, latest_change, new_columns, stored
 
 _PAGE = 1_000
-# Beyond every id: after the last of a change.
+# Larger than every id, for a position after the last row of a change.
 _LAST_ID = 2**62
-# Names in the table of single values, before the key of a state.
+# Prefix of the keys of states in the table `meta`.
 _STATE = "state:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
-    """A LoRA as it is stored, its `order` on its card, and when its hub last listed it."""
+    """A LoRA as it is stored, with its `order` on its card and the time when its hub last listed it."""
 
     order: tuple[bool, bool, int, int, str]
     hub: str
@@ -42,9 +43,9 @@ class Home:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogStats:
-    """What is in a catalog, counted. `oldest` and `newest` are times at which a hub listed a LoRA, None for none.
+    """Counts of a catalog. `oldest` and `newest` are times at which a hub listed a LoRA, None for an empty catalog.
 
-    `index` says whether the search index has it all.
+    `index` is "current" if the search index has all changes.
     """
 
     loras: Mapping[str, int]
@@ -60,12 +61,12 @@ class CatalogStats:
 
 
 class Store:
-    """One open catalog. Any thread may call any method; readers don't wait for the writer."""
+    """One open catalog. It is thread-safe, and readers don't wait for the writer."""
 
     def __init__(self, database: Path | str) -> None:
-        """`database` is the path of a file or the address of a PostgreSQL database. Raises HubUiError without it.
+        """Open `database`, the path of a file or the address of a PostgreSQL database.
 
-        A damaged file is moved aside and an empty one created.
+        A damaged file is renamed and an empty one is created. Raises HubUiError if the database can't be opened.
         """
         self._dialect = dialect(database)
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """One transaction: all of it or nothing."""
+        """Begin a transaction, which is rolled back after an error."""
         with self._transaction() as connection:
             yield Writing(connection)
 
@@ -122,7 +123,7 @@ class Store:
                     self._forget_idle()
 
     def _forget_idle(self) -> None:
-        """Also where the server is lost: its other connections are then lost too, and new ones are made."""
+        """Close all idle connections. If the server is lost, they are lost as well and new ones must be opened."""
         while self._idle:
             self._idle.pop().close()
 
@@ -131,12 +132,12 @@ class Store:
             raise HubUiError("The catalog is closed.")
 
     def change(self) -> int:
-        """The number of the latest change."""
+        """Return the number of the latest change."""
         with self._reading() as connection:
             return latest_change(connection)
 
     def document(self, ref: Ref) -> str | None:
-        """By hub and id; by version where only that is known, as in CivitAI's download links."""
+        """Return the document of a LoRA by hub and id, or by version for a ref without id (CivitAI's download links)."""
         sql, values = "SELECT document FROM loras WHERE hub = ? AND hub_id = ?", key(ref)
         if not ref.id:
             sql = "SELECT document FROM loras WHERE id IN (SELECT lora FROM files WHERE hub = ? AND version = ?)"
@@ -144,16 +145,16 @@ class Store:
         return self._value(sql, *values)
 
     def last_seen(self, ref: Ref) -> str | None:
-        """When its hub last listed or showed the LoRA."""
+        """Return the time when its hub last listed or returned the LoRA."""
         return self._value("SELECT seen FROM loras WHERE hub = ? AND hub_id = ?", *key(ref))
 
     def stored(self, refs: Iterable[Ref]) -> dict[Key, Stored]:
-        """What there is of these LoRAs."""
+        """Return the stored entries of these LoRAs."""
         with self._reading() as connection:
             return stored(connection, refs)
 
     def rows_of(self, refs: Iterable[Ref], after: int = -1) -> Iterator[tuple[Ref, Row, bool]]:
-        """Those of these LoRAs that were changed after the change `after`, with whether any of it was removed."""
+        """Yield the rows of these LoRAs that changed after `after`, and whether a part of each is marked as removed."""
         named = {key(ref): ref for ref in refs}
         sql = f"""SELECT hub, hub_id, instr(document, '"removed"') > 0, {", ".join(ROW)} FROM loras
                   WHERE change > ? AND hub = ? AND hub_id IN"""
@@ -162,7 +163,7 @@ class Store:
                 yield named[hub, hub_id], row_from(values), bool(removed)
 
     def homes(self, ref: Ref) -> tuple[Ref, ...]:
-        """The other LoRAs on the same card as this one (see homes.py), the lead first."""
+        """Return the other LoRAs on the same card (see homes.py), the lead first."""
         with self._reading() as connection:
             found = connection.execute("SELECT lead FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
             homes = _homes(connection, found or ()).values()
@@ -170,34 +171,34 @@ class Store:
         return tuple(home for home in refs if home != ref.lora)
 
     def homes_of(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
-        """The homes of the cards that these LoRAs lead, the lead first."""
+        """Return the homes of the cards that these LoRAs lead, the lead first."""
         with self._reading() as connection:
             return _homes(connection, ids)
 
     def leads(self, ids: Sequence[int]) -> dict[int, int]:
-        """The LoRA that leads the card of each."""
+        """Return the lead of each LoRA's card."""
         with self._reading() as connection:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
     def last_listed(self, ids: Sequence[int]) -> str | None:
-        """When a hub last listed the card that was not listed for longest, of those that these LoRAs lead."""
+        """Return when the card that was unlisted for longest was last listed, among the cards that these LoRAs lead."""
         return min((max(home.seen for home in some) for some in self.homes_of(ids).values()), default=None)
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
-        """(id, change, row) of all that changed after the change `after`; None for what has no own card."""
+        """Yield (id, change, row) for each change after `after`. The row is None if the LoRA has no card of its own."""
         sql = f"""SELECT change, id, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
                   WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
         for change, number, leads, *values in self._pages(sql, after, _LAST_ID):
             yield number, change, row_from(values) if leads else None
 
     def documents(self) -> Iterator[str]:
-        """Of all LoRAs, by hub and id in the order of their bytes."""
+        """Yield the documents of all LoRAs, sorted by the bytes of hub and id."""
         sql = f"""SELECT hub, hub_id, document FROM loras
                   WHERE (hub, hub_id) > (?, ?) ORDER BY hub, hub_id LIMIT {_PAGE}"""
         return (document for _, _, document in self._pages(sql, "", ""))
 
     def _pages(self, sql: str, *last: Any) -> Iterator[tuple[Any, ...]]:
-        """All rows of a statement that finds those after two values, which its rows begin with."""
+        """Yield all rows of a paged statement. Its parameters are the first two columns of the last row read."""
         while True:
             found = self._found(sql, *last)
             yield from found
@@ -206,21 +207,21 @@ class Store:
             last = found[-1][:2]
 
     def stale_refs(self, hub: str, since: datetime, limit: int) -> tuple[Ref, ...]:
-        """LoRAs that their hub has not listed since then, the longest unseen first."""
+        """Return LoRAs that their hub has not listed since `since`, the longest unseen first."""
         sql = """SELECT hub_id FROM loras WHERE hub = ? AND seen < ? AND access != 'removed'
                  ORDER BY seen, hub_id LIMIT ?"""
         found = self._found(sql, hub, timestamp(since), limit)
         return tuple(Ref(hub=hub, id=hub_id) for (hub_id,) in found)
 
     def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
-        """Every file with these bytes, first seen first."""
+        """Return every file with this SHA-256, the first seen first."""
         return self._refs("sha256 = ?", storable(sha256.lower()))
 
     def by_hash(self, value: str) -> tuple[Ref, ...]:
-        """The files with this SHA-256, AutoV2 (its first 10 digits) or AutoV3, in lower-case hex."""
+        """Return the files with this SHA-256, AutoV2 (its first 10 digits) or AutoV3, in lower-case hex."""
         if len(value) == 64:
             return self.by_sha256(value)
-        # No digit of a hash comes after "f".
+        # "g" sorts after every hex digit, so this is a search by prefix.
         return self._refs("(sha256 >= ? AND sha256 < ?) OR autov3 = ?", value, f"{value}g", value)
 
     def _refs(self, where: str, *values: str) -> tuple[Ref, ...]:
@@ -230,7 +231,7 @@ class Store:
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
     def twins_of(self, number: int, ref: Ref) -> list[str]:
-        """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
+        """Return the documents of LoRAs with this twin number (see writing.twin) that are on other cards than `ref`."""
         sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN
                  (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?) ORDER BY hub, hub_id"""
         return [document for (document,) in self._found(sql, number, *key(ref))]
@@ -243,14 +244,14 @@ class Store:
         return self._value("SELECT facts FROM facts WHERE sha256 = ?", storable(sha256.lower()))
 
     def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
-        """`ref` is the file that they were read from, where a hub has it."""
+        """Store the facts of a file. `ref` is the file on a hub that they were read from; a subclass may use it."""
         sql = """INSERT INTO facts VALUES (?, ?, ?)
                  ON CONFLICT (sha256) DO UPDATE SET facts = excluded.facts, at = excluded.at"""
         with self._transaction() as connection:
             connection.execute(sql, (storable(sha256.lower()), storable(facts_json), timestamp()))
 
     def state(self, key: str) -> str | None:
-        """A text that was put under this name, such as where a crawl goes on."""
+        """Return the text stored under this key, such as the position of a crawl."""
         return self._value("SELECT value FROM meta WHERE name = ?", storable(f"{_STATE}{key}"))
 
     def put_state(self, key: str, value: str) -> None:
@@ -259,12 +260,11 @@ class Store:
             connection.execute(sql, (f"{_STATE}{storable(key)}", storable(value)))
 
     def _value(self, sql: str, *values: str) -> str | None:
-        """Of the first row found, None without one."""
+        """Return the first column of the first row, or None without a row."""
         found = self._found(sql, *values)
         return found[0][0] if found else None
 
     def _found(self, sql: str, *values: Any) -> Any:
-        """All rows of a statement."""
         with self._reading() as connection:
             return connection.execute(sql, values).fetchall()
 
@@ -291,7 +291,7 @@ class Store:
 
 def _homes(connection: Connection, leads: Sequence[int]) -> dict[int, tuple[Home, ...]]:
     found: dict[int, list[Home]] = {}
-    # Two statements: an index has only those that don't lead.
+    # Use two statements, because the index `loras_home` contains only LoRAs that don't lead.
     for where in ("lead = id AND id IN", "lead != id AND lead IN"):
         sql = f"SELECT lead, id != lead, access, hub, hub_id, document, seen FROM loras WHERE {where}"
         for lead, is_other, access, hub, hub_id, document, seen in each(connection, sql, leads):

@@ -1,4 +1,4 @@
-"""One transaction of the catalog: LoRAs are written in batches, and the cards they are on follow."""
+"""One transaction of the catalog: it writes LoRAs in batches and updates their cards."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,23 +16,23 @@ from hub_ui.catalog.homes import Sharer, candidates, card, card_row, lead_order,
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, Connection, columns_of, file_values
 
-# Hub and id.
+# The database key of a LoRA: hub and id.
 Key = tuple[str, str]
-# SQLite takes at least this many values in one statement.
+# Every SQLite version accepts this many values in one statement.
 _MOST_VALUES = 900
 _WRITTEN = ("change", "seen", "twin", *ROW, "document")
 _INSERT = f"""INSERT INTO loras (id, hub, hub_id, lead, first_seen, {", ".join(_WRITTEN)})
               VALUES {placeholders(("id", "hub", "hub_id", "lead", "first_seen", *_WRITTEN))}"""
 _UPDATE = f"UPDATE loras SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
 _INSERT_FILE = f"INSERT INTO files VALUES {placeholders(range(9))}"
-# What a file is known by (see homes.py).
+# The id of a file (see homes.py).
 _KNOWN_BY = """coalesce(sha256, (
     SELECT CASE count(DISTINCT same.sha256) WHEN 0 THEN files.autov3 WHEN 1 THEN max(same.sha256) END
     FROM files AS same WHERE same.autov3 = files.autov3))"""
 
 
 class Writing:
-    """What can be done in a transaction of `Store.writing`."""
+    """The changes that a transaction of `Store.writing` can make."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -42,12 +42,12 @@ class Writing:
         return stored(self._connection, refs)
 
     def update_seen(self, ids: Iterable[int], at: datetime | None = None) -> None:
-        """Nothing new about them, but their hub still lists them."""
+        """Record that the hub still lists these LoRAs, which have not changed."""
         time = timestamp(at)
         self._connection.executemany("UPDATE loras SET seen = ? WHERE id = ?", [(time, number) for number in ids])
 
     def put(self, changes: Sequence[Change], at: datetime | None = None) -> None:
-        """Each LoRA once."""
+        """Write the changes, with each LoRA at most once, and update their cards."""
         if not changes:
             return
         time, number = timestamp(at), self._next_number()
@@ -62,15 +62,15 @@ class Writing:
                 new.append((last, *key(lora.ref), last, time, *values))
             else:
                 old.append((*values, stored.id))
-            one = stored.id if stored else last
-            rows[one] = change.row
-            now, was = file_values(lora), change.known
-            if was is None or now != file_values(was) or page_of(lora) != page_of(was):
-                refiled[one] = lora
-                files += [(one, place, *columns) for place, columns in enumerate(now)]
-        known = {values[-1] for values in old}
-        changed = known.intersection(refiled)
-        # With whom they shared a file before.
+            lora_id = stored.id if stored else last
+            rows[lora_id] = change.row
+            new_files, before = file_values(lora), change.known
+            if before is None or new_files != file_values(before) or page_of(lora) != page_of(before):
+                refiled[lora_id] = lora
+                files += [(lora_id, place, *columns) for place, columns in enumerate(new_files)]
+        updated = {values[-1] for values in old}
+        changed = updated.intersection(refiled)
+        # LoRAs that shared a file with them before.
         touched = _Sharers(self._connection).near(changed)
         for name in ("files", "links"):
             self._connection.executemany(f"DELETE FROM {name} WHERE lora = ?", [(one,) for one in changed])
@@ -79,18 +79,18 @@ class Writing:
         self._connection.executemany(_INSERT_FILE, files)
         pages = [(one, page) for one, lora in refiled.items() if (page := page_of(lora)) is not None]
         self._connection.executemany("INSERT INTO links VALUES (?, ?, ?)", [(one, *key(page)) for one, page in pages])
-        # The first that was seen stays.
+        # The first spelling seen is kept.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
-        self._join(refiled, touched, known, rows)
+        self._join(refiled, touched, updated, rows)
 
     def _join(
         self, refiled: Iterable[int], touched: Iterable[int], written: Collection[int], rows: Mapping[int, Row]
     ) -> None:
-        """Makes the cards of LoRAs whose files have changed, of those that shared a file with them, and of others.
+        """Update the cards of LoRAs whose files changed, of LoRAs that shared a file with them, and of their cards.
 
-        `written` are those whose own row has just been written where that of their card belongs. `rows` are the own
-        rows of some.
+        `written` are LoRAs whose own row was just written in place of their card's row. `rows` has own rows that are
+        known already.
         """
         sharers = _Sharers(self._connection)
         linked = {end for pair in sharers.links(written) for end in pair}
@@ -114,14 +114,14 @@ class Writing:
         change = self._next_number()
         sql = "UPDATE loras SET lead = ?, change = ? WHERE id = ?"
         self._connection.executemany(sql, [(leads[one], change, one) for one in moved])
-        # Also the card that they left.
+        # Include the cards that they left.
         changed = {leads[one] for one in moved.union(near.intersection(written))}
         changed |= {leads[before[one]] for one in moved}
         ordered = {lead: sorted(cards[lead], key=order.__getitem__) for lead in sorted(changed)}
         self._write_cards(ordered, rows)
 
     def add_columns(self) -> None:
-        """Those of filters that are new, with what the documents say. A filter that is gone leaves its columns."""
+        """Add and fill the columns of new filters. Columns of filters that were removed are kept."""
         names = new_columns(self._connection)
         for name in names:
             self._connection.execute(f"ALTER TABLE loras ADD COLUMN {name} {FILTER_COLUMNS[name]}")
@@ -132,45 +132,48 @@ class Writing:
             cards: dict[int, list[int]] = {}
             for number in sorted(order, key=order.__getitem__):
                 cards.setdefault(lead_of[number], []).append(number)
-            # A library has the rows of all that it holds.
+            # Fill copies that don't lead as well, because a library shows the rows of its own LoRAs.
             others = {number: [number] for number, lead in lead_of.items() if number != lead}
             self._write_cards({**cards, **others}, {}, names)
 
     def _write_cards(
         self, cards: Mapping[int, Sequence[int]], known: Mapping[int, Row], columns: Sequence[str] = ROW
     ) -> None:
-        """`cards` have their members in order, the lead first; of the others than `known` the documents are read."""
+        """Write the rows of cards. `cards` has their members in order, the lead first.
+
+        Documents are read for all members that are not in `known`.
+        """
         members = {member for members in cards.values() for member in members}
         rows = {number: known[number] for number in members.intersection(known)}
         for number, found, document in each(
             self._connection, "SELECT id, found, document FROM loras WHERE id IN", members - rows.keys()
         ):
-            # One that can't be read is replaced when its LoRA is added again.
+            # Skip an unreadable document: adding its LoRA again will replace it.
             with suppress(HubUiError):
                 rows[number] = replace(row_of(decode(document)), found=found)
         homes = {lead: [rows[one] for one in members if one in rows] for lead, members in cards.items()}
         change = self._next_number()
         sql = f"UPDATE loras SET change = ?, {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
         values = []
-        for lead, some in homes.items():
-            if some:
-                row = columns_of(card_row(some))
+        for lead, home_rows in homes.items():
+            if home_rows:
+                row = columns_of(card_row(home_rows))
                 values.append((change, *(row[name] for name in columns), lead))
         self._connection.executemany(sql, values)
 
     def _on_cards(self, ids: Iterable[int]) -> set[int]:
-        """All that are on a card with several homes, if one of `ids` is."""
+        """Return all LoRAs on those cards with several homes that contain one of `ids`."""
         leads = {lead for (lead,) in each(self._connection, "SELECT lead FROM loras WHERE lead != id AND id IN", ids)}
         sql = "SELECT id, lead FROM loras WHERE lead != id AND lead IN"
         return {number for pair in each(self._connection, sql, leads | {*ids}) for number in pair}
 
     def _homes(self, ids: Iterable[int]) -> tuple[dict[int, int], dict[int, tuple[bool, int, int, str]]]:
-        """The lead of each, and its order on a card."""
+        """Return the lead of each LoRA, and its order on a card."""
         found = list(each(self._connection, "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN", ids))
         return {one: lead for one, lead, *_ in found}, {one: lead_order(*rest) for one, _, *rest in found}
 
     def _next_number(self) -> int:
-        """One for all of a transaction, taken when something really changes."""
+        """Return the change number of this transaction, which is assigned at its first real change."""
         if not self._number:
             sql = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'change'"
             self._connection.execute(sql)
@@ -179,7 +182,7 @@ class Writing:
 
 
 class _Sharers:
-    """The graph of homes.py, read as far as it is looked at."""
+    """The graph of homes.py, loaded as far as it is used."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -197,12 +200,12 @@ class _Sharers:
         return self._holders[file]
 
     def near(self, ids: Iterable[int]) -> set[int]:
-        """Those of these that share something, and all whose card may change with their files."""
+        """Return the LoRAs that share a file or a link with others, and all whose card may change with their files."""
         ids = self._with_others(set(ids))
         self.load(ids)
         tensors = {each for number in ids for each in self[number].tensors}
         sql = "SELECT lora FROM files WHERE sha256 IS NULL AND autov3 IN"
-        # What they are known by depends on the SHA-256 of these.
+        # The ids of these files depend on the SHA-256 of files in `ids`.
         found = {number for (number,) in each(self._connection, sql, tensors)}
         changed = found.union(ids)
         self.load(changed)
@@ -212,14 +215,14 @@ class _Sharers:
         return found
 
     def _with_others(self, ids: set[int]) -> set[int]:
-        """Those that have a hash or a link in common with another. Most have none, and nothing more of them is read."""
+        """Return the LoRAs that share a hash or a link with another one. Only their cards can change."""
         same = "EXISTS (SELECT 1 FROM files AS others WHERE others.{0} = files.{0} AND others.lora != files.lora)"
         sql = f"SELECT lora FROM files WHERE ({same.format('sha256')} OR {same.format('autov3')}) AND lora IN"
         linked = {end for pair in self.links(ids) for end in pair}
         return ids.intersection(linked.union(number for (number,) in each(self._connection, sql, ids)))
 
     def links(self, ids: Collection[int]) -> set[tuple[int, int]]:
-        """(linker, page): whose card links a page, and the LoRA there, if one of `ids` is either."""
+        """Return pairs of (linker, linked page) in which one of `ids` occurs."""
         joined = (
             "SELECT links.lora, loras.id FROM links JOIN loras ON loras.hub = links.hub AND loras.hub_id = links.hub_id"
         )
@@ -227,7 +230,7 @@ class _Sharers:
         return {pair for where in wheres for pair in each(self._connection, f"{joined} WHERE {where}", ids)}
 
     def load(self, ids: Iterable[int]) -> None:
-        """These, and who has their files."""
+        """Load these LoRAs and the holders of their files."""
         new = {number for number in ids if number not in self._loras}
         versions: dict[int, dict[str | None, set[str]]] = {number: {} for number in new}
         tensors: dict[int, set[str]] = {number: set() for number in new}
@@ -237,7 +240,7 @@ class _Sharers:
             tensors[number].update([autov3] if autov3 else [])
         links = self.links(new)
         linked = new.intersection(end for pair in links for end in pair)
-        # The row of a lead is that of its card, so what a LoRA is for is in its document alone.
+        # The row of a lead is that of its whole card, so only the document has the LoRA's own architectures.
         documents = dict(each(self._connection, "SELECT id, document FROM loras WHERE id IN", linked))
         for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", new):
             lora = read(documents[number]) if number in documents else None
@@ -267,7 +270,7 @@ class _Sharers:
 
 
 def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
-    """What there is of these LoRAs."""
+    """Return the stored entries of these LoRAs."""
     sql = "SELECT hub, hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
     return {
         (hub, hub_id): Stored(id=number, found=words, seen=seen, document=document)
@@ -276,12 +279,12 @@ def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
 
 
 def key(ref: Ref) -> Key:
-    """How the table names a LoRA."""
+    """Return the database key of a LoRA."""
     return ref.hub, storable(ref.id)
 
 
 def each(connection: Connection, sql: str, values: Iterable[object], *first: object) -> Iterator[Any]:
-    """The rows of a statement that ends with IN, for any number of values; `first` stand before them."""
+    """Yield the rows of a statement that ends with IN, for any number of values after the values `first`."""
     listed = list(values)
     for start in range(0, len(listed), _MOST_VALUES):
         some = listed[start : start + _MOST_VALUES]
@@ -289,7 +292,7 @@ def each(connection: Connection, sql: str, values: Iterable[object], *first: obj
 
 
 def each_of(connection: Connection, sql: str, refs: Iterable[Ref], *first: object) -> Iterator[Any]:
-    """The rows of a statement that ends with "hub = ? AND hub_id IN" for these LoRAs; `first` stand before them."""
+    """Yield the rows of a statement that ends with "hub = ? AND hub_id IN". `first` are the values before these."""
     by_hub: dict[str, dict[str, None]] = {}
     for hub, hub_id in map(key, refs):
         by_hub.setdefault(hub, {})[hub_id] = None
@@ -298,9 +301,9 @@ def each_of(connection: Connection, sql: str, refs: Iterable[Ref], *first: objec
 
 
 def new_columns(connection: Connection) -> list[str]:
-    """The columns of filters that the table does not have."""
-    there = {name for name, *_ in connection.execute("SELECT * FROM loras LIMIT 0").description}
-    return [name for name in FILTER_COLUMNS if name not in there]
+    """Return the columns of filters that the table does not have."""
+    present = {name for name, *_ in connection.execute("SELECT * FROM loras LIMIT 0").description}
+    return [name for name in FILTER_COLUMNS if name not in present]
 
 
 def latest_change(connection: Connection) -> int:
@@ -309,7 +312,7 @@ def latest_change(connection: Connection) -> int:
 
 
 def twin(lora: Lora) -> int | None:
-    """A number that LoRAs of one creator and title share, and hardly any others."""
+    """Return a 64-bit hash that LoRAs of the same creator and title share. Return None without creator or title."""
     creator, title = fold_name(lora.creator or ""), fold_name(lora.title)
     if not creator or not title:
         return None
