@@ -137,7 +137,7 @@ class Store:
             return latest_change(connection)
 
     def document(self, ref: Ref) -> str | None:
-        """Return the document of a LoRA by hub and id, or by version for a ref without id (CivitAI's download links)."""
+        """Return the document of a LoRA by hub and id, or by version if the ref has none (CivitAI's download links)."""
         sql, values = "SELECT document FROM loras WHERE hub = ? AND hub_id = ?", key(ref)
         if not ref.id:
             sql = "SELECT document FROM loras WHERE id IN (SELECT lora FROM files WHERE hub = ? AND version = ?)"

@@ -1,1 +1,1 @@
-"""What is on disk: the folder of LoRA files, and `loras.lock` that says which bytes they are and whence they came."""
+"""The LoRA files on disk: their folder, and `loras.lock` with the hash and the source of each file."""

@@ -1,6 +1,6 @@
-"""What a person adds to their LoRAs: favourites, notes, tags, and own values in place of the hub's. One SQLite file.
+"""A person's annotations of LoRAs: favourites, notes, tags, and values that replace the hub's, in one SQLite file.
 
-Several processes may have it open. A change is a transaction, and on the disk before it counts as saved.
+Several processes may open the file. A change is a transaction, which is synced to disk before it counts as saved.
 """
 
 import json
@@ -25,19 +25,19 @@ MOST_TAGS = 20
 LONGEST_WORD = 300
 MOST_WORDS = 50
 LONGEST_BASE = 100
-# Beyond these images fall apart.
+# Weights outside this range give broken images.
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 NO_WEIGHT = N_("A weight is a number from -1 to 2. Write one such as 0.8.")
-# What stands in the lock file, too.
+# The values that the lock file has as well.
 VALUES = ("trigger_words", "weight", "base_model")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
-    """`ref` names a LoRA without version and file: what is said of it stays when a newer version is fetched.
+    """A person's annotation of a LoRA. `ref` has no version or file, so the annotation also applies to new versions.
 
-    `trigger_words`, `weight` and `base_model` are None where the hub's and the file's own count; no words at all are
-    an empty tuple.
+    `trigger_words`, `weight` and `base_model` are None if the values of the hub and the file apply. An empty tuple
+    means that the LoRA has no trigger words.
     """
 
     ref: Ref
@@ -54,7 +54,7 @@ class Annotation:
 
     @property
     def has_own_values(self) -> bool:
-        """Whether anything counts in place of what the hub and the file say."""
+        """Whether a value of this annotation replaces the hub's or the file's."""
         return (self.trigger_words, self.weight, self.base_model) != (None, None, None)
 
 
@@ -64,12 +64,12 @@ _PUT = f"INSERT OR REPLACE INTO annotations ({', '.join(_COLUMNS)}) VALUES (:{',
 
 
 def plain(annotation: Annotation) -> dict[str, Any]:
-    """As JSON has it."""
+    """Return the annotation as JSON values."""
     return {**asdict(annotation), "ref": str(annotation.ref)}
 
 
 def read_annotation(values: Mapping[str, Any]) -> Annotation:
-    """Raises ValueError, TypeError, KeyError or BadRef for what `plain` did not write."""
+    """Read what `plain` returned. Raises ValueError, TypeError, KeyError or BadRef for other values."""
     lists = {name: None if values[name] is None else tuple(map(str, values[name])) for name in _LISTS}
     known = {**values, **lists, "ref": Ref.parse(values["ref"]), "favorite": bool(values["favorite"])}
     return Annotation(**known)
@@ -88,30 +88,30 @@ MIGRATIONS = [_m001_initial]
 
 
 class Annotations:
-    """Any thread may call any method.
+    """All annotations. The class is thread-safe.
 
-    The file need not be there: the first change makes it. A damaged one is moved aside, never deleted. `on_change` gets
-    the LoRAs of each change, with which of VALUES differ from before.
+    The first change creates the file. A damaged file is renamed, never deleted. `on_change` is called after each change
+    with the LoRAs, and with the names in VALUES that differ from before.
     """
 
     def __init__(self, path: Path) -> None:
-        # What is typed here can't be found out again.
+        # The database is durable, because what a person typed can't be recovered from a hub.
         self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"annotations": _COLUMNS}, check=_rows, is_durable=True)
         self.on_change: Callable[[Mapping[Ref, Collection[str]]], None] = lambda changed: None
-        # With the number that SQLite changes for this connection when another one has written.
+        # The annotations, and SQLite's data_version, which changes when another connection has written.
         self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))
 
     def close(self) -> None:
         self._database.close()
-        # The next connection counts anew.
+        # A new connection has another data_version.
         self._known = (None, self._known[1])
 
     def get(self, ref: Ref) -> Annotation:
-        """An empty one if nothing was said of this LoRA. Version and file of `ref` don't matter."""
+        """Return the annotation of a LoRA, or an empty one. Version and file of `ref` are ignored."""
         return self.all().get(ref.lora) or Annotation(ref=ref.lora)
 
     def all(self) -> Mapping[Ref, Annotation]:
-        """By LoRA. The same object as before for as long as nothing has changed."""
+        """Return all annotations by LoRA. The object stays the same until a change."""
         if not self._database.exists:
             return self._known[1]
         with self._database.use() as connection:
@@ -121,12 +121,15 @@ class Annotations:
         return tuple(ref for ref, annotation in self.all().items() if annotation.favorite)
 
     def change(self, ref: Ref, **changes: Any) -> Annotation:
-        """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
+        """Set fields of an annotation by name. Raises UsageError for a value that is too long or invalid."""
         self.edit([ref], lambda annotation: replace(annotation, **changes))
         return self.get(ref)
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
-        """Changes all of them or none. Returns them as they were."""
+        """Apply `change` to the annotations of all `refs`, or to none of them after an error.
+
+        Return the previous annotations.
+        """
         with self._database.use() as connection:
             with transaction(connection):
                 known = dict(self._read(connection))
@@ -155,7 +158,10 @@ class Annotations:
 
 
 def normalize(annotation: Annotation) -> Annotation:
-    """As it is kept: valid UTF-8, nothing twice. Raises UsageError for a value that is too long or none."""
+    """Return the annotation as it is stored: valid UTF-8, without duplicates.
+
+    Raises UsageError for a value that is too long or invalid.
+    """
     weight = annotation.weight
     if weight is not None and not (math.isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
         raise UsageError(_(NO_WEIGHT))
@@ -179,7 +185,7 @@ def normalize(annotation: Annotation) -> Annotation:
 
 
 def _unique(texts: Iterable[str], what: str, longest: int, most: int) -> tuple[str, ...]:
-    """On one line each, and each once, whatever its case."""
+    """Return the texts on one line each, without duplicates in other letter case."""
     found: dict[str, str] = {}
     for text in (" ".join(_storable(text).split()) for text in texts):
         if len(text) > longest:
@@ -192,12 +198,12 @@ def _unique(texts: Iterable[str], what: str, longest: int, most: int) -> tuple[s
 
 
 def _storable(text: str) -> str:
-    """SQLite holds UTF-8, which has no lone surrogates. Everything else stays as it is typed."""
+    """Replace lone surrogates, which UTF-8 can't encode, and drop NULs."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:
-    """Raises ValueError for what this module did not write."""
+    """Read all annotations. Raises ValueError for rows that this module did not write."""
     found = {}
     for row in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM annotations"):
         values = dict(zip(_COLUMNS, row, strict=True))
@@ -211,21 +217,22 @@ def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:
 
 
 def reset(own: Annotation, field: str) -> Annotation:
-    """To what the hub says."""
+    """Restore the hub's value of a field."""
     if field not in VALUES:
         raise UsageError(_("That is no button of this page."))
     return replace(own, **{field: None})  # type: ignore[arg-type]
 
 
 def read_weight(text: str) -> float | None:
-    """None for an empty text."""
+    """Parse a weight. Return None for an empty text."""
     try:
         return float(text.replace(",", ".")) if text.strip() else None
     except ValueError as error:
         raise UsageError(_(NO_WEIGHT)) from error
 
 
-# What is said of a LoRA after an act: from what was said, the trigger words that count, and the text of a field.
+# Returns the annotation after an action, from the annotation before, the current trigger words, and the text of a
+# field.
 Edit = Callable[[Annotation, Sequence[str], str], Annotation]
 EDITS: Mapping[str, Edit] = {
     "favorite": lambda own, words, text: replace(own, favorite=True),

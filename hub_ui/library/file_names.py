@@ -1,6 +1,6 @@
-"""File names that every system accepts, made from a LoRA's title by a template.
+"""File names that every system accepts, built from a LoRA's data by a template.
 
-And the files that belong to a weight file because of their names: previews and metadata of this and other programs.
+Also the files that belong to a weight file by their names: previews and metadata of this and other programs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ KNOWN = ("architecture", "base_model", "creator", "file", "hub", "id", "kind", "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileNameTemplate:
-    """`parts` are the folders, and at last the file's name without its ending."""
+    """A template for paths. `parts` are the folders, then the file name without its suffix."""
 
     parts: tuple[str, ...]
 
     @classmethod
     def parse(cls, template: str) -> FileNameTemplate:
-        """Raises UsageError for what would not name a file inside the library folder."""
+        """Parse a template. Raises UsageError if it would not name a file inside the library folder."""
         parts = template.strip().removesuffix(".safetensors").split("/")
         if any(part.strip() in ("", ".", "..") for part in parts) or "\\" in template:
             text = _(
@@ -59,36 +59,38 @@ class FileNameTemplate:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The placeholders that it uses."""
+        """The placeholders in the template."""
         return frozenset(field[1] for part in self.parts for field in string.Formatter().parse(part) if field[1])
 
     def fill(self, values: Mapping[str, str]) -> list[str]:
-        """Each part with its placeholders replaced; what is not known leaves no dash behind."""
+        """Replace the placeholders of each part. Dashes next to an empty value are removed."""
         return [part.format_map(values).strip(" -_") for part in self.parts]
 
 
 SUFFIX = ".safetensors"
-# ext4 and APFS allow 255 bytes a name; Windows 260 characters for the whole path. Three of these leave room for both.
+# ext4 and APFS allow 255 bytes per name, Windows 260 characters for the whole path. Paths with three names of
+# _MAX_BYTES stay within both limits.
 _LONGEST_BYTES = 255
 _MAX_BYTES = 72
-# Below the library folder, so that the whole path stays under those 260. Titles are shortened until it fits.
+# The limit for the path inside the library folder, so that the whole path stays below 260. Titles are shortened until
+# it fits.
 _MAX_PATH = 180
 _SHORTER = (_MAX_BYTES, 56, 40, 28, 20, 12)
 DEFAULT_NAMES = FileNameTemplate.parse(DEFAULT)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension, superscripts included
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-# Half surrogates are how Python reads bytes that are no UTF-8, which a lock file can't hold.
+# Python decodes bytes that are not UTF-8 to lone surrogates, which a lock file can't contain.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
-# Names that trainers give to every file: they say nothing that the title doesn't.
+# Names that trainers give to every file, so they add nothing to the title.
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
 
 def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = DEFAULT_NAMES) -> str:
-    """The path for a file, below the library folder."""
+    """Return the path for a file, relative to the library folder."""
     texts = _texts(record, ref, name)
     for most in _SHORTER:
         values = {key: text if key == "version" else safe_name(text, most) for key, text in texts.items()}
-        # The template's own words count too, hence more room for a part than for a value in it.
+        # Allow twice the length, because a part may also contain text of the template and other values.
         parts = [safe_name(part, 2 * most) for part in names.fill(values)]
         if len("/".join(parts)) <= _MAX_PATH:
             break
@@ -97,14 +99,14 @@ def target(record: Record, ref: Ref, name: str, names: FileNameTemplate = DEFAUL
 
 
 def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
-    """`path`, with a digest of the ref in its name if it is one of those `taken`; case doesn't tell paths apart."""
+    """Return `path`, or `path` with a hash of the ref if it is `taken`, compared without letter case."""
     if fold(path) not in {fold(other) for other in taken}:
         return path
     return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"
 
 
 def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameTemplate) -> tuple[str, ...]:
-    """What differs in `place`, which `target` made, from what the template asks for."""
+    """Explain how `place`, a result of `target`, differs from the template."""
     texts = [text for field, text in _texts(record, ref, name).items() if field in names.fields]
     whole = [safe_name(text, 10_000) for text in texts]
     found = {
@@ -118,7 +120,7 @@ def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameT
 
 def _texts(record: Record, ref: Ref, name: str) -> dict[str, str]:
     stem, title = without_suffix(PurePosixPath(name).name), record.title
-    # A Hugging Face repo may hold dozens of LoRAs under one title; there the file's own name is added.
+    # A Hugging Face repo may have dozens of LoRAs under one title, so add the file's own name.
     if ref.hub == "huggingface" and stem.lower() not in _GENERIC and stem.lower() != title.lower():
         title = f"{safe_name(title, 32)}-{stem}"
     return {
@@ -135,7 +137,7 @@ def _texts(record: Record, ref: Ref, name: str) -> dict[str, str]:
 
 
 def safe_name(text: str, most: int = _MAX_BYTES) -> str:
-    """`text` as one path component on Linux, macOS and Windows."""
+    """Convert `text` to a file name that is valid on Linux, macOS and Windows."""
     text = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) not in ("Cf", "Cs", "Co"))
     text = " ".join(_FORBIDDEN.sub(" ", text).split())
     text = _trim(text)
@@ -145,12 +147,12 @@ def safe_name(text: str, most: int = _MAX_BYTES) -> str:
 
 
 def _trim(text: str) -> str:
-    """Without what Windows drops at the end, and what hides a file or looks like an option at the start."""
+    """Remove dots and spaces, which Windows drops from the end, and prefixes of hidden files and of options."""
     return text.strip(". ").lstrip("-~. ")
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether a path from a lock file, which may come from anyone, is a weight file inside the library folder."""
+    """Return whether a path is a weight file inside the library folder. Lock files may come from anyone."""
     parts = path.split("/")
     return (
         path.lower().endswith(SUFFIX)
@@ -161,24 +163,24 @@ def is_safe_path(path: str) -> bool:
 
 
 def fold(path: str) -> str:
-    """Equal for paths that are one file on some disks."""
+    """Normalise a path so that two paths compare equal if a case-insensitive file system takes them for one file."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def natural(name: str) -> str:
-    """Names sort by it as people count: "Set 2" before "Set 10"."""
+    """Return a sort key in natural order: "Set 2" before "Set 10"."""
     return re.sub("[0-9]+", lambda digits: digits[0].zfill(18), name.casefold())
 
 
-# Files of downloads that are under way.
+# Suffixes of files of unfinished downloads.
 UNFINISHED = (".part", ".twin", ".new")
 
 
 def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """For each of `files`, paths below `folder`: the path and that of each file that belongs to it.
+    """Yield each of `files` with the path of every file that belongs to it. All paths are relative to `folder`.
 
-    `ink.preview.png` and `ink.civitai.info` belong to `ink.safetensors`; but `ink.v2.json` belongs to
-    `ink.v2.safetensors` where that is there.
+    `ink.preview.png` and `ink.civitai.info` belong to `ink.safetensors`. But `ink.v2.json` belongs to
+    `ink.v2.safetensors` if that file exists.
     """
     wanted: dict[str, list[str]] = defaultdict(list)
     for file in files:
@@ -189,8 +191,8 @@ def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]
             names = sorted(item.name for item in os.scandir(folder / parent) if not item.is_dir())
         owners = {without_suffix(PurePosixPath(file).name): file for file in here}
         weights = {without_suffix(name) for name in names if fold(name).endswith(SUFFIX)}
-        # A disk may list a name in other letters than the lock file. One that tells case apart may list both, and
-        # then each has files of its own.
+        # A disk may list a name in another letter case than the lock file. A case-sensitive disk may list both
+        # spellings, and then each has its own files.
         renamed = {fold(stem): file for stem, file in owners.items() if stem not in weights}
         exact = {**{stem: renamed.get(fold(stem)) for stem in weights}, **owners}
         folded = {fold(stem): exact[stem] for stem in sorted(exact, key=owners.__contains__)}
@@ -201,13 +203,13 @@ def files_beside(folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]
 
 
 def without_suffix(name: str) -> str:
-    """The name or path of a weight file without its ending, which may be in capitals."""
+    """Return the name or path of a weight file without its suffix, in any letter case."""
     return name[: -len(SUFFIX)] if name.lower().endswith(SUFFIX) else name
 
 
 def _owner(name: str, exact: Mapping[str, str | None], folded: Mapping[str, str | None]) -> str | None:
-    """That of the longest name of a weight file that `name` begins with, up to a dot."""
-    # What `sync` has set aside are weights.
+    """Return the weight file with the longest name that `name` begins with, up to a dot."""
+    # Files that `sync` has renamed are weights.
     if fold(name).endswith((*UNFINISHED, SUFFIX)) or f"{SUFFIX}.changed" in fold(name):
         return None
     for dots in range(1, name.count(".") + 1):

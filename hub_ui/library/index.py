@@ -1,7 +1,7 @@
-"""The library in memory, one row for each entry: what the lock file, the disk, the catalog and the person say of it.
+"""The library in memory: one row for each entry, from the lock file, the disk, the catalog and the annotations.
 
-A library of thousands takes seconds to read and milliseconds to look through. So each row is made once, and again only
-when something about its entry has changed; what has changed is asked of each source by its own stamp.
+Building the rows of a library of thousands takes seconds, and searching them takes milliseconds. So a row is rebuilt
+only if its entry, file, LoRA or annotation changed. Each source has its own stamp that shows changes.
 """
 
 import os
@@ -34,13 +34,16 @@ from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-# The clocks of some disks count in steps of this.
+# The resolution of the timestamps of some disks.
 _STEP_NS = 3 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LibraryRow:
-    """`row` is what a search finds it by. `added` is when its file was written, in seconds; 0 where it is missing."""
+    """An entry with everything that the page shows of it. `row` is for searches.
+
+    `added` is the time in seconds when the file was written, 0 if it is missing.
+    """
 
     entry: Entry
     annotation: Annotation
@@ -54,9 +57,9 @@ class LibraryRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folder:
-    """The files in a folder, by paths relative to the library, at the time when it was last written.
+    """The files of a folder, as paths relative to the library, and the time when the folder was last written.
 
-    A folder that was `settled` when it was listed has the same in it for as long as its time is the same.
+    If it was `settled` when it was listed, the list is valid as long as the time stays the same.
     """
 
     files: tuple[str, ...]
@@ -65,7 +68,7 @@ class Folder:
 
 
 class LibraryIndex:
-    """Any thread may call any method."""
+    """The rows of a library. The class is thread-safe."""
 
     def __init__(self, library: Library, catalog: Catalog, annotations: Annotations) -> None:
         self._library = library
@@ -77,13 +80,13 @@ class LibraryIndex:
         self._known: dict[Ref, tuple[Row, bool]] = {}
         self._folders: dict[str, Folder | None] = {}
         self._files: dict[str, float] = {}
-        # What the rows were made from.
+        # The sources of the rows.
         self._entries: tuple[Entry, ...] = ()
         self._said: Mapping[Ref, Annotation] = {}
         self._change = -1
 
     def rows(self) -> tuple[LibraryRow, ...]:
-        """In the order of the lock file. The same object as before if nothing has changed."""
+        """Return the rows in the order of the lock file. The object stays the same until a change."""
         with self._lock:
             entries, said, change = self._library.entries(), self._annotations.all(), self._catalog.change()
             files = self._find_files(entries)
@@ -107,7 +110,7 @@ class LibraryIndex:
             return self._listed
 
     def row(self, ref: Ref) -> LibraryRow:
-        """Of the entry that a ref names, the first one where several files are meant. Raises NotFound."""
+        """Return the row of the first entry that the ref names. Raises NotFound."""
         rows = self.rows()
         found = self._rows.get(ref) or next((row for row in rows if row.entry.answers_to(ref)), None)
         if found is None:
@@ -115,15 +118,15 @@ class LibraryIndex:
         return found
 
     def picture_beside(self, entry: Entry) -> Path | None:
-        """The image that other programs keep beside a file, named like it."""
+        """Return the preview image next to a file, which other programs name like the file."""
         stem = without_suffix(entry.file)
         names = (f"{stem}{kind}{ending}" for kind in ("", ".preview") for ending in _PICTURES)
         found = next((name for name in names if name in self._files), None)
         return self._library.folder / found if found else None
 
     def _find_files(self, entries: Iterable[Entry]) -> dict[str, float]:
-        """The files in the folders of the entries by their paths, with when they were written, which is read once."""
-        # With the same entries, the folders are the same.
+        """Return the write time of each file in the folders of the entries. Each time is read only once."""
+        # The same entries have the same folders.
         folders = self._folders if entries is self._entries else {entry.file.rpartition("/")[0] for entry in entries}
         found = {path: _list_folder(self._library.folder, path, self._folders.get(path)) for path in folders}
         before, self._folders = self._folders, found
@@ -137,7 +140,7 @@ class LibraryIndex:
         }
 
     def _read_catalog(self, entries: Iterable[Entry], change: int) -> set[Ref]:
-        """Reads what is new there. Returns the LoRAs that it is about."""
+        """Read the changes of the catalog and return the changed LoRAs."""
         if change == self._change and entries is self._entries:
             return set()
         refs = {entry.ref.lora for entry in entries if entry.ref.hub != LOCAL and entry.ref.id}
@@ -151,7 +154,7 @@ class LibraryIndex:
     def _row(self, entry: Entry, annotation: Annotation) -> LibraryRow:
         known, removed = self._known.get(entry.ref.lora, (None, False))
         at = self._files.get(entry.file)
-        # Other spellings of a path may mean the same file: capitals, or letters with accents.
+        # The disk may spell the same file differently: other letter case, or decomposed accents.
         if at is None and (path := self._library.path(entry)).exists():
             at = _write_time(path)
         return LibraryRow(
@@ -166,7 +169,7 @@ class LibraryIndex:
         )
 
     def _is_removed(self, ref: Ref) -> bool:
-        """The LoRA or this version of it: another version may be gone."""
+        """Return whether this version or the whole LoRA was removed. The catalog's mark may be about another version."""
         lora = self._catalog.find(ref)
         if lora is None:
             return False
@@ -175,7 +178,7 @@ class LibraryIndex:
 
 
 def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
-    """What its entry and its owner say, and beside that what the catalog knows of the LoRA."""
+    """Build the row for searches from the entry and the annotation, and from the catalog's row of the LoRA."""
     base = Base(base_model=entry.base_model, architecture=entry.architecture, raw=None)
     texts = (entry.ref.id, entry.file, *entry.trigger_words, *base.labels())
     about = (searchable(annotation.note), known.about if known else "")
@@ -202,7 +205,7 @@ def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
 
 
 def _is_same(row: LibraryRow, entry: Entry, annotation: Annotation | None) -> bool:
-    """Whether the row says this already. Most are the same objects, which takes no comparing."""
+    """Return whether the row is up to date. Most objects are identical, which saves a comparison."""
     if row.entry is not entry and row.entry != entry:
         return False
     return row.annotation is annotation or (
@@ -211,7 +214,7 @@ def _is_same(row: LibraryRow, entry: Entry, annotation: Annotation | None) -> bo
 
 
 def _list_folder(library: Path, inside: str, known: Folder | None) -> Folder | None:
-    """None for a folder that can't be read."""
+    """List a folder. Return None if it can't be read."""
     try:
         now, written = time.time_ns(), os.stat(library / inside).st_mtime_ns
         if known is not None and known.settled and known.written == written:
@@ -220,7 +223,7 @@ def _list_folder(library: Path, inside: str, known: Folder | None) -> Folder | N
             files = tuple(str(PurePosixPath(inside, item.name)) for item in found if not item.is_dir())
     except OSError:
         return None
-    # Of one that is being written to, the time may stay the same.
+    # If the folder was written just now, a later write may leave its time unchanged.
     return Folder(files=files, written=written, settled=now - written > _STEP_NS)
 
 

@@ -1,4 +1,4 @@
-"""The library: a folder of LoRA files and the lock file that describes it."""
+"""The library: a folder of LoRA files, and the lock file that describes it."""
 
 import hashlib
 import os
@@ -31,9 +31,9 @@ from hub_ui.library.download.transfer import DownloadOptions, fetch, fetch_from_
 from hub_ui.library.file_names import DEFAULT_NAMES, FileNameTemplate, fold, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
 
-# Says where a file is, anew each time.
+# Returns the download of a file, with a new signed address at each call.
 Locate: TypeAlias = Callable[[], Download]
-# Lock files of writers, and the state of parts; safe to delete while nothing runs.
+# The folder of lock files for writers, and of the states of partial files. It is safe to delete while nothing runs.
 _STATE = ".hub-ui"
 _LOCK_FILE = "the lock file itself"
 _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
@@ -41,26 +41,29 @@ _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
 
 @dataclass(eq=False)
 class Library:
-    """Several threads and several processes may use one library at once."""
+    """A library on disk. Several threads and processes may use it at once."""
 
     folder: Path
     lock: Path
     options: DownloadOptions = field(default_factory=DownloadOptions, kw_only=True)
     names: FileNameTemplate = field(default=DEFAULT_NAMES, kw_only=True)
-    # Reads a file's header; the second argument is its SHA-256.
+    # Reads a file's header, given its path and its SHA-256.
     inspect: Callable[[Path, str], Facts] = field(default=lambda path, _: inspect_path(path), kw_only=True)
     _known: tuple[tuple[int, int, int] | None, Lock] = field(default=(None, Lock()), init=False, repr=False)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Everything in the lock file, sorted by ref. Raises LockError when it can't be read."""
+        """Return all entries of the lock file, sorted by ref. Raises LockError if it can't be read."""
         return self._read().entries
 
     def lock_text(self) -> str:
-        """The text of the lock file; empty if there is none."""
+        """Return the text of the lock file, or an empty text if there is none."""
         return "" if disk.stamp(self.lock) is None else read_lock(self.lock)
 
     def entry(self, ref: Ref) -> Entry:
-        """The entry a ref names; version and file may be left out while only one entry is meant."""
+        """Return the entry of a ref, whose version and file are optional if only one entry matches.
+
+        Raises NotFound without a match and UsageError with several.
+        """
         found = [entry for entry in self.entries() if entry.answers_to(ref)]
         if not found:
             step = (
@@ -73,7 +76,7 @@ class Library:
         return found[0]
 
     def find(self, ref: Ref) -> Entry | None:
-        """The entry of exactly this ref."""
+        """Return the entry with exactly this ref."""
         return next((entry for entry in self.entries() if entry.ref == ref), None)
 
     def holds(self, ref: Ref) -> bool:
@@ -86,21 +89,21 @@ class Library:
 
     @disk.disk_errors_as_messages()
     def pull(self, locate: Locate, about: Record | Entry, meter: Meter) -> Entry:
-        """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
+        """Download the file of a pinned ref into the folder, check its hash, and add its entry to the lock file.
 
-        Bytes that are in the library already, under this ref or another, are not fetched again. Concurrent pulls of
-        one ref or of the same bytes wait for each other and fetch once. No wrong file ever gets the final name. An
-        unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
+        Bytes that are already in the library, under this ref or another, are not downloaded again. Concurrent pulls of
+        one ref or of the same bytes wait for each other and download once. A file with wrong bytes never gets the final
+        name. A partial file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
 
-        `about` names the file and fills in its entry. `locate` gives a fresh address when a signed one has expired.
+        `about` names the file and fills in its entry. `locate` returns a new address when a signed one has expired.
         """
         download = locate()
         if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
         meter.at(0, download.size)
-        # Before anything is fetched: a lock file that can't be read must not cost a download first.
+        # Fail before the download if the lock file can't be read.
         self.entries()
-        # For what is here nothing is written: a library may be another's, who lets it be read alone.
+        # Write nothing if the file is installed, because the library may be read-only.
         entry = self.find_installed(download.ref)
         if entry is None or (download.sha256 or entry.sha256).lower() != entry.sha256:
             same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
@@ -110,12 +113,12 @@ class Library:
         return entry
 
     def find_installed(self, ref: Ref) -> Entry | None:
-        """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks no hub."""
+        """Return the entry of exactly this pinned ref if its file has the right bytes. No hub is queried."""
         entry = self.find(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
     def free_place(self, wanted: str, ref: Ref, sha256: str | None = None) -> str:
-        """A path like `wanted` that no other entry has, and where no file is but one of these bytes."""
+        """Return a path like `wanted` that no other entry has, and no file except one with these bytes."""
         taken = {entry.file for entry in self.entries() if entry.ref != ref}
         place = free_path(wanted, ref, taken)
         path = self.folder / place
@@ -125,31 +128,31 @@ class Library:
 
     @disk.disk_errors_as_messages()
     def forget(self, ref: Ref) -> None:
-        """Deletes the part of a ref that is not to be pulled after all."""
+        """Delete the partial file of a ref that will not be pulled."""
         with self._alone(str(ref), Meter()):
             self._drop(ref)
 
     @contextmanager
     def writer(self) -> Iterator[None]:
-        """Keeps other writers of the folder's lock files out while the block runs."""
+        """Lock out other writers of the lock file and the folder during the block."""
         with self._alone(_LOCK_FILE, Meter()):
             yield
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """Replaces the lock file as a whole. Within `writer`, or another writer's entries would be lost."""
-        # Including keys of another version that this one doesn't know.
+        """Replace the whole lock file. Call it within `writer`, or entries of other writers may be lost."""
+        # Keep the keys of other versions, which this one does not know.
         written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
         disk.replace_file(self.lock, lockfile.write(written).encode())
-        # Reading thousands of entries again takes longer than writing them.
+        # Cache the result, because reading thousands of entries takes longer than writing them.
         self._known = disk.stamp(self.lock), written
 
     @disk.disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-        """Adds entries for files in the folder. A ref or file that has an entry keeps it, unless it is a local one."""
+        """Add entries for files in the folder. Existing entries of the same ref or file are kept, except local ones."""
         wanted = tuple(entries)
         new: list[Entry] = []
         if not wanted:
-            # Without anything to add, nothing is created in the folder.
+            # Don't even create the lock in the folder if there is nothing to add.
             return ()
         with self.writer():
             files = {fold(entry.file) for entry in wanted}
@@ -166,7 +169,7 @@ class Library:
 
     @disk.disk_errors_as_messages()
     def change(self, entries: Iterable[Entry]) -> None:
-        """These in place of the entries with the same refs. The files stay where they are."""
+        """Replace the entries that have the same refs. Files are not moved."""
         changed = {entry.ref: entry for entry in entries}
         with self.writer():
             now = self.entries()
@@ -193,7 +196,7 @@ class Library:
         self._state(ref).unlink(missing_ok=True)
 
     def _is_right(self, entry: Entry) -> bool:
-        """Also drops what a pull left behind if it was ended just after it wrote the entry."""
+        """Check the bytes of an entry, and remove leftovers of a pull that was killed after it wrote the entry."""
         if not disk.holds_bytes(self.path(entry), entry.sha256):
             return False
         # Leftovers that can't be deleted do no harm.
@@ -202,7 +205,7 @@ class Library:
         return True
 
     def _find(self, download: Download, about: Record | Entry) -> Entry | None:
-        """The entry of a file that is there and right; a file whose entry was lost gets a new one."""
+        """Return the entry of a file that has the right bytes. If its entry was lost, write a new one."""
         entry = self.find(download.ref)
         if entry is not None:
             if download.sha256 is not None and download.sha256.lower() != entry.sha256:
@@ -213,7 +216,7 @@ class Library:
                 )
             return entry if self._is_right(entry) else None
         path, sha256 = self.folder / self._place(download, about), download.sha256
-        # A pull may have checked and renamed its file and ended a moment before it wrote its entry.
+        # A pull may have been killed after it checked and renamed its file, but before it wrote the entry.
         state = read_state(self._state(download.ref))
         if state is not None and state.proved and state.target and is_safe_path(state.target):
             is_free = fold(state.target) not in {fold(entry.file) for entry in self.entries()}
@@ -233,7 +236,8 @@ class Library:
         purpose = DownloadIdentity(
             ref=str(download.ref), address=source_of(download), sha256=sha256.lower() if sha256 else None
         )
-        # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
+        # The part is next to the target, so that the last step is a rename. Its name contains a hash of the ref, so
+        # that two pulls never share it.
         beside = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
         part = PartialFile.open(self.folder, beside, self._state(download.ref), purpose)
         try:
@@ -250,7 +254,7 @@ class Library:
             meter.check()
             return self._install(download, about, part, fetched)
         except IntegrityError as error:
-            # A web page in place of the rest proves nothing about a beginning that looked like weights.
+            # Keep a good beginning: a web page instead of the rest does not prove that the first bytes are wrong.
             if not isinstance(error, NotWeights) or part.complete or not part.end_of(0):
                 part.drop()
             raise
@@ -260,7 +264,7 @@ class Library:
             disk.drop_empty(near.parent, self.folder)
 
     def _copy_of(self, ref: Ref, part: PartialFile) -> disk.Fetched | None:
-        """The promised bytes from another entry's file, if they are in the library already."""
+        """Copy the promised bytes from another entry's file if the library has them already."""
         sha256 = part.state.purpose.sha256
         path = self._path_of_bytes(sha256, ref) if sha256 else None
         if path is None:
@@ -275,10 +279,10 @@ class Library:
         return next((path for path in paths if disk.holds_bytes(path, sha256)), None)
 
     def _install(self, download: Download, about: Record | Entry, part: PartialFile, fetched: disk.Fetched) -> Entry:
-        """Moves the part to its final name and adds its entry. Whenever it is ended, the next pull can go on."""
+        """Move the part to its final name and add its entry. The next pull can resume after a kill at any moment."""
         same = self._path_of_bytes(fetched.sha256, download.ref)
         if same is not None and not same.samefile(part.path):
-            # Bytes that turn out to be in the library already are stored once.
+            # Store bytes that are already in the library only once.
             linked = part.path.with_suffix(".twin")
             linked.unlink(missing_ok=True)
             if disk.link(same, linked):
@@ -287,12 +291,12 @@ class Library:
         about = self._with_header(about, part.path, fetched.sha256)
         with self.writer():
             known = self.find(download.ref)
-            # Another ref may have taken the place meanwhile.
+            # Another pull may have used the path since.
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
             part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
-            # A link has the time of the file that it leads to, but a library says when a LoRA was added.
+            # A hard link has the time of the other file, but the library shows when a LoRA was added.
             with suppress(OSError):
                 path.touch()
             entry = known or self._entry(download, about, path, fetched)
@@ -302,7 +306,7 @@ class Library:
         return entry
 
     def _with_header(self, about: Record | Entry, path: Path, sha256: str) -> Record | Entry:
-        """With what the file's header says where its hub says nothing; the file name uses it too."""
+        """Fill in values that the hub does not give from the file's header. The file name uses them as well."""
         if about.architecture is not None and about.trigger_words:
             return about
         try:
@@ -331,7 +335,7 @@ class Library:
 
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:
-        """Excludes other threads and processes; a wait that is cancelled ends at once."""
+        """Lock out other threads and processes. Cancelling ends the wait for the lock at once."""
 
         def is_cancelled() -> bool:
             meter.check()
@@ -345,7 +349,7 @@ class Library:
 
 
 def read_lock(path: Path) -> str:
-    """The text of a lock file. Raises LockError."""
+    """Return the text of a lock file. Raises LockError."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -355,7 +359,7 @@ def read_lock(path: Path) -> str:
 
 
 def source_of(download: Download) -> str:
-    """The address for the lock file, without tokens and signatures."""
+    """Return the address for the lock file, without tokens and signatures."""
     if not isinstance(download, HttpDownload):
         return download.url
     parts = urlsplit(download.source or download.url)

@@ -1,6 +1,6 @@
-"""`loras.lock`: which file is which ref, byte for byte. Text in, entries out, and back: no files are touched here.
+"""`loras.lock`: which file is which ref, byte for byte. This module converts text to entries and back, without files.
 
-    version = 1
+version = 1
 
     [[lora]]
     ref = "civitai:1001@2001#3001"
@@ -14,12 +14,12 @@
     weight = 0.8
     license = "…"
 
-A file that no hub is known to have has the ref "local:NAME@SHA256", and no source. Its version is its own hash, so the
-ref names these bytes and no others, here as for the hubs; but nothing can bring them back once they are lost.
+A file that is on no known hub has the ref "local:NAME@SHA256" and no source. Its version is its own hash, so the ref is
+pinned to these bytes like any other, but a lost file can't be downloaded again.
 
-Entries are sorted by ref and keys have one order, so equal libraries have equal lock files. Unknown values are left
-out. Keys that this version does not know are kept, after those it knows: rewriting never loses what another version
-wrote. A version "1.x" is read as version 1 with such keys; any other version is refused.
+Entries are sorted by ref and keys have a fixed order, so equal libraries have equal lock files. Unknown values are left
+out. Keys that this version does not know are kept after the others, so that rewriting loses nothing from another
+version. A version "1.x" is read as version 1 with such keys; every other version is rejected.
 """
 
 import math
@@ -42,10 +42,11 @@ from hub_ui.library.file_names import fold, free_path, is_safe_path
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """`file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own.
-    `source` is empty for a file that no hub is known to have.
+    """One LoRA file of the library.
 
-    `extra` holds the keys of its table that this version does not know, as they were: rewriting loses nothing.
+    `file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own.
+    `source` is empty for a file that is on no known hub. `extra` has the keys of the table that this version does not
+    know, unchanged.
     """
 
     ref: Ref
@@ -59,21 +60,21 @@ class Entry:
     trigger_words: tuple[str, ...] = ()
     weight: float | None = None
     license: str | None = None
-    # Not hashed, since tables can't be: equal entries still have equal hashes.
+    # Not hashed, because tables are not hashable: equal entries still have equal hashes.
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def answers_to(self, ref: Ref) -> bool:
-        """Whether `ref` names this entry, be it in full or with its version or file left out."""
+        """Return whether `ref` matches this entry, with or without its version and file."""
         same_lora = (ref.hub, ref.id) == (self.ref.hub, self.ref.id) or (not ref.id and ref.hub == self.ref.hub)
         return same_lora and ref.version in (None, self.ref.version) and (ref.file is None or ref.file == self.ref.file)
 
 
-# What an entry has of its LoRA, beside the title.
+# The fields that describe the LoRA, apart from the title.
 ABOUT = ("base_model", "architecture", "trigger_words", "weight", "license")
 
 
 def entry_about(about: Record | Entry, *, ref: Ref, file: str, size: int, sha256: str, source: str) -> Entry:
-    """The entry of a file, with what is said of its LoRA."""
+    """Build the entry of a file with the description of its LoRA."""
     known = {name: getattr(about, name) for name in ABOUT}
     return Entry(ref=ref, title=about.title, file=file, size=size, sha256=sha256, source=source, **known)
 
@@ -81,11 +82,11 @@ def entry_about(about: Record | Entry, *, ref: Ref, file: str, size: int, sha256
 VERSION = 1
 _HEAD = "# Written by hub-ui: the LoRAs of this library, pinned. Comments are not kept."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What a text in a lock file is written with an escape for, and half surrogates.
+# Characters of a text that need an escape, and lone surrogates.
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
 _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 _MINOR = re.compile(r"1(\.[0-9]{1,6})*")
-# Those of the keys that are no texts.
+# The types of the keys that are not texts.
 _TYPES: Mapping[str, type] = {"size": int, "trigger_words": list, "weight": float}
 _TYPE_NAMES: Mapping[type, str] = {str: "text", int: "whole number", float: "number", list: "list"}
 _REQUIRED = ("ref", "title", "file", "size", "sha256")
@@ -93,12 +94,12 @@ KEYS = tuple(each.name for each in fields(Entry) if each.name != "extra")
 
 
 class LockError(UsageError):
-    """The lock file can't be read. It is left as it is."""
+    """The lock file can't be read. It is not changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
-    """All of a lock file. `version` is 1, or a text such as "1.2"; `extra` is what this version does not know."""
+    """The content of a lock file. `version` is 1 or a text such as "1.2"; `extra` has the keys unknown to this one."""
 
     entries: tuple[Entry, ...] = ()
     version: int | str = VERSION
@@ -106,12 +107,12 @@ class Lock:
 
 
 def dumps(entries: Iterable[Entry]) -> str:
-    """The same entries give the same text, whatever their order."""
+    """Return the text of a lock file, which does not depend on the order of the entries."""
     return write(Lock(entries=tuple(entries)))
 
 
 def loads(text: str, name: str = "loras.lock") -> tuple[Entry, ...]:
-    """The entries alone. Raises LockError as `read` does."""
+    """Return only the entries. Raises LockError like `read`."""
     return read(text, name).entries
 
 
@@ -132,15 +133,16 @@ def _pair(key: str, value: Any) -> str:
 
 
 def _toml(value: Any) -> str:
-    """On one line. A table is written inline with its keys sorted, whatever form it was read in."""
+    """Return a value as TOML on one line. Tables are inline with sorted keys, independent of their form when read."""
     match value:
         case str() if not _ESCAPED.search(value):
             return f'"{value}"'
         case str():
-            # TOML has no half surrogates.
+            # TOML can't contain lone surrogates.
             return tomlkit.item(value.encode("utf-8", "replace").decode()).as_string()
         case int() if value >= 2**63:
-            # Python writes no decimal of many thousand digits, but reads one that was written in hexadecimal.
+            # By default Python refuses to write a decimal of more than 4,300 digits, but it reads such a number in
+            # hexadecimal.
             return hex(value)
         case datetime():
             return value.isoformat()
@@ -154,7 +156,10 @@ def _toml(value: Any) -> str:
 
 
 def read(text: str, name: str = "loras.lock") -> Lock:
-    """Raises LockError with `name`, the line at fault, and the entry and key: `lora[3].sha256`, counted from 0."""
+    """Parse a lock file.
+
+    Raises LockError with `name`, the line of the mistake, and the entry and key: `lora[3].sha256`, counted from 0.
+    """
     reader = _Reader(text, name)
     data = reader.table()
     if not data:
@@ -182,7 +187,7 @@ def read(text: str, name: str = "loras.lock") -> Lock:
 
 
 class _Reader:
-    """Turns tables into entries, and names the line of a mistake in the text."""
+    """Converts tables to entries, and finds the line of a mistake in the text."""
 
     def __init__(self, text: str, name: str) -> None:
         # Some editors on Windows write a byte order mark.
@@ -200,13 +205,13 @@ class _Reader:
             raise LockError(text.format(name=self._name, mark=mark))
         try:
             return tomllib.loads(self._text)
-        # Nested a thousand deep, or a number of thousands of digits.
+        # Raised for nesting a thousand levels deep, and for a number of thousands of digits.
         except (ValueError, RecursionError) as error:
             text = _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.")
             raise LockError(text.format(name=self._name, error=error, self=self._place(str(error)))) from error
 
     def _place(self, message: str) -> str:
-        """The entry and key on the line that tomllib complains about."""
+        """Return the entry and key on the line of tomllib's error message."""
         found = re.search(r"at line (\d+)", message)
         index = int(found[1]) - 1 if found else -1
         number = sum(head <= index for head in self._heads()) - 1
@@ -243,7 +248,7 @@ class _Reader:
         for key in ("ref", "file"):
             seen: dict[str, int] = {}
             for number, entry in enumerate(entries):
-                # Letter case tells paths of a repository apart, but not files on every disk.
+                # Letter case distinguishes refs, but not files on every disk.
                 value = str(entry.ref) if key == "ref" else fold(entry.file)
                 if value in seen:
                     raise self._error(number, key, f"is that of lora[{seen[value]}] too")
@@ -256,14 +261,14 @@ class _Reader:
                 raise self._error(number, key, "is missing")
             return None
         if wanted is float and type(value) is int:
-            # An integer of hundreds of digits is no float.
+            # float() fails for an integer of hundreds of digits.
             return float(value) if abs(value) < 2**63 else math.inf
         if type(value) is not wanted:
             raise self._error(number, key, f"is not a {_TYPE_NAMES[wanted]}")
         return value
 
     def _error(self, number: int, key: str | None, what: str) -> LockError:
-        """Names the line of the key in that entry, else of the entry's heading."""
+        """Build an error with the line of the key in the entry, or of the entry's heading."""
         heads, line = [*self._heads(), len(self._lines)], 0
         if number < len(heads) - 1:
             pattern = re.compile(rf"\s*[\"']?{re.escape(key or '')}[\"']?\s*=")
@@ -278,7 +283,7 @@ class _Reader:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """`keys` holds the old and the new value of each key that differs, None where one of them has no such key."""
+    """A changed entry. `keys` has the old and the new value of each key that differs, None if the key is missing."""
 
     old: Entry
     new: Entry
@@ -297,7 +302,7 @@ class Difference:
 
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
-    """Entries go together by their ref; those left over by their LoRA, where each side has one of it: a new version."""
+    """Compare entries by ref. The rest are paired by LoRA if each side has one of it: that is a new version."""
     removed, added = list(old), list(new)
     pairs: list[tuple[Entry, Entry]] = []
     for key in _SAME:
@@ -319,35 +324,35 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     )
 
 
-# A path of a repo stays the same from commit to commit; a file number of CivitAI's does not.
+# The keys of the pairing. A path in a repo is the same in each commit, but CivitAI's file number changes.
 _SAME: tuple[Callable[[Ref], Ref], ...] = (lambda ref: ref, lambda ref: ref.at(None, ref.file), lambda ref: ref.lora)
 
 
 def _unique(entries: list[Entry], key: Callable[[Ref], Ref]) -> dict[Ref, Entry]:
-    """Those whose key no other one of the entries has."""
+    """Return the entries whose key is unique among `entries`."""
     counts = Counter(key(entry.ref) for entry in entries)
     return {key(entry.ref): entry for entry in entries if counts[key(entry.ref)] == 1}
 
 
 def values(entry: Entry) -> dict[str, Any]:
-    """Every key of the entry's table."""
+    """Return every key of the entry's table."""
     return {**{key: getattr(entry, key) for key in KEYS}, "ref": str(entry.ref), **entry.extra}
 
 
-# "differs": the same ref with other bytes. Ours is kept.
+# "differs": the same ref with other bytes. Our entry is kept.
 MergeState = Literal["new", "here", "differs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergeResult:
-    """`entry` is ours, or theirs with a file name that is free here."""
+    """The result of merging one entry: ours, or theirs with a file name that is free here."""
 
     entry: Entry
     state: MergeState
 
 
 def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[MergeResult, ...]:
-    """One result for each of their entries, in the same order."""
+    """Merge the entries of another lock file. Return one result per entry, in the same order."""
     known = {entry.ref: entry for entry in ours}
     taken = [entry.file for entry in known.values()]
     results = []

@@ -1,4 +1,4 @@
-"""Searching the library: the query language of the whole app, and words for what only a library has (`is:favorite`)."""
+"""Search the library: the query language of the app, with extra words for a library (`is:favorite`)."""
 
 import re
 import threading
@@ -22,14 +22,14 @@ from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import FACETS, FILTERS, Condition, Facets, facet_values, plan
 from hub_ui.library.index import LibraryIndex, LibraryRow
 
-# A library is its owner's: all of it is searched, whatever its level.
+# A library is private, so every NSFW level is searched.
 _ALL = Query(nsfw="explicit")
 _MARK = re.compile(r"(is|has):[\w-]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """`holds` is asked of a row and of the refs that have an update. `label` is what a chip says."""
+    """A condition of library rows. `holds` gets a row and the refs that have an update; `label` is for a chip."""
 
     label: str
     holds: Callable[[LibraryRow, Collection[Ref]], bool]
@@ -46,12 +46,12 @@ MARKS: Mapping[str, Mark] = {
 }
 NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
 _MOST_KEPT = 4
-# What is counted for the filters.
+# The facets that are counted.
 _COUNTED = ("hubs", "keys", "groups", "kind", "tags")
 _ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
 
 Sort = Literal["name", "added", "used", "size", "base", "hub"]
-# What each sort puts first; equals are by name. `used` has when a LoRA last made an image, in seconds.
+# The sort keys; equal rows are sorted by name. `used` has the time in seconds when a LoRA last made an image.
 SORTS: Mapping[Sort, Callable[[LibraryRow, Mapping[Ref, float]], Any]] = {
     "name": lambda row, _: 0,
     "added": lambda row, _: -row.added,
@@ -64,7 +64,7 @@ SORTS: Mapping[Sort, Callable[[LibraryRow, Mapping[Ref, float]], Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LibraryQuery:
-    """`marks` are keys of MARKS that must hold, `without` those that must not."""
+    """A query of the library. `marks` are keys of MARKS that must hold, `without` are keys that must not."""
 
     query: Query = _ALL
     marks: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class LibraryQuery:
 
     @property
     def text(self) -> str:
-        """What `parse` reads as this query."""
+        """The text that `parse` reads as this query."""
         level = "" if self.query.nsfw == _ALL.nsfw else f"nsfw:{self.query.nsfw}"
         rest = query_language.format(replace(self.query, nsfw="soft"))
         return " ".join(filter(None, (rest, *self.marks, *(f"-{mark}" for mark in self.without), level)))
@@ -80,7 +80,7 @@ class LibraryQuery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chip:
-    """One condition: what it is called, and the text of the query without it."""
+    """One condition: its label, and the text of the query without it."""
 
     label: str
     rest: str
@@ -89,7 +89,10 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """All rows in order. The counts ignore their own filter. `marks` counts each of MARKS, `tags` the owner's own."""
+    """All matching rows in order, and the counts of filters, each of which ignores its own filter.
+
+    `marks` counts each of MARKS, `tags` the tags of the annotations.
+    """
 
     rows: tuple[LibraryRow, ...]
     facets: Facets
@@ -98,7 +101,7 @@ class Found:
 
 
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
-    """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
+    """Parse a query of the library. Unknown conditions raise BadQuery, or are ignored if `is_strict` is False."""
     query = query_language.parse(text, _ALL, mistakes=None if is_strict else {})
     marks, plain = _marks(query.text.split(), is_strict)
     without, words = _marks([value for key, value in query.excluded if key == "text"], is_strict)
@@ -107,7 +110,7 @@ def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
 
 
 def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list[str]]:
-    """The words that are keys of MARKS, each once, and the others."""
+    """Return the words that are keys of MARKS without duplicates, and the other words."""
     found: dict[str, None] = {}
     plain = []
     for word in words:
@@ -141,9 +144,9 @@ def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
 
 
 def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
-    """With the choice of a facet, or without it where it was chosen. `facet` is the key of a filter, or "marks".
+    """Add the choice of a facet to the query, or remove it if it is chosen.
 
-    Raises BadQuery.
+    `facet` is the key of a filter, or "marks". Raises BadQuery for another one.
     """
     if facet == "marks":
         if value not in MARKS:
@@ -161,12 +164,13 @@ def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
 
 
 class LibrarySearch:
-    """Searches the index. Any thread may call any method."""
+    """Searches of the index, cached and thread-safe."""
 
     def __init__(self, index: LibraryIndex) -> None:
         self._index = index
         self._lock = threading.Lock()
-        # Turning a page or ticking a row asks the same again. The index returns the same rows while nothing changes.
+        # Cache the last results: turning a page or ticking a row repeats the query. The index returns the same rows
+        # object until a change.
         self._last: LRUCache[Any, tuple[Sequence[LibraryRow], Mapping[Ref, float], Found]] = LRUCache(_MOST_KEPT)
 
     def find(
@@ -177,7 +181,7 @@ class LibrarySearch:
         outdated: frozenset[Ref] = frozenset(),
         used: Mapping[Ref, float] = NEVER_USED,
     ) -> Found:
-        """`outdated` are refs with an update, `used` when LoRAs last made an image."""
+        """Find rows. `outdated` are refs with an update, `used` has the times at which LoRAs last made an image."""
         rows, question = self._index.rows(), (asked, sort, outdated)
         with self._lock:
             known = self._last.get(question)
@@ -200,7 +204,7 @@ def find(
     own = frozenset(spelled)
     hits: list[LibraryRow] = []
     marks = dict.fromkeys(MARKS, 0)
-    # Rows that fail one condition alone: those that its own filter counts beside the hits.
+    # Rows that fail a single condition: that filter's counts include them.
     near: dict[Condition, list[Row]] = {condition: [] for condition in map(FACETS.__getitem__, _COUNTED)}
     holds = [(name, mark.holds) for name, mark in MARKS.items()]
     for row in rows:
@@ -235,6 +239,6 @@ def find(
 
 
 def _written(names: Sequence[str], rows: Sequence[LibraryRow]) -> dict[str, str]:
-    """How base models that are in no table are written."""
+    """Return the spelling of each base model that is in no table."""
     written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
     return {name: format.visible(written.get(name, name)) for name in names}
