@@ -169,7 +169,8 @@ class LibraryIndex:
         )
 
     def _is_removed(self, ref: Ref) -> bool:
-        """Return whether this version or the whole LoRA was removed. The catalog's mark may be about another version."""
+        """Return whether this version or the whole LoRA was removed. The catalog also marks removals of other versions.
+        """
         lora = self._catalog.find(ref)
         if lora is None:
             return False
