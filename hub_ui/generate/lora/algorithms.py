@@ -1,7 +1,7 @@
-"""The formulas of LoRA, LoHa, LoKr, OFT and the others: what each adds to a layer's weight at weight 1.
+"""The formulas of LoRA, LoHa, LoKr, OFT and other algorithms: the change of a layer's weight at strength 1.
 
 All tensors are float32 matrices: a convolution's weight [out, in, height, width] is [out, in * height * width].
-In the docstrings, W is the layer's own weight, W' the new one, D = W' - W, and (x) the Kronecker product.
+In the docstrings, W is the base's weight, W' the patched weight, D = W' - W, and (x) the Kronecker product.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ Rows = tuple[tuple[int, int], ...]
 
 
 class Inseparable(Exception):
-    """A fused layer changes its outputs together, so it can't be split. `args[0]` completes "48 tensors ..."."""
+    """A fused layer that can't be split, because its outputs depend on each other.
+
+    `args[0]` completes "48 tensors ...".
+    """
 
 
 _MIXED_ROWS = "that turn the outputs of several layers into each other, which this model keeps apart"
@@ -30,9 +33,9 @@ _MIXED_ROWS = "that turn the outputs of several layers into each other, which th
 class Factors:
     """The tensors of one layer of a file, in float32.
 
-    `keys` are their names in the file: PEFT and LyCORIS use some parts with different meanings. `rows` are the outputs
-    to keep (None: all). `scale` is alpha / rank; `alpha` also bounds a rotation. `on_input` is the side an IA3 of
-    LyCORIS scales.
+    `keys` are the tensors' names in the file, because PEFT and LyCORIS give some parts different meanings. `rows` are
+    the ranges of outputs to keep; None keeps all. `scale` is alpha / rank; `alpha` also limits a rotation. If
+    `on_input` is set, an IA3 of LyCORIS scales the inputs.
     """
 
     parts: Mapping[Part, Tensor]
@@ -46,7 +49,7 @@ class Factors:
         return self.parts[part].flatten(1)
 
     def cut(self, value: Tensor) -> Tensor:
-        """The wanted rows of a tensor that has one row for each output."""
+        """Return the rows to keep of a tensor with one row per output."""
         return cut(value, self.rows)
 
     def has(self, part: Part) -> bool:
@@ -63,10 +66,10 @@ def cut(value: Tensor, rows: Rows | None) -> Tensor:
 
 
 def lora(factors: Factors, weight: Tensor) -> Tensor:
-    """D = scale * up @ down (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
+    """Return D = scale * up @ down (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
-    With a core tensor between them (LoCon's `lora_mid`, a Tucker decomposition as in https://arxiv.org/abs/2108.06098),
-    D[o, i, ...] = sum over p and q of up[o, p] * mid[p, q, ...] * down[q, i].
+    If the file has a core tensor (LoCon's `lora_mid`, a Tucker decomposition, https://arxiv.org/abs/2108.06098),
+    D[o, i, ...] = scale * sum over p and q of up[o, p] * mid[p, q, ...] * down[q, i].
     """
     up = factors.cut(factors.flat("up"))
     if factors.has("mid"):
@@ -75,9 +78,9 @@ def lora(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def loha(factors: Factors, weight: Tensor) -> Tensor:
-    """D = scale * (w1_a @ w1_b) * (w2_a @ w2_b), elementwise (FedPara, https://arxiv.org/abs/2108.06098).
+    """Return D = scale * (w1_a @ w1_b) * (w2_a @ w2_b), elementwise (FedPara, https://arxiv.org/abs/2108.06098).
 
-    With cores `t1`, `t2`, each half is a Tucker product with outer factors [rank, out], [rank, in].
+    If the file has the cores `t1` and `t2`, each half is a Tucker product with outer factors [rank, out], [rank, in].
     """
     if factors.has("hada_t1"):
         first = _tucker(factors.parts["hada_t1"], factors.flat("hada_w1_a").T, factors.flat("hada_w1_b").T)
@@ -89,14 +92,16 @@ def loha(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def lokr(factors: Factors, weight: Tensor) -> Tensor:
-    """D = scale * w1 (x) w2, the Kronecker product, each whole or in two factors (KronA,
-    https://arxiv.org/abs/2212.10650, as LyCORIS has it, https://arxiv.org/abs/2309.14859)."""
+    """Return D = scale * w1 (x) w2 (KronA, https://arxiv.org/abs/2212.10650).
+
+    As in LyCORIS (https://arxiv.org/abs/2309.14859), w1 and w2 may be stored as a whole or decomposed.
+    """
     import torch
 
     first, second = kronecker_factors(factors)
     if factors.rows is None:
         return factors.scale * torch.kron(first, second)
-    # Only those rows of the first factor that the wanted rows come from.
+    # Multiply only the rows of w1 that produce the rows to keep.
     height, pieces = len(second), []
     for start, stop in factors.rows:
         above = start // height
@@ -106,7 +111,7 @@ def lokr(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def kronecker_factors(factors: Factors) -> tuple[Tensor, Tensor]:
-    """w1 and w2 of a LoKr as matrices; a convolution's window is in the columns of w2."""
+    """Return w1 and w2 of a LoKr as matrices; the columns of w2 include a convolution's window."""
     first = factors.flat("lokr_w1") if factors.has("lokr_w1") else factors.flat("lokr_w1_a") @ factors.flat("lokr_w1_b")
     if factors.has("lokr_w2"):
         second = factors.flat("lokr_w2")
@@ -118,7 +123,7 @@ def kronecker_factors(factors: Factors) -> tuple[Tensor, Tensor]:
 
 
 def _tucker(core: Tensor, out: Tensor, inside: Tensor) -> Tensor:
-    """The sum over p and q of out[o, p] * core[p, q, ...] * inside[i, q], as a matrix [o, i * ...]."""
+    """Return the sum over p and q of out[o, p] * core[p, q, ...] * inside[i, q] as a matrix [o, i * ...]."""
     import torch
 
     product: Tensor = torch.einsum("op,pqk,iq->oik", out, core.flatten(2), inside)
@@ -126,19 +131,21 @@ def _tucker(core: Tensor, out: Tensor, inside: Tensor) -> Tensor:
 
 
 def glora(factors: Factors, weight: Tensor) -> Tensor:
-    """D = scale * (W A + B), A = a1 @ a2 over the inputs, B = b1 @ b2 (Chavan et al. 2023,
-    https://arxiv.org/abs/2306.07967, without the terms for the bias, as in LyCORIS)."""
+    """Return D = scale * (W A + B), with A = a1 @ a2 and B = b1 @ b2 (https://arxiv.org/abs/2306.07967).
+
+    Like LyCORIS, leave out the paper's terms for the bias.
+    """
     inner = factors.flat("a1") @ factors.flat("a2")
     added = factors.cut(factors.flat("b1")) @ factors.flat("b2")
-    # A goes over the inputs at each place of a convolution's window.
+    # Apply A to the input channels at each position of a convolution's window.
     spread = weight.view(weight.shape[0], inner.shape[0], -1).transpose(1, 2) @ inner
     return factors.scale * (spread.transpose(1, 2).flatten(1) + added)
 
 
 def ia3(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = l * W, over outputs or inputs (Liu et al. 2022, https://arxiv.org/abs/2205.05638).
+    """Return D for W' = l * W; l scales outputs or inputs (Liu et al. 2022, https://arxiv.org/abs/2205.05638).
 
-    PEFT stores l, as [out, 1] or [1, in]; LyCORIS stores l - 1, and `on_input` says which side it scales.
+    PEFT stores l as [out, 1] or [1, in]. LyCORIS stores l - 1, and `on_input` selects the scaled side.
     """
     values = _gain(factors)
     if _over_inputs(factors, weight.shape[0]):
@@ -147,20 +154,26 @@ def ia3(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def ia3_bias(factors: Factors, bias: Tensor) -> Tensor | None:
-    """PEFT multiplies the layer's outputs and so its bias; LyCORIS multiplies the weight alone."""
+    """Return the change of the bias, or None.
+
+    An IA3 of PEFT scales the layer's outputs, and so the bias; LyCORIS scales only the weight.
+    """
     if not is_peft(factors.keys, "ia3") or _over_inputs(factors, len(bias)):
         return None
     return bias * factors.cut(_gain(factors))
 
 
 def _gain(factors: Factors) -> Tensor:
-    """l - 1"""
+    """Return l - 1."""
     values = factors.parts["ia3"].flatten()
     return values - 1 if is_peft(factors.keys, "ia3") else values
 
 
 def _over_inputs(factors: Factors, outputs: int) -> bool:
-    """Whether an IA3 scales the inputs. PEFT stores convolutions as [1, n, 1, 1]; if both sides are n, outputs."""
+    """Return whether an IA3 scales the inputs.
+
+    PEFT stores a convolution's l as [1, n, 1, 1]. If both sides have n channels, assume the outputs.
+    """
     values = factors.parts["ia3"]
     if not is_peft(factors.keys, "ia3"):
         return factors.on_input
@@ -170,19 +183,23 @@ def _over_inputs(factors: Factors, outputs: int) -> bool:
 
 
 def is_peft(keys: Mapping[Part, str], part: Part) -> bool:
-    """Whether PEFT wrote this part of a layer, by its name in the file."""
+    """Return whether PEFT wrote this part of a layer, judging by the part's name in the file."""
     key = keys.get(part, "")
     return any(mark in key for mark in (".ia3_l", ".oft_R", ".boft_R", ".lora_magnitude_vector"))
 
 
 def formula_of(algorithm: str, keys: Mapping[Part, str]) -> str:
-    """The algorithm, or its variant in PEFT: PEFT's OFT and BOFT rotate the inputs, all others the outputs."""
+    """Return the key of the layer's formula in `DELTAS`.
+
+    PEFT's OFT and BOFT have formulas of their own: they rotate the inputs, all other trainers rotate the outputs.
+    """
     return f"{algorithm} of PEFT" if algorithm in ("oft", "boft") and is_peft(keys, "oft") else algorithm
 
 
 def oft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = R W, where R rotates blocks of neighbouring outputs (Qiu et al. 2023, https://arxiv.org/abs/2306.07280), as
-    kohya and LyCORIS store it. Raises Inseparable where a block spans two parts of a fused layer.
+    """Return D for W' = R W; R rotates blocks of neighbouring outputs (https://arxiv.org/abs/2306.07280).
+
+    kohya and LyCORIS store OFT like this. Raises Inseparable if a block spans two parts of a fused layer.
     """
     blocks, size = _rotation(factors), factors.parts["oft"].shape[-1]
     if factors.rows is not None:
@@ -194,9 +211,9 @@ def oft(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def _rotation(factors: Factors) -> Tensor:
-    """The Cayley transform R = (1 + Q)(1 - Q)^-1 of Q = B - B^T, which is a rotation for every B.
+    """Return the Cayley transform R = (1 + Q)(1 - Q)^-1 of Q = B - B^T, which is a rotation for every B.
 
-    The norm of Q over all blocks is at most `alpha` times the number of outputs; an alpha of 0 or None sets no limit.
+    Limit the norm of Q over all blocks to `alpha` times the number of outputs, unless alpha is 0 or None.
     """
     import torch
 
@@ -211,19 +228,20 @@ def _rotation(factors: Factors) -> Tensor:
 
 
 def _rescale(factors: Factors) -> Tensor | float:
-    """The factor for each output that LyCORIS (`rescale`) and PEFT's BOFT (`boft_s`) train with the rotation."""
+    """Return the factor per output that LyCORIS (`rescale`) and PEFT's BOFT (`boft_s`) train with the rotation."""
     return factors.cut(factors.parts["scale"].reshape(-1, 1)) if factors.has("scale") else 1.0
 
 
-# PEFT's default. With so few terms the series is close to a rotation only for small Q.
+# PEFT's default. With 5 terms, the series is close to a rotation only for a small Q.
 _NEUMANN_TERMS = 5
 
 
 def oft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = W R^T, where R rotates blocks of neighbouring inputs. Each block is the upper triangle of a skew Q.
+    """Return D for W' = W R^T; R rotates blocks of neighbouring inputs.
 
-    R = (1 + Q)(1 - Q)^-1 is approximated by its Neumann series 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4 (OFTv2,
-    https://arxiv.org/abs/2506.19847). A single block is used for all inputs.
+    PEFT stores each block as the upper triangle of a skew-symmetric Q. R = (1 + Q)(1 - Q)^-1 is approximated by its
+    Neumann series 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4 (OFTv2, https://arxiv.org/abs/2506.19847). A single block is shared by
+    all inputs.
     """
     import torch
 
@@ -242,8 +260,10 @@ def oft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def boft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = R_m ... R_2 R_1 W, where R_i rotates outputs 2^i half blocks apart (Liu et al. 2023,
-    https://arxiv.org/abs/2311.06243), as LyCORIS stores it. Raises Inseparable for a part of a fused layer.
+    """Return D for W' = R_m ... R_1 R_0 W; R_i rotates outputs that are 2^i half blocks apart.
+
+    LyCORIS stores BOFT like this (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Raises Inseparable for a part of
+    a fused layer.
     """
     import torch
 
@@ -251,7 +271,7 @@ def boft(factors: Factors, weight: Tensor) -> Tensor:
         raise Inseparable(_MIXED_ROWS)
     turned, size = weight, factors.parts["oft"].shape[-1]
     for i, blocks in enumerate(_rotation(factors)):
-        # Of each two runs of outputs, one output each in turn.
+        # Interleave each pair of neighbouring runs of outputs.
         order = torch.arange(len(weight), device=weight.device).view(-1, 2, 2**i * size // 2).transpose(1, 2).flatten()
         mixed = (blocks @ turned[order].view(*blocks.shape[:2], -1)).reshape(weight.shape)
         turned = mixed[order.argsort()]
@@ -259,7 +279,10 @@ def boft(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def boft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = s * W (R_m ... R_1)^T, each R = P blocks P^T, blocks = (1 - Q)(1 + Q)^-1 with Q = (B - B^T) / 2."""
+    """Return D for W' = s * W (R_m ... R_1)^T, with R = P blocks P^T.
+
+    The blocks are (1 - Q)(1 + Q)^-1 with Q = (B - B^T) / 2, and P is a permutation of the inputs.
+    """
     import torch
 
     raw = factors.parts["oft"]
@@ -268,7 +291,7 @@ def boft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
     for i, blocks in enumerate(torch.linalg.solve(one + skew, one - skew, left=False)):
         order = torch.arange(weight.shape[1], device=weight.device)
         if len(raw) > 1:
-            # In each group, the runs of half a block with an even number come before those with an odd one.
+            # Split each group into half blocks, and put the even half blocks before the odd half blocks.
             runs = order.view(raw.shape[1] // 2**i, -1, size // 2)
             order = torch.cat([runs[:, 0::2], runs[:, 1::2]], dim=1).flatten()
         mixed = torch.einsum("onb,ncb->onc", turned[:, order.argsort()].view(weight.shape[0], -1, size), blocks)
@@ -277,27 +300,27 @@ def boft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def diff(factors: Factors, weight: Tensor) -> Tensor:
-    """The difference itself, as LyCORIS stores full training and norms."""
+    """Return D itself, which LyCORIS stores for full training and for norms."""
     return factors.cut(factors.parts["diff"].reshape(factors.parts["diff"].shape[0], -1))
 
 
 def replace_weight(factors: Factors, weight: Tensor) -> Tensor:
-    """A new value in place of the model's own: norms in control LoRAs, ComfyUI's `set_weight`."""
+    """Return D for a W' that the file stores: a norm in a control LoRA, or ComfyUI's `set_weight`."""
     value = next(iter(factors.parts.values()))
     return factors.cut(value.reshape(value.shape[0], -1)) - weight
 
 
-# LyCORIS adds float32's smallest step to the norm.
+# LyCORIS adds float32's machine epsilon to the norm.
 _EPSILON = 2.0**-23
-# PEFT divides by zero where an output has no weight at all; here the output stays zero.
+# PEFT divides by zero if all weights of an output are zero. This term keeps such an output at zero.
 _TINY = 1e-30
 
 
 def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
-    """W' = m * (W + D) / ||W + D||, for each output or each input (Liu et al. 2024, https://arxiv.org/abs/2402.09353).
+    """Return W' - W for W' = m * (W + D) / ||W + D|| (Liu et al. 2024, https://arxiv.org/abs/2402.09353).
 
-    The shape of the magnitudes says which: [out, 1] or [1, in]; PEFT's are for outputs. Raises Inseparable for a part
-    of a fused layer that is measured by input.
+    The norm is taken per output if the magnitudes m have the shape [out, 1], and per input for [1, in]; PEFT's are
+    always per output. Raises Inseparable for a part of a fused layer with magnitudes per input.
     """
     moved, magnitude = weight + delta, factors.parts["magnitude"]
     if over_inputs(factors):
@@ -314,22 +337,22 @@ def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
 
 
 def dora_epsilon(factors: Factors) -> float:
-    """What is added to a norm."""
+    """Return the number to add to a norm before dividing by it."""
     return _TINY if is_peft(factors.keys, "magnitude") else _EPSILON
 
 
-# A LoRA that is no DoRA, of a module that factors can be added to (see patch.py).
+# A plain LoRA, not a DoRA, on a module whose outputs low-rank factors can be added to (see patch.py).
 LOW_RANK = "low rank"
 DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {
     LOW_RANK: lora, "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "boft": boft,
     "oft of PEFT": oft_of_peft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
 }  # fmt: skip
-# Formulas in which an output's new weights depend on no other output's; OFT's depend on those of the same block.
+# Formulas that compute each output independently of the other outputs.
 _BY_ROWS = (LOW_RANK, "lora", "loha", "lokr", "glora", "diff", "norm", "set", "oft of PEFT", "boft of PEFT")
 
 
 def rows_together(algorithm: str, factors: Factors) -> int | None:
-    """How many neighbouring outputs have to be computed together; None for all of them."""
+    """Return how many neighbouring outputs have to be computed together, or None for all outputs."""
     if factors.has("magnitude") and over_inputs(factors):
         return None
     formula = formula_of(algorithm, factors.keys)
@@ -339,27 +362,27 @@ def rows_together(algorithm: str, factors: Factors) -> int | None:
 
 
 def over_inputs(factors: Factors) -> bool:
-    """Whether a DoRA's magnitudes are those of inputs."""
+    """Return whether a DoRA has a magnitude per input rather than per output."""
     magnitude = factors.parts["magnitude"]
     by_input = magnitude.dim() > 1 and magnitude.shape[0] == 1 < magnitude.numel()
     return by_input and not is_peft(factors.keys, "magnitude")
 
 
 def rows_within(rows: Rows | None, wanted: slice) -> Rows:
-    """Those of a file's rows that are the wanted outputs of a module, of which `rows` are all."""
+    """Return the rows of a file's layer for a slice of a module's outputs; `rows` are the rows for all outputs."""
     if rows is None:
         return ((wanted.start, wanted.stop),)
-    found, passed = [], 0
+    kept, offset = [], 0
     for start, stop in rows:
-        first, last = max(start, start + wanted.start - passed), min(stop, start + wanted.stop - passed)
+        first, last = max(start, start + wanted.start - offset), min(stop, start + wanted.stop - offset)
         if first < last:
-            found.append((first, last))
-        passed += stop - start
-    return tuple(found)
+            kept.append((first, last))
+        offset += stop - start
+    return tuple(kept)
 
 
 def delta_of(algorithm: str, factors: Factors, weight: Tensor) -> Tensor:
-    """W' - W at weight 1, in the shape of `weight`."""
+    """Return W' - W at strength 1, in the shape of `weight`."""
     flat = weight.reshape(weight.shape[0], -1)
     delta = DELTAS[formula_of(algorithm, factors.keys)](factors, flat)
     if factors.has("magnitude"):
@@ -368,7 +391,7 @@ def delta_of(algorithm: str, factors: Factors, weight: Tensor) -> Tensor:
 
 
 def rank_of(factors: Factors) -> int | None:
-    """What alpha is divided by; None where the algorithm has no rank."""
-    # LoKr with two whole factors has no rank. Where both are decomposed, LyCORIS counts the rank of the second.
+    """Return the rank that alpha is divided by, or None if the algorithm has no rank."""
+    # A LoKr with two whole factors has no rank. If both factors are decomposed, LyCORIS uses the rank of w2.
     ranked: tuple[Part, ...] = ("down", "hada_t1", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2")
     return next((len(factors.parts[part]) for part in ranked if factors.has(part)), None)

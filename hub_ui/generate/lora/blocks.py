@@ -1,12 +1,12 @@
-"""LoRA block weights: a number for each block of the network, as sd-webui-lora-block-weight names and counts them.
+"""LoRA block weights: one factor per block of the network, with the block names of sd-webui-lora-block-weight.
 
-    lbw=1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0    in the order of BLOCKS, the first of which is the text encoder's
-    lbw=INALL                                a name of PRESETS
-    lbw=IN05, lbw=NIN05                      that block alone, and all but that one
+    lbw=1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0    in the order of BLOCKS; the first number is the text encoder's
+    lbw=INALL                                a preset from PRESETS
+    lbw=IN05, lbw=NIN05                      only this block; all blocks except this block
 
-BLOCKS and PRESETS stand in `blocks.toml`. The longer lists of a U-Net name its convolutions too, which only LoCon files
-and their like change. As in that extension, a block that a list leaves out gets 0, and modules that belong to no block
-keep the LoRA's weight.
+`blocks.toml` defines BLOCKS and PRESETS. A U-Net's longer list also names its convolutions, which only LoCon and
+similar files change. As in the extension, a block that is missing from the list gets 0, and a module outside all blocks
+keeps the LoRA's weight.
 """
 
 import re
@@ -23,7 +23,7 @@ from hub_ui.generate.request import LoraInput
 
 _FILE = tomllib.loads(Path(__file__).with_name("blocks.toml").read_text(encoding="utf-8"))
 _LAYOUTS = {architecture: row for row in _FILE["layout"] for architecture in row["architectures"]}
-# Architecture -> its lists of blocks; the first is the usual one.
+# Architecture -> its lists of blocks, the usual list first.
 BLOCKS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     architecture: tuple(tuple(names.split()) for names in row["blocks"]) for architecture, row in _LAYOUTS.items()
 }
@@ -32,12 +32,12 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     for architecture, row in _LAYOUTS.items()
 }
 _ALL = re.compile(r"ALL(\d?\.\d{1,3})?")
-# What the name of a module begins with -> the side of its block.
+# First word of a module's name -> side of its block ("IN", "M", "OUT", "D", "S").
 _ORIGINAL_SIDES, _FLUX_SIDES = _FILE["sides"]["unet"], _FILE["sides"]["flux1"]
 
 
 def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...]:
-    """Reads what stands after `lbw=`. Raises UsageError for what is none, or none of this architecture."""
+    """Parse the value of `lbw=`. Raises UsageError if it is invalid or does not suit the architecture."""
     text = text.strip().removeprefix("lbw=").strip()
     if "," in text:
         weights = tuple(_number(part) for part in text.split(","))
@@ -91,16 +91,16 @@ def _counts(architecture: str) -> str:
 
 
 def block_names(architecture: str, count: int) -> tuple[str, ...]:
-    """The blocks that so many numbers are for. Raises UsageError where there is no such list."""
-    found = next((blocks for blocks in _lists(architecture) if len(blocks) == count), None)
-    if found is None:
+    """Return the architecture's list of `count` blocks. Raises UsageError if it has no list of this length."""
+    names = next((blocks for blocks in _lists(architecture) if len(blocks) == count), None)
+    if names is None:
         text = _("{architecture} takes {architecture2} block weights, and these are {count}.")
         raise UsageError(text.format(architecture=architecture, architecture2=_counts(architecture), count=count))
-    return found
+    return names
 
 
 def blocks_of(sizes: Mapping[str, Mapping[str, Shape]], architecture: str) -> Iterator[tuple[ModuleKey, str]]:
-    """The modules of a model (component -> module -> shape) that belong to a block, and the name of that block."""
+    """Yield each module of a model (component -> module -> shape) that belongs to a block, with the block's name."""
     for component, modules in sizes.items():
         if component.startswith("text_encoder"):
             block = ("T5" if component == "text_encoder_2" else "CLIP") if architecture == "flux1" else "BASE"
@@ -121,7 +121,10 @@ def blocks_of(sizes: Mapping[str, Mapping[str, Shape]], architecture: str) -> It
 def module_factors(
     adapter: LoraInput, sizes: Mapping[str, Mapping[str, Shape]], architecture: str
 ) -> Mapping[ModuleKey, float]:
-    """What the adapter's weight is multiplied by in each module; 1 where a module is left out. Raises UsageError."""
+    """Return the factor of the adapter's weight in each module; a module that is not listed has the factor 1.
+
+    Raises UsageError if the block weights do not suit the architecture.
+    """
     factors: dict[ModuleKey, float] = {}
     if adapter.block_weights:
         weights = dict(zip(block_names(architecture, len(adapter.block_weights)), adapter.block_weights, strict=True))

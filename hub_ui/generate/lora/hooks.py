@@ -1,8 +1,9 @@
-"""Patches added to a module's outputs by one hook for all LoRAs: first those of structured.py, then all of low rank,
-y + weight * (up(down(x)) + shift).
+"""Forward hooks that add patches to a module's outputs, one hook per module for all LoRAs.
 
-A hook tells the rows of a batch apart. Everywhere else the first axis of an input is the batch, but in the modules
-whose inputs are the tokens of all images, one after another: there, each token is known by the image it is of.
+A hook adds the patches of structured.py, then all low-rank patches together: y + weight * (up(down(x)) + shift).
+
+Each row of a batch may have its own weights. In most modules the first axis of an input is the batch. Some modules get
+the tokens of all images one after another; for these, `TokenRows` stores the row of each token.
 """
 
 from __future__ import annotations
@@ -24,56 +25,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenRows:
-    """`rows` has the row of the batch for each token, or for each place of the axes before the channels; `batch` is how
-    many rows the batch has.
+    """The batch row of each token.
+
+    `rows` has one entry per token, or per position on the axes before the channels. `batch` is the number of rows.
     """
 
     rows: Tensor
     batch: int
 
 
-# By module; of every module within one, too.
+# The keys are modules and all of their submodules.
 RowsByModule = dict["nn.Module", TokenRows]
 
 
 @contextmanager
-def follow_tokens(parts: Iterable[nn.Module], found: RowsByModule) -> Iterator[None]:
-    """Within it, `found` has such modules once the networks run."""
+def follow_tokens(parts: Iterable[nn.Module], rows_by_module: RowsByModule) -> Iterator[None]:
+    """Fill `rows_by_module` while the networks run, and clear it at the end."""
     with ExitStack() as stack:
-        stack.callback(found.clear)
+        stack.callback(rows_by_module.clear)
         for module in (module for part in parts for module in part.modules()):
             follow = _FOLLOWERS.get(type(module).__name__)
             if follow is not None:
-                stack.callback(follow(module, found))
+                stack.callback(follow(module, rows_by_module))
         yield
 
 
-def _of_equal_length(module: Any, found: RowsByModule) -> Callable[[], None]:
-    """Krea 2 fuses the text encoder's layers token by token."""
+def _follow_krea2(module: Any, rows_by_module: RowsByModule) -> Callable[[], None]:
+    """Follow Krea 2, which fuses the text encoder's layers token by token."""
 
     def before(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         states: Tensor = args[0] if args else kwargs["encoder_hidden_states"]
-        _put(found, module.layerwise_blocks, _one_after_another([states.shape[1]] * len(states), states))
+        _store(rows_by_module, module.layerwise_blocks, _concatenated_rows([states.shape[1]] * len(states), states))
 
     return module.register_forward_pre_hook(before, with_kwargs=True).remove  # type: ignore[no-any-return]
 
 
-def _of_lists(module: Any, found: RowsByModule) -> Callable[[], None]:
-    """Z-Image embeds the tokens of all images, and those of all prompts, whose lengths differ."""
+def _follow_z_image(module: Any, rows_by_module: RowsByModule) -> Callable[[], None]:
+    """Follow Z-Image, which embeds the tokens of all images at once, and of all prompts, whose lengths differ."""
     patchify = module.patchify_and_embed
 
     def follow(*args: Any, **kwargs: Any) -> Any:
         result = patchify(*args, **kwargs)
         for embedder, values in zip((module.all_x_embedder, module.cap_embedder), result, strict=False):
-            _put(found, [embedder], _one_after_another([len(value) for value in values], values[0]))
+            _store(rows_by_module, [embedder], _concatenated_rows([len(value) for value in values], values[0]))
         return result
 
     module.patchify_and_embed = follow
     return lambda: delattr(module, "patchify_and_embed")
 
 
-def _of_experts(module: Any, found: RowsByModule) -> Callable[[], None]:
-    """HiDream sorts tokens by the expert that its gate chooses for them."""
+def _follow_hidream(module: Any, rows_by_module: RowsByModule) -> Callable[[], None]:
+    """Follow HiDream, which sorts tokens by the expert that its gate chooses for each token."""
 
     def after(_: Any, args: tuple[Any, ...], result: Any) -> None:
         batch, length, _width = args[0].shape
@@ -81,56 +83,56 @@ def _of_experts(module: Any, found: RowsByModule) -> Callable[[], None]:
         rows = choices.argsort() // module.num_activated_experts // length
         counts = choices.bincount(minlength=len(module.experts)).tolist()
         for expert, piece in zip(module.experts, rows.split(counts), strict=True):
-            _put(found, [expert], TokenRows(rows=piece, batch=batch))
+            _store(rows_by_module, [expert], TokenRows(rows=piece, batch=batch))
 
     return module.gate.register_forward_hook(after).remove  # type: ignore[no-any-return]
 
 
-def _of_second_axis(module: Any, found: RowsByModule) -> Callable[[], None]:
-    """Tokens are ERNIE-Image's first axis, and images its second, but in attention."""
+def _follow_ernie_image(module: Any, rows_by_module: RowsByModule) -> Callable[[], None]:
+    """Follow ERNIE-Image, which has tokens on the first axis and images on the second, except in attention."""
 
     def before(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         import torch
 
         states: Tensor = args[0] if args else kwargs["hidden_states"]
         rows = TokenRows(rows=torch.arange(len(states), device=states.device)[None], batch=len(states))
-        _put(found, [*(layer.mlp for layer in module.layers), module.final_linear], rows)
+        _store(rows_by_module, [*(layer.mlp for layer in module.layers), module.final_linear], rows)
 
     return module.register_forward_pre_hook(before, with_kwargs=True).remove  # type: ignore[no-any-return]
 
 
 _FOLLOWERS: Mapping[str, Callable[[Any, RowsByModule], Callable[[], None]]] = {
-    "ErnieImageTransformer2DModel": _of_second_axis,
-    "Krea2TextFusion": _of_equal_length,
-    "MOEFeedForwardSwiGLU": _of_experts,
-    "ZImageTransformer2DModel": _of_lists,
+    "ErnieImageTransformer2DModel": _follow_ernie_image,
+    "Krea2TextFusion": _follow_krea2,
+    "MOEFeedForwardSwiGLU": _follow_hidream,
+    "ZImageTransformer2DModel": _follow_z_image,
 }
 
 
-def _one_after_another(lengths: Sequence[int], like: Tensor) -> TokenRows:
+def _concatenated_rows(lengths: Sequence[int], like: Tensor) -> TokenRows:
     import torch
 
     rows = torch.arange(len(lengths), device=like.device)
     return TokenRows(rows=rows.repeat_interleave(torch.tensor(lengths, device=like.device)), batch=len(lengths))
 
 
-def _put(found: RowsByModule, modules: Iterable[nn.Module], rows: TokenRows) -> None:
-    found.update((within, rows) for module in modules for within in module.modules())
+def _store(rows_by_module: RowsByModule, modules: Iterable[nn.Module], rows: TokenRows) -> None:
+    rows_by_module.update((submodule, rows) for module in modules for submodule in module.modules())
 
 
-# A patch and the position of its LoRA among the weights.
+# The index of a patch's weight in `AdapterWeights`, and the patch.
 IndexedPatch = tuple[int, Patch]
 
 
 class NotPerRow(PreviewError):
-    """These LoRAs or this base can't have different weights in one batch: the images have to be made one by one."""
+    """LoRAs or a base that can't have different weights in one batch: generate the images one by one."""
 
 
 @dataclass(kw_only=True)
 class AdapterWeights:
-    """The weights that all hooks read: one for each LoRA, or one row for each image. `version` counts changes.
+    """The weights that all hooks of a pipeline read, either the same for all images or one row for each image.
 
-    `tokens` are the modules whose first axis is not the batch.
+    `version` counts changes. `tokens` contains the modules whose first axis is not the batch.
     """
 
     weights: tuple[float, ...] = ()
@@ -151,7 +153,7 @@ def attach(
 
     low_rank = [(index, patch) for index, patch in patches if patch.is_low_rank]
     factors = [(index, patch) for index, patch in low_rank if patch.factors.has("down")]
-    # Those with a core last: the factors of the others are concatenated.
+    # Sort patches with a core to the end, because the factors of all other patches are concatenated.
     factors.sort(key=lambda pair: pair[1].factors.has("mid"))
     by_channels = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm)
     hook = Hook(
@@ -167,8 +169,10 @@ def attach(
 
 
 class _RowWeights(NamedTuple):
-    """One row for each of a batch, or one for all: the weight of every rank [rows, ranks] in float32, unless it is in
-    the last factors; the sum of the shifts [rows, outputs]; and the weight of each structured patch [rows].
+    """The weights for each row of a batch, or one row for all.
+
+    `ranks` has the weight of every rank [rows, ranks] in float32, or is None if the `up` factors include the weights.
+    `shift` is the sum of the shifts [rows, outputs]. `amounts` has the weight [rows] of each structured patch.
     """
 
     ranks: Tensor | None
@@ -178,12 +182,12 @@ class _RowWeights(NamedTuple):
 
 @dataclass(kw_only=True)
 class Hook:
-    """The tensors on the module's device are kept until its device or type changes: offloading moves modules.
+    """A forward hook that adds all patches of one module to its outputs.
 
-    `read` gives the module's weight as matrices of some of its inputs; it is called once, when the module first runs.
-    So is `bias` read: while hooks run, offloading may have emptied the module's own. `channels_second`: the channels of
-    the outputs are axis 1, not the last one. `_downs` are the products to take one after the other, the first of which
-    is for all patches without a core.
+    It caches tensors on the module's device until the device or the type changes, because offloading moves modules. It
+    then calls `read`, which yields the module's weight some inputs at a time, and reads `bias` by its handle, because
+    offloading may have emptied the module's parameter. `channels_second` means that the channels of the outputs are
+    axis 1, not the last axis. `_downs` has pairs of `down` and `mid`; its first pair joins all patches without a core.
     """
 
     structured: tuple[IndexedPatch, ...]
@@ -202,16 +206,16 @@ class Hook:
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], y: Tensor) -> Tensor:
         inputs: Tensor = args[0] if args else next(iter(kwargs.values()))
-        # Where the module is offloaded, only the module itself has its first inputs on the right device.
+        # accelerate and diffusers move an offloaded module's inputs inside `forward`; a hook gets the unmoved inputs.
         x = inputs.to(y.device)
         if self._device_and_types != (y.device, x.dtype, y.dtype):
             self._move(module, x, y)
         if self._version != self.weights.version:
             self._apply_weights()
-        (ranks, shift, amounts), own = self._weights_of(module, x), y
+        ranks, shift, amounts = self._weights_of(module, x)
+        base_outputs = y
         for addition, amount in zip(self._additions, amounts, strict=True):
-            # Of the module's own outputs, whatever others have added.
-            y = y + addition(module, x.to(y.dtype), own, amount)
+            y = y + addition(module, x.to(y.dtype), base_outputs, amount)
         if self._up is not None:
             products = [product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
             inner = _concatenate(products, 1 if self.channels_second else -1)
@@ -226,26 +230,26 @@ class Hook:
             return self._by_batch[1]
         tokens = self.weights.tokens.get(module)
         batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
-        # With guidance, the batch has each image's row twice.
+        # Guidance runs each image's row twice in a batch.
         if batch not in (len(rows), 2 * len(rows)):
             raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
         if batch not in self._by_batch:
-            # A copy to a GPU waits for it, so that it is made once and not for each call.
+            # Copy the weights to the GPU once, not in each call, because the copy waits for the GPU.
             self._by_batch[batch] = self._per_row([*rows] * (batch // len(rows)))
-        found = self._by_batch[batch]
+        by_row = self._by_batch[batch]
         if tokens is None:
-            return found
-        at = tokens.rows.to(x.device)
-        ranks, shift = (None if each is None else each[at] for each in (found.ranks, found.shift))
-        return _RowWeights(ranks, shift, tuple(each[at] for each in found.amounts))
+            return by_row
+        token_rows = tokens.rows.to(x.device)
+        ranks, shift = (None if value is None else value[token_rows] for value in (by_row.ranks, by_row.shift))
+        return _RowWeights(ranks, shift, tuple(amount[token_rows] for amount in by_row.amounts))
 
     def _move(self, module: Any, x: Tensor, y: Tensor) -> None:
-        """Moves the first factors, in the type that the module computes in, and reads what additions need."""
+        """Copy `down` and `mid` to the module's device in its compute type, and prepare the structured patches."""
         import torch
 
-        factors = [live.factors for _, live in self.factors]
-        downs = [each.parts["down"].to(x.device, x.dtype) for each in factors]
-        mids = [each.parts["mid"].to(x.device, x.dtype) for each in factors if each.has("mid")]
+        patches = [patch.factors for _, patch in self.factors]
+        downs = [factors.parts["down"].to(x.device, x.dtype) for factors in patches]
+        mids = [factors.parts["mid"].to(x.device, x.dtype) for factors in patches if factors.has("mid")]
         plain = len(downs) - len(mids)
         self._downs = [(_concatenate(downs[:plain], 0), None)] if plain else []
         self._downs += zip(downs[plain:], mids, strict=True)
@@ -257,21 +261,22 @@ class Hook:
         self._device_and_types, self._version = (x.device, x.dtype, y.dtype), -1
 
     def _apply_weights(self) -> None:
-        """Multiplies the last factors by the weights and the files' own scales once, not again for every token. They
-        are moved for that anew: a device has not room for both.
+        """Multiply `up` by the weights and by the files' scales once, not again for every token.
+
+        This copies `up` to the device each time, because there it would need memory for both versions.
         """
         import torch
 
         assert self._device_and_types is not None
         device, dtype, _ = self._device_and_types
         self._by_batch.clear()
-        scales = [live.factors.scale for _, live in self.factors for _ in range(live.rank)]
+        scales = [patch.factors.scale for _, patch in self.factors for _ in range(patch.rank)]
         columns, self._up = torch.tensor([scales], device=device, dtype=torch.float32), None
         if self.weights.rows is None:
-            own = self._per_row([self.weights.weights])
-            assert own.ranks is not None
-            columns, self._by_batch[1] = columns * own.ranks, own._replace(ranks=None)
-        ups = [live.factors.parts["up"].to(device) for _, live in self.factors]
+            for_all = self._per_row([self.weights.weights])
+            assert for_all.ranks is not None
+            columns, self._by_batch[1] = columns * for_all.ranks, for_all._replace(ranks=None)
+        ups = [patch.factors.parts["up"].to(device) for _, patch in self.factors]
         self._up = (_concatenate(ups, 1).float() * columns).to(dtype) if ups else None
         self._version = self.weights.version
 
@@ -280,11 +285,11 @@ class Hook:
 
         assert self._device_and_types is not None
         device, dtype, _ = self._device_and_types
-        ranks = [[row[index] for index, live in self.factors for _ in range(live.rank)] for row in rows]
+        ranks = [[row[index] for index, patch in self.factors for _ in range(patch.rank)] for row in rows]
         shift = None
         if self.shifts:
             weights = torch.tensor([[row[index] for index, _ in self.shifts] for row in rows], device=device)
-            shifts = torch.stack([live.factors.parts["diff_b"] for _, live in self.shifts]).to(device)
+            shifts = torch.stack([patch.factors.parts["diff_b"] for _, patch in self.shifts]).to(device)
             shift = (weights @ shifts).to(dtype)
         return _RowWeights(
             ranks=torch.tensor(ranks, device=device, dtype=torch.float32),
@@ -293,7 +298,7 @@ class Hook:
         )
 
     def _add(self, inner: Tensor, up: Tensor, y: Tensor) -> Tensor:
-        """y + up(inner), in place where the memory of y allows it: y is a new tensor, and the largest one here."""
+        """Return y + up(inner), in place if y is contiguous, because y is a new tensor and the largest of all."""
         if not y.is_contiguous():
             return y + times(up, inner, self.channels_second)
         if self.channels_second:

@@ -1,4 +1,4 @@
-"""Reads a LoRA's .safetensors file, makes its patches for one model, and caches them."""
+"""Loading of a LoRA's .safetensors file: read its tensors, build the patches for one model, and cache them."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ from hub_ui.generate.result import Coverage, Missed
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# safetensors' names of torch's types.
+# safetensors' type names -> torch's.
 _DTYPES: Mapping[str, str] = read_tables("dtypes.toml")["torch"]
-# PEFT's names of a file and of its settings, which it saves beside it.
+# PEFT saves a LoRA and its settings under these names in one folder.
 _OF_PEFT, _SETTINGS_OF_PEFT = "adapter_model.safetensors", "adapter_config.json"
-# The last factor of a LoHa's layer.
+# A factor that every LoHa layer has; its first axis is the rank of w2.
 _SECOND = ".hada_w2_b"
 _MAGNITUDES = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.weight")
-# Bytes that a DoRA's hook keeps: three norms and the magnitude in float32, and the bias.
-_OF_AN_OUTPUT = 18
+# Bytes per output that a DoRA's hook stores: three norms and the magnitude in float32, and the bias in half precision.
+_DORA_OUTPUT_BYTES = 18
 
 
 def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    """A file's tensors by name, most of them views of the memory that it was read into, and its metadata.
+    """Return a file's tensors by name, most of them views of one buffer, and its metadata.
 
-    Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
+    Raises NotWeights or BadHeader if it is not a valid safetensors file, and DoesNotFit if it is not a usable LoRA.
+    """
     import torch
 
     if path.suffix != ".safetensors":
@@ -56,7 +57,7 @@ def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     data = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
     tensors = {name: _tensor(data, entry, name) for name, entry in header.tensors.items()}
     for name, tensor in tensors.items():
-        # A single NaN makes every image black, and then nothing shows where it came from.
+        # A single NaN makes every image black, without a hint at its source.
         if tensor.is_floating_point() and tensor.numel() > 0:
             low, high = torch.aminmax(tensor)
             if not (torch.isfinite(low) and torch.isfinite(high)):
@@ -69,7 +70,7 @@ def read(path: Path, title: str) -> tuple[dict[str, Tensor], Mapping[str, str]]:
 
 
 def lora_bytes(adapters: Iterable[LoraInput], *, merges: bool) -> int:
-    """What LoRAs that are on this disk take of a device: their files, or what hooks keep where nothing is merged."""
+    """Return the bytes that installed LoRAs need on a device: the files' sizes, or the hooks' size if not merged."""
     sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
     if merges:
         return sum(sizes.values())
@@ -77,8 +78,10 @@ def lora_bytes(adapters: Iterable[LoraInput], *, merges: bool) -> int:
 
 
 def _bytes_of_hooks(path: Path, size: int) -> int:
-    """The bytes of a file; of its LoHas, the products of their ranks, or whole matrices where those are smaller, in
-    half precision; and what DoRAs keep. A file that can't be read is refused where it is put on.
+    """Return the bytes that hooks need for a file.
+
+    A LoHa's hook stores a low-rank product with the product of both ranks, or a whole matrix if that is smaller, in
+    half precision. For a file that can't be read, return its size; `read` raises the error later.
     """
     try:
         with path.open("rb") as file:
@@ -92,11 +95,14 @@ def _bytes_of_hooks(path: Path, size: int) -> int:
         if name.endswith(_SECOND):
             outputs, first = shapes.get(f"{name.removesuffix(_SECOND)}.hada_w1_a", (0, 0))
             total += 2 * min(first * second * (outputs + inputs), outputs * inputs)
-    return max(size, total) + _OF_AN_OUTPUT * outputs_of_doras
+    return max(size, total) + _DORA_OUTPUT_BYTES * outputs_of_doras
 
 
 def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
-    """The header and a copy of all data, which outlasts a replaced file. Refuses huge files before reading."""
+    """Read the header and a copy of all data, which stays valid if the file is replaced.
+
+    Raises DoesNotFit before reading the data of a file that is not a usable LoRA.
+    """
     try:
         with path.open("rb") as file:
             size, length = os.fstat(file.fileno()).st_size, headers.header_length(file.read(9))
@@ -105,9 +111,9 @@ def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
                 raise BadHeader(text.format(name=path.name))
             file.seek(8)
             header = headers.parse(file.read(length), size)
-            found = facts.read(header)
-            if not found.is_lora or found.is_packed:
-                reason = found.warnings[0] if found.warnings else "This is no LoRA."
+            lora = facts.read(header)
+            if not lora.is_lora or lora.is_packed:
+                reason = lora.warnings[0] if lora.warnings else "This is no LoRA."
                 text = _("“{title}” can't be tried here. {reason} Choose another file.")
                 raise DoesNotFit(text.format(title=title, reason=reason))
             raw = bytearray(header.extent)
@@ -128,14 +134,14 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     dtype = getattr(torch, _DTYPES[entry.dtype])
     part = data[entry.data_offsets[0] : entry.data_offsets[1]]
     if part.storage_offset() % dtype.itemsize:
-        part = part.clone()  # its writer did not align the tensors
+        part = part.clone()  # torch needs aligned data, and some programs don't align tensors
     value = part.view(dtype).view(entry.shape)
     return value.to(torch.bfloat16) if dtype.itemsize == 1 and dtype.is_floating_point else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraPatches:
-    """A file as patches for one model. `inputs` maps modules to their expanded inputs; `size` is in bytes of memory."""
+    """The patches of one file for one model. `inputs` maps modules to their expanded inputs; `size` is in bytes."""
 
     patches: Mapping[ModuleKey, tuple[Patch, ...]]
     inputs: Mapping[ModuleKey, int]
@@ -144,30 +150,30 @@ class LoraPatches:
 
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
-    """Raises DoesNotFit for a file that has no effect at all, which would look like a weak LoRA."""
+    """Build a file's patches. Raises DoesNotFit for a file without any effect, which would look like a weak LoRA."""
     tensors, metadata = read(adapter.path, adapter.title)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, metadata) == "low")
     configs = configs_of({**_settings_beside(adapter.path), **metadata})
-    found: dict[ModuleKey, tuple[Patch, ...]] = {}
+    patches_by_module: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
     missed: defaultdict[str, list[str]] = defaultdict(list)
-    for each in mapping.missed:
-        missed[each.reason] += each.keys
+    for group in mapping.missed:
+        missed[group.reason] += group.keys
     applied = set[str]()
     for layer in mapping.layers:
         try:
-            # A layer takes effect on all of its targets or on none: half of a fused layer is another layer.
+            # Apply a layer to all of its targets or skip it, because half of a fused layer would have another effect.
             new = []
             for target in layer.targets:
-                # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
+                # Use the shape from the time of loading, because another LoRA may have expanded the module since.
                 params = param_handles(parts[target.component], target.module)
                 new.append((target, patches(layer, target, names.size(target), params, tensors, configs)))
         except (Unfit, Inseparable) as error:
             missed[str(error.args[0])] += layer.keys.values()
             continue
-        for target, some in new:
-            found[target.key] = (*found.get(target.key, ()), *some)
+        for target, added in new:
+            patches_by_module[target.key] = (*patches_by_module.get(target.key, ()), *added)
             if target.inputs is not None:
                 inputs[target.key] = target.inputs
         applied |= set(layer.keys.values())
@@ -178,10 +184,9 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             "{reasons}. Choose a base of the LoRA's own architecture."
         )
         raise DoesNotFit(text.format(n=len(shapes), title=adapter.title, reasons=reasons))
-    # Views of one file share its memory; what was converted or cut has its own.
-    storages = [
-        tensor.untyped_storage() for some in found.values() for patch in some for tensor in patch.factors.parts.values()
-    ]
+    # Count each storage once, because all unconverted tensors are views of the file's buffer.
+    every_patch = (patch for group in patches_by_module.values() for patch in group)
+    storages = [tensor.untyped_storage() for patch in every_patch for tensor in patch.factors.parts.values()]
     coverage = Coverage(
         title=adapter.title,
         applied=len(applied),
@@ -190,11 +195,11 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         remark=_remark(mapping.layers, shapes, names, has_settings=bool(configs)),
     )
     size = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
-    return LoraPatches(patches=found, inputs=inputs, coverage=coverage, size=size)
+    return LoraPatches(patches=patches_by_module, inputs=inputs, coverage=coverage, size=size)
 
 
 def _settings_beside(path: Path) -> Mapping[str, str]:
-    """PEFT's, called as diffusers calls them in a file's metadata. Those of a file that can't be read are none."""
+    """Return PEFT's settings from the file's folder under the key that diffusers uses in metadata, or an empty dict."""
     try:
         text = path.with_name(_SETTINGS_OF_PEFT).read_text(encoding="utf-8") if path.name == _OF_PEFT else ""
     except (OSError, ValueError):
@@ -203,7 +208,7 @@ def _settings_beside(path: Path) -> Mapping[str, str]:
 
 
 _ALPHA = f"its alpha is in PEFT's {_SETTINGS_OF_PEFT}, which is not here, so that it was taken for the rank"
-# With `use_cayley_neumann=False`, PEFT inverts the matrix that the default approximates: the other way round.
+# With `use_cayley_neumann=False`, PEFT computes the rotation exactly, and in the opposite direction.
 _ROTATION = (
     "which of its rotations PEFT trained (`use_cayley_neumann`) is not in the file, so that the default was taken"
 )
@@ -214,14 +219,14 @@ _SIDE = (
 
 
 def _remark(layers: Iterable[Layer], shapes: Mapping[str, Shape], names: Names, *, has_settings: bool) -> str:
-    """What the file leaves open, and what was taken."""
+    """Return a remark on the settings that the file lacks and the defaults used instead."""
     remarks: dict[str, None] = {}
     is_of_peft = any(name.startswith("base_model.model.") for name in shapes)
     if is_of_peft and not has_settings and not any(name.endswith(".alpha") for name in shapes):
         remarks[_ALPHA] = None
-    for each in layers:
-        keys, target = each.keys, names.size(each.targets[0])
-        if formula_of(each.algorithm, keys) == "oft of PEFT":
+    for layer in layers:
+        keys, target = layer.keys, names.size(layer.targets[0])
+        if formula_of(layer.algorithm, keys) == "oft of PEFT":
             remarks[_ROTATION] = None
         if is_peft(keys, "ia3") and len(shapes[keys["ia3"]]) > 2 and target[0] == target[1]:
             remarks[_SIDE] = None
@@ -231,13 +236,13 @@ def _remark(layers: Iterable[Layer], shapes: Mapping[str, Shape], names: Names, 
 def noise_of_input(
     adapter: LoraInput, metadata: Mapping[str, str] = MappingProxyType({})
 ) -> Literal["high", "low"] | None:
-    """The network of Wan 2.2 that a LoRA is for, by its file, the model it was trained on, or its title."""
+    """Return the network of Wan 2.2 that a LoRA is for, judging by its file name, training model or title."""
     names = (adapter.path.stem, adapter.ref.file or "", metadata.get("ss_sd_model_name", ""), adapter.title)
     return next(filter(None, map(noise_of, names)), None)
 
 
 def check_halves(adapters: Sequence[LoraInput], architecture: str, components: Collection[str]) -> None:
-    """Raises DoesNotFit where both halves of a LoRA for the two networks of Wan 2.2 would change the only one."""
+    """Raise DoesNotFit if both halves of a LoRA for Wan 2.2's two networks would change a single network."""
     if architecture != "wan" or "transformer_2" in components:
         return
     followers = [adapter for adapter in adapters if adapter.follows]
@@ -251,17 +256,17 @@ def check_halves(adapters: Sequence[LoraInput], architecture: str, components: C
 
 
 class LoraCache(LRUCache[Hashable, LoraPatches]):
-    """A file larger than the budget is kept too, alone, until the next one."""
+    """A cache of loaded LoRAs. It also keeps a file larger than the budget, alone, until the next file is loaded."""
 
     def __init__(self, budget_bytes: int) -> None:
         super().__init__(budget_bytes, lambda file: min(file.size, budget_bytes))
 
 
 def identity(adapter: LoraInput) -> Hashable:
-    """The file's hash or else its path, with its modification time and size."""
+    """Return a cache key: the file's hash, or its path if the hash is unknown, with modification time and size."""
     name = adapter.sha256.lower() if adapter.sha256 is not None else str(adapter.path)
     try:
         stat = adapter.path.stat()
     except OSError:
-        return name  # whoever reads the file raises
+        return name  # reading the file raises the error
     return name, stat.st_mtime_ns, stat.st_size

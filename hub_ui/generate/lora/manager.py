@@ -1,4 +1,4 @@
-"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge.py."""
+"""The LoRAs of a loaded pipeline: hooks add patches while modules run, or patches are merged (see merge.py)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class AdapterManager:
-    """The adapters of one pipeline. `disable` restores everything that they changed, bit for bit.
+    """The adapters of one pipeline. `disable` restores all changes bit for bit.
 
-    `device` is where the pipeline computes; weights are merged there too, wherever they are kept.
+    `device` is the device that the pipeline computes on. Weights are merged there even if they are offloaded.
     """
 
     def __init__(self, pipe: Any, architecture: str, cache: LoraCache, device: str | None = None) -> None:
@@ -46,20 +46,21 @@ class AdapterManager:
         self._quantised: dict[ModuleKey, bool] = {}
         self._weights = AdapterWeights()
         self._on: tuple[LoraPatches, ...] = ()
-        # What the hooks call a weight: an adapter's number, and what its weight is multiplied by in some modules.
+        # The weights of `AdapterWeights`: each is an adapter's weight times a factor, stored as (adapter, factor).
         self._slots: tuple[tuple[int, float], ...] = ()
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
         self._hooks: list[tuple[ModuleKey, RemovableHandle]] = []
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
-        # Of the images to come, while it may be faster to merge; 0: what can be hooked is hooked.
+        # The steps of the next images, while merging may be faster. 0 means: merge only if hooks are not possible.
         self._merge_steps: float = 0
         self._merged: frozenset[ModuleKey] = frozenset()
         self._originals = Originals(device)
         self._input_restorers: list[Callable[[], None]] = []
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> tuple[Coverage, ...]:
-        """Replaces all adapters, and says what of each takes effect, in order. Raises DoesNotFit for a file without
-        any, and then keeps the old ones.
+        """Replace all adapters, and return the coverage of each, in order.
+
+        Raises DoesNotFit for a file without any effect, and then keeps the previous adapters.
         """
         check_halves(adapters, self._architecture, self._names.sizes)
         files = []
@@ -76,11 +77,11 @@ class AdapterManager:
         return tuple(replace(file.coverage, title=adapter.title) for adapter, file in zip(adapters, files, strict=True))
 
     def set_weights(self, weights: Sequence[float]) -> None:
-        """Sets the weights of the same adapters. With all weights 0, the pipeline is the base alone."""
+        """Set the weights of the current adapters. If all weights are 0, the pipeline is the base alone."""
         self._set(self._spread(weights))
 
     def disable(self) -> None:
-        """Restores the base, until adapters are set again."""
+        """Remove all adapters and restore the base."""
         self._remove_hooks()
         self._originals.restore_all()
         for restore in reversed(self._input_restorers):
@@ -91,7 +92,7 @@ class AdapterManager:
 
     @property
     def needs_control_image(self) -> bool:
-        """Whether the network's input is expanded, so that it needs a control image."""
+        """Whether a control LoRA has expanded the network's input."""
         return bool(self._input_restorers)
 
     @property
@@ -101,22 +102,25 @@ class AdapterManager:
 
     @property
     def hooked_components(self) -> frozenset[str]:
-        """The components of which layers add patches while they run."""
+        """The components that have hooks now."""
         return frozenset(component for (component, _), _ in self._hooks)
 
     @property
     def supports_row_weights(self) -> bool:
-        """Whether each image of a batch can have weights of its own."""
-        return all(self._can_hook(at, patch) for at, some in self._patches.items() for _, patch in some)
+        """Whether each image of a batch can have its own weights."""
+        return all(self._can_hook(at, patch) for at, patches in self._patches.items() for _, patch in patches)
 
     @property
     def application(self) -> frozenset[str]:
-        """How the adapters with a weight take effect now, "merged" and "hooked". Empty for the base alone."""
-        return frozenset(how for how, those in (("merged", self._merged), ("hooked", self._hooks)) if those)
+        """How the active adapters are applied: "merged", "hooked" or both. Empty for the base alone."""
+        return frozenset(way for way, modules in (("merged", self._merged), ("hooked", self._hooks)) if modules)
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
-        """Within it, image i of a batch has weights[i], one for each adapter. Raises NotPerRow, as may the pipeline."""
+        """Give image i of a batch weights[i], with one weight per adapter, until the end of the context.
+
+        Raises NotPerRow if the adapters don't support this. The pipeline may raise NotPerRow as well.
+        """
         if not self.supports_row_weights:
             raise NotPerRow(_("These LoRAs change weights as a whole. Generate the images one by one."))
         rows = [self._spread(row) for row in weights]
@@ -126,14 +130,14 @@ class AdapterManager:
             with follow_tokens(self._parts.values(), self._weights.tokens) if outer is None else nullcontext():
                 yield
         finally:
-            # A text encoder may run for one row alone, in the middle of a batch.
+            # Contexts may be nested, because a text encoder may run for a single row within a batch.
             self._set_rows(before, outer) if outer is not None else self._set(before)
 
     @contextmanager
     def merge(self, steps: int | None = None) -> Iterator[None]:
-        """Within it, all weights that are set are merged where that is faster for images of so many steps; None is any.
+        """Merge patches until the end of the context if that is faster for images of `steps` steps.
 
-        What is merged stays merged until other weights are set, or the end.
+        None stands for any number of steps. This also applies to weights that are set within the context.
         """
         self._merge_steps = math.inf if steps is None else steps
         try:
@@ -152,33 +156,33 @@ class AdapterManager:
             self._merged = frozenset()
             self._originals.restore_all()
             if len({tuple(row) for row in rows}) == 1:
-                # The same bits as in a call of its own: the answers of text encoders are kept.
+                # Compute the same bits as in a separate call, because the outputs of text encoders are cached.
                 self._weights.set(rows[0])
             else:
                 self._weights.set(before, rows)
             self._hook(tuple(number for number in range(len(self._slots)) if any(row[number] != 0 for row in rows)))
 
     def _choose_merged(self) -> frozenset[ModuleKey]:
-        """The modules whose patches are merged: a module is merged as a whole, so that hooks see its own weights."""
+        """Return the modules to merge. All patches of a module are merged, so that hooks read its original weight."""
         required: dict[ModuleKey, ModuleChange] = {}
         optional: dict[ModuleKey, ModuleChange] = {}
         for at, patches in self._patches.items():
-            live = [patch for number, patch in patches if self._weights.weights[number] != 0]
-            if not live or self._is_quantised(at):
+            active = [patch for number, patch in patches if self._weights.weights[number] != 0]
+            if not active or self._is_quantised(at):
                 continue
-            # The shape as it was loaded: a control LoRA may have expanded it since.
+            # Use the shape from the time of loading, because a control LoRA may have expanded the module since.
             shape, itemsize = self._names.sizes[at[0]][at[1]], self._params(at)["weight"].parameter.element_size()
-            change = ModuleChange(shape=shape, itemsize=int(itemsize), patches=live)
-            if not all(self._can_hook(at, patch) for patch in live):
+            change = ModuleChange(shape=shape, itemsize=int(itemsize), patches=active)
+            if not all(self._can_hook(at, patch) for patch in active):
                 required[at] = change
-            # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
-            elif not at[0].startswith("text_encoder") and not all(self._has_to_hook(at, patch) for patch in live):
+            # Don't merge into a text encoder: it runs once per prompt, and batches use its cached outputs too.
+            elif not at[0].startswith("text_encoder") and not all(self._has_to_hook(at, patch) for patch in active):
                 optional[at] = change
         chosen = choose_merged(required, optional, self._merge_steps) if self._merge_steps else frozenset()
         return frozenset(required) | chosen
 
     def _spread(self, weights: Sequence[float]) -> tuple[float, ...]:
-        """The weights of the slots."""
+        """Return the weights of all slots for one weight per adapter."""
         if len(weights) != len(self._on):
             raise ValueError(f"{len(weights)} weights for {len(self._on)} adapters")
         return tuple(weights[number] * factor for number, factor in self._slots)
@@ -190,10 +194,10 @@ class AdapterManager:
         patches: defaultdict[ModuleKey, list[tuple[int, Patch]]] = defaultdict(list)
         slots = {(number, 1.0): number for number in range(len(files))}
         for number, file in enumerate(files):
-            for at, some in file.patches.items():
+            for at, module_patches in file.patches.items():
                 factor = factors[number].get(at, 1.0)
                 slot = slots.setdefault((number, factor), len(slots))
-                for patch in some if factor else ():
+                for patch in module_patches if factor else ():
                     if self._is_quantised(at) and not self._can_hook(at, patch):
                         text = _(
                             "One of these LoRAs changes weights in a way that a quantised base can't take. "
@@ -201,7 +205,7 @@ class AdapterManager:
                         )
                         raise DoesNotFit(text)
                     if at in inputs:
-                        # Another LoRA than the control LoRA knows nothing of the new inputs.
+                        # Other LoRAs have no factors for the new inputs of a control LoRA.
                         if not patch.is_low_rank:
                             text = _(
                                 "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
@@ -210,7 +214,7 @@ class AdapterManager:
                         patch = patch.wider(inputs[at])
                     patches[at].append((slot, patch))
         self._on, self._slots = tuple(files), tuple(slots)
-        self._patches = {at: tuple(some) for at, some in patches.items()}
+        self._patches = {at: tuple(module_patches) for at, module_patches in patches.items()}
 
     def _apply(self) -> None:
         with self._disable_on_error():
@@ -226,7 +230,7 @@ class AdapterManager:
                     self._originals.merge(self._params(at), merged)
 
     def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
-        """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
+        """Return whether a patch can be added to its module's outputs instead of being merged into its weight."""
         if patch.is_low_rank:
             return True
         shape, param = self._names.sizes[at[0]][at[1]], self._params(at)["weight"]
@@ -234,27 +238,27 @@ class AdapterManager:
             return False
         if form_of(patch, shape) is not None:
             return True
-        # A DoRA of PEFT is no multiple of its change at weight 1.
+        # A DoRA of PEFT is not linear in the weight, so its matrix at weight 1 can't be scaled.
         return self._is_quantised(at) and len(shape) == 2 and not is_peft(patch.factors.keys, "magnitude")
 
     def _has_to_hook(self, at: ModuleKey, patch: Patch) -> bool:
         return patch.is_low_rank and patch.factors.has("diff_b") and "bias" not in self._params(at)
 
     def _hook(self, wanted: tuple[int, ...]) -> None:
-        """Hooks for these adapters only: an adapter without weight costs nothing, and adds no rounding."""
+        """Attach hooks for these slots only, so that a slot with weight 0 costs no time and adds no rounding."""
         if (wanted, self._merged) == self._hooked:
             return
         self._remove_hooks()
         for at, patches in self._patches.items():
-            live = [
+            active = [
                 (number, patch)
                 for number, patch in patches
                 if number in wanted and (at not in self._merged or self._has_to_hook(at, patch))
             ]
-            if live:
+            if active:
                 params = self._params(at)
                 read = dequantise if self._is_quantised(at) else partial(columns, params["weight"])
-                hook = attach(params["weight"].module, live, self._weights, read, params.get("bias"))
+                hook = attach(params["weight"].module, active, self._weights, read, params.get("bias"))
                 self._hooks.append((at, hook))
         self._hooked = wanted, self._merged
 
@@ -277,7 +281,7 @@ class AdapterManager:
 
     @contextmanager
     def _disable_on_error(self) -> Iterator[None]:
-        """Half of the adapters would make an image that was not requested."""
+        """Disable all adapters if an error occurs, because a partial change would give a wrong image."""
         with ExitStack() as undo:
             undo.callback(self.disable)
             yield

@@ -1,9 +1,8 @@
-"""What is written into a module and restored bit for bit afterwards: merged patches, and more inputs.
+"""Changes that are written into modules and restored bit for bit: merged patches and expanded inputs.
 
-Whether patches are merged into weights or added while modules run is decided from the request alone. What it depends on
-are the LoRAs, their weights, the shapes and types of the base's weights, and the number of steps; never free memory,
-nor what was generated before. Either way rounds differently, so that anything else would give the same request other
-images.
+The choice between merging patches and adding them in hooks depends on the request alone: on the LoRAs, their weights,
+the shapes and types of the base's weights, and the number of steps. It never depends on free memory or on earlier
+requests. The two ways round differently, so otherwise the same request could give different images.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ if TYPE_CHECKING:
 
 
 WeightedPatch = tuple[Patch, float]
-# Bytes of originals in pinned memory, at most: no other program can use it.
+# The most bytes of originals to store in pinned memory, which other programs can't use.
 _PINNED = 8_000_000_000
-# The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
+# A low estimate of a layer's tokens per step: 512 pixels give 128 to 8192 in a UNet, 1024 and more in a transformer.
 _TOKENS = 512
-# Writing a weight takes as long as computing so many ranks of it (measured on a processor: 20 to 60).
+# Writing a weight takes as long as computing this many ranks of it (measured on a CPU: 20 to 60).
 _WRITING = 40
 
 
 @dataclass(kw_only=True, slots=True)
 class _Original:
-    """A parameter's own values, and what has been merged into the new ones: the identity and weight of each patch."""
+    """A parameter's original values, and the merged patches by identity and weight."""
 
     param: ParamHandle
     values: Tensor
@@ -46,9 +45,10 @@ class _Original:
 
 
 class Originals:
-    """The values of parameters before anything was merged into them. They are kept, never computed back.
+    """The original values of parameters that patches are merged into.
 
-    `device` is the one to compute on, wherever the values are: the same on every level of offloading.
+    The values are copied, because subtracting a patch would not restore every bit. `device` is the device to compute
+    on; it is the same for every offload level, so that the results are the same.
     """
 
     def __init__(self, device: str | None = None) -> None:
@@ -56,7 +56,7 @@ class Originals:
         self._device = device
 
     def merge(self, params: Params, patches: Iterable[WeightedPatch]) -> None:
-        """Sets the parameters to their own values plus these patches, and nothing of what was merged before."""
+        """Set the parameters to their original values plus these patches. Earlier patches are removed."""
         weighted = [(patch, amount) for patch, amount in patches if amount != 0]
         for name, param in params.items():
             wanted = [(patch, amount) for patch, amount in weighted if patch.affects(name)]
@@ -68,8 +68,8 @@ class Originals:
             merged = tuple((id(patch), amount) for patch, amount in wanted)
             is_new = original is None
             if original is None:
-                kept = [each.values for each in self._originals.values()]
-                pinned = sum(pinned_bytes(values.nbytes) for values in kept if values.is_pinned())
+                stored = [other.values for other in self._originals.values()]
+                pinned = sum(pinned_bytes(values.nbytes) for values in stored if values.is_pinned())
                 original = _Original(param=param, values=_copy_to_host(param.read(), pin=pinned < _PINNED))
                 self._originals[_key(param)] = original
             if original.merged != merged:
@@ -82,28 +82,31 @@ class Originals:
             self._restore(original)
 
     def _merge(self, original: _Original, name: str, patches: Sequence[WeightedPatch], *, is_new: bool) -> None:
-        """Computes in float32, some rows at a time, and rounds once. `is_new`: the parameter has its own values yet."""
+        """Compute in float32, some rows at a time, and round once.
+
+        If `is_new` is set, the parameter still has its original values.
+        """
         import torch
 
-        param, own = original.param, original.values
+        param, source = original.param, original.values
         with torch.inference_mode(False), torch.no_grad():
-            now = param.read()
-            # On a GPU the memory stays the same; elsewhere the own values are kept where they are.
-            new = now if now.device != own.device else torch.empty_like(own)
-            wanted = self._device or str(now.device)
+            current = param.read()
+            # Reuse the parameter's memory, unless it stores the original values.
+            new = current if current.device != source.device else torch.empty_like(source)
+            wanted = self._device or str(current.device)
             device = wanted if kind_of(wanted).merges else "cpu"
-            for rows in _tiles(tuple(own.shape), [patch for patch, _ in patches]):
-                base = (now if is_new else own)[rows].to(device, torch.float32)
-                new[rows] = _plus(base, name, patches, rows).to(own.dtype)
+            for rows in _tiles(tuple(source.shape), [patch for patch, _ in patches]):
+                base = (current if is_new else source)[rows].to(device, torch.float32)
+                new[rows] = _plus(base, name, patches, rows).to(source.dtype)
             param.write(new)
 
     def _restore(self, original: _Original) -> None:
         param = original.param
-        now = param.read()
-        if now.device != original.values.device:
-            now.copy_(original.values)
-        param.write(original.values if now.device == original.values.device else now)
-        # Only now: what could not be restored is tried again.
+        current = param.read()
+        if current.device != original.values.device:
+            current.copy_(original.values)
+        param.write(original.values if current.device == original.values.device else current)
+        # Forget the original last, so that a failed restore is tried again.
         del self._originals[_key(param)]
 
     def __len__(self) -> int:
@@ -114,20 +117,19 @@ def _key(param: ParamHandle) -> tuple[int, str]:
     return id(param.module), param.name
 
 
-def _copy_to_host(own: Tensor, *, pin: bool) -> Tensor:
-    """The values of a GPU with memory of its own, if possible in memory that it copies from quickly; others as they
-    are."""
+def _copy_to_host(values: Tensor, *, pin: bool) -> Tensor:
+    """Copy values from a GPU with its own memory to the host, pinned if possible. Return other values unchanged."""
     import torch
 
-    kind = kind_of(own.device.type)
+    kind = kind_of(values.device.type)
     if not kind.has_own_memory:
-        return own
-    kept = torch.empty_like(own, device="cpu", pin_memory=pin and kind.pins)
-    return kept.copy_(own)
+        return values
+    host = torch.empty_like(values, device="cpu", pin_memory=pin and kind.pins)
+    return host.copy_(values)
 
 
 def _tiles(shape: tuple[int, ...], patches: Sequence[Patch]) -> Iterator[slice]:
-    """Rows of a weight that are computed at once; all of them where a patch can't be taken apart."""
+    """Yield the rows of a weight to compute at once, or all rows if a patch can't be split."""
     together = [rows_together(patch.algorithm, patch.factors) for patch in patches]
     if math.prod(shape) <= MERGED_AT_ONCE or None in together:
         yield slice(None)
@@ -147,10 +149,10 @@ def _plus(base: Tensor, name: str, patches: Iterable[WeightedPatch], rows: slice
 
 
 def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> Callable[[], None]:
-    """Gives a layer more inputs for a control LoRA, and returns the function that restores it.
+    """Expand a layer's inputs for a control LoRA, and return a function that restores the layer.
 
-    FLUX's `x_embedder` gets 128 inputs in place of 64, with weight 0 for the new ones. The module object stays the
-    same. Raises DoesNotFit for a layer whose weights are packed.
+    FLUX's `x_embedder` gets 128 inputs instead of 64; the new inputs have weight 0. The layer is changed in place.
+    Raises DoesNotFit for a quantised layer.
     """
     import torch
 
@@ -166,7 +168,7 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
         param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))
     layer.in_features = inputs
     if is_configured:
-        # From this the pipeline computes how many channels the noise has.
+        # diffusers' pipeline computes the number of noise channels from this value.
         network.register_to_config(in_channels=inputs)
 
     def restore() -> None:
@@ -180,7 +182,7 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleChange:
-    """The patches of one module that have a weight. `shape` and `itemsize` (in bytes) are those of its weight."""
+    """The active patches of one module. `shape` and `itemsize` (in bytes) describe the module's weight."""
 
     shape: Shape
     itemsize: int
@@ -190,18 +192,21 @@ class ModuleChange:
 def choose_merged(
     required: Mapping[ModuleKey, ModuleChange], optional: Mapping[ModuleKey, ModuleChange], steps: float
 ) -> frozenset[ModuleKey]:
-    """The modules to merge for images of so many steps, of those that need not be, beside those that have to."""
+    """Return the optional modules that are worth merging for images of `steps` steps.
+
+    Return no modules if the originals of these and the required modules would need too much memory.
+    """
     worth = {at: change for at, change in optional.items() if _saves_time(change, steps)}
-    total = sum(math.prod(each.shape) * each.itemsize for each in (*required.values(), *worth.values()))
+    total = sum(math.prod(change.shape) * change.itemsize for change in (*required.values(), *worth.values()))
     return frozenset(worth) if total <= MERGED_AT_MOST else frozenset()
 
 
 def _saves_time(change: ModuleChange, steps: float) -> bool:
-    """Whether merging is faster than adding in each of so many steps."""
+    """Return whether merging once is faster than adding the patches in each of `steps` steps."""
     outputs, inputs = matrix(change.shape)
     if steps == math.inf or len(change.shape) < 2:
         return True
-    # A DoRA takes the norms of the whole weight either way.
+    # A DoRA needs the norms of the whole weight either way, so merging costs little more.
     if any(patch.factors.has("magnitude") for patch in change.patches):
         return True
     merging = outputs * inputs * (sum(patch.rank for patch in change.patches) + _WRITING)
@@ -210,7 +215,7 @@ def _saves_time(change: ModuleChange, steps: float) -> bool:
 
 
 def _cost(patch: Patch, shape: Shape) -> int:
-    """Multiplications for each token, if it is added to outputs."""
+    """Return the multiplications per token of adding a patch to outputs."""
     if patch.is_low_rank:
         return sum(matrix(shape)) * patch.rank
     form = form_of(patch, shape)
