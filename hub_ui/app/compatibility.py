@@ -1,4 +1,4 @@
-"""The base model for the LoRAs of the Compare page, and a prompt for them."""
+"""The base model, the requirements and a prompt for the LoRAs of the Compare page."""
 
 import re
 from collections.abc import Sequence
@@ -19,14 +19,17 @@ from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.generate.try_fields import TrySettings
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
-# By architecture, in the words that its base knows.
+# Default prompts by architecture, in words that its base model was trained on.
 _PROMPTS = {"tiny-shapes": "a yellow house on meadow background"}
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Requirements:
-    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
+    """A sentence about the requirements for trying a LoRA.
+
+    `closed` is set if it can't be tried here, and `unfit` if it can't be added to other LoRAs either.
+    """
 
     text: str = ""
     closed: bool = False
@@ -41,7 +44,7 @@ def refusal(facts: Facts | None) -> str:
 
 
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
-    """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
+    """Return the base model that this LoRA runs on. Raise NoBase or DoesNotFit with the reason and a solution."""
     _record, facts = services.lookup.with_header_facts(record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(refusal(facts))
@@ -59,7 +62,10 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
 
 
 def compatibility_problem(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
-    """Why this LoRA runs on no base here, or not on the others' base; empty when it does."""
+    """Return why this LoRA runs on no base model here or not on `beside`, the base model of the other LoRAs.
+
+    Return an empty string if it runs.
+    """
     try:
         choose_base(services, record)
     except HubUiError as error:
@@ -73,7 +79,7 @@ def compatibility_problem(services: Services, record: Record, beside: base_model
 def suggest_base(
     services: Services, settings: TrySettings, records: Sequence[Record | None]
 ) -> base_models.PipelineSpec | None:
-    """The base for the form's default steps and size; None if there is none."""
+    """Return the base model that sets the form's default steps and size, or None."""
     first = next(filter(None, records), None)
     with suppress(HubUiError):
         if first is not None:
@@ -82,7 +88,7 @@ def suggest_base(
 
 
 def suggest_prompt(records: Sequence[Record | None]) -> str:
-    """The prompt of the first example that has one, without the tags of other programs."""
+    """Return the first prompt of an example image, without `<lora:...>` tags, or a default prompt."""
     for record in records:
         for example in record.images if record else ():
             text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
@@ -93,7 +99,7 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
 
 
 def requirements(services: Services, record: Record) -> Requirements:
-    """The requirements for trying it, or why it can't be tried."""
+    """Return the requirements for trying a LoRA, or the reason why it can't be tried."""
     try:
         choice = choose_base(services, record)
     except HubUiError as error:
@@ -124,14 +130,14 @@ def no_base_text(services: Services, record: Record) -> str:
     reason = _("Nothing says which base model it was made for.")
     if made_for:
         reason = _("It was made for “{base}”, which is no base model known here.").format(base=made_for)
-    # The user may know the base nevertheless.
+    # A person may know the base model even if no metadata names it.
     add = "" if services.settings.demo else _("Add it on the Compare page, and choose a base there.")
     return format.sentences(reason, add)
 
 
 def to_download(services: Services, refs: Sequence[Ref]) -> str:
-    """What comes before the images: "191 MB to download first"; empty where all LoRAs are here."""
-    count, known = services.generation.to_pull(refs)
-    if not known:
+    """Return a text such as "191 MB to download first", or an empty string if all LoRAs are installed."""
+    count, size = services.generation.to_pull(refs)
+    if not size:
         return _("{n} files to download first").format(n=count) if count else ""
-    return _("{size} to download first").format(size=format.size(known))
+    return _("{size} to download first").format(size=format.size(size))

@@ -1,6 +1,6 @@
-"""What is asked of a run from outside the page, and the JSON documents that answer: for the command line and the API.
+"""Search and the JSON documents of the command line and the API.
 
-The names in the documents are contracts with other programs.
+Other programs rely on the names in these documents, so they must not change.
 """
 
 import re
@@ -32,23 +32,23 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 
 MOST_RESULTS = 10_000
-# Words that hubs are asked for by themselves.
+# Search hubs for at most this many single words.
 _MOST_WORDS = 2
-# Files that cannot be downloaded.
+# LoRAs with this access have no file to download.
 _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 
 def query_of(text: str, filters: Mapping[str, Sequence[str]], *, limit: int) -> Query:
-    """What a text and filters by their keys ask for together; single values are those of `filters`. Raises BadQuery."""
-    given = [(BY_KEY[key], f"{key}:{quote(value)}") for key, values in filters.items() for value in values]
-    lists = " ".join(each for field, each in given if field.form == "list")
-    others = " ".join(each for field, each in given if field.form != "list")
-    return parse(others, parse(text, parse(lists, Query(limit=max(1, min(limit, MOST_RESULTS))))))
+    """Combine a text and filters into a query. A single value in `filters` overrides the text. Raise BadQuery."""
+    terms = [(BY_KEY[key], f"{key}:{quote(value)}") for key, values in filters.items() for value in values]
+    list_terms = " ".join(term for field, term in terms if field.form == "list")
+    single_terms = " ".join(term for field, term in terms if field.form != "list")
+    return parse(single_terms, parse(text, parse(list_terms, Query(limit=max(1, min(limit, MOST_RESULTS))))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """`answered`: some hub listed something. `notes` are sentences on names that nobody knows.
+    """The results of a search. `answered` is set if a hub listed a LoRA. `notes` are sentences about unknown names.
 
     For `rings` and `corrected` see catalog.search.Listing.
     """
@@ -61,21 +61,23 @@ class Found:
     corrected: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        failures = [{"error": each.name, **attributes(each, "hub", "message", "retry_after")} for each in self.failures]
+        failures = [
+            {"error": error.name, **attributes(error, "hub", "message", "retry_after")} for error in self.failures
+        ]
         return {"results": [record.to_json() for record in self.records], "failures": failures}
 
 
 def search(services: Services, query: Query, text: str = "", *, offline: bool = False, offset: int = 0) -> Found:
-    """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer from
-    `offset` on. Where `text`, which the query is of, names one LoRA, it is that one alone.
+    """Search the hubs, add their results to the catalog, and return the catalog's results from `offset` on.
 
-    Where they list nothing, they are asked for `other_words` too. Facts from file headers read earlier take precedence;
-    a search reads no headers. Raises BadQuery where nothing was found for a base model or a licence that nobody knows,
-    and LimitReached.
+    No request is sent if `offline` is set. `text` is the text of the query. If it names one LoRA, return only that one.
+    If the hubs list nothing, search them for `other_words`. Records include the facts of headers that were read
+    before; a search reads no headers. Raise BadQuery if nothing was found and the base model or licence is unknown.
+    Raise LimitReached if the visitor's quota is used up.
     """
     services.quotas.spend("searches")
-    if named := find_searched(services, text.strip(), asks=not offline):
-        record = record_of(services.lookup.known(named) if offline else services.lookup.get(named), named)
+    if ref := find_searched(services, text.strip(), asks=not offline):
+        record = record_of(services.lookup.known(ref) if offline else services.lookup.get(ref), ref)
         return Found(records=(record,)[offset:], answered=True)
     if words := words_of_name(text.strip()):
         query = replace(query, text=words, phrases=())
@@ -103,18 +105,20 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
 
 
 def other_words(catalog: Catalog, query: Query) -> list[str]:
-    """What to ask hubs for that have nothing, one after the other: the words without typos, or the name alone, and,
-    where no LoRA that was seen has all words, the longest ones, since some hubs look for the text as a whole.
+    """Return other texts to search the hubs for, in order, if they list nothing for the query.
+
+    The first is the text without typos, or else the name in it. If no LoRA in the catalog has all words, the longest
+    words follow, because some hubs search for the text as a whole.
     """
-    known = catalog.listing(query)
-    other = known.corrected or name_in(query.text)
-    has_all = known.ids and not any(ring.sentence for ring in known.rings[:1])
+    listing = catalog.listing(query)
+    other = listing.corrected or name_in(query.text)
+    has_all = listing.ids and not any(ring.sentence for ring in listing.rings[:1])
     single = [] if has_all else map("".join, single_words(words(other)))
-    others = [other, *sorted(single, key=len, reverse=True)[:_MOST_WORDS]]
-    return [each for each in dict.fromkeys(others) if each != query.text]
+    texts = [other, *sorted(single, key=len, reverse=True)[:_MOST_WORDS]]
+    return [text for text in dict.fromkeys(texts) if text != query.text]
 
 
-# What is said of a name in a filter that no LoRA has, but of a choice.
+# Messages for a filter value that no LoRA in the catalog has.
 _UNKNOWN = {
     "base": "No base model is called “{name}”, and no LoRA seen so far was made for it.",
     "license": "“{name}” is no licence known here, and no LoRA seen so far has it.",
@@ -123,30 +127,33 @@ _UNKNOWN = {
     "trigger": "No LoRA seen so far has the trigger word “{name}”.",
 }
 _LIKE_FILTER = re.compile(r"(?<!\S)(([^\W\d][\w-]{0,29}):(?!//)\S*)")
-# A search for nothing but these is a mistake, where nothing was found.
+# If a search finds nothing, an unknown value of these filters is an error.
 _IN_TABLES = ("base", "license")
 
 
 def unknown_values(catalog: Catalog, query: Query, keys: Iterable[str] = tuple(_UNKNOWN)) -> list[str]:
-    """Sentences on names that neither a table nor a LoRA has. Hubs add some every week: called after the search."""
-    found = []
+    """Return a sentence for each filter value that is in no table and on no LoRA in the catalog.
+
+    Call it after the hubs were searched, because they add new values every week.
+    """
+    sentences = []
     for key in keys:
         field = BY_KEY[key]
-        asked = (*getattr(query, field.attribute), *(name for left_out, name in query.excluded if left_out == key))
+        excluded = (name for excluded_key, name in query.excluded if excluded_key == key)
         uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}." if key == "license" else ""
         listed = {"base": base_models.choices(), "license": LICENSE_NAMES}.get(key, ())
-        for name in dict.fromkeys(asked):
+        for name in dict.fromkeys((*getattr(query, field.attribute), *excluded)):
             if name in (*listed, *field.choices()) or (key == "base" and base_models.is_listed(name)):
                 continue
             one: dict[str, Any] = {field.attribute: (name,)}
             if not catalog.listing(Query(nsfw="explicit", **one)).total:
                 alike = [other for other, _ in catalog.complete_value(key, name[: len(name) // 2])]
-                found.append(f"{_UNKNOWN[key].format(name=name)}{suggestion(name, (*listed, *alike))}{uses}")
-    return found
+                sentences.append(f"{_UNKNOWN[key].format(name=name)}{suggestion(name, (*listed, *alike))}{uses}")
+    return sentences
 
 
 def unknown_filters(catalog: Catalog, text: str) -> Iterator[str]:
-    """Sentences on words of a search such as `xyz:1` that no LoRA has, and on filters without a value."""
+    """Yield a sentence for each word such as `xyz:1` that no LoRA has, and for each filter without a value."""
     for word, key in _LIKE_FILTER.findall(text):
         if key.casefold() in BY_KEY:
             yield f"“{word}” has no value, so it is searched for as a word. A filter is written as {key}:VALUE."
@@ -157,7 +164,7 @@ def unknown_filters(catalog: Catalog, text: str) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """`note` says what could not be asked: the file's own header, or what people do with it."""
+    """A LoRA with the record of one file. `note` says if its header or its usage could not be read."""
 
     lora: Lora
     record: Record
@@ -168,8 +175,9 @@ class Details:
 
 
 def show(services: Services, ref: Ref) -> Details:
-    """Everything known about one LoRA, with what the header of its file proves where that can be read, and with what
-    people do with it.
+    """Return everything known about one LoRA.
+
+    This includes the facts of its file's header and its usage, if they can be read.
     """
     lora, notes = services.lookup.get(ref), list[str]()
     record = record_of(lora, ref)
@@ -205,7 +213,7 @@ def _version_json(version: Version) -> dict[str, Any]:
 
 
 def other_half(services: Services, entry: Entry) -> Entry | None:
-    """The other of a LoRA's two files, if it is in the library."""
+    """Return the entry of the other file of a two-file LoRA, if it is installed."""
     half = services.downloads.other_half(entry.ref)
     return services.downloads.find_installed(half) if half is not None else None
 
@@ -225,7 +233,7 @@ def _lock_entry_json(services: Services, entry: Entry) -> dict[str, Any]:
 
 
 def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells: Sequence[Path] = ()) -> dict[str, Any]:
-    """`prompt` and the weights are those of the last image, which has all LoRAs on."""
+    """Return the JSON document of a generation. Its prompt and weights are the last cell's, which uses all LoRAs."""
     report, last = result.report, result.comparison.cells[-1]
     loras = zip(result.request.adapters, last.weights, strict=True)
     coverage = [

@@ -1,4 +1,4 @@
-"""Downloads into the library: now, or by the queue; of a LoRA in two files, both."""
+"""Downloads into the library, at once or through the queue. Both files of a two-file LoRA are downloaded."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -29,14 +29,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def check_scan(record: Record) -> None:
-    """Raises Dangerous for a file in which its hub's scan found danger."""
+    """Raise Dangerous if the hub's scan flagged the file."""
     if message := format.danger(record):
         raise Dangerous(message, hub=record.hub, url=record.url)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Downloads:
-    """Any thread may call any method. `queue` has to be stopped in the end."""
+    """The downloads of a library. Thread-safe. Stop `queue` when the process ends."""
 
     settings: Settings
     lookup: Lookup
@@ -44,19 +44,19 @@ class Downloads:
 
     def __post_init__(self) -> None:
         self._library, self._catalog = self.lookup.library, self.lookup.catalog
-        # Other halves, as the catalog knew them at a number of its changes.
+        # A cache of other halves, valid for one change number of the catalog.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        # As those of Library: what is here of exactly a pinned ref, and what is fetched.
+        # VisitorDownloads replaces these two methods of Library.
         self._find_file: Callable[[Ref], Entry | None] = self._library.find_installed
         self._fetch: Callable[[Locate, Record, Meter], Entry] = self._library.pull
         self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
-        """Whether the library lists it."""
+        """Check whether the library has an entry for `ref`."""
         return self._library.holds(ref)
 
     def entries(self) -> tuple[Entry, ...]:
-        """All that the library lists."""
+        """Return all entries of the library."""
         return self._library.entries()
 
     def path(self, entry: Entry) -> Path:
@@ -64,60 +64,63 @@ class Downloads:
 
     @contextmanager
     def hold(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Keeps files on the disk while the block runs."""
+        """Keep these files on the disk while the block runs."""
         yield
 
     def size(self) -> int:
-        """In bytes, of all files."""
+        """Return the size of all files in bytes."""
         return sum(entry.size for entry in self._library.entries())
 
     def close(self) -> None:
-        """Ends what is not the queue's."""
+        """Close everything except the queue."""
 
     def find_installed(self, ref: Ref) -> Entry | None:
-        """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which.
+        """Return the entry that `ref` matches, if its file exists. Return None if it matches several entries.
 
-        A LoRA without a version or file may also have been fetched from another home of its card. A file that a person
-        has given to be looked at counts too.
+        A ref without a version or file also matches a copy of the LoRA from another hub. Local files that a person has
+        opened are searched last.
         """
         entries = [entry for entry in self._library.entries() if entry.answers_to(ref)]
-        entries = entries or self.of_other_homes(ref, self._library.entries())
+        entries = entries or self.entries_of_copies(ref, self._library.entries())
         entries = entries or [entry for entry in OwnFiles(self._library).entries() if entry.answers_to(ref)]
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
 
-    def of_other_homes(self, ref: Ref, entries: Iterable[Entry]) -> list[Entry]:
-        """Those of a LoRA without a version or file that came from another home of its card, with its bytes."""
-        homes = self._catalog.homes(ref) if ref == ref.lora else ()
-        elsewhere = [entry for entry in entries if entry.ref.lora in homes]
-        return [entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))]
+    def entries_of_copies(self, ref: Ref, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the entries whose file is also a file of the LoRA `ref`, but was downloaded from another source.
+
+        The list is empty if `ref` names a version or a file.
+        """
+        sources = self._catalog.homes(ref) if ref == ref.lora else ()
+        others = [entry for entry in entries if entry.ref.lora in sources]
+        return [entry for entry in others if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))]
 
     def find_listed(self, ref: Ref) -> Entry | None:
-        """The same without asking anyone, whether or not it may be used just now."""
+        """Return the entry without a request to a hub, even if the hub might refuse its file now."""
         return self.find_installed(ref)
 
     def other_half(self, ref: Ref) -> Ref | None:
-        """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
+        """Return the ref of the other file of a two-file LoRA, if the catalog knows it."""
         change = self._catalog.change()
         if self._halves[0] != change:
             self._halves = change, {}
-        known = self._halves[1]
-        if ref not in known:
+        halves = self._halves[1]
+        if ref not in halves:
             try:
-                known[ref] = resolve.other_half(self._catalog.lora(ref), ref)
+                halves[ref] = resolve.other_half(self._catalog.lora(ref), ref)
             except NotFound:
-                known[ref] = None
-        return known[ref]
+                halves[ref] = None
+        return halves[ref]
 
     def entries_of(self, ref: Ref) -> tuple[Entry, ...]:
-        """As Library.entry; of a LoRA in two files, both where `ref` names neither alone."""
-        found = [entry for entry in self._library.entries() if entry.answers_to(ref)]
-        both = with_halves(found[:1], found, self.other_half)
-        return both if len(found) == len(both) == 2 else (self._library.entry(ref),)
+        """Return the entry as Library.entry does, or both entries if `ref` matches the two files of one LoRA."""
+        matches = [entry for entry in self._library.entries() if entry.answers_to(ref)]
+        both = with_halves(matches[:1], matches, self.other_half)
+        return both if len(matches) == len(both) == 2 else (self._library.entry(ref),)
 
     def pull(self, ref: Ref, meter: Meter | None = None, *, force: bool = False) -> Entry:
-        """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives.
+        """Pin `ref` and download its file unless it is installed. Raise the hub's error, with alternatives.
 
-        With `force` also one in which the hub's scan found danger; Dangerous is raised for it else.
+        Raise Dangerous if the hub's scan flagged the file, unless `force` is set.
         """
         meter = meter or Meter()
         entry = self._pull_file(ref, force, meter)
@@ -127,23 +130,23 @@ class Downloads:
         return entry
 
     def _pull_file(self, ref: Ref, force: bool, meter: Meter) -> Entry:
-        """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
+        # One request for the LoRA is enough: it pins the ref, locates the file and fills the entry.
         if (installed := self._find_file(ref)) is not None:
             return installed
         try:
-            lora = self.lookup.with_known_values(self._ask(ref))
+            lora = self.lookup.with_known_values(self._fetch_lora(ref))
             record = record_of(lora, lora.pin(ref))
             if not force:
                 check_scan(record)
-            home = self._home(ref, record)
-            if home != record.ref:
+            copy = self._best_copy(ref, record)
+            if copy != record.ref:
                 try:
-                    return self._pull_file(home, force, meter)
+                    return self._pull_file(copy, force, meter)
                 except PullCancelled:
                     raise
-                # What was asked for is still to be tried.
+                # Fall back to the requested LoRA.
                 except HubUiError as error:
-                    _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
+                    _LOG.info("A LoRA of %s comes from another home: %s", copy.hub, error.name)
             entry = self._find_file(record.ref) if ref.hub == LOCAL else None
             if entry is None:
                 locate = partial(self.lookup.connector(ref.hub).download, record.ref, lora)
@@ -155,37 +158,39 @@ class Downloads:
         self.lookup.remember_header(entry, self.path(entry))
         return entry
 
-    def _ask(self, ref: Ref) -> Lora:
+    def _fetch_lora(self, ref: Ref) -> Lora:
         try:
-            # The queue and the command line have time; a visitor's file is asked for while they wait.
+            # The queue and the command line can wait for a slow hub, but a visitor's page can't.
             return self.lookup.fetch(ref, is_patient=self.settings.policy.allows("pull"))
         except (NetworkError, RateLimited) as error:
-            # A pinned file may still come from a hub whose API is down. The newest version is not known then.
+            # A pinned file can often be downloaded while the API is down, but the newest version can't be found.
             if not ref.is_pinned:
                 raise
             return self.lookup.recall(ref, error)
 
-    def _home(self, ref: Ref, record: Record) -> Ref:
-        """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
+    def _best_copy(self, ref: Ref, record: Record) -> Ref:
+        """Return the best source of the file. Any copy will do if `ref` names neither version nor file."""
         if ref != ref.lora or record.file is None or record.file.sha256 is None:
             return record.ref
-        homes = self._catalog.homes(ref)
-        others = [same for same in self._catalog.by_sha256(record.file.sha256) if same.lora in homes and same.is_pinned]
-        known, seconds = self._catalog.lora, self.lookup.seconds
-        return best_home(record.ref, others, known, self.settings.tokens, seconds) if others else record.ref
+        sources = self._catalog.homes(ref)
+        copies = [
+            copy for copy in self._catalog.by_sha256(record.file.sha256) if copy.lora in sources and copy.is_pinned
+        ]
+        lora, seconds = self._catalog.lora, self.lookup.seconds
+        return best_home(record.ref, copies, lora, self.settings.tokens, seconds) if copies else record.ref
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
-        """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
+        """Add `ref` to the queue. If it is pinned and its file is known, queue the full ref of the file."""
         self.lifecycle.check()
         try:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:
             return self.queue.add(ref, title)
-        named = record.file.ref if ref.is_pinned and record.file is not None else ref
-        return self.queue.add(named, title or record.title)
+        file_ref = record.file.ref if ref.is_pinned and record.file is not None else ref
+        return self.queue.add(file_ref, title or record.title)
 
     def _pull_task(self, ref: Ref, on_progress: Callable[[Progress], None], is_cancelled: Callable[[], bool]) -> Entry:
-        """What the lock file pins may come from any hub that is known to have the same bytes."""
+        """Download a queued file. If its hub refuses, try mirrors, provided that the lock file pins its bytes."""
         meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
         try:
             return self.pull(ref, meter)

@@ -1,4 +1,4 @@
-"""Generation: from refs or files with weights to images, on this computer or on Replicate."""
+"""Generation of images from refs or files with weights, on this computer or on Replicate."""
 
 import logging
 import threading
@@ -39,41 +39,41 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.upkeep.identify import entry_of_file
 
 _LOG = logging.getLogger(__name__)
-# A sheet that takes longer in full is made of drafts, unless somebody chose.
+# A comparison that takes more seconds in full is made of drafts, unless the request sets `draft`.
 _LONGEST_IN_FULL = 60
 
 
 class HasSentence(Protocol):
-    """An estimate: how long it takes, or what it costs."""
+    """An estimate of the time or the cost of a generation."""
 
     @property
     def sentence(self) -> str: ...
 
 
 class Backend(Protocol):
-    """Generates comparisons. Its callers are threads, several at once."""
+    """A backend that generates comparisons. Thread-safe."""
 
     @property
     def loaded_base(self) -> PipelineSpec | None:
-        """The base that is ready, where there is one for all requests."""
+        """The base model in memory, or None. Always None if each request may run on another machine."""
 
     def prepare(self) -> None:
-        """What can be done before the first request, when the page starts."""
+        """Do work that would delay the first request. The page calls it when it starts."""
 
     def generate(
         self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
-        """The images of all cells. Raises GenerationCancelled soon after `callbacks` say so."""
+        """Generate the images of all cells. Raise GenerationCancelled soon after `callbacks` request it."""
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
-        """Without generating anything."""
+        """Estimate the time or the cost of a comparison."""
 
     def close(self) -> None:
-        """Frees what it holds."""
+        """Free the memory and the connections of the backend."""
 
 
 class DeferredBackend:
-    """A backend that is built with its first use: what it imports takes long, and most commands need none of it."""
+    """A backend that is built at its first use, because its imports are slow and most commands don't need them."""
 
     def __init__(self, build: Callable[[], Backend]) -> None:
         self._build = build
@@ -93,7 +93,7 @@ class DeferredBackend:
 
     @property
     def is_built(self) -> bool:
-        """Whether what it imports is here."""
+        """Whether the backend was built, and so its imports are loaded."""
         return self._built is not None
 
     def prepare(self) -> None:
@@ -114,9 +114,9 @@ class DeferredBackend:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Generation:
-    """`local` is the backend that the operator chose: this process, or other computers.
+    """The generation of images on two backends: `local`, which is this process or a cluster, and `replicate`.
 
-    `unfinished` is the folder of comparisons that were stopped, each below where it was made.
+    `unfinished` is the folder of stopped comparisons, with a subfolder for each backend.
     """
 
     downloads: Downloads
@@ -140,26 +140,25 @@ class Generation:
         is_cancelled: Callable[[], bool] | None = None,
         **fields: Any,
     ) -> GenerationRequest:
-        """`fields` are those of GenerationRequest. With `pulls`, what isn't in the library is pulled first.
+        """Build a request with these `fields` of GenerationRequest. If `pulls` is set, download missing LoRAs first.
 
-        No weights: each author's own, else 1. One weight: for all of them. `clip_weights` are those of the text
-        encoders, by default the same; `blocks` are what lora/blocks.py reads.
+        Without weights, each LoRA has its author's weight, or else 1. One weight applies to all LoRAs. `clip_weights`
+        are for the text encoders, and by default equal to the weights. For `blocks` see lora/blocks.py.
         """
-
         meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled)
 
         def load(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
-                # With the words of its entry or its hub where its bytes are known.
+                # If the bytes are known, the entry has the trigger words of the library or the hub.
                 entry = entry_of_file(self._lookup.identifier().one(ref), self._lookup.library.entries())
-                return _input_of(entry, weight, path=ref, sha256=entry.sha256)
+                return _build_input(entry, weight, path=ref, sha256=entry.sha256)
             installed = self.downloads.find_installed(ref)
             if installed is None and not pulls:
                 record = self._lookup.find_record(ref) or self._lookup.record(ref)
                 pinned = record.ref if record.ref.is_pinned else pin(self._lookup.connector(ref.hub), ref)
-                return replace(_input_of(record, weight, path=Path()), ref=pinned)
+                return replace(_build_input(record, weight, path=Path()), ref=pinned)
             entry = installed or self.downloads.pull(ref, meter)
-            return _input_of(entry, weight, path=self.downloads.path(entry), sha256=entry.sha256)
+            return _build_input(entry, weight, path=self.downloads.path(entry), sha256=entry.sha256)
 
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
@@ -174,22 +173,22 @@ class Generation:
             spread_weights(blocks, len(refs), ("block weights", "block weights")),
             strict=True,
         )
-        inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
+        inputs = [_with_part_weights(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
         adapters = add_other_halves(inputs, self.downloads.other_half, load)
         return GenerationRequest(adapters=adapters, **fields)
 
     def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
-        """The same without any file: enough to say how long it takes, and to run it on Replicate."""
+        """Build a request without downloading files, which is enough for an estimate and for Replicate."""
         return self.request(refs, weights, pulls=False, **fields)
 
     def inputs(
         self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **options: Any
     ) -> tuple[LoraInput, ...]:
-        """The files of such a request."""
+        """Return the LoRAs of a request with these refs and options. Download the missing ones."""
         return self.request(refs, weights, prompt="", **options).adapters
 
     def fit(self, request: GenerationRequest) -> Fit:
-        """Which of its LoRAs can be compared on one base that the policy allows."""
+        """Return which LoRAs of the request can be compared on one base model that the policy allows."""
 
         def choose(request: GenerationRequest) -> PipelineSpec:
             first = request.adapters[0]
@@ -199,25 +198,26 @@ class Generation:
         return lora_axis.fit(request, choose)
 
     def to_pull(self, refs: Iterable[Ref | Path]) -> tuple[int, int]:
-        """How many of them are not in the library yet, and their bytes as far as hubs say them."""
+        """Return the number of LoRAs that are not installed, and their total size in bytes as far as it is known."""
         missing = [ref for ref in refs if isinstance(ref, Ref) and self.downloads.find_installed(ref) is None]
         records = filter(None, map(self._lookup.find_record, missing))
         return len(missing), sum(record.file.size or 0 for record in records if record.file)
 
     def default_weight(self, ref: Ref, known: Record | None = None) -> float:
-        """The lock file's, else its author's, as `known` or remembered, within what the page allows; else the full
-        effect.
-        """
+        """Return the recommended weight, clamped to the limits of the page. Return 1 if there is none."""
         recommended = self.recommended_weight(ref, known)
         return 1.0 if recommended is None else clamp_weight(recommended)
 
     def recommended_weight(self, ref: Ref, known: Record | None = None) -> float | None:
-        """The lock file's, else its author's, as `known` or remembered; None where nobody says one."""
-        found = self.downloads.find_listed(ref) or known or self._lookup.find_record(ref)
-        return found.weight if found else None
+        """Return the weight in the lock file, or else the author's recommendation. Return None if there is neither.
+
+        `known` is the LoRA's record, if the caller has it; otherwise it is read from the catalog.
+        """
+        source = self.downloads.find_listed(ref) or known or self._lookup.find_record(ref)
+        return source.weight if source else None
 
     def highest_usual_weight(self, ref: Ref, known: Record | None = None) -> float:
-        """Above it, artifacts are likely."""
+        """Return the weight above which artifacts are likely."""
         return max(1.0, self.recommended_weight(ref, known) or 1.0)
 
     def generate(
@@ -228,7 +228,10 @@ class Generation:
         *,
         place: str = "local",
     ) -> GenerationResult:
-        """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
+        """Generate the images of a comparison, and add them to the history if the policy allows it.
+
+        `place` is "local" or "replicate".
+        """
         start = time.monotonic()
         check_policy(self._policy, place, request, images=len(comparison.cells))
         request, _in_full = self._with_quality(request, comparison, place)
@@ -254,14 +257,14 @@ class Generation:
         if self._policy.allows("keep history"):
             try:
                 self.history.add(result)
-            # A full disk must not cost what took minutes to generate.
+            # If the disk is full, still return the images, because they took minutes to generate.
             except HubUiError as error:
                 report = replace(result.report, notes=(*result.report.notes, error.message))
                 return replace(result, report=report)
         return result
 
     def _with_allowed_base(self, request: GenerationRequest) -> GenerationRequest:
-        """The engine would choose among all."""
+        # The engine would choose among all base models, also the ones that the policy forbids.
         first = next(iter(request.adapters), None)
         if first is None or request.base is not None or self._policy.allows_every_base:
             return request
@@ -273,7 +276,7 @@ class Generation:
         self.replicate.close()
 
     def estimate(self, request: GenerationRequest, comparison: Comparison, *, place: str = "local") -> str:
-        """How long a comparison takes, and for how much money, in a sentence."""
+        """Return a phrase about the time and the cost of a comparison."""
         check_policy(self._policy, place, request, images=len(comparison.cells))
         backend = self.replicate if place == "replicate" else self.local
         chosen, in_full = self._with_quality(request, comparison, place)
@@ -286,8 +289,10 @@ class Generation:
     def _with_quality(
         self, request: GenerationRequest, comparison: Comparison, place: str
     ) -> tuple[GenerationRequest, float | None]:
-        """Whether they are drafts, and where nobody chose that, the seconds that they would take in full: a sheet that
-        is known to take long is made of drafts. One that was begun in full goes on as it was.
+        """Return the request with `draft` resolved. If drafts were chosen here, also return the seconds in full.
+
+        Drafts are chosen for a comparison that is known to take long, if the request leaves it open. A comparison that
+        was begun in full is continued in full.
         """
         if request.draft is None and place == "local" and len(comparison.cells) > 1:
             in_full = replace(request, draft=False)
@@ -302,7 +307,7 @@ class Generation:
         return UnfinishedComparison(self.unfinished / place, request, comparison)
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
-        """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
+        """Check whether Replicate can run these LoRAs: its own fine-tunes and LoRAs for FLUX.1, and there is a key."""
         if (
             not refs
             or not self._policy.allows("run on Replicate")
@@ -313,23 +318,22 @@ class Generation:
         return all(record is not None and record.architecture == "flux1" for record in records)
 
 
-def _input_of(found: Entry | Record, weight: float | None, path: Path, sha256: str | None = None) -> LoraInput:
-    """Without a weight it has its author's."""
-    own = 1.0 if found.weight is None else found.weight
+def _build_input(source: Entry | Record, weight: float | None, path: Path, sha256: str | None = None) -> LoraInput:
+    default_weight = 1.0 if source.weight is None else source.weight
     return LoraInput(
-        ref=found.ref,
+        ref=source.ref,
         path=path,
-        title=found.title,
-        weight=own if weight is None else weight,
-        trigger_words=found.trigger_words,
-        architecture=found.architecture,
-        base_model=found.base_model,
+        title=source.title,
+        weight=default_weight if weight is None else weight,
+        trigger_words=source.trigger_words,
+        architecture=source.architecture,
+        base_model=source.base_model,
         sha256=sha256,
     )
 
 
-def _with_parts(lora: LoraInput, clip_weight: float | None, blocks: str | None) -> LoraInput:
-    """At weight 0, which is the base alone, a clip weight means nothing."""
+def _with_part_weights(lora: LoraInput, clip_weight: float | None, blocks: str | None) -> LoraInput:
+    """Set the weights of the text encoder and the blocks. At weight 0 the clip weight has no effect."""
     return replace(
         lora,
         text_encoder_scale=1.0 if clip_weight is None or not lora.weight else clip_weight / lora.weight,

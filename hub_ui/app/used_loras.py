@@ -1,4 +1,4 @@
-"""The LoRAs that a text names or an image was made with, found by their bytes, their version or their name."""
+"""Find the LoRA that a text names, or that an image was made with, by hash, version or name."""
 
 import re
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from hub_ui.images.example_settings import file_stem
 from hub_ui.images.infotext import Infotext, UsedLora, autov3, loras
 from hub_ui.library.lockfile import Entry
 
-# A name is not proof: another file may bear it.
+# A match by name is uncertain, because several files may have the same name.
 FoundBy = Literal["bytes", "version", "name"]
 _MOST_NAMED = 12
-# A SHA-256 or BLAKE3, AutoV2 or AutoV3, alone or behind its kind or the file's name: "ink: 0123456789ab".
+# A SHA-256, BLAKE3, AutoV2 or AutoV3 hash, optionally after its kind or a file name: "ink: 0123456789ab".
 _HASH = re.compile(
     r"(?:[^:\n]{1,300}: *)?(?P<hash>(?=[a-f]*\d)(?:[0-9a-f]{64}|[0-9a-f]{12}|[0-9a-f]{10}))", re.IGNORECASE
 )
 # https://civitai.com/api/v1/model-versions/by-hash/HASH, https://civarchive.com/sha256/HASH
-_HASH_ADDRESS = re.compile(
+_HASH_URL = re.compile(
     r"https?://(?:www\.)?civ(?:itai)?(?:archive)?\.(?:com|red|green)/(?:api/v1/model-versions/by-hash|sha256)"
     r"/(?P<hash>[0-9a-f]{8,64})/?",
     re.IGNORECASE,
 )
-# One of these is in each name that Ref.parse reads.
+# Every text that Ref.parse accepts contains at least one of these.
 _SIGNS = ("/", ":", "@", "--", "%3A")
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,300}\.safetensors", re.IGNORECASE)
@@ -39,7 +39,10 @@ _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,300}\.safetensors", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundLora:
-    """`ref` None: it was not found. `error` is what kept a hub from being asked."""
+    """The result of a search for a used LoRA. `ref` is None if it was not found.
+
+    `error` is the first error of a hub, if there was one and the LoRA was not found.
+    """
 
     used: UsedLora
     ref: Ref | None = None
@@ -52,8 +55,10 @@ class FoundLora:
 
 
 def find_ref(services: Services, text: str, *, asks: bool = True) -> Ref:
-    """The LoRA that `text` names: as it is written, or by a hash or the name of its file. With `asks` False, no hub is
-    asked. Raises BadRef, for a hash or a file that nobody knows NotFound, or why a hub could not be asked.
+    """Return the ref of the LoRA that `text` names: a ref or URL, or the hash or name of its file.
+
+    No request is sent to a hub if `asks` is False. Raise BadRef if the text is none of these, NotFound if the hash or
+    name is unknown, or the hub's error.
     """
     try:
         return Ref.parse(text)
@@ -63,11 +68,11 @@ def find_ref(services: Services, text: str, *, asks: bool = True) -> Ref:
             raise
     if asks:
         services.quotas.spend("opens")
-    found = find_used_lora(services, used, asks=asks)
-    if found.ref is not None:
-        return found.ref
-    if found.error is not None:
-        raise found.error
+    result = find_used_lora(services, used, asks=asks)
+    if result.ref is not None:
+        return result.ref
+    if result.error is not None:
+        raise result.error
     if used.hash:
         where = "the library, the catalog and the hubs that know hashes" if asks else "the library and the catalog"
         raise NotFound(f"No LoRA in {where} has a file with the hash {used.hash}. Search for its title.")
@@ -77,19 +82,21 @@ def find_ref(services: Services, text: str, *, asks: bool = True) -> Ref:
 
 
 def may_be_name(text: str) -> bool:
-    """Whether a search for `text` may mean one LoRA: OWNER/NAME, an address, a ref, a hash, a tag, a file's name."""
+    """Check whether `text` may name one LoRA: OWNER/NAME, a URL, a ref, a hash, a tag or a file name."""
     return any(sign in text for sign in _SIGNS) or _read_used(text) is not None
 
 
 def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | None:
-    """The LoRA that a search for `text` means; None where `text` is words, or a name that nobody has seen (see
-    `words_of_name`). Raises what `find_ref` does for an address or a hash that nobody knows.
+    """Return the ref of the LoRA that a search for `text` means.
+
+    Return None if `text` is words or an unknown name (see `words_of_name`). Raise the errors of `find_ref` for an
+    unknown URL or hash.
     """
     if not may_be_name(text) or is_filter(text):
-        # "tag:lora:civitai:1" would be an AIR otherwise.
+        # Check for filters first, because Ref.parse would read "tag:lora:civitai:1" as an AIR.
         return None
     if is_bare(unwrap(text)):
-        return _find_bare(services, unwrap(text), asks=asks)
+        return _find_id(services, unwrap(text), asks=asks)
     try:
         return find_ref(services, text, asks=asks)
     except NotFound:
@@ -97,25 +104,27 @@ def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | 
             return None
         raise
     except BadRef:
-        # This spelling means one LoRA by name, even if none has it.
-        named = _PREFIX.fullmatch(text)
+        # Report an invalid URL, AIR or ref as an error, because a search for its words would be useless.
+        match = _PREFIX.fullmatch(text)
         is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
-        if is_name or (named and find_origin(named["prefix"]) in HUBS):
+        if is_name or (match and find_origin(match["prefix"]) in HUBS):
             raise
         return None
 
 
 def words_of_name(text: str) -> str:
-    """Return the words of the name in `text`, a tag such as `<lora:NAME:1>` or a file's name, so that a search for them
-    may find what the name alone does not. Return an empty text for anything else.
+    """Return the words of the name in `text`, a tag such as `<lora:NAME:1>` or a file name.
+
+    A search for these words may find a LoRA whose name is spelled differently. Return an empty string for other texts.
     """
     used = _read_used(text)
     return file_stem(used.name) if used is not None and used.hash is None else ""
 
 
-def _find_bare(services: Services, name: str, *, asks: bool) -> Ref | None:
-    """OWNER/NAME may also be two search words, so a hub has to know it."""
-    bare, find = Ref.parse(name), services.lookup.get if asks else services.lookup.known
+def _find_id(services: Services, name: str, *, asks: bool) -> Ref | None:
+    """Return the ref if a hub has OWNER/NAME, because the text may also be two search words."""
+    bare = Ref.parse(name)
+    find = services.lookup.get if asks else services.lookup.known
     for ref in (replace(bare, hub=hub) for hub in HUBS if is_id(hub, bare.id)):
         with suppress(HubUiError):
             find(ref)
@@ -125,8 +134,8 @@ def _find_bare(services: Services, name: str, *, asks: bool) -> Ref | None:
 
 def _read_used(text: str) -> UsedLora | None:
     plain = unwrap(text)
-    if found := _HASH.fullmatch(plain) or _HASH_ADDRESS.fullmatch(plain):
-        return UsedLora(name="", hash=found["hash"].lower())
+    if match := _HASH.fullmatch(plain) or _HASH_URL.fullmatch(plain):
+        return UsedLora(name="", hash=match["hash"].lower())
     if _FILE.fullmatch(plain):
         return UsedLora(name=plain)
     tags = loras(Infotext(prompt=text.strip())) if plain.lower().startswith(("lora:", "lyco:")) else ()
@@ -134,17 +143,21 @@ def _read_used(text: str) -> UsedLora | None:
 
 
 def find_used_lora(services: Services, used: UsedLora, *, asks: bool = True) -> FoundLora:
-    """By CivitAI's version, by its hash in the library, the catalog and on CivitAI, and at last by its name."""
+    """Find a LoRA by its CivitAI version, then by its hash in the library, the catalog and on hubs, then by its name.
+
+    No request by hash is sent if `asks` is False.
+    """
     failure: HubUiError | None = None
     for find in (_by_version, _by_hash_here, *((_by_hash_on_hubs,) if asks else ()), _by_name):
         try:
             found = find(services, used)
-        # A hub that is down costs its own answer only; the same LoRA may be found in another way.
+        # If a hub is down, the LoRA may still be found in another way.
         except HubUiError as error:
             failure = failure or error
             continue
         if found is not None:
-            return FoundLora(used=used, ref=found[0], by=found[1])
+            ref, by = found
+            return FoundLora(used=used, ref=ref, by=by)
     return FoundLora(used=used, error=failure)
 
 
@@ -162,7 +175,10 @@ def _by_version(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | Non
 
 
 def _by_hash_here(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | None:
-    """AutoV3 is of the tensors alone, for which a file has to be read: those of its name are."""
+    """Find a LoRA by its hash in the library or the catalog.
+
+    AutoV3 hashes only the tensors, so the file must be read. Only files of the LoRA's name are read.
+    """
     if used.hash is None:
         return None
     entries = _entries(services)
@@ -172,8 +188,8 @@ def _by_hash_here(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | N
     for entry in entries:
         if _is_named(entry, used.name) and autov3(services.library.path(entry)) == used.hash:
             return entry.ref, "bytes"
-    seen = services.catalog.by_hash(used.hash)
-    return (seen[0], "bytes") if seen else None
+    refs = services.catalog.by_hash(used.hash)
+    return (refs[0], "bytes") if refs else None
 
 
 def _by_hash_on_hubs(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | None:
@@ -190,24 +206,24 @@ def _by_name(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | None:
 
 
 def _find_named(services: Services, name: str) -> Iterator[Ref]:
-    """Files of the catalog with this name, and LoRAs with this title."""
-    wanted = file_stem(name)
-    words = " ".join(wanted.replace("-", " ").split())[:LONGEST_TEXT]
+    """Yield the files in the catalog with this name, and the LoRAs with this title."""
+    stem = file_stem(name)
+    words = " ".join(stem.replace("-", " ").split())[:LONGEST_TEXT]
     for record in (
         services.catalog.search(Query(text=words, limit=_MOST_NAMED, nsfw="explicit")).records if words else ()
     ):
         lora = services.catalog.lora(record.ref.lora)
         for version in lora.versions:
-            yield from (file.ref for file in version.files if file_stem(file.name) == wanted)
-        if file_stem(lora.title) == wanted:
+            yield from (file.ref for file in version.files if file_stem(file.name) == stem)
+        if file_stem(lora.title) == stem:
             yield record.ref
 
 
 def _entries(services: Services) -> tuple[Entry, ...]:
-    """Visitors of a shared page are told of no file that only its owner has."""
+    """Return the library's entries. Visitors of a shared page don't see its local files."""
     entries = services.library.entries()
-    own = services.policy.allows("use own files")
-    return tuple(entry for entry in entries if own or entry.ref.hub != LOCAL)
+    shows_local = services.policy.allows("use own files")
+    return tuple(entry for entry in entries if shows_local or entry.ref.hub != LOCAL)
 
 
 def _is_named(entry: Entry, name: str) -> bool:

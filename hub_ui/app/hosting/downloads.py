@@ -170,7 +170,7 @@ class VisitorDownloads(Downloads):
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """Return the visitor's entry for `ref` if its file is cached and the visitor may still use it."""
-        copies = [] if self.sessions.holds(ref) else self.of_other_homes(ref, self.entries())
+        copies = [] if self.sessions.holds(ref) else self.entries_of_copies(ref, self.entries())
         item = self.sessions.find(copies[0].ref if copies else ref)
         return item.entry if item is not None and self._may_use(item) else None
 
