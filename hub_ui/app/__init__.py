@@ -1,1 +1,1 @@
-"""The use cases: look up, download, generate, train. Pages and commands call them."""
+"""The use cases: look up, download, generate and train. Pages and commands call them."""

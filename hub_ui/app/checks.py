@@ -1,6 +1,6 @@
-"""The long checks of the library: every file's bytes, every hub's newest versions, and files that are there twice.
+"""Long checks of the library: changed files, newer versions on the hubs, duplicates, and files without an entry.
 
-One runs at a time, whoever looks at it. What they found is said of the library and not of a page: each page shows it.
+Only one check runs at a time. The results belong to the library, so every page shows them.
 """
 
 import threading
@@ -24,7 +24,7 @@ from hub_ui.library.upkeep.duplicates import Duplicates, find_duplicates
 from hub_ui.library.upkeep.outdated import UpdateRules, UpdateState, UpdateStatus, check_for_updates
 
 CheckKind = Literal["verify", "updates", "update", "duplicates", "folder"]
-# What is said at the begin of a check, and of each of its steps.
+# The messages at the beginning of a check and at each of its steps.
 _TEXTS: Mapping[CheckKind, tuple[str, str]] = {
     "verify": (N_("Verifying…"), N_("Verified {done} of {total}: {title}")),
     "updates": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
@@ -36,7 +36,11 @@ _TEXTS: Mapping[CheckKind, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResults:
-    """What the checks found since the app was started. `failures` are titles with what was wrong there."""
+    """The results of all checks since the app was started.
+
+    `said` is the summary of the last check, `at` is its end in seconds since 1970, and `failures` are pairs of a title
+    and an error message.
+    """
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     statuses: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
@@ -75,7 +79,7 @@ R = TypeVar("R", FileCheck, UpdateStatus)
 
 
 class LibraryChecks:
-    """Any thread may call any method."""
+    """The checks of one library, and their results. Thread-safe."""
 
     def __init__(self, downloads: Downloads, update_rules: UpdateRules, jobs: Jobs) -> None:
         self._library = downloads.lookup.library
@@ -86,25 +90,25 @@ class LibraryChecks:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self.results = CheckResults()
-        # Each returns what it changes of the results.
+        # Each function returns the fields of `results` that it changes.
         self._works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
             "verify": self._verify,
-            "updates": self._ask,
-            "update": self._update,
-            "duplicates": self._compare,
-            "folder": self._enter_files,
+            "updates": self._check_updates,
+            "update": self._queue_updates,
+            "duplicates": self._find_duplicates,
+            "folder": self._add_foreign_files,
         }
 
     @property
     def progress(self) -> CheckProgress | None:
-        """Of the check that runs."""
+        """The progress of the running check, or None."""
         job = self._jobs.find(self._id)
         if job is None or job.outcome is not None:
             return None
         return job.step or CheckProgress(kind=check_kind(job.subject.name))
 
     def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
-        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
+        """Start a check of these entries, or of the whole library. Raise UsageError if a check is already running."""
         with self._lock:
             if self.progress is not None:
                 raise UsageError(_("A check is already running. Wait for it, or stop it."))
@@ -113,16 +117,16 @@ class LibraryChecks:
             self._id = self._jobs.start(JobSubject(kind="check", name=kind), work)
 
     def stop(self) -> None:
-        """What was found until then counts."""
+        """Stop the running check. Its results so far are kept."""
         self._stop.set()
 
     def change(self, **changes: Any) -> None:
-        """Other values of the results, by their names."""
+        """Replace fields of `results`."""
         with self._lock:
             self.results = replace(self.results, **changes)
 
     def follow(self) -> Steps:
-        """See Jobs.follow. What it found stands in `results`."""
+        """Follow the running check as Jobs.follow does. Its results are in `results`."""
         return self._jobs.follow(self._id, beat=5.0)
 
     def _run(
@@ -152,26 +156,27 @@ class LibraryChecks:
 
     def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         entries = chosen or self._library.entries()
-        found = list(self._until_stopped(check_all(self._library, entries), len(entries), on_step))
-        checked = {**self.results.checked, **{result.entry.ref: result for result in found}}
+        results = list(self._until_stopped(check_all(self._library, entries), len(entries), on_step))
+        checked = {**self.results.checked, **{result.entry.ref: result for result in results}}
         if not chosen:
-            strangers = foreign(self._library)
-            return {"checked": checked, "foreign": strangers, "said": verify_summary(found, strangers)}
-        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found if one.state != "right")
-        said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
-        return {"checked": checked, "said": said, "failures": wrong}
+            unknown = foreign(self._library)
+            return {"checked": checked, "foreign": unknown, "said": verify_summary(results, unknown)}
+        wrong = tuple(
+            (format.title(result.entry.title), _(result.state)) for result in results if result.state != "right"
+        )
+        summary = count_text(len(results) - len(wrong), "{n} file is right.", "{n} files are right.")
+        return {"checked": checked, "said": summary, "failures": wrong}
 
-    def _ask(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        """Asks the hubs for newer versions."""
+    def _check_updates(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         entries = chosen or self._library.entries()
-        asked = check_for_updates(entries, partial(self._lookup.fetch, is_patient=True), self._update_rules.all())
-        found = {status.entry.ref: status for status in self._until_stopped(asked, len(entries), on_step)}
-        statuses = {**(self.results.statuses if chosen else {}), **found}
-        return {"statuses": statuses, "said": update_summary(found.values())}
+        updates = check_for_updates(entries, partial(self._lookup.fetch, is_patient=True), self._update_rules.all())
+        new = {status.entry.ref: status for status in self._until_stopped(updates, len(entries), on_step)}
+        statuses = {**(self.results.statuses if chosen else {}), **new}
+        return {"statuses": statuses, "said": update_summary(new.values())}
 
-    def _update(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        """Asks about the chosen ones, and queues what is newer."""
-        statuses, queued, failures = self._ask(chosen, on_step)["statuses"], 0, []
+    def _queue_updates(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        """Check the chosen entries for updates, and queue the newer versions."""
+        statuses, queued, failures = self._check_updates(chosen, on_step)["statuses"], 0, []
         for status in (statuses[entry.ref] for entry in chosen if entry.ref in statuses):
             try:
                 if status.error is not None:
@@ -181,39 +186,39 @@ class LibraryChecks:
                     queued += 1
             except HubUiError as error:
                 failures.append((format.title(status.entry.title), error.message))
-        said = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
-        return {"statuses": statuses, "said": said, "failures": tuple(failures)}
+        text = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
+        return {"statuses": statuses, "said": text, "failures": tuple(failures)}
 
-    def _compare(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        half, stopped = self._downloads.other_half, self._stop.is_set
-        groups = find_duplicates(self._library, half, lambda done, all_: on_step(done, all_, ""), stopped)
+    def _find_duplicates(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        half, is_stopped = self._downloads.other_half, self._stop.is_set
+        groups = find_duplicates(self._library, half, lambda done, total: on_step(done, total, ""), is_stopped)
         return {
             "groups": groups,
             "said": "" if groups else _("No file is there twice, and no LoRA in several versions."),
         }
 
-    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
+    def _add_foreign_files(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        """Identify the files in the library's folder that have no entry, and add the LoRAs among them."""
         library, lookup = self._library, self._lookup
         files = [name for name in foreign(library) if name.endswith(SUFFIX)]
         entries, failures = [], []
         for number, name in enumerate(files, 1):
             on_step(number, len(files), name)
             try:
-                found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
-                entry = lookup.entry_of(found, name)
+                file = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
+                entry = lookup.entry_of(file, name)
                 entries += [entry] if entry is not None else []
             except HubUiError as error:
                 failures.append((name, error.message))
             if self._stop.is_set():
                 break
         count = len(library.adopt(entries))
-        said = count_text(count, "{n} file was added from the folder.", "{n} files were added from the folder.")
-        return {"foreign": foreign(library), "said": said, "failures": tuple(failures)}
+        text = count_text(count, "{n} file was added from the folder.", "{n} files were added from the folder.")
+        return {"foreign": foreign(library), "said": text, "failures": tuple(failures)}
 
 
 def check_kind(text: str) -> CheckKind:
-    """Raises UsageError for the name of none."""
+    """Return `text` as a CheckKind. Raise UsageError if it is not one."""
     if text not in get_args(CheckKind):
         raise UsageError(_("That is no button of this page."))
     return cast(CheckKind, text)
@@ -242,8 +247,8 @@ def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
     return text.format(files=right, problems=problems, others=file_count(len(foreign)))
 
 
-def update_summary(standings: Iterable[UpdateStatus]) -> str:
-    counts = Counter(result.state for result in standings)
+def update_summary(statuses: Iterable[UpdateStatus]) -> str:
+    counts = Counter(result.state for result in statuses)
     names: dict[UpdateState, str] = {
         "newer": _("{n} with a newer version"),
         "superseded": _("{n} whose newer version is here, too"),

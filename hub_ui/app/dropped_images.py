@@ -1,4 +1,4 @@
-"""An image made anywhere, dropped on the page: what it was made with, and how the same is made again here."""
+"""Read an image that was dropped on the page: its settings and LoRAs, so that it can be generated again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ from hub_ui.images.provenance import LoraProvenance, Provenance
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
 MOST_ROWS = 60
-# Another program's LoRAs are looked for on the hubs.
+# Limit the LoRAs of another program's image, because each may cost requests to hubs.
 MOST_NAMED = 8
 _PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedLora:
-    """`state` says where its file is; `line` says it in words. `ref` is empty for one that was not found."""
+    """A LoRA of a dropped image. `line` describes its `state` in words. `ref` is empty if it was not found."""
 
     used: UsedLora
     name: str
@@ -47,8 +47,10 @@ class DroppedLora:
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedImage:
-    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours.
-    `votes` are choices between its columns, None where it can't be judged.
+    """A dropped image with its settings. `rows` are all settings as written in the file.
+
+    `is_sheet` is set for the image of a whole comparison by hub-ui. `votes` are choices between its columns, or None if
+    it can't be judged.
     """
 
     program: str
@@ -61,7 +63,10 @@ class DroppedImage:
 
 
 def read_dropped(services: Services, path: Path) -> DroppedImage:
-    """Raises UsageError for what is no image, and for one that does not say how it was made. Hubs may be asked."""
+    """Read the settings of an image, and find its LoRAs, also on hubs.
+
+    Raise UsageError if the file is not an image, is too large, or has no settings.
+    """
     if path.stat().st_size > MOST_BYTES:
         text = _("{name} is too large. Choose an image of less than {size}.")
         raise UsageError(text.format(name=path.name, size=format.size(MOST_BYTES)))
@@ -79,7 +84,7 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     start = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
     given = ((control, found.control), (start, found.image))
     notes += [text.format(name=image.name) for text, image in given if image is not None]
-    # A whole comparison is made again from what was typed.
+    # To repeat a whole comparison, use the prompt as it was typed, not the prompt of one cell.
     written = replace(found, prompt=found.typed) if sheet else found
     parts = weights_of_parts([lora.used for lora in loras if lora.ref][:MOST_LORAS])
     settings = replace(of_provenance(found), seed=_seed(found.seed, notes), base=base, **parts)
@@ -111,17 +116,17 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
     base = found.base or ""
     if not base or (found.report and found.report.place != "local"):
         return "", []
-    is_gone = Path(base).is_absolute() and not Path(base).exists()
-    if not is_gone and (base_models.base_by_id(base) or services.policy.allows("open paths")):
+    is_missing = Path(base).is_absolute() and not Path(base).exists()
+    if not is_missing and (base_models.base_by_id(base) or services.policy.allows("open paths")):
         return base, []
     return "", [_("Its base, {name}, is not here: the one of its LoRAs is chosen.").format(name=Path(base).name)]
 
 
 def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
-    # The base has a note of its own.
-    others = dict(found.fields)
-    checkpoint = others.pop("Model", "")
-    taken = example_settings.of_text(replace(found, fields=others))
+    # Leave out the base model, because `_base_note` describes it.
+    fields = dict(found.fields)
+    checkpoint = fields.pop("Model", "")
+    taken = example_settings.of_text(replace(found, fields=fields))
     notes: list[str] = []
     if len(taken.loras) > MOST_NAMED:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
@@ -181,13 +186,13 @@ def _seed(seed: int | None, notes: list[str]) -> int | None:
 
 
 def _nearest_base(services: Services, checkpoint: str, records: Sequence[Record | None]) -> str:
-    """The id of the base that a checkpoint's name means; empty for what the LoRAs choose themselves."""
-    named = find_base_name(checkpoint)
-    if named is None or services.settings.demo:
+    """Return the id of the base model nearest to the checkpoint, or an empty string to let the LoRAs decide."""
+    match = find_base_name(checkpoint)
+    if match is None or services.settings.demo:
         return ""
     architecture = next((record.architecture for record in records if record is not None), None)
     try:
-        return base_models.choose_base(architecture, named[0], None).id
+        return base_models.choose_base(architecture, match[0], None).id
     except HubUiError:
         return ""
 

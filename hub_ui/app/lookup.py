@@ -1,4 +1,4 @@
-"""Looks LoRAs up: at their hubs, in the catalog, and in the headers of their files."""
+"""Look up LoRAs on their hubs, in the catalog, and in the headers of their files."""
 
 import logging
 import threading
@@ -42,16 +42,16 @@ _LOG = logging.getLogger(__name__)
 _MOST_ADDED = 200
 _MOST_HISTORIES = 200
 _USAGE_SECONDS = 86_400.0
-# Locks that keep two threads from reading the same header: enough that different files rarely share one.
+# Locks that keep two threads from reading the same header. With this many, different files rarely share a lock.
 _LOCKS = 64
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Lookup:
-    """Any thread may call any method.
+    """The look-up of LoRAs on the hubs, in the catalog and in the library. Thread-safe.
 
-    `seconds` is how long each hub took to answer the last search, and `down_since` since when it has not answered any,
-    of those that don't.
+    `seconds` is the response time of each hub to its last successful search. `down_since` has the hubs that are down,
+    each with the time of its first failed search.
     """
 
     connectors: tuple[Connector, ...]
@@ -66,12 +66,12 @@ class Lookup:
     down_since: dict[HubName, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.annotations.on_change = self.write_own_values
+        self.annotations.on_change = self.write_user_values
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._added: LRUCache[tuple[HubName, Query] | Ref, tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
-        # Of what a hub did not answer in time, for as long as its request may still run.
-        self._silent: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
+        # The messages of requests that timed out, kept as long as such a request may still be running.
+        self._timeouts: TTLCache[Ref, str] = TTLCache(_MOST_HISTORIES, TIMEOUT_SECONDS)
         self._cache_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
@@ -92,9 +92,9 @@ class Lookup:
         cursors: Mapping[HubName, str] | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> Iterator[tuple[Answer, ...]]:
-        """As `federation.search`: what the hubs list of LoRAs, of which the catalog knows more once they are there.
+        """Search the hubs as `federation.search` does, and add the LoRAs of each yielded answer to the catalog.
 
-        Raises LimitReached at once.
+        Raise LimitReached before the first request.
         """
         self.quotas.spend("searches")
         self.metrics.searches.inc()
@@ -102,7 +102,10 @@ class Lookup:
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
     def collect(self, query: Query) -> SearchResults:
-        """As `federation.collect`: the catalog knows what it finds. It is counted by who asks for it."""
+        """Search the hubs as `federation.collect` does, and add the results to the catalog.
+
+        The caller must count the search against the quota and in the metrics.
+        """
         return federation.collect(self.connectors, query, on_answer=lambda answer: self._remember(answer, query))
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
@@ -122,34 +125,43 @@ class Lookup:
         self.catalog.withhold(answer.page.withheld)
         return answer
 
-    def _add(self, asked: tuple[HubName, Query] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
-        """Who asks for the same soon shares a hub's answer, which says nothing new the second time."""
+    def _add(self, key: tuple[HubName, Query] | Ref, loras: tuple[Lora, ...], found_by: str = "") -> None:
+        """Add LoRAs to the catalog, unless they are the same objects as the last time.
+
+        Repeated requests share one response of the hub, which need not be written again.
+        """
         with self._cache_lock:
-            known = self._added.get(asked, ())
-        if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
+            added = self._added.get(key, ())
+        if len(added) != len(loras) or any(a is not b for a, b in zip(added, loras, strict=True)):
             self.catalog.add(loras, found_by=found_by)
             with self._cache_lock:
-                self._added[asked] = loras
+                self._added[key] = loras
 
     def marks(self) -> Marks:
-        """What filters by yes and no speak of. Visitors of a shared page must not hear what its owner has."""
-        owned = self.library.entries() if self.policy.allows("see library") else ()
+        """Return the LoRAs that the filters "installed" and "favorite" match.
+
+        Both are empty for visitors of a shared page, who must not see the owner's library.
+        """
+        entries = self.library.entries() if self.policy.allows("see library") else ()
         favorites = self.annotations.favorites() if self.policy.allows("annotate") else ()
-        return {"installed": [entry.ref.lora for entry in owned], "favorite": favorites}
+        return {"installed": [entry.ref.lora for entry in entries], "favorite": favorites}
 
     def ask_again(self, hub: HubName) -> None:
-        """The next request goes to the hub even while it is left alone, because a person wants it to."""
+        """Let the next request through even if the hub's circuit breaker is open, because a person retries it."""
         with self._cache_lock:
-            self._silent.clear()
+            self._timeouts.clear()
         if hub in self.guards:
             self.guards[hub].breaker.ask_again()
 
     def get(self, ref: Ref) -> Lora:
-        """The LoRA as its hub has it now, or as remembered. Raises the hub's error for one that was never seen."""
+        """Return the LoRA from its hub, or from the catalog if the hub is down or has removed it.
+
+        Raise the hub's error if the catalog does not know the LoRA.
+        """
         return self.get_or_recall(ref)[0]
 
     def get_or_recall(self, ref: Ref) -> tuple[Lora, HubUiError | None]:
-        """The same, and why it is only as remembered."""
+        """Return the LoRA as `get` does, and the hub's error if the LoRA is only the catalog's copy."""
         self.quotas.spend("opens")
         self.metrics.opens.inc()
         failure: HubUiError | None = None
@@ -165,20 +177,22 @@ class Lookup:
         return self.with_known_values(lora), failure
 
     def known(self, ref: Ref) -> Lora:
-        """The LoRA as remembered, without asking anyone. Raises NotFound, or Withheld."""
+        """Return the LoRA from the catalog, without a request. Raise NotFound, or Withheld."""
         return self.with_known_values(self.catalog.lora(ref))
 
     def with_known_values(self, lora: Lora) -> Lora:
-        """With what the headers of its files prove, and what the person says of it (see library/annotations.py)."""
-        own, lora = self.annotations.get(lora.ref), self.with_known_headers(lora)
-        if not own.has_own_values:
+        """Add the facts of headers that were read before, and the user's values (see library/annotations.py)."""
+        annotation, lora = self.annotations.get(lora.ref), self.with_known_headers(lora)
+        if not annotation.has_own_values:
             return lora
-        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
+        return with_own_claims(
+            lora, base_model=annotation.base_model, trigger_words=annotation.trigger_words, weight=annotation.weight
+        )
 
     def fetch(self, ref: Ref, *, is_patient: bool = False) -> Lora:
-        """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error.
+        """Return the LoRA from its hub and add it to the catalog. Raise the hub's error.
 
-        Only who `is_patient` waits as long as a hub takes that does not answer.
+        The request has the short timeout OPEN_SECONDS, unless `is_patient` is set.
         """
         source = self.connector(ref.hub)
         try:
@@ -192,59 +206,65 @@ class Lookup:
             raise
         except HubTimeout as error:
             with self._cache_lock:
-                self._silent.setdefault(ref.lora, error.message)
+                self._timeouts.setdefault(ref.lora, error.message)
             raise
-        # The catalog is of the hubs: who searches it looks for what can be had there.
+        # The catalog lists only LoRAs of hubs, so a local file is not added.
         if ref.hub != LOCAL:
             self._add(ref, (lora,))
         return lora
 
     def was_fetched(self, ref: Ref) -> bool:
-        """Whether its hub was asked about this LoRA lately: a hub's list says less."""
+        """Check whether this LoRA was fetched by its ref lately. Search results have fewer details."""
         with self._cache_lock:
             return ref in self._added
 
     def check_answers(self, ref: Ref) -> None:
-        """Raises HubTimeout for a LoRA of which somebody has just waited in vain: nobody else waits for it as long."""
+        """Raise HubTimeout at once if a request for this LoRA has just timed out, so that other callers don't wait."""
         with self._cache_lock:
-            message = self._silent.get(ref.lora)
+            message = self._timeouts.get(ref.lora)
         if message is not None:
             raise HubTimeout(message, hub=ref.hub)
 
     def fetch_history(self, ref: Ref) -> None:
-        """Asks a hub that lists the newest versions apart from the LoRA, for `find_history`."""
+        """Request the newest versions, if the hub lists them separately, and store them for `find_history`.
+
+        Ignore the hub's errors.
+        """
         hub = self.connector(ref.hub)
         if isinstance(hub, HasHistory):
             with suppress(HubUiError):
-                found = hub.history(ref)
+                versions = hub.history(ref)
                 with self._cache_lock:
-                    self._histories[ref.lora] = found
+                    self._histories[ref.lora] = versions
 
     def find_history(self, ref: Ref) -> tuple[Version, ...]:
-        """What was fetched last, without asking."""
+        """Return the versions that `fetch_history` has stored, or an empty tuple."""
         with self._cache_lock:
             return self._histories.get(ref.lora, ())
 
     def fetch_usage(self, version: Version) -> tuple[Used, ...]:
-        """What people do with it, of a hub where they show that, which is asked once a day. Raises the hub's error."""
-        found, hub = self.find_usage(version), self.connector(version.ref.hub)
-        if found is None:
-            found = usage(version, hub.images(version.ref)) if isinstance(hub, HasImages) else ()
+        """Return how people use a version, counted from their images on its hub. Cache it for a day.
+
+        The tuple is empty if the hub has no images. Raise the hub's error.
+        """
+        used, hub = self.find_usage(version), self.connector(version.ref.hub)
+        if used is None:
+            used = usage(version, hub.images(version.ref)) if isinstance(hub, HasImages) else ()
             with self._cache_lock:
-                self._used[version.ref] = found
-        return found
+                self._used[version.ref] = used
+        return used
 
     def find_usage(self, version: Version) -> tuple[Used, ...] | None:
-        """The same without asking; None where it was not asked for."""
+        """Return the cached usage of a version, or None if it was not fetched."""
         with self._cache_lock:
             return self._used.get(version.ref)
 
     def record(self, ref: Ref) -> Record:
-        """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
+        """Return the record of the file that `ref` names, or else of the main file of the default version."""
         return record_of(self.get(ref), ref)
 
     def find_record(self, ref: Ref, *, asks: bool = False) -> Record | None:
-        """The same as remembered, or where it `asks`, of its hub; None for what was not found."""
+        """Return the record from the catalog, or else from the hub if `asks` is set. Return None if it is unknown."""
         with suppress(NotFound):
             return record_of(self.known(ref.lora), ref)
         if asks:
@@ -253,46 +273,49 @@ class Lookup:
         return None
 
     def with_header_facts(self, record: Record) -> tuple[Record, Facts | None]:
-        """`record` with what its file proves, if that was ever read."""
+        """Add the facts of the file's header to the record, and return both. The facts are None if it was not read."""
         facts = self.find_facts(record.file) if record.file else None
         return (record if facts is None else record_with_header(record, facts.adapter)), facts
 
     def recall(self, ref: Ref, error: HubUiError) -> Lora:
-        """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
-        known = self.catalog.find(ref)
-        if known is None or (ref.version is not None and known.version(ref.version) is None):
+        """Return the LoRA from the catalog. Raise `error` if the catalog has no such LoRA or version."""
+        lora = self.catalog.find(ref)
+        if lora is None or (ref.version is not None and lora.version(ref.version) is None):
             raise error
-        return known
+        return lora
 
     def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
-        """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
+        """Return the catalog's copy of a LoRA that its hub has removed, and mark it as removed.
+
+        Raise an error if the catalog does not know it.
+        """
         missing = NotFound(f"{origin_label(ref.hub)} has no LoRA {ref}. It may have been removed.", hub=ref.hub)
-        # A visitor is told what they may see, which is not what there is.
+        # Keep the original error for visitors, because the LoRA may exist although they may not see it.
         self.recall(ref, missing if self.policy.allows("use keys") else error)
-        gone = ref if ref.version else ref.lora
+        removed = ref if ref.version else ref.lora
         if ref.version:
-            # A hub that can't say whether only the version is gone does not make us drop the whole.
+            # Mark the whole LoRA only if the hub confirms that it is missing. A network error does not.
             try:
                 with suppress(NetworkError, RateLimited):
                     self.fetch(ref.lora)
             except NotFound:
-                gone = ref.lora
-        self.catalog.mark_removed(gone)
+                removed = ref.lora
+        self.catalog.mark_removed(removed)
         return self.catalog.lora(ref)
 
     def inspect(self, ref: Ref) -> Facts:
-        """What the file itself proves: as known, else from its header, which is read once and then remembered."""
+        """Return the facts of a file from its header. It is read once, and its facts are stored in the catalog."""
         pinned = pin(self.connector(ref.hub), ref)
         self.check_shown(pinned)
         try:
             keys = facts_keys(pinned, self.catalog.file(pinned).sha256)
         except NotFound:
             keys = facts_keys(pinned, None)
-        # Whoever asks for the same file meanwhile waits for the answer instead of reading it too.
+        # Other threads that need the same file wait here, so that it is read once.
         with self._locks[hash(pinned) % len(self._locks)]:
-            known = self._find_facts(keys)
-            if known is not None:
-                return known
+            stored = self._find_facts(keys)
+            if stored is not None:
+                return stored
             entry = self.library.find(pinned)
             if entry is not None and self.library.path(entry).exists():
                 facts = inspect_path(self.library.path(entry))
@@ -304,7 +327,7 @@ class Lookup:
         return facts
 
     def check_shown(self, ref: Ref) -> None:
-        """Raises Withheld for a LoRA that nobody is shown, as far as was seen."""
+        """Raise Withheld if the catalog knows that this LoRA must not be shown."""
         try:
             self.catalog.lora(ref)
         except Withheld:
@@ -313,60 +336,64 @@ class Lookup:
             pass
 
     def find_facts(self, file: WeightFile) -> Facts | None:
-        """The same without asking anyone: None if its header was never read."""
+        """Return the stored facts of a file, or None if its header was not read."""
         return self._find_facts(facts_keys(file.ref, file.sha256))
 
     def with_known_headers(self, lora: Lora) -> Lora:
-        """With what the headers of its files prove, of those that were ever read."""
+        """Add the stored facts of all files to the LoRA."""
         for file in [file for version in lora.versions for file in version.files]:
-            known = self.find_facts(file)
-            if known is not None:
-                lora = with_header(lora, file.ref, known.adapter)
+            facts = self.find_facts(file)
+            if facts is not None:
+                lora = with_header(lora, file.ref, facts.adapter)
         return lora
 
-    def write_own_values(self, changed: Mapping[Ref, Collection[str]]) -> None:
-        """Writes the `changed` fields into the lock file, which Try, exports and sidecars read."""
+    def write_user_values(self, changed: Mapping[Ref, Collection[str]]) -> None:
+        """Write the `changed` fields into the lock file, because Try, exports and sidecars read it."""
         if any(changed.values()):
             entries = [entry for entry in self.library.entries() if changed.get(entry.ref.lora)]
-            self.library.change(self.own_entry(entry, changed[entry.ref.lora]) for entry in entries)
+            self.library.change(self.with_user_values(entry, changed[entry.ref.lora]) for entry in entries)
 
-    def own_entry(self, entry: Entry, changed: Collection[str]) -> Entry:
-        """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the
-        person has none, or none now. What nobody says stays as it is.
+    def with_user_values(self, entry: Entry, changed: Collection[str]) -> Entry:
+        """Return the entry with the `changed` fields set to the user's values.
+
+        If the user has no value, or has removed it, use the value of the hub or the file's header. Without any of
+        these, keep the entry's value.
         """
-        own = self.annotations.get(entry.ref)
-        base = base_models.by_id(own.base_model) if own.base_model else None
+        annotation = self.annotations.get(entry.ref)
+        base = base_models.by_id(annotation.base_model) if annotation.base_model else None
         facts = self._find_facts(facts_keys(entry.ref, entry.sha256))
         try:
             lora = self.catalog.lora(entry.ref)
-            said: Record | Entry = record_of(with_header(lora, entry.ref, facts.adapter) if facts else lora, entry.ref)
+            source: Record | Entry = record_of(
+                with_header(lora, entry.ref, facts.adapter) if facts else lora, entry.ref
+            )
         except NotFound:
-            said = entry
+            source = entry
             if facts is not None:
                 adapter = facts.adapter
                 names = ("trigger_words", "base_model", "architecture")
-                said = replace(entry, weight=None, **{name: getattr(adapter, name) for name in names})
+                source = replace(entry, weight=None, **{name: getattr(adapter, name) for name in names})
         values: dict[str, Any] = {
-            "trigger_words": said.trigger_words if own.trigger_words is None else own.trigger_words,
-            "weight": said.weight if own.weight is None else own.weight,
-            "base_model": own.base_model or said.base_model,
+            "trigger_words": source.trigger_words if annotation.trigger_words is None else annotation.trigger_words,
+            "weight": source.weight if annotation.weight is None else annotation.weight,
+            "base_model": annotation.base_model or source.base_model,
         }
-        then = {name: value for name, value in values.items() if name in changed}
-        if "base_model" in then:
-            then["architecture"] = base.architecture if base else said.architecture
-        return replace(entry, **then)
+        changes = {name: value for name, value in values.items() if name in changed}
+        if "base_model" in changes:
+            changes["architecture"] = base.architecture if base else source.architecture
+        return replace(entry, **changes)
 
     def remember_header(self, entry: Entry, path: Path) -> None:
-        """What the header of its file says is known from now on, also under its ref where no hub names its hash."""
+        """Store the facts of an entry's file, by its sha256 and also by its ref if no hub publishes the sha256."""
         keys = facts_keys(entry.ref, entry.sha256)
         try:
             facts = self._find_facts(keys) or inspect_path(path)
-        # It is whole and has a readable header; that is what a pull promises.
+        # Ignore an unreadable header: a download was checked before, and needs no facts.
         except HubUiError:
             return
         text = facts.encode()
         for key in keys:
-            # Every try of a LoRA comes by here, and the catalog is written by one thread at a time.
+            # Skip needless writes, because every generation calls this and the catalog has a single writer.
             if self.catalog.facts(key) != text:
                 self.catalog.remember_facts(key, text, entry.ref)
         self._add_header(entry.ref, facts)
@@ -376,37 +403,43 @@ class Lookup:
         return next(filter(None, (decode_facts(text) for text in stored if text is not None)), None)
 
     def _add_header(self, pinned: Ref, facts: Facts) -> None:
-        """The catalog finds the LoRA by what its file says: its rank, the base model it is really for."""
-        known = self.catalog.find(pinned)
-        if known is not None and (told := with_header(known, pinned, facts.adapter)) != known:
-            self.catalog.add([told])
+        """Add the facts to the LoRA in the catalog, so that filters use its real rank and base model."""
+        lora = self.catalog.find(pinned)
+        if lora is not None and (changed := with_header(lora, pinned, facts.adapter)) != lora:
+            self.catalog.add([changed])
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
-        """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
-        # What is said of a file that no hub has is all there is.
+        """Add alternatives to a refusal: the LoRA's page, its other versions, or open mirrors of the file.
+
+        Return other errors unchanged.
+        """
+        # A local file has no alternatives.
         if ref.hub == LOCAL or isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
             return error
-        known = self.catalog.find(ref)
-        if known is None:
+        lora = self.catalog.find(ref)
+        if lora is None:
             try:
-                known = self.fetch(ref.lora if ref.id else ref)
+                lora = self.fetch(ref.lora if ref.id else ref)
             except HubUiError:
                 return error
-        version = known.version(ref.version)
+        version = lora.version(ref.version)
         file = version.find_file(ref) if version else None
         refs = self.catalog.by_sha256(file.sha256) if file and file.sha256 else ()
-        return explain(error, ref, known, open_mirrors(ref, refs, self.catalog.lora))
+        return explain(error, ref, lora, open_mirrors(ref, refs, self.catalog.lora))
 
     def find_by_hash(self, value: str) -> tuple[Lora, Ref]:
-        """The LoRA of a file by any hash of it, from the hub that knows hashes. Raises NotFound or its errors."""
-        lora, ref = self.ask_by_hash(value)
-        # It has one version, without the permissions.
+        """Return the LoRA and the ref of the file with this hash, in as much detail as its hub has.
+
+        Raise NotFound, or the error of the hub that finds files by hash.
+        """
+        lora, ref = self.request_by_hash(value)
+        # The response to a hash has only one version and no permissions, so fetch the whole LoRA.
         with suppress(HubUiError):
             return self.get(ref), ref
         return lora, ref
 
-    def ask_by_hash(self, value: str) -> tuple[Lora, Ref]:
-        """The same in one request: with the one version that has the file."""
+    def request_by_hash(self, value: str) -> tuple[Lora, Ref]:
+        """Return the LoRA and the ref of the file with this hash in one request. The LoRA has only that version."""
         for hub in self.connectors:
             if isinstance(hub, FindsByHash):
                 lora, ref = hub.by_hash(value)
@@ -415,7 +448,10 @@ class Lookup:
         raise NotFound("No hub here finds files by their hash.")
 
     def entry_of(self, found: IdentifiedFile, file: str) -> Entry | None:
-        """Of a file at this path below the library; None for what is no LoRA, or no lock file may hold the name of."""
+        """Return an entry for the identified file at this path below the library.
+
+        Return None if the file is not a LoRA, or its path is unsafe.
+        """
         if not is_safe_path(file):
             return None
         if found.state == "recognised" and found.ref is not None:
@@ -431,7 +467,7 @@ class Lookup:
         by_hash: Callable[[str], tuple[Lora, Ref]] | None = None,
         failure: Callable[[HubUiError], None] = lambda error: None,
     ) -> Identifier:
-        """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
+        """Return an Identifier of local files by their bytes. It sends no requests if `by_hash` is None."""
         return Identifier(
             entries=self.library.entries(),
             seen=self.catalog.by_sha256,
@@ -443,7 +479,7 @@ class Lookup:
 
 
 def read_facts(catalog: Catalog, path: Path, sha256: str) -> Facts:
-    """From a file's header, which is read once and then remembered under its bytes, wherever they lie."""
+    """Return the facts of a file from its header. It is read once, and its facts are stored by the file's sha256."""
     stored = catalog.facts(sha256)
     facts = decode_facts(stored) if stored is not None else None
     if facts is None:

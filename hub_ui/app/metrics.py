@@ -1,4 +1,4 @@
-"""The metrics of a run, for Prometheus. Labels are hubs, places and kinds: never a ref, a prompt or a person."""
+"""The metrics of a run, for Prometheus. Labels name hubs, places and kinds, and never refs, prompts or people."""
 
 import time
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from hub_ui.generate.request import GenerationCancelled
 from hub_ui.library.download.partial_file import PullCancelled
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# From one image of a small base to a sheet of a large one.
+# Bounds of the histogram, from one image of a small base model to a comparison on a large one.
 _SECONDS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
-    """Any thread may count. A gauge's `set_function` is asked when the metrics are read."""
+    """The counters and gauges of a run. Thread-safe. Prometheus calls a gauge's `set_function` at each read."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -50,12 +50,12 @@ class Metrics:
         self._requests.labels(hub, outcome).inc()
 
     def count_refusal(self, quota: str) -> None:
-        """`quota` is one of the program's own names of limits."""
+        """Count a refusal. `quota` must be a name from the code and not from a request, so that labels stay few."""
         self._refused.labels(quota).inc()
 
     @contextmanager
     def generation(self, place: str) -> Iterator[None]:
-        """Counts what the block generates, and times it unless it fails."""
+        """Count the generation in the block by its outcome, and time it if it succeeds."""
         start, outcome = time.monotonic(), "failed"
         try:
             yield

@@ -1,7 +1,7 @@
-"""What is new in saved searches: what their hubs have updated since a person last looked.
+"""Saved searches, and the LoRAs in them that are new or updated since a person last looked.
 
-On a person's own computer the page and `hub-ui news` share one file of them. A visitor of a hosted page has them in a
-cookie.
+On a person's own computer, the page and `hub-ui news` share one file of saved searches. On a hosted page they are
+stored in the visitor's cookie.
 """
 
 import json
@@ -28,40 +28,41 @@ _LATEST = 2**33
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SavedSearch:
-    """`text` is in the query language; `seen` is when a person last looked, in seconds since 1970."""
+    """A saved search. `text` is in the query language; `seen` is the time of the last look, in seconds since 1970."""
 
     name: str
     text: str
     seen: int
 
     def query(self, now: float, limit: int, *, is_rounded: bool = False) -> Query:
-        """What was updated since then, newest first. `is_rounded` has that time in whole hours or days, or a bit more.
+        """Return a query for the LoRAs that were updated since `seen`, newest first.
 
-        Raises BadQuery for a text that a person wrote into the file.
+        `is_rounded` rounds the period up to hours, or to days if it is longer than three days. Raise BadQuery if the
+        text is invalid, for example because a person has edited the file.
         """
-        found = parse(self.text, Query(limit=limit))
+        query = parse(self.text, Query(limit=limit))
         since = max(0.0, now - self.seen)
         unit = 1 if not is_rounded else _HOUR if since < 3 * _DAY else _DAY
         since = math.ceil(since / unit) * unit
-        most = since if found.age is None or found.age.most is None else min(since, found.age.most)
-        return replace(found, age=Range(most=most), sort="newest")
+        most = since if query.age is None or query.age.most is None else min(since, query.age.most)
+        return replace(query, age=Range(most=most), sort="newest")
 
 
 Searches: TypeAlias = tuple[SavedSearch, ...]
 
 
 def find(searches: Searches, name: str) -> SavedSearch:
-    """Raises NotFound."""
-    found = next((each for each in searches if each.name == name), None)
-    if found is None:
+    """Return the saved search of this name. Raise NotFound if there is none."""
+    match = next((search for search in searches if search.name == name), None)
+    if match is None:
         raise NotFound(f"There is no saved search “{name[:LONGEST_NAME]}”. hub-ui news lists those that there are.")
-    return found
+    return match
 
 
 def add(searches: Searches, search: SavedSearch) -> Searches:
-    """In place of the one of the same name. Raises UsageError for one too many."""
+    """Add a saved search, or replace the one of the same name. Raise UsageError if it is too long or one too many."""
     name = " ".join(search.name.split())[:LONGEST_NAME]
-    others = tuple(each for each in searches if each.name != name)
+    others = tuple(other for other in searches if other.name != name)
     if not name or len(search.text) > LONGEST_TEXT:
         raise UsageError(f"A saved search has a name and at most {LONGEST_TEXT:,} characters. Make it shorter.")
     if len(others) >= MOST:
@@ -70,30 +71,30 @@ def add(searches: Searches, search: SavedSearch) -> Searches:
 
 
 def remove(searches: Searches, name: str) -> Searches:
-    gone = find(searches, name)
-    return tuple(each for each in searches if each is not gone)
+    removed = find(searches, name)
+    return tuple(search for search in searches if search is not removed)
 
 
 def follow(searches: Searches, creator: str, now: float) -> Searches:
     """Save a search for everything by a creator. If it is saved already, remove it."""
     text = f"creator:{value_text(creator)}"
-    others = tuple(each for each in searches if each.text != text)
+    others = tuple(search for search in searches if search.text != text)
     if len(others) < len(searches):
         return others
     return add(searches, SavedSearch(name=format.query_name(parse(text)), text=text, seen=round(now)))
 
 
 def look(searches: Searches, names: Collection[str], now: float) -> Searches:
-    """What came until now is not new any more in those."""
-    return tuple(replace(each, seen=round(now)) if each.name in names else each for each in searches)
+    """Mark the saved searches of these names as seen now."""
+    return tuple(replace(search, seen=round(now)) if search.name in names else search for search in searches)
 
 
 def dumps(searches: Searches) -> str:
-    return json.dumps([[each.name, each.text, each.seen] for each in searches], ensure_ascii=False)
+    return json.dumps([[search.name, search.text, search.seen] for search in searches], ensure_ascii=False)
 
 
 def loads(text: str) -> Searches:
-    """Raises ValueError for what `dumps` did not write."""
+    """Read saved searches from the JSON that `dumps` writes. Raise ValueError if it is invalid."""
     try:
         rows = [(str(name), str(search), int(seen)) for name, search, seen in json.loads(text)]
     except (TypeError, OverflowError, RecursionError) as error:
@@ -108,7 +109,7 @@ def loads(text: str) -> Searches:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchFile:
-    """The saved searches of this computer. Several processes may use it."""
+    """The file with the saved searches of this computer. Several processes may use it at once."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""The object graph: everything that a run needs, built once and passed down."""
+"""The object graph of the app, which the commands and the pages build once and pass down."""
 
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ from hub_ui.settings.saved_settings import use_proxy
 
 
 class Services:
-    """`replicate` is where things run for money, with this person's key."""
+    """All objects that a run needs. `replicate` is the paid API, with the key of this person."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Services:
         guards: Mapping[HubName, HubGuard] = MappingProxyType({}),
         metrics: Metrics | None = None,
     ) -> None:
-        """`guards` are those that stand before `hubs`."""
+        """Build everything. `guards` are the guards of `hubs`, by hub."""
         home, self.settings, self.policy = settings.home, settings, settings.policy
         self.connectors, self.catalog = tuple(hubs), catalog
         self.metrics, self.lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
@@ -77,7 +77,7 @@ class Services:
         self.library_index = LibraryIndex(self.library, catalog, self.annotations)
         self.library_search = LibrarySearch(self.library_index)
         self.changes = Changes(self.library, self.annotations)
-        # What can't be ended now, on a disk that can't be written, is ended by the next change.
+        # If the disk is read-only now, the next change finishes the interrupted one.
         with suppress(HubUiError):
             self.changes.finish()
         self.update_rules = UpdateRules(home / "update_rules.sqlite")
@@ -101,7 +101,7 @@ class Services:
         return self.downloads.queue
 
     def _visitor_downloads(self, options: DownloadOptions) -> VisitorDownloads:
-        """Those of a hosted page, where each visitor has a library of their own."""
+        """Build the downloads of a hosted page, on which each visitor has a separate library."""
         settings, limits = self.settings, self.settings.limits
         cache = LoraCache(
             settings.home / "lora-cache",
@@ -143,7 +143,7 @@ class Services:
 
 @contextmanager
 def build(settings: Settings) -> Iterator[Services]:
-    """Everything a run needs. What it opened is closed when the block ends."""
+    """Build the services, and close them and the catalog when the block ends."""
     uses_keys = settings.policy.allows("use keys")
     kind = Catalog if uses_keys else VisitorCatalog
     only = None if settings.policy.allows("ask other hosts") else settings.destinations
@@ -166,7 +166,7 @@ def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[
 
 
 def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
-    """All sessions of a page share it."""
+    """Build the guard of one hub, which all sessions of a page share."""
     guard = HubGuard(
         hub,
         rate=settings.rate(hub),
@@ -179,7 +179,7 @@ def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
 
 
 def build_backend(settings: Settings) -> Backend:
-    """Where images are generated that are not Replicate's."""
+    """Build the backend for every generation that does not run on Replicate."""
     timings = settings.home / TIMINGS
     if settings.workers:
         return _backend("backends.cluster.backend:ClusterBackend", settings.workers)
@@ -190,6 +190,6 @@ def build_backend(settings: Settings) -> Backend:
 
 
 def _backend(name: str, *arguments: object) -> Backend:
-    """Import and build a backend of hub_ui.generate. Most commands need none, and its import takes long."""
+    """Build a backend of hub_ui.generate. Import it only here, because the import is slow."""
     backend: Backend = pkgutil.resolve_name(f"hub_ui.generate.{name}")(*arguments)
     return backend

@@ -1,4 +1,4 @@
-"""LoRAs trained on Replicate: from images and a price to a new version in the catalog."""
+"""Training of LoRAs on Replicate, from the images and the price to a new version in the catalog."""
 
 import io
 import lzma
@@ -27,21 +27,24 @@ _USUAL = 10
 _SMALL_SIDE = 512
 _LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
 _LONGEST_CAPTION = 10_000
-# What zipfile and the decompressors behind it raise for a damaged or hostile zip.
+# The errors that zipfile and its decompressors raise for a damaged or hostile zip.
 _UNREADABLE = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError,
     struct.error,
 )  # fmt: skip
-# The tag of EXIF that holds the place.
+# The EXIF tag of the GPS position.
 _GPS = 0x8825
-# What systems leave behind in folders and zips.
-_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+# Files and folders that operating systems add to folders and zips.
+_SYSTEM_FILES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingSet:
-    """`zipped` is what is uploaded. `notes` say what was left out and what may train badly."""
+    """The images and captions of a training. `zipped` is the zip to upload.
+
+    `notes` are sentences about files that were left out or may train badly.
+    """
 
     zipped: bytes
     images: int
@@ -51,7 +54,10 @@ class TrainingSet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Item:
-    """A file of the folder or zip: `name` is for people, `stem` and `suffix` are what counts."""
+    """A file of the folder or zip. `name` is for messages; `stem` connects a caption with its image.
+
+    `data` is empty if the suffix is neither an image's nor a caption's.
+    """
 
     name: str
     stem: str
@@ -60,7 +66,7 @@ class _Item:
 
 
 def training_set(path: Path, name: str = "") -> TrainingSet:
-    """Reads a folder, or a zip of one, which errors call `name`. Raises UsageError for what could not be trained on."""
+    """Read the images of a folder or zip, called `name` in errors. Raise UsageError if they can't be trained on."""
     name = name or str(path)
     items = list(_read_folder(path, name) if path.is_dir() else _read_zip(path, name))
     images = [item for item in items if item.suffix in FORMATS]
@@ -93,9 +99,9 @@ def training_set(path: Path, name: str = "") -> TrainingSet:
 
 
 def _read_folder(folder: Path, name: str) -> Iterator[_Item]:
-    """The files directly in it. Links are left alone: they may lead anywhere."""
+    """Yield the files directly in a folder. Skip symbolic links, because they may point outside it."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
-    files = [path for path in files if not _is_litter(path.name)]
+    files = [path for path in files if not _is_system_file(path.name)]
     _check_size(name, len(files), sum(path.stat().st_size for path in files if _is_used(path.suffix)))
     for path in files:
         data = path.read_bytes() if _is_used(path.suffix) else b""
@@ -105,9 +111,9 @@ def _read_folder(folder: Path, name: str) -> Iterator[_Item]:
 def _read_zip(path: Path, name: str) -> Iterator[_Item]:
     try:
         with zipfile.ZipFile(path) as opened:
-            # Not is_dir(), which fails for an empty name on Python 3.11.
-            found = [info for info in opened.infolist() if not info.filename.endswith("/")]
-            members = [info for info in found if not _is_litter(info.filename)]
+            # Don't call is_dir(), which fails for an empty name on Python 3.11.
+            files = [info for info in opened.infolist() if not info.filename.endswith("/")]
+            members = [info for info in files if not _is_system_file(info.filename)]
             _check_size(name, len(members), sum(info.file_size for info in members))
             for info in members:
                 yield _read_member(opened, info, name)
@@ -117,26 +123,26 @@ def _read_zip(path: Path, name: str) -> Iterator[_Item]:
         raise UsageError(_("{path} can't be read as a zip: {error}").format(path=name, error=error)) from error
 
 
-def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, packed: str) -> _Item:
+def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, zip_name: str) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
         text = _("{path} is no plain zip of images: “{filename}” leads out of it. Nothing was sent.")
-        raise UsageError(text.format(path=packed, filename=info.filename[:80]))
+        raise UsageError(text.format(path=zip_name, filename=info.filename[:80]))
     if info.flag_bits & 0x1:
-        raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=packed))
+        raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=zip_name))
     data = b""
     if _is_used(name.suffix):
         with opened.open(info) as member:
-            # A header may say less than there is.
+            # Read one byte more, because the member may be larger than its header says.
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
             text = _("{path} is damaged: “{filename}” has another size than it says.")
-            raise UsageError(text.format(path=packed, filename=info.filename[:80]))
+            raise UsageError(text.format(path=zip_name, filename=info.filename[:80]))
     return _Item(name=str(name), stem=str(name.with_suffix("")), suffix=name.suffix.lower(), data=data)
 
 
 def _check_size(name: str, files: int, size: int) -> None:
-    """Before any of it is read into memory."""
+    """Raise UsageError if there are too many files or bytes. Call it before the files are read into memory."""
     if files > _MOST_FILES:
         text = _("{path} holds {files} files; train on at most {most_files}.")
         raise UsageError(text.format(path=name, files=files, most_files=_MOST_FILES))
@@ -146,7 +152,10 @@ def _check_size(name: str, files: int, size: int) -> None:
 
 
 def _check_image(item: _Item) -> tuple[int, bool]:
-    """Its shorter side, and whether it has a GPS position. Decodes all: a damaged image would fail after payment."""
+    """Return the shorter side in pixels, and whether the image has a GPS position.
+
+    Decode the whole image, because a damaged one would fail only after payment.
+    """
     try:
         with open_image(io.BytesIO(item.data), _MOST_PIXELS, formats=None) as image:
             image.load()
@@ -165,7 +174,10 @@ def _check_image(item: _Item) -> tuple[int, bool]:
 
 
 def _pack(images: Sequence[_Item], captions: Sequence[_Item | None]) -> bytes:
-    """Numbers the files, since names mean nothing to the trainer and may be private. Equal images make equal zips."""
+    """Return a zip of the images and captions. Equal images make equal zips.
+
+    Number the files, because the trainer ignores their names and the names may be private.
+    """
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as zipped:
         for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
@@ -186,16 +198,16 @@ def _is_used(suffix: str) -> bool:
     return suffix.lower() in (*FORMATS, _CAPTION)
 
 
-def _is_litter(name: str) -> bool:
-    return any(part in _LITTER or part.startswith("._") for part in PurePosixPath(name).parts)
+def _is_system_file(name: str) -> bool:
+    return any(part in _SYSTEM_FILES or part.startswith("._") for part in PurePosixPath(name).parts)
 
 
 def follow_training(services: Services, runs: Runs, run: Run, on_progress: Callable[[Step], None]) -> tuple[Run, Ref]:
-    """Waits until the training is over, and adds its LoRA to the catalog. Raises HubUiError if it made none."""
+    """Wait until the training ends, and add its LoRA to the catalog. Raise HubUiError if it made no LoRA."""
     run = runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
     lora = lora_of(run)
     ref = lora.versions[0].ref
-    # The training itself knows what its owner wanted; what the hub says now is added where it answers.
+    # First add the settings of the training, and then the hub's metadata if the hub responds.
     services.catalog.add([lora])
     with suppress(HubUiError):
         services.lookup.get(ref)
@@ -203,7 +215,7 @@ def follow_training(services: Services, runs: Runs, run: Run, on_progress: Calla
 
 
 def price(order: Order, images: TrainingSet) -> str:
-    """What is sent, how long it takes, and what it costs, before anything is sent."""
+    """Return a sentence about the images, the expected time and the expected cost of a training."""
     expected = training_price(order.steps)
     minutes, cost = round((expected.seconds or 0) / 60), format_range(expected.low or 0, expected.high or 0)
     text = _(

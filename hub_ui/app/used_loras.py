@@ -195,7 +195,7 @@ def _by_hash_here(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | N
 def _by_hash_on_hubs(services: Services, used: UsedLora) -> tuple[Ref, FoundBy] | None:
     if used.hash:
         with suppress(NotFound):
-            return services.lookup.ask_by_hash(used.hash)[1], "bytes"
+            return services.lookup.request_by_hash(used.hash)[1], "bytes"
     return None
 
 
