@@ -1,7 +1,7 @@
-"""One call of the pipeline for one or several cells, all from one seed and the same initial noise.
+"""One call of the pipeline for one or several cells, which share the initial noise unless they have seeds of their own.
 
-Its images are checked: half precision can overflow to NaN, which makes an image black. The network may be compiled,
-with merged LoRAs only: hooks keep state that torch.compile can't follow.
+The images are checked, because half precision can overflow to NaN, which makes an image black. torch.compile can be
+used with merged LoRAs only, because it can't follow the state that hooks keep.
 """
 
 import functools
@@ -34,17 +34,17 @@ _DARKEST = 2
 
 @dataclass(kw_only=True, slots=True)
 class OutputChecks:
-    """`notes` collects what a user should know about the images."""
+    """Checks of latents and images. `notes` collects sentences about them for the user."""
 
     notes: list[str] = field(default_factory=list)
-    # Whether the latents of the last step are finite, and their type.
+    # Whether the latents of the last step are finite, and their dtype.
     _last_step: tuple[HostCopy, Any] | None = None
 
     def check_latents(self, latents: Any) -> None:
-        """Raises PreviewError for latents that are not finite, because the later steps would be wasted.
+        """Raise PreviewError for latents that are not finite, because later steps would waste time.
 
-        On CUDA that is known one step later: waiting for the last step, with this one queued behind it, leaves the
-        device no pause, and keeps progress and a stop within a step of what the device does.
+        On CUDA this reports one step late. Only the result of the last step is awaited, while this step is queued
+        behind it, so the device never idles, and progress and cancelling stay within a step of the device.
         """
         import torch
 
@@ -54,18 +54,18 @@ class OutputChecks:
             self.finish_latents()
 
     def finish_latents(self) -> None:
-        """Waits for the check of the last step, if it is still to come, and raises as `check_latents` does."""
+        """Wait for the pending check of the last step, if any, and raise as `check_latents` does."""
         last, self._last_step = self._last_step, None
         if last is not None and not bool(last[0].read()):
             raise _overflow_error("The network", last[1], "Turn the weight or the guidance down")
 
     def forget_latents(self) -> None:
-        """Before a run: the one before it may have been stopped."""
+        """Drop the pending check before a run, because a cancelled run may have left one."""
         self._last_step = None
 
     @contextmanager
     def watch_decoding(self, pipe: Any) -> Iterator[None]:
-        """Within it, the VAE decodes again in full precision what overflows in half precision."""
+        """Within the context, decode again in full precision if the VAE overflows in half precision."""
         import torch
 
         vae: Any = getattr(pipe, "vae", None)
@@ -97,7 +97,7 @@ class OutputChecks:
             yield
 
     def check_image(self, image: Image, label: str) -> None:
-        """Notes an image that is black."""
+        """Add a note if the image is all black."""
         brightest = max(high for _, high in image.convert("RGB").getextrema())  # type: ignore[misc]
         if brightest <= _DARKEST:
             self.note(
@@ -105,7 +105,7 @@ class OutputChecks:
             )
 
     def check_effect(self, cell: Cell, image: GeneratedImage, base: GeneratedImage | None) -> None:
-        """Notes LoRAs that change nothing: some files hold only zeros."""
+        """Add a note if the LoRAs change nothing, because some files hold only zeros."""
         if any(cell.weights) and base is not None and image.image.tobytes() == base.image.tobytes():
             self.note(f"The image “{cell.label}” is the one without LoRAs, pixel for pixel: here they change nothing.")
 
@@ -130,16 +130,16 @@ def _overflow_error(part: str, dtype: Any, step: str) -> PreviewError:
     )
 
 
-# What pipelines raise for unsupported input; they have no common error.
+# The errors that pipelines raise for unsupported input, which have no common base class.
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchContext:
-    """What all batches of a comparison have in common.
+    """The values that all batches of a comparison share.
 
-    `pipe` is called; `base_pipe`, of which it may be a sibling for another task, is what offloads the parts of both.
-    `adapters` beyond the weights of a cell have their own in every cell.
+    `pipe` is called. `base_pipe` offloads the parts of both pipelines, because `pipe` may be its sibling for another
+    task. `adapters` may be more than the weights of a cell; the remaining adapters have their own weight in every cell.
     """
 
     pipe: Any
@@ -156,7 +156,10 @@ class BatchContext:
 
 
 def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[GeneratedImage]:
-    """Raises NotPerRow where LoRAs can't have different weights in one batch, and torch's errors when memory is out."""
+    """Generate the images of some cells in one call of the pipeline.
+
+    Raises NotPerRow if LoRAs can't have different weights in one batch, and torch's errors if memory runs out.
+    """
     import torch
 
     start = time.perf_counter()
@@ -166,7 +169,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     ]
     rows = [PromptRow(weights=row, effect=effect_key(context.adapters, row)) for row in weights]
     with ExitStack() as stack:
-        # A call that ends with an error leaves the network that ran last on the device.
+        # If a call ends with an error, diffusers leaves the last network on the device.
         stack.callback(free_parts, context.base_pipe)
         if len(set(weights)) > 1:
             stack.enter_context(context.manager.row_weights(weights))
@@ -201,7 +204,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
 def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...]]:
     import torch
 
-    # The noise is sampled on the CPU, so that it is the same on every device and in every row.
+    # Sample the noise on the CPU, so that it is the same on every device and in every row.
     seeds = (context.settings.seed if cell.seed is None else cell.seed for cell in cells)
     noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     try:
@@ -226,7 +229,7 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
 
 
 def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
-    """The prompts of a batch have equally many chunks."""
+    """Build the arguments of the call. All prompts of a batch must have the same number of chunks."""
     pipe, settings = context.pipe, context.settings
     if settings.emphasis and not reads_emphasis(pipe):
         prompts = [without_weights(prompt) for prompt in prompts]
@@ -243,14 +246,14 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
     callbacks = context.progress.callbacks
 
     def after(done: int, total: int, latents: Any) -> None:
-        # The scheduler counts those too that an image to start from saves.
+        # The total of the scheduler includes the steps that are skipped if the run starts from an image.
         total = max(done, total * context.settings.run_steps // context.settings.steps)
         context.checks.check_latents(latents)
         preview = context.previews.preview(latents, context.settings, last=done == total)
         context.progress.step(rows, done, total, preview)
         callbacks.raise_if_cancelled()
 
-    # Of a run that was stopped.
+    # A cancelled run may have left latents here.
     context.checks.forget_latents()
     context.previews.forget_latents()
     with watch_steps(context.pipe, callbacks.raise_if_cancelled, after):
@@ -267,19 +270,22 @@ OFFLOADED = "It was not compiled: the network does not fit into the device's mem
 def compiled_network(
     pipe: Any, manager: AdapterManager, note: Callable[[str], None], backend: str | Callable[..., Any] = "inductor"
 ) -> Iterator[None]:
-    """Within it, the network's repeated blocks run compiled, or a note says why not. `backend` is torch.compile's."""
+    """Within the context, run the network's repeated blocks compiled, or note why they can't be.
+
+    `backend` is an argument of torch.compile.
+    """
     import torch
 
     networks = _networks(pipe)
-    moves = any(map(is_offloaded, networks.values()))
-    said = ADDED if manager.hooked_components & networks.keys() else OFFLOADED if moves else COMPILED
+    is_moved = any(map(is_offloaded, networks.values()))
+    message = ADDED if manager.hooked_components & networks.keys() else OFFLOADED if is_moved else COMPILED
     with ExitStack() as stack:
-        for network in networks.values() if said == COMPILED else ():
+        for network in networks.values() if message == COMPILED else ():
             for block in _blocks(network):
-                # torch keeps what it has compiled, by code and shapes: only the first image waits for it.
+                # torch caches compiled code by code object and shapes, so only the first image waits for it.
                 stack.enter_context(replace_attribute(block, "forward", torch.compile(block.forward, backend=backend)))
         yield
-        note(said)
+        note(message)
 
 
 def _networks(pipe: Any) -> dict[str, Any]:
@@ -287,8 +293,9 @@ def _networks(pipe: Any) -> dict[str, Any]:
 
 
 def attention_of(pipe: Any) -> str:
-    """diffusers' name for what computes the attention of its networks, as the environment's DIFFUSERS_ATTN_BACKEND
-    chooses it. Empty for torch's own, which is all that some networks know.
+    """Return diffusers' name of the attention backend, as DIFFUSERS_ATTN_BACKEND chooses it.
+
+    Return "" for torch's own backend, which is the only choice for some networks.
     """
     from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 
@@ -300,6 +307,9 @@ def attention_of(pipe: Any) -> str:
 
 
 def _blocks(network: Any) -> list[Any]:
-    """diffusers names the classes of a network that repeat: compiling those takes seconds, not minutes."""
+    """Return the repeated blocks of a network, or the network itself.
+
+    diffusers names their classes in `_repeated_blocks`. Compiling only those blocks takes seconds instead of minutes.
+    """
     repeated = getattr(network, "_repeated_blocks", None) or ()
     return [module for module in network.modules() if type(module).__name__ in repeated] or [network]

@@ -1,7 +1,7 @@
-"""What need not be computed twice: generated images and prompt embeddings.
+"""Caches of generated images and prompt embeddings.
 
-Equal cells of a comparison share one image. Each row of embeddings is computed on its own, so it has the same bits as
-outside a batch.
+Equal cells of a comparison share one image. Each row of embeddings is computed on its own, so that it has the same bits
+as outside a batch.
 """
 
 import functools
@@ -21,26 +21,29 @@ from hub_ui.generate.request import LoraInput, replace_attribute
 from hub_ui.generate.result import GeneratedImage
 
 _IMAGE_BYTES = 300_000_000
-# The names of bytes with their weights, in order, without those that change nothing.
+# Each LoRA with its weight, in order. LoRAs with a weight of 0 are left out.
 LoraEffect = tuple[tuple[str, float], ...]
-# The keys of all images that are generated at once.
+# The keys of all images that one call generates.
 CallKey = tuple[Hashable, ...]
 _EMBEDDING_BYTES = 256_000_000
 
 
 def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
-    """Identifies the effect of LoRAs at these weights, bit for bit: another order rounds sums differently."""
-    on = ((adapter, weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
-    # What makes the same file another one: the weights of its parts.
+    """Return a key that identifies the effect of LoRAs at these weights, bit for bit.
+
+    The order counts, because another order rounds sums differently.
+    """
+    active = ((lora, weight) for lora, weight in zip(adapters, weights, strict=True) if weight)
+    # The same file has another effect with other weights for its parts.
     return tuple(
-        (f"{identity(adapter)} {adapter.text_encoder_scale} {adapter.block_weights}", weight) for adapter, weight in on
+        (f"{identity(lora)} {lora.text_encoder_scale} {lora.block_weights}", weight) for lora, weight in active
     )
 
 
 class ImageCache:
-    """The latest images, up to `budget` bytes of pixels. Estimates read it from other threads.
+    """A cache of the latest images, up to `budget` bytes of pixels. Estimates read it from other threads.
 
-    Images are kept by the call that generated them: the same image in a call of another size has other last bits.
+    Images are stored per call, because the same image differs in its last bits in a call of another size.
     """
 
     def __init__(self, budget: int = _IMAGE_BYTES) -> None:
@@ -52,13 +55,13 @@ class ImageCache:
             return self._calls.get(call)
 
     def find(self, key: Hashable) -> GeneratedImage | None:
-        """The image of a key in any call."""
+        """Return the image with this key from any call, or None."""
         with self._lock:
             calls = list(self._calls.items())
         return next((images[call.index(key)] for call, images in calls if key in call), None)
 
     def put(self, call: CallKey, images: Sequence[GeneratedImage]) -> None:
-        """Images larger than the whole budget are not kept."""
+        """Store the images of a call, unless they exceed the whole budget."""
         with self._lock:
             if _pixel_bytes(images) <= self._calls.maxsize:
                 self._calls[call] = tuple(replace(image, seconds=0.0) for image in images)
@@ -81,20 +84,20 @@ class PromptRow:
 
 
 class PromptCache:
-    """The answers of one base's text encoders, up to `budget` bytes."""
+    """A cache of the outputs of one base's text encoders, up to `budget` bytes."""
 
     def __init__(self, budget: int = _EMBEDDING_BYTES) -> None:
-        # In the computer's memory, as a device may need all of its own, and the device where they came from.
-        self._answers: LRUCache[str, tuple[Any, Any]] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept[0]))
+        # Each output and its device. Outputs are stored in RAM, because the device may need all of its own memory.
+        self._outputs: LRUCache[str, tuple[Any, Any]] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept[0]))
 
     @contextmanager
     def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
-        """Within it, the pipeline's text encoders answer from the cache."""
+        """Within the context, serve the pipeline's text encoders from the cache."""
         with ExitStack() as stack:
             for name, part in components(pipe).items():
                 if name.startswith("text_encoder"):
-                    encoder = _Encoder(cache=self._answers, name=name, forward=part.forward, manager=manager, rows=rows)
-                    # What a forward takes is read off its signature in places.
+                    encoder = _Encoder(cache=self._outputs, name=name, forward=part.forward, manager=manager, rows=rows)
+                    # Keep the signature of `forward`, because some callers inspect it.
                     forward = functools.wraps(part.forward)(functools.partial(encoder.encode))
                     stack.enter_context(replace_attribute(part, "forward", forward))
             yield
@@ -102,7 +105,7 @@ class PromptCache:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Encoder:
-    """One text encoder, with its own forward and what is put in front of it."""
+    """One text encoder with its original `forward` and the cache that wraps it."""
 
     cache: LRUCache[str, tuple[Any, Any]]
     name: str
@@ -115,7 +118,7 @@ class _Encoder:
         is_changed = self.name in self.manager.components
         if count is None or (is_changed and count % len(self.rows)):
             return self.forward(*args, **kwargs)
-        answers: dict[str, Any] = {}
+        outputs: dict[str, Any] = {}
         keys = []
         for i in range(count):
             row = self.rows[i % len(self.rows)] if is_changed else None
@@ -123,26 +126,26 @@ class _Encoder:
             own_kwargs = {name: _select_row(name, value, i, count) for name, value in kwargs.items()}
             key = _key((self.name, row.effect if row else ()), own_args, own_kwargs)
             keys.append(key)
-            if key not in answers:
-                answers[key] = self._answer(key, row, own_args, own_kwargs)
-        return _join([answers[key] for key in keys])
+            if key not in outputs:
+                outputs[key] = self._encode_row(key, row, own_args, own_kwargs)
+        return _join([outputs[key] for key in keys])
 
-    def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _encode_row(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         from accelerate.utils import find_device, send_to_device  # type: ignore[import-untyped]
 
-        if (kept := self.cache.get(key)) is not None:
-            return send_to_device(*kept)
-        # Within a batch of different weights, this row's own weights count.
+        if (cached := self.cache.get(key)) is not None:
+            return send_to_device(*cached)
+        # In a batch of different weights, this text is encoded with the weights of its own row.
         is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
         with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
-            answer = _without_cache(self.forward(*args, **kwargs))
-        if _bytes(answer) <= self.cache.maxsize:
-            self.cache[key] = send_to_device(answer, "cpu"), find_device(answer)
-        return answer
+            output = _without_cache(self.forward(*args, **kwargs))
+        if _bytes(output) <= self.cache.maxsize:
+            self.cache[key] = send_to_device(output, "cpu"), find_device(output)
+        return output
 
 
 def _count_texts(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
-    """How many texts the call has; None where a call can't be split into rows."""
+    """Return the number of texts in the call, or None if it can't be split into rows."""
     import torch
 
     named = [*(("", value) for value in args), *kwargs.items()]
@@ -155,7 +158,10 @@ def _count_texts(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
 
 
 def _row_axis(name: str, tensor: Any) -> int:
-    """The axis of an input's rows; position ids in width, height and time come before it."""
+    """Return the axis of an input's rows.
+
+    It is 1 for position ids of three dimensions, whose first axis is time, height and width.
+    """
     return 1 if name == "position_ids" and tensor.ndim == 3 else 0
 
 
@@ -181,39 +187,39 @@ def _key(encoder: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str
     return digest.hexdigest()
 
 
-def _without_cache(answer: Any) -> Any:
-    """Tensors only: a language model's key-value cache takes more memory than all the rest."""
+def _without_cache(output: Any) -> Any:
+    """Return only an output's tensors: the key-value cache of a language model takes far more memory."""
     import torch
 
-    if isinstance(answer, Mapping):
-        tensors = {key: value for key, value in answer.items() if isinstance(value, torch.Tensor | tuple | list)}
-        return type(answer)(**{key: _without_cache(value) for key, value in tensors.items()})
-    if isinstance(answer, tuple | list):
-        return tuple(_without_cache(value) for value in answer)
-    return answer
+    if isinstance(output, Mapping):
+        tensors = {key: value for key, value in output.items() if isinstance(value, torch.Tensor | tuple | list)}
+        return type(output)(**{key: _without_cache(value) for key, value in tensors.items()})
+    if isinstance(output, tuple | list):
+        return tuple(_without_cache(value) for value in output)
+    return output
 
 
-def _join(answers: Sequence[Any]) -> Any:
-    """Joins rows as a copy: pipelines may write into it."""
+def _join(outputs: Sequence[Any]) -> Any:
+    """Join rows into a copy, because pipelines may write into it."""
     import torch
 
-    first = answers[0]
+    first = outputs[0]
     if isinstance(first, Mapping):
-        return type(first)(**{key: _join([answer[key] for answer in answers]) for key in first})
+        return type(first)(**{key: _join([output[key] for output in outputs]) for key in first})
     if isinstance(first, tuple):
-        return tuple(_join(parts) for parts in zip(*answers, strict=True))
+        return tuple(_join(parts) for parts in zip(*outputs, strict=True))
     if isinstance(first, torch.Tensor) and first.ndim:
-        # A single text is at the front, but behind the words for ChatGLM.
+        # The axis of the texts is the first of size 1. ChatGLM has it behind the axis of the tokens.
         axis = next((i for i, size in enumerate(first.shape) if size == 1), 0)
-        return torch.cat(list(answers), dim=axis)
+        return torch.cat(list(outputs), dim=axis)
     return first
 
 
-def _bytes(answer: Any) -> int:
+def _bytes(output: Any) -> int:
     import torch
 
-    if isinstance(answer, Mapping):
-        return sum(map(_bytes, answer.values()))
-    if isinstance(answer, tuple):
-        return sum(map(_bytes, answer))
-    return answer.numel() * answer.element_size() if isinstance(answer, torch.Tensor) else 0
+    if isinstance(output, Mapping):
+        return sum(map(_bytes, output.values()))
+    if isinstance(output, tuple):
+        return sum(map(_bytes, output))
+    return output.numel() * output.element_size() if isinstance(output, torch.Tensor) else 0

@@ -1,7 +1,7 @@
-"""Control images (edges, depth, a pose) and the pipelines that take them.
+"""Control images (edges, depth, a pose) and images to start from, with the pipelines that take them.
 
-And image to image: a generation that starts from the user's own image, with noise for a part of the steps.
-OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, which is never downloaded.
+OpenCV finds the edges. Depth and poses need a network from the Hugging Face cache, which is never downloaded here. A
+pipeline that starts from an image adds noise to it and runs only a part of the steps.
 """
 
 import inspect
@@ -25,14 +25,14 @@ from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.request import GenerationRequest
 
-# Width and height of the network's input, and the mean and deviation of its training images.
+# Width and height of the input of the pose network, and the mean and deviation of its training images.
 _INPUT = (192, 256)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CONFIDENCE = 0.3
 _FILE = tomllib.loads(Path(__file__).with_name("control.toml").read_text(encoding="utf-8"))
 
 Joint = tuple[float, float] | None
-# The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
+# The share of pixels that count as edges, and the limits of the contrast that makes an edge.
 _EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
 _WEAK = 0.4
 _DEPTH_SIDE, _PATCH = 518, 14
@@ -40,26 +40,31 @@ BASES = "Stable Diffusion 1 and 2, SDXL, Stable Diffusion 3.5, FLUX.1, Chroma, K
 
 
 def find_joints(heat: NDArray[np.float64], size: tuple[int, int]) -> list[Joint]:
-    """The maximum of each map, in pixels of an image of that size, which was fitted into the network's input."""
+    """Return the maximum of each heat map as a joint, in pixels of the image of that size, and the neck as the last.
+
+    `heat` is (joints, rows, columns), for an image padded to the input of the network. A joint is None below a
+    confidence of 0.3. The neck is the middle of the shoulders.
+    """
     _, rows, columns = heat.shape
     scale = min(_INPUT[0] / size[0], _INPUT[1] / size[1])
     left, top = ((seen - side * scale) / 2 for seen, side in zip(_INPUT, size, strict=True))
-    found: list[Joint] = []
-    for one in heat:
-        row, column = np.unravel_index(int(one.argmax()), one.shape)
+    joints: list[Joint] = []
+    for joint_heat in heat:
+        row, column = np.unravel_index(int(joint_heat.argmax()), joint_heat.shape)
         x = ((float(column) + 0.5) * _INPUT[0] / columns - left) / scale
         y = ((float(row) + 0.5) * _INPUT[1] / rows - top) / scale
-        found.append((x, y) if float(one.max()) >= _CONFIDENCE else None)
-    one, other = found[5], found[6]
-    return [*found, ((one[0] + other[0]) / 2, (one[1] + other[1]) / 2) if one and other else None]
+        joints.append((x, y) if float(joint_heat.max()) >= _CONFIDENCE else None)
+    first, second = joints[5], joints[6]
+    neck = ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2) if first and second else None
+    return [*joints, neck]
 
 
 def draw_skeleton(joints: list[Joint], size: tuple[int, int]) -> Image.Image:
     canvas = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     thickness = 2 * max(2, min(size) // 128)
     pixels = [(round(joint[0]), round(joint[1])) if joint else None for joint in joints]
-    for (one, other), colour in zip(_FILE["limbs"], _FILE["colours"], strict=False):
-        start, end = pixels[one], pixels[other]
+    for (first, second), colour in zip(_FILE["limbs"], _FILE["colours"], strict=False):
+        start, end = pixels[first], pixels[second]
         if start and end:
             cv2.line(canvas, start, end, colour, thickness, cv2.LINE_AA)
     for pixel, colour in zip(pixels, _FILE["colours"], strict=True):
@@ -69,7 +74,10 @@ def draw_skeleton(joints: list[Joint], size: tuple[int, int]) -> Image.Image:
 
 
 def normalize(image: Image.Image) -> NDArray[np.float64]:
-    """A batch of one (1, 3, height, width) in ImageNet's normalization."""
+    """Return the image as a batch of one, normalised with the mean and deviation of ImageNet.
+
+    The shape is (1, 3, height, width).
+    """
     values = np.asarray(image, dtype=np.float64) / 255
     return np.asarray(((values - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None], dtype=np.float64)
 
@@ -90,7 +98,7 @@ HELPERS = msgspec.convert(_FILE["helpers"], dict[str, Helper])
 def prepare_control_image(
     request: GenerationRequest, width: int, height: int, cache: Path | None = None
 ) -> tuple[Image.Image, tuple[str, ...]]:
-    """Returns the control image in that size, and notes. Raises UsageError for an unusable file."""
+    """Return the control image in that size, and notes. Raises UsageError for an unusable file."""
     if request.control is None:
         raise UsageError(_("A control LoRA is steered by an image. Choose one (--control FILE)."))
     make = _MAKERS.get(request.control_kind)
@@ -103,10 +111,13 @@ def prepare_control_image(
 
 
 def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[str]]:
-    """White edges on black. Thresholds follow the image's own contrast, so that dim images have edges too."""
+    """Draw white edges on black.
+
+    The thresholds follow the contrast of the image, so that dim images have edges too.
+    """
     gray = cv2.GaussianBlur(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY), (3, 3), 0)
-    # As Canny measures contrast.
-    across, down = (np.abs(cv2.Sobel(gray, cv2.CV_64F, *way)) for way in ((1, 0), (0, 1)))
+    # OpenCV's Canny measures contrast as the sum of both absolute gradients by default.
+    across, down = (np.abs(cv2.Sobel(gray, cv2.CV_64F, *direction)) for direction in ((1, 0), (0, 1)))
     strong = float(np.clip(np.quantile(across + down, 1 - _EDGES), _LEAST_CONTRAST, _MOST_CONTRAST))
     edges = cv2.Canny(gray, strong * _WEAK, strong)
     notes = [] if edges.any() else ["No edges were found in the control image, so it steers nothing."]
@@ -114,14 +125,14 @@ def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[s
 
 
 def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
-    """Near is bright, as in Depth Anything and in the training of control LoRAs."""
+    """Draw depth with near parts bright, as Depth Anything and the training of control LoRAs do."""
     folder = _find_model("depth", cache)
     import torch
     from transformers import AutoModelForDepthEstimation
 
     models: Any = AutoModelForDepthEstimation
     model = models.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-    # In the size that the network was trained on, in whole patches.
+    # Resize to the size that the network was trained on, in whole patches.
     scale = _DEPTH_SIDE / min(image.size)
     width, height = (max(1, round(side * scale / _PATCH)) * _PATCH for side in image.size)
     pixels = normalize(image.resize((width, height), Image.Resampling.BICUBIC))
@@ -136,7 +147,6 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
 
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
-    """The skeleton of one person."""
     folder = _find_model("pose", cache)
     import torch
     from transformers import VitPoseForPoseEstimation
@@ -145,11 +155,11 @@ def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str
     model = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
     with torch.inference_mode():
         heat = model(pixel_values=torch.from_numpy(normalize(ImageOps.pad(image, _INPUT))).float()).heatmaps[0]
-    found = find_joints(np.asarray(heat.double().numpy(), dtype=np.float64), image.size)
-    nobody = [] if any(found) else ["Nobody was found in the control image, so it steers nothing."]
-    return draw_skeleton(found, image.size), [
+    joints = find_joints(np.asarray(heat.double().numpy(), dtype=np.float64), image.size)
+    not_found = [] if any(joints) else ["Nobody was found in the control image, so it steers nothing."]
+    return draw_skeleton(joints, image.size), [
         f"The pose is from {HELPERS['pose'].label}, which takes the image for one person's.",
-        *nobody,
+        *not_found,
     ]
 
 
@@ -175,7 +185,10 @@ def _find_model(kind: str, cache: Path | None) -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlImage:
-    """`pipe` takes the control image, or `start`, which is drawn over; without any it is the base's own pipeline."""
+    """A pipeline with the image that it takes: a control image, or `start`, an image to draw over.
+
+    Without either image, `pipe` is the base's own pipeline.
+    """
 
     pipe: Any
     image: Image.Image | None = None
@@ -184,7 +197,10 @@ class ControlImage:
 
 
 def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path | None) -> ControlImage:
-    """`control`: the active LoRAs need a control image. Raises UsageError if a needed image is missing."""
+    """Return the control or start image of a request, and the pipeline that takes it.
+
+    `control` says that an active LoRA needs a control image. Raises UsageError if a needed image is missing.
+    """
     request, settings, spec = plan.request, plan.settings, plan.spec
     if request.image is not None:
         return _choose_start(pipe, plan, request.image, control=control)
@@ -197,7 +213,7 @@ def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path
             raise UsageError(text.format(label=spec.label))
         return ControlImage(pipe=pipe)
     if not control and plan.family.edits:
-        # What is to be changed is the image itself, not its edges.
+        # A base that edits images needs the image itself, not its edges.
         request = replace(request, control_kind="ready")
     elif not control and "control_image" not in call_names(pipe):
         note = "No LoRA here is steered by an image, so the control image was not used."
@@ -210,7 +226,10 @@ def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path
 
 
 def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool) -> ControlImage:
-    """diffusers' pipeline for it, of the same parts. Raises UsageError or PreviewError for what can't start from it."""
+    """Return the start image with diffusers' image-to-image pipeline of the same parts.
+
+    Raises UsageError or PreviewError if this request can't start from an image.
+    """
     label, settings = plan.spec.label, plan.settings
     if control:
         raise UsageError(_("A control LoRA can't start from an image. Leave out the LoRA or the image (--image)."))
@@ -227,9 +246,9 @@ def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool)
 
 
 def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:
-    """A pipeline of the same parts and settings for another task, such as "Img2Img" or "Control".
+    """Return a pipeline of the same parts and settings for another task, such as "Img2Img" or "Control".
 
-    Raises PreviewError, with `otherwise`, where diffusers has none for this family.
+    Raises PreviewError with the text `otherwise` if diffusers has no such pipeline for this family.
     """
     import diffusers
 
@@ -237,7 +256,7 @@ def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:
     if kind is None:
         raise PreviewError(otherwise)
     values = {**pipe.config, **pipe.components}
-    takes = inspect.signature(kind.__init__).parameters
-    sibling = kind(**{name: values[name] for name in takes if name in values})
+    parameters = inspect.signature(kind.__init__).parameters
+    sibling = kind(**{name: values[name] for name in parameters if name in values})
     sibling.set_progress_bar_config(disable=True)
     return sibling

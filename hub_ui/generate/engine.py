@@ -1,4 +1,4 @@
-"""Keeps one base model in memory, switches LoRAs on it, and generates one comparison after another."""
+"""Keep one base model in memory, switch LoRAs on it, and generate one comparison after another."""
 
 import threading
 import time
@@ -42,10 +42,13 @@ _READ_AT_ONCE = 16_000_000
 
 
 class Engine:
-    """Generates one comparison at a time; other callers wait, and may cancel."""
+    """A generator of one comparison at a time. Other callers wait, and may cancel."""
 
     def __init__(self, source: Source, timings: Path | None = None, *, speed: float | None = None) -> None:
-        """`speed`: operations a second of a device that can't be measured before the first image."""
+        """Create an engine without loading a base.
+
+        `speed` is in operations per second, for a device that can't be measured before the first image.
+        """
         self.source = source
         self._timings = Timings(timings, speed)
         self._lock = threading.Lock()
@@ -56,46 +59,46 @@ class Engine:
     def generate(
         self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
-        """Generates every cell from the request's seed. Equal cells and cached images are not generated again."""
+        """Generate every cell from the request's seed, except equal cells and cached images."""
         check_request(request, comparison)
         with self._exclusively(request, callbacks):
             loaded = self._load(request, callbacks)
             try:
-                # LoRAs come first, so that a file that doesn't fit costs no image.
+                # Apply the LoRAs first, so that a file that does not fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
                 start = time.perf_counter()
                 coverage = loaded.set_adapters(loaded.plan.adapters)
                 seconds = time.perf_counter() - start
                 with loaded.plan.device.current():
-                    made = self._generate(loaded, coverage, comparison, callbacks)
-                return replace(made, report=replace(made.report, switch_seconds=seconds))
+                    result = self._generate(loaded, coverage, comparison, callbacks)
+                return replace(result, report=replace(result.report, switch_seconds=seconds))
             except (RuntimeError, MemoryError) as error:
-                # Outside of the batches, which may be repeated.
+                # Memory ran out outside of a batch, so there is no batch to retry.
                 if not is_out_of_memory(error):
                     raise
                 plan = loaded.plan
                 raise image_too_large(plan.spec, plan.settings, plan.device) from error
 
     def load(self, request: GenerationRequest) -> None:
-        """Loads the base of a request, so that the first image need not wait for it."""
+        """Load the base of a request, so that the first image does not wait for it."""
         with self._exclusively(request, NO_CALLBACKS):
             self._load(request, NO_CALLBACKS).read_decoder()
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
-        """Downloads what is missing of the base of a request, and loads nothing."""
+        """Download the missing files of the base of a request, without loading it."""
         files = plan_download(choose_spec(request), self.source)
         fetch(files, self.source, request, callbacks)
         find_draft(files.spec, self.source, request, callbacks)
 
     def prepare(self) -> None:
-        """The base is loaded with the first request, which says which."""
+        """Do nothing, because the base is only known with the first request."""
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
-        """Estimates the time without loading the base or waiting for other requests."""
+        """Estimate the time without loading the base or waiting for other requests."""
         check_request(request, comparison)
-        requested, there = choose_spec(request), self._loaded
-        loaded = there if there is not None and there.requested == requested else None
-        spec, before = loaded.plan.spec if loaded else requested, there.plan if there else None
+        requested, current = choose_spec(request), self._loaded
+        loaded = current if current is not None and current.requested == requested else None
+        spec, before = loaded.plan.spec if loaded else requested, current.plan if current else None
         plan = make_plan(request, spec, timings=self._timings, before=before)
         if self._timings.measure(plan.device):
             plan = make_plan(request, spec, timings=self._timings, before=before)
@@ -107,12 +110,12 @@ class Engine:
 
     @property
     def loaded_base(self) -> PipelineSpec | None:
-        """The base in memory; None before the first image."""
+        """The base in memory, or None before the first image."""
         loaded = self._loaded
         return None if loaded is None else loaded.plan.spec
 
     def close(self) -> None:
-        """Frees the memory."""
+        """Unload the base and clear the caches."""
         with self._lock:
             self._unload()
             self._lora_cache.clear()
@@ -121,7 +124,10 @@ class Engine:
     def _generate(
         self, loaded: LoadedPipeline, coverage: Sequence[Coverage], comparison: Comparison, callbacks: Callbacks
     ) -> GenerationResult:
-        """The LoRAs are on; how long that took is not in the report yet."""
+        """Generate a comparison on the base with its LoRAs applied.
+
+        The report's `switch_seconds` is 0; `generate` fills it in.
+        """
         plan, pipe, checks = loaded.plan, loaded.pipe, OutputChecks()
         request, settings = plan.request, plan.settings
         shift = plan.spec.flow_shift(settings.width, settings.height)
@@ -129,8 +135,8 @@ class Engine:
         with loaded.as_planned(checks), samplers.using(pipe, settings.sampler, shift, options) as sampler_note:
             control = choose_inputs(pipe, plan, control=loaded.manager.needs_control_image, cache=self.source.cache)
             checks.notes.extend(plan.notes)
-            partly = (each for each in coverage[len(request.adapters) :] if not each.whole)
-            checks.notes.extend(f"{each.title}: {each.sentence()}" for each in partly)
+            partial = (lora for lora in coverage[len(request.adapters) :] if not lora.whole)
+            checks.notes.extend(f"{lora.title}: {lora.sentence()}" for lora in partial)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             seeds = (settings.seed if cell.seed is None else cell.seed for cell in comparison.cells)
             checks.notes.extend([*unused_notes(pipe, settings), *seed_notes(seeds)])
@@ -138,7 +144,7 @@ class Engine:
             checks.notes.extend(prompt_notes(pipe, settings, prompts))
             images = self._generate_images(loaded, comparison, control, checks, callbacks)
             sampler, attention = samplers.own(pipe), attention_of(pipe)
-        # Some bases bring every size to an area of their own.
+        # Some bases resize every image to a fixed area, so read the size from the image.
         (width, height), frames = images[0].image.size, max(1, len(images[0].frames))
         report = GenerationReport(
             base=plan.spec.label,
@@ -175,24 +181,24 @@ class Engine:
         callbacks: Callbacks,
     ) -> tuple[GeneratedImage, ...]:
         plan = loaded.plan
-        # Computed once: a file that is replaced during generation has another key, and was not used.
+        # Compute the keys before generation, so that a control image that is replaced meanwhile gets another key.
         bare = {cell: replace(cell, weights=(0.0,) * len(cell.weights)) for cell in comparison.cells}
         keys = {cell: _image_key(plan, cell) for cell in (*bare, *bare.values())}
         unique = list({keys[cell]: cell for cell in reversed(bare)}.values())[::-1]
         images: dict[Hashable, GeneratedImage] = {}
-        wanted: list[Call] = []
+        missing: list[Call] = []
         for call in loaded.calls(unique, control):
             cached = self._image_cache.get(tuple((loaded.placement.is_tiled, keys[cell]) for cell in call))
             if cached is None:
-                wanted.append(call)
+                missing.append(call)
             else:
                 images |= {keys[cell]: image for cell, image in zip(call, cached, strict=True)}
-        progress = ProgressTracker(callbacks=callbacks, rows=sum(map(len, wanted)), steps=plan.settings.run_steps)
-        # Closed at once, whatever is raised: it restores parameters, which must not affect the next images.
-        with closing(loaded.generate(wanted, control, progress, checks)) as coming:
-            for call, made in coming:
-                self._image_cache.put(tuple((loaded.placement.is_tiled, keys[cell]) for cell in call), made)
-                for cell, image in zip(call, made, strict=True):
+        progress = ProgressTracker(callbacks=callbacks, rows=sum(map(len, missing)), steps=plan.settings.run_steps)
+        # Close the generator even after an error, because it restores parameters that would affect the next images.
+        with closing(loaded.generate(missing, control, progress, checks)) as batches:
+            for call, batch in batches:
+                self._image_cache.put(tuple((loaded.placement.is_tiled, keys[cell]) for cell in call), batch)
+                for cell, image in zip(call, batch, strict=True):
                     checks.check_image(image.image, cell.label)
                     images[keys[cell]] = image
         for cell in comparison.cells:
@@ -205,7 +211,7 @@ class Engine:
             if note is None:
                 self._timings.put(timing_key(plan.spec, plan.settings, plan.device), timing)
             else:
-                # Nothing to expect of the next image.
+                # Don't store this timing. Memory spilled into RAM, so it does not predict the next run.
                 checks.note(note)
         return tuple(images[keys[cell]] for cell in comparison.cells)
 
@@ -213,9 +219,9 @@ class Engine:
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
             callbacks.report(_("Waiting for another image"))
-            # Files are read into the system's cache: the time is there, while another image is generated.
+            # Use the wait to read the LoRA files into the system's file cache.
             for adapter in request.adapters:
-                # What can't be read is said when the LoRA is put on.
+                # An unreadable file is reported when its LoRA is applied.
                 with suppress(OSError), adapter.path.open("rb") as file:
                     while file.read(_READ_AT_ONCE):
                         callbacks.raise_if_cancelled()
@@ -227,7 +233,7 @@ class Engine:
             self._lock.release()
 
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
-        """The base that the request's LoRAs need; it stays if it is in memory already."""
+        """Return the base that the LoRAs of the request need, loading it unless it is in memory."""
         requested, loaded = choose_spec(request), self._loaded
         before = None if loaded is None else loaded.plan
         if loaded is not None and loaded.requested == requested:
@@ -237,7 +243,8 @@ class Engine:
             files = plan_download(requested, self.source)
             make_plan(request, files.spec, timings=self._timings, before=before).check()
         fetched = fetch(files, self.source, request, callbacks)
-        # With the ten megabytes that give the first image a preview in colours.
+        # If the base is downloaded, fetch its small decoder as well (about 10 MB), which gives the first image a
+        # preview in colour.
         draft = find_draft(files.spec, self.source, request, callbacks, decoder=files.missing > 0)
         if loaded is not None:
             plan = make_plan(request, files.spec, timings=self._timings, before=before, draft=draft)
@@ -247,10 +254,11 @@ class Engine:
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
-        # Other programs may have taken what was free; beyond what there is, the system would end this one.
+        # Plan again, because other programs may have taken memory. The system would kill this process if memory ran
+        # out.
         plan = make_plan(request, files.spec, timings=self._timings, draft=draft)
         plan.check()
-        # bitsandbytes quantises on the current GPU.
+        # Select the device, because bitsandbytes quantises on the current GPU.
         with plan.device.current():
             pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
         self._loaded = LoadedPipeline(
@@ -273,25 +281,25 @@ class Engine:
 
 
 def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:
-    """Everything an image depends on."""
+    """Return a key of all the inputs that an image depends on."""
     request, spec, device = plan.request, plan.spec, plan.device
     base = spec.id, spec.source, spec.revision, spec.precision, device.kind, device.dtype
     loras = effect_key(request.adapters, cell.weights)
-    # The base alone looks at no control image, unless it is one that changes images.
+    # Without LoRAs the control image has no effect, unless the base edits images.
     path = request.control if loras or plan.family.edits else None
     control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
     start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
     return *base, plan.settings, cell.prompt, cell.seed, loras, control, start
 
 
-# What an engine in another process sends back. All of it can be pickled.
+# The events that an engine in another process sends. All of them can be pickled.
 Event: TypeAlias = Step | GenerationResult | HubUiError
 
 
 class EventStream:
-    """A generation in a thread of its own, as a stream of events: steps, and at last the result or one of our errors.
+    """A generation in its own thread as a stream of events: steps, then the result or one of our errors.
 
-    `language` is the code of who reads the steps and notes.
+    `language` is the code of the language of the steps and notes.
     """
 
     def __init__(self, engine: Engine, request: GenerationRequest, comparison: Comparison, *, language: str) -> None:
@@ -311,13 +319,13 @@ class EventStream:
         self._future.add_done_callback(lambda _done: self._events.put(None))
 
     def next(self) -> Event | None:
-        """Waits for the next event; None after the last. What nobody foresaw is raised."""
+        """Wait for the next event. Return None after the last, or raise an unexpected error of the generation."""
         event = self._events.get()
         if event is None:
             self._future.result()
         return event
 
     def close(self, *, wait: bool) -> None:
-        """Cancels what still runs, which ends at its next step."""
+        """Cancel the generation, which ends at its next step."""
         self._cancelled.set()
         self._pool.shutdown(wait=wait)

@@ -1,4 +1,7 @@
-"""Estimates the time of a comparison from earlier timings, or else from the base's size and the device's speed."""
+"""Estimate the time of a comparison.
+
+An estimate comes from earlier timings, or else from the base's size and the device's speed.
+"""
 
 import json
 import math
@@ -16,23 +19,23 @@ from hub_ui.generate.memory.plan import latent_frames, network_parameters
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 
-# The file's name in the user's folder.
+# The name of the file in the user's folder.
 TIMINGS = "timings.json"
-# Above this on a CPU, users are warned.
+# Estimates above this time on a CPU carry a warning.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
-# Operations for each weight and each 16 x 16 pixel square: networks with coarser grids need fewer.
+# Operations per weight and 16 x 16 pixels, by the start of the pipeline's name. Networks with coarser grids need fewer.
 _OPERATIONS = {"StableDiffusion": 0.7, "Kolors": 0.7, "": 1.2}
-# The networks' throughput relative to large matrix products.
+# The throughput of networks relative to large matrix products.
 _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
-# So many times the expected time of a step is more than an estimate can be wrong by.
+# A step that takes this many times as long as expected has spilled, because no estimate is that wrong.
 _SPILLS_FROM = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """`images` are those still to be generated. `measured`: there is a timing of this base here, at this size."""
+    """The expected time. `images` counts the missing images; `measured` is true if an earlier run was timed."""
 
     seconds: float
     images: int
@@ -42,7 +45,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """Seconds for one image: each step, and everything else."""
+    """Seconds for one image: `step` for each step, `rest` for everything outside of the steps."""
 
     step: float
     rest: float
@@ -53,8 +56,9 @@ UNKNOWN = Timing(step=math.inf, rest=math.inf, is_guess=True)
 
 
 class Timings:
-    """Timings in a small JSON file. A damaged file counts as empty. `speed`: operations a second of a device that can't
-    be measured before the first image.
+    """Timings in a small JSON file. A damaged file counts as empty.
+
+    `speed` is in operations per second, for a device that can't be measured before the first image.
     """
 
     def __init__(self, path: Path | None, speed: float | None = None) -> None:
@@ -65,47 +69,49 @@ class Timings:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             data = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
             self._known = {
-                str(key): Timing(step=float(one["step"]), rest=float(one["rest"])) for key, one in data.items()
+                str(key): Timing(step=float(entry["step"]), rest=float(entry["rest"])) for key, entry in data.items()
             }
 
     def get(self, key: str) -> Timing | None:
         return self._known.get(key)
 
     def measure(self, device: Device) -> bool:
-        """The speed of a device, so that something is expected of every image there. False: it is known already."""
-        where = device.name, device.dtype
-        if where in self._speeds:
+        """Measure the speed of a device, from which timings are guessed. Return False if it is known."""
+        key = device.name, device.dtype
+        if key in self._speeds:
             return False
-        self._speeds[where] = self._given_speed or measure_speed(device)
+        self._speeds[key] = self._given_speed or measure_speed(device)
         return True
 
     def expect(
         self, spec: PipelineSpec, settings: ResolvedRequest, device: Device, in_full: ResolvedRequest | None = None
     ) -> Timing:
-        """What is known of such an image, or guessed: a draft by what is expected `in_full`, others by the device's
-        speed where that is known.
+        """Return the stored timing of such an image, or else a guess.
+
+        A draft is guessed from the timing of the image `in_full`, other images from the speed of the device. Return
+        UNKNOWN if that speed has not been measured.
         """
-        known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
-        whole = self.expect(spec, in_full, device) if settings.draft and in_full is not None else None
-        if known is not None or whole is None or in_full is None:
-            return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
+        stored, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
+        full_timing = self.expect(spec, in_full, device) if settings.draft and in_full is not None else None
+        if stored is not None or full_timing is None or in_full is None:
+            return stored or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
         pipeline = family(spec.pipeline)
         share = settings.width * settings.height / (in_full.width * in_full.height)
         runs = pipeline.runs(settings.guidance) / pipeline.runs(in_full.guidance)
-        return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
+        return Timing(step=full_timing.step * share * runs, rest=full_timing.rest * share, is_guess=True)
 
     def put(self, key: str, timing: Timing) -> None:
-        """If the file can't be written, the timing lasts as long as the program."""
+        """Store a timing. If the file can't be written, the timing lasts until the program ends."""
         self._known.pop(key, None)
         self._known[key] = timing
         while len(self._known) > _MOST_KEPT:
             del self._known[next(iter(self._known))]
         if self._path is None:
             return
-        data = {key: {"step": round(one.step, 5), "rest": round(one.rest, 5)} for key, one in self._known.items()}
+        data = {key: {"step": round(kept.step, 5), "rest": round(kept.rest, 5)} for key, kept in self._known.items()}
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Atomic, so that another program never reads half of it.
+            # Replace the file atomically, so that another program never reads half of it.
             new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
             new.write_text(json.dumps(data, indent=1), encoding="utf-8")
             new.replace(self._path)
@@ -121,7 +127,7 @@ def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) ->
 def estimate_time(
     spec: PipelineSpec, settings: ResolvedRequest, device: Device, images: int, timing: Timing, *, load: bool
 ) -> Estimate:
-    """`load`: the base is not in memory yet."""
+    """Return the estimate for that many images. `load` adds the time to load the base."""
     seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
         seconds += sum(2 * model.parameters for model in spec.parts.values()) / _LOADED_A_SECOND
@@ -140,9 +146,10 @@ def estimate_time(
 
 
 def spill_note(step: float, expected: Timing, device: Device, level: OffloadLevel) -> str | None:
-    """Where a driver goes on in the computer's memory instead of raising, only the time of a step, in seconds, tells.
+    """Return a note if a step was so slow that the GPU's memory probably spilled into RAM.
 
-    Where each step copies all weights, it takes as long as that does.
+    `step` is in seconds. Some drivers use RAM instead of raising an error, so only the time shows it. Levels that copy
+    weights in each step are left out, because their steps are slow anyway.
     """
     is_likely = device.traits.spills_on == sys.platform and level in ("whole", "model_offload")
     if not is_likely or step < _SPILLS_FROM * expected.step:
@@ -156,7 +163,7 @@ def spill_note(step: float, expected: Timing, device: Device, level: OffloadLeve
 
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
-    """The timing without any measurement on this device."""
+    """Return the timing of an image from the speed of the device, in operations per second."""
     squares = settings.width * settings.height / 256 * latent_frames(settings.frames)
     factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
     runs = family(spec.pipeline).runs(settings.guidance)
@@ -165,7 +172,7 @@ def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) ->
 
 
 def measure_speed(device: Device) -> float:
-    """Operations a second, measured by a matrix product of a few hundredths of a second."""
+    """Return operations per second, from matrix products of a few hundredths of a second."""
     import torch
 
     side = 1024 if device.kind == "cpu" else 4096
@@ -179,7 +186,7 @@ def measure_speed(device: Device) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """ "41 s", "3 min", "2 h" """
+    """Return a rounded duration such as "41 s", "3 min" or "2 h"."""
     if seconds < 1:
         return _("a second")
     if seconds < 90:

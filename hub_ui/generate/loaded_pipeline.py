@@ -1,4 +1,4 @@
-"""A base in memory with its LoRAs: pipeline, batches, and memory."""
+"""A base in memory with its LoRAs: calls of its pipeline, and retries with less memory."""
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -27,22 +27,25 @@ _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
 _TILED = "The image was decoded piece by piece, which changes it a little: at once it does not fit into the memory."
 _IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece by piece, which changes it a little."
 _OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
-# Requests.
+# The most requests that run with less memory before the planned memory is tried again.
 _MOST_PATIENCE = 15
 # The cells of one call of the pipeline, one row each.
 Call = tuple[Cell, ...]
-# Calls and the images of their rows.
+# Calls with the images of their rows.
 Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`plan` is that of the request that is generated; its base is `requested` as its own files describe it. `sha256`
-    is that of what no commit pins.
+    """A base in memory with its pipeline.
 
-    `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
-    with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
-    what ran out is not tried again; `stayed` counts them. `decoder` is the small one, once it is here.
+    `plan` is the plan of the current request. `requested` is the base before its files were read. `sha256` is the hash
+    of files that no commit pins.
+
+    `refused` holds the kinds of calls with several rows that the pipeline can't generate: True for different weights,
+    False for equal weights. After memory ran out, `one_by_one` limits calls to one row, and `ran_out_decoding` decodes
+    in pieces. Both stay for `patience` requests, which `stayed` counts. `decoder` is the small decoder, once it is
+    loaded.
     """
 
     requested: PipelineSpec
@@ -62,24 +65,27 @@ class LoadedPipeline:
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> tuple[Coverage, ...]:
-        """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
+        """Apply LoRAs with a weight of 0.
+
+        Each batch sets its own weights, because it is retried with less memory if memory runs out.
+        """
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 
     @property
     def is_short(self) -> bool:
-        """Whether memory ran out, so that less of it is used than was planned."""
+        """Whether memory ran out, so that less is used than planned."""
         return self.one_by_one or self.ran_out_decoding or self.placement.level != self.placement.planned
 
     @property
     def rises(self) -> bool:
-        """Whether the next request begins as was planned."""
+        """Whether the next request tries again with as much memory as planned."""
         return self.is_short and self.stayed >= self.patience
 
     def begin(self, plan: GenerationPlan) -> None:
-        """Called before a request: puts the base on the level that is planned for it.
+        """Move the base to the level that is planned for the next request.
 
-        Memory that ran out in the request before may be there again. Where it runs out each time, it is tried ever more
-        rarely, since each try costs a part of an image.
+        Memory that ran out in an earlier request may be free again. If it runs out each time, it is tried less and less
+        often, because each try costs a part of an image.
         """
         self.plan = plan
         if self.is_short and not self.rises:
@@ -87,32 +93,34 @@ class LoadedPipeline:
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        wanted = replace(plan.placement, is_tiled=self.placement.is_tiled)
-        if self.placement.level == wanted.level:
-            self.placement = wanted
+        planned = replace(plan.placement, is_tiled=self.placement.is_tiled)
+        if self.placement.level == planned.level:
+            self.placement = planned
             return
         self.manager.disable()
         try:
-            self.placement = first_fit(self.pipe, plan.device, wanted)
+            self.placement = first_fit(self.pipe, plan.device, planned)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise base_too_large(plan.spec, plan.device) from error
 
     def read_decoder(self) -> None:
-        """Once: previews have their colours from it until there is an image."""
+        """Load the small decoder once. Previews take their colours from it until an image is finished."""
         folder = self.plan.draft.decoder if self.plan.draft else None
         if folder and self.decoder is None:
-            # A damaged one is said where a draft needs it.
+            # Report a damaged decoder only if a draft needs it.
             with nullcontext() if self.plan.settings.draft else suppress(NoBase):
                 self.decoder = load_decoder(folder)
                 self.previews.learn_decoder(self.decoder)
 
     @contextmanager
     def as_planned(self, checks: batch.OutputChecks) -> Iterator[None]:
-        """Within it, images are decoded in pieces where that is planned, or memory ran out before, and drafts are made
-        the quick way. A draft in too many steps to go without has its networks cached: layers that are copied one by
-        one can't be left out, what is compiled takes no hooks, and pipelines for another image have no cache.
+        """Within the context, decode in pieces as planned, and generate drafts the quick way.
+
+        Images are also decoded in pieces if memory ran out before. The networks of a draft are cached if the draft has
+        no LoRA for few steps. There is no cache in three cases: layers that are copied one by one can't be skipped,
+        compiled networks take no hooks, and pipelines for other tasks have none in diffusers.
         """
         import diffusers
         import torch
@@ -132,18 +140,18 @@ class LoadedPipeline:
             if draft and self.plan.draft and self.plan.draft.decoder:
                 decoder = self.decoder.to(device.name, getattr(torch, device.dtype))
                 stack.enter_context(replace_attribute(self.pipe, "vae", decoder))
-            # diffusers has no cache for some.
+            # diffusers has no cache for some networks.
             for network in (network for network in networks if hasattr(network, "enable_cache")):
                 network.enable_cache(config(threshold=threshold))
                 stack.callback(network.disable_cache)
             yield
 
     def calls(self, cells: Sequence[Cell], control: ControlImage) -> list[Call]:
-        """The calls of the pipeline for these cells. The request's LoRAs are on."""
+        """Split these cells into calls of the pipeline. The request's LoRAs must be applied."""
 
         def alike(cell: Cell) -> Hashable:
             plain = self._is_plain(cell)
-            # Embeddings of several chunks are longer.
+            # Prompts of several chunks have longer embeddings.
             text = chunk_count(control.pipe, self.plan.settings, cell.prompt) if is_padded else cell.prompt
             return plain, text, cell.weights if not plain and not mixes else None
 
@@ -157,7 +165,10 @@ class LoadedPipeline:
         progress: ProgressTracker,
         checks: batch.OutputChecks,
     ) -> Images:
-        """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
+        """Yield calls with their images: the planned calls, or parts of them.
+
+        The request's LoRAs must be applied.
+        """
         adapters, followers = self.plan.adapters, self.plan.followers
         context = batch.BatchContext(
             pipe=control.pipe,
@@ -174,7 +185,7 @@ class LoadedPipeline:
         )
         plain = [call for call in calls if self._is_plain(call[0])]
         if plain:
-            # With the base's own narrow input, as without a control LoRA.
+            # Generate these on the base's own narrow input, which a control LoRA widens.
             self.set_adapters(followers)
             without_loras = {replace(cell, weights=()): cell for call in plain for cell in call}
             bare = [tuple(replace(cell, weights=()) for cell in call) for call in plain]
@@ -190,7 +201,7 @@ class LoadedPipeline:
         return self.manager.needs_control_image and not any(cell.weights)
 
     def _split(self, calls: Sequence[Call]) -> list[Call]:
-        """Calls of several rows as single ones, where they failed before."""
+        """Split calls of several rows that failed before into single rows."""
         return in_order(
             part
             for call in calls
@@ -198,7 +209,6 @@ class LoadedPipeline:
         )
 
     def _generate(self, context: batch.BatchContext, calls: Sequence[Call]) -> Images:
-        """A call that did not fit is repeated with less memory."""
         waiting = list(calls)
         with context.manager.merge(self.plan.merge_steps):
             while waiting:
@@ -216,7 +226,7 @@ class LoadedPipeline:
                         raise
                     is_full = True
                 if is_full:
-                    # Outside of the handler, because the error keeps the memory alive.
+                    # Retry outside of the handler, because the error keeps the memory alive.
                     if not self._use_less_memory(context, len(call)):
                         raise image_too_large(self.plan.spec, self.plan.settings, self.plan.device)
                     waiting = self._split(waiting)
@@ -225,11 +235,12 @@ class LoadedPipeline:
                 del waiting[0]
 
     def _use_less_memory(self, context: batch.BatchContext, size: int) -> bool:
-        """Called after a call of that size did not fit; returns whether a retry makes sense.
+        """Reduce the use of memory after a call of that size ran out, and return whether a retry makes sense.
 
-        Several images are tried one by one first, then pieces where decoding ran out, then lower levels.
+        First, several images are generated one by one. Then images are decoded in pieces, if decoding ran out of
+        memory. Lower offload levels come last.
         """
-        # What was merged is restored before weights move; merging may be what ran out.
+        # Restore merged weights before weights move. Merging itself may have run out of memory.
         self.manager.disable()
         release_memory(self.plan.device)
         if size > 1:
@@ -248,11 +259,11 @@ class LoadedPipeline:
         return True
 
     def _place_lower(self, stage: Stage) -> bool:
-        """Moves the pipeline to the next lower placement that it can be moved to; returns False after the last."""
+        """Move the pipeline to the next lower placement that works. Return False after the last."""
         lower = self.placement.lower(stage)
         if lower is None:
             return False
-        # Also where it stays half moved: from there, the next request moves it.
+        # Record the lowest level first. If the move stops halfway, the next request moves the pipeline from there.
         self.placement = replace(lower, level=lower.levels[-1])
         try:
             self.placement = first_fit(self.pipe, self.plan.device, lower)
@@ -264,7 +275,7 @@ class LoadedPipeline:
 
 
 def plan_calls(cells: Iterable[Cell], size: int, alike: Callable[[Cell], Hashable]) -> list[Call]:
-    """Cells in calls of up to `size` rows, which are alike in that."""
+    """Group cells with an equal key `alike`, and split the groups into calls of up to `size` rows."""
     groups: dict[Hashable, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(alike(cell), []).append(cell)
@@ -274,11 +285,13 @@ def plan_calls(cells: Iterable[Cell], size: int, alike: Callable[[Cell], Hashabl
 
 
 def in_order(calls: Iterable[Call]) -> list[Call]:
-    """Calls of equal weights one after another, so that what is merged for one serves the next. Mixed ones come first:
-    for them nothing is merged."""
+    """Sort calls so that equal weights follow each other, because merged weights then serve several calls.
+
+    Calls with mixed weights come first, because nothing is merged for them.
+    """
     return sorted(calls, key=lambda call: (not is_mixed(call), () if is_mixed(call) else call[0].weights))
 
 
 def is_mixed(call: Call) -> bool:
-    """Whether its rows have different weights."""
+    """Return whether the rows of a call have different weights."""
     return len({cell.weights for cell in call}) > 1

@@ -15,15 +15,16 @@ from hub_ui.generate.settings import ResolvedRequest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """Pipelines whose class name begins with `name`. `blank` replaces a missing negative prompt.
+    """The pipelines whose class name begins with `name`.
 
-    `padded`: all embeddings have one length, so different prompts can share a batch without changing the images.
-    `lists`: it takes several prompts at once. `edits`: it can take an image to change. `emphasis`: all of its text
-    encoders are CLIPs, which read 75 tokens at once, and whose embeddings A1111's emphasis multiplies.
+    `guidance` is the name of the argument for guidance. `blank` replaces a missing negative prompt. `padded` families
+    have embeddings of one length, so different prompts can share a batch without changing the images. `lists`: the call
+    takes several prompts. `edits`: it can take an image to change. `emphasis`: all text encoders are CLIPs, which read
+    75 tokens at once, and whose embeddings A1111's emphasis multiplies.
 
-    `embedded`: the guidance is an input of the network. Elsewhere a guidance above `unguided` runs the network a second
-    time in each step; `more_runs` are those for other kinds of guidance, which the pipeline does by default.
-    `distils`: it ignores guidance where its own config says `is_distilled`.
+    `embedded`: the guidance is an input of the network. In other families, a guidance above `unguided` runs the network
+    a second time in each step. `more_runs` are further runs per step, for other kinds of guidance that the pipeline
+    uses by default. `distils`: guidance is ignored if the pipeline's config says `is_distilled`.
     """
 
     name: str
@@ -39,34 +40,37 @@ class Family:
     emphasis: bool = False
 
     def has_negative_run(self, guidance: float) -> bool:
-        """Whether the network runs a second time in each step, for the negative prompt."""
+        """Return whether the network runs a second time in each step, for the negative prompt."""
         return not self.embedded and guidance > self.unguided
 
     def runs(self, guidance: float) -> int:
-        """How often the network runs in one step."""
+        """Return how often the network runs in one step."""
         return 1 + self.has_negative_run(guidance) + self.more_runs
 
 
 _FILE = tomllib.loads(Path(__file__).with_name("families.toml").read_text(encoding="utf-8"))
 FAMILIES = msgspec.convert(_FILE["family"], tuple[Family, ...])
-# The requested size, not the nearest of a list; no cleaning of prompts, which needs more packages, and no other prompt.
+# Keep the requested size instead of the nearest of a list, and keep the prompt. Cleaning prompts needs more packages.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False, "use_pe": False}
 
 
 def family(pipeline: str) -> Family:
-    """Finds a family by the name of the pipeline's class."""
+    """Return the family of a pipeline, by the name of its class."""
     return next(family for family in FAMILIES if pipeline.startswith(family.name))
 
 
 def is_modular(pipe: Any) -> bool:
-    """Pipelines of modular blocks: a guider holds their guidance, and the call names its output."""
+    """Return whether a pipeline consists of diffusers' modular blocks.
+
+    A guider holds the guidance of such a pipeline, and its call names its output.
+    """
     return hasattr(pipe, "blocks") and hasattr(pipe, "load_components")
 
 
 def call_names(pipe: Any) -> frozenset[str]:
-    """The names of the call's arguments."""
+    """Return the names of the call's arguments."""
     if is_modular(pipe):
-        return frozenset(each.name for each in pipe.blocks.inputs if each.name)
+        return frozenset(argument.name for argument in pipe.blocks.inputs if argument.name)
     return frozenset(inspect.signature(type(pipe).__call__).parameters)
 
 
@@ -77,37 +81,37 @@ def call_arguments(
     control: Image | None = None,
     start: Image | None = None,
 ) -> dict[str, Any]:
-    """The arguments of the pipeline's call for these settings, for one prompt or several.
+    """Build the arguments of the pipeline's call for these settings, for one prompt or several.
 
     `start` is the image to start from, in the size of the result.
     """
     kind, names = family(type(pipe).__name__), call_names(pipe)
     if hasattr(pipe, "resolutions"):
-        # Kandinsky 5 takes the nearest of these.
+        # Kandinsky 5 chooses the nearest size from this list.
         pipe.resolutions = [(settings.width, settings.height)]
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
     wanted: dict[str, Any] = {
-        # A single prompt is passed as a string, as in other people's scripts.
+        # Pass a single prompt as a string, as most scripts do.
         "prompt": list(prompts) if len(prompts) > 1 else prompts[0],
         "negative_prompt": negatives if len(negatives) > 1 else negatives[0],
         "num_inference_steps": settings.steps,
         kind.guidance: settings.guidance,
-        # The last three steps have less, as by default.
+        # Ideogram 4 lowers the guidance of the last three steps by default.
         "guidance_schedule": [
             settings.guidance if step < settings.steps - 3 else min(settings.guidance, 3.0)
             for step in range(settings.steps)
         ],
         "width": settings.width,
         "height": settings.height,
-        # Kontext takes this for the size, and width and height for the aspect ratio.
+        # Kontext takes the size from this value, and only the aspect ratio from width and height.
         "max_area": settings.width * settings.height,
         "num_frames": settings.frames or None,
         "control_image": control,
-        # As many images as prompts.
+        # The pipeline needs as many images as prompts.
         "image": control if kind.edits else [start] * len(prompts) if start is not None and kind.lists else start,
         "strength": settings.strength,
-        # Videos are arrays by default.
+        # Videos would be arrays by default.
         "output_type": "pil",
         **_FIXED,
     }
@@ -115,24 +119,27 @@ def call_arguments(
 
 
 def guiders(pipe: Any) -> list[Any]:
-    """The parts that hold the guidance of pipelines whose call takes none; HunyuanImage has one more for lettering."""
+    """Return the parts that hold the guidance of pipelines whose call has no argument for it.
+
+    HunyuanImage has a second guider for prompts with lettering.
+    """
     parts = (getattr(pipe, name, None) for name in ("guider", "ocr_guider"))
     return [part for part in parts if hasattr(part, "guidance_scale")]
 
 
 def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
-    """Notes on settings that this pipeline ignores."""
+    """Return notes on settings that this pipeline ignores."""
     kind, names, notes = family(type(pipe).__name__), call_names(pipe), []
-    # With another kind of guidance, a negative prompt works only when the true guidance is above 1.
+    # Pipelines with both kinds of guidance use a negative prompt only if the true guidance is above 1.
     unused = kind.guidance == "guidance_scale" and {"guidance_scale", "true_cfg_scale"} <= names
     if settings.negative and (unused or "negative_prompt" not in names):
         notes.append("This base does not use a negative prompt; it was left out.")
     elif settings.negative and not kind.has_negative_run(settings.guidance):
         notes.append(f"A negative prompt has no effect with a guidance of {settings.guidance:g}; it was left out.")
-    # 0 and 1 are what people write for none.
+    # 0 and 1 mean no guidance.
     if settings.guidance > 1 and not _takes_guidance(pipe, kind):
         notes.append(f"This base takes no guidance; the {settings.guidance:g} was left out.")
-    # Its first step without the guidance asked for is the one after `start`.
+    # After the step `start`, HunyuanImage uses adaptive projected guidance instead.
     starts = [getattr(guider, "adaptive_projected_guidance_start_step", None) for guider in guiders(pipe)]
     first, *others = [start + 1 for start in starts if start is not None] or [settings.steps]
     if first < settings.steps and settings.guidance != 1:
@@ -148,7 +155,10 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
 
 
 def _takes_guidance(pipe: Any, kind: Family) -> bool:
-    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 and 3 Klein with their guidance built in."""
+    """Return whether the base has an input for guidance.
+
+    FLUX.1 schnell was distilled without one. FLUX.2 Klein and FLUX.3 Klein have their guidance built in.
+    """
     if is_modular(pipe):
         return bool(guiders(pipe))
     if kind.embedded:
@@ -157,7 +167,7 @@ def _takes_guidance(pipe: Any, kind: Family) -> bool:
 
 
 def output_images(output: Any) -> list[tuple[Image, ...]]:
-    """One entry for each prompt: a single image, or the frames of a video."""
-    found = (getattr(output, name, None) for name in ("frames", "images", "image"))
-    made = next(each for each in found if each is not None)
-    return [tuple(each) if isinstance(each, list | tuple) else (each,) for each in made]
+    """Return one entry for each prompt: a single image, or the frames of a video."""
+    outputs = (getattr(output, name, None) for name in ("frames", "images", "image"))
+    items = next(each for each in outputs if each is not None)
+    return [tuple(each) if isinstance(each, list | tuple) else (each,) for each in items]

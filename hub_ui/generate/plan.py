@@ -1,11 +1,11 @@
-"""The plan of a generation: all that follows from the request, the base and the device, before weights are loaded.
+"""The plan of a generation, which follows from the request, the base and the device before weights are loaded.
 
-It is made once, shown by `hub-ui try --plan` and in estimates, and followed by the engine. A user's own base is known
-only when its own description has been read, so the plan is made after that. Where a base has to be loaded, it is made
-again by the same function: after a download, and without the base of before, less can be free than was expected.
+`hub-ui try --plan` and estimates show the plan, and the engine follows it. A user's own base is known only after its
+files are read, so the plan is made after that. If the base has to be loaded, the same function makes the plan again.
+After a download, or after the previous base is unloaded, less memory can be free than expected.
 
-The precision of a base follows from the memory that the device has, not what is free, so that nothing but the request
-and the device decides what an image looks like.
+The precision of a base depends on the total memory of the device, not on its free memory. So an image depends on
+nothing but the request and the device.
 """
 
 from collections.abc import Mapping
@@ -43,9 +43,9 @@ from hub_ui.generate.pipeline_arguments import Family, family
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
 
-# In GB, with the largest that are sold.
+# The memory of GPUs that are sold, in GB.
 _CARDS = (*CARDS, 96, 141)
-# Pixels of all rows of a call. More rows at once are faster only where one leaves the device idle.
+# The most pixels in all rows of a call. More rows are faster only if one row leaves the device idle.
 _PIXELS: Mapping[str, int] = {"cpu": 8 * 128 * 128}
 _PIXELS_OF_A_GPU = 5 * 512 * 512
 _LARGEST_CALL = 8
@@ -53,13 +53,16 @@ _LARGEST_CALL = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationPlan:
-    """`spec` is the base as its own files describe it, in its precision; it computes on `device`. That and the `ram`
-    bytes of the computer's memory are free without the base that is in memory. `settings` are those of all cells.
+    """How a request is generated.
 
-    `memory` is what such an image takes, and `usual` one of the base's own size, with `disk` bytes for temporary files.
-    `placement` begins at the level of the first, or of the second where the first fits at none: memory has to run out
-    then. `is_tiled`: images are decoded in pieces. `timing` is what an image is expected to take. `draft` are the files
-    of a draft, once they are there, and for images in full the small decoder.
+    `spec` is the base as its files describe it, in its precision. It computes on `device`. The free bytes of `device`
+    and the free bytes of RAM in `ram` are counted without the base in memory. `settings` are shared by all cells.
+
+    `memory` is the need of the requested image, and `usual` the need of one in the base's default size. `disk` is the
+    free space for temporary files. `placement` begins at the level of `memory`. If the requested image fits at no
+    level, it begins at the level of `usual`, and memory has to run out. `is_tiled`: images are decoded in pieces.
+    `timing` is the expected timing. `draft` holds the files of a draft, once they are on this disk. For images in full
+    it holds only the small decoder.
     """
 
     request: GenerationRequest
@@ -81,54 +84,58 @@ class GenerationPlan:
 
     @property
     def rows(self) -> int:
-        """How many images are generated at once, at most.
+        """The most images that are generated at once.
 
-        It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order
-        for each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
+        It depends only on the request and the kind of device, not on free memory, because the number of rows changes
+        the order of sums and so their rounding. On a processor in float32, one pixel in 10,000 differs by one shade of
+        256.
         """
         if not self.family.lists or (self.family.edits and self.request.control is not None):
             return 1
-        # Video autoencoders make one latent frame of four frames or more.
+        # Video autoencoders make one latent frame of four or more frames.
         pixels = self.settings.width * self.settings.height * latent_frames(self.settings.frames)
         return max(1, min(_LARGEST_CALL, _PIXELS.get(self.device.kind, _PIXELS_OF_A_GPU) // pixels))
 
     @property
     def merge_steps(self) -> int | None:
-        """LoRAs are merged where that pays off in so many. None is any number: a compiled network takes no hooks."""
+        """The number of steps within which merging LoRAs has to pay off.
+
+        None merges them always, because a compiled network takes no hooks.
+        """
         return None if self.settings.compile else self.settings.run_steps
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """On LoRAs that were made for another base."""
+        """Notes on LoRAs that were made for another base."""
         return substitution_notes(self.spec, self.request)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to say on the base."""
-        asked, device = self.request.precision, self.device
-        if asked in (None, self.spec.precision):
+        """Notes on the base, its precision and the draft."""
+        requested, device = self.request.precision, self.device
+        if requested in (None, self.spec.precision):
             remark = precision_note(self.spec, device.kind, total_memory(device), plan_for(device))
         else:
-            remark = f"{self.spec.label} does not run in {precision_name(asked)} here."
+            remark = f"{self.spec.label} does not run in {precision_name(requested)} here."
         return tuple(filter(None, (*self.remarks, remark, *(self.draft.notes if self.draft else ()))))
 
     @property
     def followers(self) -> tuple[LoraInput, ...]:
-        """The LoRAs of a draft: nobody chose them, and each image has them at their own weight."""
+        """The LoRAs of a draft, which every image has at their own weight."""
         return self.draft.followers if self.draft else ()
 
     @property
     def adapters(self) -> tuple[LoraInput, ...]:
-        """All that is put on: the request's LoRAs, then the followers."""
+        """All LoRAs to apply: those of the request, then the followers."""
         return (*self.request.adapters, *self.followers)
 
     @property
     def shortage(self) -> str:
-        """Why not even an image of the base's own size fits; empty where it does."""
+        """Why an image of the base's default size does not fit, or "" if it fits."""
         return "" if self.usual.fits else shortage(self.spec, self.usual, self.device, self.ram, self.disk)
 
     def check(self, *, is_loaded: bool = False) -> None:
-        """Raises PreviewError for a base that fits at no level, and where nothing here compiles it as requested."""
+        """Raise PreviewError if the base fits at no level, or a requested compiler is missing."""
         if self.request.compile:
             device_memory.check_compiler(self.device.kind)
         if self.shortage and not is_loaded:
@@ -145,9 +152,9 @@ def make_plan(
     before: GenerationPlan | None = None,
     draft: DraftFiles | None = None,
 ) -> GenerationPlan:
-    """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one; for that of a
-    draft too. Without the files of a `draft`, it is planned as if all of them could be had. By default, `device` and
-    `ram` are this computer's, with what was free for the plan `before`, if its base is in memory.
+    """Plan a request on `spec`, the base of `choose_spec`, by default with this computer's `device` and `ram`.
+
+    If the base of `before` is loaded, its free memory counts. Without `draft`, a draft's LoRA has its expected size.
     """
     settings = resolve_request(request, spec, draft.draft if draft else None)
     in_full = resolve_request(replace(request, draft=False), spec)
@@ -167,7 +174,7 @@ def make_plan(
     with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
     usual, memory = with_free(), with_free(settings=settings)
     level = (memory if memory.fits else usual).level
-    # Pieces change an image a little, so the memory that there is decides on them, free or not.
+    # Decoding in pieces changes an image a little, so it depends on total memory, not on free memory.
     all_ram = usable_ram(device_memory.total_memory())
     card = None if device.total_bytes is None else usable_memory(device.total_bytes)
     is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
@@ -188,7 +195,7 @@ def make_plan(
 
 
 def choose_spec(request: GenerationRequest) -> PipelineSpec:
-    """One base that fits all the LoRAs, in the precision that the request's quality means here."""
+    """Choose one base that fits all the LoRAs, in the precision for the request's quality here."""
     if not request.adapters and request.base is None:
         raise UsageError(_("There is neither a LoRA nor a base model to generate with. Choose one."))
     first = request.adapters[0] if request.adapters else None
@@ -216,34 +223,36 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
 
 
 def total_memory(device: Device) -> int:
-    """The bytes of memory of a device, free or not."""
+    """Return the total memory of a device in bytes."""
     return device_memory.total_memory() if device.total_bytes is None else device.total_bytes
 
 
 def choose_precision(
     spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor, before: str | None = None
 ) -> PipelineSpec:
-    """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
-    That of the image to make again, `before`, is kept where it runs here.
+    """Return `spec` in the precision for the quality on a device of `memory` bytes.
 
-    "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
-    layer by layer, and nothing smaller, so that more memory never means fewer bits. "fast" is the base's own where it
-    fits whole, else the smallest that fits.
+    `kind` is torch's name of the device. `before` is the precision of an image to make again. It is kept if it runs
+    here.
+
+    "full" is the base's own precision. "balanced" is the best that runs "whole" or with "model_offload", or else the
+    smallest that runs layer by layer. It never goes below that, so that more memory never means fewer bits. "fast" is
+    the base's own precision if it fits whole, or else the smallest that fits.
     """
     again = spec.in_precision(before) if before else None
     if again is not None and again.storage.runs_on(kind):
         return again
     if quality == "full" or spec.assumed:
         return spec
-    planned = [(one, plan(one, memory)) for one in spec.precisions_on(kind)]
+    planned = [(candidate, plan(candidate, memory)) for candidate in spec.precisions_on(kind)]
     if quality == "fast":
         smallest = min(planned, key=lambda pair: (not pair[1].fits, pair[0].storage.bits))[0]
-        return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
-    planned = [(one, its) for one, its in planned if not one.storage.is_rough]
-    smallest = min((one for one, _ in planned if one.storage.levels == 4), key=lambda one: one.storage.bits)
-    good = [(one, its) for one, its in planned if its.fits and its.level in ("whole", "model_offload")]
-    # The best comes first. Pieces are not worth it to have all of int8 on the GPU.
-    return next((one for one, its in good if not its.is_tiled or one.storage.levels > 1), smallest)
+        return next((base for base, need in planned if base == spec and need.fits and need.level == "whole"), smallest)
+    planned = [(base, need) for base, need in planned if not base.storage.is_rough]
+    smallest = min((base for base, _ in planned if base.storage.levels == 4), key=lambda base: base.storage.bits)
+    good = [(base, need) for base, need in planned if need.fits and need.level in ("whole", "model_offload")]
+    # The best precision comes first. int8 can only run whole, which does not justify decoding in pieces.
+    return next((base for base, need in good if not need.is_tiled or base.storage.levels > 1), smallest)
 
 
 def plan_on_card(
@@ -254,17 +263,20 @@ def plan_on_card(
     ram: int | None = None,
     settings: ResolvedRequest | None = None,
 ) -> tuple[PipelineSpec, MemoryPlan]:
-    """The base in the precision that it gets on a GPU of so many bytes, and its plan there. No `ram`: any amount."""
+    """Return the base in its precision on a GPU of that many bytes, and its memory plan there.
 
-    def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
-        return plan_memory(one, memory=usable_memory(memory), ram=ram, settings=settings)
+    If `ram` is None, any amount of RAM is assumed.
+    """
+
+    def plan(base: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(base, memory=usable_memory(memory), ram=ram, settings=settings)
 
     chosen = choose_precision(spec.in_precision(FULL.id) or spec, quality, "cuda", memory, plan)
     return chosen, plan(chosen, memory)
 
 
 def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) -> str:
-    """What was chosen, why, and what more memory would allow; empty for full precision.
+    """Return the chosen precision, its reason, and the memory for full precision. Return "" for full precision.
 
     "FLUX.1 dev in Q4 (6.8 GB), because this GPU has 8 GB. A GPU with 24 GB runs it in full precision."
     """

@@ -199,7 +199,7 @@ def tensors_of(studio: Engine) -> dict[str, list[Any]]:
 
 def used(studio: Engine, cuda: SimulatedCuda) -> int:
     """The bytes of the GPU beside the answers of text encoders, which are kept for the next image."""
-    return cuda.cards[1].used - held(tree_leaves(list(studio._loaded.prompt_cache._answers.values())))  # type: ignore[union-attr]
+    return cuda.cards[1].used - held(tree_leaves(list(studio._loaded.prompt_cache._outputs.values())))  # type: ignore[union-attr]
 
 
 def held(tensors: Iterable[torch.Tensor]) -> int:
