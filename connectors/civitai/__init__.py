@@ -1,1 +1,1 @@
-"""CivitAI."""
+"""The connector for CivitAI."""

@@ -1,4 +1,7 @@
-"""CivitAI's JSON to a Lora, in every shape from 2023 to 2026: of the list, by-id and version endpoints."""
+"""Convert CivitAI's JSON to a Lora.
+
+The list, by-id and version endpoints have different shapes, which changed between 2023 and 2026.
+"""
 
 import html
 import json
@@ -32,48 +35,51 @@ from connectors.record import Access, Claim, Example, FileFormat, Lora, Version,
 from connectors.ref import Ref
 
 LORA_TYPES = ("LORA", "LoCon", "DoRA")
-# The other types of a version's files: training data, VAEs, configs, workflows...
+# A version's other files are training data, VAEs, configs or workflows.
 _WEIGHT_TYPES = ("Model", "Pruned Model", "Enhancement LoRA")
 _ALGORITHMS = {"LORA": "lora", "LoCon": "locon", "DoRA": "dora"}
 _TAG = re.compile(r"<[^>]{0,2000}>")
-# `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one image.
+# `comfy` and `workflow` are node graphs of up to hundreds of kilobytes per image. The prompt is a field of Example.
 _UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
 _MAX_PARAM = 2000
-# In the lists of an image.
+# The types of LoRAs in an image's `resources`.
 _LISTED_TYPES = ("lora", "locon", "lycoris", "dora")
 _HASH = re.compile(r"[0-9A-Fa-f]{8,64}")
 _SEPARATORS = re.compile(r'[,:"]')
 _MAX_LISTED = 40
 _MAX_SIDE = 20_000
 _MAX_NOTE = 2_000
-# What CivitAI says of a whole model by yes or no, as fields of claims.
+# CivitAI's boolean fields of a model, and the fields of the claims.
 _MARKS = {"minor": "minor", "sfwOnly": "sfw_only", "poi": "real_person"}
 _SCANS = ("virusScanResult", "pickleScanResult")
-# The worst first.
+# The results of a scan, the worst first.
 _SCAN_RESULTS = ("Danger", "Error", "Pending", "Success")
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
-    """None if it is no LoRA or has no id. Only what may be shown (see keep_permitted)."""
+    """Convert a model to a Lora without the parts that must not be shown (see keep_permitted).
+
+    `web` is the URL of the website. Returns None if the model is not a LoRA or has no id.
+    """
     model_id = whole(model.get("id"))
     if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
         return None
     ref = Ref(hub="civitai", id=str(model_id))
-    listed = enumerate(tables(model.get("modelVersions")))
-    found = (_version(ref, version, f"modelVersions[{i}].", now) for i, version in listed)
-    versions = tuple(version for version in found if version is not None)
+    enumerated = enumerate(tables(model.get("modelVersions")))
+    parsed = (_version(ref, version, f"modelVersions[{i}].", now) for i, version in enumerated)
+    versions = tuple(version for version in parsed if version is not None)
     stats = table(model.get("stats"))
     level, rated = content.lora_level(model, [example.nsfw for version in versions for example in version.examples])
     short_texts = [(text(model.get("name")) or "", "name"), *((tag, "tags") for tag in _tags(model.get("tags")))]
     for version in tables(model.get("modelVersions")):
         short_texts += ((word, "trainedWords") for word in texts(version.get("trainedWords")))
-    for found_version in versions:
-        short_texts += ((file.name, "file name") for file in found_version.files)
-        short_texts += ((example.prompt or "", "prompt") for example in found_version.examples)
+    for parsed_version in versions:
+        short_texts += ((file.name, "file name") for file in parsed_version.files)
+        short_texts += ((example.prompt or "", "prompt") for example in parsed_version.examples)
     availability = lora_availability(model)
-    # thumbsUp came in March 2024; before, people "favorited".
+    # CivitAI replaced favorites by thumbsUp in March 2024.
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
-    found_lora = Lora(
+    complete = Lora(
         ref=ref,
         title=text(model.get("name"), 300) or f"Model {model_id}",
         url=f"{web}/models/{model_id}",
@@ -89,33 +95,37 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         versions=versions,
         claims=(*_lora_claims(model), *availability.claims(), *rated, *minors.minor_claims(level, short_texts)),
     )
-    return keep_permitted(found_lora)
+    return keep_permitted(complete)
 
 
 def lora_of_version(version: Table, web: str, now: datetime, model: Table | None = None) -> Lora | None:
-    """From a version alone, when its model is gone or the version was found by a hash.
+    """Convert a version to a Lora, if its model was deleted or the version was found by a hash.
 
-    `model` is the answer about its model, of which only the level and the marks are taken: the version has none.
+    `model` is the response about the model, if there is one. It adds the content level and the marks, which the
+    response about a version lacks.
     """
-    about = table(version.get("model"))
-    known = {name: about.get(name) for name in ("name", "type", "nsfw", "mode")}
-    known |= {name: value for name, value in (model or {}).items() if name in ("nsfwLevel", *_MARKS)}
-    also = {name: version.get(name) for name in ("description", "stats")}
-    return lora({"id": version.get("modelId"), **known, **also, "modelVersions": [version]}, web, now)
+    summary = table(version.get("model"))
+    fields = {name: summary.get(name) for name in ("name", "type", "nsfw", "mode")}
+    fields |= {name: value for name, value in (model or {}).items() if name in ("nsfwLevel", *_MARKS)}
+    fields |= {name: version.get(name) for name in ("description", "stats")}
+    return lora({"id": version.get("modelId"), **fields, "modelVersions": [version]}, web, now)
 
 
 def with_version(model: Table, alone: Table) -> dict[str, Any]:
-    """Completes one version of a model by its own answer, which alone has usageControl and the metadata of images."""
+    """Return the model with one version completed.
+
+    `alone` is the response about that version. Only it has usageControl and the metadata of images.
+    """
     versions = [dict(version) for version in tables(model.get("modelVersions"))]
-    place = next((i for i, listed in enumerate(versions) if whole(listed.get("id")) == whole(alone.get("id"))), None)
-    if place is None:
-        # The by-id answer is cached for minutes, so a fresh version may be missing from it.
+    index = next((i for i, listed in enumerate(versions) if whole(listed.get("id")) == whole(alone.get("id"))), None)
+    if index is None:
+        # CivitAI caches a model for minutes, so a new version may be missing from it.
         return {**model, "modelVersions": [*versions, dict(alone)]}
-    listed = versions[place]
+    listed = versions[index]
     by_id = {whole(file.get("id")): file for file in tables(listed.get("files"))}
     files = [{**by_id.get(whole(file.get("id")), {}), **file} for file in tables(alone.get("files"))]
     filled = {key: value for key, value in alone.items() if value not in (None, [], {}, "")}
-    versions[place] = {**listed, **filled, "files": files or listed.get("files")}
+    versions[index] = {**listed, **filled, "files": files or listed.get("files")}
     return {**model, "modelVersions": versions}
 
 
@@ -134,16 +144,16 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
         *marks,
         *content.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model),
-        # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
+        # Authors choose "LORA" for LoKr and LoHa too, so the claim is too weak to contradict the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
         *_description_claims(model.get("description"), "description"),
     )
 
 
 def _mark_claims(model: Table) -> Iterator[Claim]:
-    """Yield one claim for each mark that the answer has: of the model, of a version, or of a version's own model.
+    """Yield one claim for each mark of the model, of its versions, or of the models within its versions.
 
-    One place that says yes outweighs all that say no, and the claim names that place.
+    A single True outweighs any number of False, and the claim names the field with the True.
     """
     for name, field in _MARKS.items():
         places = {name: mark(model.get(name))}
@@ -162,31 +172,31 @@ def _description_claims(description: object, where: str) -> tuple[Claim, ...]:
 
 
 def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | None:
-    """`where` is the path of the version in the answer, for its claims."""
+    """Convert a version. `where` is its path in the response, for its claims. Return None if it has no id."""
     version_id = whole(version.get("id"))
     if version_id is None or version_id < 0:
         return None
-    here = ref.at(str(version_id))
+    pinned = ref.at(str(version_id))
     availability = version_availability(version, now)
     base, words = text(version.get("baseModel"), 100), texts(version.get("trainedWords"))
-    examples = tuple(found for image in tables(version.get("images")) if (found := _example(image)) is not None)
+    examples = tuple(example for image in tables(version.get("images")) if (example := _example(image)) is not None)
     prompts = tuple(example.prompt for example in examples if example.prompt)
-    listed = tables(version.get("files"))
-    placed = [(file, f"{where}files[{i}].") for i, file in enumerate(listed)]
-    weights = [each for each in placed if each[0].get("type", "Model") in _WEIGHT_TYPES]
-    weights = weights or [each for each in placed if str(each[0].get("name")).endswith(".safetensors")]
-    # A prompt can load a version's files by these names.
-    names = (text(file.get(key), 300) for file in listed for key in ("name", "overrideName"))
+    files = tables(version.get("files"))
+    paths = [(file, f"{where}files[{i}].") for i, file in enumerate(files)]
+    weights = [(file, path) for file, path in paths if file.get("type", "Model") in _WEIGHT_TYPES]
+    weights = weights or [(file, path) for file, path in paths if str(file.get("name")).endswith(".safetensors")]
+    # A prompt can name a version's files in these ways.
+    names = (text(file.get(key), 300) for file in files for key in ("name", "overrideName"))
     stems = tuple(name.rpartition(".")[0] or name for name in names if name)
     times = (when(version.get(name)) for name in ("publishedAt", "updatedAt", "createdAt"))
     return Version(
-        ref=here,
+        ref=pinned,
         name=text(version.get("name"), 200) or str(version_id),
         description=" ".join(plain(version.get("description")).split())[:_MAX_NOTE],
         updated_at=next(filter(None, times), None),
         access=availability.access,
         access_note=availability.note,
-        files=tuple(_file(here, file, at) for file, at in weights),
+        files=tuple(_file(pinned, file, path) for file, path in weights),
         examples=examples,
         claims=(
             *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
@@ -200,15 +210,15 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
 
 
 _WITHDRAWN = ("Deleted", "Unpublished", "UnpublishedViolation")
-# Any other word is newer, or the name of an internal state, and doesn't count as open.
+# Any other word is a newer or an internal state, and does not count as open.
 _OPEN_WORDS = {"status": ("Published",), "availability": ("Public", "Unsearchable", "EarlyAccess")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Availability:
-    """Whether a file can be downloaded, which CivitAI has said in many ways over the years.
+    """Whether a file can be downloaded. CivitAI's fields for it have changed several times.
 
-    `note` explains why not; `field` is the hub's field that says so, if there is one.
+    `note` explains why not; `field` is the hub's field that proves it, if there is one.
     """
 
     access: Access
@@ -225,7 +235,10 @@ _OPEN = Availability(access="open")
 
 
 def lora_availability(model: Table) -> Availability:
-    """`mode` is absent, Archived (no files), or TakenDown (no images either). An unknown mode is not open."""
+    """Return the availability of a model.
+
+    `mode` is absent, Archived (no files), or TakenDown (no images either). An unknown mode is not open.
+    """
     mode = text(model.get("mode"), 40)
     if mode == "Archived":
         return Availability(access="archived", note="Its author archived it.", field="mode")
@@ -245,11 +258,11 @@ def version_availability(version: Table, now: datetime) -> Availability:
         word = text(version.get(field), 40)
         if word is not None and word not in words:
             return _unknown_state(word, field)
-    found = _sale(version, now)
-    if found.access == "open" and flag(version.get("requireAuth")):
+    sale = _sale(version, now)
+    if sale.access == "open" and flag(version.get("requireAuth")):
         note = "Its author lets only people with a CivitAI key download it."
         return Availability(access="login", note=note, field="requireAuth")
-    return Availability(access="open", field="usageControl") if found is _OPEN and usage else found
+    return Availability(access="open", field="usageControl") if sale is _OPEN and usage else sale
 
 
 def _unknown_state(word: str, field: str) -> Availability:
@@ -258,7 +271,10 @@ def _unknown_state(word: str, field: str) -> Availability:
 
 
 def _sale(version: Table, now: datetime) -> Availability:
-    """Since July 2026: {"permanent": bool, "endsAt": ISO or null}, where neither means that the sale is over."""
+    """Return whether a version is sold or in early access.
+
+    Since July 2026, `paidAccess` is {"permanent": bool, "endsAt": ISO or null}. The sale is over if it has neither.
+    """
     sale = version.get("paidAccess")
     if sale is not None:
         paid = table(sale)
@@ -267,7 +283,7 @@ def _sale(version: Table, now: datetime) -> Availability:
         ends = {"paidAccess": paid.get("endsAt")}
         over = Availability(access="open", field="paidAccess")
     else:
-        # Until August 2024 a number of days after publishing; then a deadline under one of two names.
+        # Until August 2024 a number of days after publishing, and from then on a deadline in one of two fields.
         ends = {key: version.get(key) for key in ("earlyAccessEndsAt", "earlyAccessDeadline")}
         days, start = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
         if days and 0 < days < 1000 and start:
@@ -277,9 +293,9 @@ def _sale(version: Table, now: datetime) -> Availability:
     until = moment(end)
     if until is not None and until > now:
         return Availability(access="paid", note=early_access_note(until, now), field=field)
-    # Between August 2024 and July 2026 an answer could carry this word without a date.
+    # Between August 2024 and July 2026 some versions had this word without a date.
     field = field or ("availability" if over is _OPEN and text(version.get("availability")) == "EarlyAccess" else "")
-    # An end that can't be read may be to come.
+    # An invalid date may lie in the future, so it counts as paid.
     return Availability(access="paid", note="In early access on CivitAI.", field=field) if field and not until else over
 
 
@@ -303,19 +319,19 @@ def _file(version: Ref, file: Table, where: str) -> WeightFile:
 
 
 def _scan_claims(file: Table, where: str) -> tuple[Claim, ...]:
-    """The worse result of the two scans. A word that nobody has listed stands before a success."""
-    found = {name: result for name in _SCANS if (result := text(file.get(name), 40))}
+    """Return the worse result of the two scans. An unknown word counts as worse than a success."""
+    results = {name: result for name in _SCANS if (result := text(file.get(name), 40))}
     order = {result: place for place, result in enumerate(_SCAN_RESULTS)}
-    worst = min(found.values(), key=lambda result: order.get(result, 2), default=None)
+    worst = min(results.values(), key=lambda result: order.get(result, 2), default=None)
     if worst is None:
         return ()
-    names = ", ".join(f"{where}{name}" for name, result in found.items() if result == worst)
+    names = ", ".join(f"{where}{name}" for name, result in results.items() if result == worst)
     return (Claim(field="scan", value=worst, source="hub", where=names),)
 
 
 def _format(stated: object, name: str) -> FileFormat:
-    """The file name comes first: the stated format is often `Other` for a .safetensors."""
     suffix = name.rpartition(".")[2].lower()
+    # The file name is more reliable: the stated format of a .safetensors is often `Other`.
     if suffix == "safetensors":
         return "safetensors"
     if suffix in ("pt", "ckpt", "bin", "pth") or stated == "PickleTensor":
@@ -328,7 +344,7 @@ def _example(image: Table) -> Example | None:
     if url is None:
         return None
     meta = table(image.get("meta"))
-    # Asked for by model, /images nests the real meta one deeper.
+    # /images may nest the metadata one level deeper if flatMeta is not set.
     meta = table(meta.get("meta")) or meta
     plain = {key: _param(value) for key, value in meta.items() if key not in _UNWANTED_PARAMS}
     return Example(
@@ -343,7 +359,10 @@ def _example(image: Table) -> Example | None:
 
 
 def community_image(item: Table) -> Example | None:
-    """Of /images: what anybody made. Its base is that of the checkpoint, of which `meta` has the file's name alone."""
+    """Convert an image of /images, which any user may have made.
+
+    Its base model is that of the checkpoint. `meta` has only the file name of the checkpoint.
+    """
     example, base = _example(item), text(item.get("baseModel"), 100)
     return replace(example, params={**example.params, "Base model": base}) if example and base else example
 
@@ -354,24 +373,24 @@ def _side(value: object) -> int | None:
 
 
 def lora_params(meta: Table) -> dict[str, str]:
-    """The lists of an image's LoRAs as the fields of A1111's infotext, which every reader of parameters knows."""
-    listed = [item for key in ("resources", "additionalResources") for item in tables(meta.get(key)) if _is_lora(item)]
+    """Return an image's LoRAs as fields of A1111's infotext, which all readers of parameters understand."""
+    loras = [item for key in ("resources", "additionalResources") for item in tables(meta.get(key)) if _is_lora(item)]
     hashes = {
         **_texts((name[5:], value) for name, value in table(meta.get("hashes")).items() if name[:5].lower() == "lora:"),
-        **_texts((item.get("name"), item.get("hash")) for item in listed),
+        **_texts((item.get("name"), item.get("hash")) for item in loras),
     }
-    weights = _texts((item.get("name"), item.get(key)) for key in ("strength", "weight") for item in listed)
+    weights = _texts((item.get("name"), item.get(key)) for key in ("strength", "weight") for item in loras)
     versions = [
         {"type": "lora", "weight": number(item.get("weight")), "modelVersionId": version}
         for item in tables(meta.get("civitaiResources"))
         if _is_lora(item) and (version := whole(item.get("modelVersionId"))) is not None
     ]
-    found = {
+    fields = {
         "Lora hashes": _join({name: value for name, value in hashes.items() if _HASH.fullmatch(value)}),
         "Lora weights": _join({name: value for name, value in weights.items() if number(value) is not None}),
         "Civitai resources": json.dumps(versions[:_MAX_LISTED], separators=(",", ":")) if versions else "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_lora(item: Table) -> bool:
@@ -379,7 +398,7 @@ def _is_lora(item: Table) -> bool:
 
 
 def _texts(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
-    """Pairs of texts; names are without the characters that would end them in an infotext."""
+    """Return the pairs with both texts, and replace the characters that would end a name in an infotext."""
     read = ((text(name, 300), text(value, 64)) for name, value in pairs)
     return {_SEPARATORS.sub("_", name.removesuffix(".safetensors")): value for name, value in read if name and value}
 
@@ -389,7 +408,7 @@ def _join(pairs: dict[str, str]) -> str:
 
 
 def _param(value: object) -> str | int | float | bool | None:
-    """A plain value; None for lists and objects, which are references to resources of the hub."""
+    """Return a text, number or boolean. Return None for lists and objects, which refer to resources of the hub."""
     if isinstance(value, str):
         return text(value, _MAX_PARAM)
     if isinstance(value, bool):
@@ -398,11 +417,11 @@ def _param(value: object) -> str | int | float | bool | None:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    """The API lists plain texts; the API of the website wraps each as {"name": ...}."""
-    listed = value if isinstance(value, list) else []
-    return texts([table(tag).get("name") if isinstance(tag, dict) else tag for tag in listed])
+    items = value if isinstance(value, list) else []
+    # The public API lists texts; the API of the website wraps them as {"name": ...}.
+    return texts([table(tag).get("name") if isinstance(tag, dict) else tag for tag in items])
 
 
 def plain(description: object) -> str:
-    """The text of a description without markup, to read claims from. It is not safe to show."""
+    """Return the text of a description without markup, to read claims from. It is not sanitised for display."""
     return html.unescape(_TAG.sub(" ", card.lines(text(description) or "")))

@@ -309,7 +309,7 @@ class RangedSource:
 
 
 class HttpReader:
-    """A cached reader of small parts of a remote file. `size` is the file's size in bytes, or None until it is known."""
+    """A cached reader of small parts of a remote file. `size` is the file's size in bytes, None until it is known."""
 
     def __init__(self, http: requests.Session, source: RangedSource) -> None:
         self.size: int | None = None

@@ -1,1 +1,1 @@
-"""Hugging Face."""
+"""The connector for Hugging Face."""

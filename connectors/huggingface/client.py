@@ -1,4 +1,4 @@
-"""Hugging Face. The hub's unit is a repo at a commit; its files are for huggingface_hub to fetch."""
+"""The client for Hugging Face. A model is a repo and a version is a commit; huggingface_hub downloads the files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,8 @@ from connectors.ref import Ref, is_id
 
 MAX_LIMIT = 100
 MAX_COMMITS = 20
-# Pages that are read in place of adapters of language models, which are tagged `lora` too.
+# The number of extra pages to read if a page is short because adapters of language models, which are also tagged
+# `lora`, were left out of it.
 _MORE_PAGES = 5
 _EXPAND = (
     "author",
@@ -48,7 +49,7 @@ _MAX_CARD = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _List:
-    """A list of the hub: repos tagged `lora`, or those without the tag that have it in their id."""
+    """A list of the hub: the repos tagged `lora`, or the untagged repos with "lora" in their id."""
 
     tagged: bool
     base: str | None = None
@@ -56,69 +57,72 @@ class _List:
 
 class HuggingFace(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        """One page of the hub's list.
+        """Return one page of results.
 
-        The hub can't be asked for "one of these bases", nor for "tagged or named lora", so each of those is a list of
-        its own, read one after the other. A cursor is "N?QUERY": the N-th list, and the hub's own query for the page
-        (empty: its first). `list_models` gives no cursor, hence the request of our own.
+        The API has no OR over bases, nor over tag and name, so each alternative is a list. The lists are read one after
+        the other. A cursor is "N?QUERY": the index of the list, and the query of the page (empty for the first page).
+        This sends its own request, because `HfApi.list_models` does not return a cursor.
         """
         number, _, rest = (cursor or "0").partition("?")
         if not number.isascii() or not number.isdigit():
             raise BadAnswer("This page of Hugging Face's results can't be found again. Search anew.", hub=self.name)
-        lists, place = _lists(query), int(number)
-        if place >= len(lists):
+        lists, index = _lists(query), int(number)
+        if index >= len(lists):
             return Page(loras=())
-        page, others = self._page(query, lists, place, parse_qsl(rest))
+        page, has_others = self._page(query, lists, index, parse_qsl(rest))
         for _ in range(_MORE_PAGES):
-            if not others or len(page.loras) >= query.limit or page.cursor is None or "?" not in page.cursor:
+            if not has_others or len(page.loras) >= query.limit or page.cursor is None or "?" not in page.cursor:
                 break
-            more, others = self._page(query, lists, place, parse_qsl(page.cursor.partition("?")[2]))
+            more, has_others = self._page(query, lists, index, parse_qsl(page.cursor.partition("?")[2]))
             page = replace(more, loras=page.loras + more.loras, withheld=page.withheld + more.withheld)
-        following = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
-        if following is None or lists[following].tagged or len(page.loras) >= query.limit:
+        next_index = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
+        if next_index is None or lists[next_index].tagged or len(page.loras) >= query.limit:
             return page
-        # The few untagged repos come with the last page of tagged ones: nobody should have to ask for them.
-        untagged, _ = self._page(query, lists, following, [])
+        # Add the few untagged repos to the last page of tagged ones, so that a visitor need not request another page.
+        untagged, _ = self._page(query, lists, next_index, [])
         withheld = page.withheld + untagged.withheld
         return replace(untagged, loras=page.loras + untagged.loras, withheld=withheld)
 
     def _page(
-        self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]
+        self, query: Query, lists: tuple[_List, ...], index: int, params: list[tuple[str, str]]
     ) -> tuple[Page, bool]:
-        """The page of the list at `place` that `params` select, or its first page without `params`.
+        """Return the page of a list that `params` select, or the first page if they are empty.
 
-        Also whether something was left out of it that is no LoRA for images.
+        The second value is whether the page had repos that are not LoRAs for images.
         """
-        listed = lists[place]
-        # `search` matches repo ids only; there is no search in cards.
+        current = lists[index]
+        # The hub's `search` matches repo ids only, not cards.
         params = params or [
-            *([("filter", "lora")] if listed.tagged else []),
-            *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
+            *([("filter", "lora")] if current.tagged else []),
+            *([("filter", f"base_model:{current.base}")] if current.base is not None else []),
             *([("filter", query.tag)] if query.tag else []),
             *([("author", query.creator)] if query.creator else []),
-            *([("search", query.words or "lora")] if query.words or not listed.tagged else []),
+            *([("search", query.words or "lora")] if query.words or not current.tagged else []),
             *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
             ("limit", str(min(query.limit, MAX_LIMIT))),
             *(("expand", name) for name in _EXPAND),
         ]
         response = self._get("/api/models", params, what="its list of models")
         items = self._session.read_list(self._session.read_json(response), "models")
-        # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
-        following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
-        cursor = f"{place + 1}" if place + 1 < len(lists) else None
-        loras = [parse.lora(info, self._web) for info in _read_infos(items, listed.tagged)]
+        # Keep only the query of the hub's `next` link, so that a link can't send a request, or a key, to another host.
+        next_query = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
+        cursor = f"{index + 1}" if index + 1 < len(lists) else None
+        loras = [parse.lora(info, self._web) for info in _read_infos(items, current.tagged)]
         has_others = any(claim.field == "is_lora" for lora in loras for claim in lora.claims)
-        goes_on = following and parse_qsl(following) != params
-        if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
-            cursor = f"{place}?{following}"
+        has_next = next_query and parse_qsl(next_query) != params
+        if has_next and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
+            cursor = f"{index}?{next_query}"
         return make_page(loras, query, cursor), has_others
 
     def get(self, ref: Ref) -> Lora:
-        """Fetches the repo, and its card at the same commit if it has one."""
+        """Return the LoRA of a repo, with its model card at the same commit.
+
+        Raises Withheld if the LoRA must not be shown.
+        """
         revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
-        # The request of HfApi.model_info(files_metadata=True), which would read an answer of any size.
-        answer = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"}, what=ref.id)
-        data = self._session.read_json(answer)
+        # HfApi.model_info(files_metadata=True) sends the same request, but reads a response of any size.
+        response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"}, what=ref.id)
+        data = self._session.read_json(response)
         with map_huggingface_errors(ref.id):
             info = ModelInfo(**data)  # type: ignore[no-untyped-call]
             has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
@@ -126,18 +130,18 @@ class HuggingFace(HubClient):
             return check_shown(parse.lora(info, self._web, card))
 
     def _card(self, info: ModelInfo) -> str | None:
-        """None where it is gone, or only for those who have access."""
+        """Return the text of the model card, or None if it was deleted or is gated."""
         with suppress(NotFound, Gated):
-            answer = self._get(f"/{info.id}/resolve/{text(info.sha) or 'main'}/README.md", what=f"card of {info.id}")
-            return answer.content.decode(errors="replace")[:_MAX_CARD]
+            response = self._get(f"/{info.id}/resolve/{text(info.sha) or 'main'}/README.md", what=f"card of {info.id}")
+            return response.content.decode(errors="replace")[:_MAX_CARD]
         return None
 
     def history(self, ref: Ref) -> tuple[Version, ...]:
-        """The newest commits of the repo, with their titles and dates, newest first; their files are not listed."""
-        # HfApi.list_repo_commits would read all pages.
+        """Return the newest MAX_COMMITS commits with their titles and dates, newest first, without their files."""
+        # HfApi.list_repo_commits reads all pages.
         path = f"/api/models/{ref.id}/commits/main"
-        answer = self._get(path, {"limit": str(MAX_COMMITS)}, what=f"history of {ref.id}")
-        items = self._session.read_list(self._session.read_json(answer), "commits")
+        response = self._get(path, {"limit": str(MAX_COMMITS)}, what=f"history of {ref.id}")
+        items = self._session.read_list(self._session.read_json(response), "commits")
         return tuple(
             Version(
                 ref=ref.lora.at(commit),
@@ -150,15 +154,18 @@ class HuggingFace(HubClient):
         )[:MAX_COMMITS]
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""
-        place = self.locate(lora.pin(ref) if lora else pin(self, ref))
-        with map_huggingface_errors(f"{place.ref.id}/{place.path}"):
-            found = get_hf_file_metadata(place.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        """Return the download of a file, with the size and SHA-256 in the headers of a HEAD request.
+
+        Raises HubUiError if the hub refuses access.
+        """
+        target = self.locate(lora.pin(ref) if lora else pin(self, ref))
+        with map_huggingface_errors(f"{target.ref.id}/{target.path}"):
+            metadata = get_hf_file_metadata(target.url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         if lora is None:
-            # A pinned ref is resolved without its card, which may mark it as showing a minor.
+            # Read the card, which may mark the LoRA as showing a minor: a pinned ref is resolved without its card.
             self.get(ref)
-        # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
-        return replace(place, size=found.size, sha256=sha256(found.etag))
+        # Only LFS and Xet files have their SHA-256 as ETag; a small file's is a git hash.
+        return replace(target, size=metadata.size, sha256=sha256(metadata.etag))
 
     def locate(self, ref: Ref) -> HubDownload:
         if ref.file is None:
@@ -172,11 +179,11 @@ class HuggingFace(HubClient):
 
 
 def _lists(query: Query) -> tuple[_List, ...]:
-    """Tagged repos first. Empty if none of the bases has a repo here, the creator's name is none of this hub, or only
-    runners are wanted.
+    """Return the lists that together hold the results of a query, tagged repos first.
 
-    `search` matches ids only, so repos that have just the name can be asked for only where the text leaves room; and
-    one request more for every base would find next to nothing.
+    It is empty if no base has a repo on this hub, if the creator's name is invalid here, or if only runners are wanted.
+    The list of untagged repos needs "lora" in the hub's `search`, so it is left out if the query's words lack it. A
+    query for bases omits it as well, because it would cost a request per base and find almost no LoRAs.
     """
     if query.kinds == ("runner",) or (query.creator and not is_id("huggingface", f"{query.creator}/lora")):
         return ()
@@ -188,7 +195,7 @@ def _lists(query: Query) -> tuple[_List, ...]:
 
 
 def _read_infos(items: list[Any], tagged: bool) -> Iterator[ModelInfo]:
-    """The repos that can be read; of a list without the tag, those that are LoRAs."""
+    """Yield the valid repos of a list. From the list of untagged repos, yield only LoRAs for images."""
     for item in tables(items):
         try:
             info = ModelInfo(**item)  # type: ignore[no-untyped-call]

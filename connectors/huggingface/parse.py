@@ -1,4 +1,4 @@
-"""huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
+"""Convert huggingface_hub's ModelInfo and a model card to a Lora. A repo may have dozens of LoRA files."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,17 +19,17 @@ from connectors.ref import Ref, is_path
 _WORDING = read_wording("huggingface")
 
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-# What trainers leave beside the weights.
+# Beginnings of the names of other files that trainers save next to the weights.
 _NOT_WEIGHTS = ("optimizer", "scheduler", "training_args", "random_states", "rng_state", "scaler", "learned_embeds")
-# Folders of whole pipelines and of a training run's intermediate states.
+# Folders of whole pipelines and of training checkpoints.
 _OTHER_FOLDERS = ("checkpoint-", "text_encoder/", "text_encoder_2/", "vae/", "unet/", "transformer/", "safety_checker/")
-# As kohya's scripts and ai-toolkit number what they save before the end: ink-000010, ink_000002500, ink-step00000500.
-_ON_THE_WAY = re.compile(r"[-_](?:step|epoch)?[-_]?\d{4,}\.safetensors$", re.IGNORECASE)
+# Names of checkpoints from kohya's scripts and ai-toolkit: ink-000010, ink_000002500, ink-step00000500.
+_CHECKPOINT = re.compile(r"[-_](?:step|epoch)?[-_]?\d{4,}\.safetensors$", re.IGNORECASE)
 _USUAL_NAMES = ("pytorch_lora_weights.safetensors", "lora.safetensors", "adapter_model.safetensors")
-# Under these, cards and trainers keep trigger words; the first is the one that Hugging Face itself reads.
+# The front matter keys under which authors and trainers write trigger words. Hugging Face itself reads the first.
 _WORD_KEYS = ("instance_prompt", "trigger", "trigger_word", "trigger_words", "trigger_phrase")
 PICTURES = _WORDING.words["pictures"]
-# Of adapters that make something else than text, or of any model.
+# Tasks that don't prove an adapter of a language model: they make sound, or fit any model.
 _OTHER_TASKS = ("any-to-any", "text-to-audio")
 _LANGUAGE_LIBRARIES = _WORDING.words["language_libraries"]
 _LANGUAGE_BASE = _WORDING.patterns["language_base"]
@@ -37,20 +37,23 @@ _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 
 def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
-    """From the hub's answer, and the text of the model card if it was fetched."""
+    """Convert the hub's metadata, and the text of the model card if it was fetched, to a Lora.
+
+    `web` is the URL of the hub's website.
+    """
     ref = Ref(hub="huggingface", id=info.id)
     front, body = _read_card(info, readme or "")
     tags = texts(info.tags) or texts(front.get("tags"))
-    # The card's example prompts and images, or the hub's copy of them if the card wasn't fetched.
+    # The example prompts and images in the card, or the hub's copy of them if the card was not fetched.
     widget = tables(front.get("widget")) or tables(info.widget_data)
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    said = [(info.id, "repo name"), *_short_texts(front, tags, prompts, weights)]
-    mature = content.mature_claims(tags, said, body)
+    short_texts = [(info.id, "repo name"), *_short_texts(front, tags, prompts, weights)]
+    mature = content.mature_claims(tags, short_texts, body)
     level = content.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
-    of_files, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
-    access, note, said_by = access_of(info.gated, info.disabled, front)
+    file_claims, rest = split_by_file(card.lines(body), "card", [sibling.rfilename for sibling in weights])
+    access, note, access_field = access_of(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
     version = Version(
         ref=ref.at(commit),
@@ -58,7 +61,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         updated_at=updated,
         access=access,
         access_note=note,
-        files=_files(ref.at(commit), weights, of_files),
+        files=_files(ref.at(commit), weights, file_claims),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
     bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
@@ -81,8 +84,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
             *bases,
             *_language_claims(info, tags, bases),
             *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
-            *((Claim(field="access", value=access, source="hub", where=said_by),) if said_by else ()),
-            *(*mature, *minors.minor_claims(level, said, body)),
+            *((Claim(field="access", value=access, source="hub", where=access_field),) if access_field else ()),
+            *(*mature, *minors.minor_claims(level, short_texts, body)),
         ),
     )
 
@@ -90,7 +93,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
 def _short_texts(
     front: Table, tags: Iterable[str], prompts: Iterable[str], weights: Iterable[RepoSibling]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the author's short texts, each with its place."""
+    """Yield the author's short texts, each with the name of its field."""
     yield from ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
     yield from ((prompt, "card front matter: widget") for prompt in prompts)
     yield from ((tag, "tags") for tag in tags)
@@ -98,9 +101,10 @@ def _short_texts(
 
 
 def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, str | None, str | None]:
-    """The access, why a file can't be downloaded, and the field that says so, if there is one.
+    """Return the access, a note on why a file can't be downloaded, and the field that proves it, if there is one.
 
-    `gated` is false, "auto" or "manual"; None where only the card is known, which describes the form of its gate.
+    `gated` is False, "auto", "manual", or None if only the card is known. The front matter of a gated card describes
+    the form in which visitors request access.
     """
     if disabled is True:
         return "removed", "Hugging Face took it down.", "disabled"
@@ -114,23 +118,27 @@ def access_of(gated: object, disabled: object, front: Table) -> tuple[Access, st
 
 
 def _language_claims(info: ModelInfo, tags: Iterable[str], bases: Iterable[Claim]) -> tuple[Claim, ...]:
-    """That it is no LoRA for images, by its task; where that says nothing and no base is known, by library or base."""
+    """Return a claim that the repo is not a LoRA for images, if its task proves it.
+
+    If the task is unspecific and no architecture is known, the library or the name of the base model is proof as well.
+    """
     task, library = text(info.pipeline_tag), text(info.library_name)
-    named = {task, library, *(tag.casefold() for tag in tags)}
-    if not named.isdisjoint(PICTURES):
+    labels = {task, library, *(tag.casefold() for tag in tags)}
+    if not labels.isdisjoint(PICTURES):
         return ()
     where = f"pipeline_tag: {task}" if task and task not in _OTHER_TASKS else None
     if where is None and not any(claim.field == "architecture" for claim in bases):
-        libraries = (f"tags: {name}" for name in _LANGUAGE_LIBRARIES if name in named)
-        raw = (str(claim.value) for claim in bases if claim.field == "raw_base_model")
-        where = next(chain(libraries, (f"base_model: {name}" for name in raw if _LANGUAGE_BASE.search(name))), None)
+        libraries = (f"tags: {name}" for name in _LANGUAGE_LIBRARIES if name in labels)
+        base_names = (str(claim.value) for claim in bases if claim.field == "raw_base_model")
+        language_bases = (f"base_model: {name}" for name in base_names if _LANGUAGE_BASE.search(name))
+        where = next(chain(libraries, language_bases), None)
     return (Claim(field="is_lora", value=False, source="hub", where=where),) if where else ()
 
 
 def _read_card(info: ModelInfo, readme: str) -> tuple[Table, str]:
-    """The card's front matter, or the hub's copy of it, and its text."""
+    """Return the front matter and the text of the card. The hub's parsed front matter is preferred."""
     front, body = card.split_card(readme)
-    # It is no ModelCardData where huggingface_hub can't parse the front matter.
+    # huggingface_hub does not parse card_data if it is not a JSON object.
     card_data: object = info.card_data
     if isinstance(card_data, ModelCardData):
         front = table(card_data.to_dict()) or front  # type: ignore[no-untyped-call]
@@ -140,7 +148,7 @@ def _read_card(info: ModelInfo, readme: str) -> tuple[Table, str]:
 def _claims(
     repo: str, front: Table, body: str, tags: tuple[str, ...], prompts: list[str], *, files: int
 ) -> tuple[Claim, ...]:
-    """Claims about trigger words, weight, kind and licence. `body` is the card without what it says of single files."""
+    """Return claims about trigger words, weight, kind and licence. `body` is the card without the notes on one file."""
     words = (
         *(
             claim
@@ -171,7 +179,7 @@ def _is_weights(path: object) -> bool:
 
 
 def _files(version: Ref, listed: list[RepoSibling], claims: Mapping[str, tuple[Claim, ...]]) -> tuple[WeightFile, ...]:
-    """The primary file, which a person means who names only the repo, is never a pickle."""
+    """Return the weight files. A ref without a file means the primary one, which is never a pickle."""
     safe = (sibling.rfilename for sibling in listed if sibling.rfilename.endswith(".safetensors"))
     primary = min(safe, key=_sort_key, default=None)
     files = []
@@ -193,9 +201,10 @@ def _files(version: Ref, listed: list[RepoSibling], claims: Mapping[str, tuple[C
 
 
 def _sort_key(path: str) -> tuple[bool, bool, bool, bool, int, str]:
-    """Usual names first, then what no training saved on its way, names with "lora", and files in the top folder."""
-    usual, saved = path.rpartition("/")[2] in _USUAL_NAMES, _ON_THE_WAY.search(path) is not None
-    return path.startswith(_OTHER_FOLDERS), not usual, saved, "lora" not in path.lower(), path.count("/"), path
+    """Return a sort key that prefers usual names, then final weights, names with "lora", and the top folder."""
+    is_usual, is_checkpoint = path.rpartition("/")[2] in _USUAL_NAMES, _CHECKPOINT.search(path) is not None
+    is_other, has_lora = path.startswith(_OTHER_FOLDERS), "lora" in path.lower()
+    return is_other, not is_usual, is_checkpoint, not has_lora, path.count("/"), path
 
 
 def _examples(widget: Iterable[Table], base: str, level: Nsfw | None) -> Iterable[Example]:
@@ -211,6 +220,6 @@ def _examples(widget: Iterable[Table], base: str, level: Nsfw | None) -> Iterabl
 
 
 def _prompt(item: Table) -> str | None:
-    """The uploader's template writes '-' where an author gave none."""
     prompt = text(item.get("text"), 20_000)
+    # The hub's uploader writes '-' if the author gave no prompt.
     return prompt if prompt not in (None, "-") else None
