@@ -172,7 +172,6 @@ class CivitAI(HubClient):
         return {}
 
     def _read_version(self, alone: Table, model: Table, ref: Ref) -> Lora:
-        """Return the LoRA with one version, from the response about the version and perhaps that about the model."""
         self._check_owner(alone, ref)
         return self._check_found(parse.lora_of_version(alone, self._web, datetime.now(UTC), model), ref)
 

@@ -57,10 +57,7 @@ _SCAN_RESULTS = ("Danger", "Error", "Pending", "Success")
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
-    """Convert a model to a Lora without the parts that must not be shown (see keep_permitted).
-
-    `web` is the URL of the website. Returns None if the model is not a LoRA or has no id.
-    """
+    """Convert a model to a Lora that may be shown (see keep_permitted), or return None if it is not a LoRA."""
     model_id = whole(model.get("id"))
     if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
         return None

@@ -37,10 +37,7 @@ _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 
 def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
-    """Convert the hub's metadata, and the text of the model card if it was fetched, to a Lora.
-
-    `web` is the URL of the hub's website.
-    """
+    """Convert the hub's metadata, and the model card if it was fetched, to a Lora. `web` is the URL of the website."""
     ref = Ref(hub="huggingface", id=info.id)
     front, body = _read_card(info, readme or "")
     tags = texts(info.tags) or texts(front.get("tags"))
@@ -93,7 +90,6 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
 def _short_texts(
     front: Table, tags: Iterable[str], prompts: Iterable[str], weights: Iterable[RepoSibling]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the author's short texts, each with the name of its field."""
     yield from ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
     yield from ((prompt, "card front matter: widget") for prompt in prompts)
     yield from ((tag, "tags") for tag in tags)

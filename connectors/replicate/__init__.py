@@ -1,1 +1,1 @@
-"""Replicate."""
+"""The connector for Replicate."""

@@ -1,4 +1,4 @@
-"""Replicate: models that people trained there. Every request needs a key, a search too."""
+"""The client for Replicate, which hosts models that people trained there. All requests need a key, searches too."""
 
 from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
@@ -20,15 +20,15 @@ _API_HOST, _WEB = "api.replicate.com", "https://replicate.com"
 class Replicate(HubClient):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._need_key()
-        models, following = self._list(query, cursor)
+        models, next_cursor = self._list(query, cursor)
         loras = [lora for lora in map(parse.lora, models) if lora is not None]
         if query.sort == "downloads":
             # The hub can't sort by runs, so only the page is sorted.
             loras.sort(key=lambda lora: -(lora.downloads or 0))
-        # The list without a text has the newest version first.
+        # Without a text, the list is sorted by the newest version.
         times = (text(table(model.get("latest_version")).get("created_at")) for model in models)
-        ends = following == cursor or (not query.text and is_past(query, times))
-        return make_page(loras, query, None if ends else following)
+        is_last = next_cursor == cursor or (not query.text and is_past(query, times))
+        return make_page(loras, query, None if is_last else next_cursor)
 
     def get(self, ref: Ref) -> Lora:
         self._need_key()
@@ -37,7 +37,7 @@ class Replicate(HubClient):
             version = table(self._session.json(f"/v1/models/{ref.id}/versions/{ref.version}"))
             model = {**model, "latest_version": version}
         if model.get("visibility") == "private":
-            # A private model belongs to the key, and so does its training, which may add claims.
+            # The owner of the key also owns a private model and its training, which may add claims.
             with suppress(HubUiError):
                 trainings = tables(table(self._session.json("/v1/trainings")).get("results"))
                 model = parse.with_training(model, trainings)
@@ -47,9 +47,9 @@ class Replicate(HubClient):
         return check_shown(lora)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """The tar of the weights, at the URL that Replicate's own predictor loads fine-tunes from.
+        """Return the download of the tar with the weights, from the URL that Replicate's predictor also uses.
 
-        The URL is public but undocumented. It is on the website, or on the endpoint's host where that is another.
+        The URL is public but undocumented. It is on the website, or on the host of an endpoint that was configured.
         """
         lora = lora or self.get(ref)
         version, file = lora.resolve(ref)
@@ -68,14 +68,14 @@ class Replicate(HubClient):
             raise KeyRequired(f"Replicate wants a key for every call. {HUBS[self.name].add_key}.", hub=self.name)
 
     def _list(self, query: Query, cursor: str | None) -> tuple[tuple[Table, ...], str | None]:
-        """The models of one page, not only LoRAs, and the cursor of the next page."""
+        """Return the models of one page, which include other models than LoRAs, and the next cursor."""
         if cursor is not None:
-            # The cursor is the query of the hub's `next` link, so that it can't lead to another host.
+            # The cursor is only the query of the hub's `next` link, so it can't select another host.
             return self._page(self._session.json("/v1/models", parse_qsl(cursor)))
         if not query.words:
             newest = {"sort_by": "latest_version_created_at", "sort_direction": "desc"}
             return self._page(self._session.json("/v1/models", newest))
-        # The search endpoint is a beta. The older way is the QUERY method, which some proxies refuse.
+        # Fall back to the method QUERY, because the search endpoint is a beta. Some proxies reject QUERY.
         with suppress(NotFound, BadAnswer):
             params = {"query": query.words, "limit": min(query.limit, _MAX_FOUND)}
             hits = table(self._session.json("/v1/search", params)).get("models")
@@ -85,10 +85,10 @@ class Replicate(HubClient):
         body = query.words.encode()
         return self._page(self._session.json("/v1/models", method="QUERY", data=body, headers=headers))
 
-    def _page(self, answer: object) -> tuple[tuple[Table, ...], str | None]:
-        page = table(answer)
+    def _page(self, response: object) -> tuple[tuple[Table, ...], str | None]:
+        page = table(response)
         models = self._session.read_list(page.get("results"), "models")
-        # A `next` link that leads to another host ends the list.
-        following = urlsplit(address(page.get("next")) or "")
-        is_own = following[:2] == urlsplit(self._web)[:2]
-        return tables(models), following.query or None if is_own else None
+        # Treat a `next` link to another origin as the end of the list.
+        next_link = urlsplit(address(page.get("next")) or "")
+        is_same_origin = next_link[:2] == urlsplit(self._web)[:2]
+        return tables(models), next_link.query or None if is_same_origin else None

@@ -1,4 +1,4 @@
-"""Matches a request with the inputs of a model on Replicate, and names what the model has no input for."""
+"""Convert a request to the inputs of a model on Replicate, with notes on settings that the model does not support."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from connectors.ref import LOCAL, Ref
 from connectors.replicate.runs import Runs
 
 _WIDTH_STEP = 16
-# Aspect ratios have about a million pixels, or a quarter of that.
+# In millions of pixels. With an aspect ratio, a model makes images of about one or a quarter megapixel.
 _QUARTER_MEGAPIXEL, _MEGAPIXEL = 0.4, (0.9, 1.2)
 _SCHEDULERS = read_tables("replicate.toml")["schedulers"]
-# Inputs of a runner for a LoRA, and for a second one.
+# The inputs of runners for a LoRA, and for a second one.
 _SLOTS, _SECOND_SLOTS = ("lora_weights", "hf_lora", "lora_url"), ("extra_lora", "extra_lora_weights")
 _SCALES, _SECOND_SCALES = ("lora_scale", "lora_strength"), ("extra_lora_scale",)
 _LISTS = (("hf_loras", "lora_scales"), ("loras", "lora_scales"), ("lora_urls", "lora_scales"))
@@ -26,7 +26,7 @@ _STEPS = ("num_inference_steps", "steps")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Input:
-    """One input of a model. `choices` are all that it takes, `least` and `most` are inclusive."""
+    """One input of a model. `choices` are the allowed values, if they are limited; `least` and `most` are inclusive."""
 
     kind: str = "string"
     least: float | None = None
@@ -35,12 +35,12 @@ class Input:
     default: object = None
 
 
-# Those of one version of a model, by name.
+# The inputs of one version of a model, by name.
 Inputs = Mapping[str, Input]
 
 
 def takes_loras(inputs: Inputs) -> bool:
-    """Whether a model takes any LoRA."""
+    """Return whether a model has an input for a LoRA."""
     return _first(inputs, (*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
 
 
@@ -54,10 +54,10 @@ def _offers(inputs: Inputs, name: str, choice: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputRequest:
-    """What to generate, independent of the model. None leaves a value to the model.
+    """The settings of an image, independent of the model. A value of None means the model's default.
 
-    `slots` are LoRAs that the model is to load, by their addresses. `scales` has a number for each LoRA: with
-    `own` the model's own trained weights are the first of them, without a slot. `control` is the URL of an image.
+    `slots` are the URLs of LoRAs to load. `scales` has the weight of each LoRA. If `own` is set, the model has trained
+    weights, which have the first of the scales but no slot. `control` is the URL of an image.
     """
 
     prompt: str
@@ -76,48 +76,48 @@ class InputRequest:
 
 
 def inputs_of(version: Table) -> Inputs:
-    """From a version's openapi_schema. Choices are in the input's schema, or in one that it refers to."""
+    """Read the inputs from a version's openapi_schema, and resolve the references to schemas of choices."""
     schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
-    known = {}
+    inputs = {}
     for name, value in table(table(schemas.get("Input")).get("properties")).items():
         schema: Table = table(value)
         for part in (schema, *tables(schema.get("allOf"))):
             schema = {**table(schemas.get((text(part.get("$ref")) or "").rpartition("/")[2])), **schema}
-        known[name] = Input(
+        inputs[name] = Input(
             kind=text(schema.get("type")) or "string",
             least=number(schema.get("minimum")),
             most=number(schema.get("maximum")),
             choices=texts(schema.get("enum")) if schema.get("enum") else (),
             default=schema.get("default"),
         )
-    return known
+    return inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """`values` are a prediction's input. `notes` are sentences about what the model can't do as requested."""
+    """The input of a prediction (`values`), and sentences about settings that the model does not support (`notes`)."""
 
     inputs: Inputs
     values: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def put(self, name: str | None, value: object, otherwise: str | None = None) -> None:
-        """`otherwise` is the note for a model without such an input."""
+        """Set an input, clamped to its limits. `otherwise` is the note if the model has no such input."""
         if name is None or name not in self.inputs:
             if otherwise:
                 self.notes.append(otherwise)
             return
-        known = self.inputs[name]
+        target = self.inputs[name]
         if isinstance(value, int | float) and not isinstance(value, bool):
-            least = -math.inf if known.least is None else known.least
-            most = math.inf if known.most is None else known.most
-            wanted, value = value, min(max(value, least), most)
-            if value != wanted:
+            least = -math.inf if target.least is None else target.least
+            most = math.inf if target.most is None else target.most
+            requested, value = value, min(max(value, least), most)
+            if value != requested:
                 limits = f"{least:g} to {most:g}"
-                if known.least is None or known.most is None:
-                    limits = f"at most {most:g}" if known.least is None else f"at least {least:g}"
-                self.notes.append(f"This model takes {limits} for {name}: {wanted:g} became {value:g}.")
-            value = round(value) if known.kind == "integer" else float(value)
+                if target.least is None or target.most is None:
+                    limits = f"at most {most:g}" if target.least is None else f"at least {least:g}"
+                self.notes.append(f"This model takes {limits} for {name}: {requested:g} became {value:g}.")
+            value = round(value) if target.kind == "integer" else float(value)
         self.values[name] = value
 
 
@@ -147,7 +147,7 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
     _put_loras(filled, request)
     if request.control is not None:
         put("control_image", request.control, "This model takes no control image; it was left out.")
-    # One lossless image, reproducible: `go_fast` ignores the seed and strengthens LoRAs by half.
+    # Switch off `go_fast`, because it ignores the seed and makes LoRAs stronger by half.
     put("num_outputs", 1)
     put("go_fast", False)
     if _offers(inputs, "output_format", "png"):
@@ -156,7 +156,7 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
 
 
 def _put_size(filled: Filled, request: InputRequest) -> None:
-    """Width and height if the model has them, else the nearest of its aspect ratios."""
+    """Set the width and height, or the nearest aspect ratio if the model has no such inputs."""
     if request.width is None and request.height is None:
         return
     sides = (request.width or request.height or 0, request.height or request.width or 0)
@@ -208,9 +208,9 @@ def _put_loras(filled: Filled, request: InputRequest) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runnable:
-    """A model that can be run. `newest` is the hash of its latest version; `official` models run by name alone.
+    """A model that can be run. `newest` is the hash of its latest version; `official` models are run by name.
 
-    `seconds` and `steps` are those of its example, and `example` has the URLs of its output.
+    `seconds` and `steps` are those of the model's example, and `example` has the URLs of the example's output.
     """
 
     inputs: Inputs
@@ -221,14 +221,14 @@ class Runnable:
     example: tuple[str, ...] = ()
 
     def seconds_for(self, steps: int | None) -> float | None:
-        """Estimates the seconds from the model's example; None if that has no time."""
+        """Estimate the seconds of a run from the model's example. Return None if the example has no time."""
         if self.seconds is None or self.seconds <= 0:
             return None
         return self.seconds * steps / self.steps if steps and self.steps and self.steps > 0 else self.seconds
 
 
 def runnable(runs: Runs, name: str, version: str | None) -> Runnable:
-    """Fetches the model, and a version that is not its latest with a second request."""
+    """Fetch a model. A version that is not the latest costs a second request."""
     model = runs.model(name)
     latest = table(model.get("latest_version"))
     other = version is not None and version != text(latest.get("id"))
@@ -247,9 +247,9 @@ def runnable_of(model: Table, version: Table) -> Runnable:
     )
 
 
-# The official runners of LoRAs are run by name: Replicate keeps their versions to itself.
+# The official runners for LoRAs are run by name, because Replicate does not publish their versions.
 _RUNNER, _SCHNELL_RUNNER = "black-forest-labs/flux-dev-lora", "black-forest-labs/flux-schnell-lora"
-# A key is sent to its own hub only, so Replicate can't fetch what needs one.
+# A key is sent to its hub only, so Replicate can't download a file that needs one.
 _NEEDS_KEY = "Replicate would need your key for it: try it here instead."
 _NOT_FREE = "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it."
 _REFUSALS: Mapping[Access, tuple[type[AccessError], str]] = {
@@ -262,7 +262,7 @@ _OTHER_INPUTS = ("flux.1-kontext", "flux.1-fill", "flux.1-canny", "flux.1-depth"
 
 
 def runner(architecture: str | None, base_model: str | None) -> str:
-    """The official runner for a LoRA of another hub. Raises DoesNotFit where there is none."""
+    """Return the official runner for a LoRA of another hub. Raise DoesNotFit if there is none."""
     if architecture == "flux1" and base_model not in _OTHER_INPUTS:
         return _SCHNELL_RUNNER if base_model == "flux.1-schnell" else _RUNNER
     if base_model in _OTHER_INPUTS:
@@ -276,11 +276,12 @@ def runner(architecture: str | None, base_model: str | None) -> str:
 
 
 def slot(ref: Ref, access: Access = "open") -> str:
-    """The URL of a pinned ref's file, for a runner. Refuses files that need a key, which Replicate would get.
+    """Return the URL of a pinned ref's file for a runner.
 
-    Runners match URLs with patterns (replicate/cog-flux, weights.py), and some mean another file than they seem to:
-    `civitai.com/models/ID` downloads the version ID, so CivitAI's download URL is used, and civitai.red is unknown.
-    `huggingface.co/OWNER/NAME/FILE` is the file on `main`, and never in a folder, so the URL at the commit is used.
+    Raises AccessError for a file that needs a key, because Replicate would receive the key. Runners match URLs with
+    patterns (replicate/cog-flux, weights.py), which misread some of them. They take `civitai.com/models/ID` for the
+    version ID, so this returns CivitAI's download URL; they don't know civitai.red. They take
+    `huggingface.co/OWNER/NAME/FILE` for a file in the top folder on `main`, so this returns the URL at the commit.
     """
     if ref.hub == LOCAL:
         raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")

@@ -1,4 +1,4 @@
-"""Replicate's JSON to a Lora. Replicate has no type for LoRAs, so a model's inputs tell what it is."""
+"""Convert Replicate's JSON to a Lora. Replicate has no type for LoRAs, so they are recognised by their inputs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from connectors.ref import Ref, is_id, is_pinned_version
 _INPUTS = read_wording("inputs", "replicate.toml").words
 _STRENGTHS = _INPUTS["strengths"]
 _TRAINERS = read_tables("replicate.toml")["trainer"]
-# Models with the inputs of a fine-tune that are none, though nothing else shows it.
+# Models that have the inputs of a fine-tune, but are not fine-tunes.
 _RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
 _TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
 _TUNED = re.compile(r"\b(?:fine[- ]?tun\w+|trained (?:on|with)|dreambooth|lora)\b", re.IGNORECASE)
@@ -30,7 +30,7 @@ _VERSION_NAME = re.compile(r"(?P<owner>[^/\s:]{1,100})/(?P<name>[^/\s:]{1,100}):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """The parts of a model's JSON that are read several times."""
+    """The parts of a model's JSON that several functions read."""
 
     data: Table
     owner: str
@@ -68,28 +68,31 @@ def read(data: Table) -> Model | None:
 
 
 def is_runner(model: Model) -> bool:
-    """Whether it takes anybody's LoRAs, or trains or converts them, by its inputs; without any, by its words.
+    """Return whether a model runs, trains or converts any LoRA, judged by its inputs.
 
-    A model without a version does nothing: one is made before a training, or before it is pushed.
+    A model whose inputs are unknown is judged by its words. A model without a version can't be run: it was created for
+    a training or a push.
     """
-    own, training = _own_inputs(model), table(table(model.schemas.get("TrainingInput")).get("properties"))
-    takes = own or any("lora" in name.lower() for name in training)
-    if not takes and (model.inputs or not model.version or _LORA_WORD.search(model.words) is None):
+    inputs, training = _lora_inputs(model), table(table(model.schemas.get("TrainingInput")).get("properties"))
+    takes_loras = inputs or any("lora" in name.lower() for name in training)
+    if not takes_loras and (model.inputs or not model.version or _LORA_WORD.search(model.words) is None):
         return False
-    # Of another program's inputs, a base model may have kept the strength.
-    return not (is_fine_tune(model) or _writes_text(model) or (own and own <= _STRENGTHS))
+    # A base model may have the input for a LoRA's strength only, left over from another program.
+    return not (is_fine_tune(model) or _writes_text(model) or (inputs and inputs <= _STRENGTHS))
 
 
 def is_fine_tune(model: Model) -> bool:
-    """Whether it uses weights of its own, which its words and examples are about.
+    """Return whether a model has trained weights, so that its words and its example describe them.
 
-    A training's model takes `replicate_weights`. Others have their weights built in: of a fine-tune's inputs they keep
-    the strength, and their words or their example tell what was trained.
+    A model that a training made has the input `replicate_weights`. Other models have built-in weights: their only LoRA
+    input is the strength, and their words or their example prove the fine-tuning.
     """
     if has_weights(model):
         return True
-    own = _own_inputs(model)
-    if not own or not own <= _STRENGTHS or "prompt" not in model.inputs or _writes_text(model) or _is_program(model):
+    inputs = _lora_inputs(model)
+    if not inputs or not inputs <= _STRENGTHS or "prompt" not in model.inputs:
+        return False
+    if _writes_text(model) or _is_program(model):
         return False
     prompt = text(model.example.get("prompt")) or ""
     hints = trigger_words.prompt_claims(prompt, model.name, model.about, "")
@@ -97,10 +100,10 @@ def is_fine_tune(model: Model) -> bool:
 
 
 def has_weights(model: Model) -> bool:
-    """Whether it is a fine-tune whose weights can be downloaded.
+    """Return whether a model is a fine-tune whose weights can be downloaded.
 
-    A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
-    example. What a training makes has neither.
+    A runner or trainer is not: it has a repository on GitHub, or another LoRA in its example. The model of a training
+    has neither.
     """
     if table(model.data.get("training")):
         return True
@@ -108,7 +111,7 @@ def has_weights(model: Model) -> bool:
     return "replicate_weights" in model.inputs and not (_writes_text(model) or _is_program(model) or takes_another)
 
 
-def _own_inputs(model: Model) -> frozenset[str]:
+def _lora_inputs(model: Model) -> frozenset[str]:
     return frozenset(name for name in model.inputs if "lora" in name.lower() or name == "replicate_weights")
 
 
@@ -117,28 +120,31 @@ def _writes_text(model: Model) -> bool:
 
 
 def _is_program(model: Model) -> bool:
-    named = model.id.lower() in _RUNNERS or _TRAINER.search(model.name) is not None
-    return named or address(model.data.get("github_url")) is not None
+    has_name = model.id.lower() in _RUNNERS or _TRAINER.search(model.name) is not None
+    return has_name or address(model.data.get("github_url")) is not None
 
 
 def lora(data: Table) -> Lora | None:
-    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see filter_loras)."""
+    """Convert a model to a Lora. Return None if it has no owner or name.
+
+    Other models than LoRAs are converted too, because a visitor may open them. Lists omit them (see filter_loras).
+    """
     model = read(data)
     if model is None:
         return None
     ref = Ref(hub="replicate", id=model.id)
     prompt = text(model.example.get("prompt")) or ""
-    said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
-    mature = content.mature_claims((), said)
+    short_texts = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
+    mature = content.mature_claims((), short_texts)
     level = content.level_of(mature)
-    minor = minors.minor_claims(level, said)
+    minor = minors.minor_claims(level, short_texts)
     access: Access = "open" if has_weights(model) else "generation-only"
     version = None
     if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
-        here = ref.at(version_id)
-        weights = WeightFile(ref=here, name=f"{model.name}.safetensors", primary=True)
+        pinned = ref.at(version_id)
+        weights = WeightFile(ref=pinned, name=f"{model.name}.safetensors", primary=True)
         version = Version(
-            ref=here,
+            ref=pinned,
             name=version_id[:8],
             updated_at=when(model.version.get("created_at")),
             access=access,
@@ -164,7 +170,7 @@ def lora(data: Table) -> Lora | None:
 
 
 def with_training(data: Table, trainings: Iterable[Table]) -> Table:
-    """Adds the training that made the model, if it is one of `trainings`."""
+    """Return the model's JSON with the training that made it, if that training is among `trainings`."""
     version = text(table(data.get("latest_version")).get("id")) or ""
     for training in trainings if is_pinned_version("replicate", version) else ():
         if str(table(training.get("output")).get("version")).endswith(version):
@@ -173,16 +179,16 @@ def with_training(data: Table, trainings: Iterable[Table]) -> Table:
 
 
 def lora_of_training(training: Table) -> Lora | None:
-    """The LoRA that a finished training made, from the training alone; None if it made none."""
-    made = _VERSION_NAME.fullmatch(text(table(training.get("output")).get("version"), 300) or "")
-    if made is None:
+    """Convert the JSON of a finished training to the LoRA that it made. Return None if it made no version."""
+    match = _VERSION_NAME.fullmatch(text(table(training.get("output")).get("version"), 300) or "")
+    if match is None:
         return None
-    version = {"id": made["version"], "created_at": training.get("completed_at")}
+    version = {"id": match["version"], "created_at": training.get("completed_at")}
     return lora(
         {
-            "owner": made["owner"],
-            "name": made["name"],
-            # As runs.py makes them.
+            "owner": match["owner"],
+            "name": match["name"],
+            # `start_training` in runs.py creates private models.
             "visibility": "private",
             "latest_version": version,
             "training": training,
@@ -205,7 +211,7 @@ def _claims(model: Model) -> Iterator[Claim]:
 
 
 def _training_claims(training: Table) -> Iterator[Claim]:
-    """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
+    """Yield claims from the settings of a training, which only its owner can see. They are surer than a description."""
     inputs = table(training.get("input"))
     for key in _INPUTS["trigger_word"]:
         words = trigger_words.split(text(inputs.get(key), 300) or "")
@@ -223,7 +229,7 @@ def _training_claims(training: Table) -> Iterator[Claim]:
 
 
 def _fine_tune_claims(model: Model) -> Iterator[Claim]:
-    """Claims from words and example of a fine-tune. A runner's example shows another LoRA's words and strength."""
+    """Yield claims from the words and the example of a fine-tune. A runner's example would describe another LoRA."""
     where = "default_example.input"
     prompt = text(model.example.get("prompt")) or ""
     hints = trigger_words.prompt_claims(prompt, model.name, model.about, f"{where}.prompt")
@@ -233,7 +239,7 @@ def _fine_tune_claims(model: Model) -> Iterator[Claim]:
     yield from content.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
     yield from content.word_claims(chosen)
     yield from content.prompt_claims(texts(model.example.get("prompt")), chosen, f"{where}.prompt")
-    # The strength of the example is the author's choice, or the trainer's default.
+    # The strength in the example was chosen by the author, or is the trainer's default.
     scales = ((name, number(model.example.get(name))) for name in ("lora_scale", "lora_strength"))
     for name, scale in scales:
         if scale is not None:
@@ -242,31 +248,31 @@ def _fine_tune_claims(model: Model) -> Iterator[Claim]:
 
 
 def _base_claims(model: Model) -> Iterator[Claim]:
-    """The base model by fields, then by words, then by inputs. Only a field has a name as somebody wrote it."""
+    """Yield claims about the base model from fields, words and inputs. Only fields have the name as it was written."""
     repo = "/".join(urlsplit(address(model.data.get("weights_url")) or "").path.split("/")[1:3])
     choices = texts(table(model.schemas.get("model")).get("enum")) + texts(model.inputs.get("model", {}).get("enum"))
     for name, where in ((repo, "weights_url"), *((choice, "inputs.model") for choice in choices)):
         if identify(name):
             yield from base_claims(name, "hub", where)
-    named = find_base_name(model.words)
+    mention = find_base_name(model.words)
     signature = next((row["base"] for row in _TRAINERS if set(row["makes"]) <= set(model.inputs)), None)
     guesses: list[tuple[str, Source, str]] = [(signature, "hub", "inputs")] if signature else []
-    # Words tell a lineage on the architecture that the inputs prove. They don't contradict the inputs.
-    if named and (signature is None or architecture_of(named[0]) == architecture_of(signature)):
-        guesses.insert(0, (named[0], "tag", f"name and description: {named[1]}"))
+    # The words may name a lineage, but only on the architecture that the inputs prove.
+    if mention and (signature is None or architecture_of(mention[0]) == architecture_of(signature)):
+        guesses.insert(0, (mention[0], "tag", f"name and description: {mention[1]}"))
     for base, source, where in guesses:
         yield from base_claims(base, source, where, is_mention=True)
 
 
 def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
-    """The output of the default example, which Replicate may have deleted, and the cover image."""
+    """Yield the output of the default example, whose files Replicate may have deleted, and the cover image."""
     example = table(model.data.get("default_example"))
-    given = model.example
-    params = {name: given[name] for name in _INPUTS["params"] if isinstance(given.get(name), str | int | float)}
-    shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
-    for url in shown:
-        prompt = text(given.get("prompt"), 20_000)
+    inputs = model.example
+    params = {name: inputs[name] for name in _INPUTS["params"] if isinstance(inputs.get(name), str | int | float)}
+    outputs = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
+    for url in outputs:
+        prompt = text(inputs.get("prompt"), 20_000)
         yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_VIDEO.search(url) is not None)
     cover = address(model.data.get("cover_image_url"))
-    if cover is not None and cover not in shown and _IMAGE.search(cover):
+    if cover is not None and cover not in outputs and _IMAGE.search(cover):
         yield Example(url=cover, nsfw=level, video=_VIDEO.search(cover) is not None)

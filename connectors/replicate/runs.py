@@ -1,6 +1,6 @@
-"""Runs on Replicate, which are predictions or trainings: start, follow and cancel them, and fetch their files.
+"""Start, follow and cancel runs on Replicate, which are predictions or trainings, and fetch their files.
 
-A run costs money once accepted, so it is sent only once unless the hub says 429; queries about it are patient.
+An accepted run costs money, so the request that starts it is retried only after a 429. Other requests are retried.
 """
 
 import base64
@@ -26,11 +26,11 @@ Status = Literal["starting", "processing", "succeeded", "failed", "canceled", "a
 _STATUSES: tuple[Status, ...] = ("starting", "processing", "succeeded", "failed", "canceled", "aborted")
 UNDER_WAY = ("starting", "processing")
 _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
-# A bar as tqdm draws it: " 42%|####      | 21/50 [00:04<...".
+# A progress bar of tqdm: " 42%|####      | 21/50 [00:04<...".
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
 _LOGS_READ = 20_000
-# Between two questions about a run.
+# The wait between the first two requests for a run's state, and the factor by which it grows.
 _FIRST_SECONDS, _GROWTH = 0.5, 1.25
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
@@ -38,7 +38,7 @@ _MOST_FETCHED = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """The last known state of a run. `progress` is 0 to 1 or None, `output` holds addresses or data: URIs in order."""
+    """The last known state of a run. `progress` is 0 to 1 or None. `output` holds http(s) or data: URLs in order."""
 
     kind: Kind
     id: str
@@ -62,7 +62,7 @@ IsCancelled = Callable[[], bool]
 
 class Runs:
     def __init__(self, endpoint: Endpoint, *, most_seconds: float = 3.0, retry: RetryPolicy | None = None) -> None:
-        """`most_seconds` are those between two questions about a run."""
+        """Open the sessions. `most_seconds` is the longest wait between two requests for a run's state."""
         self.endpoint = endpoint
         self._most_seconds = most_seconds
         self._retry = retry or RetryPolicy(tries=6, first=1.0, longest=600.0)
@@ -74,7 +74,7 @@ class Runs:
         self._no_retry.close()
 
     def json(self, path: str, *, method: str = "GET", **extra: Any) -> Table:
-        """Sends any other request with the key. Only a GET is retried."""
+        """Send a request with the key and return its JSON. Only a GET is retried."""
         self.need_key("This")
         session = self._session if method == "GET" else self._no_retry
         return table(session.json(path, method=method, **extra))
@@ -89,7 +89,7 @@ class Runs:
     def predict(
         self, model: str, version: str | None, inputs: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
-        """Runs a version by its hash. Without one, `model` is run by its name, which only official models allow."""
+        """Run a version by its hash. Without `version`, run the model by its name, which only official models allow."""
         self.need_key("Running a model")
         path = f"/v1/models/{_check_model(model)}/predictions" if version is None else "/v1/predictions"
         pinned = {} if version is None else {"version": _check_version(version)}
@@ -98,7 +98,7 @@ class Runs:
     def start(
         self, kind: Kind, path: str, body: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
-        """Starts a run. After a 429, which means that nothing was started, it tries again."""
+        """Start a run. Retry after a 429, because it proves that the run was not started."""
         failures = 0
         while True:
             try:
@@ -118,7 +118,7 @@ class Runs:
         return read(kind, self._session.json(f"/v1/{kind}/{run_id}"))
 
     def cancel(self, run: Run) -> Run:
-        """Cancels a run, unless it is over."""
+        """Cancel a run, unless it is over."""
         return read(run.kind, self._session.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
 
     def follow(
@@ -129,7 +129,10 @@ class Runs:
         is_cancelled: IsCancelled | None = None,
         stale: bool = False,
     ) -> Run:
-        """Waits until the run is over, reporting each state but a `stale` one. Cancelling returns it as cancelled."""
+        """Wait until a run is over, and report each state. Cancel the run if `is_cancelled` returns True.
+
+        `stale`: request a new state at once, without reporting the state of `run`.
+        """
         pause, failures = 0.0 if stale else min(_FIRST_SECONDS, self._most_seconds), 0
         while not run.over:
             if on_progress is not None and pause:
@@ -149,9 +152,9 @@ class Runs:
         return run
 
     def fetch(self, url: str) -> bytes:
-        """An output's bytes. The key goes along to the API's own origin only, and no other host's redirect is taken."""
+        """Return the bytes of an output. Only the API's origin gets the key, and only Replicate's hosts are allowed."""
         if url.startswith("data:"):
-            # The API's own size limit holds for what it sends inline.
+            # The size limit of the API's response already applies to inline data.
             head, _, body = url.partition(",")
             try:
                 return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
@@ -162,12 +165,12 @@ class Runs:
             return source.fetch(http, most=_MOST_FETCHED)
 
     def upload(self, name: str, data: bytes, content_type: str) -> str:
-        """Uploads a file, and returns its URL as an input. Only this key can read it, for a day."""
+        """Upload a file and return its URL, which can be an input. Only this key can read the file, and for one day."""
         self.need_key("Uploading a file")
         if len(data) >= MOST_UPLOADED:
             raise UsageError("Replicate takes files below 100 MB. Make it smaller.", hub="replicate")
-        answer = self._session.json("/v1/files", method="POST", files={"content": (name, data, content_type)})
-        url = address(table(table(answer).get("urls")).get("get"))
+        uploaded = self._session.json("/v1/files", method="POST", files={"content": (name, data, content_type)})
+        url = address(table(table(uploaded).get("urls")).get("get"))
         if url is None:
             raise BadAnswer("Replicate took the file, but doesn't say where it is. Try again.", hub="replicate")
         return url
@@ -179,7 +182,7 @@ class Runs:
             )
 
     def _wait(self, seconds: float, is_cancelled: IsCancelled | None) -> bool:
-        """False once cancelled. In short steps, so that a cancel takes effect at once."""
+        """Wait in short steps, so that a cancel takes effect at once. Return False if it was cancelled."""
         while seconds > 0 and not (is_cancelled and is_cancelled()):
             self._retry.pause(min(seconds, 0.1))
             seconds -= 0.1
@@ -212,16 +215,17 @@ def read(kind: Kind, answer: object) -> Run:
 
 
 def fraction(logs: str, steps: float | None) -> float | None:
-    """Reads the progress bar with `steps` steps. Other bars (downloads, captions) count only if `steps` is unknown."""
+    """Return the progress, 0 to 1, from the last bar with `steps` steps in the logs, or from a percentage.
+
+    If `steps` is None, the bars of downloads and captions count as well.
+    """
     bars = [(int(bar["done"]), int(bar["total"])) for bar in _BAR.finditer(logs)]
     if steps is not None:
-        mine = [bar for bar in bars if bar[1] == steps]
-        if mine or bars:
-            bars = mine
+        bars = [bar for bar in bars if bar[1] == steps]
     if bars:
         done, total = bars[-1]
         return min(done / total, 1.0) if total else None
-    percents = [int(found["percent"]) for found in _PERCENT.finditer(logs)] if not _BAR.search(logs) else []
+    percents = [int(match["percent"]) for match in _PERCENT.finditer(logs)] if not _BAR.search(logs) else []
     return min(percents[-1], 100) / 100 if percents else None
 
 
@@ -239,7 +243,7 @@ def _check_version(version: str) -> str:
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
-# Creating a model requires some hardware; Replicate runs fine-tunes of FLUX on other hardware regardless.
+# Replicate requires this field to create a model, but chooses the hardware for fine-tunes of FLUX itself.
 _HARDWARE = "gpu-t4"
 _RANKS, _STEPS = range(1, 129), range(3, 6001)
 _LONGEST_WORD = 100
@@ -248,7 +252,7 @@ _WORD = re.compile(r"[^\x00-\x1f\x7f,<>\"]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What to train. `captions`: whether Replicate writes captions for images without one."""
+    """The settings of a new training. `captions`: whether Replicate writes captions for images without one."""
 
     destination: str
     trigger_word: str
@@ -257,7 +261,7 @@ class Order:
     captions: bool = True
 
     def check(self) -> None:
-        """Raises UsageError, before anything is uploaded or paid for."""
+        """Raise UsageError for an invalid setting, before anything is uploaded or paid for."""
         if not is_id("replicate", self.destination):
             raise UsageError(f"“{self.destination[:100]}” is no place for a model. Write OWNER/NAME, OWNER being you.")
         if self.rank not in _RANKS:
@@ -270,7 +274,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """The settings of a training; None for unknown ones."""
+    """The settings of a training that exists. An unknown setting is None."""
 
     trigger_word: str | None
     rank: int | None
@@ -278,13 +282,13 @@ class Terms:
 
 
 def start_training(runs: Runs, order: Order, zipped: bytes) -> Run:
-    """Creates the model if there is none, uploads the images and starts the training."""
+    """Create the model if it is missing, upload the images and start the training."""
     runs.need_key("Training a LoRA")
     order.check()
     try:
         runs.model(order.destination)
     except NotFound:
-        # A new model is private, since the images may show people.
+        # The new model is private, because the images may show people.
         owner, _, name = order.destination.partition("/")
         model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
         runs.json("/v1/models", method="POST", json=model)
@@ -300,15 +304,15 @@ def start_training(runs: Runs, order: Order, zipped: bytes) -> Run:
 
 
 def list_running(runs: Runs) -> tuple[Run, ...]:
-    """Trainings of this key that are not over, newest first."""
-    listed = tables(runs.json("/v1/trainings").get("results"))
-    ids = (text(each.get("id"), 64) for each in listed if text(each.get("status")) in UNDER_WAY)
-    found = (runs.get("trainings", run_id) for run_id in ids if run_id)
-    return tuple(run for run in found if not run.over)
+    """Return the trainings of this key that are not over, newest first."""
+    trainings = tables(runs.json("/v1/trainings").get("results"))
+    ids = (text(training.get("id"), 64) for training in trainings if text(training.get("status")) in UNDER_WAY)
+    current = (runs.get("trainings", run_id) for run_id in ids if run_id)
+    return tuple(run for run in current if not run.over)
 
 
 def lora_of(run: Run) -> Lora:
-    """The LoRA of a training, with its settings as claims. Raises HubUiError with the reason if it made none."""
+    """Return the LoRA of a training, with the settings as claims. Raise HubUiError with the reason if it failed."""
     lora = parse.lora_of_training(run.data)
     if lora is not None and lora.versions and run.status == "succeeded":
         return lora
@@ -319,10 +323,10 @@ def lora_of(run: Run) -> Lora:
 
 
 def terms_of(run: Run) -> Terms:
-    """The settings that a training was started with."""
-    given = table(run.data.get("input"))
+    """Return the settings that a training was started with."""
+    inputs = table(run.data.get("input"))
     return Terms(
-        trigger_word=text(given.get("trigger_word"), _LONGEST_WORD),
-        rank=count(given.get("lora_rank")),
-        steps=count(given.get("steps")),
+        trigger_word=text(inputs.get("trigger_word"), _LONGEST_WORD),
+        rank=count(inputs.get("lora_rank")),
+        steps=count(inputs.get("steps")),
     )
