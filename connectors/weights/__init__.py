@@ -1,1 +1,1 @@
-"""Reading facts out of what hubs say and what files hold."""
+"""Facts about weight files, from their headers and tensors."""

@@ -1,7 +1,7 @@
-"""The network that a LoRA's layers belong to: the first of the rules of connectors/architectures.toml that holds.
+"""The network that a LoRA's layers belong to: the first matching rule of connectors/architectures.toml.
 
-Its published sizes, in connectors/base_models.toml, have to fit too. A file with a network's layer names but not its
-size is for another one, maybe a newer one unknown here.
+The published sizes in connectors/base_models.toml must fit too. A file with a network's layer names but another size is
+for another network, maybe a newer one that is unknown here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +21,12 @@ _LAYERS: Mapping[str, Mapping[str, str]] = {
 
 
 _TRAINERS = ("kohya", "ai-toolkit", "lycoris", "onetrainer")
-# Whether a condition holds for layers, with the value that a row gives it.
+# A function that checks a condition of a row, with the row's value for it.
 _Holds = Callable[[LayerShapes, Any], bool]
 
 
 def _of_sizes(key: str, measure: Callable[[LayerShapes, str], set[int]]) -> Mapping[str, _Holds]:
-    """The conditions about widths or outputs, by kinds of layers."""
+    """Return the conditions about widths or outputs, by kinds of layers."""
     return {
         key: lambda seen, kinds: all(not measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
         f"not_{key}": lambda seen, kinds: all(measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
@@ -35,7 +35,7 @@ def _of_sizes(key: str, measure: Callable[[LayerShapes, str], set[int]]) -> Mapp
     }
 
 
-# By its key in the table, which explains them.
+# The conditions by their keys in the table, which explains them.
 _CONDITIONS: Mapping[str, _Holds] = {
     "any": lambda seen, words: any(map(seen.has, words)),
     "all": lambda seen, words: all(map(seen.has, words)),
@@ -64,9 +64,9 @@ def _hold(conditions: Mapping[str, Any], seen: LayerShapes) -> bool:
 class Rule:
     """A row of the table.
 
-    Several `architectures` remain where names can't decide, and the `usual` one is then what most files are for, if
-    there is such a one. None remains where the network is known to be unsupported. Without `is_proof`, a network that
-    generates no images may have the same layers.
+    A rule has several `architectures` if names can't decide between them; `usual` is then the architecture of most
+    files, if there is one. It has no architectures if the network is unsupported. Without `is_proof`, a network that
+    doesn't generate images may have the same layers.
     """
 
     architectures: tuple[str, ...]
@@ -83,30 +83,30 @@ class Rule:
 
 def _read_rule(row: Mapping[str, Any]) -> Rule:
     architectures = _names(row["is"], "networks")
-    own = ("is", "within", "usual", "is_proof")
+    other_keys = ("is", "within", "usual", "is_proof")
     return Rule(
         architectures=architectures,
         within=frozenset(_names(row["within"], "containers")),
-        conditions=_read_conditions({key: value for key, value in row.items() if key not in own}),
+        conditions=_read_conditions({key: value for key, value in row.items() if key not in other_keys}),
         usual=architectures[0] if row.get("usual") else None,
         is_proof=row.get("is_proof", True),
     )
 
 
 def _read_conditions(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the lists that they name. Raises ValueError for one that there is not."""
+    """Return the conditions with the lists that they name. Raises ValueError for an unknown condition."""
     if unknown := row.keys() - _CONDITIONS.keys():
         raise ValueError(f"architectures.toml: there is no condition `{min(unknown)}`. Mend the row.")
-    read = dict(row)
+    conditions = dict(row)
     for key in row:
         if key in ("any", "all", "none") and isinstance(row[key], str):
-            read[key] = _FILE["words"][row[key]]
+            conditions[key] = _FILE["words"][row[key]]
         elif key == "without":
-            read[key] = _names(row[key], "containers")
+            conditions[key] = _names(row[key], "containers")
         elif key == "either":
-            ways = _FILE["either"][row[key]] if isinstance(row[key], str) else row[key]
-            read[key] = tuple(map(_read_conditions, ways))
-    return read
+            alternatives = _FILE["either"][row[key]] if isinstance(row[key], str) else row[key]
+            conditions[key] = tuple(map(_read_conditions, alternatives))
+    return conditions
 
 
 def _names(text: str, lists: str) -> tuple[str, ...]:
@@ -117,16 +117,16 @@ RULES: tuple[Rule, ...] = tuple(map(_read_rule, _FILE["rules"]["table"]))
 
 
 def rule_for(seen: LayerShapes) -> Rule | None:
-    """The first matching rule, with those of its architectures that have the right size; None for unknown layers."""
+    """Return the first matching rule with only the architectures of the right size. Return None for unknown layers."""
     rule = next((rule for rule in RULES if rule.fits(seen)), None)
     if rule is None:
         return None
     likely = possible(rule.architectures, seen)
-    # What has blocks of one stream alone is a selection, so it may be one of a larger network's.
+    # A file with blocks of one stream only is a selection of blocks, perhaps from a larger network.
     is_selection = bool(likely) and not is_whole(likely, seen)
-    left = possible(rule.architectures, seen, is_selection=True) if is_selection else likely
-    usual = left[0] if len(left) == 1 else rule.usual if rule.usual in likely else None
-    return replace(rule, architectures=left, usual=usual)
+    remaining = possible(rule.architectures, seen, is_selection=True) if is_selection else likely
+    usual = remaining[0] if len(remaining) == 1 else rule.usual if rule.usual in likely else None
+    return replace(rule, architectures=remaining, usual=usual)
 
 
 # Fewer blocks are a selection, or an example.
@@ -134,30 +134,32 @@ _FEWEST = 4
 
 
 def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection: bool = False) -> tuple[str, ...]:
-    """The architectures with a published size that the layers don't contradict.
+    """Return the architectures with a published size that the layers don't contradict.
 
-    `is_selection`: blocks may be missing, so that a network may have more of them.
+    `is_selection`: blocks may be missing, so a network may have more blocks than the file.
     """
     is_selection = is_selection or seen.is_excerpt
     by_name = {name: _networks(name) for name in architectures}
     return tuple(
         name
         for name, networks in by_name.items()
-        if not networks or any(_fits(each, seen, is_selection) for each in networks)
+        if not networks or any(_fits(network, seen, is_selection) for network in networks)
     )
 
 
 def _networks(architecture: str) -> tuple[Network, ...]:
-    """Its published sizes; none for an architecture whose sizes are not known."""
-    known = TABLES.architectures.get(architecture)
-    return known.network if known else ()
+    """Return the published sizes of an architecture, or () if they are unknown."""
+    known_architecture = TABLES.architectures.get(architecture)
+    return known_architecture.network if known_architecture else ()
 
 
 def is_whole(architectures: tuple[str, ...], seen: LayerShapes) -> bool:
-    """Whether one of them has no other kind of blocks, double or single, than those that are here."""
+    """Return whether the file has all kinds of blocks, double and single, of one of the `architectures`."""
     by_name = [_networks(name) for name in architectures]
     return not all(by_name) or any(
-        _kinds(each.blocks) == _kinds(filter(seen.blocks, each.blocks)) for networks in by_name for each in networks
+        _kinds(network.blocks) == _kinds(filter(seen.blocks, network.blocks))
+        for networks in by_name
+        for network in networks
     )
 
 
@@ -174,7 +176,8 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
         widths = seen.block_widths.get(container, set()) if numbers else set()
         if widths and network.width not in widths:
             return False
-        # All blocks of a smaller network rule this one out. A few of them, or some from here and there, tell nothing.
+        # If the file has all blocks of a smaller network, this one is ruled out. A few or scattered blocks rule out
+        # nothing.
         highest = max(numbers, default=-1)
         is_smaller = _FEWEST <= highest + 1 == len(numbers) < count and not is_selection
         if count and (highest >= count or is_smaller):
@@ -183,7 +186,7 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
 
 
 def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
-    """The base model with the width of the attention, where models of the architecture differ in width."""
+    """Return the base model with the width of the attention, if models of the architecture differ in width."""
     sizes = {model.width: model.id for model in BASE_MODELS if model.width and model.architecture == architecture}
     widths = sizes.keys() & seen.widths(**_LAYERS["attention"]) if sizes else set()
     return sizes[max(widths)] if widths else None

@@ -1,6 +1,6 @@
-"""What the tensors of a file prove without its metadata: its type, and the structure of a LoRA: algorithm and ranks.
+"""The facts that tensors prove without metadata: the type of a file, and the structure of a LoRA (algorithm and ranks).
 
-`Layouts` caches the structure by the hash of the table of tensors, which files of one trainer and base share.
+`Layouts` caches the structure by the hash of the tensor table, which is the same for all files of one trainer and base.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _Tensors = Mapping[str, Tensor]
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"has_all": "all", "has_none": "none"}):
-    """A row of the table, which explains its conditions."""
+    """A row of the table in tensor_names.toml, which explains the conditions."""
 
     what: What
     has_all: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ha
     def holds(self, tensors: _Tensors) -> bool:
         if self.most is not None and len(tensors) > self.most:
             return False
-        # Each name between line ends, so that a pattern can match the beginning of one too.
+        # Each name is between line ends, so that a pattern can match the start of a name.
         names = "\n".join(("", *(name for name, tensor in tensors.items() if len(tensor.shape) >= self.axes), ""))
         return (
             all(_PATTERNS[name].search(names) for name in self.has_all)
@@ -55,7 +55,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ha
 
 
 def _is_vector(shape: Sequence[int], widths: Container[int]) -> bool:
-    """A vector, or several as rows."""
+    """Return whether a shape is a vector of one of the `widths`, or has several vectors as rows."""
     return len(shape) in (1, 2) and shape[-1] in widths
 
 
@@ -63,21 +63,21 @@ _RULES = msgspec.convert(_TABLES["file_type"]["rules"], tuple[_Rule, ...])
 
 
 def what_it_is(tensors: _Tensors) -> What:
-    """For a file that has no LoRA layers, or few beside others."""
+    """Return the type of a file without LoRA layers, or with a few of them among other tensors."""
     return next(rule.what for rule in _RULES if rule.holds(tensors))
 
 
 def despite_lora(tensors: _Tensors, named: Named) -> What | None:
-    """What a file with LoRA layers is, if a ControlNet, IP-Adapter or motion module was stored in that form."""
+    """Return the type of a ControlNet, IP-Adapter or motion module that is stored as LoRA layers, otherwise None."""
     names = "\n".join(named.model)
     if not any(word in names for word in _DESPITE_NAMES) and "lora_controlnet" not in tensors:
         return None
-    found = what_it_is(tensors)
-    return found if found in _DESPITE_LORA else None
+    what = what_it_is(tensors)
+    return what if what in _DESPITE_LORA else None
 
 
 def of_another_model(named: Named) -> What | None:
-    """Either "llm-lora" or "vision-lora" where most layers belong to such a model, else None."""
+    """Return "llm-lora" or "vision-lora" if most layers belong to such a model, otherwise None."""
     names = tuple(named.model)
     if not names or any(prefix.format not in ("", "peft", "diffusers") for prefix in named.prefixes):
         return None
@@ -91,7 +91,7 @@ def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.search(name) is not None for name in names) * 2 > len(names)
 
 
-# A scalar tensor, and the layer whose alpha it is.
+# A layer and the scalar tensor of its alpha.
 Alpha = tuple[str, Tensor]
 # A few hundred bytes each.
 _MOST_LAYOUTS = 2048
@@ -99,12 +99,12 @@ _MOST_LAYOUTS = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Structure:
-    """`architectures` are those that the layers fit, `usual` the one to assume where the metadata names none of them.
+    """The structure of a file. `architectures` are all that the layers fit.
 
-    Without any, `usual` is a network with the layers of one that generates no images.
-
-    `size` is the base model whose width the layers have. `norms`: norm layers are trained too, which only LyCORIS does.
-    `halves` counts layers with only one of two factors, `others` tensors that belong to no layer.
+    `usual` is the architecture to assume if the metadata names none of them. If `architectures` is empty, `usual` is a
+    network whose layers also fit a network that doesn't generate images. `size` is the base model with the width of the
+    layers. `norms`: norm layers are trained too, which only LyCORIS does. `halves` counts layers with only one of two
+    factors, `others` counts tensors outside of layers.
     """
 
     what: What
@@ -123,7 +123,7 @@ class Structure:
     others: int = 0
 
 
-# Every layer has one of these, whatever the algorithm.
+# Every layer has one of these parts in all algorithms.
 _LAYER_PARTS: tuple[Part, ...] = (
     "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
     "diff_b", "set", "alpha",
@@ -156,7 +156,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         ranks=ranks,
         alpha=alpha_of(layers, next(iter(ranks), None)),
         text_encoder=bool(named.encoders),
-        # A control LoRA of FLUX widens the image input from 64 to 128 channels, for the control image beside it.
+        # A control LoRA of FLUX widens the image input from 64 to 128 channels, to add the control image.
         control="flux1" in architectures and 128 in seen.widths(last="img_in,x_embedder"),
         halves=0 if layers.has("expert") else len(layers.of("down").keys() ^ layers.of("up").keys()),
         others=len(layers.others),
@@ -165,14 +165,14 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
 
 _SHOWN_BY: Mapping[str, list[Part]] = _TABLES["algorithms"]["factors"]
 _RANK_AXES: Mapping[Part, int] = _TABLES["algorithms"]["rank_axes"]
-# Transformers embed patches by a convolution. A LoRA of that layer alone is no LoCon.
+# Transformers embed patches by a convolution. A LoRA of only this layer is not a LoCon.
 _PATCHES = ("pos_embed", "patch_embed", "x_embedder")
-# Convolutions of a U-Net with a kernel above 1, in the names of diffusers and of the original code.
+# U-Net convolutions with a kernel above 1, in the names of diffusers and of the original code.
 _WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_layers_2", "out_layers_3", "_0_op")
 
 
 def algorithm_of(layers: Layers) -> str:
-    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
+    """Return the algorithm in the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
     counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY.items()}
     name = max(counts, key=lambda name: counts[name])
     if not counts[name]:
@@ -187,7 +187,7 @@ def algorithm_of(layers: Layers) -> str:
 
 
 def _has_convolutions(layers: Layers) -> bool:
-    """Whether kernels above 1 are trained. DyLoRA, whose up factor is flat, is no LoCon; nor is a 1 x 1 projection."""
+    """Return whether kernels above 1 are trained. DyLoRA, with flat up factors, and 1 x 1 projections don't count."""
     downs, ups = layers.of("down"), layers.of("up")
     return (
         layers.has("mid")
@@ -198,28 +198,34 @@ def _has_convolutions(layers: Layers) -> bool:
             and not any(word in layer for word in _PATCHES)
             for layer, tensor in downs.items()
         )
-        # An up factor alone doesn't show the kernel, but its name does.
+        # An up factor alone doesn't show its kernel, but the layer's name does.
         or any(len(ups[layer].shape) == 4 and layer.endswith(_WINDOWS) for layer in ups.keys() - downs.keys())
     )
 
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:
-    """Layers by rank, the most common rank first, and the higher of two that are equally common."""
+    """Return the number of layers by rank, the most common rank first.
+
+    Of two equally common ranks, the higher one is first.
+    """
     counts: Counter[int] = Counter()
     seen: set[str] = set()
     for part, axis in _RANK_AXES.items():
         tensors = layers.of(part)
-        # Layers that another factor has already counted are skipped.
+        # Skip layers that were counted by another factor.
         if tensors and not tensors.keys() <= seen:
             new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
             counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
             seen |= new.keys()
-    ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
-    return {rank: times for rank, times in ordered if 0 < rank < 2**31}
+    sorted_counts = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return {rank: times for rank, times in sorted_counts if 0 < rank < 2**31}
 
 
 def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
-    """The alpha of the first layer of the common rank: it is near the front, so it has probably been read already."""
+    """Return the alpha of the first layer that has the most common rank.
+
+    It is near the front of the file, so it has probably been read already.
+    """
     alphas = layers.of("alpha")
     if not alphas:
         return None
@@ -232,7 +238,10 @@ def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
 
 
 def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rule | None) -> What:
-    """Most tensors of a LoRA are layers; merged checkpoints may contain a few of them too."""
+    """Return the type of a file.
+
+    In a LoRA most tensors are layers, but merged checkpoints may contain a few layers too.
+    """
     if layers.has("vision") and not layers.has("down", "up"):
         return "vision-lora"
     if layers.parts.keys() == {"alpha"}:
@@ -249,11 +258,11 @@ class Layouts:
 
     def __init__(self, most: int = _MOST_LAYOUTS) -> None:
         self._most = most
-        # By a table's hash: its structure, and the extent of the tensors.
+        # The structure and the extent of the tensors, by the hash of the table.
         self._known: dict[bytes, tuple[Structure, int]] = {}
 
     def read(self, raw: bytes, size: int | None) -> tuple[Structure, Header]:
-        """The structure and, of the header, all but the tensors. Raises what `parse` raises."""
+        """Return the structure and the header without its tensors. Raises as `parse` does."""
         metadata, text = table_of(raw)
         start = 8 + len(raw)
         if metadata is None:

@@ -1,7 +1,7 @@
-"""The header of a GGUF file: which tensors it has, of which shapes and types, and that all of them are in the file.
+"""The header of a GGUF file: the names, shapes and types of its tensors, and a check that the file has all of them.
 
-The format: docs/gguf.md of ggml-org/ggml. Everything in it is a stranger's: what claims more than the file holds is
-refused here, before a library that trusts it reads it.
+The format: docs/gguf.md of ggml-org/ggml. The content is untrusted: a header that claims more than the file holds is
+rejected here, before a library that trusts it reads the file.
 """
 
 import math
@@ -16,11 +16,11 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _ALIGNMENT = "general.alignment"
 _STRING, _ARRAY = 8, 9
-# The bytes of a value, by its type's number.
+# The bytes of a value by the number of its type.
 _VALUE_BYTES: Mapping[int, int] = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-# Networks have thousands of tensors and a few values; language models' lists of words have more, and are no networks.
+# Networks have thousands of tensors and a few values. Language models have long vocabularies and are not supported.
 _MOST_TENSORS, _MOST_VALUES, _MOST_ITEMS = 20_000, 10_000, 100_000
-# By number: name, weights in a block, bytes of a block.
+# The name, weights per block and bytes per block of a type, by its number.
 _TYPES: Mapping[str, tuple[str, int, int]] = read_tables("dtypes.toml")["gguf"]
 
 
@@ -43,7 +43,7 @@ class _Cursor:
 
 
 def read_gguf_header(source: Readable) -> Header:
-    """Shapes are in torch's order, outputs first. Raises NotWeights or BadHeader."""
+    """Return the header, with shapes in torch's order (outputs first). Raises NotWeights or BadHeader."""
     cursor = _Cursor(data=source.read(0, MAX_HEADER_BYTES))
     if cursor.data[:4] != _MAGIC:
         raise NotWeights("This is no GGUF file, whatever its name says. Download it again.")
@@ -63,7 +63,7 @@ def read_gguf_header(source: Readable) -> Header:
     found = [_read_tensor(cursor) for _ in range(tensors)]
     start = math.ceil(cursor.at / max(1, alignment)) * max(1, alignment)
     named = dict(found)
-    # Together too: tensors that share their bytes would take many times the file's size in memory.
+    # Check the sum as well, because tensors that share their bytes would take many times the file's size in memory.
     extent = sum(stop - begin for begin, stop in (tensor.data_offsets for tensor in named.values()))
     last = max((tensor.data_offsets[1] for tensor in named.values()), default=0)
     if len(named) != tensors or (source.size is not None and start + max(last, extent) > source.size):

@@ -1,7 +1,7 @@
-"""A safetensors header: 8 bytes of little-endian length, then JSON that names each tensor's dtype, shape and place.
+"""A safetensors header: 8 bytes of little-endian length, then JSON with each tensor's dtype, shape and offsets.
 
-The format: https://github.com/huggingface/safetensors (README, "Format"). Everything in it is a stranger's: the JSON is
-parsed by msgspec straight into typed tensors, and whatever that leaves in doubt is parsed again, slowly and strictly.
+The format: https://github.com/huggingface/safetensors (README, "Format"). The content is untrusted: msgspec parses the
+JSON straight into typed tensors, and everything doubtful is parsed again, slowly and strictly.
 """
 
 import hashlib
@@ -19,21 +19,22 @@ from connectors.claims import read_tables
 from connectors.errors import BadHeader, NotWeights
 from connectors.http import json_fields
 
-# Headers of real LoRAs have 2 KB to 2 MB; the longest carry a thumbnail. Parsing takes about ten times as much memory.
+# Headers of real LoRAs have 2 KB to 2 MB; the longest have a thumbnail. Parsing takes about ten times as much memory.
 MAX_HEADER_BYTES = 10_000_000
-# Of one JSON object. Small ones, as short lines of metadata are, take most memory for their length.
+# The most entries of one JSON object. Small entries, such as short lines of metadata, take most memory for their
+# length.
 _MAX_ENTRIES = 200_000
-# Most headers are shorter, so that one read has all of it and the first tensors too.
+# Most headers are shorter, so one read usually returns the whole header and the first tensors too.
 FIRST_READ = 96 * 1024
-# Beyond the header: the alpha tensors often come first.
+# Read beyond the header, because the alpha tensors often come first.
 READ_AHEAD = 4 * 1024
 
 _DTYPES = read_tables("dtypes.toml")
 DTYPE_BITS: Mapping[str, int] = _DTYPES["bits"]
 SCALAR_FORMATS: Mapping[str, str] = _DTYPES["scalars"]
-# A dtype that is newer than the tables is called like these.
+# The pattern for dtypes that are newer than the tables.
 _DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
-# How other files begin, blanks left out.
+# The first bytes of other files, without leading blanks.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"<", "a web page"),
     (b"{", "a JSON text (often an error message)"),
@@ -48,12 +49,15 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-# JSON can write one half of a character that takes two ("\\ud83d"); as text it can't be stored or shown.
+# JSON can escape half of a surrogate pair ("\\ud83d"), which as text can't be stored or shown.
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Tensor(msgspec.Struct, frozen=True, gc=False):
-    """`data_offsets` count from the end of the header. What a header leaves out has a value that no check lets by."""
+    """One entry of a header. `data_offsets` count from the end of the header.
+
+    The defaults for missing keys are invalid, so that the checks reject them.
+    """
 
     dtype: str = ""
     shape: tuple[int, ...] = (-1,)
@@ -62,7 +66,10 @@ class Tensor(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """`data_start` is where the first tensor's bytes begin, `extent` their number, `size` the file's or None."""
+    """A parsed header. `size` is the size of the file in bytes, or None if it is unknown.
+
+    `data_start` is the position of the first tensor's bytes, and `extent` is the number of bytes of all tensors.
+    """
 
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -72,31 +79,31 @@ class Header:
 
 
 class Readable(Protocol):
-    """A file that is read in parts: on disk, behind an address, or inside a tar."""
+    """A file that is read in parts: on disk, at a URL, or inside a tar."""
 
     @property
     def size(self) -> int | None:
-        """In bytes; known after the first read at the latest, unless the other side never says."""
+        """The size in bytes. It is known after the first read, unless the server never sends it."""
         ...
 
     def read(self, start: int, stop: int) -> bytes:
-        """The bytes from `start` up to `stop`, fewer where the file ends before."""
+        """Return the bytes from `start` to `stop`, or fewer at the end of the file."""
         ...
 
 
 class RangeReader(Readable, Protocol):
-    """A Readable that says what reading it has cost so far."""
+    """A Readable that counts the bytes and requests of reading it."""
 
     @property
     def bytes_read(self) -> int: ...
 
     @property
     def requests(self) -> int:
-        """Every HTTP request there was, redirects and retries too."""
+        """The number of HTTP requests so far, with redirects and retries."""
         ...
 
     def peek(self, start: int, stop: int) -> bytes:
-        """As much of `start` to `stop`, from `start` on, as can be had without a request."""
+        """Return the bytes from `start` to `stop` that are available without a request. They may be fewer."""
         ...
 
 
@@ -115,16 +122,16 @@ class FileReader:
         self.bytes_read += len(data)
         return data
 
-    peek = read  # nothing costs a request
+    peek = read  # reading from disk costs no request
 
 
 def read_header(source: Readable) -> Header:
-    """The header, strictly read. Raises NotWeights or BadHeader."""
+    """Return the strictly parsed header. Raises NotWeights or BadHeader."""
     return parse(read_raw(source), source.size)
 
 
 def read_raw(source: Readable) -> bytes:
-    """The header's JSON: one read, a second one where it is longer than FIRST_READ."""
+    """Return the header's JSON, with one read, or two if it is longer than FIRST_READ."""
     head = source.read(0, FIRST_READ)
     length = header_length(head)
     if len(head) < 8 + length and (source.size is None or len(head) < source.size):
@@ -135,7 +142,10 @@ def read_raw(source: Readable) -> bytes:
 
 
 def header_length(head: bytes) -> int:
-    """The length that a file's first bytes, at least 9, announce. Raises NotWeights for another kind of file."""
+    """Return the header's length from the first bytes of a file, at least 9 of them.
+
+    Raises NotWeights for another kind of file, and BadHeader for a header over MAX_HEADER_BYTES.
+    """
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or head[8:9] != b"{" or length < 2:
         other = "another kind of file" if head else "an empty file"
@@ -149,7 +159,7 @@ def header_length(head: bytes) -> int:
 
 
 def tensors_sha256(path: Path) -> str | None:
-    """The SHA-256 of what follows the header, None where nothing does. Raises NotWeights or BadHeader."""
+    """Return the SHA-256 of the bytes after the header, or None if there are none. Raises NotWeights or BadHeader."""
     with path.open("rb") as file:
         start = 8 + header_length(file.read(9))
         if path.stat().st_size <= start:
@@ -159,7 +169,7 @@ def tensors_sha256(path: Path) -> str | None:
 
 
 def parse(raw: bytes, size: int | None = None) -> Header:
-    """The header whose JSON is `raw`. With the file's `size`, the tensors must fill it exactly."""
+    """Return the header from its JSON `raw`. If the file's `size` is given, the tensors must fill it exactly."""
     if json_fields.overfull(raw):
         raise _overfull()
     try:
@@ -184,7 +194,7 @@ _Parsed = tuple[dict[str, Tensor], dict[str, str]]
 
 
 def _parse_fast(raw: bytes) -> _Parsed | None:
-    """None where a name may stand twice or a value have another type: only the strict way can tell."""
+    """Parse a plain header. Return None if a name may be repeated or a value may have another type."""
     try:
         tensors = msgspec.json.decode(raw, type=dict[str, Tensor])
         text = raw.decode("utf-8")
@@ -192,7 +202,7 @@ def _parse_fast(raw: bytes) -> _Parsed | None:
     except (msgspec.MsgspecError, ValueError):
         return None
     tensors.pop("__metadata__", None)
-    # Each tensor has four colons. A name with one, a fourth key, a key that stands twice: then it is not so plain.
+    # A plain entry has four colons. A colon in a name, a fourth key or a repeated key changes the count.
     if text.count(":", start) != 4 * len(tensors) or text.find("\\", start) >= 0:
         return None
     return tensors, metadata
@@ -202,7 +212,7 @@ _FIRST = '{"__metadata__":'
 
 
 def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
-    """The metadata where the safetensors library writes it, and where it ends."""
+    """Return the metadata, if it is first as the safetensors library writes it, and its end."""
     if not text.startswith(_FIRST):
         return {}, 0
     value, end = _DECODER.raw_decode(text, len(_FIRST))
@@ -210,9 +220,9 @@ def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
 
 
 def table_of(raw: bytes) -> tuple[Mapping[str, str] | None, bytes]:
-    """The metadata, and the JSON behind it, unread. What can't be parted has no metadata, and is for `parse` to judge.
+    """Return the metadata, and the unparsed JSON after it.
 
-    It can't be where the metadata does not stand first.
+    If the metadata can't be separated, because it is broken or not first, return None and the whole JSON for `parse`.
     """
     if json_fields.overfull(raw):
         return None, raw
@@ -227,7 +237,7 @@ def table_of(raw: bytes) -> tuple[Mapping[str, str] | None, bytes]:
 
 
 def _parse_strict(raw: bytes) -> _Parsed:
-    """The same by the book: every name once, every value of its type, an error for what is wrong."""
+    """Parse by the specification: every name once and every value with its type. Raises BadHeader."""
     try:
         data = _DECODER.decode(raw.decode("utf-8"))
     except ValueError as error:
@@ -285,10 +295,10 @@ def _metadata(value: Any) -> dict[str, str]:
 
 
 def _data_length(tensors: Mapping[str, Tensor]) -> int:
-    """Where the last tensor ends. Raises BadHeader unless they lie one after the other, each as long as its shape."""
+    """Return the end of the last tensor. Raises BadHeader unless tensors are contiguous and as long as their shapes."""
     kinds: set[tuple[str, tuple[int, ...], int]] = set()
     at = 0
-    # Most writers list tensors in the order of their bytes; then this loop has checked their places.
+    # Most writers list tensors in the order of their bytes. Then this loop has checked their offsets.
     for tensor in tensors.values():
         start, end = tensor.data_offsets
         if start != at:
@@ -313,7 +323,7 @@ def _data_length(tensors: Mapping[str, Tensor]) -> int:
 
 
 def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
-    """Whether a tensor takes this many bytes. Of a dtype newer than the table nobody can say."""
+    """Return whether a tensor has this many bytes. The length is not checked for dtypes newer than the table."""
     if length < 0 or not dtype:
         return False
     count = 1
@@ -328,7 +338,7 @@ def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
 
 
 def _quote(name: str) -> str:
-    """A stranger's name in a message of ours."""
+    """Return an untrusted name for use in a message."""
     return f"“{json_fields.text(name, 80) or ''}”"
 
 

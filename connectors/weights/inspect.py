@@ -1,4 +1,7 @@
-"""FACTS about one weight file, wherever it lies, read from its header and never from its body."""
+"""FACTS about one weight file, on disk or remote, from its header and a few bytes more.
+
+The body of the file is not downloaded.
+"""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_
 from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
-# Goes up when the same header is read differently than before: what was stored is then read anew.
+# Increase this number if the same header is read differently than before. Stored facts are then read anew.
 _READ_AS = 6
 MOST_REQUESTS = 3
 _MAX_EXTRA_READ = 256 * 1024
@@ -36,7 +39,7 @@ _RETRY = RetryPolicy(tries=3, first=0.1, longest=LONGEST_SHORT_WAIT)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """`size` is the weight file's. `bytes_read` and `requests` are what it took to know all this, 0 if it was known."""
+    """The facts of one weight file. `size` is in bytes; `bytes_read` and `requests` count their cost (0 if cached)."""
 
     adapter: LoraFacts
     size: int | None = None
@@ -45,7 +48,7 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         facts = self.adapter
-        own = {
+        converted = {
             "alternatives": list(facts.alternatives),
             "ranks": {str(rank): layers for rank, layers in facts.ranks.items()},
             "size": self.size,
@@ -54,15 +57,15 @@ class Facts:
             "requests": self.requests,
             "warnings": list(facts.remarks),
         }
-        return {name: own[name] if name in own else getattr(facts, name) for name in _FACTS}
+        return {name: converted[name] if name in converted else getattr(facts, name) for name in _FACTS}
 
     def encode(self) -> str:
-        """Everything but the cost, claims included, as text that `decode_facts` reads."""
+        """Return everything but the cost, with the claims, as text for `decode_facts`."""
         return msgspec.json.encode((_READ_AS, self.adapter, self.size)).decode()
 
 
 def decode_facts(text: str) -> Facts | None:
-    """None for what an earlier version stored, or damage made of it."""
+    """Return the facts that `encode` stored, or None for text that is damaged or from an earlier version."""
     try:
         read_as, facts, size = msgspec.json.decode(text, type=tuple[int, LoraFacts, int | None])
     except (msgspec.MsgspecError, RecursionError):
@@ -71,7 +74,10 @@ def decode_facts(text: str) -> Facts | None:
 
 
 def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
-    """A .safetensors on disk, or a tar that holds one. With `layouts`, a table of tensors seen before is known."""
+    """Return the facts of a .safetensors on disk, or of a tar that holds one. `layouts` caches the structure of tables.
+
+    Raises NotFound or UsageError for a wrong path, and HubUiError if the file can't be read.
+    """
     try:
         if not path.exists():
             raise NotFound(f"There is no file {path} here. Check the name, or give a web address or HUB:ID.")
@@ -86,7 +92,10 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
 
 
 def inspect_url(url: str) -> Facts:
-    """Any web address of a .safetensors, or of a tar that holds one."""
+    """Return the facts of a .safetensors at any web address, or of a tar that holds one.
+
+    Raises UsageError for other text.
+    """
     try:
         parts = urlsplit(url)
         host, known = parts.netloc.rpartition("@")[2], parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -94,7 +103,7 @@ def inspect_url(url: str) -> Facts:
         known = False
     if not known:
         raise UsageError(f"“{url[:120]}” is no web address that could be read.")
-    # Name and password go to the address's own origin alone, as a header.
+    # Send name and password as a header, to the URL's own origin only.
     address = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
     headers = {"Authorization": f"Basic {b64encode(login).decode()}"} if parts.username else {}
@@ -104,12 +113,12 @@ def inspect_url(url: str) -> Facts:
 
 
 def inspect_download(download: Download) -> Facts:
-    found = over_http(download)
-    source = RangedSource.of(found, retry=_RETRY)
-    # Whoever knows another address than the lasting one has asked the hub for it.
-    source.requests = 1 if found.source not in (None, found.url) else 0
+    http_download = over_http(download)
+    source = RangedSource.of(http_download, retry=_RETRY)
+    # A URL that differs from the permanent address has cost a request to the hub.
+    source.requests = 1 if http_download.source not in (None, http_download.url) else 0
     with file_http() as http:
-        return _facts(HttpReader(http, source), in_tar=found.in_tar)
+        return _facts(HttpReader(http, source), in_tar=http_download.in_tar)
 
 
 def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool) -> Facts:
@@ -120,7 +129,10 @@ def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool)
 
 
 def read_sparingly(source: RangeReader | TarMember, reader: RangeReader, start: int, stop: int) -> bytes:
-    """A few bytes more of a `source` whose header is known. What would cost its `reader` too much, or fails, is b""."""
+    """Return a few more bytes of `source`, whose header is known. Return b"" if they cost too much or can't be read.
+
+    `reader` counts the requests.
+    """
     if stop - start > _MAX_EXTRA_READ:
         return b""
     known = source.peek(start, stop)

@@ -1,7 +1,8 @@
-"""Key formats: the parts of layers by the endings of names, the writer of a file by the prefixes, plain names, shapes.
+"""Key formats: the parts of layers by suffixes, the writer of a file by prefixes, plain layer names, and shapes.
 
-The same layer is `lora_unet_double_blocks_0_img_attn_qkv` to kohya, `diffusion_model.double_blocks.0.img_attn.qkv` to
-ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule about an architecture holds for all.
+The same layer is `lora_unet_double_blocks_0_img_attn_qkv` in kohya's files and
+`diffusion_model.double_blocks.0.img_attn.qkv` in ai-toolkit's. Here both become `double_blocks_0_img_attn_qkv`, so that
+one rule about an architecture applies to all writers.
 """
 
 import math
@@ -23,7 +24,7 @@ Part = Literal[
     "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "set", "reshape", "w_norm", "b_norm", "vision", "scale",
     "expert",
 ]  # fmt: skip
-# Writers that an ending alone identifies: diffusers of early 2023 had attention processors, XLabs still does.
+# Writers that a suffix identifies. Diffusers of early 2023 had attention processors, and XLabs still has them.
 Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade", "nunchaku"]
 
 
@@ -44,7 +45,7 @@ _WHOLE = [
     (re.compile(row["pattern"]), msgspec.convert({"style": row["style"], "part": row["part"]}, Ending))
     for row in _TABLES["whole"]
 ]
-# PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
+# PEFT also writes the adapter's name: .lora_A.default_0.weight, .hada_w1_a.my_adapter
 _ADAPTER_NAME = re.compile(
     r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
     r"|hada_t[12]))\.(?!(?:scale_)?weight(?:_scale)?$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
@@ -58,7 +59,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sorted(Generic[T]):
-    """An adapter's tensors by part and layer. `beside` counts what comes with a LoRA, `others` is anything else."""
+    """The tensors of an adapter by part and layer.
+
+    `beside` counts tensors that accompany a LoRA, `others` names the rest.
+    """
 
     parts: Mapping[Part, Mapping[str, T]]
     styles: frozenset[Style] = frozenset()
@@ -80,10 +84,13 @@ Layers = Sorted[Tensor]
 
 
 def sort(tensors: Mapping[str, T]) -> Sorted[T]:
-    """Sorts tensors by part and layer. This is the hot loop of an inspection: most names have one of a few endings."""
+    """Sort tensors by part and layer.
+
+    This is the hot loop of an inspection, and most names have one of a few suffixes.
+    """
     by_ending: defaultdict[str, dict[str, T]] = defaultdict(dict)
     if next(iter(tensors), "").startswith("lora_"):
-        # kohya's names have dots in their endings only. What else is in such a file is sorted below.
+        # kohya's names have dots only in the suffix. Other names in such a file are sorted below.
         for name, tensor in tensors.items():
             layer, dot, ending = name.partition(".")
             by_ending[dot + ending][layer] = tensor
@@ -96,13 +103,13 @@ def sort(tensors: Mapping[str, T]) -> Sorted[T]:
     parts: dict[Part, dict[str, T]] = {}
     styles: set[Style] = set()
     rest: dict[str, T] = {}
-    for text, found in by_ending.items():
+    for text, tensors_by_layer in by_ending.items():
         if known := ENDINGS.get(text):
             styles.add(known.style)
-            parts.setdefault(known.part, {}).update(found)
+            parts.setdefault(known.part, {}).update(tensors_by_layer)
         else:
-            rest.update({layer + text: tensor for layer, tensor in found.items()})
-    # Names that need a longer look.
+            rest.update({layer + text: tensor for layer, tensor in tensors_by_layer.items()})
+    # The remaining names need a slower look.
     beside, others = 0, []
     for name, tensor in rest.items():
         if _BESIDE.search(name):
@@ -117,7 +124,7 @@ def sort(tensors: Mapping[str, T]) -> Sorted[T]:
 
 
 def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
-    """Less common endings: before the last dot, or a layer's own `.weight` where LyCORIS trains IA3."""
+    """Match less common suffixes: before the last dot, or a layer's own `.weight` for an IA3 by LyCORIS."""
     dot = name.rfind(".")
     cuts = (name.rfind(".lora"), name.rfind("_lora"), dot, name.rfind(".", 0, max(dot, 0)))
     for end in (name[cut:] for cut in cuts if cut >= 0):
@@ -135,7 +142,7 @@ def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
 
 
 def upright(layers: Layers) -> Layers:
-    """With the shapes that factors have elsewhere: Nunchaku packs the first ones as inputs x rank."""
+    """Return the layers with normal shapes. Nunchaku packs the down factors as inputs x rank."""
     if "cascade" not in layers.styles:
         return layers
     downs, ups = layers.of("down"), layers.of("up")
@@ -153,7 +160,7 @@ def upright(layers: Layers) -> Layers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prefix:
-    """`encoder`: a text encoder's layer follows."""
+    """A prefix of layer names. `encoder`: the layer belongs to a text encoder."""
 
     text: str
     format: str
@@ -175,13 +182,13 @@ PREFIXES: tuple[Prefix, ...] = tuple(
 )
 BARE = Prefix(text="", format="")
 _BEGINS = 3
-# Stand-ins for prefixes while names are parsed; neither can be in a name.
+# Placeholders for prefixes while names are parsed. A name can't contain them.
 _MODEL, _ENCODER = "\x01", "\x02"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Named:
-    """`model` and `encoders` map plain layer names to the names in the file."""
+    """The plain names of layers. `model` and `encoders` map them to the names in the file."""
 
     model: Mapping[str, str] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict)
@@ -189,8 +196,8 @@ class Named:
 
 
 def name(layers: Sequence[str]) -> Named:
-    """Plain names for all layers. They are replaced in one text, which is far quicker than name by name."""
-    # One line for each layer, with a line end before the first and after the last.
+    """Return plain names for all layers. All are replaced in one text, which is far quicker than name by name."""
+    # Each layer is on its own line, with a line end before the first and after the last.
     text = "\n".join(("", *layers, ""))
     if text.count("\n") != len(layers) + 1 or _MODEL in text or _ENCODER in text:
         text = "\n".join(("", *(re.sub(r"[\n\x01\x02]", " ", layer) for layer in layers), ""))
@@ -202,7 +209,7 @@ def name(layers: Sequence[str]) -> Named:
             text = text.replace(start, "\n" + (_ENCODER if prefix.encoder else _MODEL))
     if text.count("\n" + _MODEL) + text.count("\n" + _ENCODER) < len(layers):
         prefixes.add(BARE)
-    # Attention processors of early diffusers and of XLabs patch the layer they stand in.
+    # Attention processors of early diffusers and of XLabs patch the layer that contains them.
     lines = text.replace(".processor.", ".").replace(".", "_").replace("\n" + _MODEL, "\n").split("\n")[1:-1]
     if _ENCODER not in text:
         return Named(model=dict(zip(lines, layers, strict=True)), prefixes=frozenset(prefixes))
@@ -217,9 +224,9 @@ def name(layers: Sequence[str]) -> Named:
 
 
 def format_of(named: Named, layers: Layers) -> str | None:
-    """The format in the words of the catalog; a file of two formats names both, joined by "+"."""
-    found = {_format_of(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
-    return "+".join(sorted(found - {""})) or None
+    """Return the format in the words of the catalog. A file of two formats has both names, joined by "+"."""
+    formats = {_format_of(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
+    return "+".join(sorted(formats - {""})) or None
 
 
 def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
@@ -232,19 +239,19 @@ def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
         )
     # Names without a prefix are recognised by their endings.
     if "processor" in layers.styles:
-        # XLabs numbers its processors only where a block has two.
+        # XLabs numbers its processors only if a block has two.
         return "xlabs" if any(plain.startswith("single_blocks_") for plain in named.model) else "diffusers-attn-procs"
     if "old" in layers.styles:
         return "diffusers-old"
     if "cascade" in layers.styles:
         return ""
-    # A control LoRA of Black Forest Labs has norms beside it.
+    # Control LoRAs of Black Forest Labs have norms too.
     if layers.beside and layers.has("up_bias"):
         return "bfl-control"
     return "diffusers" if "kohya" in layers.styles else "peft-default-bare"
 
 
-# By axis: the factors that have a layer's output width, and those that have its input width.
+# By axis: the factors that have the output width of a layer, and the factors that have its input width.
 _HALVES: tuple[tuple[Part, ...], ...] = (("up", "hada_w1_a", "b1", "diff"), ("down", "hada_w1_b", "a2", "diff"))
 _LOKR: tuple[tuple[tuple[Part, ...], ...], ...] = (
     (("lokr_w1", "lokr_w1_a"), ("lokr_w2", "lokr_w2_a")),
@@ -253,49 +260,49 @@ _LOKR: tuple[tuple[tuple[Part, ...], ...], ...] = (
 _OUTPUT, _INPUT = 0, 1
 _HIDDEN, _SQUARE = tuple(_TABLES["hidden"]), tuple(_TABLES["square"])
 _LEADING = re.compile(r"\D*")
-# The container and the number of a block, of which there are fewer than ten thousand.
+# The container and the number of a block. Real networks have fewer than ten thousand blocks.
 _BLOCK = re.compile(r"\n(\D+)_(\d{1,4})(?=[_\n])")
 _CONTAINER = re.compile(r"(\D+)_\d")
 
 
 class LayerShapes:
-    """Names and widths of the layers of the image or video model; `encoder_*` are about the text encoders."""
+    """The names and widths of the layers of the image or video model. `encoder_*` methods are about text encoders."""
 
     def __init__(self, named: Named, layers: Layers) -> None:
         self._named = named
         self._layers = layers
-        # Every plain name on its own line, so that a rule can match the beginning of a name too.
+        # Every plain name is on its own line, so that a rule can match the start of a name.
         self._text = "\n" + "\n".join(named.model) + "\n"
-        # A cache: several rules query the same layers.
+        # A cache, because several rules query the same layers.
         self._widths: dict[tuple[str, str], set[int]] = {}
 
     @cached_property
     def containers(self) -> frozenset[str]:
-        """The part of the names before the first number: "double_blocks"; "#" for a name that is a number."""
-        found: set[str] = set()
+        """The parts of the names before the first number: "double_blocks", or "#" for a name that is a number."""
+        names: set[str] = set()
         last = " "
         for plain in self._named.model:
-            # Most names begin like the one before.
+            # Most names begin like the previous one.
             if not plain.startswith(last):
                 last = _LEADING.match(plain)[0]  # type: ignore[index]
-                found.add(last.rstrip("_") or "#")
+                names.add(last.rstrip("_") or "#")
                 last = last or " "
-        return frozenset(found)
+        return frozenset(names)
 
     def has(self, words: str) -> bool:
-        """Whether a layer's name contains `words`; after a leading "\\n", whether it begins with them."""
+        """Return whether a layer's name contains `words`, or begins with them after a leading "\\n"."""
         return words in self._text
 
     def writes(self, *words: str) -> bool:
-        """Whether the name of a layer, as it stands in the file, contains one of the `words`."""
+        """Return whether a layer's name in the file contains one of the `words`."""
         return any(word in layer for layer in self._named.model.values() for word in words)
 
     def last(self, container: str) -> int:
-        """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
+        """Return the highest number of a block of `container` ("transformer_blocks"), or -1."""
         return max(self.blocks(container), default=-1)
 
     def blocks(self, container: str) -> frozenset[int]:
-        """The numbers of all blocks of `container` ("transformer_blocks") that have a layer here."""
+        """Return the numbers of all blocks of `container` ("transformer_blocks") that have a layer in the file."""
         return self._blocks.get(container, frozenset())
 
     @cached_property
@@ -308,18 +315,21 @@ class LayerShapes:
 
     @cached_property
     def block_widths(self) -> Mapping[str, set[int]]:
-        """Input widths of the layers that read the hidden state, by the container of their blocks."""
-        found: defaultdict[str, set[int]] = defaultdict(set)
+        """The input widths of the layers that read the hidden state, by the container of their blocks."""
+        widths: defaultdict[str, set[int]] = defaultdict(set)
         for plain, layer in self._named.model.items():
-            # The factors of other algorithms don't show it one by one.
+            # The factors of other algorithms don't show the width.
             shape = self._shape(layer, *_HALVES[_INPUT]) if plain.endswith(_HIDDEN) else ()
             if shape and (block := _CONTAINER.match(plain)):
-                found[block[1]].add(shape[_INPUT])
-        return found
+                widths[block[1]].add(shape[_INPUT])
+        return widths
 
     @cached_property
     def is_excerpt(self) -> bool:
-        """Whether most layers lack one of their two factors: no trainer writes that, so blocks may be missing too."""
+        """Whether most layers lack one of two factors.
+
+        Trainers don't write such files, so blocks may be missing too.
+        """
         downs, ups = self._layers.of("down").keys(), self._layers.of("up").keys()
         return len(downs ^ ups) > len(downs & ups)
 
@@ -332,7 +342,10 @@ class LayerShapes:
         return re.search(pattern, self._text) is not None
 
     def widths(self, words: str = "", last: str = "") -> set[int]:
-        """Input widths of layers whose names hold one of the `words` and end in one of `last`, both comma-separated."""
+        """Return the input widths of layers whose names contain one of `words` and end in one of `last`.
+
+        Both are comma-separated.
+        """
         if (words, last) not in self._widths:
             ends = tuple(last.split(","))
             self._widths[words, last] = {
@@ -347,13 +360,13 @@ class LayerShapes:
     def _input_widths(self) -> list[tuple[str, int]]:
         layers, downs = self._named.model.items(), self._layers.of("down")
         if not any(len(tensor.shape) < 2 for tensor in downs.values()):
-            known = [(plain, downs[layer].shape[1]) for plain, layer in layers if layer in downs]
-            if len(known) == len(layers):
-                return known
+            known_widths = [(plain, downs[layer].shape[1]) for plain, layer in layers if layer in downs]
+            if len(known_widths) == len(layers):
+                return known_widths
         return [(plain, width) for plain, layer in layers if (width := self._width(layer, _INPUT)) is not None]
 
     def outputs(self, last: str) -> set[int]:
-        """Output widths of layers whose names end in one of the comma-separated `last`."""
+        """Return the output widths of layers whose names end in one of the comma-separated `last`."""
         ends = tuple(last.split(","))
         layers = (layer for plain, layer in self._named.model.items() if plain.endswith(ends))
         return {width for layer in layers if (width := self._width(layer, _OUTPUT)) is not None}
@@ -364,7 +377,7 @@ class LayerShapes:
             if words in plain:
                 width = self._width(layer, _INPUT)
                 if not width and plain.endswith(("k_proj", "v_proj", "q_proj")):
-                    # IA3: a number for each output of a layer, of which those of attention are as wide as its input.
+                    # IA3 has a number for each output of a layer. The outputs of attention are as many as its inputs.
                     tensor = self._layers.of("ia3").get(layer)
                     width = max(tensor.shape, default=None) if tensor else None
                 if width is not None:
@@ -372,37 +385,39 @@ class LayerShapes:
         return widths
 
     def encoders_begin(self, words: str) -> bool:
-        """Whether the name of a text encoder's layer in the file begins with `words`."""
+        """Return whether the name of a text encoder's layer in the file begins with `words`."""
         return any(layer.startswith(words) for layer in self._named.encoders.values())
 
     def is_convolution(self, last: str) -> bool | None:
-        """Whether a layer whose name ends in `last` is a convolution, even of kernel 1. None where nothing shows it.
+        """Return whether a layer whose name ends in `last` is a convolution, even of kernel 1.
 
-        IA3 has no width, and may write a convolution flat.
+        Return None if that is unknown. IA3 has no width, and may have flat convolutions.
         """
-        known = {**self._layers.of("ia3"), **self._layers.of("down")}
-        layers = [layer for plain, layer in self._named.model.items() if plain.endswith(last) and layer in known]
-        if any(len(known[layer].shape) == 4 for layer in layers):
+        tensors_by_layer = {**self._layers.of("ia3"), **self._layers.of("down")}
+        layers = [
+            layer for plain, layer in self._named.model.items() if plain.endswith(last) and layer in tensors_by_layer
+        ]
+        if any(len(tensors_by_layer[layer].shape) == 4 for layer in layers):
             return True
         return False if layers and self.widths(last=last) else None
 
     def _width(self, layer: str, axis: int) -> int | None:
-        """Of the layer's input or output, of which some algorithms show only one."""
+        """Return the width of a layer's input or output, or None if the algorithm doesn't show it."""
         if shape := self._shape(layer, *_HALVES[axis]):
             return shape[axis]
-        # LoKr: the Kronecker product of two factors, each whole or split in two.
+        # LoKr is the Kronecker product of two factors, each whole or split in two.
         one, two = (self._shape(layer, *parts) for parts in _LOKR[axis])
         if one and two and one[axis] * two[axis]:
             return one[axis] * two[axis]
-        # OFT: blocks along the diagonal, on the output or, by PEFT and where they are flat, on the input.
+        # OFT has blocks along the diagonal, on the output, but on the input for PEFT and for flat blocks.
         blocks = self._shape(layer, "oft")
         side = _INPUT if len(blocks) == 2 or "peft" in self.formats else _OUTPUT
         if not blocks or (axis != side and not layer.replace(".", "_").endswith(_SQUARE)):
             return None
-        # A flat one is skew-symmetric: of b rows it has b (b - 1) / 2 numbers.
+        # A flat block is skew-symmetric: with b rows it has b (b - 1) / 2 numbers.
         return blocks[-3] * blocks[-1] if len(blocks) > 2 else blocks[0] * ((1 + math.isqrt(1 + 8 * blocks[1])) // 2)
 
     def _shape(self, layer: str, *parts: Part) -> Sequence[int]:
-        """The shape of the first of these parts that the layer has with two axes or more; empty for none."""
+        """Return the shape of the layer's first of these parts that has two or more axes, or () if there is none."""
         tensors = (self._layers.of(part).get(layer) for part in parts)
         return next((tensor.shape for tensor in tensors if tensor is not None and len(tensor.shape) >= 2), ())

@@ -1,7 +1,7 @@
-"""What a safetensors header proves about the adapter in the file: what it is, for which network, how strong.
+"""The facts that a safetensors header proves about an adapter: its type, its network and its strength.
 
-Sources of the rules: the code that writes such files (kohya-ss/sd-scripts, LyCORIS, PEFT, diffusers, ai-toolkit,
-OneTrainer, musubi-tuner). What tensors show is believed over what metadata says (see training.py).
+The rules follow the code that writes such files (kohya-ss/sd-scripts, LyCORIS, PEFT, diffusers, ai-toolkit, OneTrainer,
+musubi-tuner). Tensors are trusted more than metadata (see training_metadata.py).
 """
 
 import math
@@ -17,21 +17,21 @@ from connectors.weights.file_type import WORDS, Alpha, Structure, What, structur
 from connectors.weights.header import SCALAR_FORMATS, Header, Tensor
 from connectors.weights.training_metadata import Metadata
 
-# The bytes of the file from one place up to another.
+# A function that returns the bytes of the file from one position to another.
 ReadBytes = Callable[[int, int], bytes]
 _TENSORS = "tensor names and shapes"
-# Numbers that are the upper half of one twice as long, which struct reads so.
+# Dtypes that are the upper half of a longer one, with struct's format of the longer one.
 _UPPER_HALVES = {"BF16": "<f", "F8_E5M2": "<e"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraFacts:
-    """Everything but `what`, `tensors` and `warnings` is empty for a file that is no LoRA.
+    """The facts of one file. All fields except `what`, `tensors` and `warnings` are empty if the file is not a LoRA.
 
-    An architecture `is_assumed` if the layers fit the `alternatives` as well, or a network that generates no images.
-    `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
-    `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
-    `autov3` is what the training script found (see WeightFile).
+    `is_assumed`: the layers also fit the `alternatives`, or a network that doesn't generate images. `ranks` counts
+    layers by rank, and `rank` is the most common rank; both are empty for algorithms without a rank. `scale` is alpha /
+    rank, the factor of the file at weight 1. `tags` are training tags, most used first. `autov3` is the hash that the
+    training script wrote (see WeightFile).
     """
 
     what: What
@@ -61,12 +61,12 @@ class LoraFacts:
 
     @property
     def is_packed(self) -> bool:
-        """Whether its values stand in an order that only one program can read."""
+        """Whether the values are in an order that only one program can read."""
         return self.format == "nunchaku"
 
     @property
     def doubt(self) -> str | None:
-        """What is to be said of an architecture that is assumed."""
+        """A sentence about an architecture that is only assumed, otherwise None."""
         if self.architecture is None or not self.is_assumed:
             return None
         others = architecture_labels(self.alternatives) if self.alternatives else "a language model"
@@ -79,18 +79,21 @@ class LoraFacts:
 
 
 def read(header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
-    """The facts of one file. With `read_bytes`, one alpha tensor is read too: a header doesn't hold its value."""
+    """Return the facts of one file.
+
+    `read_bytes` is used to read one alpha tensor, because its value is not in the header.
+    """
     return from_structure(structure_of(header.tensors), header, read_bytes)
 
 
 def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes | None = None) -> LoraFacts:
-    """Combines a known structure with this file's metadata and alpha."""
+    """Combine a known structure with the metadata and alpha of this file."""
     if structure.what != "lora":
         warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
         return LoraFacts(what=structure.what, tensors=structure.tensors, warnings=(warning,))
     metadata = header.metadata
     architecture, where, is_assumed = _architecture(structure, metadata)
-    left = structure.architectures if is_assumed else ()
+    candidates = structure.architectures if is_assumed else ()
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
@@ -98,7 +101,7 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
     words, words_where = training_metadata.words(metadata) or ((), "")
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
-        SEVERAL: (left, _TENSORS),
+        SEVERAL: (candidates, _TENSORS),
         "architecture": (None if is_assumed else architecture, where),
         "base_model": (base if base and training_metadata.is_telling(base, base_where) else None, base_where),
         "algorithm": (algorithm, "tensor names"),
@@ -113,7 +116,7 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
         what="lora",
         architecture=architecture,
         is_assumed=is_assumed,
-        alternatives=tuple(name for name in left if name != architecture),
+        alternatives=tuple(name for name in candidates if name != architecture),
         base_model=base,
         format=structure.format,
         algorithm=algorithm,
@@ -134,7 +137,10 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
 
 
 def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
-    """Names LyCORIS's LoCon without convolutions, which adds norms, and DyLoRA, which can be cut to a lower rank."""
+    """Return the algorithm, corrected by the metadata of LyCORIS.
+
+    The tensors of DyLoRA look like a LoCon. A LoCon without convolutions looks like a LoRA that trains norms too.
+    """
     name = training_metadata.json_object(metadata, "ss_network_args").get("algo")
     if name == "dylora" and algorithm == "locon":
         return "lora"
@@ -143,7 +149,7 @@ def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectiveScale:
-    """`source` is where alpha was read; `scale` is None only where alpha exists but can't be read."""
+    """The alpha and scale of a file. `source` is the place of alpha; `scale` is None only if alpha can't be read."""
 
     alpha: float | None = None
     source: str | None = None
@@ -152,9 +158,9 @@ class EffectiveScale:
 
 
 def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
-    """Of a file whose alpha, a tensor of each layer whose value is in the body, was `stored`; or of its metadata's.
+    """Return the scale from the `stored` alpha tensor of one layer, or from the metadata.
 
-    A layer without alpha has the scale 1. Raises what `read_bytes` raises.
+    The scale is 1 without an alpha. Raises the errors of `read_bytes`.
     """
     alpha, where = training_metadata.alpha(header.metadata) or (None, None)
     if stored is not None:
@@ -168,17 +174,17 @@ def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | No
                 scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",)
             )
     scale = 1.0
-    # LoKr with two whole factors has no rank: its alpha tensor is set so that the scale is 1.
+    # LoKr with two whole factors has no rank. LyCORIS then sets alpha so that the scale is 1.
     if alpha is not None and stored is not None:
         scale = alpha / rank if rank is not None else 1.0
     elif alpha is not None and where is not None and "lora_adapter_metadata" in where:
-        # Without alpha tensors only PEFT leaves its alpha to be applied: other tools have multiplied it in.
+        # Without alpha tensors, only PEFT leaves alpha to the loader; other tools have multiplied it into the weights.
         scale = alpha / (training_metadata.peft_divisor(header.metadata, rank) or alpha)
     return EffectiveScale(alpha=alpha, source=where, scale=scale)
 
 
 def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float | None:
-    """The value of a tensor with one element; None where it can't be read or is no finite number."""
+    """Return the value of a tensor with one element. Return None if it is unreadable or not finite."""
     start, end = tensor.data_offsets
     if math.prod(tensor.shape) != 1 or not 0 < end - start <= 8:
         return None
@@ -187,7 +193,7 @@ def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float
     if tensor.dtype in _UPPER_HALVES:
         data, letter = bytes(len(data)) + data, _UPPER_HALVES[tensor.dtype]
     elif tensor.dtype == "F8_E4M3":
-        # As a half float that lacks a bit of the exponent: read as one, it is 256 times as small.
+        # F8_E4M3 has one exponent bit less than a half float, so its bits read as a half float are 256 times too small.
         bits = int.from_bytes(data, "little")
         data, letter, factor = ((bits & 0x80) << 8 | (bits & 0x7F) << 7).to_bytes(2, "little"), "<e", 256.0
     if not letter or len(data) != struct.calcsize(letter):
@@ -197,17 +203,20 @@ def _read_scalar(header: Header, tensor: Tensor, read_bytes: ReadBytes) -> float
 
 
 def _architecture(structure: Structure, metadata: Metadata) -> tuple[str | None, str, bool]:
-    """The architecture, where it stands, and whether it is only assumed."""
+    """Return the architecture, its place, and whether it is only assumed."""
     if len(structure.architectures) == 1:
         return structure.usual, _TENSORS, False
-    # Of several that the tensors leave, the metadata may pick one.
-    left = structure.architectures or tuple(filter(None, (structure.usual,)))
-    named = training_metadata.find_architecture(metadata, left)
-    return (*named, False) if named else (structure.usual, _TENSORS, bool(left))
+    # The metadata may choose one of several architectures that the tensors allow.
+    candidates = structure.architectures or tuple(filter(None, (structure.usual,)))
+    named = training_metadata.find_architecture(metadata, candidates)
+    return (*named, False) if named else (structure.usual, _TENSORS, bool(candidates))
 
 
 def _base_model(structure: Structure, metadata: Metadata, architecture: str | None) -> tuple[str | None, str]:
-    """Widths prove the size; the metadata may name a variant of that size ("flux.2-klein-9b-base")."""
+    """Return the base model and its place.
+
+    Widths prove the size, and the metadata may name a variant of that size ("flux.2-klein-9b-base").
+    """
     base, where = training_metadata.base_model(metadata, architecture) or (None, "")
     if structure.size is None or (base is not None and base.startswith(structure.size)):
         return base, where
@@ -223,7 +232,7 @@ def _claims(values: Mapping[str, tuple[Value, str]], source: Source) -> tuple[Cl
 
 
 def _printable(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(found for word in words if (found := text(word, 300)))
+    return tuple(printable for word in words if (printable := text(word, 300)))
 
 
 def _warnings(structure: Structure, header: Header, architecture: str | None) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Reads the .safetensors inside a plain tar (ustar, with GNU's and pax's long names); other members are skipped."""
+"""A reader of the .safetensors inside a plain tar (ustar, with GNU's and pax's long names).
+
+Other members are skipped.
+"""
 
 import tarfile
 from collections.abc import Callable, Iterator
@@ -8,7 +11,7 @@ from connectors.errors import NotWeights
 from connectors.weights.header import FIRST_READ, RangeReader
 
 _BLOCK = tarfile.BLOCKSIZE
-# A tar of a trainer holds a handful of small members beside the LoRA, or its training images.
+# A trainer's tar has a handful of small members besides the LoRA, or the training images.
 _MAX_HEADERS = 1_000
 _MAX_STREAMED = 10_000
 _MAX_HOPS = 8
@@ -19,10 +22,10 @@ _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE, *_
 
 
 class TarMember:
-    """The first .safetensors of a tar, which begins at byte `start`. Whether it is the only one, `is_alone` looks."""
+    """The first .safetensors of a tar, which begins at byte `start`. `is_alone` checks whether it is the only one."""
 
     def __init__(self, tar: RangeReader) -> None:
-        """Raises NotWeights where there is none, and for what is no readable tar."""
+        """Find the member. Raises NotWeights if there is none or the tar is unreadable."""
         self._tar = tar
         found = next((found for found in self._members() if is_weights(found[0])), None)
         if found is None:
@@ -34,7 +37,7 @@ class TarMember:
 
     def read(self, start: int, stop: int) -> bytes:
         if start == 0:
-            # What came together with the tar's headers is mostly enough; who needs more asks for exactly that.
+            # Bytes that came with the tar's headers are usually enough. A caller that needs more requests the rest.
             ready = self.peek(start, stop)
             if len(ready) > _BLOCK:
                 return ready
@@ -44,7 +47,7 @@ class TarMember:
         return self._tar.peek(self.start + start, self.start + min(stop, self.size or 0))
 
     def is_alone(self) -> bool:
-        """Whether no other one follows, as far as a few small reads tell: the walk ends before it costs much."""
+        """Return whether no other .safetensors follows, as far as a few small reads show."""
         try:
             others = self._members(self.start + _round_up(self.size or 0))
             return not any(is_weights(member) for member, _ in others)
@@ -52,7 +55,7 @@ class TarMember:
             return True
 
     def _members(self, at: int = 0) -> Iterator[tuple[tarfile.TarInfo, int]]:
-        """Read in pieces that are likely to hold the LoRA's own header too."""
+        """Yield the members, read in pieces that probably contain the LoRA's header too."""
         hops = 0
 
         def read(at: int, count: int) -> bytes:
@@ -69,7 +72,7 @@ class TarMember:
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a file that begins so is a tar."""
+    """Return whether the first bytes of a file are those of a tar."""
     if head[257:262] != b"ustar":
         return False
     try:
@@ -80,7 +83,10 @@ def is_tar(head: bytes) -> bool:
 
 
 def is_weights(member: tarfile.TarInfo) -> bool:
-    """The rules of tarfile's data filter: a plain file, no link or device, no way out of the folder."""
+    """Return whether a member is a .safetensors. Raises NotWeights for a link, a device or a path outside the folder.
+
+    These are the rules of tarfile's data filter.
+    """
     path = PurePosixPath(member.name)
     if path.suffix.lower() != ".safetensors" or path.name.startswith("._"):  # "._": macOS resource forks
         return False
@@ -92,12 +98,11 @@ def is_weights(member: tarfile.TarInfo) -> bool:
 def members(
     read: Callable[[int, int], bytes], at: int = 0, most: int = _MAX_HEADERS
 ) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Each member from `at` on, with the place where its bytes begin. `read` gives so many bytes from one place on.
+    """Yield each member from `at` on, with the position of its bytes.
 
-    It is called forwards, and gives fewer bytes at the end.
-
-    Python's own tarfile reads long names and pax headers of any length, and releases before 3.11.10 take minutes for a
-    pax header of 200 KB (CVE-2024-6232).
+    `read` gets a position and a count; positions only increase, and fewer bytes are returned at the end. Python's
+    tarfile is not used, because it reads long names and pax headers of any length, and before 3.11.10 it takes minutes
+    for a pax header of 200 KB (CVE-2024-6232).
     """
     extended = dict[str, str]()
     for _ in range(most):
@@ -121,21 +126,21 @@ def members(
         if size.isascii() and size.isdigit() and len(size) < 19:
             member.size = int(size)
         if any(key.startswith("GNU.sparse.") for key in extended):
-            member.sparse = b""  # what issparse() asks for
+            member.sparse = b""  # issparse() checks this
         yield member, at
         extended = {}
-        # As tarfile skips them: links, folders and devices have no bytes, whatever size they claim.
+        # tarfile does the same: links, folders and devices have no bytes, whatever size they claim.
         if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
             at += _round_up(member.size)
     raise NotWeights(f"The archive has more than {most} members. It is not read further.")
 
 
 def _read_extended(member: tarfile.TarInfo, data: bytes) -> dict[str, str]:
-    """What such a header says about the next member: its name, size, or that it is sparse."""
+    """Return the fields of an extended header for the next member: its path, its size, or that it is sparse."""
     if member.type == tarfile.GNUTYPE_LONGNAME:
         return {"path": data.partition(b"\0")[0].decode("utf-8", "replace")}
-    found = dict[str, str]()
-    # pax: `LENGTH KEY=VALUE\n` after each other, the length being that of the whole record.
+    fields = dict[str, str]()
+    # pax has records `LENGTH KEY=VALUE\n`, and LENGTH counts the whole record.
     while data and member.type in _PAX:
         digits = data.partition(b" ")[0]
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
@@ -143,9 +148,9 @@ def _read_extended(member: tarfile.TarInfo, data: bytes) -> dict[str, str]:
         key, equals, value = record.removesuffix(b"\n").partition(b"=")
         if not equals or length > len(data):
             raise NotWeights("This is not a readable tar archive: one of its pax headers is broken.")
-        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
         data = data[length:]
-    return found
+    return fields
 
 
 def _round_up(size: int) -> int:
@@ -153,27 +158,27 @@ def _round_up(size: int) -> int:
 
 
 def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes of a plain tar's only .safetensors. Raises NotWeights for none, a second one, or a broken tar."""
+    """Yield the bytes of a plain tar's only .safetensors. Raises NotWeights for none, a second one, or a broken tar."""
     stream = _Chunks(chunks)
-    found = False
+    is_found = False
     for member, start in members(stream.read, most=_MAX_STREAMED):
         if not is_weights(member):
             continue
-        if found:
+        if is_found:
             raise NotWeights("The archive holds several LoRA files, and nothing says which one is meant.")
-        found = True
+        is_found = True
         for at in range(start, start + member.size, _CHUNK):
             count = min(_CHUNK, start + member.size - at)
             data = stream.read(at, count)
             if len(data) < count:
                 raise NotWeights("The archive breaks off in the middle of the LoRA. It was not kept; pull it again.")
             yield data
-    if not found:
+    if not is_found:
         raise NotWeights("The archive holds no safetensors file. It was not kept.")
 
 
 class _Chunks:
-    """Chunks read forwards, by their place in the whole."""
+    """A stream of chunks that is read forwards by position."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -181,7 +186,7 @@ class _Chunks:
         self._at = 0
 
     def read(self, at: int, count: int) -> bytes:
-        """Up to `count` bytes from `at` on, which lies behind all that was read before."""
+        """Return up to `count` bytes from `at` on. `at` must not be before the end of the last read."""
         while self._at < at and self._next(at - self._at):
             pass
         parts: list[memoryview] = []
