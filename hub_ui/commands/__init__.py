@@ -1,9 +1,9 @@
 """The commands by topic: each is a class whose fields are options, and whose `run(terminal)` returns the exit code.
 
-What they share is here: options, parsers for their values, and what is asked and told while a command runs.
+This module has their shared code: options, parsers of option values, questions and progress.
 """
 
-# No postponed annotations: typer evaluates those of a base class in the subclass's module.
+# Don't postpone annotations: typer would evaluate the annotations of a base class in the subclass's module.
 
 import os
 import re
@@ -55,13 +55,13 @@ def option(
     panel: str | None = None,
     names: Sequence[str] = (),
 ) -> OptionInfo:
-    """`names` where it has others than the field's own."""
+    """Return a typer option. Its name is the field's, unless `names` are given."""
     info: OptionInfo = typer.Option(*names, metavar=metavar, help=help, parser=parser, rich_help_panel=panel)
     return info
 
 
 def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
-    """A flag without the --no-NAME that typer adds."""
+    """Return a typer flag, without the --no-NAME that typer adds by default."""
     info: OptionInfo = typer.Option(name, help=help, rich_help_panel=panel)
     return info
 
@@ -72,7 +72,7 @@ Names = Annotated[str | None, option("T", f"A template for file names. Default: 
 
 @dataclass(frozen=True, kw_only=True)
 class JsonOption:
-    """For every command that prints data. The terminal reads --json before typer does."""
+    """The option --json of every command that prints data. `main` reads --json before typer does."""
 
     json: Json = False
 
@@ -83,31 +83,31 @@ class LibraryOptions(JsonOption):
     lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.", user_path)] = None
 
     def read_settings(self) -> Settings:
-        """Also where there is no lock file."""
+        """Return the settings with these options, also if the lock file is missing."""
         return settings.from_environment(os.environ, library=self.library, lock=self.lock)
 
     def settings(self) -> Settings:
-        """Raises NotFound without a lock file."""
+        """Return the settings with these options. Raise NotFound if the lock file is missing."""
         chosen = self.read_settings()
         if not chosen.lock.exists():
             raise NotFound(f"There is no lock file {chosen.lock}. Pull something first, or name another with --lock.")
         return chosen
 
     def command(self, *words: str) -> str:
-        """What to type for a command on the same library."""
+        """Return the shell command for `words` on the same library."""
         library = ["--library", str(self.library)] if self.library else []
         lock = ["--lock", str(self.lock)] if self.lock else []
         return shlex.join(["hub-ui", *words, *library, *lock])
 
 
 def check_file(path: Path | None) -> None:
-    """Raises UsageError for a folder where a file is to be read or written."""
+    """Raise UsageError if `path` is a folder."""
     if path is not None and path.is_dir():
         raise UsageError(f"{path} is a folder. Name the file itself.")
 
 
 def read_lock(path: Path) -> tuple[Entry, ...]:
-    """The entries of a lock file, or of the one in a library's folder. Raises NotFound and LockError."""
+    """Return the entries of a lock file, which may be named by its folder. Raise NotFound or LockError."""
     lock = path / "loras.lock" if path.is_dir() else path
     if not lock.exists():
         raise NotFound(f"There is no lock file {lock}. Check the name.")
@@ -127,7 +127,7 @@ def count_states(states: Iterable[str]) -> str:
 
 
 def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -> list[T | HubUiError]:
-    """Prints each error and returns it instead of the result; the other actions still run."""
+    """Run `action` for each name. Print each error and return it in place of the result, and continue."""
     results: list[T | HubUiError] = []
     for name in names:
         try:
@@ -139,25 +139,25 @@ def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -
 
 
 def results_json(results: Sequence[T | HubUiError], to_json: Callable[[T], Any]) -> Any:
-    """One result is an object, several are a list."""
+    """Return the JSON object of a single result, or a list for several."""
     items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
     return items[0] if len(items) == 1 else items
 
 
 def worst_exit_code(results: Iterable[object]) -> int:
-    """The highest exit code of the errors, so that wrong bytes take precedence."""
+    """Return the highest exit code of the errors, so that an integrity error takes precedence."""
     return max((result.exit_code for result in results if isinstance(result, HubUiError)), default=0)
 
 
 class Size(NamedTuple):
-    """In pixels."""
+    """An image size in pixels."""
 
     width: int
     height: int
 
 
 class Weights(tuple[float, ...]):
-    """The weights in one option. Typer treats a plain tuple as several values."""
+    """The weights in one option. A class of its own, because typer treats a plain tuple as several values."""
 
 
 def whole_number(least: int, most: int) -> Callable[[str | int], int]:
@@ -171,7 +171,7 @@ def whole_number(least: int, most: int) -> Callable[[str | int], int]:
 
 
 def memory_size(text: str | int) -> int:
-    """Bytes of "12GB", as GPUs are sold: 12 * 2^30."""
+    """Return the bytes of a size such as "12GB". GPU memory is sold in GiB, so this is 12 * 2^30."""
     match = _MEMORY.fullmatch(str(text).strip())
     if match is None or float(match[1]) <= 0:
         raise typer.BadParameter(f"{str(text)[:40]!r} is no size of memory, such as 12GB")
@@ -205,7 +205,10 @@ port = whole_number(0, 65_535)
 
 
 def parse_source(text: str, find: Callable[[str], Ref] = Ref.parse) -> Path | Ref | str:
-    """An existing file, what `find` finds, any other URL, or a file name, in this order. Raises BadRef otherwise."""
+    """Return an existing file, the ref that `find` returns, any other URL, or a file name, in this order.
+
+    Raise BadRef if the text is none of these.
+    """
     path = Path(text)
     if os.path.exists(text):
         _check_folder(text)
@@ -221,7 +224,7 @@ def parse_source(text: str, find: Callable[[str], Ref] = Ref.parse) -> Path | Re
 
 
 def parse_lora(text: str, find: Callable[[str], Ref]) -> Path | Ref:
-    """An existing file, or what `find` finds."""
+    """Return an existing file, or the ref that `find` returns. Raise BadRef, UsageError or NotFound otherwise."""
     source = parse_source(text, find)
     if isinstance(source, str):
         raise BadRef(f"{text} is no address of a LoRA's page. Download the file, and name it here.")
@@ -233,7 +236,7 @@ def parse_lora(text: str, find: Callable[[str], Ref]) -> Path | Ref:
 
 
 def parse_ref(text: str, find: Callable[[str], Ref] = Ref.parse) -> Ref:
-    """Raises BadRef for an existing path too, even if a repo has the same name."""
+    """Return the ref that `find` returns. Raise BadRef for an existing path, even if a repo has the same name."""
     if not os.path.exists(text):
         return find(text)
     _check_folder(text)
@@ -252,7 +255,7 @@ def _check_folder(text: str) -> None:
 
 
 def can_answer(terminal: Terminal) -> bool:
-    """False with --json too, because then a program reads the output."""
+    """Check whether a person can answer questions. With --json this is False, because a program reads the output."""
     return not terminal.json and sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -263,7 +266,7 @@ def confirm(question: str, terminal: Terminal) -> bool:
 
 
 def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
-    """Raises UsageError unless the user agrees or has passed --yes."""
+    """Ask before spending money. Raise UsageError unless the user agrees or has passed --yes."""
     if yes:
         return
     if not can_answer(terminal):
@@ -282,7 +285,7 @@ def describe_progress(now: Progress | Step) -> str:
         return f"Downloading: {size(now.done, precise=True)}{total}"
     if not now.total:
         return f"{now.stage}…"
-    # Bytes, shown in larger units.
+    # A large total is a number of bytes, so show a percentage.
     if now.total > _LARGEST_COUNT:
         return f"{now.stage}: {now.done * 100 // now.total} %"
     return f"{now.stage}: {now.done} of {now.total}"
@@ -290,20 +293,20 @@ def describe_progress(now: Progress | Step) -> str:
 
 @contextmanager
 def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Yields `is_cancelled` for threads, which Ctrl-C does not reach. The main thread is interrupted as usual."""
+    """Yield `is_cancelled` for other threads, which Ctrl-C does not interrupt. The main thread is interrupted."""
     pressed = threading.Event()
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         pressed.set()
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    # If the program ignores SIGINT or has its own handler, keep that.
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+    previous = signal.getsignal(signal.SIGINT)
+    # Keep the handler if the program ignores SIGINT or has a handler of its own.
+    if previous is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
         yield pressed.is_set
         return
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -1,4 +1,4 @@
-"""hub-ui catalog and crawl: reads the hubs' lists into the catalog, moves it as one file, and counts what is in it."""
+"""The commands hub-ui crawl, which reads the hubs' lists, and hub-ui catalog, which exports, imports and counts."""
 
 import os
 import re
@@ -62,27 +62,28 @@ class Catalog(JsonOption):
 
 def _export(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
     total = sum(catalog.stats().loras.values())
-    done = snapshot.export(
+    result = snapshot.export(
         catalog.documents(),
         file,
         lambda number: terminal.progress(f"Writing: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    said = f"{plural(done.loras, 'LoRA')} in {file}, {size(done.bytes, precise=True)}."
-    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
-    if done.unreadable and not terminal.json:
-        terminal.note(f"hub-ui: {plural(done.unreadable, 'entry', 'entries')} of the catalog can't be read: left out.")
+    text = f"{plural(result.loras, 'LoRA')} in {file}, {size(result.bytes, precise=True)}."
+    terminal.show({"file": str(file), **asdict(result)}, lambda: terminal.line(text))
+    if result.unreadable and not terminal.json:
+        skipped = plural(result.unreadable, "entry", "entries")
+        terminal.note(f"hub-ui: {skipped} of the catalog can't be read: left out.")
 
 
 def _import(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
-    done = snapshot.load(
+    result = snapshot.load(
         file,
         lambda loras, at: catalog.add(loras, at=at),
         lambda number, total: terminal.progress(f"Reading: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    said = f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed."
-    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
-    if done.foreign and not terminal.json:
-        terminal.note(f"hub-ui: {plural(done.foreign, 'LoRA')} of hubs that this hub-ui doesn't know: left out.")
+    text = f"{plural(result.loras, 'LoRA')} read, {result.changed:,} of them new or changed."
+    terminal.show({"file": str(file), **asdict(result)}, lambda: terminal.line(text))
+    if result.foreign and not terminal.json:
+        terminal.note(f"hub-ui: {plural(result.foreign, 'LoRA')} of hubs that this hub-ui doesn't know: left out.")
 
 
 def _print_stats(catalog: StoredCatalog, terminal: Terminal) -> None:
@@ -132,7 +133,7 @@ class Crawl(JsonOption):
                 self._print(crawl.progress, terminal, stopped=True)
                 terminal.note("Stopped. The same command goes on from here.")
                 raise
-            # Only now: the hubs may have some of a base that is in no table.
+            # Check after the crawl, because the hubs may have LoRAs of a base model that is in no table.
             for sentence in unknown_values(built.catalog, Query(bases=options.bases)):
                 terminal.note(f"hub-ui: {sentence}")
         self._print(crawl.progress, terminal, stopped=False)
@@ -173,7 +174,7 @@ def sources(built: Services, hubs: Sequence[str]) -> list[Source]:
 
 
 def read_time(text: str, now: datetime) -> datetime:
-    """A date, or an age before `now`. Raises BadQuery."""
+    """Return the time of a date, or of an age before `now`, but at the earliest 2000. Raise BadQuery."""
     if age := _AGE.fullmatch(text):
         seconds = int(age["number"]) * AGES.factors[age["unit"]]
         return max(now - timedelta(seconds=min(seconds, _LONGEST_AGE)), _EARLIEST)
@@ -188,25 +189,28 @@ def read_time(text: str, now: datetime) -> datetime:
 
 
 def describe(hubs: Sequence[Progress], seconds: float) -> tuple[str, float]:
-    """One line: what each hub has given, how fast, and how long it will take. And which part of it is done."""
+    """Return a line with the counts, the speed and the time left, and the fraction of the slowest hub."""
     counts = (f"{hub.label} {hub.loras:,}" for hub in hubs if hub.error is None)
     waits = next((hub.waits for hub in hubs if hub.waits), "")
     rate = sum(hub.loras for hub in hubs) / max(seconds, 0.001)
-    left = [hub.seconds_left for hub in hubs]
-    known = [each for each in left if each is not None]
+    estimates = [hub.seconds_left for hub in hubs]
+    known = [seconds_left for seconds_left in estimates if seconds_left is not None]
     text = join(
         *counts,
         f"{rate:,.0f} LoRAs/s",
-        f"about {duration(max(known))} left" if known and len(known) == len(left) else "",
+        f"about {duration(max(known))} left" if known and len(known) == len(estimates) else "",
         waits,
     )
     return text, min((hub.fraction for hub in hubs if not hub.ended), default=1.0)
 
 
 def exit_code(hubs: Sequence[Progress], *, chosen: bool) -> int:
-    """That of the worst failure. A missing key is none where other hubs were read and nobody named the hub."""
+    """Return the highest exit code of the failures, or 0.
+
+    A missing key is not a failure if another hub was read, unless hubs were chosen with --hub.
+    """
     errors: list[HubUiError] = [hub.error for hub in hubs if hub.error is not None]
     if not chosen and len(errors) < len(hubs):
-        # To visitors of a shared page, a missing key is only the cause.
+        # In the catalog of a shared page, KeyRequired is the cause of an error for visitors.
         errors = [error for error in errors if KeyRequired not in (type(error), type(error.__cause__))]
     return max((error.exit_code for error in errors), default=0)

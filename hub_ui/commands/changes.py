@@ -1,4 +1,4 @@
-"""hub-ui move, remove, undo and collection: what can be taken back, and named sets of LoRAs."""
+"""The commands hub-ui move, remove, undo and collection: undoable changes of the library, and named sets of LoRAs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ class Move(commands.LibraryOptions):
             if self.undo:
                 return self._undo(built, terminal)
             refs = [commands.parse_ref(text) for text in self.refs or ()]
-            wanted = commands.try_each(refs, built.downloads.entries_of, terminal)
-            named = [entry for one in wanted if not isinstance(one, HubUiError) for entry in one]
-            entries = named if refs else library.entries()
+            results = commands.try_each(refs, built.downloads.entries_of, terminal)
+            matches = [entry for result in results if not isinstance(result, HubUiError) for entry in result]
+            entries = matches if refs else library.entries()
             plan = plan_moves(library, dict.fromkeys(entries), lambda one: built.lookup.find_record(one.ref), names)
-            errors = [one for one in wanted if isinstance(one, HubUiError)]
+            errors = [result for result in results if isinstance(result, HubUiError)]
             if self.dry_run:
                 moves = [
                     {
@@ -110,12 +110,12 @@ class Remove(commands.LibraryOptions):
                 self._check(ref, library)
                 return built.downloads.entries_of(ref)
 
-            named = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
-            found = dict.fromkeys(entry for one in named if not isinstance(one, HubUiError) for entry in one)
-            outcome = built.changes.remove(found, keep_files=self.keep_file)
+            matches = commands.try_each([commands.parse_ref(text) for text in self.refs], find, terminal)
+            entries = dict.fromkeys(entry for one in matches if not isinstance(one, HubUiError) for entry in one)
+            outcome = built.changes.remove(entries, keep_files=self.keep_file)
         results = [
             one if isinstance(one, HubUiError) else next(filter(None, map(outcome.failed.get, one)), one)
-            for one in named
+            for one in matches
         ]
         done = {"removed": True, "change": outcome.change.id if outcome.change else None}
 
@@ -153,7 +153,7 @@ class Undo(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         if (self.id != "") + self.list + self.empty > 1:
             raise UsageError("Choose one: an ID, --list or --empty.")
-        # A change knows its lock file, which is another one than the library's own where --lock named one.
+        # Don't require the default lock file, because a change stores the path of its own lock file.
         with services.build(self.read_settings()) as built:
             changes = built.changes
             if self.list:
@@ -163,8 +163,8 @@ class Undo(commands.LibraryOptions):
                 return 0
             if self.empty:
                 freed = changes.empty()
-                said = f"The trash is empty: {size(freed, precise=True)} freed."
-                terminal.show({"freed": freed}, lambda: terminal.line(said))
+                text = f"The trash is empty: {size(freed, precise=True)} freed."
+                terminal.show({"freed": freed}, lambda: terminal.line(text))
                 return 0
             return _undo(built, changes.find(self.id), terminal)
 
@@ -227,12 +227,12 @@ class CollectionCommand(commands.LibraryOptions):
             return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]
-            known = built.collections.get(self.name)
-            if strange := [ref for ref in refs if not any(entry.answers_to(ref) for entry in known.entries)]:
-                lists = self.command("collection", known.name)
-                raise NotFound(f"{strange[0]} is not in “{known.name}”. {lists} lists what is.")
-            gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
-            return built.collections.take_out(self.name, gone)
+            collection = built.collections.get(self.name)
+            if missing := [ref for ref in refs if not any(entry.answers_to(ref) for entry in collection.entries)]:
+                lists = self.command("collection", collection.name)
+                raise NotFound(f"{missing[0]} is not in “{collection.name}”. {lists} lists what is.")
+            matches = [entry.ref for entry in collection.entries if any(entry.answers_to(ref) for ref in refs)]
+            return built.collections.take_out(self.name, matches)
         if self.read:
             return built.collections.add(self.name, commands.read_lock(self.read))
         if self.delete:

@@ -1,4 +1,4 @@
-"""The command line: the list of the commands, and their exit codes. The commands are in hub_ui/commands."""
+"""The entry point of the command line: it parses the words, runs a command and returns its exit code."""
 
 import io
 import os
@@ -22,7 +22,7 @@ from connectors.registry import HUBS
 from hub_ui.commands.terminal import Terminal
 from hub_ui.settings import unknown_variables
 
-# What shells report for a program ended by SIGINT and by SIGPIPE.
+# The exit codes that shells report for a program ended by SIGINT or SIGPIPE.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
@@ -40,7 +40,7 @@ _EPILOG = (
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A table of commands.toml, by the name of the command."""
+    """One command's table in commands.toml."""
 
     target: str
     panel: str
@@ -54,7 +54,7 @@ COMMANDS = msgspec.convert(
 
 
 class PlainFlags:
-    """Typer writes <bool> behind a flag, as if it took a value."""
+    """A mixin that hides the <bool> that typer writes after a flag, as if it took a value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
@@ -69,7 +69,10 @@ class Command(PlainFlags, TyperCommand):
 
 
 class LazyGroup(PlainFlags, TyperGroup):
-    """Lists the commands from COMMANDS and imports only the one that runs: Gradio alone takes seconds to load."""
+    """A group that imports only the command that runs, because importing Gradio alone takes seconds.
+
+    The help lists the commands from COMMANDS.
+    """
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
@@ -80,7 +83,7 @@ class LazyGroup(PlainFlags, TyperGroup):
         name, *rest = args
         if name in COMMANDS:
             return name, load_command(name), rest
-        # The shell asks to complete what is not written yet.
+        # During shell completion, the command may be unfinished.
         if ctx.resilient_parsing:
             return None, None, rest
         raise UsageError(f"“{name[:40]}” is no command.{suggestion(name, COMMANDS)} Try: hub-ui --help")
@@ -93,7 +96,7 @@ def load_command(name: str) -> TyperCommand:
     app.command(name, cls=Command, help=entry.help, epilog=entry.examples)(target)
     command = get_command(app)
     assert isinstance(command, TyperCommand)
-    # The common options come from a base class, and are listed behind the command's own.
+    # List the common options, which come from a base class, after the other options.
     command.params.sort(key=lambda param: param.name in ("library", "lock", "json"))
     return command
 
@@ -117,14 +120,14 @@ def _options(
 
 
 def parse(words: Sequence[str]) -> Any:
-    """The command with its options, or an exit code after --help and --version. Raises UsageError."""
+    """Return the command with its options, or the exit code of --help or --version. Raise UsageError."""
     app = typer.Typer(cls=LazyGroup, epilog=escape(_EPILOG))
     app.callback()(_options)
     try:
         return get_command(app).main(args=list(words), prog_name="hub-ui", standalone_mode=False)
     except typer.TyperException as error:
         name = next((word for word in words if word in COMMANDS), None)
-        # Click lists choices on lines of their own.
+        # Join the lines, because Click lists each choice on a separate line.
         message = " ".join(error.format_message().replace(": Value error, ", ": ").split()).rstrip(".")
         raise UsageError(f"{message}. Try: {' '.join(filter(None, ('hub-ui', name)))} --help") from error
 
@@ -136,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words, terminal)
     except KeyboardInterrupt:
-        # The shell writes on where half a line of progress stands.
+        # Otherwise the shell's prompt would follow the progress bar on the same line.
         terminal.clear_progress()
         return INTERRUPTED
     except BrokenPipeError:
@@ -164,7 +167,7 @@ def _run(words: list[str], terminal: Terminal) -> int:
 
 
 def _fail(error: HubUiError, terminal: Terminal) -> int:
-    """The error itself may be that standard output takes nothing (a full disk behind it)."""
+    """Print the error and return its exit code, even if standard output can't be written (a full disk)."""
     try:
         terminal.error(error)
         terminal.out.flush()
@@ -176,12 +179,12 @@ def _fail(error: HubUiError, terminal: Terminal) -> int:
 
 
 def _discard_stdout() -> None:
-    """Python flushes standard output once more at exit; what is left must not raise a second time."""
+    """Redirect standard output to null, because Python flushes it at exit, which would raise again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stream(stream: TextIO | None) -> TextIO:
-    """A closed stream (None) swallows; a character its encoding lacks becomes a question mark."""
+    """Return a stream that never fails to encode: unknown characters become "?". Discard the output if it is None."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""hub-ui hubs: the local hubs for other programs, and the code that `demo`, `hubs`, `serve` and `worker` share."""
+"""The command hub-ui hubs, which serves the local hubs, and shared code of `demo`, `hubs`, `serve` and `worker`."""
 
 import errno
 import importlib.util
@@ -33,30 +33,33 @@ class Hubs:
 
     def run(self, terminal: Terminal) -> int:
         folder = hub_data(self.data)
-        for place in range(_PORTS if self.port else 0):
-            check_port("127.0.0.1", self.port + place)
+        for offset in range(_PORTS if self.port else 0):
+            check_port("127.0.0.1", self.port + offset)
         with stop_signals() as stop, running_hubs(folder, port=self.port) as endpoints:
-            # One line, flushed: the calling program reads the URLs from it.
+            # Flush this line, because the calling program reads the URLs from it.
             print(json.dumps(endpoints.as_env()), file=terminal.out, flush=True)
             wait(stop)
         return 0
 
 
 def hub_data(folder: Path | None) -> Path:
-    """Defaults to the samples. Raises UsageError if `folder` does not exist."""
+    """Return `folder`, or by default the samples. Raise UsageError if `folder` does not exist."""
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder")
     return folder or SAMPLES
 
 
 def check_extra(module: str, needs: str, extra: str) -> None:
-    """Raises UsageError where an extra is missing. Without Gradio's for MCP, it would start and serve none."""
+    """Raise UsageError if the package of an extra is not installed.
+
+    Without its MCP extra, for example, Gradio would start without an MCP server.
+    """
     if importlib.util.find_spec(module) is None:
         raise UsageError(f"{needs}. Install it in hub-ui's folder: .venv/bin/pip install '.[{extra}]'")
 
 
 class Stop(threading.Event):
-    """Set by the signal to stop. `hurry` is set where nobody wants to wait for what runs."""
+    """An event that is set to stop the program. If `hurry` is set too, don't wait for running jobs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +68,7 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM set it, and both are a normal exit. Ctrl-C, and the second of any, are in a hurry."""
+    """Yield a Stop that Ctrl-C and SIGTERM set. Ctrl-C and every second signal also set `hurry`."""
     stop = Stop()
 
     def set_stop(signum: int, frame: FrameType | None) -> None:
@@ -73,22 +76,22 @@ def stop_signals() -> Iterator[Stop]:
             stop.hurry.set()
         stop.set()
 
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def wait(stop: threading.Event) -> None:
-    """In short steps, because on Windows Ctrl-C does not interrupt a lock."""
+    """Wait until `stop` is set, in short steps, because on Windows Ctrl-C does not interrupt a lock."""
     while not stop.wait(0.2):
         pass
 
 
 def check_port(host: str, port: int | None) -> None:
-    """Raises HubUiError if the port is not available; Gradio's own message names its internals."""
+    """Raise HubUiError if the port is not available, because Gradio's own message names its internals."""
     if not port:
         return
     if port > _LAST_PORT:

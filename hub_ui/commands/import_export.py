@@ -1,6 +1,6 @@
-"""hub-ui import and export: LoRAs that are on the disk already, and metadata for other programs.
+"""The commands hub-ui import, which adds local LoRAs, and hub-ui export, which writes metadata for other programs.
 
-The script for diffusers loads LoRAs on their base models, every one pinned.
+The exported diffusers script loads pinned LoRAs on their base models.
 """
 
 import errno
@@ -43,7 +43,7 @@ class Import(commands.LibraryOptions):
     offline: Annotated[bool, commands.flag("--offline", "Ask no hub, look in what was seen before only.")] = False
 
     def settings(self) -> Settings:
-        """With a lock file but no library, the folder itself is the library."""
+        """Return the settings. If only --lock is given, the imported folder is the library."""
         library = self.library or (self.folder if self.lock else None)
         return settings.from_environment(os.environ, library=library and library.absolute(), lock=self.lock)
 
@@ -61,21 +61,21 @@ class Import(commands.LibraryOptions):
         with services.build(chosen) as built:
             by_hash = None if self.offline else built.lookup.find_by_hash
             results = []
-            for found in built.lookup.identifier(by_hash=by_hash, failure=on_failure).run(folder):
-                results.append(found)
-                terminal.progress(f"Read: {len(results):,}  {found.path}")
+            for file in built.lookup.identifier(by_hash=by_hash, failure=on_failure).run(folder):
+                results.append(file)
+                terminal.progress(f"Read: {len(results):,}  {file.path}")
             added = add_entries(built, folder, results)
             refusals = name_errors(built, folder, results)
         document = {
             "folder": str(folder),
             "lock": str(chosen.lock),
             "entered": len(added),
-            "files": [_file_json(found, added.get(found.path), refusals.get(found.path)) for found in results],
+            "files": [_file_json(file, added.get(file.path), refusals.get(file.path)) for file in results],
         }
         terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
         for refusal in refusals.values():
             terminal.note(f"hub-ui: {refusal.message}")
-        if not_asked := sum(found.state == "not asked" for found in results):
+        if not_asked := sum(file.state == "not asked" for file in results):
             terminal.note(
                 f"hub-ui: no hub was asked about {plural(not_asked, 'file')}, so nothing was entered for them. Run "
                 "this again later, or with --offline to enter them as files that no hub has."
@@ -84,90 +84,89 @@ class Import(commands.LibraryOptions):
 
 
 def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
-    """The new lock entries by file path. A folder outside the library is left unchanged."""
+    """Add lock entries for the files, and return them by file path. Do nothing for a folder outside the library."""
     library = built.library
     if not folder.is_relative_to(library.folder):
         return {}
     prefix = folder.relative_to(library.folder)
-    paths = {(prefix / found.path).as_posix(): found.path for found in results}
-    found = (built.lookup.entry_of(result, file) for file, result in zip(paths, results, strict=True))
-    entries = [entry for entry in found if entry is not None]
+    paths = {(prefix / file.path).as_posix(): file.path for file in results}
+    entries_or_none = (built.lookup.entry_of(file, path) for path, file in zip(paths, results, strict=True))
+    entries = [entry for entry in entries_or_none if entry is not None]
     if library.lock.parent != library.folder:
-        # A library puts its write lock into its folder, but this folder belongs to the user.
+        # Library writes a file for its write lock into its folder, but this folder belongs to the user.
         library = Library(built.settings.home, library.lock)
     return {paths[entry.file]: entry for entry in library.adopt(entries)}
 
 
 def name_errors(built: Services, folder: Path, results: Iterable[IdentifiedFile]) -> dict[str, HubUiError]:
-    """Say by file path why a LoRA inside the library has no entry, if its name is the reason."""
+    """Return, by file path, why a LoRA inside the library has no entry, if its name is the reason."""
     if not folder.is_relative_to(built.library.folder):
         return {}
     prefix = folder.relative_to(built.library.folder)
     entries = {fold(entry.file): entry for entry in built.library.entries()}
     refusals: dict[str, HubUiError] = {}
-    for found in filter(_is_entered, results):
-        place = (prefix / found.path).as_posix()
-        other = entries.get(fold(place))
-        if not is_safe_path(place):
-            refusals[found.path] = UsageError(
-                f"{found.path} was not entered, because not every system can have a file of this name. Rename it."
+    for file in filter(_is_lora, results):
+        path = (prefix / file.path).as_posix()
+        other = entries.get(fold(path))
+        if not is_safe_path(path):
+            refusals[file.path] = UsageError(
+                f"{file.path} was not entered, because not every system can have a file of this name. Rename it."
             )
-        # A copy of the other file needs no entry of its own.
-        elif other and other.file != place and found.digests and other.sha256 != found.digests.sha256:
-            refusals[found.path] = UsageError(
-                f"{found.path} was not entered, because its name differs from {other.file} by case alone, and many "
+        # A file with the same bytes needs no second entry.
+        elif other and other.file != path and file.digests and other.sha256 != file.digests.sha256:
+            refusals[file.path] = UsageError(
+                f"{file.path} was not entered, because its name differs from {other.file} by case alone, and many "
                 "disks can't hold both. Rename it, and run hub-ui import again."
             )
     return refusals
 
 
-def _is_entered(found: IdentifiedFile) -> bool:
-    """Whether a file of this kind gets a lock entry."""
-    return found.state == "recognised" or found.is_own_lora
+def _is_lora(file: IdentifiedFile) -> bool:
+    return file.state == "recognised" or file.is_own_lora
 
 
-def _file_json(found: IdentifiedFile, entry: Entry | None, refusal: HubUiError | None) -> dict[str, Any]:
-    """`ref` is the hub's, also for an edited copy; `entry` is the ref in the library."""
-    ref = found.ref or (entry.ref if entry else None)
+def _file_json(file: IdentifiedFile, entry: Entry | None, refusal: HubUiError | None) -> dict[str, Any]:
+    # `ref` is the hub's ref, also for an edited copy. `entry` is the ref in the library.
+    ref = file.ref or (entry.ref if entry else None)
     return {
-        **attributes(found, "path", "state", "how"),
-        **attributes(found.digests, "size", "sha256", "autov2", "autov3"),
-        **attributes(entry or found.record, "title"),
+        **attributes(file, "path", "state", "how"),
+        **attributes(file.digests, "size", "sha256", "autov2", "autov3"),
+        **attributes(entry or file.record, "title"),
         "ref": str(ref) if ref else None,
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
-        "facts": found.facts.to_json() if found.facts else None,
-        **commands.error_json(found.error or refusal),
+        "facts": file.facts.to_json() if file.facts else None,
+        **commands.error_json(file.error or refusal),
     }
 
 
 def _print_identified(
     chosen: Settings, folder: Path, results: Sequence[IdentifiedFile], added: Mapping[str, Entry], terminal: Terminal
 ) -> None:
-    rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
+    rows = [(file.state, file.path, _description(file, added.get(file.path))) for file in results]
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
-    states = commands.count_states(found.state for found in results) or "no weights"
+    states = commands.count_states(file.state for file in results) or "no weights"
     terminal.line(f"{plural(len(results), 'file')}: {states}.")
     is_inside = folder.is_relative_to(chosen.library)
-    loras = list(filter(_is_entered, results))
+    loras = list(filter(_is_lora, results))
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
     elif loras and not is_inside:
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 
 
-def _description(found: IdentifiedFile, entry: Entry | None) -> str:
+def _description(file: IdentifiedFile, entry: Entry | None) -> str:
     if entry is not None and entry.ref.hub == LOCAL:
         base = entry.base_model or entry.architecture or "an unknown base model"
         return f"{entry.title}  {entry.ref.lora}  (for {base}, on no hub that is known)"
-    if found.ref is not None:
-        title = found.record.title if found.record else ""
-        return f"{title}  {found.ref}  ({found.how})".strip()
-    if found.facts is not None:
-        adapter = found.facts.adapter
+    if file.ref is not None:
+        title = file.record.title if file.record else ""
+        return f"{title}  {file.ref}  ({file.how})".strip()
+    if file.facts is not None:
+        adapter = file.facts.adapter
         what = "a LoRA" if adapter.is_lora else f"no LoRA: {adapter.what}"
         return f"{what} for {adapter.base_model or adapter.architecture or 'an unknown base model'}"
-    return found.error.message if found.error else ""
+    return file.error.message if file.error else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,13 +193,13 @@ class Export(commands.LibraryOptions):
 def _write_sidecars(
     built: Services, entries: Sequence[Entry], tool: str, exporter: Exporter, terminal: Terminal
 ) -> None:
-    done: list[ExportResult] = []
+    results: list[ExportResult] = []
     missing = [entry for entry in entries if not built.library.path(entry).is_file()]
     for entry in entries:
         if entry not in missing:
             terminal.progress(f"Writing for {entry.title}")
             try:
-                done += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
+                results += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
             except OSError as error:
                 if error.errno != errno.ENAMETOOLONG:
                     raise
@@ -208,17 +207,17 @@ def _write_sidecars(
     for entry in missing:
         terminal.note(f"{entry.ref}: its file is missing, so nothing was written for it. Fetch it: hub-ui sync")
     refs = [str(entry.ref) for entry in missing]
-    rows = [(each.state, str(each.path)) for each in done]
-    document = {"tool": tool, "files": [_result_json(each) for each in done], "missing": refs}
+    rows = [(result.state, str(result.path)) for result in results]
+    document = {"tool": tool, "files": [_result_json(result) for result in results], "missing": refs}
     terminal.show(document, lambda: terminal.table(("STATE", "FILE"), rows))
-    if (kept := sum(each.state == "kept" for each in done)) and not terminal.json:
+    if (kept := sum(result.state == "kept" for result in results)) and not terminal.json:
         terminal.note(f"hub-ui: {plural(kept, 'file')} of someone else's stayed; --force overwrites")
 
 
 def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter | None, terminal: Terminal) -> None:
     @cache
     def find_commit(repo: str) -> str | None:
-        """The current commit of a base model's repo. If None, the base is not pinned and a note says so."""
+        """Return the current commit of a base model's repo, or None for a folder or if the hub fails."""
         if Path(repo).is_dir():
             return None
         try:
@@ -229,18 +228,22 @@ def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter 
         return version.ref.version if version else None
 
     code = snippet(entries, built.library.path, lambda entry: _choose_base(entry, find_commit))
-    done = [exporter.write_file(_SCRIPT, code.encode("utf-8", "backslashreplace"))] if exporter else []
-    lines = [f"{each.state}  {each.path}" for each in done] or code.splitlines()
-    document = {"tool": "diffusers", "files": [_result_json(each) for each in done], "snippet": code}
+    results = [exporter.write_file(_SCRIPT, code.encode("utf-8", "backslashreplace"))] if exporter else []
+    lines = [f"{result.state}  {result.path}" for result in results] or code.splitlines()
+    document = {"tool": "diffusers", "files": [_result_json(result) for result in results], "snippet": code}
     terminal.show(document, lambda: terminal.lines(lines))
 
 
 def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
-    """From the catalog, else from the hub. A missing hub or example image is no error."""
+    """Return the metadata and an example image of an entry, from the catalog or else from the hub.
+
+    If the hub is down, print a note and leave out the image.
+    """
     subject = Subject(entry=entry, path=built.library.path(entry))
     try:
-        known = built.catalog.find(entry.ref)
-        lora = known if known and export.example_of(known, entry) else built.lookup.get(entry.ref)
+        lora = built.catalog.find(entry.ref)
+        if not lora or not export.example_of(lora, entry):
+            lora = built.lookup.get(entry.ref)
         subject = replace(subject, lora=lora, example=export.example_of(lora, entry))
         if subject.example is not None:
             subject = replace(subject, image=export.fetch(subject.example, built.settings.destinations))
@@ -254,21 +257,23 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> base
         chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
     except (NoBase, DoesNotFit):
         return None
-    # A short diffusers script cannot run bases that need several repos or more than a prompt.
+    # The short script can't run base models that need several repos, or more input than a prompt.
     if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
         return None
     return replace(chosen, revision=chosen.revision or find_commit(chosen.source))
 
 
-def _result_json(done: ExportResult) -> dict[str, Any]:
-    return {"file": str(done.path), "state": done.state, **attributes(done.entry, "ref")}
+def _result_json(result: ExportResult) -> dict[str, Any]:
+    return {"file": str(result.path), "state": result.state, **attributes(result.entry, "ref")}
 
 
 def snippet(
     entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], base_models.PipelineSpec | None]
 ) -> str:
-    """The script. An entry for which `base_of` returns None is only named in a comment. A base's revision is None for a
-    folder, and for a repo whose hub did not answer.
+    """Return the diffusers script for the entries, grouped by base model.
+
+    An entry for which `base_of` returns None is only named in a comment. The revision of a base model is left out if
+    it is None.
     """
     groups: dict[str, tuple[base_models.PipelineSpec, list[Entry]]] = {}
     left: list[Entry] = []
@@ -279,7 +284,7 @@ def snippet(
         else:
             groups.setdefault(_identifier(base.label), (base, []))[1].append(entry)
     script = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
-    # A title can't end its comment and become code, because `clean` keeps it on one line.
+    # `clean` removes line breaks from a title, so that it can't end its comment and become code.
     script.filters |= {"repr": repr, "comment": clean, "prompt": _prompt, "weights": _weights}
     text = Path(__file__).with_name("diffusers_script.txt").read_text(encoding="utf-8")
     loras = {name: _loras(group, path) for name, (_base, group) in groups.items()}
@@ -287,17 +292,20 @@ def snippet(
 
 
 def _loras(group: Iterable[Entry], path: Callable[[Entry], Path]) -> dict[str, tuple[Entry, str, Path]]:
-    """Each entry by the name of its adapter, none twice, with where it is loaded from. PEFT allows no dots in names."""
-    found: dict[str, tuple[Entry, str, Path]] = {}
+    """Return entries by unique adapter name, with the file on Hugging Face and the local path.
+
+    The names have no dots, because PEFT does not allow them.
+    """
+    loras: dict[str, tuple[Entry, str, Path]] = {}
     for entry in group:
         names = (f"{_identifier(entry.title)}_{number}" for number in count(2))
         adapter = _identifier(entry.title)
-        while adapter in found:
+        while adapter in loras:
             adapter = next(names)
-        # diffusers downloads a file on Hugging Face at its commit; files of the other hubs are in the library.
+        # diffusers can download a pinned file from Hugging Face. Files of other hubs are loaded from the library.
         file = entry.ref.file if entry.ref.hub == "huggingface" else None
-        found[adapter] = entry, file or "", path(entry).absolute()
-    return found
+        loras[adapter] = entry, file or "", path(entry).absolute()
+    return loras
 
 
 def _weights(group: Iterable[Entry]) -> list[float]:

@@ -1,4 +1,4 @@
-"""hub-ui pull, sync, outdated, duplicates and licenses: what the library holds, and what it should hold."""
+"""The commands hub-ui pull, sync, outdated, duplicates and licenses."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -173,7 +173,7 @@ class Outdated(commands.LibraryOptions):
 
 
 def _with_hash(built: Services, rule: UpdateRule) -> UpdateRule:
-    """As the catalog knows it: see UpdateRule."""
+    """Add the file's hash to a rule for a version, if the catalog knows it (see UpdateRule)."""
     if rule.kind != "version":
         return rule
     try:
@@ -199,7 +199,7 @@ class DuplicatesCommand(commands.LibraryOptions):
                 built.downloads.other_half,
                 lambda done, total: terminal.progress(f"Comparing: {done:,} of {total:,}", done / total),
             )
-        # Of the files that are surely the same. A file may be in several groups.
+        # Count only files with the same bytes, because a file may be in several groups.
         gain = sum(one.gain for one in found if one.kind == "bytes")
         groups = [
             {
@@ -225,7 +225,7 @@ class Licenses(commands.LibraryOptions):
         with services.build(self.settings()) as built:
 
             def claims(entry: Entry) -> Iterable[Claim]:
-                """From the catalog, which may not know the LoRAs of a lock file from elsewhere."""
+                # The catalog may not know the LoRAs of another computer's lock file.
                 lora = built.catalog.find(entry.ref)
                 if lora is None:
                     return ()
@@ -266,7 +266,7 @@ def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
         answer, because = found.together[question]
         by_base = {one.entry for one in found.each if one.own[question] == "yes"}
         titles = (f"the base of {entry.title}" if entry in by_base else entry.title for entry in because)
-        # The files of a LoRA in two have one title.
+        # Drop repeated titles, because the two files of a two-file LoRA have the same one.
         names, more = list(dict.fromkeys(titles)), ""
         if len(names) > _NAMES_SHOWN:
             names, more = names[:_NAMES_SHOWN], f" and {len(names) - _NAMES_SHOWN:,} more"

@@ -1,4 +1,4 @@
-"""hub-ui verify and diff: the lock file and the files it names. They ask no hub and open no catalog."""
+"""The commands hub-ui verify and diff, which read lock files and installed files, but neither hubs nor the catalog."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""hub-ui search, news, show, inspect and similar: what there is on the hubs, in the catalog and in files."""
+"""The commands hub-ui search, news, show, inspect and similar, which read hubs, the catalog and files."""
 
 import os
 import shlex
@@ -40,10 +40,10 @@ class SearchCommand(JsonOption):
 
     @property
     def query(self) -> Query:
-        """What the text and the options ask for together; of single values, the option's. Raises BadQuery."""
-        given = {field.key: getattr(self, field.key) for field in FIELDS}
-        several = {key: [value] if isinstance(value, str) else value for key, value in given.items() if value}
-        return documents.query_of(self.text, several, limit=self.limit)
+        """The query of the text and the options. For a single value, the option overrides the text. Raise BadQuery."""
+        options = {field.key: getattr(self, field.key) for field in FIELDS}
+        filters = {key: [value] if isinstance(value, str) else value for key, value in options.items() if value}
+        return documents.query_of(self.text, filters, limit=self.limit)
 
     def run(self, terminal: Terminal) -> int:
         query = self.query
@@ -75,16 +75,19 @@ Search = make_dataclass("Search", map(_filter_option, FIELDS), bases=(SearchComm
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
-    """0 if any hub answered. A missing key is an error only if no other hub was searched."""
-    silent = {failure.hub for failure in failures}
-    if found or not failures or len(silent) < hubs:
+    """Return 0 if any hub responded, otherwise the highest exit code of the failures.
+
+    A missing key counts only if there is no other failure.
+    """
+    failed_hubs = {failure.hub for failure in failures}
+    if found or not failures or len(failed_hubs) < hubs:
         return 0
-    down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
-    return max(failure.exit_code for failure in down or failures)
+    others = [failure for failure in failures if not isinstance(failure, KeyRequired)]
+    return max(failure.exit_code for failure in others or failures)
 
 
 def print_rings(found: documents.Found, terminal: Terminal) -> None:
-    """The records, with a line above those that have less than was asked for."""
+    """Print the records, with a line above each ring of looser matches."""
     ends = [*(ring.start for ring in found.rings[1:]), len(found.records)]
     for ring, end in zip(found.rings, ends, strict=False):
         records = found.records[ring.start : end]
@@ -94,7 +97,7 @@ def print_rings(found: documents.Found, terminal: Terminal) -> None:
         print_records(found.records, terminal)
 
 
-# Of a record, in every table of them.
+# The first columns of every table of records.
 _HEADER = ("TITLE", "BY", "BASE MODEL")
 
 
@@ -195,17 +198,17 @@ class News(JsonOption):
             else:
                 searches = built.searches.read()
             asks = not (self.save or self.remove)
-            each = [(one, self._find(built, one, now) if asks else documents.Found(records=())) for one in searches]
-            # What a hub did not tell is still new the next time.
-            whole = {search.name for search, found in each if not found.failures}
+            results = [(one, self._find(built, one, now) if asks else documents.Found(records=())) for one in searches]
+            # A search with a failed hub is not marked as seen, so that its news are shown the next time.
+            complete = {search.name for search, found in results if not found.failures}
             if asks and not self.offline:
-                built.searches.change(lambda searches: news.look(searches, whole, now))
-        told = [(search, datetime.fromtimestamp(search.seen, UTC).isoformat(), found) for search, found in each]
+                built.searches.change(lambda searches: news.look(searches, complete, now))
+        shown = [(search, datetime.fromtimestamp(search.seen, UTC).isoformat(), found) for search, found in results]
         document = [
-            {"name": one.name, "query": one.text, "since": since, **found.to_json()} for one, since, found in told
+            {"name": one.name, "query": one.text, "since": since, **found.to_json()} for one, since, found in shown
         ]
-        terminal.show({"searches": document}, lambda: _print_news(told, terminal))
-        for failure in {failure.message: failure for _search, found in each for failure in found.failures}.values():
+        terminal.show({"searches": document}, lambda: _print_news(shown, terminal))
+        for failure in {failure.message: failure for _search, found in results for failure in found.failures}.values():
             terminal.note(": ".join(filter(None, (failure.hub, failure.message))))
         return 0
 
@@ -213,18 +216,18 @@ class News(JsonOption):
         try:
             found = documents.search(built, search.query(now, self.limit), offline=self.offline)
         except BadQuery as error:
-            # One that is wrong, or whose base nobody knows and nothing is new for, keeps no other from being told.
+            # An invalid search, or one with an unknown base model, must not keep the others from being shown.
             return documents.Found(records=(), failures=(error,))
-        # With fewer words it is another search.
+        # Drop looser matches, because a saved search with fewer words would be another search.
         return replace(found, records=()) if any(ring.sentence for ring in found.rings) else found
 
 
-def _print_news(told: Sequence[tuple[SavedSearch, str, documents.Found]], terminal: Terminal) -> None:
-    for search, since, found in told:
+def _print_news(results: Sequence[tuple[SavedSearch, str, documents.Found]], terminal: Terminal) -> None:
+    for search, since, found in results:
         terminal.line(f"{search.name}: {len(found.records):,} new since {ago(since)}  ({search.text or 'everything'})")
         if found.records:
             print_records(found.records, terminal)
-    if not told:
+    if not results:
         terminal.note('No search is saved yet. Save one: hub-ui news --save "My styles" "kind:style base:sdxl"')
 
 
@@ -238,7 +241,7 @@ class Inspect(JsonOption):
 
             @cache
             def build() -> Services:
-                """Only for a ref: files on disk need neither the catalog nor the hubs."""
+                # Build the services only for a ref, because local files need neither the catalog nor the hubs.
                 return stack.enter_context(services.build(settings.from_environment(os.environ)))
 
             def inspect(text: str) -> Facts:
@@ -262,7 +265,7 @@ def _print_facts(found: Sequence[tuple[str, Facts]], terminal: Terminal) -> None
 
 
 def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
-    """Names and values; an unknown value is None."""
+    """Return the names and values of the facts. An unknown value is None."""
     adapter = facts.adapter
     ranks = ", ".join(f"{rank} in {layers}" for rank, layers in adapter.ranks.items())
     read = "nothing: known from before"
@@ -300,14 +303,14 @@ class Similar(JsonOption):
         level = BY_KEY["nsfw"].read(self.nsfw)
         with services.build(settings.from_environment(os.environ)) as built:
             ref = parse_ref(self.ref, partial(find_ref, built))
-            # What was never seen its hub tells of, which enters it into the catalog.
+            # Fetch an unknown LoRA from its hub, which also adds it to the catalog.
             lora = built.catalog.find(ref) or built.lookup.get(ref)
             similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
-            is_read = any(was_read(built.catalog, *each) for each in built.settings.endpoints.items())
-        results = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
-        rows = [(*_cells(each.record), f"{each.score:.2f}", each.reason, str(each.record.ref)) for each in similar]
+            is_crawled = any(was_read(built.catalog, *endpoint) for endpoint in built.settings.endpoints.items())
+        results = [{**match.record.to_json(), "score": match.score, "reason": match.reason} for match in similar]
+        rows = [(*_cells(match.record), f"{match.score:.2f}", match.reason, str(match.record.ref)) for match in similar]
         terminal.show({"results": results}, lambda: terminal.table((*_HEADER, "SCORE", "WHY", "REF"), rows))
         if not similar:
-            advice = "" if is_read else " yet. hub-ui crawl reads the hubs' lists into it"
+            advice = "" if is_crawled else " yet. hub-ui crawl reads the hubs' lists into it"
             terminal.note(f"The catalog has nothing similar{advice}.")
         return 0

@@ -1,4 +1,4 @@
-"""hub-ui serve and demo: the app on the real hubs, or on the local ones without an account, internet or GPU."""
+"""The commands hub-ui serve, which runs the app on the real hubs, and hub-ui demo, which runs it on local ones."""
 
 import os
 import tempfile
@@ -31,7 +31,7 @@ WorkersOption = Annotated[
     ),
 ]
 _MCP = "--mcp needs Gradio's MCP extra"
-# Seconds per run on the local Replicate: long enough to see the progress and to cancel.
+# Let a run on the local Replicate take this many seconds, so that a person can see its progress and cancel it.
 _RUN_SECONDS = 4.0
 # The local Replicate needs a key, and accepts any.
 _REPLICATE_KEY = "r8_demo"
@@ -54,9 +54,9 @@ class Serve:
         chosen = settings.from_environment(os.environ, hosted=hosted)
         chosen = replace(chosen, workers=self.workers or chosen.workers)
         host = self.host or ("0.0.0.0" if hosted else "127.0.0.1")
-        # Where a Space's proxy expects the app.
-        of_space = commands.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
-        port = of_space if self.port is None else self.port
+        # The proxy of a Space expects the app on this port.
+        space_port = commands.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
+        port = space_port if self.port is None else self.port
         check_port(host, port)
         if self.mcp:
             check_extra("mcp", _MCP, "mcp")
@@ -92,8 +92,8 @@ class Demo:
     log: LogOption = None
 
     def run(self, terminal: Terminal) -> int:
-        own = settings.from_environment(os.environ)
-        home = own.home
+        chosen = settings.from_environment(os.environ)
+        home = chosen.home
         data = hub_data(self.data)
         check_port("127.0.0.1", self.port)
         if self.mcp:
@@ -103,15 +103,15 @@ class Demo:
             start_log(self.log, terminal),
             stop_signals() as stop,
             running_hubs(data, apps=partial(hub_apps, run_seconds=_RUN_SECONDS)) as hubs,
-            # The hubs use new ports every time, so the cache is valid for one run only.
+            # Use a temporary folder for the catalog, because the local hubs have new ports in every run.
             tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
             services.build(
-                replace(demo_settings(Path(folder), home / "demo" / "loras", hubs), stop_seconds=own.stop_seconds)
+                replace(demo_settings(Path(folder), home / "demo" / "loras", hubs), stop_seconds=chosen.stop_seconds)
             ) as built,
             serving(built, port=self.port, open_browser=not self.no_browser, agents=self.mcp) as url,
         ):
             print_address("hub-ui demo", url, terminal, mcp=self.mcp)
-            # Now that the page answers, before somebody asks for an image.
+            # Load the backend when the page already responds, but before the first request for an image.
             built.generation.local.prepare()
             wait(stop)
             built.lifecycle.stop(stop.hurry)
@@ -119,7 +119,7 @@ class Demo:
 
 
 def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
-    # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
+    # Don't store the demo's keys in the system's keyring, because they work only on the local hubs.
     keys = Keys({}, home / "keys.json", has_keyring=False)
     keys.put("replicate", _REPLICATE_KEY)
     return Settings(

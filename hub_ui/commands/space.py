@@ -1,4 +1,4 @@
-"""hub-ui space: publishes the app as a Space of Hugging Face."""
+"""The command hub-ui space, which publishes the app as a Space of Hugging Face."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from hub_ui.space import files as space_repo
 ACTIONS = ("push",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9._-]{1,96}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-# Everyone sees variables.
+# Names that may not be set as variables, because everyone can read the variables of a Space.
 _SECRET_NAMES = frozenset({"HUB_UI_DATABASE", *(hub.token_variable for hub in HUBS.values())})
 
 
@@ -53,20 +53,20 @@ class SpaceCommand(JsonOption):
     def run(self, terminal: Terminal) -> int:
         self._check()
         chosen = settings.from_environment(os.environ)
-        api = found = None
+        api = space = None
         if self.dry_run is None:
             api = space_repo.open_api(chosen.endpoints["huggingface"], chosen.tokens.get("huggingface"))
-            found = space_repo.find_space(api, self.name)
-        there = found.runtime.requested_hardware if found and found.runtime else None
-        content = self._content(chosen, self.hardware or there or space_repo.ZERO_GPU, terminal)
+            space = space_repo.find_space(api, self.name)
+        current_hardware = space.runtime.requested_hardware if space and space.runtime else None
+        content = self._content(chosen, self.hardware or current_hardware or space_repo.ZERO_GPU, terminal)
         files = space_repo.space_files(content)
         if api is None or self.dry_run is not None:
             _write(files, self.dry_run or Path(), terminal)
             return 0
         terminal.progress(f"Pushing {plural(len(files), 'file')}, {size(sum(map(len, files.values())), precise=True)}…")
         pushed = space_repo.push_space(
-            api, self.name, found, files, private=self.private,
-            hardware=self.hardware or (None if found else space_repo.ZERO_GPU),
+            api, self.name, space, files, private=self.private,
+            hardware=self.hardware or (None if space else space_repo.ZERO_GPU),
             variables={**{name: space_repo.NAMED[name] for name in content.named}, **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
         )  # fmt: skip
@@ -75,7 +75,6 @@ class SpaceCommand(JsonOption):
         return 0
 
     def _check(self) -> None:
-        """Raises UsageError."""
         if self.action not in ACTIONS:
             near = suggestion(self.action, ACTIONS)
             raise UsageError(f"“{self.action[:40]}” is nothing to do with a Space.{near} Try: hub-ui space --help")
@@ -101,17 +100,17 @@ class SpaceCommand(JsonOption):
         entries = _entries(self.lock, terminal)
         endpoint = chosen.endpoints["huggingface"]
         bases = [_plan(name, endpoint) for name in self.base or ()]
-        of_lock = space_repo.files_of_lock(entries)
-        is_open = space_repo.open_repos(endpoint, (repo for repo, _file, _commit in of_lock))
-        if closed := sorted({repo for repo, _file, _commit in of_lock} - is_open):
+        lock_files = space_repo.files_of_lock(entries)
+        is_open = space_repo.open_repos(endpoint, (repo for repo, _file, _commit in lock_files))
+        if closed := sorted({repo for repo, _file, _commit in lock_files} - is_open):
             terminal.note(f"hub-ui: not brought along, since not everyone may download them: {', '.join(closed)}")
-        of_bases = [
+        base_files = [
             (piece.repo, file.filename, piece.revision)
             for plan in bases
             for piece in plan.repos
             for file in piece.files
         ]
-        preload = space_repo.preload_lines([*(each for each in of_lock if each[0] in is_open), *of_bases])
+        preload = space_repo.preload_lines([*(file for file in lock_files if file[0] in is_open), *base_files])
         names = {*os.environ.keys() & set(self.secret or ()), *self._variables()}
         declared = space_repo.read_requirements(("postgres",) if "HUB_UI_DATABASE" in names else ())
         named = {"HUB_UI_SHARED_LOCK": lockfile.dumps(entries).encode()} if self.lock else {}
@@ -136,13 +135,13 @@ def _entries(lock: Path | None, terminal: Terminal) -> tuple[Entry, ...]:
     entries = read_lock(lock)
     on_hubs = tuple(entry for entry in entries if entry.ref.hub != LOCAL)
     if len(on_hubs) < len(entries):
-        own = plural(len(entries) - len(on_hubs), "LoRA")
-        terminal.note(f"hub-ui: left out, since no hub has them: {own} of {lock.name}")
+        local = plural(len(entries) - len(on_hubs), "LoRA")
+        terminal.note(f"hub-ui: left out, since no hub has them: {local} of {lock.name}")
     return on_hubs
 
 
 def _plan(name: str, endpoint: str) -> DownloadPlan:
-    """Raises AccessError for a base that not everyone may download. What this computer has does not count."""
+    """Plan the download of a base model, ignoring the cache of this computer. Raise AccessError if it is gated."""
     check_base_name(name)
     with tempfile.TemporaryDirectory(prefix="hub-ui-space-") as cache:
         plan = plan_download(choose_base(None, None, name), Source(endpoint=endpoint, cache=Path(cache)))
@@ -159,8 +158,8 @@ def _write(files: Mapping[str, bytes], folder: Path, terminal: Terminal) -> None
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
     number = size(sum(map(len, files.values())), precise=True)
-    said = f"{plural(len(files), 'file')} in {folder}, {number}. Nothing was pushed."
-    terminal.show({"folder": str(folder), "files": sorted(files)}, lambda: terminal.line(said))
+    text = f"{plural(len(files), 'file')} in {folder}, {number}. Nothing was pushed."
+    terminal.show({"folder": str(folder), "files": sorted(files)}, lambda: terminal.line(text))
 
 
 def _print(pushed: Mapping[str, Any], terminal: Terminal) -> None:

@@ -1,4 +1,7 @@
-"""What the command line prints: text for people or one JSON document, never a hub's control characters or markup."""
+"""The output of the command line: text for people, or one JSON document.
+
+A hub's control characters and markup are never printed.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -13,14 +16,14 @@ from connectors.errors import HubUiError
 from hub_ui.base.format import clean
 from hub_ui.base.json_values import plain
 
-# Tables are as wide as their cells: the terminal breaks long lines, and a program reads whole ones.
+# Don't limit the width of tables: a terminal wraps long lines, and a program needs whole lines.
 _UNLIMITED = 100_000
 
 
 class Terminal:
-    """Data goes to `out`, everything else to `err`. With `json` the data is one document, also of an error.
+    """The two output streams: data is written to `out`, and all other text to `err`.
 
-    Both streams get plain text unless a terminal reads them.
+    If `json` is set, the data is one document, also for an error. A stream gets plain text unless it is a terminal.
     """
 
     def __init__(self, *, out: TextIO, err: TextIO, json: bool = False) -> None:
@@ -30,14 +33,14 @@ class Terminal:
         self._progress: Progress | None = None
 
     def show(self, document: Any, text: Callable[[], None]) -> None:
-        """What a command has found: the document with --json, else what `text` writes for people."""
+        """Print the results of a command: `document` with --json, otherwise call `text`, which prints them."""
         if self.json:
             self.document(document)
         else:
             text()
 
     def document(self, value: Any) -> None:
-        """ASCII JSON: a hub's text arrives whole and can't drive the terminal."""
+        """Print ASCII JSON, which keeps a hub's text unchanged without sending control characters to the terminal."""
         self.clear_progress()
         print(json.dumps(plain(value), indent=2), file=self.out)
 
@@ -50,20 +53,20 @@ class Terminal:
             self.line(line)
 
     def facts(self, pairs: Sequence[tuple[str, str | None]]) -> None:
-        """Names and values below each other; an unknown value is left out."""
-        known = [(name, value) for name, value in pairs if value]
-        width = max((len(name) for name, _ in known), default=0)
-        self.lines(f"{name:<{width}}  {value}" for name, value in known)
+        """Print names and values in two columns. Leave out empty values."""
+        shown = [(name, value) for name, value in pairs if value]
+        width = max((len(name) for name, _ in shown), default=0)
+        self.lines(f"{name:<{width}}  {value}" for name, value in shown)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, max_width: int = 48) -> None:
-        """Columns with at most `max_width` characters, but the last one whole. Nothing if there are no rows."""
+        """Print a table, or nothing if it has no rows. All columns but the last are cut at `max_width` characters."""
         if not rows:
             return
         grid = Table.grid(padding=(0, 2), pad_edge=False)
         for _ in header[:-1]:
             grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max_width)
         grid.add_column(no_wrap=True)
-        # Text, because rich reads markup in a plain string.
+        # Pass Text objects, because rich interprets markup in plain strings.
         grid.add_row(*(Text.assemble((title, "bold")) for title in header))
         for row in rows:
             grid.add_row(*(Text(clean(cell)) for cell in row))
@@ -84,7 +87,7 @@ class Terminal:
             self.document({"error": error.name, "message": error.message})
 
     def progress(self, text: str, fraction: float | None = None) -> None:
-        """One line that is drawn anew, with a bar if `fraction` is known. Nothing unless a terminal reads `err`."""
+        """Redraw the progress line, with a bar if `fraction` is known. Do nothing unless `err` is a terminal."""
         if not self.err.isatty():
             return
         if self._progress is None:

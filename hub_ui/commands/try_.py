@@ -1,4 +1,4 @@
-"""hub-ui try and train: generates images or comparisons with LoRAs, and trains LoRAs on Replicate, for money."""
+"""The commands hub-ui try, which generates images or comparisons, and hub-ui train, which trains on Replicate."""
 
 import io
 import os
@@ -73,10 +73,10 @@ class TryCommand(TryOptions):
                 f"{name} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
-        made = plan.provenance
-        changes = png_metadata.differences(made, result.request, result.report) if made else ()
+        stored = plan.provenance
+        changes = png_metadata.differences(stored, result.request, result.report) if stored else ()
         notes = tuple(dict.fromkeys([*plan.notes, *changes, *result.report.notes]))
-        # Those of the plan were told before the progress, because a note may be a reason to cancel.
+        # The notes of the plan were printed before the generation, because a note may be a reason to cancel it.
         new = [note for note in notes if note not in plan.notes]
         document = result_json(result, str(out), notes, cells)
         terminal.show(document, lambda: _print_result(result, out, new, self.cells, terminal))
@@ -101,7 +101,7 @@ class TryCommand(TryOptions):
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         texts = [text for given in self.refs or () for text in (epochs(given) if self.compare == "loras" else [given])]
         loras = [commands.parse_lora(text, partial(find_ref, built)) for text in texts]
-        weights, prompts, aside = self.weight or [], self.prompt or [], tuple[str, ...]()
+        weights, prompts, notes = self.weight or [], self.prompt or [], tuple[str, ...]()
         fields: dict[str, Any] = {
             **self.rows(),
             "prompt": prompts[0],
@@ -129,24 +129,24 @@ class TryCommand(TryOptions):
                 [given[i] for i in fit.kept] if len(given) == len(loras) else list(given)
                 for given in (weights, fields["clip_weights"], fields["blocks"])
             )
-            loras, aside = [loras[i] for i in fit.kept], fit.aside
+            loras, notes = [loras[i] for i in fit.kept], fit.aside
             fields |= {"base": fit.base, "clip_weights": clips, "blocks": blocks}
-            count, to_come = built.generation.to_pull(loras)
+            count, missing_bytes = built.generation.to_pull(loras)
             if count and not self.estimate:
-                terminal.note(f"To be pulled first: {plural(count, 'LoRA')}, {size(to_come, precise=True)}")
-        # Replicate and estimates need no local file.
+                terminal.note(f"To be pulled first: {plural(count, 'LoRA')}, {size(missing_bytes, precise=True)}")
+        # Replicate and estimates need no local files.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         pulls = self.on == "local" and not (self.estimate and missing)
         on_progress = commands.progress_callback(terminal)
         request = built.generation.request(loras, weights, pulls=pulls, on_progress=on_progress, **fields)
-        made = comparison.make_comparison(
+        cells = comparison.make_comparison(
             self.compare or "one", request, prompts, self.weights_of or (), seeds=self.seeds or 1
         )
-        return TryPlan(request=request, comparison=made, place=self.on, notes=aside)
+        return TryPlan(request=request, comparison=cells, place=self.on, notes=notes)
 
 
 def epochs(text: str) -> list[str]:
-    """The files of a folder of checkpoints, in the order of their numbers; any other text is itself."""
+    """Return the LoRA files of a folder in natural order, or the text itself if it is not a folder."""
     folder = Path(text)
     if not folder.is_dir():
         return [text]
@@ -160,9 +160,9 @@ Try = make_dataclass("Try", map(row_option, ROWS), bases=(TryCommand,), frozen=T
 
 
 def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
-    """Neither generates nor downloads."""
+    """Print the estimate. Neither generate nor download anything."""
     sentence = built.generation.estimate(plan.request, plan.comparison, place=plan.place)
-    # The time is known even if the base cannot be downloaded.
+    # Print the time first, because looking up the base model may fail.
     if not terminal.json:
         terminal.line(sentence)
     fetch = None
@@ -177,7 +177,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         "notes": plan.notes,
         "place": plan.place,
         "pictures": len(plan.comparison.cells),
-        # Null if nothing has to be downloaded.
+        # `fetch` is null if the base model is on the disk.
         "fetch": needed
         and {
             "base": needed.spec.label,
@@ -205,7 +205,7 @@ def _source(built: Services) -> Source:
 def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) -> GenerationResult:
     for note in () if terminal.json else plan.notes:
         terminal.note(note)
-    # If the estimate fails, generation reports the reason.
+    # Ignore a failed estimate, because the generation then reports the reason.
     with suppress(HubUiError):
         terminal.note(built.generation.estimate(plan.request, plan.comparison, place=plan.place))
     if plan.place == "replicate":
@@ -252,9 +252,9 @@ def _print_result(
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
     if (measures := report.measures) is not None:
-        for at, name in enumerate(result.comparison.columns):
-            kept = f", keeps the prompt {100 * measures.prompt[at].mean:.1f} (CLIP's view)" if measures.prompt else ""
-            terminal.note(f"{name}: changes the image by {measures.change[at].mean:.1%}{kept}")
+        for i, name in enumerate(result.comparison.columns):
+            kept = f", keeps the prompt {100 * measures.prompt[i].mean:.1f} (CLIP's view)" if measures.prompt else ""
+            terminal.note(f"{name}: changes the image by {measures.change[i].mean:.1%}{kept}")
         if not measures.model:
             terminal.note(no_clip())
     if cells:
@@ -289,8 +289,8 @@ class Train(commands.JsonOption):
         with services.build(chosen) as built, closing(Runs(built.replicate)) as runs:
             if self.cancel:
                 run = runs.cancel(runs.get("trainings", self.cancel))
-                said = f"Training {run.id}: {run.status}"
-                terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
+                text = f"Training {run.id}: {run.status}"
+                terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(text))
                 return 0
             run = runs.get("trainings", self.follow) if self.follow else self._start(runs, terminal)
             run, ref = follow_training(built, runs, run, commands.progress_callback(terminal))

@@ -1,6 +1,6 @@
 """The options of hub-ui try, and the checks of their combinations."""
 
-# No postponed annotations: typer evaluates those of a base class in the subclass's module.
+# Don't postpone annotations: typer would evaluate the annotations of a base class in the subclass's module.
 
 import os
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _SHEETS = (
     "As one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and both; up to 32 "
     "LoRAs side by side, each alone; prompts x weights. Also called --sheet."
 )
-# The fields of the Compare page that are options of their own making: the others have other limits here, or say more.
+# The fields of the Compare page from which options are made. The other options have other limits or help texts here.
 ROWS = tuple(row for row in TRY_FIELDS if row.about and row.attribute not in ("base", "seed"))
 
 
@@ -145,11 +145,11 @@ class TryOptions(LibraryOptions):
     ] = None
 
     def rows(self) -> dict[str, Any]:
-        """What is given of ROWS, as arguments of a GenerationRequest."""
+        """Return the given options of ROWS as arguments of a GenerationRequest."""
         return {row.attribute: value for row in ROWS if (value := getattr(self, row.attribute)) is not None}
 
     def check(self) -> None:
-        """Raises UsageError, before any long download."""
+        """Raise UsageError if options are invalid or don't go together. Call it before any long download."""
         if self.memory is not None and not self.plan:
             raise UsageError("--memory goes with --plan.")
         if self.plan:
@@ -186,14 +186,14 @@ class TryOptions(LibraryOptions):
             spread_weights(self.blocks or (), count, ("--blocks", "--blocks"))
 
     def _check_again(self, file: Path) -> None:
-        # 0 is a value; only None, or False for a flag, means absent.
-        of_the_file = (
+        # Compare with None, because 0 is a value. A flag that is False becomes None.
+        stored_options = (
             self.refs, self.prompt, self.weight, self.seed, self.rows() or None, self.size,
             self.sampler, self.frames, self.compare, self.weights_of, self.seeds, self.no_trigger_words or None,
             self.clip_weight, self.blocks, self.no_emphasis or None,
             self.strength,
         )  # fmt: skip
-        if any(value is not None for value in of_the_file):
+        if any(value is not None for value in stored_options):
             raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")
         if not file.is_file():
             raise UsageError(f"--again {file}: there is no such file")
@@ -215,12 +215,12 @@ class TryOptions(LibraryOptions):
             raise UsageError(f"--cells {self.cells}: there is no folder {self.cells.absolute().parent}")
 
     def weight_warnings(self) -> tuple[str, ...]:
-        """Warns of valid weights that rarely give good images."""
-        far = {w for w in (*(self.weight or ()), *(self.weights_of or ())) if not LEAST_WEIGHT <= w <= MOST_WEIGHT}
+        """Return warnings for valid weights that rarely give good images."""
+        unusual = {w for w in (*(self.weight or ()), *(self.weights_of or ())) if not LEAST_WEIGHT <= w <= MOST_WEIGHT}
         return tuple(
             f"Weight {weight:g} is far from usual: 1 is the full effect, most LoRAs are made for 0.3 to 1, and beyond "
             f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g} images fall apart."
-            for weight in sorted(far)
+            for weight in sorted(unusual)
         )
 
 

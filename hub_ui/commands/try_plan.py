@@ -1,4 +1,4 @@
-"""What hub-ui try is about to do: the request stored in an image (--again), and how a base runs in memory (--plan)."""
+"""The plans of hub-ui try: the request stored in an image (--again), and the memory of a base model (--plan)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvena
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TryPlan:
-    """`provenance` is the stored request to repeat; `notes` list what could not be applied."""
+    """A request to generate. `provenance` is the stored request if it is repeated.
+
+    `notes` are sentences about settings that could not be applied.
+    """
 
     request: GenerationRequest
     comparison: Comparison
@@ -44,8 +47,11 @@ class TryPlan:
     notes: tuple[str, ...] = ()
 
     def with_file_hashes(self) -> TryPlan:
-        """Notes files that differ from the lock file. Raises HubUiError for a file that is no LoRA for images."""
-        # Replicate uses the hub's file, not the local one.
+        """Return the plan with the files' hashes, and with a note for each file that differs from the lock file.
+
+        Raise HubUiError if a file is not a LoRA for images.
+        """
+        # Skip Replicate, which uses the hub's file and not the local one.
         if self.place != "local":
             return self
         for adapter in self.request.adapters:
@@ -103,7 +109,7 @@ def _plan_provenance(
     if options.quality:
         request = replace(request, quality=options.quality, precision=None)
     if options.base:
-        # The base may be a folder that was deleted or is on another computer.
+        # Replace the base before it is looked up, because it may be a deleted folder or on another computer.
         notes.append(f"It was made on {found.base}, and this one on {options.base}.")
         request = replace(request, base=options.base)
     place = "replicate" if on_replicate else "local"
@@ -119,7 +125,7 @@ def _plan_provenance(
 def _check_input(
     file: Path, path: Path, stored: ControlProvenance | StartProvenance, words: tuple[str, str], option: str
 ) -> list[str]:
-    """Notes on an image that `file` was made with. Raises UsageError where it is missing."""
+    """Return notes on an image that `file` was made with. Raise UsageError if that image is missing."""
     if not path.is_file():
         raise UsageError(
             f"{file.name} {words[0]} {stored.name}, which does not lie beside it. Name that image with {option} FILE."
@@ -133,16 +139,16 @@ def _plan_infotext(
     built: Services, found: Infotext, options: TryOptions, file: Path, on_progress: ProgressCallback
 ) -> TryPlan:
     taken = example_settings.of_text(found)
-    searched = [find_used_lora(built, lora) for lora in taken.loras]
-    refs = [found.ref for found in searched if found.ref is not None]
-    used = [found.used for found in searched if found.ref is not None]
-    # The default of A1111.
+    results = [find_used_lora(built, lora) for lora in taken.loras]
+    refs = [result.ref for result in results if result.ref is not None]
+    used = [result.used for result in results if result.ref is not None]
+    # A1111 uses weight 1 by default.
     weights = [1.0 if lora.weight is None else lora.weight for lora in used]
     if not refs and not options.base:
-        why = f"{file.name} was made without a LoRA"
-        if searched:
-            why = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
-        raise UsageError(f"{why}, and its base model is none of ours. Choose one: --base sdxl-1.0, for example.")
+        reason = f"{file.name} was made without a LoRA"
+        if results:
+            reason = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
+        raise UsageError(f"{reason}, and its base model is none of ours. Choose one: --base sdxl-1.0, for example.")
     fields: dict[str, Any] = taken.arguments() | {
         "clip_weights": [lora.clip_weight for lora in used],
         "quality": options.quality or "balanced",
@@ -154,19 +160,19 @@ def _plan_infotext(
     request = built.generation.request(refs, weights, pulls=pulls, on_progress=on_progress, **fields)
     request, notes = _with_block_weights(request, used)
     if options.image:
-        taken = replace(taken, unmapped=tuple(each for each in taken.unmapped if each != taken.start))
+        taken = replace(taken, unmapped=tuple(name for name in taken.unmapped if name != taken.start))
     notes += [taken.sentence()] if taken.unmapped else []
     notes += [
-        f"“{found.used.name}” could not be found here{' or by its hash' if found.used.hash else ''}: it was left out."
-        for found in searched
-        if found.ref is None
+        f"“{result.used.name}” could not be found here{' or by its hash' if result.used.hash else ''}: it was left out."
+        for result in results
+        if result.ref is None
     ]
     notes += [
-        f"“{found.used.name}” was found by its name alone; another file may bear it."
-        for found in searched
-        if found.by == "name" and found.used.hash
+        f"“{result.used.name}” was found by its name alone; another file may bear it."
+        for result in results
+        if result.by == "name" and result.used.hash
     ]
-    # A hub-ui image too, if a site kept only the A1111 parameters.
+    # An image by hub-ui gets here as well if a site has stripped all metadata except the A1111 parameters.
     if not found.fields.get("Version", "").startswith("hub-ui"):
         notes.append(example_settings.OTHER_NOISE)
     return TryPlan(
@@ -177,7 +183,7 @@ def _plan_infotext(
 def _with_block_weights(
     request: GenerationRequest, used: Sequence[UsedLora]
 ) -> tuple[GenerationRequest, list[str | None]]:
-    """The block weights of an infotext, and notes on those that can't be read."""
+    """Return the request with the block weights of an infotext, and notes on invalid block weights."""
     adapters, notes = list(request.adapters), list[str | None]()
     for lora, places in zip(used, comparison.lora_slices(request), strict=True):
         try:
@@ -190,18 +196,20 @@ def _with_block_weights(
     return replace(request, adapters=tuple(adapters)), notes
 
 
-# Cards in GB, with the base in the precision that it gets there and its plan.
-Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
+# Sizes of cards in GB, each with the base model in its precision on this card and its memory plan.
+LargerCards = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
 def print_plan(
     plan: GenerationPlan, draft: GenerationPlan, memory: int | None, source: Source, terminal: Terminal
 ) -> None:
-    """Of images in full, with a `draft` beside them. `memory` are the bytes of a GPU that need not be here; None stands
-    for this computer's device as it is now. The remarks on the base come before the notes on memory.
+    """Print the memory plan of an image in full and of a draft.
+
+    `memory` is the size in bytes of a GPU, which need not exist. If it is None, use the free memory of this computer's
+    device. The remarks on the base model come before the notes on memory.
     """
     settings, device = plan.settings, plan.device
-    spec, planned = _on_card(plan, memory)
+    spec, planned = _plan_on_gpu(plan, memory)
     if memory is None:
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
         room = plan.ram if kind == "cpu" else device.free_bytes or 0
@@ -209,15 +217,15 @@ def print_plan(
         where, dtype, kind = f"a GPU with {memory / GIBIBYTE:g} GB", plan.spec.dtype, "cuda"
         room = usable_memory(memory)
     planned = replace(planned, notes=(*plan.remarks, *planned.notes))
-    larger = _larger(plan, spec, planned, room) if kind_of(kind).has_own_memory else []
+    larger = _find_larger_cards(plan, spec, planned, room) if kind_of(kind).has_own_memory else []
     head = (
         f"{spec.precise_label} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
     )
-    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
-    taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
-    sides = {name: side_json(one, memory, source) for name, one in (("full", plan), ("draft", draft))}
-    # Sizes are in bytes, but for the cards' in GB as they are sold.
+    ram = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
+    usage = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{ram}."
+    qualities = {name: quality_json(one, memory, source) for name, one in (("full", plan), ("draft", draft))}
+    # All sizes are in bytes, except the size of a card, which is in GB.
     document = {
         "base": spec.label,
         "device": where,
@@ -230,24 +238,26 @@ def print_plan(
             {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
             for card, other, one in larger
         ],
-        "qualities": sides,
+        "qualities": qualities,
     }
-    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, sides, terminal))
+    terminal.show(document, lambda: _print_memory(head, usage, planned, larger, qualities, terminal))
 
 
-def _on_card(plan: GenerationPlan, memory: int | None) -> tuple[PipelineSpec, MemoryPlan]:
-    """The base and its memory as planned, on a GPU of so many bytes if any are given."""
+def _plan_on_gpu(plan: GenerationPlan, memory: int | None) -> tuple[PipelineSpec, MemoryPlan]:
+    """Return the base model and its memory plan, on a GPU of `memory` bytes if it is given."""
     if memory is None:
         return plan.spec, plan.memory
     ram = usable_ram(total_memory())
     return plan_on_card(plan.spec, plan.request.quality, memory, ram=ram, settings=plan.settings)
 
 
-def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[str, Any]:
-    """What an image in full or a draft takes. Null are the seconds on another device, or before any image here. `fetch`
-    are the bytes to download, as far as they are known without asking a hub.
+def quality_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[str, Any]:
+    """Return the requirements of an image in full or of a draft.
+
+    `seconds` is null for another device, or before the first image on this one. `fetch` is the number of bytes to
+    download, as far as it is known without a request.
     """
-    settings, (spec, planned) = plan.settings, _on_card(plan, memory)
+    settings, (spec, planned) = plan.settings, _plan_on_gpu(plan, memory)
     seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
     missing = 0 if is_on_disk(spec, source.cache) else download_bytes(spec)
@@ -262,34 +272,39 @@ def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[
 
 
 def _print_memory(
-    head: str, taken: str, planned: MemoryPlan, larger: Larger, sides: Mapping[str, Any], terminal: Terminal
+    head: str,
+    usage: str,
+    planned: MemoryPlan,
+    larger: LargerCards,
+    qualities: Mapping[str, Any],
+    terminal: Terminal,
 ) -> None:
     terminal.line(head)
-    terminal.line(taken)
+    terminal.line(usage)
     for part, needed in planned.parts.items():
         terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
-    for name, side in sides.items():
-        size = f"{side['width']} x {side['height']}"
-        time = "" if side["seconds"] is None else f", {format_duration(side['seconds'])} each"
-        fetch = f", {_gigabytes(side['fetch'])} to download" if side["fetch"] else ""
-        terminal.line(f"  {name:<6}{side['steps']:>4} steps, {size}, {_gigabytes(side['peak'])}{time}{fetch}")
+    for name, needs in qualities.items():
+        size = f"{needs['width']} x {needs['height']}"
+        time = "" if needs["seconds"] is None else f", {format_duration(needs['seconds'])} each"
+        fetch = f", {_gigabytes(needs['fetch'])} to download" if needs["fetch"] else ""
+        terminal.line(f"  {name:<6}{needs['steps']:>4} steps, {size}, {_gigabytes(needs['peak'])}{time}{fetch}")
     for note in planned.notes:
         terminal.note(note)
     for card, other, one in larger:
         terminal.note(f"A GPU with {card} GB: {other.precise_label}, {LEVEL_NAMES[one.level]}.")
 
 
-def _larger(plan: GenerationPlan, spec: PipelineSpec, planned: MemoryPlan, room: int) -> Larger:
-    """The smallest cards that run it in another precision, or faster."""
-    found: Larger = []
+def _find_larger_cards(plan: GenerationPlan, spec: PipelineSpec, planned: MemoryPlan, room: int) -> LargerCards:
+    """Return the smallest cards that run the base model in another precision, or faster."""
+    cards: LargerCards = []
     last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
     for card in (card for card in CARDS if usable_memory(card * GIBIBYTE) > room):
-        other, one = _on_card(plan, card * GIBIBYTE)
+        other, one = _plan_on_gpu(plan, card * GIBIBYTE)
         level = LEVELS.index(one.level)
         if one.fits and (other.precision != last[0] or level < last[1]):
-            found.append((card, other, one))
+            cards.append((card, other, one))
             last = other.precision, level
-    return found
+    return cards
 
 
 def _gigabytes(size: int) -> str:

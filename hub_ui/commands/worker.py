@@ -1,4 +1,4 @@
-"""hub-ui worker: this computer generates for the pages of a cluster."""
+"""The command hub-ui worker, which lets this computer generate images for the pages of a cluster."""
 
 import re
 from dataclasses import dataclass
