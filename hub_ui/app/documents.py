@@ -89,8 +89,8 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         for other in () if answer.loras else other_words(services.catalog, asked):
             if not answer.loras:
                 answer = replace(services.lookup.collect(replace(asked, text=other)), failures=answer.failures)
-    found = services.catalog.search(query, services.lookup.marks(), offset=offset)
-    records = [services.lookup.with_header_facts(record)[0] for record in found.records]
+    listing = services.catalog.search(query, services.lookup.marks(), offset=offset)
+    records = [services.lookup.with_header_facts(record)[0] for record in listing.records]
     mistakes = unknown_values(services.catalog, query, _IN_TABLES)
     if mistakes and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
         raise BadQuery(" ".join(mistakes))
@@ -99,8 +99,8 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
         failures=tuple(answer.failures),
         answered=bool(answer.loras),
         notes=(*unknown_filters(services.catalog, query.text), *unknown_values(services.catalog, query)),
-        rings=found.rings,
-        corrected=found.corrected,
+        rings=listing.rings,
+        corrected=listing.corrected,
     )
 
 
@@ -145,8 +145,8 @@ def unknown_values(catalog: Catalog, query: Query, keys: Iterable[str] = tuple(_
         for name in dict.fromkeys((*getattr(query, field.attribute), *excluded)):
             if name in (*listed, *field.choices()) or (key == "base" and base_models.is_listed(name)):
                 continue
-            one: dict[str, Any] = {field.attribute: (name,)}
-            if not catalog.listing(Query(nsfw="explicit", **one)).total:
+            filters: dict[str, Any] = {field.attribute: (name,)}
+            if not catalog.listing(Query(nsfw="explicit", **filters)).total:
                 alike = [other for other, _ in catalog.complete_value(key, name[: len(name) // 2])]
                 sentences.append(f"{_UNKNOWN[key].format(name=name)}{suggestion(name, (*listed, *alike))}{uses}")
     return sentences
@@ -194,7 +194,7 @@ def show(services: Services, ref: Ref) -> Details:
     except HubUiError as error:
         used = ()
         notes.append(f"What people use is not among the facts: {error.message}")
-    claims = (*record.claims, *(one.claim(HUBS[version.ref.hub].label) for one in used if version))
+    claims = (*record.claims, *(usage.claim(HUBS[version.ref.hub].label) for usage in used if version))
     record = replace(record, claims=claims, homes=services.catalog.homes(lora.ref))
     return Details(lora=lora, record=record, note=" ".join(notes))
 
@@ -238,11 +238,11 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
     loras = zip(result.request.adapters, last.weights, strict=True)
     coverage = [
         {
-            **attributes(one, "title", "applied", "total"),
-            "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in one.missed],
-            "sentence": one.sentence(),
+            **attributes(lora, "title", "applied", "total"),
+            "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in lora.missed],
+            "sentence": lora.sentence(),
         }
-        for one in report.coverage
+        for lora in report.coverage
     ]
     return {
         "out": out,
@@ -253,9 +253,9 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
         "draft_files": list(report.draft or ()),
         "prompt": last.prompt,
         "seconds": round(sum(picture.seconds for picture in result.images), 3),
-        "applied": sum(one.applied for one in report.coverage),
-        "total": sum(one.total for one in report.coverage),
-        "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
+        "applied": sum(lora.applied for lora in report.coverage),
+        "total": sum(lora.total for lora in report.coverage),
+        "unmatched": [key for lora in report.coverage for missed in lora.missed for key in missed.keys],
         "coverage": coverage,
         "notes": list(notes),
         "sheet": None if result.comparison.kind == "one" else _sheet_json(result, cells),

@@ -70,28 +70,28 @@ def read_dropped(services: Services, path: Path) -> DroppedImage:
     if path.stat().st_size > MOST_BYTES:
         text = _("{name} is too large. Choose an image of less than {size}.")
         raise UsageError(text.format(name=path.name, size=format.size(MOST_BYTES)))
-    found = png_metadata.read_any(path)
-    if isinstance(found, Infotext):
-        return _read_infotext(services, found)
-    return _read_provenance(services, found)
+    stored = png_metadata.read_any(path)
+    if isinstance(stored, Infotext):
+        return _read_infotext(services, stored)
+    return _read_provenance(services, stored)
 
 
-def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
-    sheet = found.whole_comparison
-    loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
-    base, notes = _base_of_provenance(services, found)
+def _read_provenance(services: Services, provenance: Provenance) -> DroppedImage:
+    sheet = provenance.whole_comparison
+    loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in provenance.loras)
+    base, notes = _base_of_provenance(services, provenance)
     control = _("The control image, {name}, is not in the file: choose it under “Images” first.")
     start = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
-    given = ((control, found.control), (start, found.image))
+    given = ((control, provenance.control), (start, provenance.image))
     notes += [text.format(name=image.name) for text, image in given if image is not None]
     # To repeat a whole comparison, use the prompt as it was typed, not the prompt of one cell.
-    written = replace(found, prompt=found.typed) if sheet else found
+    written = replace(provenance, prompt=provenance.typed) if sheet else provenance
     parts = weights_of_parts([lora.used for lora in loras if lora.ref][:MOST_LORAS])
-    settings = replace(of_provenance(found), seed=_seed(found.seed, notes), base=base, **parts)
+    settings = replace(of_provenance(provenance), seed=_seed(provenance.seed, notes), base=base, **parts)
     rows = _rows(
         *((_(name), value(written)) for name, value in SETTINGS),
-        (_("Base revision"), found.report.base_revision if found.report else ""),
-        (_("Made with"), ", ".join(f"{library} {version}" for library, version in found.libraries.items())),
+        (_("Base revision"), provenance.report.base_revision if provenance.report else ""),
+        (_("Made with"), ", ".join(f"{library} {version}" for library, version in provenance.libraries.items())),
     )
     return DroppedImage(
         program="hub-ui",
@@ -100,7 +100,7 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
         rows=rows,
         notes=tuple(notes),
         is_sheet=sheet is not None,
-        votes=found.votes[:LONGEST_VOTES] if sheet and found.tiles and len(sheet.columns) > 1 else None,
+        votes=provenance.votes[:LONGEST_VOTES] if sheet and provenance.tiles and len(sheet.columns) > 1 else None,
     )
 
 
@@ -112,9 +112,9 @@ def _lora_of_provenance(services: Services, lora: LoraProvenance, *, whole: bool
     return _describe_lora(services, find_used_lora(services, replace(used, name="")))
 
 
-def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, list[str]]:
-    base = found.base or ""
-    if not base or (found.report and found.report.place != "local"):
+def _base_of_provenance(services: Services, provenance: Provenance) -> tuple[str, list[str]]:
+    base = provenance.base or ""
+    if not base or (provenance.report and provenance.report.place != "local"):
         return "", []
     is_missing = Path(base).is_absolute() and not Path(base).exists()
     if not is_missing and (base_models.base_by_id(base) or services.policy.allows("open paths")):
@@ -122,46 +122,46 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
     return "", [_("Its base, {name}, is not here: the one of its LoRAs is chosen.").format(name=Path(base).name)]
 
 
-def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
+def _read_infotext(services: Services, infotext: Infotext) -> DroppedImage:
     # Leave out the base model, because `_base_note` describes it.
-    fields = dict(found.fields)
+    fields = dict(infotext.fields)
     checkpoint = fields.pop("Model", "")
-    taken = example_settings.of_text(replace(found, fields=fields))
+    example = example_settings.of_text(replace(infotext, fields=fields))
     notes: list[str] = []
-    if len(taken.loras) > MOST_NAMED:
+    if len(example.loras) > MOST_NAMED:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
-    loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_NAMED])
+    loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in example.loras[:MOST_NAMED])
     kept = [lora for lora in loras if lora.ref]
     records = [services.lookup.find_record(Ref.parse(lora.ref), asks=True) for lora in kept]
     settings = replace(
-        taken.try_settings(),
-        seed=_seed(taken.seed, notes),
+        example.try_settings(),
+        seed=_seed(example.seed, notes),
         base=_nearest_base(services, checkpoint, records),
         use_trigger_words=False,
         **weights_of_parts([lora.used for lora in kept]),
     )
-    if len(taken.prompt) > LONGEST_PROMPT:
+    if len(example.prompt) > LONGEST_PROMPT:
         text = _("Its prompt is longer than {count} characters: the rest was left out.")
         notes.append(text.format(count=LONGEST_PROMPT))
-    notes += [taken.sentence() or "", _base_note(services, checkpoint, settings, records)]
-    version = found.fields.get("Version", "")
+    notes += [example.sentence() or "", _base_note(services, checkpoint, settings, records)]
+    version = infotext.fields.get("Version", "")
     if not version.startswith("hub-ui"):
         notes.append(_(example_settings.OTHER_NOISE))
     return DroppedImage(
         program=next((known for known in _PROGRAMS if version.startswith(known)), _("A1111 or a similar program")),
         loras=loras,
         settings=settings,
-        rows=_rows((_("Prompt"), found.prompt), (_("Negative prompt"), found.negative), *found.fields.items()),
+        rows=_rows((_("Prompt"), infotext.prompt), (_("Negative prompt"), infotext.negative), *infotext.fields.items()),
         notes=tuple(filter(None, notes)),
     )
 
 
-def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
-    name, ref = format.visible(found.used.name)[:120], found.ref
-    missing = DroppedLora(used=found.used, name=name, state="missing", line=found.failure or _("not found"))
+def _describe_lora(services: Services, result: FoundLora) -> DroppedLora:
+    name, ref = format.visible(result.used.name)[:120], result.ref
+    missing = DroppedLora(used=result.used, name=name, state="missing", line=result.failure or _("not found"))
     if ref is None:
         return missing
-    alone = _("found by its name alone: another file may bear it") if found.by == "name" else ""
+    alone = _("found by its name alone: another file may bear it") if result.by == "name" else ""
     entry = services.downloads.find_installed(ref)
     if entry is not None:
         line = format.join(_("here already"), alone)

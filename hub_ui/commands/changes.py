@@ -86,13 +86,13 @@ def _note_failures(failed: Iterable[tuple[Entry, HubUiError | None]], terminal: 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
     rows = [
-        (one.state, one.entry.file, one.place if one.state == "moves" else "", " ".join(one.notes))
-        for one in plan
-        if one.state == "moves"
+        (move.state, move.entry.file, move.place if move.state == "moves" else "", " ".join(move.notes))
+        for move in plan
+        if move.state == "moves"
     ]
     terminal.table(("STATE", "FROM", "TO", "ABOUT"), rows)
-    _note_failures(((one.entry, one.error) for one in plan), terminal)
-    stays = sum(one.state == "stays" for one in plan)
+    _note_failures(((move.entry, move.error) for move in plan), terminal)
+    stays = sum(move.state == "stays" for move in plan)
     terminal.line(f"{plural(len(rows), 'file')} would move, {stays:,} have their names already. Nothing was moved.")
 
 
@@ -158,8 +158,8 @@ class Undo(commands.LibraryOptions):
             changes = built.changes
             if self.list:
                 recent = changes.recent()
-                found = [attributes(change, "id", "at", "kind", "size", "refs") for change in recent]
-                terminal.show({"changes": found}, lambda: _print_changes(recent, terminal))
+                items = [attributes(change, "id", "at", "kind", "size", "refs") for change in recent]
+                terminal.show({"changes": items}, lambda: _print_changes(recent, terminal))
                 return 0
             if self.empty:
                 freed = changes.empty()
@@ -223,7 +223,7 @@ class CollectionCommand(commands.LibraryOptions):
     def _change(self, built: Services) -> Collection:
         entries = built.library.entries()
         if self.add:
-            chosen = [one for text in self.add for one in built.downloads.entries_of(commands.parse_ref(text))]
+            chosen = [entry for text in self.add for entry in built.downloads.entries_of(commands.parse_ref(text))]
             return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
         if self.take_out:
             refs = [commands.parse_ref(text) for text in self.take_out]

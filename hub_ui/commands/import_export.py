@@ -180,7 +180,7 @@ class Export(commands.LibraryOptions):
         refs = [commands.parse_ref(text) for text in self.refs or ()]
         with services.build(self.settings()) as built:
             library = built.library
-            entries = [one for ref in refs for one in built.downloads.entries_of(ref)] or list(library.entries())
+            entries = [entry for ref in refs for entry in built.downloads.entries_of(ref)] or list(library.entries())
             exporter = Exporter(library.folder, self.out or library.folder, force=self.force)
             with disk_errors_as_messages(self.out):
                 if self.tool == "diffusers":

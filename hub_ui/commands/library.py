@@ -194,29 +194,29 @@ def _describe_update(result: UpdateStatus) -> str:
 class DuplicatesCommand(commands.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
-            found = find_duplicates(
+            duplicates = find_duplicates(
                 built.library,
                 built.downloads.other_half,
                 lambda done, total: terminal.progress(f"Comparing: {done:,} of {total:,}", done / total),
             )
         # Count only files with the same bytes, because a file may be in several groups.
-        gain = sum(one.gain for one in found if one.kind == "bytes")
+        gain = sum(one.gain for one in duplicates if one.kind == "bytes")
         groups = [
             {
                 **attributes(one, "kind", "gain"),
                 "files": [{**attributes(file, "file", "size"), **attributes(file.entry, "ref")} for file in one.files],
             }
-            for one in found
+            for one in duplicates
         ]
-        terminal.show({"gain": gain, "groups": groups}, lambda: _print_duplicates(found, gain, terminal))
+        terminal.show({"gain": gain, "groups": groups}, lambda: _print_duplicates(duplicates, gain, terminal))
         return 0
 
 
-def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal) -> None:
-    for one in found:
-        terminal.line(f"{_ALIKE[one.kind]}, {size(one.gain, precise=True)} to gain:")
-        terminal.lines(f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in one.files)
-    terminal.line(f"{plural(len(found), 'group')}, {size(gain, precise=True)} to gain. Nothing was removed.")
+def _print_duplicates(duplicates: Sequence[Duplicates], gain: int, terminal: Terminal) -> None:
+    for group in duplicates:
+        terminal.line(f"{_ALIKE[group.kind]}, {size(group.gain, precise=True)} to gain:")
+        terminal.lines(f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in group.files)
+    terminal.line(f"{plural(len(duplicates), 'group')}, {size(gain, precise=True)} to gain. Nothing was removed.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,39 +232,39 @@ class Licenses(commands.LibraryOptions):
                 version = lora.version(entry.ref.version)
                 return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
 
-            found = summarize_licenses(built.library.entries(), claims)
+            summary = summarize_licenses(built.library.entries(), claims)
         entries = [
             {
-                **attributes(one.entry, "ref", "title", "base_model"),
-                **attributes(one, "license", "conditions"),
-                "license_terms": one.terms,
-                "base_license": one.base,
-                "base_license_terms": one.base_terms,
-                "permits": dict(one.answers),
+                **attributes(item.entry, "ref", "title", "base_model"),
+                **attributes(item, "license", "conditions"),
+                "license_terms": item.terms,
+                "base_license": item.base,
+                "base_license_terms": item.base_terms,
+                "permits": dict(item.answers),
             }
-            for one in found.each
+            for item in summary.each
         ]
         together = {
             question: {"answer": answer, "because": [str(entry.ref) for entry in because]}
-            for question, (answer, because) in found.together.items()
+            for question, (answer, because) in summary.together.items()
         }
-        document = {"entries": entries, "together": together, "conditions": list(found.conditions)}
-        terminal.show(document, lambda: _print_licenses(found, terminal))
+        document = {"entries": entries, "together": together, "conditions": list(summary.conditions)}
+        terminal.show(document, lambda: _print_licenses(summary, terminal))
         return 0
 
 
-def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
-    if not found.each:
+def _print_licenses(summary: LicenseSummary, terminal: Terminal) -> None:
+    if not summary.each:
         terminal.line("The lock file holds no LoRA.")
         return
-    rows = [(p.entry.title, p.base or "unknown", p.license or "unknown") for p in found.each]
+    rows = [(item.entry.title, item.base or "unknown", item.license or "unknown") for item in summary.each]
     terminal.table(("TITLE", "BASE MODEL'S LICENCE", "LICENCE"), rows)
     terminal.line()
-    terminal.line(f"May you, with all {len(found.each):,} together:")
+    terminal.line(f"May you, with all {len(summary.each):,} together:")
     verdicts = []
     for question, words in QUESTIONS.items():
-        answer, because = found.together[question]
-        by_base = {one.entry for one in found.each if one.own[question] == "yes"}
+        answer, because = summary.together[question]
+        by_base = {item.entry for item in summary.each if item.own[question] == "yes"}
         titles = (f"the base of {entry.title}" if entry in by_base else entry.title for entry in because)
         # Drop repeated titles, because the two files of a two-file LoRA have the same one.
         names, more = list(dict.fromkeys(titles)), ""
@@ -272,6 +272,6 @@ def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
             names, more = names[:_NAMES_SHOWN], f" and {len(names) - _NAMES_SHOWN:,} more"
         verdicts.append((f"  {words}", f"{answer}: {', '.join(names)}{more}" if names else answer))
     terminal.facts(verdicts)
-    if found.conditions:
-        terminal.line(f"Conditions: {'; '.join(found.conditions)}.")
+    if summary.conditions:
+        terminal.line(f"Conditions: {'; '.join(summary.conditions)}.")
     terminal.line("A summary to choose by, and no legal advice. Unknown is no permission.")

@@ -70,32 +70,32 @@ class Diff(commands.JsonOption):
     new: Annotated[Path, commands.argument("B", "Another.")]
 
     def run(self, terminal: Terminal) -> int:
-        found = difference(commands.read_lock(self.old), commands.read_lock(self.new))
+        changes = difference(commands.read_lock(self.old), commands.read_lock(self.new))
         changed = [
             {
                 **attributes(change.new, "ref", "title"),
                 "keys": {name: {"old": old, "new": new} for name, (old, new) in change.keys.items()},
             }
-            for change in found.changed
+            for change in changes.changed
         ]
         document = {
-            "same": found.same,
-            "added": [values(entry) for entry in found.added],
-            "removed": [values(entry) for entry in found.removed],
+            "same": changes.same,
+            "added": [values(entry) for entry in changes.added],
+            "removed": [values(entry) for entry in changes.removed],
             "changed": changed,
         }
-        terminal.show(document, lambda: _print_difference(found, terminal))
+        terminal.show(document, lambda: _print_difference(changes, terminal))
         return 0
 
 
-def _print_difference(found: Difference, terminal: Terminal) -> None:
-    terminal.lines(f"- {entry.title}  {entry.ref}" for entry in found.removed)
-    terminal.lines(f"+ {entry.title}  {entry.ref}" for entry in found.added)
-    for change in found.changed:
+def _print_difference(changes: Difference, terminal: Terminal) -> None:
+    terminal.lines(f"- {entry.title}  {entry.ref}" for entry in changes.removed)
+    terminal.lines(f"+ {entry.title}  {entry.ref}" for entry in changes.added)
+    for change in changes.changed:
         terminal.line(f"~ {change.new.title}  {change.new.ref}")
         for name, (old, new) in change.keys.items():
             terminal.line(f"    {name}: {_value_text(old)} → {_value_text(new)}")
-    if found.same:
+    if changes.same:
         terminal.line("Both say the same.")
 
 

@@ -48,20 +48,20 @@ class SearchCommand(JsonOption):
     def run(self, terminal: Terminal) -> int:
         query = self.query
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.search(built, query, self.text, offline=self.offline)
-        failures, records = found.failures, found.records
+            result = documents.search(built, query, self.text, offline=self.offline)
+        failures, records = result.failures, result.records
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")
-        for sentence in found.notes:
+        for sentence in result.notes:
             terminal.note(f"hub-ui: {sentence}")
-        terminal.show(found.to_json(), lambda: print_rings(found, terminal))
-        if found.corrected:
-            terminal.note(f"Did you mean: {found.corrected}")
+        terminal.show(result.to_json(), lambda: print_rings(result, terminal))
+        if result.corrected:
+            terminal.note(f"Did you mean: {result.corrected}")
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
         if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
-        return exit_code(failures, hubs=hubs, found=found.answered)
+        return exit_code(failures, hubs=hubs, found=result.answered)
 
 
 def _filter_option(field: Field) -> tuple[str, Any, Any]:
@@ -129,10 +129,10 @@ class Show(JsonOption):
 
     def run(self, terminal: Terminal) -> int:
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.show(built, parse_ref(self.ref, partial(find_ref, built)))
-        if found.note:
-            terminal.note(found.note)
-        terminal.show(found.to_json(), lambda: _print_details(found.lora, found.record, terminal))
+            details = documents.show(built, parse_ref(self.ref, partial(find_ref, built)))
+        if details.note:
+            terminal.note(details.note)
+        terminal.show(details.to_json(), lambda: _print_details(details.lora, details.record, terminal))
         return 0
 
 
@@ -251,14 +251,14 @@ class Inspect(JsonOption):
                 return build().lookup.inspect(source) if isinstance(source, Ref) else inspect_url(source)
 
             results = try_each(self.files, inspect, terminal)
-        found = [(name, r) for name, r in zip(self.files, results, strict=True) if isinstance(r, Facts)]
-        terminal.show(results_json(results, Facts.to_json), lambda: _print_facts(found, terminal))
+        read_files = [(name, r) for name, r in zip(self.files, results, strict=True) if isinstance(r, Facts)]
+        terminal.show(results_json(results, Facts.to_json), lambda: _print_facts(read_files, terminal))
         return next((result.exit_code for result in results if isinstance(result, HubUiError)), 0)
 
 
-def _print_facts(found: Sequence[tuple[str, Facts]], terminal: Terminal) -> None:
-    for place, (name, facts) in enumerate(found):
-        if place:
+def _print_facts(files: Sequence[tuple[str, Facts]], terminal: Terminal) -> None:
+    for i, (name, facts) in enumerate(files):
+        if i:
             terminal.line()
         terminal.facts([("file", name), *_facts_rows(facts)])
         terminal.lines(f"! {warning}" for warning in facts.adapter.remarks)

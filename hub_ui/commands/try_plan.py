@@ -79,19 +79,19 @@ def _check_file(adapter: LoraInput) -> None:
 
 
 def plan_again(built: Services, options: TryOptions, file: Path, on_progress: ProgressCallback) -> TryPlan:
-    found = png_metadata.read_any(file)
-    if isinstance(found, Infotext):
-        plan = _plan_infotext(built, found, options, file, on_progress)
+    stored = png_metadata.read_any(file)
+    if isinstance(stored, Infotext):
+        plan = _plan_infotext(built, stored, options, file, on_progress)
     else:
-        plan = _plan_provenance(built, found, options, file, on_progress)
+        plan = _plan_provenance(built, stored, options, file, on_progress)
     draft = options.draft if options.draft or options.full else plan.request.draft
     return replace(plan, request=replace(plan.request, draft=draft))
 
 
 def _plan_provenance(
-    built: Services, found: Provenance, options: TryOptions, file: Path, on_progress: ProgressCallback
+    built: Services, stored: Provenance, options: TryOptions, file: Path, on_progress: ProgressCallback
 ) -> TryPlan:
-    on_replicate = options.on == "replicate" or (found.report and found.report.place == "replicate")
+    on_replicate = options.on == "replicate" or (stored.report and stored.report.place == "replicate")
 
     def adapter(ref: Ref, weight: float) -> LoraInput:
         pulls = not on_replicate and not (options.estimate and built.downloads.find_installed(ref) is None)
@@ -99,25 +99,25 @@ def _plan_provenance(
 
     control = image = None
     notes: list[str] = []
-    if found.control is not None:
-        control = options.control or file.parent / found.control.name
-        notes += _check_input(file, control, found.control, ("was steered by", "steered it"), "--control")
-    if found.image is not None:
-        image = options.image or file.parent / found.image.name
-        notes += _check_input(file, image, found.image, ("started from", "it started from"), "--image")
-    request = replace(found.job(adapter, control, image), may_fetch=options.fetch)
+    if stored.control is not None:
+        control = options.control or file.parent / stored.control.name
+        notes += _check_input(file, control, stored.control, ("was steered by", "steered it"), "--control")
+    if stored.image is not None:
+        image = options.image or file.parent / stored.image.name
+        notes += _check_input(file, image, stored.image, ("started from", "it started from"), "--image")
+    request = replace(stored.job(adapter, control, image), may_fetch=options.fetch)
     if options.quality:
         request = replace(request, quality=options.quality, precision=None)
     if options.base:
         # Replace the base before it is looked up, because it may be a deleted folder or on another computer.
-        notes.append(f"It was made on {found.base}, and this one on {options.base}.")
+        notes.append(f"It was made on {stored.base}, and this one on {options.base}.")
         request = replace(request, base=options.base)
     place = "replicate" if on_replicate else "local"
     return TryPlan(
         request=request,
-        comparison=found.whole_comparison or comparison.single(request),
+        comparison=stored.whole_comparison or comparison.single(request),
         place=place,
-        provenance=found,
+        provenance=stored,
         notes=tuple(notes),
     )
 
@@ -136,10 +136,10 @@ def _check_input(
 
 
 def _plan_infotext(
-    built: Services, found: Infotext, options: TryOptions, file: Path, on_progress: ProgressCallback
+    built: Services, infotext: Infotext, options: TryOptions, file: Path, on_progress: ProgressCallback
 ) -> TryPlan:
-    taken = example_settings.of_text(found)
-    results = [find_used_lora(built, lora) for lora in taken.loras]
+    example = example_settings.of_text(infotext)
+    results = [find_used_lora(built, lora) for lora in example.loras]
     refs = [result.ref for result in results if result.ref is not None]
     used = [result.used for result in results if result.ref is not None]
     # A1111 uses weight 1 by default.
@@ -149,10 +149,10 @@ def _plan_infotext(
         if results:
             reason = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
         raise UsageError(f"{reason}, and its base model is none of ours. Choose one: --base sdxl-1.0, for example.")
-    fields: dict[str, Any] = taken.arguments() | {
+    fields: dict[str, Any] = example.arguments() | {
         "clip_weights": [lora.clip_weight for lora in used],
         "quality": options.quality or "balanced",
-        "precision": None if options.quality else found.fields.get("Precision"),
+        "precision": None if options.quality else infotext.fields.get("Precision"),
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
         "control_kind": options.control_kind, "image": options.image,
     }  # fmt: skip
@@ -160,8 +160,8 @@ def _plan_infotext(
     request = built.generation.request(refs, weights, pulls=pulls, on_progress=on_progress, **fields)
     request, notes = _with_block_weights(request, used)
     if options.image:
-        taken = replace(taken, unmapped=tuple(name for name in taken.unmapped if name != taken.start))
-    notes += [taken.sentence()] if taken.unmapped else []
+        example = replace(example, unmapped=tuple(name for name in example.unmapped if name != example.start))
+    notes += [example.sentence()] if example.unmapped else []
     notes += [
         f"“{result.used.name}” could not be found here{' or by its hash' if result.used.hash else ''}: it was left out."
         for result in results
@@ -173,7 +173,7 @@ def _plan_infotext(
         if result.by == "name" and result.used.hash
     ]
     # An image by hub-ui gets here as well if a site has stripped all metadata except the A1111 parameters.
-    if not found.fields.get("Version", "").startswith("hub-ui"):
+    if not infotext.fields.get("Version", "").startswith("hub-ui"):
         notes.append(example_settings.OTHER_NOISE)
     return TryPlan(
         request=request, comparison=comparison.single(request), place=options.on, notes=tuple(filter(None, notes))
@@ -235,8 +235,8 @@ def print_plan(
         "tiled": planned.is_tiled,
         **attributes(planned, "level", "fits", "peak", "ram", "parts", "notes"),
         "larger": [
-            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
-            for card, other, one in larger
+            {"card": card, "precision": other.precision, "level": gpu_plan.level, "peak": gpu_plan.peak}
+            for card, other, gpu_plan in larger
         ],
         "qualities": qualities,
     }
@@ -290,8 +290,8 @@ def _print_memory(
         terminal.line(f"  {name:<6}{needs['steps']:>4} steps, {size}, {_gigabytes(needs['peak'])}{time}{fetch}")
     for note in planned.notes:
         terminal.note(note)
-    for card, other, one in larger:
-        terminal.note(f"A GPU with {card} GB: {other.precise_label}, {LEVEL_NAMES[one.level]}.")
+    for card, other, gpu_plan in larger:
+        terminal.note(f"A GPU with {card} GB: {other.precise_label}, {LEVEL_NAMES[gpu_plan.level]}.")
 
 
 def _find_larger_cards(plan: GenerationPlan, spec: PipelineSpec, planned: MemoryPlan, room: int) -> LargerCards:
@@ -299,10 +299,10 @@ def _find_larger_cards(plan: GenerationPlan, spec: PipelineSpec, planned: Memory
     cards: LargerCards = []
     last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
     for card in (card for card in CARDS if usable_memory(card * GIBIBYTE) > room):
-        other, one = _plan_on_gpu(plan, card * GIBIBYTE)
-        level = LEVELS.index(one.level)
-        if one.fits and (other.precision != last[0] or level < last[1]):
-            cards.append((card, other, one))
+        other, gpu_plan = _plan_on_gpu(plan, card * GIBIBYTE)
+        level = LEVELS.index(gpu_plan.level)
+        if gpu_plan.fits and (other.precision != last[0] or level < last[1]):
+            cards.append((card, other, gpu_plan))
             last = other.precision, level
     return cards
 

@@ -1,4 +1,4 @@
-"""The connectors and the catalog of a hosted page, which use a key only when a request without one is refused.
+"""The connectors and the catalog of a hosted page, which use a key only if a hub requires one.
 
 All visitors share the catalog. A LoRA that only a visitor's own key opened is stored with that visitor instead. The
 catalog may be filled from a snapshot, because a Space starts with an empty disk.
@@ -192,9 +192,9 @@ class VisitorCatalog(Catalog):
 
     def lora(self, ref: Ref) -> Lora:
         visitor = current_visitor()
-        own = visitor.own.lora(ref) if visitor is not None else None
-        if own is not None:
-            return own
+        private = visitor.own.lora(ref) if visitor is not None else None
+        if private is not None:
+            return private
         lora = super().lora(ref)
         if lora.private:
             # Raise the same error as for an unknown LoRA, so that visitors can't find out that it exists.
@@ -210,8 +210,8 @@ class VisitorCatalog(Catalog):
 
     def facts(self, sha256: str) -> str | None:
         visitor = current_visitor()
-        own = visitor.own.facts(sha256) if visitor is not None else None
-        return own or super().facts(sha256)
+        private = visitor.own.facts(sha256) if visitor is not None else None
+        return private or super().facts(sha256)
 
 
 def load_once(file: Path, catalog: Catalog, home: Path, note: Callable[[str], None]) -> None:
