@@ -38,7 +38,7 @@ _TEXTS: Mapping[CheckKind, tuple[str, str]] = {
 class CheckResults:
     """The results of all checks since the app was started.
 
-    `said` is the summary of the last check, `at` is its end in seconds since 1970, and `failures` are pairs of a title
+    `said` is the summary of the last check, `at` is its time in seconds since 1970, and `failures` are pairs of a title
     and an error message.
     """
 

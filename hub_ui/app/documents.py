@@ -72,8 +72,8 @@ def search(services: Services, query: Query, text: str = "", *, offline: bool = 
 
     No request is sent if `offline` is set. `text` is the text of the query. If it names one LoRA, return only that one.
     If the hubs list nothing, search them for `other_words`. Records include the facts of headers that were read
-    before; a search reads no headers. Raise BadQuery if nothing was found and the base model or licence is unknown.
-    Raise LimitReached if the visitor's quota is used up.
+    before; a search reads no headers. Raise BadQuery if no hub failed, nothing was found, and the base model or licence
+    is unknown. Raise LimitReached if the visitor's quota is used up.
     """
     services.quotas.spend("searches")
     if ref := find_searched(services, text.strip(), asks=not offline):

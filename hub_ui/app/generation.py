@@ -58,7 +58,7 @@ class Backend(Protocol):
         """The base model in memory, or None. Always None if each request may run on another machine."""
 
     def prepare(self) -> None:
-        """Do work that would delay the first request. The page calls it when it starts."""
+        """Do the work that would delay the first request. The app calls it at its start."""
 
     def generate(
         self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS

@@ -116,8 +116,8 @@ class Jobs:
     """The running jobs, and the results of the last hour, at most fifty. Thread-safe.
 
     If `hosted` is set, a job that no page follows for a minute is cancelled. At most `most` jobs may be unfinished, and
-    at most `own` of one visitor. All visitors at one network address may have as many as `people` visitors, but at most
-    half of `most`. `check` raises an error if no new job may start.
+    at most `own` of one visitor. All visitors at one network address may together have as many as `people` visitors,
+    but at most half of `most`. `check` raises an error if no new job may start.
     """
 
     hosted: bool = False

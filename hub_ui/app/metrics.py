@@ -19,7 +19,7 @@ _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
-    """The counters and gauges of a run. Thread-safe. Prometheus calls a gauge's `set_function` at each read."""
+    """The counters and gauges of a run. Thread-safe. The function of a gauge is called at each read."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()

@@ -68,7 +68,7 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Yield a Stop that Ctrl-C and SIGTERM set. Ctrl-C and every second signal also set `hurry`."""
+    """Yield a Stop that Ctrl-C and SIGTERM set. Ctrl-C, or a second signal, also sets `hurry`."""
     stop = Stop()
 
     def set_stop(signum: int, frame: FrameType | None) -> None:

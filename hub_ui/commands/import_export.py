@@ -237,7 +237,7 @@ def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter 
 def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     """Return the metadata and an example image of an entry, from the catalog or else from the hub.
 
-    If the hub is down, print a note and leave out the image.
+    If the hub or its image fails, print a note and leave out the image.
     """
     subject = Subject(entry=entry, path=built.library.path(entry))
     try:

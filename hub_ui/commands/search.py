@@ -199,7 +199,7 @@ class News(JsonOption):
                 searches = built.searches.read()
             asks = not (self.save or self.remove)
             results = [(one, self._find(built, one, now) if asks else documents.Found(records=())) for one in searches]
-            # A search with a failed hub is not marked as seen, so that its news are shown the next time.
+            # A search with a failed hub is not marked as seen, so that its news is shown the next time.
             complete = {search.name for search, found in results if not found.failures}
             if asks and not self.offline:
                 built.searches.change(lambda searches: news.look(searches, complete, now))

@@ -109,7 +109,7 @@ def _plan_provenance(
     if options.quality:
         request = replace(request, quality=options.quality, precision=None)
     if options.base:
-        # Replace the base before it is looked up, because it may be a deleted folder or on another computer.
+        # The option --base helps if the stored base is a deleted folder, or on another computer.
         notes.append(f"It was made on {stored.base}, and this one on {options.base}.")
         request = replace(request, base=options.base)
     place = "replicate" if on_replicate else "local"
