@@ -187,7 +187,7 @@ def read(text: str, name: str = "loras.lock") -> Lock:
 
 
 class _Reader:
-    """Converts tables to entries, and finds the line of a mistake in the text."""
+    """A converter of tables to entries, which finds the line of a mistake in the text."""
 
     def __init__(self, text: str, name: str) -> None:
         # Some editors on Windows write a byte order mark.

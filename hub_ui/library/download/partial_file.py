@@ -1,10 +1,10 @@
-"""A download that is not complete: a `.part` file beside its target, and a small state file that describes it.
+"""An incomplete download: a `.part` file next to its target, and a small state file that describes it.
 
-The state is written often, and always after the bytes that it describes. So a process that is killed loses only its
-last moments, and no state claims bytes that are not there.
+The state is saved often, and always after the bytes that it describes. So a killed process loses only its last moments,
+and a state never claims bytes that are missing.
 
-Its SHA-256 is computed by a thread of its own while others write it, and its bytes are checked. A meter counts them,
-and is how a download is stopped.
+A separate thread computes the SHA-256 while other threads write the bytes. A meter counts the bytes and can stop the
+download.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Span = tuple[int, int]
 
 
 class PullCancelled(HubUiError):
-    """The person stopped a pull. What had come is kept, so that it can go on later."""
+    """A visitor stopped a pull. The received bytes are kept, so that it can be resumed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """In bytes."""
+    """The progress in bytes."""
 
     done: int
     total: int | None
@@ -48,9 +48,10 @@ class Progress:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Meter:
-    """Counts a pull's bytes from several threads, calls its callbacks from one at a time, and raises PullCancelled.
+    """A counter for the bytes of a pull. It is thread-safe and calls its callbacks from one thread at a time.
 
-    At most `most` bytes are let through: what a server says of its file's size need not be so.
+    Raises PullCancelled after a cancellation. Raises UsageError after more than `most` bytes, because a server may
+    report a wrong size.
     """
 
     on_progress: Callable[[Progress], None] | None = None
@@ -62,7 +63,7 @@ class Meter:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def at(self, done: int, total: int | None) -> None:
-        """So many bytes lie here already; after a start from the front, fewer than there were."""
+        """Set the bytes that exist already. After a restart they are fewer than before."""
         with self._lock:
             self._done, self.total = done, total
 
@@ -84,7 +85,7 @@ class Meter:
                 raise UsageError(text.format(most=self.most // 1_000_000))
 
     def finish(self, size: int) -> None:
-        """The last report: everything is there."""
+        """Report that all bytes have arrived."""
         with self._lock:
             self._done = self.total = size
             self._report()
@@ -95,24 +96,25 @@ class Meter:
 
 
 class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which file the bytes belong to. `address` is the lasting one, without any secret."""
+    """The file that the bytes belong to. `address` is the permanent one, without any secret."""
 
     ref: str
     address: str
     sha256: str | None = None
 
     def allows(self, other: DownloadIdentity) -> bool:
-        """Whether a download of `other` can be resumed as this one: a promised hash counts more than an address."""
+        """Return whether a download of `other` can resume this one. A promised hash outranks a different address."""
         if self.ref != other.ref or (self.sha256 and other.sha256 and self.sha256 != other.sha256):
             return False
         return self.address == other.address or (self.sha256 is not None and self.sha256 == other.sha256)
 
 
 class PartState(msgspec.Struct, kw_only=True):
-    """`validator` is the ETag or the date of the bytes, `size` the file's, both as the server says.
+    """The state of a partial file, stored as JSON.
 
-    `inside` is where the file begins in what the server has, and how long it is: a tar. `proved` is the sha256 of a
-    part that was checked whole, and `target` where it goes: both are written before the rename.
+    `validator` is the ETag or the date, `size` the size of the file, both from the server. `inside` is the span of the
+    file in the server's tar. `proved` is the SHA-256 of a part that was completely checked, `target` its final path:
+    both are saved before the rename.
     """
 
     purpose: DownloadIdentity
@@ -127,22 +129,22 @@ class PartState(msgspec.Struct, kw_only=True):
 
 
 class PartialFile:
-    """Several threads may write at different places of it at once."""
+    """A partial file. Several threads may write at different positions at once."""
 
     def __init__(self, path: Path, state_path: Path, state: PartState) -> None:
         self.path = path
         self.state = state
         self._state_path = state_path
-        # How often the bytes were dropped.
+        # The number of restarts, each of which drops all bytes.
         self.restarts = 0
         self._lock = threading.RLock()
         self._saved = 0.0
 
     @classmethod
     def open(cls, folder: Path, path: Path, state_path: Path, purpose: DownloadIdentity) -> PartialFile:
-        """Resumes what an earlier pull left of the same file; anything else is deleted.
+        """Open the part of an earlier pull of the same file. Any other part is deleted.
 
-        `path` lies beside the file's target below `folder`. `state_path` is named for the ref.
+        `path` is next to the file's target in `folder`. The name of `state_path` depends on the ref.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         state_path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,11 +172,11 @@ class PartialFile:
         return self.size is not None and self.end_of(0) >= self.size
 
     def end_of(self, at: int) -> int:
-        """The end of the bytes that are there without a gap from `at` on."""
+        """Return the end of the contiguous bytes from `at` on."""
         return next((stop for start, stop in self.state.spans if start <= at < stop), at)
 
     def gaps(self) -> Iterator[tuple[int, int | None]]:
-        """What is missing. The last gap has no end while the size is not known."""
+        """Yield the missing spans. The last one has no end while the size is unknown."""
         at = 0
         for start, stop in self.state.spans:
             if start > at:
@@ -197,13 +199,13 @@ class PartialFile:
                 self.save()
 
     def update(self, **values: Any) -> None:
-        """Saves what is known of the file by now: fields of PartState by name."""
+        """Set fields of PartState by name and save it."""
         with self._lock:
             self.state = msgspec.structs.replace(self.state, **values)
             self.save()
 
     def restart(self) -> None:
-        """Drops the bytes: they are another file's, or the download can't be resumed."""
+        """Drop all bytes, because they belong to another file or the download can't be resumed."""
         with self._lock:
             self.restarts += 1
             self.state = PartState(purpose=self.state.purpose, part=self.state.part)
@@ -213,7 +215,7 @@ class PartialFile:
     def save(self) -> None:
         with self._lock:
             if self.state.purpose.sha256 is None and self.state.spans:
-                # Nothing but the bytes themselves can tell later whether a power cut took some of them.
+                # Without a promised hash, bytes lost in a power cut would go unnoticed.
                 self.sync()
             new = self._state_path.with_suffix(".new")
             new.write_bytes(msgspec.json.encode(self.state))
@@ -225,11 +227,11 @@ class PartialFile:
             os.fsync(file.fileno())
 
     def remove_state(self) -> None:
-        """Called once the file has its final name."""
+        """Delete the state after the file has its final name."""
         self._state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """At the end of a pull, also of one that failed: bytes are kept, a part without any is removed."""
+        """Save the state at the end of a pull, even a failed one. A part without bytes is deleted."""
         if not self.state.spans:
             self.drop()
         elif self.path.exists() and not self.state.proved:
@@ -241,7 +243,7 @@ class PartialFile:
 
 
 def read_state(path: Path) -> PartState | None:
-    """None where there is none, or none that can be read: a part without a state is worth nothing."""
+    """Read a state. Return None if it is missing or invalid, because a part without a state can't be resumed."""
     try:
         state = msgspec.json.decode(path.read_bytes(), type=PartState)
     except (OSError, msgspec.MsgspecError, RecursionError):
@@ -252,13 +254,13 @@ def read_state(path: Path) -> PartState | None:
 
 
 def part_of(folder: Path, state: PartState) -> Path | None:
-    """The part a state speaks of. A state file may come from anyone: it must not name what is none of ours."""
+    """Return the path of the part, or None if it is unsafe: a state file may come from anyone."""
     is_part = PurePosixPath(state.part).suffix == SUFFIX and leads_inside(state.part)
     return folder / state.part if is_part else None
 
 
 def _move_bytes(state: PartState, old: Path, new: Path) -> bool:
-    """Whether the bytes are there, and now lie where they should: the target may have another name since."""
+    """Move the bytes to the present name of the part. Return whether they exist."""
     try:
         if old.stat().st_size < (state.spans[-1][1] if state.spans else 0):
             return False
@@ -284,10 +286,11 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 
 
 def hash_while_written(part: PartialFile, ended: threading.Event, check: Callable[[], None]) -> str:
-    """The SHA-256 of a part that others write, for a thread of its own: hashlib lets them run, so it costs no time
-    beside the network. Once it has `ended`, what has come of a part that is not complete is not read any more.
+    """Return the SHA-256 of a part while other threads write it.
 
-    `check` is called now and then, and may end it by raising.
+    It needs its own thread. hashlib releases the interpreter's lock, so hashing costs no time next to the network.
+    After `ended` is set, an incomplete part is not read further. `check` is called regularly and may stop the hashing
+    with an error.
     """
     while True:
         digest, at, restarts = hashlib.sha256(), 0, part.restarts
@@ -299,7 +302,7 @@ def hash_while_written(part: PartialFile, ended: threading.Event, check: Callabl
             if stop == at:
                 ended.wait(_SECONDS_BETWEEN_LOOKS)
                 continue
-            # The system still has in memory what was written just now.
+            # Read the bytes now, while they are still in the system's cache.
             with part.path.open("rb", buffering=0) as file:
                 file.seek(at)
                 digest.update(data := file.read(stop - at))
@@ -307,13 +310,13 @@ def hash_while_written(part: PartialFile, ended: threading.Event, check: Callabl
 
 
 def check_start(head: bytes) -> None:
-    """Raises NotWeights when a file that begins with these (at least 9) bytes can't be safetensors."""
+    """Check the first bytes of a file, at least 9. Raises NotWeights if it can't be safetensors."""
     with _errors_as_not_weights():
         header_length(head)
 
 
 def check_file(path: Path) -> None:
-    """Raises NotWeights unless the header can be read and describes exactly the bytes that follow it."""
+    """Check a complete file. Raises NotWeights unless its header describes exactly the bytes after it."""
     with _errors_as_not_weights(), path.open("rb") as file:
         read_header(FileReader(file))
 
@@ -327,7 +330,7 @@ def _errors_as_not_weights() -> Iterator[None]:
 
 
 def check_promise(fetched: Fetched, size: int | None, sha256: str | None) -> None:
-    """Raises WrongHash unless the bytes are the ones promised. A size alone counts only where there is no hash."""
+    """Compare a file with its promised hash, or with its size if there is no hash. Raises WrongHash."""
     if sha256 is not None and fetched.sha256 != sha256.lower():
         text = _(
             "The bytes that came (sha256 {sha256}…) are not the ones promised ({sha2562}…). Nothing was kept; pull it "

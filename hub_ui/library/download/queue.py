@@ -1,10 +1,11 @@
 """The queue of downloads: several at once, with pause, resume and retries. It survives restarts.
 
-Its tasks are in SQLite. Any process may add to it and read it; the one that holds the lock file beside it runs it, and
-when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
+Tasks are stored in SQLite. Any process may add and read tasks. The process that holds the lock file next to the
+database runs them; when it ends, another process can take over. One thread decides which tasks start, and each download
+has its own thread.
 
-Every change of a task is one statement that names the states it may start from, so two concurrent changes can't undo
-each other.
+Every change of a task is one statement with the states that it may start from, so concurrent changes can't undo each
+other.
 """
 
 import logging
@@ -38,7 +39,7 @@ from hub_ui.library.download.queue_tasks import (
 from hub_ui.library.lockfile import Entry
 
 _LOG = logging.getLogger(__name__)
-# How often to look at what other processes wrote, whether they still run, and what may go on; and with nothing to do.
+# The seconds between two looks at changes of other processes and at waiting tasks: with tasks, and without.
 _POLL_SECONDS, _IDLE_SECONDS = 1.0, 3.0
 _SECONDS_BETWEEN_SAVES = 1.0
 _ERROR_SECONDS = 10.0
@@ -52,7 +53,7 @@ Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
 
 
 class Clock:
-    """The current time, and waiting on a condition. Tests replace it."""
+    """The current time, and a wait on a condition. Tests replace it."""
 
     def now(self) -> float:
         return time.time()
@@ -63,7 +64,7 @@ class Clock:
 
 @dataclass(kw_only=True, eq=False)
 class _ActiveDownload:
-    """A download that runs in this process; with `drop`, the cleanup of a cancelled one."""
+    """A download that runs in this process. With `drop`, it is the cleanup of a cancelled one."""
 
     task: Task
     pace: SpeedMeter
@@ -77,10 +78,11 @@ class _ActiveDownload:
 
 @dataclass(eq=False, repr=False)
 class Queue:
-    """Any thread may call any method. Nothing is opened before the first call, nothing runs before `start`.
+    """A persistent queue of downloads. It is thread-safe.
 
-    Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created.
-    `forget` deletes a ref's partial file, `jitter` gives 0..1. The last `most_failed` failed tasks are kept.
+    The database is opened at the first call, and no task runs before `start`. A damaged database is renamed and an
+    empty one is created. Raises HubUiError if the file can't be created. `forget` deletes the partial file of a ref.
+    `jitter` returns a number in 0..1. Of the failed tasks, the last `most_failed` are kept.
     """
 
     path: Path
@@ -102,25 +104,25 @@ class Queue:
         self._owner = False
 
     def start(self) -> None:
-        """Runs everything that ran or waited when the last process ended."""
+        """Start the queue. Tasks that ran or waited when the last process ended are resumed."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
                 self._thread.start()
 
     def hold(self) -> None:
-        """Starts nothing more; what waits does so until the next process."""
+        """Start no more tasks in this process. Waiting tasks stay waiting."""
         with self._changed:
             self._holding = True
 
     @property
     def running(self) -> int:
-        """How many downloads run in this process."""
+        """The number of downloads that run in this process."""
         with self._changed:
             return len(self._active)
 
     def stop(self) -> None:
-        """Stops running downloads, which go on at the next start, and closes the file."""
+        """Stop running downloads, which resume at the next start, and close the database."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -132,7 +134,7 @@ class Queue:
                 self._database.close()
 
     def add(self, ref: Ref, title: str = "") -> Task:
-        """A ref has one task: adding it again restarts one that is paused, failed or done."""
+        """Add a ref, or restart its task if that is paused, failed or done. A ref never has two tasks."""
         sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
                   ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
                   WHERE state NOT IN ('waiting', 'running')"""
@@ -144,33 +146,33 @@ class Queue:
             return self._now(task)
 
     def pause(self, id_: int) -> None:
-        """Keeps the partial file."""
+        """Pause a task. Its partial file is kept."""
         self._move(id_, "paused", only_from=("waiting", "running"))
 
     def resume(self, id_: int) -> None:
         self._move(id_, "waiting", only_from=("paused",), not_before=0.0)
 
     def retry(self, id_: int) -> None:
-        """At once, with all its tries."""
+        """Restart a failed or waiting task at once, with all of its retries."""
         with self._changed:
             for task in self._find("id = ?", id_):
                 self._holds.pop(task.ref.hub, None)
             self._move(id_, "waiting", only_from=("failed", "waiting"), **_FRESH)
 
     def cancel(self, id_: int) -> None:
-        """Removes the task, and deletes its partial file."""
+        """Remove a task and delete its partial file."""
         with self._changed:
             self._execute("DELETE FROM tasks WHERE id = ? AND state = 'done'", id_)
             self._move(id_, "cancelled", only_from=ANY)
 
     def clear(self) -> None:
-        """Removes the tasks that are done."""
+        """Remove all tasks that are done."""
         with self._changed:
             self._prune("done", 0)
             self._changed.notify_all()
 
     def tasks(self) -> tuple[Task, ...]:
-        """In the order in which they were first added."""
+        """Return all tasks in the order in which they were first added."""
         with self._changed:
             return tuple(map(self._now, self._find("state != 'cancelled'")))
 
@@ -180,7 +182,7 @@ class Queue:
             return self._now(found[0]) if found else None
 
     def wait(self, id_: int, timeout: float | None = None) -> Task:
-        """The task once it rests, or as it is after `timeout` seconds. Raises NotFound once it is cancelled."""
+        """Return the task when it rests, or its state after `timeout` seconds. Raises NotFound when it is cancelled."""
         until = None if timeout is None else self.clock.now() + timeout
         with self._changed:
             while True:
@@ -193,12 +195,11 @@ class Queue:
                 self.clock.wait(self._changed, left)
 
     def _find(self, condition: str, *values: Any) -> list[Task]:
-        """In the order in which they were first added."""
         sql = f"SELECT {', '.join(COLUMNS)} FROM tasks WHERE {condition} ORDER BY id"
         return [task_of(row) for row in self._execute(sql, *values)[0]]
 
     def _move(self, id_: int, to: TaskState, *, only_from: Sequence[TaskState], **changes: Any) -> bool:
-        """False where the task is gone, or in another state by now."""
+        """Change the state of a task. Return False if the task was removed or is in another state now."""
         values = {"state": to, **changes}
         sql = f"UPDATE tasks SET {_assignments(values)} WHERE id = ? AND state IN {placeholders(only_from)}"
         with self._changed:
@@ -207,7 +208,7 @@ class Queue:
         return count > 0
 
     def _prune(self, state: TaskState, most: int) -> None:
-        """Deletes all in that state but the last `most`."""
+        """Delete all tasks in that state except the last `most`."""
         sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
         self._execute(sql, state, state, most)
@@ -216,13 +217,13 @@ class Queue:
         self._execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", active.done, active.total, active.task.id)
 
     def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
-        """Runs one statement, a transaction of its own. Returns the rows it found and how many it changed."""
+        """Run one statement in its own transaction. Return its rows and the number of rows that it changed."""
         with self._database.use() as connection:
             cursor = connection.execute(sql, values)
             return cursor.fetchall(), cursor.rowcount
 
     def _now(self, task: Task) -> Task:
-        """With what this process knows of it."""
+        """Add the current progress and start time, which only this process has."""
         active, start = self._active.get(task.id), may_start(task, self._holds)
         task = replace(task, not_before=start if task.state == "waiting" and start > self.clock.now() else None)
         if active is None or active.drop or task.state != "running":
@@ -231,7 +232,7 @@ class Queue:
         left = (active.total - active.done) / speed if speed and active.total is not None else None
         return replace(task, done=active.done, total=active.total, speed=speed, seconds_left=left)
 
-    # What follows runs in the queue's own threads.
+    # The methods below run in the queue's own threads.
 
     def _work(self) -> None:
         ownership = FileLock(f"{self.path}.lock")
@@ -241,7 +242,7 @@ class Queue:
                     self.clock.wait(self._changed, self._step(ownership))
                 for active in self._active.values():
                     active.stop.set()
-                # Waiting releases the lock, so that they can record how far they came.
+                # Waiting releases the lock, so that the downloads can store their progress.
                 until = time.monotonic() + _STOP_SECONDS
                 while self._active and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
@@ -250,12 +251,12 @@ class Queue:
             ownership.release()
 
     def _step(self, ownership: FileLock) -> float:
-        """Does what is to be done now; returns how many seconds may pass until the next look."""
+        """Start and stop downloads. Return the seconds until the next step."""
         try:
             if not self._owner:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 ownership.acquire(timeout=0)
-                # The process that ran them has ended.
+                # The process that ran these tasks has ended.
                 self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
                 for task in self._find("state = 'waiting'"):
                     if task.error is not None and task.error.name == RateLimited.__name__:
@@ -279,7 +280,7 @@ class Queue:
         for task in idle:
             if task.state == "cancelled":
                 self._launch(task, drop=True)
-        # "running" without an active download: its outcome could not be recorded.
+        # A task is "running" without an active download if its result could not be stored.
         waiting = [task for task in idle if task.state != "cancelled" and not self._holding]
         now, refs = self.clock.now(), {active.task.ref for active in self._active.values() if not active.drop}
         for task in next_up(waiting, refs, self._holds, now, self.limits):
@@ -295,7 +296,7 @@ class Queue:
         threading.Thread(target=self._run, args=(active,), name=f"queue-{task.id}", daemon=True).start()
 
     def _run(self, active: _ActiveDownload) -> None:
-        # None: a bug in hub-ui, which the thread's excepthook reports.
+        # None means a bug in hub-ui, which the thread's excepthook reports.
         outcome: Entry | HubUiError | None = None
         try:
             if not active.drop:
@@ -325,7 +326,7 @@ class Queue:
         now = self.clock.now()
         if abs(now - active.saved) >= _SECONDS_BETWEEN_SAVES:
             active.saved = now
-            # The download goes on even if its progress can't be saved now.
+            # The download continues even if its progress can't be stored now.
             with suppress(HubUiError):
                 self._note_progress(active)
 
@@ -334,13 +335,13 @@ class Queue:
         if active.drop:
             self._execute("DELETE FROM tasks WHERE id = ? AND state = 'cancelled'", id_)
         elif isinstance(outcome, Entry):
-            # It is complete, even if someone paused it at the last moment.
+            # The download is complete, even if a visitor paused it at the last moment.
             whole = {**_FRESH, "done": outcome.size, "total": outcome.size}
             self._move(id_, "done", only_from=("running", "waiting", "paused"), **whole)
             self._prune("done", _MAX_DONE)
         elif isinstance(outcome, PullCancelled):
             self._note_progress(active)
-            # Still "running": this process ends, and nobody paused it.
+            # A task that is still "running" was not paused: this process is stopping.
             self._move(id_, "waiting", only_from=("running",))
         else:
             self._record_failure(active, outcome or HubUiError(_FAULT))
@@ -366,7 +367,7 @@ class Queue:
         self._prune("failed", self.most_failed)
 
     def _hold(self, hub: Origin, until: float) -> None:
-        """A rate limit holds back all downloads from that hub."""
+        """Delay all downloads from a hub because of its rate limit."""
         self._holds[hub] = max(until, self._holds.get(hub, 0.0))
 
 

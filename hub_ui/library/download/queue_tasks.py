@@ -1,4 +1,4 @@
-"""A task of the queue and its row in SQLite; what starts next, when to retry, and how fast a download is."""
+"""Tasks of the queue and their rows in SQLite: which starts next, when to retry, and the speed of a download."""
 
 import sqlite3
 from collections import Counter, deque
@@ -16,7 +16,7 @@ ANY: tuple[TaskState, ...] = get_args(TaskState)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why it failed last: `name` is the error's class, `message` a sentence without the URL, which may be signed."""
+    """The last failure: `name` is the error's class, `message` a sentence without the URL, which may be signed."""
 
     name: str
     message: str
@@ -24,8 +24,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """`best` is the most bytes that ever came, `speed` in bytes a second. `not_before`, in seconds since 1970, is when
-    a waiting one goes on by itself; None for at once.
+    """A download in the queue.
+
+    `best` is the largest number of bytes so far, `speed` is in bytes per second. `not_before`, in seconds since 1970,
+    is the time when a waiting task starts by itself; None means at once.
     """
 
     id: int
@@ -43,7 +45,7 @@ class Task:
 
     @property
     def rests(self) -> bool:
-        """Whether nothing happens to it until somebody acts."""
+        """Whether the task stays as it is until a visitor acts."""
         return self.state in ("paused", "failed", "done")
 
     @property
@@ -72,25 +74,26 @@ MIGRATIONS = [_m001_initial]
 
 
 def task_of(row: Sequence[Any]) -> Task:
-    """Of the values of COLUMNS."""
+    """Build a task from the values of COLUMNS."""
     values = dict(zip(COLUMNS, row, strict=True))
     name, message = values.pop("error_name"), values.pop("error_message")
     error = None if name is None or message is None else Failure(name=name, message=message)
     return Task(**{**values, "ref": Ref.parse(values["ref"]), "not_before": values["not_before"] or None}, error=error)
 
 
-# Averaged over a shorter time, the speed jumps; over a longer one, it is late to show a change.
+# Over a shorter time the average speed jumps, over a longer time it shows a change late.
 _SECONDS = 4.0
 _LEAST_SECONDS = 0.25
-# Ten a second are told, so these are enough for that time.
+# The meter reports ten times a second, so this many samples span that time.
 _SAMPLES = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueLimits:
-    """`tries`: how often one download is tried in a row without coming further. Waits double from `first` seconds.
+    """The limits of the queue. `tries` is the number of tries in a row without progress.
 
-    `longest_asked`: the longest wait in seconds that a hub may ask for; a wrong clock can ask for years.
+    Waits double from `first` seconds. `longest_asked` is the longest wait in seconds that a hub may demand, because a
+    wrong clock can demand years.
     """
 
     workers: int = 3
@@ -101,9 +104,9 @@ class QueueLimits:
     longest_asked: float = 3600.0
 
     def next_try(self, attempts: int, error: HubUiError, jitter: float) -> float | None:
-        """Seconds to wait after that many failed attempts; None where only a person can help.
+        """Return the seconds to wait after that many failed attempts, or None if a retry won't help.
 
-        `jitter` in 0..1 spreads the tries of many downloads. What the hub asks for is waited for in full, up to
+        `jitter` in 0..1 spreads the retries of many downloads. A wait that the hub demands is kept in full, up to
         `longest_asked`.
         """
         if not isinstance(error, (NetworkError, RateLimited)) or attempts >= self.tries:
@@ -120,7 +123,7 @@ def next_up(
     now: float,
     limits: QueueLimits,
 ) -> list[Task]:
-    """Those that start now, first come first served; a busy or rate-limited hub doesn't delay the others."""
+    """Return the tasks that start now, first come first served. A busy or rate-limited hub doesn't delay other hubs."""
     busy = Counter(ref.hub for ref in running)
     chosen: list[Task] = []
     for task in waiting:
@@ -139,7 +142,7 @@ def may_start(task: Task, holds: Mapping[Origin, float]) -> float:
 
 
 class SpeedMeter:
-    """Bytes a second over the last moments. Bytes of an earlier try don't count."""
+    """The recent speed in bytes per second. Bytes of an earlier try don't count."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -151,7 +154,7 @@ class SpeedMeter:
         self._samples.append((self._now(), done))
 
     def rate(self) -> float | None:
-        """Falling while nothing comes; None before there is enough to tell."""
+        """Return the speed, which falls while no bytes arrive. Return None until there are enough samples."""
         now, samples = self._now(), tuple(self._samples)
         if not samples or now - samples[0][0] < _LEAST_SECONDS:
             return None

@@ -1,6 +1,6 @@
-"""Checks the folder against the lock file, and makes it what the lock file says: `check_all` and `Sync`.
+"""Compare the folder with the lock file (`check_all`), and restore the files of the lock file (`Sync`).
 
-For files that a hub refuses there are mirrors, which are other refs of the same bytes, and the next step for a person.
+If a hub refuses a file, a mirror may have it: another ref with the same bytes. Errors are explained with a next step.
 """
 
 import os
@@ -30,7 +30,10 @@ from hub_ui.library.upkeep.identify import content_error, missing_error
 
 
 def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> Iterator[Ref]:
-    """Those of `refs`, all that have the bytes of `ref`, that anyone may download as far as `lora` knows."""
+    """Yield the refs with an open download, except `ref` itself. All `refs` have the bytes of `ref`.
+
+    `lora` returns the known data of a ref.
+    """
     return (mirror for mirror in refs if mirror != ref and _is_open(lora(mirror), mirror))
 
 
@@ -42,10 +45,9 @@ def _is_open(lora: Lora, ref: Ref) -> bool:
 def best_home(
     own: Ref, others: Iterable[Ref], lora: Callable[[Ref], Lora], keys: Container[HubName], seconds: Mapping[str, float]
 ) -> Ref:
-    """The one to fetch from of refs that have the same bytes, where a person has asked for any of them.
+    """Choose the ref to download from among refs with the same bytes.
 
-    One that needs no key comes first: it is open, and its hub asks for none or has been given one. Then the hub that
-    has answered fastest, last time; then `own`.
+    A ref that needs no key or whose hub has one comes first, then the hub with the fastest last response, then `own`.
     """
 
     def order(ref: Ref) -> tuple[bool, float]:
@@ -56,7 +58,7 @@ def best_home(
 
 
 def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:
-    """Those of `refs`, all that have the entry's bytes, that its file can be fetched from."""
+    """Return the pinned refs other than the entry's own. All `refs` have the entry's bytes."""
     return [ref for ref in refs if ref != entry.ref and ref.is_pinned]
 
 
@@ -68,9 +70,9 @@ def pull_from_mirror(
     connector: Callable[[Origin], LoraSource],
     meter: Meter,
 ) -> Ref:
-    """Fetches the file of an entry, whose own hub refused it with `error`, from a mirror, and returns that mirror.
+    """Download a file whose own hub refused it with `error` from a mirror, and return that mirror.
 
-    Raises NetworkError or RateLimited where one may have it later, else `error`.
+    Raises NetworkError or RateLimited if a mirror may have the file later, or else `error`.
     """
     failure = error
     for mirror in () if isinstance(error, errors.Withheld) else mirrors_of(entry, refs):
@@ -91,12 +93,12 @@ def pull_from_mirror(
 
 
 def explain(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterable[Ref]) -> errors.HubUiError:
-    """The same refusal with the best next step added. `mirrors` are other refs of the same bytes."""
+    """Return the error with the best next step added. `mirrors` are other refs of the same bytes."""
     step = _next_step(error, ref, known, mirrors)
     if not step:
         return error
     message = error.message.rstrip()
-    # A full stop where a hub's own words lack it, but none behind an address.
+    # Add a full stop to a hub's message without one, but not after an address.
     if message[-1:].isalnum() and "://" not in message.rpartition(" ")[2]:
         message += "."
     return type(error)(f"{message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
@@ -122,13 +124,13 @@ def _next_step(error: errors.HubUiError, ref: Ref, known: Lora, mirrors: Iterabl
 
 
 FileState = Literal["right", "missing", "changed", "unreadable"]
-# Hashing lets go of the interpreter: a few threads keep a fast disk busy.
+# hashlib releases the interpreter's lock, so a few threads keep a fast disk busy.
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileCheck:
-    """`sha256` and `size` are the file's own, None where it could not be read."""
+    """The result of a check. `sha256` and `size` are the file's own, None if it could not be read."""
 
     entry: Entry
     state: FileState
@@ -149,30 +151,30 @@ def check(library: Library, entry: Entry) -> FileCheck:
 
 
 def check_all(library: Library, entries: Iterable[Entry]) -> Iterator[FileCheck]:
-    """In their order. Who takes no more of them ends it."""
+    """Yield the check of each entry in order. Closing the iterator stops the checks."""
     with ThreadPoolExecutor(_WORKERS) as pool:
         yield from pool.map(partial(check, library), entries)
 
 
 def foreign(library: Library) -> tuple[str, ...]:
-    """Visible files that no entry names, sorted, without sidecars, parts of downloads and the lock file."""
+    """Return the visible files without an entry, sorted. Sidecars, partial files and the lock file are skipped."""
     files = [entry.file for entry in library.entries()]
     named = {*map(fold, files), *(fold(name) for _file, name in files_beside(library.folder, files))}
     paths = (path for path in visible_files(library.folder) if path != library.lock)
     found = sorted(path.relative_to(library.folder).as_posix() for path in paths)
-    # On a disk that tells case apart, another file may have the name of an entry's but for that.
+    # On a case-sensitive disk, another file may differ from an entry's file only in letter case.
     exact = {fold(name): name for name in set(files).intersection(found)}
     strangers = (name for name in found if fold(name) not in named or exact.get(fold(name), name) != name)
     return tuple(name for name in strangers if not name.casefold().endswith(UNFINISHED))
 
 
-# "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
+# "kept": the file was right. "failed" has an `error`: afterwards the path is empty or has the right bytes.
 SyncState = Literal["kept", "fetched", "replaced", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncResult:
-    """`source` is the ref the bytes came from, where that is not the entry's own."""
+    """The result for one entry. `source` is the ref that the bytes came from, if it is not the entry's own."""
 
     entry: Entry
     state: SyncState
@@ -182,10 +184,10 @@ class SyncResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Sync:
-    """`refs_of` gives every ref known for a SHA-256: another hub may still have what an entry's own no longer has.
+    """A run that restores the library. `refs_of` returns every known ref of a SHA-256, which may be mirrors.
 
-    `frozen`: of files that are here already, each hub is asked whether it still promises the same SHA-256. Where it
-    states none (Replicate), its file is fetched once more and hashed. Neither way writes to the lock file.
+    With `frozen`, hubs are also queried about intact files: each hub must still promise the same SHA-256. If it gives
+    none (Replicate), the file is downloaded again and hashed. The lock file is never written.
     """
 
     library: Library
@@ -196,7 +198,7 @@ class Sync:
     explain: Callable[[errors.HubUiError, Ref], errors.HubUiError] = lambda error, ref: error
 
     def run(self) -> Iterator[SyncResult]:
-        """One result an entry, in the order of the lock file. A failure doesn't stop the others."""
+        """Yield one result per entry, in the order of the lock file. A failure doesn't stop the others."""
         failures: dict[Origin, errors.HubUiError] = {}
         for entry in self.library.entries():
             try:
@@ -212,7 +214,7 @@ class Sync:
             if self.frozen:
                 self._check_promise(entry, failures)
             return SyncResult(entry=entry, state="kept")
-        # It can't be fetched again, so the file in its place, maybe its next version, keeps the name.
+        # Keep the file in place, because a local file can't be downloaded again. It may be a newer version of it.
         if entry.ref.hub == LOCAL and not mirrors_of(entry, self.refs_of(entry.sha256)):
             raise missing_error(entry) if found.state == "missing" else content_error(entry)
         path = self.library.path(entry)
@@ -224,7 +226,7 @@ class Sync:
         except (errors.NotFound, errors.AccessError) as error:
             refs = self.refs_of(entry.sha256)
             source = pull_from_mirror(error, self.library, entry, refs, self.connector, self.meter)
-        # Including those of earlier runs that could not fetch the right file.
+        # Delete all renamed files, including those of earlier runs that failed.
         number = re.compile(re.escape(f"{path.name}.changed") + "[0-9]*")
         aside = [other for other in path.parent.iterdir() if number.fullmatch(other.name) and other.is_file()]
         for other in aside:
@@ -232,7 +234,7 @@ class Sync:
         return SyncResult(entry=entry, state="replaced" if aside else "fetched", source=source)
 
     def _check_promise(self, entry: Entry, failures: dict[Origin, errors.HubUiError]) -> None:
-        """A hub that is down or limits the rate is asked once, not for every file."""
+        """Check the hub's promise. If the hub is down or limits the rate, it is not queried for other files."""
         hub = entry.ref.hub
         if hub in failures:
             raise failures[hub]
@@ -241,7 +243,7 @@ class Sync:
             if check_still_promised(connector, entry):
                 return
             download = connector.download(entry.ref)
-            # A file at a commit: other bytes would be another commit.
+            # The bytes of a file at a commit can't change, so only HTTP downloads are checked.
             if isinstance(download, HttpDownload):
                 with TemporaryDirectory(prefix="hub-ui-") as name:
                     beside = replace(self.library, folder=Path(name), lock=Path(name, "loras.lock"))
@@ -254,7 +256,7 @@ class Sync:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file that isn't what the lock file says. It is kept until the right file is there."""
+    """Rename a file that differs from the lock file, and keep it until the right file is in place."""
     names = (path.with_name(f"{path.name}.changed{number or ''}") for number in count())
     aside = next(name for name in names if not name.exists())
     path.replace(aside)
@@ -262,7 +264,10 @@ def set_aside(path: Path) -> Path:
 
 
 def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
-    """Whether the hub promises any bytes under the entry's ref. Raises WrongHash for other ones, NotFound for none."""
+    """Return whether the hub promises any hash for the entry's ref.
+
+    Raises WrongHash if it promises other bytes, and NotFound if it no longer lists the version.
+    """
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
         raise errors.NotFound(f"{origin_label(entry.ref.hub)} no longer lists {entry.ref}.", hub=entry.ref.hub)

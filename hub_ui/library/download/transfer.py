@@ -1,7 +1,7 @@
-"""An HttpDownload into its partial file: over one connection or several, resumed, hashed while it comes, and checked.
+"""Download a file into its partial file: over one connection or several, resumed, hashed while it arrives, and checked.
 
-Of a tar only the .safetensors comes. Nothing is ever written under a member's own name. A HubDownload comes through
-huggingface_hub and its cache, then by a hard link (or a copy) into the library.
+Of a tar archive, only the .safetensors file is downloaded. Names inside the archive are never used for files. A
+HubDownload uses huggingface_hub with its cache, and then a hard link or a copy in the library.
 """
 
 import logging
@@ -40,16 +40,19 @@ from hub_ui.library.download.partial_file import (
     hash_while_written,
 )
 
-# CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
+# CivitAI rounds some sizes to kilobytes. The hash decides, so a size only has to be close.
 _SIZE_TOLERANCE = 1024 * 1024
-# A connection that brings so much a second is not what holds a download up: it goes on alone. The first piece tells.
+# Above this speed, in bytes per second, more connections don't help. It is measured with the first piece.
 _FAST_BYTES = 60_000_000
 _FIRST_PIECE = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadOptions:
-    """Files of at least `parallel_from` bytes come over several connections, in pieces of `piece_size`."""
+    """The options of downloads.
+
+    Files of at least `parallel_from` bytes are downloaded over several connections, in pieces of `piece_size`.
+    """
 
     connections: int = 4
     parallel_from: int = 64 * 1024 * 1024
@@ -65,7 +68,7 @@ def fetch(
     renew: Renew | None = None,
     options: DownloadOptions | None = None,
 ) -> Fetched:
-    """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
+    """Download the file into the part and check it. After an error the received bytes stay in the part."""
     transfer = Transfer(
         download=download, source=RangedSource.of(download, renew), part=part, meter=meter,
         options=options or DownloadOptions(),
@@ -85,7 +88,7 @@ def fetch(
 
 @dataclass(kw_only=True)
 class Transfer:
-    """Where it `_is_whole`, all that lies at the address is asked for, from the front: a tar is then streamed."""
+    """A running download. If it `_is_whole`, it requests all bytes at the address from the start, and streams a tar."""
 
     download: HttpDownload
     source: RangedSource
@@ -99,7 +102,7 @@ class Transfer:
     _is_whole: bool = False
 
     def run(self) -> None:
-        """Tries until the part is complete, or a failure lasts."""
+        """Retry until the part is complete or a failure lasts."""
         attempts = Attempts(self.options.retry, self.meter.check)
         self.source.inside = self.part.state.inside
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
@@ -112,26 +115,26 @@ class Transfer:
                 else:
                     self._stream_tar()
             except FileChanged:
-                # Also another tar than the part began with, or a server that forgot how to send parts of it.
+                # Raised also for another tar than the part's, and for a server that no longer serves ranges.
                 self.restart()
                 self._is_whole = True
                 attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
             except HubUiError as error:
                 bytes_done = self.part.bytes_done
                 if self.download.in_tar and self._is_whole:
-                    # The bytes of a tar that is streamed can't be gone on with.
+                    # A streamed tar can't be resumed.
                     self.restart()
                 self.part.save()
                 attempts.wait(error, bytes_done)
 
     def check(self) -> None:
-        """For the thread that hashes. A cancelled pull ends what is being read: a stalled server would hold it long."""
+        """Raise PullCancelled after a cancellation, and end running reads, which a stalled server could block."""
         try:
             self.meter.check()
         except PullCancelled:
             for response in tuple(self._reading):
-                # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have been read to
-                # its end already, or not be able to.
+                # The reading thread then gets the end of the stream, and checks the meter. shutdown() fails if the
+                # response was read already or does not support it.
                 with suppress(OSError, RuntimeError, ValueError):
                     response.raw.shutdown()
             raise
@@ -142,12 +145,12 @@ class Transfer:
         self.meter.at(0, self.download.size)
 
     def write(self, response: requests.Response, chunks: Iterator[bytes], start: int, stop: int | None) -> None:
-        """Writes the bytes where they belong, and counts them. What comes without a length ends where the file does."""
+        """Write received bytes to the part and count them. Without a length, the file ends where the response ends."""
         at = start
         with self.part.writer(at) as file, ExitStack() as after:
             self._reading.add(response)
             after.callback(self._reading.discard, response)
-            # It may have been cancelled a moment before.
+            # The download may have been cancelled just before.
             self.meter.check()
             for chunk in () if at == stop else check_first_bytes(chunks) if at == 0 else chunks:
                 if self._stop.is_set():
@@ -167,7 +170,7 @@ class Transfer:
             self.part.update(size=at)
 
     def _fetch_missing(self) -> None:
-        """Requests what is missing, and writes it until the file is complete or something fails."""
+        """Request the missing bytes, and write them until the file is complete or an error occurs."""
         self._stop.clear()
         before = self.part.bytes_done
         start, stop = next(self.part.gaps())
@@ -190,13 +193,13 @@ class Transfer:
             raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
 
     def _is_narrow(self) -> bool:
-        """Whether one connection does: for small files, where it is fast, and where the server sends whole ones."""
+        """Return whether to use one connection: for small files, fast servers, and servers without ranges."""
         size = self.part.size or self.download.size
         is_small = size is not None and size - self.part.bytes_done < self.options.parallel_from
         return self._is_whole or self._is_fast or is_small or self.options.connections < 2
 
     def _accept(self, answer: RangeAnswer) -> None:
-        """Starts over unless the answer continues what is there already."""
+        """Restart the download unless the response continues the part."""
         if self.part.bytes_done and (not answer.partial or not self._continues(answer)):
             self.restart()
             if answer.partial:
@@ -211,7 +214,7 @@ class Transfer:
         check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.bytes_done)
 
     def _continues(self, answer: RangeAnswer) -> bool:
-        """Without a validator, only a promised hash can tell in the end that the two halves belong together."""
+        """Return whether the response may continue the part. Without a validator, a promised hash must prove it later."""
         same_size = None in (self.part.size, answer.total) or self.part.size == answer.total
         return same_size and (self.part.state.validator is not None or self.part.state.purpose.sha256 is not None)
 
@@ -223,7 +226,7 @@ class Transfer:
             )
 
     def _spread(self, http: requests.Session) -> None:
-        """Several connections take one piece after another of what is missing of a file whose size is known."""
+        """Download the missing bytes over several connections, piece by piece. The size must be known."""
         self._pieces = deque(
             (at, min(at + self.options.piece_size, stop))
             for start, stop in self.part.gaps()
@@ -243,7 +246,7 @@ class Transfer:
 
     def _take_pieces(self, http: requests.Session) -> None:
         with ExitStack() as undo:
-            # One connection that fails ends the others too.
+            # A failed connection stops the others.
             undo.callback(self._stop.set)
             while not self._stop.is_set():
                 try:
@@ -258,7 +261,7 @@ class Transfer:
             undo.pop_all()
 
     def _find_in_tar(self) -> None:
-        """Writes down where in the tar the LoRA lies, unless that takes more than the server can do."""
+        """Store the position of the LoRA in the tar, unless the server does not support the range requests for that."""
         try:
             with file_http() as http:
                 source = RangedSource.of(self.download, retry=RetryPolicy(tries=3, first=0.1))
@@ -283,7 +286,7 @@ class Transfer:
 
 
 def check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, once the first nine have passed for a safetensors file's."""
+    """Yield the same bytes after checking that the first nine can start a safetensors file."""
     head = b""
     for chunk in chunks:
         head += chunk
@@ -298,13 +301,14 @@ _MOST_TRIES = 2
 
 
 def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: RetryPolicy | None = None) -> Fetched:
-    """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
+    """Download the file to `part` and check it. A damaged file in the cache is downloaded again once."""
     meter.at(0, download.size)
-    # Its warnings spell out signed addresses, which let their bearer in, and say nothing that our error does not.
+    # huggingface_hub's warnings contain signed addresses, which grant access, and add nothing to our error.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     check_space(part.parent, download.size)
     retry = retry or RetryPolicy()
-    # huggingface_hub tries again by itself: five times our five would take minutes to say that the hub is down.
+    # huggingface_hub retries by itself: five of its tries in each of our five would take minutes to report a hub that
+    # is down.
     retry = replace(retry, tries=min(retry.tries, _MOST_TRIES))
     try:
         return _fetch_and_check(download, part, meter, retry, force=False)
@@ -313,7 +317,7 @@ def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: Retry
 
 
 def sweep(download: HubDownload) -> None:
-    """Removes what killed processes left of this file in the cache, unless huggingface_hub holds the file's lock."""
+    """Delete leftovers of killed processes for this file from the cache, unless huggingface_hub has locked it."""
     cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.ref.id, repo_type="model")
     left = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
     if left:
@@ -338,7 +342,7 @@ def _fetch_and_check(download: HubDownload, part: Path, meter: Meter, retry: Ret
         check_file(part)
         return fetched
     except IntegrityError:
-        # Else everyone who asks the cache would go on getting these bytes.
+        # Delete the damaged file, because other users of the cache would get it as well.
         cached.resolve().unlink(missing_ok=True)
         cached.unlink(missing_ok=True)
         raise
@@ -346,7 +350,7 @@ def _fetch_and_check(download: HubDownload, part: Path, meter: Meter, retry: Ret
 
 def _fetch_into_cache(download: HubDownload, meter: Meter, *, force: bool) -> Path:
     class Bar(tqdm):
-        """huggingface_hub reports progress only to a tqdm class of the caller's; this one draws nothing."""
+        """A progress bar that draws nothing. huggingface_hub reports progress only to a tqdm class of the caller's."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
@@ -364,7 +368,8 @@ def _fetch_into_cache(download: HubDownload, meter: Meter, *, force: bool) -> Pa
                 download.path,
                 revision=download.ref.version,
                 endpoint=download.endpoint,
-                # False, not None: None would send a token found on this computer, even to another endpoint.
+                # False, not None: with None, huggingface_hub would send a token found on this computer, even to another
+                # endpoint.
                 token=download.token or False,
                 force_download=force,
                 tqdm_class=Bar,
@@ -372,7 +377,7 @@ def _fetch_into_cache(download: HubDownload, meter: Meter, *, force: bool) -> Pa
     except OSError as error:
         if error.errno is not None:
             raise
-        # huggingface_hub's way of saying that the bytes ended before they should.
+        # huggingface_hub raises OSError without errno if the number of bytes is wrong.
         raise WrongHash(
             "Hugging Face sent another number of bytes than it promised. Nothing was kept; pull it again.",
             hub="huggingface",

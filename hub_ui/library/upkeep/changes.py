@@ -1,9 +1,9 @@
-"""Changes of the library that can be undone: LoRAs that are removed, files that are moved, tags and other annotations.
+"""Changes of the library that can be undone: removed LoRAs, moved files, tags and other annotations.
 
-Whenever a change is ended, by `kill -9` or a power cut, nothing is lost. First its record is written (trash.py), then
-the lock file as a whole, then files are renamed. The next change, and each start, ends what was begun: if the lock file
-was written, the files follow it; else the record is dropped. `plan_moves` says where a template for names would put
-files, and moves none.
+A kill or a power cut during a change loses nothing. First its record is written (trash.py), then the whole lock file,
+then files are renamed. The next change and each start finish an interrupted change: if the lock file was written, the
+files follow it, otherwise the record is dropped. `plan_moves` returns where a template for names would put files,
+without moving them.
 """
 
 import os
@@ -42,8 +42,10 @@ _FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way ba
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """`done` are entries as they are now, of removed ones as they were; `failed` is what could not be done, and why.
-    Without a `change` there is nothing to undo.
+    """The result of a change.
+
+    `done` has the entries after the change, or removed entries as they were. `failed` has the entries that could not be
+    changed, with the reason. Without a `change`, nothing can be undone.
     """
 
     done: tuple[Entry, ...] = ()
@@ -54,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedMove:
-    """`place` is a path below the library folder; `notes` say why it is not quite what the template asks for."""
+    """A planned move. `place` is a path below the library folder; `notes` explain how it differs from the template."""
 
     entry: Entry
     place: str
@@ -67,7 +69,7 @@ class PlannedMove:
 
 
 class Changes:
-    """Several threads and several processes may change one library at once."""
+    """The changes of a library. Several threads and several processes may change it at once."""
 
     def __init__(
         self,
@@ -83,11 +85,11 @@ class Changes:
         self._trash = Trash(library.folder, most=most, now=now)
 
     def recent(self) -> tuple[Change, ...]:
-        """The newest first."""
+        """Return the changes that can be undone, the newest first."""
         return self._trash.changes()
 
     def find(self, id_: str = "") -> Change:
-        """The change of that id, else the last one. Raises NotFound."""
+        """Return the change with that id, or the last one without an id. Raises NotFound."""
         found = next((change for change in self.recent() if id_ in ("", change.id)), None)
         if found is None:
             raise NotFound(
@@ -98,7 +100,7 @@ class Changes:
 
     @disk_errors_as_messages()
     def empty(self) -> int:
-        """Deletes all removed files for good. Returns the bytes that were freed."""
+        """Delete all removed files for good. Return the number of freed bytes."""
         freed = 0
         if self.recent():
             with self._library.writer():
@@ -111,19 +113,18 @@ class Changes:
 
     @disk_errors_as_messages()
     def finish(self) -> None:
-        """Ends changes that were ended in their middle. Creates nothing where there is none."""
+        """Finish interrupted changes. If there are none, no file is created."""
         if self._trash.list_unfinished():
             with self._library.writer():
                 self._finish()
 
     @disk_errors_as_messages()
     def remove(self, entries: Iterable[Entry], *, others: Iterable[str] = (), keep_files: bool = False) -> Outcome:
-        """Takes the entries out of the lock file, then their files into the trash unless they are to be kept.
+        """Remove entries from the lock file, then move their files to the trash unless `keep_files` is set.
 
-        `others` are files without an entry, by their paths below the folder.
-
-        On a disk without room for the record or the lock file, the oldest of the trash is deleted for good, and, once
-        it is empty, what is to be removed.
+        `others` are files without an entry, as paths below the folder. If the disk has no room for the record or the
+        lock file, the oldest files in the trash are deleted for good. If the trash is empty then, the files to be
+        removed are deleted for good as well.
         """
         library = self._library
         with library.writer():
@@ -153,7 +154,7 @@ class Changes:
             errors = self._trash.rename(change.renames)
             stuck = [entry for entry in gone if entry.file in errors]
             if stuck:
-                # Another program holds them.
+                # Another program keeps these files open, so restore their entries.
                 library.write([*known.values(), *stuck])
                 failed |= {e: HubUiError(f"{e.file} can't be removed: {errors[e.file].strerror}.") for e in stuck}
                 gone = tuple(entry for entry in gone if entry.file not in errors)
@@ -168,29 +169,29 @@ class Changes:
 
     @disk_errors_as_messages()
     def move(self, places: Mapping[Entry, str]) -> Outcome:
-        """Gives each entry's file its new path, and those beside it. Nothing is ever overwritten."""
+        """Move the file of each entry to its new path, with the files next to it. No file is overwritten."""
         with self._library.writer():
             self._finish()
             return self._move(self._library, places)
 
     @disk_errors_as_messages()
     def undo(self, id_: str = "") -> Outcome:
-        """Undoes the change of that id, else the last one, in its own lock file.
+        """Undo the change with that id, or the last one without an id, in the lock file it was made in.
 
-        What can't be brought back stays where it is.
+        Files that can't be restored stay where they are.
         """
         self.finish()
         change = self.find(id_)
         if change.kind == "annotate":
             return self._annotate_back(change)
         with self._library.writer():
-            # Another process may have undone it meanwhile.
+            # Search again, because another process may have undone it in the meantime.
             change = self.find(change.id)
             return (self._put_back if change.kind == "remove" else self._move_back)(self._library_of(change), change)
 
     @disk_errors_as_messages()
     def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
-        """Changes what a person says of these LoRAs: of all or none."""
+        """Edit the annotations of all these LoRAs, or of none after an error."""
         before = self._annotations.edit(refs, edit)
         change = self._trash.new("annotate", (), self._library.lock)
         pairs = tuple((one, self._annotations.get(one.ref)) for one in before)
@@ -202,7 +203,7 @@ class Changes:
         return change
 
     def _annotate_back(self, change: Change) -> Outcome:
-        """What was said since then stays."""
+        """Restore annotations, except for fields that were edited again since."""
         pairs = {before.ref: (before, after) for before, after in change.annotations}
 
         def edit(now: Annotation) -> Annotation:
@@ -218,7 +219,7 @@ class Changes:
         return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
 
     def _library_of(self, change: Change) -> Library:
-        """With the lock file that the change was made in, where that is still there: a record makes none."""
+        """Return the library with the lock file of the change, if that file still exists. A record never creates one."""
         lock = self._folder / change.lock
         is_another = bool(change.lock) and lock != self._library.lock and lock.is_file()
         return replace(self._library, lock=lock) if is_another else self._library
@@ -252,7 +253,7 @@ class Changes:
             else:
                 done.append(replace(entry, file=place))
         library.write({**entries, **{entry.ref: entry for entry in done}}.values())
-        # What could not leave the trash may another time. Of the rest there is nothing to undo any more.
+        # Keep files that could not leave the trash for another undo, and drop the rest of the record.
         left = {file: place for file, place in sources.items() if file not in again and self._is_there(place)}
         if left:
             for file in again & sources.keys():
@@ -295,7 +296,7 @@ class Changes:
         moved = tuple(entry for entry in places if entry.file in moves)
         if not moved:
             return Outcome(failed=failed)
-        # Their endings stand behind as many dots as the file's own.
+        # The suffix of a sidecar begins after as many dots as the weight file's name has.
         sidecars = {
             name: ".".join([without_suffix(moves[file]), *name.split(".")[file.count(".") :]])
             for file, name in files_beside(self._folder, moves)
@@ -309,12 +310,12 @@ class Changes:
     def _follow(
         self, library: Library, change: Change, *, is_resumed: bool = False
     ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
-        """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
+        """Rename the files to the paths in the lock file. The lock file keeps the actual path of each file that fails."""
         errors = self._trash.rename_in_order(change, is_resumed=is_resumed)
         refs = {entry.ref for entry in change.entries}
         places = change.places()
         if errors:
-            # Wherever such a file is now, the lock file says so.
+            # Write the actual paths of these files.
             places_now = {places[old]: error.filename for old, error in errors.items()}
             library.write(_with_files(library.entries(), places_now))
         relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
@@ -328,7 +329,7 @@ class Changes:
         return tuple(entry for entry in library.entries() if entry.ref in moved), failed
 
     def _finish(self) -> None:
-        """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
+        """Finish interrupted changes. With the lock held, every change that has begun was interrupted."""
         for change in self._trash.list_unfinished():
             library = self._library_of(change)
             now = {entry.ref: entry.file for entry in library.entries()}
@@ -342,7 +343,7 @@ class Changes:
                 self._trash.rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
                 self._trash.end(change)
             else:
-                # The lock file was not written yet: nothing has happened.
+                # The lock file was not written, so the change had no effect.
                 self._trash.forget(change)
 
     def _is_there(self, file: str) -> bool:
@@ -350,7 +351,7 @@ class Changes:
 
 
 def _obstacle(library: Library, entry: Entry, place: str, taken: set[str], leaving: set[str]) -> HubUiError | None:
-    """Why a file can't go to a place; `leaving` are the paths that files leave meanwhile."""
+    """Return why a file can't move to `place`, or None. `leaving` are paths that other files leave in the same change."""
     if not (is_safe_path(entry.file) and is_safe_path(place)):
         return UsageError(f"“{place}” can't be the name of a file here. Choose another template.")
     if not library.path(entry).is_file():
@@ -366,7 +367,7 @@ def _not_here(entry: Entry) -> NotFound:
 
 
 def _with_files(entries: Iterable[Entry], places: Mapping[str, str | None]) -> list[Entry]:
-    """The entries with new paths in place of old ones."""
+    """Return the entries with new paths instead of old ones."""
     return [replace(entry, file=places.get(entry.file) or entry.file) for entry in entries]
 
 
@@ -376,7 +377,7 @@ def plan_moves(
     find_record: Callable[[Entry], Record | None],
     names: FileNameTemplate,
 ) -> tuple[PlannedMove, ...]:
-    """One for each entry, in the order of their refs. `find_record` returns what the catalog knows of an entry."""
+    """Plan a move for each entry, sorted by ref. `find_record` returns the catalog's record of an entry."""
     wanted = sorted(entries, key=lambda entry: str(entry.ref))
     leaving = {fold(entry.file) for entry in wanted if library.path(entry).is_file()}
     taken = {fold(entry.file) for entry in library.entries()} - leaving
@@ -400,7 +401,7 @@ def moves_of(planned: Iterable[PlannedMove]) -> Mapping[Entry, str]:
 
 
 def _record(entry: Entry, known: Record | None) -> Record:
-    """What the lock file says leads: a person may have changed it."""
+    """Complete the record with the entry, whose values come first because a person may have edited them."""
     owner = entry.ref.id.partition("/")[0] if entry.ref.hub in ("huggingface", "replicate") else None
     record = known or flatten(Lora(ref=entry.ref, title=entry.title, url="", creator=owner))
     return replace(

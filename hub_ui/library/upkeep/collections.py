@@ -1,8 +1,8 @@
-"""LoRAs that belong together: those in two files, named sets, and what all of a set permit.
+"""LoRAs that belong together: pairs of files, named collections, and the combined licence of a set.
 
-A LoRA for much noise and for little (Wan 2.2) is a pair: shown, tried, moved, removed and exported as one. A collection
-is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it. A summary of
-licences says what LoRAs and their base models permit at most; the unknown is not permitted. No legal advice.
+A LoRA for high and low noise (Wan 2.2) is a pair: it is shown, tried, moved, removed and exported as one. A collection
+is a lock file, so it can be shared, and `hub-ui sync` restores its files. A licence summary states the most that LoRAs
+and their base models permit. Unknown uses count as not permitted. It is not legal advice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ _ARCHITECTURE = "wan"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """What one row of the library stands for. Of a pair, `first` is the half for much noise, where that is known.
+    """One row of the library: an entry or a pair. `first` is the half for high noise, if that is known.
 
     `missing` is the ref of a half that is not in the library.
     """
@@ -53,7 +53,10 @@ def may_be_half(entry: Entry) -> bool:
 
 
 def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -> tuple[Pair, ...]:
-    """One for each entry or pair of them, in the order of the first. `other_half` reads what the catalog knows."""
+    """Return a Pair for each entry or pair, in the order of the first entries.
+
+    `other_half` returns the other half of a ref from the catalog.
+    """
     library = tuple(entries)
     by_ref = {entry.ref: entry for entry in library}
     done: set[Ref] = set()
@@ -73,7 +76,7 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
 def with_halves(
     chosen: Iterable[Entry], entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]
 ) -> tuple[Entry, ...]:
-    """The chosen entries and the other halves of theirs that are in the library, each once."""
+    """Add the other halves of the chosen entries that are in the library, without duplicates."""
     by_ref = {entry.ref: entry for entry in entries}
     found: dict[Entry, None] = {}
     for entry in chosen:
@@ -86,7 +89,7 @@ def with_halves(
 
 LONGEST_NAME = 60
 _ENDING = ".lock"
-# A key of the lock file: a file name can't hold every name.
+# The key of the lock file for the collection's name, because not every name is a valid file name.
 _NAME = "name"
 
 
@@ -100,24 +103,24 @@ class Collection:
         return frozenset(entry.ref for entry in self.entries)
 
     def lock_text(self, library: Iterable[Entry] = ()) -> str:
-        """A lock file. Of LoRAs that are in the library too, the library's entries count."""
+        """Return the text of a lock file. Entries of the library replace the collection's own."""
         here = {entry.ref: entry for entry in library}
         return lockfile.dumps(here.get(entry.ref, entry) for entry in self.entries)
 
 
 class Collections:
-    """Several threads and several processes may use one folder. Nothing is created before the first collection."""
+    """The collections in a folder. Several threads and processes may use it. The first collection creates it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def all(self) -> tuple[Collection, ...]:
-        """By name. A file that can't be read is left out, and left as it is: `damaged` has it."""
+        """Return the collections by name. Files that can't be read are skipped (see `damaged`)."""
         read = [one for _path, one in self._read_all() if isinstance(one, Collection)]
         return tuple(sorted(read, key=lambda one: (natural(one.name), one.name)))
 
     def damaged(self) -> tuple[tuple[str, str], ...]:
-        """The names of the files that can't be read, and why."""
+        """Return the names of the files that can't be read, each with the reason."""
         return tuple(sorted((path.name, one) for path, one in self._read_all() if isinstance(one, str)))
 
     def _read_all(self) -> Iterator[tuple[Path, Collection | str]]:
@@ -129,7 +132,7 @@ class Collections:
 
     @disk_errors_as_messages()
     def get(self, name: str) -> Collection:
-        """Raises LockError where its file is damaged."""
+        """Return a collection. Raises NotFound if it is missing, and LockError if its file is damaged."""
         path = self._path(_check_name(name))
         if not path.exists():
             raise NotFound(
@@ -138,7 +141,7 @@ class Collections:
         return _read(path)
 
     def add(self, name: str, entries: Iterable[Entry]) -> Collection:
-        """Makes the collection if there is none of that name."""
+        """Add entries to a collection, which is created if it is missing."""
         return self._change(name, lambda now: {**now, **{entry.ref: entry for entry in entries}})
 
     def take_out(self, name: str, refs: Iterable[Ref]) -> Collection:
@@ -148,7 +151,7 @@ class Collections:
 
     @disk_errors_as_messages()
     def delete(self, name: str) -> Collection:
-        """The LoRAs themselves stay in the library."""
+        """Delete a collection. Its LoRAs stay in the library."""
         found = self.get(name)
         self._path(found.name).unlink(missing_ok=True)
         return found
@@ -161,7 +164,7 @@ class Collections:
         with FileLock(self._folder / ".writer"):
             known = _read(path) if path.exists() else Collection(name=name)
             entries = edit({entry.ref: entry for entry in known.entries})
-            # A lock file names each file once; entries of a time before a move may not.
+            # Paths must be unique in a lock file, but entries from before a move may share one.
             own = tuple(result.entry for result in lockfile.merge((), entries.values()))
             changed = replace(known, entries=own)
             lock = Lock(entries=changed.entries, extra={_NAME: changed.name})
@@ -169,9 +172,9 @@ class Collections:
         return changed
 
     def _path(self, name: str) -> Path:
-        """Its file, which a person may have put there under any name; else where it is made.
+        """Return the file of a collection, which may have any name, or the file to create.
 
-        Names that differ in case only are one on some disks, so they are one everywhere.
+        Names that differ only in case are the same collection, because some disks can't tell their files apart.
         """
         key = fold(name)
         for path, one in self._read_all():
@@ -182,7 +185,7 @@ class Collections:
 
 
 def _check_name(name: str) -> str:
-    # A lock file holds UTF-8, which has no half surrogates.
+    # A lock file is UTF-8, which can't encode lone surrogates.
     name = " ".join(name.split()).encode("utf-8", "replace").decode()
     if not 0 < len(name) <= LONGEST_NAME:
         raise UsageError(
@@ -212,8 +215,10 @@ _ANSWERS: Mapping[bool | None, Answer] = {True: "yes", False: "no", None: "unkno
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntryLicense:
-    """`license` in the hub's words, `terms` in ours, and their `own` answers. `base` is the base model's own licence,
-    which binds too: `answers` are those of both.
+    """The licences of one entry.
+
+    `license` is in the hub's words, `terms` in ours, and `own` are the answers of these terms. `base` is the base
+    model's licence, which applies as well: `answers` combine both.
     """
 
     entry: Entry
@@ -228,7 +233,10 @@ class EntryLicense:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseSummary:
-    """`together` has each answer with the entries that give it, where it isn't "yes"."""
+    """What the licences of several entries permit together.
+
+    `together` maps each use to its answer, with the entries that restrict it.
+    """
 
     each: tuple[EntryLicense, ...]
     together: Mapping[Use, tuple[Answer, tuple[Entry, ...]]]
@@ -236,7 +244,7 @@ class LicenseSummary:
 
 
 def summarize_licenses(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
-    """`claims` returns the claims of an entry beyond its lock file; there may be none."""
+    """Combine the licences of entries. `claims` returns the claims about an entry outside its lock file, if any."""
     each = tuple(_entry_license(entry, tuple(claims(entry))) for entry in entries)
     together: dict[Use, tuple[Answer, tuple[Entry, ...]]] = {}
     for use in QUESTIONS:
@@ -250,7 +258,7 @@ def _entry_license(entry: Entry, claims: tuple[Claim, ...]) -> EntryLicense:
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     license = entry.license or best(claims, "license")
     terms = best(claims, "license_terms")
-    # The lock file holds what CivitAI's boxes permit; elsewhere authors name a licence, or write what they like.
+    # CivitAI's licence field has defined permissions. Authors on other hubs name a licence or write any text.
     if terms is None and license is not None:
         terms = license if entry.ref.hub == "civitai" else _text(permissions_of(license))
     base = known.license if known else None

@@ -1,7 +1,7 @@
-"""Files of the library that are there twice: the same bytes, the same weights with other metadata, older versions.
+"""Duplicates in the library: files with equal bytes, with equal weights under other metadata, and older versions.
 
-Nothing is deleted here, and nothing is called the same that was not compared in full: sizes and samples only choose
-what is compared. A file without tensors has no weights that could be the same.
+No file is deleted here. Only complete hashes make files duplicates: sizes and samples just select which files to hash.
+Files without tensors are never compared by weights.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.upkeep.outdated import version_number
 
-# "bytes": equal in every byte. "weights": equal tensors under another header. "versions": of one LoRA for one base.
+# "bytes": equal bytes. "weights": equal tensors, different header. "versions": versions of one LoRA for one base model.
 DuplicateKind = Literal["bytes", "weights", "versions"]
 _SAMPLES = 8
 _SAMPLE_BYTES = 4096
@@ -30,7 +30,7 @@ Inode = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DuplicateFile:
-    """`file` is a path below the library folder. `inode` is shared by hard links, which take room once."""
+    """A file in a group of duplicates, as a path below the library folder. Hard links share their `inode`."""
 
     file: str
     size: int
@@ -40,14 +40,14 @@ class DuplicateFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicates:
-    """The one to keep stands first: one with an entry, of the newest version."""
+    """A group of duplicates. The file to keep comes first: it has an entry, and the newest version."""
 
     kind: DuplicateKind
     files: tuple[DuplicateFile, ...]
 
     @property
     def gain(self) -> int:
-        """The bytes that are free once all but the first are removed. Hard links gain nothing."""
+        """The bytes that removing all files except the first would free. Hard links of it free none."""
         sizes = {file.inode: file.size for file in self.files[1:] if file.inode != self.files[0].inode}
         return sum(sizes.values())
 
@@ -58,14 +58,15 @@ def find_duplicates(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[Duplicates, ...]:
-    """The largest gain first. `other_half` names the file that belongs to one of a pair; those are no versions.
+    """Return all groups of duplicates, the largest gain first.
 
-    `on_progress` gets how many files of how many have been compared.
+    `other_half` returns the other half of a pair, which is not a version. `on_progress` gets the number of hashed files
+    and the total.
     """
     files = _files(library)
     hashes = _hashes(library.folder, files, on_progress, is_cancelled)
     of_bytes = _groups(files, lambda file: hashes.get(file.inode, (None, None))[0])
-    # Of equal files, one is enough to compare with the others.
+    # One of several equal files is enough to compare with others.
     spare = {file.file for group in of_bytes for file in group[1:]}
     rest = (file for file in files if file.file not in spare)
     of_weights = _groups(rest, lambda file: hashes.get(file.inode, (None, None))[1])
@@ -77,7 +78,7 @@ def find_duplicates(
 
 
 def _files(library: Library) -> list[DuplicateFile]:
-    """Weight files in the folder, those with an entry first."""
+    """Return the weight files in the folder, those with an entry first."""
     entries = {fold(entry.file): entry for entry in library.entries()}
     found = []
     for path in sorted(visible_files(library.folder)):
@@ -97,7 +98,7 @@ def _hashes(
     on_progress: Callable[[int, int], None],
     is_cancelled: Callable[[], bool],
 ) -> dict[Inode, tuple[str, str | None]]:
-    """The SHA-256 of each file that may be like another one, and of its tensors; None where it has none."""
+    """Return the SHA-256 of each possible duplicate, and of its tensors or None if it has no tensors."""
     starts = {file.inode: _tensors_start(folder / file.file) for file in files}
 
     def start(file: DuplicateFile) -> int | None:
@@ -111,7 +112,7 @@ def _hashes(
     for done, (inode, file) in enumerate(likely.items(), 1):
         if is_cancelled():
             break
-        # The lock file may name other bytes than those that are there by now, so the file is read.
+        # Read the file, because its bytes may differ from the lock file by now.
         with suppress(OSError):
             path = folder / file.file
             found[inode] = hash_of(path).sha256, None if start(file) is None else tensors_sha256(path)
@@ -120,7 +121,7 @@ def _hashes(
 
 
 def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | None]) -> Iterator[list[DuplicateFile]]:
-    """On Hugging Face each file of a repo is a LoRA of its own; CivitAI has a version for each base model."""
+    """Yield groups of versions. A file in a Hugging Face repo is a LoRA; a CivitAI LoRA has versions per base model."""
 
     def lora(file: DuplicateFile) -> tuple[Ref, str | None] | None:
         if file.entry is None or file.entry.ref.hub == "local":
@@ -136,7 +137,7 @@ def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | 
 
 
 def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Hashable]) -> list[list[DuplicateFile]]:
-    """Those that share a key with another one. None is a key of nobody, nor has a file one that can't be read."""
+    """Group files by key. Files are left out if their key is None or unique, or if they can't be read."""
     found: dict[Hashable, list[DuplicateFile]] = defaultdict(list)
     for file in files:
         with suppress(OSError):
@@ -154,7 +155,7 @@ def _tensors_start(path: Path) -> int | None:
 
 
 def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes:
-    """A digest of a few places after `start`: files that differ here need not be read in full."""
+    """Hash a few samples after `start`. Files with different samples need not be read completely."""
     step = max(1, (file.size - start) // _SAMPLES)
     digest = hashlib.sha256()
     with (folder / file.file).open("rb") as data:

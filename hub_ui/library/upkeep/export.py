@@ -1,6 +1,6 @@
-"""The library for other programs: sidecars for AUTOMATIC1111, Forge and ComfyUI's LoRA Manager.
+"""Export the library for other programs: sidecars for AUTOMATIC1111, Forge and ComfyUI's LoRA Manager.
 
-Foreign files are never overwritten.
+Files of other programs are never overwritten.
 """
 
 import hashlib
@@ -27,23 +27,24 @@ from hub_ui.base.image_files import open_image, plain
 from hub_ui.library.file_names import without_suffix
 from hub_ui.library.lockfile import Entry
 
-# Path -> SHA-256 of every file written, see _key. One that has another hash by now was changed by someone else.
+# Maps the path of every exported file (see _key) to its SHA-256. A file with another hash was changed by another
+# program.
 _LISTING = Path(".hub-ui") / "exported.json"
 SUFFIXES = (".json", ".metadata.json", ".png")
 _IMAGES = tuple(
     dot + suffix for suffix in ("png", "jpg", "jpeg", "webp", "gif", "mp4", "webm") for dot in (".", ".preview.")
 )
 
-# "kept": the file there isn't ours and was left alone. "merged": missing values were added to another program's file.
+# "kept": another program's file was left alone. "merged": missing values were added to another program's file.
 ExportState = Literal["written", "same", "kept", "merged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sidecar:
-    """A file beside a weight file: `suffix` takes the place of ".safetensors".
+    """A file next to a weight file: `suffix` replaces ".safetensors".
 
-    With `facts`, it is a JSON object that the other program rewrites: its values are kept, but for those under these
-    keys. An object whose `sha256` is another file's is left alone.
+    With `facts`, it is a JSON object that the other program rewrites. Only these keys are overwritten, other values are
+    kept. An object with another `sha256` is left alone.
     """
 
     entry: Entry
@@ -64,7 +65,7 @@ class ExportResult:
 
 
 class Exporter:
-    """Writes below `target`, and lists what it wrote in the library `folder`. `force` overwrites any file."""
+    """An exporter of sidecars to `target`, which lists them in the library `folder`. `force` overwrites any file."""
 
     def __init__(self, folder: Path, target: Path, *, force: bool = False) -> None:
         self._folder = folder
@@ -76,7 +77,7 @@ class Exporter:
         results = []
         for sidecar in sidecars:
             path = self._target / sidecar.file
-            # An image someone chose themselves, under any name that programs look for, stays the only one.
+            # A person's own image, under any name that the programs look for, must stay the only one.
             names = (path.with_name(path.stem + suffix) for suffix in _IMAGES if suffix != ".png")
             other = next((name for name in names if os.path.exists(name)), None)
             if other is not None and sidecar.suffix == ".png" and not self._force:
@@ -99,7 +100,7 @@ class Exporter:
             self._ours[_key(self._folder, path)] = there
             return "same"
         if there is not None and not self._force and self._ours.get(_key(self._folder, path)) != there:
-            # It isn't listed as ours, so it is neither overwritten nor removed later.
+            # The file was not exported by us, so it is neither overwritten nor removed later.
             theirs, ours = (_object(path.read_bytes()), _object(data)) if facts else (None, None)
             if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):
                 return "kept"
@@ -113,19 +114,19 @@ class Exporter:
         return "written"
 
     def _save(self) -> None:
-        # A library may be another's, who lets it be read alone: what is not listed is overwritten by --force alone.
+        # The library may be read-only. Files that are not listed are only overwritten with --force.
         with suppress(OSError):
             _write(self._folder, self._ours)
 
 
 def _fill_in(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    """`theirs`, with missing and empty values filled in from `ours`, recursively."""
+    """Return `theirs` with missing and empty values filled in from `ours`, recursively."""
     filled = dict(theirs)
     for key, value in ours.items():
         there = theirs.get(key)
         if isinstance(there, dict) and isinstance(value, dict):
             filled[key] = _fill_in(there, value)
-        # False and 0 are answers.
+        # False and 0 are values, not missing.
         elif there in (None, "", [], {}):
             filled[key] = value
     return filled
@@ -140,7 +141,7 @@ def _object(data: bytes) -> dict[str, Any] | None:
 
 
 def find_unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
-    """The files that we wrote beside entries' files and nobody has changed since."""
+    """Return our sidecars of these entries that no other program has changed."""
     ours = _read(folder)
     if not ours:
         return ()
@@ -149,7 +150,7 @@ def find_unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
 
 
 def relist(folder: Path, moves: Iterable[tuple[str, str]]) -> None:
-    """Files that were moved from one path below `folder` to another stay listed as ours."""
+    """Update the list of exported files after files were moved. `moves` are old and new paths below `folder`."""
     ours = _read(folder)
     places = {old: new for old, new in moves if old in ours}
     if places:
@@ -162,12 +163,12 @@ def as_json(value: object) -> bytes:
 
 
 def _read(folder: Path) -> dict[str, str]:
-    """Empty for a missing or damaged listing: then no file counts as ours, and none is overwritten."""
+    """Read the list of exported files. It is empty if missing or damaged, so that no file is overwritten."""
     try:
         found = _object((folder / _LISTING).read_bytes()) or {}
     except OSError:
         return {}
-    # Earlier versions wrote full paths for all.
+    # Earlier versions wrote absolute paths for all files.
     return {_key(folder, folder / key): str(value) for key, value in found.items()}
 
 
@@ -176,7 +177,7 @@ def _write(folder: Path, ours: Mapping[str, str]) -> None:
 
 
 def _key(folder: Path, path: Path) -> str:
-    """Below the library's folder, which may be moved or reached by a link; in full for what lies elsewhere."""
+    """Return the path relative to the library folder, which may be moved, or the absolute path of other files."""
     top, whole = Path(os.path.abspath(folder)), Path(os.path.abspath(path))
     return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else str(whole)
 
@@ -185,17 +186,17 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-# The choices in the programs' menu; "Flux" is Forge's. They call everything else unknown.
+# The choices in the programs' menus; "Flux" is Forge's. All other models are "Unknown".
 _SD_VERSIONS: Mapping[str, str] = {"flux1": "Flux", "sd1": "SD1", "sd2": "SD2", "sd3": "SD3", "sdxl": "SDXL"}
-# 0 means unknown.
+# ComfyUI-Lora-Manager's levels, 0 for unknown.
 _LEVELS: Mapping[Nsfw | None, int] = {None: 0, "safe": 1, "soft": 2, "mature": 4, "explicit": 8}
-# Facts about the file: the same whichever program writes them.
+# Facts about the file, which are the same in every program.
 _FACTS = frozenset({"file_name", "file_path", "size", "modified", "sha256"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """An entry, its file, and its LoRA as far as the hub or the catalog knows it. `image` is a PNG."""
+    """An entry, its file, and its LoRA if the hub or the catalog has it. `image` is a PNG."""
 
     entry: Entry
     path: Path
@@ -205,16 +206,16 @@ class Subject:
 
 
 def a1111(subject: Subject) -> list[Sidecar]:
-    """`NAME.json`, the "user metadata" of extensions-builtin/Lora, and `NAME.png`."""
+    """Return `NAME.json`, the "user metadata" of AUTOMATIC1111's extensions-builtin/Lora, and `NAME.png`."""
     entry, creator = subject.entry, subject.lora.creator if subject.lora else None
     by = f", by {creator}" if creator else ""
     base = base_models.label(entry.base_model) if entry.base_model else "an unknown base model"
     values: dict[str, Any] = {
-        # Shown as HTML on the cards, so it contains nothing from the hub but the two names, without < and >.
+        # AUTOMATIC1111 shows this as HTML, so the only hub texts in it are the two names, without < and >.
         "description": _plain(f"{entry.title}{by}, for {base}"),
         "sd version": _SD_VERSIONS.get(entry.architecture or "", "Unknown"),
         "activation text": ", ".join(entry.trigger_words),
-        # 0 means: the program's own default.
+        # 0 selects the program's default.
         "preferred weight": 0.0 if entry.weight is None else entry.weight,
         "negative text": "",
         "notes": _notes(subject),
@@ -223,11 +224,11 @@ def a1111(subject: Subject) -> list[Sidecar]:
 
 
 def comfyui(subject: Subject) -> list[Sidecar]:
-    """`NAME.metadata.json` of ComfyUI-Lora-Manager, and `NAME.png`, which ComfyUI itself shows too."""
+    """Return `NAME.metadata.json` of ComfyUI-Lora-Manager, and `NAME.png`, which ComfyUI itself shows as well."""
     entry, lora, path = subject.entry, subject.lora, subject.path.absolute()
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     base_model = known.civitai[0] if known and known.civitai else entry.base_model or "Unknown"
-    # The part of CivitAI's answer that the manager uses; `trainedWords` is its place for trigger words of any hub.
+    # The fields of CivitAI's response that the manager uses. It reads trigger words of any hub from `trainedWords`.
     civitai: dict[str, Any] = {"trainedWords": list(entry.trigger_words)}
     if entry.ref.hub == "civitai":
         version = lora.version(entry.ref.version) if lora else None
@@ -255,7 +256,7 @@ def comfyui(subject: Subject) -> list[Sidecar]:
         "civitai": civitai,
         "tags": list(content_tags(lora.tags)) if lora else [],
         "modelDescription": "",
-        # A text that holds JSON, in their own format.
+        # The manager stores JSON as text here.
         "usage_tips": json.dumps({"strength": entry.weight} if entry.weight is not None else {}),
     }
     metadata = Sidecar(entry=entry, suffix=".metadata.json", data=as_json(values), facts=_FACTS)
@@ -283,7 +284,7 @@ _SIDE = 768
 
 
 def example_of(lora: Lora, entry: Entry) -> Example | None:
-    """The first image of the entry's version that is not mature, a safe one if there is one."""
+    """Return the first image of the entry's version that is not mature, if possible a safe one."""
     version = lora.version(entry.ref.version) or lora.version(None)
     allowed = [e for e in (version.examples if version else ()) if not e.video and within(e.nsfw, "soft")]
     safe = [example for example in allowed if example.nsfw == "safe"]
@@ -291,12 +292,12 @@ def example_of(lora: Lora, entry: Entry) -> Example | None:
 
 
 def fetch(example: Example, only: Destinations) -> bytes:
-    """Raises one of our errors when there is no image to be had, or it is elsewhere than `only`."""
+    """Download an image. Raises HubUiError if that fails, or if its address is not in `only`."""
     return as_png(fetch_file(example.url, only=only, most=_MAX_BYTES))
 
 
 def as_png(data: bytes) -> bytes:
-    """The pixels of the first frame, upright and without metadata."""
+    """Return the first frame as a PNG of at most _SIDE pixels, upright and without metadata. Raises BadAnswer."""
     try:
         with open_image(io.BytesIO(data), _MAX_PIXELS) as image:
             small = plain(image)

@@ -1,10 +1,10 @@
-"""Identifies LoRA files on a disk by their bytes, and serves those that no hub has.
+"""Identify LoRA files on a disk by their bytes, and provide files that are on no hub.
 
-A file is a hub's if its SHA-256 is: it is looked up in the library's lock file, then in the catalog, then on CivitAI,
-which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy: its metadata was changed.
+A file with a hub's SHA-256 is that hub's. It is looked up in the library's lock file, then in the catalog, then on
+CivitAI, which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy with other metadata.
 
-Files of a person's own that are looked at and tried before they are kept lie hidden in the library's folder, with a
-lock file of their own: so they have a ref as others have, and keeping one is a rename. Other files are left alone.
+A person's own files can be inspected and tried before they are kept. They are hidden in the library's folder with their
+own lock file, so each has a ref, and keeping one is a rename. Other files are left alone.
 """
 
 import os
@@ -34,7 +34,10 @@ KEPT_SECONDS = 86_400.0
 
 
 class OwnFiles:
-    """Several threads and several processes may use it at once. Nothing is created before the first file."""
+    """A person's files that are not kept yet. Several threads and processes may use them.
+
+    The first file creates the folder.
+    """
 
     def __init__(self, library: Library, clock: Callable[[], float] = time.time) -> None:
         self._library = library
@@ -45,7 +48,7 @@ class OwnFiles:
         return self._waiting.entries()
 
     def entry(self, ref: Ref) -> Entry:
-        """Raises NotFound for a file that is not here any more."""
+        """Return the entry of a file. Raises NotFound if the file is missing."""
         found = next((entry for entry in self.entries() if entry.answers_to(ref)), None)
         if found is None or not self._library.path(found).is_file():
             raise errors.NotFound("This file is not here any more. Choose it again.")
@@ -53,14 +56,14 @@ class OwnFiles:
 
     @disk_errors_as_messages()
     def add(self, path: Path, entry: Entry) -> Entry:
-        """Moves a file here; `entry` is what it would have in the library. Its bytes may be here already."""
+        """Move a file here. `entry` is its future entry in the library. The same bytes may be here already."""
         self.sweep()
         name = f"{safe_name(without_suffix(PurePosixPath(entry.file).name))}{SUFFIX}"
         placed = replace(entry, file=f"{FOLDER}/{entry.sha256[:12]}/{name}")
         target = self._library.path(placed)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(path, target)
-        # The time of a file from elsewhere says nothing about when it came.
+        # Set the time of the arrival, because `sweep` deletes files by their age.
         os.utime(target, (self._clock(), self._clock()))
         for known in self.entries():
             if known.ref == placed.ref and known.file != placed.file:
@@ -70,7 +73,7 @@ class OwnFiles:
 
     @disk_errors_as_messages()
     def keep(self, ref: Ref, place: str, source: str = "") -> Entry:
-        """Moves a file into the library, to a path like `place` that is free, and enters it there."""
+        """Move a file into the library, to a free path like `place`, and add its entry there."""
         entry = self.entry(ref)
         known = self._library.find(entry.ref)
         if known is not None and self._library.path(known).is_file():
@@ -79,7 +82,7 @@ class OwnFiles:
         place = known.file if known else self._library.free_place(place, entry.ref)
         target = self._library.folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A folder of the library may be a link to another disk.
+        # Not a rename, because a folder of the library may be a link to another disk.
         shutil.move(self._library.path(entry), target)
         self._library.adopt([replace(entry, file=place, source=source)])
         self._forget(entry)
@@ -87,13 +90,13 @@ class OwnFiles:
 
     @disk_errors_as_messages()
     def discard(self, ref: Ref) -> None:
-        """Deletes a file. One that is gone already is no error."""
+        """Delete a file. A missing file is not an error."""
         for entry in [entry for entry in self.entries() if entry.answers_to(ref)]:
             self._library.path(entry).unlink(missing_ok=True)
             self._forget(entry)
 
     def sweep(self) -> None:
-        """Deletes what nobody has kept for a day."""
+        """Delete the files that were not kept within a day."""
         for entry in self.entries():
             with suppress(FileNotFoundError):
                 if self._library.path(entry).stat().st_mtime > self._clock() - KEPT_SECONDS:
@@ -107,7 +110,7 @@ class OwnFiles:
 
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "not asked": a hub
-# that may know the file was not asked, because it failed before. "unread": the file can't be read, or has an older
+# that may know the file was skipped, because it failed before. "unread": the file can't be read, or has an older
 # format, which can run code when it is loaded.
 IdentifyState = Literal["held", "recognised", "edited", "unknown", "not asked", "unread"]
 How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
@@ -117,7 +120,7 @@ _WORKERS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Digests:
-    """`tensors` is the SHA-256 of what follows the header; None for a file without tensors."""
+    """The hashes of a file. `tensors` is the SHA-256 of the bytes after the header, None without tensors."""
 
     size: int
     sha256: str
@@ -134,7 +137,7 @@ class Digests:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IdentifiedFile:
-    """`path` is below the folder, with forward slashes. `facts` are the header's, of a file that has one."""
+    """The result for one file. `path` is relative to the folder, with forward slashes. `facts` are from its header."""
 
     path: str
     state: IdentifyState
@@ -147,11 +150,11 @@ class IdentifiedFile:
 
     @property
     def is_own_lora(self) -> bool:
-        """Whether it is a LoRA that is no hub's file, or no longer: an edited copy."""
+        """Whether it is a LoRA that differs from every hub's file, possibly an edited copy."""
         return self.state in ("unknown", "edited") and self.facts is not None and self.facts.adapter.is_lora
 
     def entry(self, file: str, source: str = "") -> Entry:
-        """What is exactly a hub's has its ref; any other file one of its own name and bytes."""
+        """Build an entry. An exact copy of a hub's file has its ref, any other file a local ref of its name and bytes."""
         stem, sha256 = PurePosixPath(file).stem, self.digests.sha256 if self.digests else ""
         about = self.record or (self.facts.adapter if self.facts else None)
         return Entry(
@@ -161,17 +164,18 @@ class IdentifiedFile:
             size=self.digests.size if self.digests else 0,
             sha256=sha256,
             source=source,
-            # A header says nothing of weight and licence.
+            # A header has no weight and no licence.
             **{name: getattr(about, name) for name in ABOUT if hasattr(about, name)},
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identifier:
-    """`seen` gives every ref known for a SHA-256, `lora` what is known of a ref. Without `by_hash` no hub is asked.
+    """The identification of files by their hashes.
 
-    `inspect` reads a file's header. After an error the hub isn't asked again: `failure` is called with the error, and
-    the files that only this hub could identify are "not asked", with the error.
+    `seen` returns every known ref of a SHA-256, `lora` the known data of a ref, and `inspect` reads a file's header.
+    `by_hash` queries a hub, and may be None. After an error the hub is not queried again: `failure` is called with the
+    error, and the files that only this hub could identify are "not asked", with the error.
     """
 
     entries: tuple[Entry, ...]
@@ -182,7 +186,7 @@ class Identifier:
     failure: Callable[[errors.HubUiError], None] = lambda error: None
 
     def run(self, folder: Path) -> Iterator[IdentifiedFile]:
-        """One result a file, in the order of their paths."""
+        """Yield one result per file, in the order of their paths."""
         current, refusal = self, None
         paths = files_in(folder)
         with ThreadPoolExecutor(_WORKERS) as pool:
@@ -202,7 +206,7 @@ class Identifier:
                 yield current._with_facts(found, path, read)
 
     def one(self, path: Path) -> IdentifiedFile:
-        """A single file, wherever it lies. Raises what keeps it from being read."""
+        """Identify a single file anywhere on the disk. Raises the error if it can't be read."""
         read = _try_digests(path)
         if isinstance(read, errors.HubUiError):
             raise read
@@ -216,14 +220,14 @@ class Identifier:
         installed = (
             IdentifiedFile(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
         )
-        # What no hub was known to have when it was entered may be found on one by now.
+        # A file that was local when its entry was added may be on a hub now.
         if entry is not None and installed is not None and entry.ref.hub != LOCAL:
             return installed
         for lora, ref, how in self._candidates(read):
             version = lora.version(ref.version)
             file = version.find_file(ref) if version else None
             same = (file.sha256 if file else None) in ((read.sha256,) if how == "AutoV3" else (read.sha256, None))
-            # Other bytes than the hash promised: only AutoV3, of the tensors alone, may find an edited copy.
+            # Only AutoV3, the hash of the tensors, may match a file with other bytes: an edited copy.
             if same or how == "AutoV3":
                 if installed is not None and not same:
                     break
@@ -260,7 +264,7 @@ class Identifier:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
+    """Return the weight files of any format, sorted. Hidden folders and pipes are skipped: reading a pipe would block."""
     found = (path for path in visible_files(folder) if path.name.lower().endswith((SUFFIX, *_OLDER)))
     return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
@@ -275,7 +279,7 @@ def _try_digests(path: Path) -> Digests | errors.HubUiError:
 
 
 def digests(path: Path) -> Digests:
-    """Raises NotWeights or BadHeader for what is no safetensors file."""
+    """Hash a file. Raises NotWeights or BadHeader if it is not a safetensors file."""
     if path.name.lower().endswith(_OLDER):
         raise errors.NotWeights(f"{path.name} has an older format, which can run code when loaded. It was not read.")
     tensors, whole = tensors_sha256(path), hash_of(path)
@@ -283,14 +287,14 @@ def digests(path: Path) -> Digests:
 
 
 def entry_of_file(found: IdentifiedFile, entries: Iterable[Entry]) -> Entry:
-    """What an entry would say of a file that needs none because it is only tried."""
+    """Return the entry that a file has or would have. A file that is only tried needs none."""
     known = (entry for entry in entries if found.state == "held" and entry.ref == found.ref)
     return next(known, None) or found.entry(found.path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalFiles:
-    """A LoRA source that knows the lock entry and the header of each file."""
+    """A LoRA source for local files, based on the lock entry and the header of each file."""
 
     library: Library
 
@@ -299,7 +303,7 @@ class LocalFiles:
         path = self.library.path(entry)
         file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
         version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
-        # What the person may have written into the lock file; of the rest, the file's own header leads.
+        # A person may have edited the values of the lock file. For the others, the file's header has precedence.
         claims = tuple(
             Claim(field=name, value=value, source="hub", where="lock file")
             for name in ABOUT
@@ -312,17 +316,17 @@ class LocalFiles:
         return self.locate(ref)
 
     def locate(self, ref: Ref) -> Download:
-        """Always raises: no hub has the file."""
+        """Raise an error in any case, because no hub has the file."""
         entry = self._entry(ref)
         raise content_error(entry) if self.library.path(entry).is_file() else missing_error(entry)
 
     def _entry(self, ref: Ref) -> Entry:
-        # The name may differ here: the hash identifies the file.
+        # The local name may differ, but the hash identifies the file.
         found = [entry for entry in self.library.entries() if entry.answers_to(ref) or entry.sha256 == ref.version]
         if len(found) == 1:
             return found[0]
         if found:
-            # Raises what says so.
+            # Raises UsageError with all candidates.
             return self.library.entry(ref)
         own = next((entry for entry in OwnFiles(self.library).entries() if entry.answers_to(ref)), None)
         if own is not None:

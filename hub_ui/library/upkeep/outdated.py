@@ -1,7 +1,7 @@
-"""Newer versions of the library's LoRAs, replaced files, LoRAs that are gone, and updates nobody wants to hear of.
+"""Updates of the library: newer versions, replaced files, deleted LoRAs, and rules for updates to ignore.
 
-The library is compared with its hubs. A rule is about one version, all of a LoRA, or all for a base model; the rules
-are in one SQLite file.
+The library is compared with its hubs. A rule applies to one version, to all versions of a LoRA, or to all LoRAs for a
+base model. Rules are stored in one SQLite file.
 """
 
 import sqlite3
@@ -21,19 +21,20 @@ from hub_ui.library.lockfile import Entry
 RuleKind = Literal["version", "lora", "base"]
 _LABEL = "file of update rules"
 _BASE = "base:"
-# "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
-# the same version. "ignored": newer or replaced, and a rule says not to tell. "unknown": the hub says too little.
+# "superseded": the library has the newer version as well. "replaced": the author put other bytes under the same
+# version. "ignored": newer or replaced, but a rule hides it. "unknown": the hub gives too little data.
 UpdateState = Literal["current", "newer", "superseded", "replaced", "ignored", "gone", "unknown", "failed"]
-# After one of these the hub isn't asked again: the next request would fail the same way.
+# After one of these errors the hub is not queried again, because the next request would fail as well.
 _ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
 LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class UpdateRule:
-    """`value` is a ref, or the name of a base model or architecture. `sha256` is of the version's file, where known.
+    """A rule for updates to ignore. `value` is a ref, or the name of a base model or architecture.
 
-    A Hugging Face repo has a new commit for each edit of its card, so there a version is known by its bytes.
+    `sha256` is the hash of the version's file, if known. Each edit of a card on Hugging Face makes a new commit, so a
+    version there is recognised by its bytes.
     """
 
     kind: RuleKind
@@ -41,11 +42,11 @@ class UpdateRule:
     sha256: str | None = None
 
     def __str__(self) -> str:
-        """As `parse_rule` reads it."""
+        """Return the text that `parse_rule` reads as this rule."""
         return f"{_BASE}{self.value}" if self.kind == "base" else self.value
 
     def ignores(self, entry: Entry, newest: Ref, sha256: str | None) -> bool:
-        """Whether it is about this update of an entry."""
+        """Return whether the rule applies to this update of an entry."""
         if self.kind == "base":
             return base_models.matches(entry.base_model, entry.architecture, None, (self.value,))
         if self.kind == "lora":
@@ -54,7 +55,7 @@ class UpdateRule:
 
 
 def parse_rule(text: str) -> UpdateRule:
-    """A ref with a version is that version, one without the whole LoRA, base:NAME all for a base model."""
+    """Parse a rule: a ref with a version for that version, one without for the LoRA, or base:NAME for a base model."""
     if text.lower().startswith(_BASE):
         name = text[len(_BASE) :].strip()
         if not name:
@@ -71,7 +72,7 @@ def rule_for(rules: Iterable[UpdateRule], entry: Entry, newest: Ref, sha256: str
 
 
 def _version(ref: Ref) -> str:
-    """On Hugging Face, each file of a repo is a LoRA of its own."""
+    """Return the version as text. On Hugging Face it includes the file, because each file of a repo is a LoRA."""
     return str(ref if ref.hub == "huggingface" else ref.at(ref.version))
 
 
@@ -88,7 +89,7 @@ MIGRATIONS = [_m001_initial]
 
 
 class UpdateRules:
-    """Any thread may call any method. The file need not be there: the first rule makes it."""
+    """The stored rules. The class is thread-safe, and the first rule creates the file."""
 
     def __init__(self, path: Path) -> None:
         self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"ignored": ("kind", "value", "sha256", "at")})
@@ -109,7 +110,7 @@ class UpdateRules:
             connection.execute("INSERT OR REPLACE INTO ignored VALUES (?, ?, ?, ?)", row)
 
     def lift(self, rule: UpdateRule) -> None:
-        """Raises NotFound where there is no such rule."""
+        """Delete a rule. Raises NotFound if it does not exist."""
         known = [one for one in self.all() if (one.kind, one.value) == (rule.kind, rule.value)]
         if not known:
             raise NotFound(f"Updates of {rule} are not ignored. hub-ui outdated --rules lists what is.")
@@ -119,8 +120,10 @@ class UpdateRules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpdateStatus:
-    """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model that no rule
-    ignores; `sha256` is of its file. `rule` is the one that ignores it where they all are.
+    """The update of an entry.
+
+    `newest` is the pinned ref of the newest version for the same base model that no rule ignores. `sha256` is the hash
+    of its file. If all newer versions are ignored, `rule` is the rule for the newest.
     """
 
     entry: Entry
@@ -137,7 +140,7 @@ class UpdateStatus:
 def check_for_updates(
     entries: Iterable[Entry], get: Callable[[Ref], Lora], rules: Sequence[UpdateRule] = ()
 ) -> Iterator[UpdateStatus]:
-    """Makes one request a LoRA, however many of its files are here. If a hub fails, only its own entries do."""
+    """Yield the update of each entry, with one request per LoRA. A failing hub affects only its own entries."""
     library = tuple(entries)
     answers: dict[Ref, Lora | HubUiError] = {}
     failures: dict[Origin, HubUiError] = {}
@@ -161,7 +164,7 @@ def check_for_updates(
         else:
             found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer, rules)
         if found.state in ("newer", "ignored") and found.newest is not None:
-            # CivitAI gives a version several files, any of which will do; on Hugging Face each is a LoRA of its own.
+            # CivitAI may offer several files per version, any of which will do. On Hugging Face each file is a LoRA.
             newest = found.newest if found.newest.hub == "huggingface" else found.newest.at(found.newest.version)
             if any(other.answers_to(newest) for other in library):
                 note = f"The library holds the newer one. Where this one is not needed: hub-ui remove {entry.ref}"
@@ -170,7 +173,7 @@ def check_for_updates(
 
 
 def _compare_commit(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
-    """Every edit of a card is a commit: only other bytes of the same file count as newer."""
+    """Compare the bytes of the file. A newer commit is not enough, because every edit of a card is a commit."""
     newest = lora.version(None)
     file = newest.find_file(entry.ref) if newest else None
     if newest is None or file is None:
@@ -190,7 +193,7 @@ def _compare_commit(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> Up
 def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
     own = lora.version(entry.ref.version)
     if own is not None and not any(_has_same_bytes(file, entry) for file in own.files):
-        # A file may be given a number of its own: if ours is gone, one with another hash has taken its place.
+        # A replaced file may get a new number: if ours is missing, a file with another hash has replaced it.
         file = own.find_file(entry.ref) or own.file
         if file is not None and _has_same_bytes(file, entry) is False:
             return _update(entry, "replaced", own, file, rules)
@@ -199,26 +202,26 @@ def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> U
         files = {version.ref: version.find_file(entry.ref) or version.file for version in later}
         updates = [_update(entry, "newer", version, files[version.ref], rules) for version in sorted(later, key=_age)]
         return next((update for update in reversed(updates) if update.state == "newer"), updates[-1])
-    # Replicate lists one version only.
+    # Replicate lists only one version.
     if own is None and entry.ref.hub != "replicate":
         return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
     return UpdateStatus(entry=entry, state="current")
 
 
 def _has_same_bytes(file: WeightFile, entry: Entry) -> bool | None:
-    """None where the hub does not say."""
+    """Return whether the hub's file has the entry's bytes, or None if the hub's data don't tell."""
     if file.sha256 is not None:
         return file.sha256 == entry.sha256
-    # CivitAI rounds sizes.
+    # CivitAI rounds sizes, so only Hugging Face's sizes prove a difference.
     return False if file.size not in (None, entry.size) and entry.ref.hub == "huggingface" else None
 
 
 def _is_later(lora: Lora, version: Version, entry: Entry, own: Version | None) -> bool:
-    """A version for another base model is another LoRA, and no update. One without a file can't be had."""
+    """Return whether a version is an update: newer, for the same base model, and with a file."""
     if version.ref.version == entry.ref.version:
         return False
     if entry.ref.hub == "replicate":
-        # Its answer contains the newest one only.
+        # Replicate's response contains only the newest version.
         return True
     base = _base(lora, own) if own is not None else entry.base_model
     if version.file is None or _base(lora, version) != base:
@@ -238,7 +241,7 @@ def _age(version: Version) -> tuple[str, int]:
 
 
 def version_number(ref: Ref) -> int:
-    """CivitAI's version ids grow; of others nobody knows by their version which is newer."""
+    """Return CivitAI's version id, which grows with time, or 0 for other hubs, whose versions have no order."""
     return int(ref.version) if ref.version and ref.version.isdecimal() else 0
 
 

@@ -1,8 +1,8 @@
 """The trash of a library, `.trash/` in its folder: a record of each change that can be undone, and removed files.
 
-A record is `ID.json`: the entries as they were, and every rename. While its change is being made it is `ID.begun.json`,
-and `ID.second.begun.json` from when files leave the trash again on their way to their new places.
-Removed files lie in `ID/`, so neither removing nor undoing needs room on the disk.
+A record is `ID.json`, with the previous entries and every rename. While its change is being made the record is
+`ID.begun.json`. It is `ID.second.begun.json` from the moment when files leave the trash again for their new paths.
+Removed files are in `ID/` on the same disk, so removing and undoing need no room.
 """
 
 import errno
@@ -26,23 +26,25 @@ from hub_ui.library.lockfile import Entry
 
 FOLDER = ".trash"
 KEPT_DAYS = 30
-# The last change can be undone whatever it takes.
+# The most bytes in the trash. The last change can always be undone, even if it is larger.
 MOST_BYTES = 20_000_000_000
 ChangeKind = Literal["remove", "move", "annotate"]
 Rename = tuple[str, str]
 _BEGUN, _SECOND, _DONE = ".begun.json", ".second.begun.json", ".json"
-# Beside a file that lies on another disk than the trash: a folder of the library may be a link.
+# Prefix of removed files next to their original path, if that is on another disk than the trash: a folder of the
+# library may be a link.
 _NEARBY = ".trash-"
-# Bytes of a name in the trash; a file system allows 255, and a number goes before it.
+# The most bytes of a name in the trash. File systems allow 255, and a number precedes the name.
 _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """`entries` are as they were before. `renames` are paths below the folder, old and new, in their order.
+    """A change that can be undone.
 
-    `lock` is the path of the lock file that they were in, from the folder where it lies below it. `size` is what its
-    removed files take in the trash. `annotations` are those before and after a change of them.
+    `entries` are the previous ones. `renames` are pairs of old and new path below the folder, in order. `lock` is the
+    path of the changed lock file, relative to the folder if it is inside. `size` is the size of its files in the trash.
+    `annotations` are pairs of before and after.
     """
 
     id: str
@@ -59,7 +61,7 @@ class Change:
         return tuple(entry.ref for entry in self.entries) or tuple(before.ref for before, _ in self.annotations)
 
     def places(self) -> Mapping[str, str]:
-        """Where each renamed file is in the end. A file may have gone by way of the trash."""
+        """Return the final path of each renamed file, which may have moved through the trash."""
         origins: dict[str, str] = {}
         for old, new in self.renames:
             origins[new] = origins.pop(old, old)
@@ -80,7 +82,7 @@ class Change:
 
 
 def decode_change(data: bytes) -> Change | None:
-    """None for a damaged record, and for one that names a file outside the library."""
+    """Decode a record. Return None if it is damaged or contains a path outside the library."""
     try:
         values = json.loads(data)
         renames = tuple((str(old), str(new)) for old, new in values["renames"])
@@ -105,7 +107,7 @@ def _annotation(values: dict[str, Any]) -> Annotation:
 
 
 class Trash:
-    """Whoever changes it holds the lock of the lock file (`Library.writer`)."""
+    """The trash. Every caller that changes it must hold the lock of the lock file (`Library.writer`)."""
 
     def __init__(self, folder: Path, *, most: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._folder = folder
@@ -115,7 +117,7 @@ class Trash:
         self._known: dict[str, tuple[object, Change | None]] = {}
 
     def changes(self) -> tuple[Change, ...]:
-        """Those that can be undone, the newest first."""
+        """Return the changes that can be undone, the newest first."""
         return tuple(change for name in reversed(self._names(_DONE)) if (change := self._read(name)))
 
     def list_unfinished(self) -> tuple[Change, ...]:
@@ -142,10 +144,10 @@ class Trash:
         return replace(change, renames=tuple(renames), size=size)
 
     def begin(self, change: Change, write: Callable[[], None] = lambda: None) -> None:
-        """Writes the record, then what `write` does; neither where even the trash's room is not enough for both."""
+        """Write the record, then call `write`. If there is no room for both even with an empty trash, keep neither."""
 
         def write_record() -> None:
-            # A folder takes room, too: on a full disk this fails before anything else.
+            # Creating the folder first makes a full disk fail before any other change.
             (self._trash / change.id).mkdir(parents=True, exist_ok=True)
             replace_file(self._record(change.id, _BEGUN), change.encode())
 
@@ -162,11 +164,10 @@ class Trash:
     def rename(
         self, renames: Iterable[Rename], origins: Mapping[str, str] | None = None, *, is_resumed: bool = False
     ) -> dict[str, OSError]:
-        """Moves files of the library. Returns what failed, by the path that the file had at first. An error's
-        `filename` is where it is now.
+        """Rename files of the library. Return the errors by the first path of each file.
 
-        `origins` are first paths by present ones, where they differ. `is_resumed`: where there is something at the new
-        path already, the step was done before.
+        An error's `filename` is the present path. `origins` maps present paths to first paths that differ. With
+        `is_resumed`, an existing file at the new path means that the rename was done before.
         """
         errors: dict[str, OSError] = {}
         folders: set[Path] = set()
@@ -189,7 +190,7 @@ class Trash:
         return errors
 
     def rename_in_order(self, change: Change, *, is_resumed: bool = False) -> dict[str, OSError]:
-        """The renames that `in_order` made, those out of the trash once all others are done."""
+        """Do the renames of `in_order`: those out of the trash begin after all others are done."""
         second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
         first = change.renames[: len(change.renames) - len(second)]
         errors = {} if self._is_second(change) else self.rename(first, is_resumed=is_resumed)
@@ -199,7 +200,7 @@ class Trash:
         return errors | self.rename(second, {new: old for old, new in first}, is_resumed=is_resumed)
 
     def end(self, change: Change) -> None:
-        """Once its files are where they belong. Folders that they have left empty go."""
+        """Complete the record after all files are renamed, and delete folders that became empty."""
         for parent in {(self._folder / old).parent for old in change.places()}:
             drop_empty(parent, self._folder)
         with suppress(OSError):
@@ -210,7 +211,7 @@ class Trash:
         self._trim()
 
     def narrow(self, change: Change, entries: tuple[Entry, ...], renames: tuple[Rename, ...]) -> Change:
-        """A record of these alone in its place."""
+        """Replace the record by one with only these entries and renames."""
         sizes = [path.lstat().st_size for _, new in renames if os.path.lexists(path := self._folder / new)]
         change = replace(change, entries=entries, renames=renames, size=sum(sizes))
         self.begin(change)
@@ -218,7 +219,7 @@ class Trash:
         return change
 
     def forget(self, change: Change) -> None:
-        """Drops the record alone."""
+        """Delete the record, but not its files."""
         for suffix in (_BEGUN, _SECOND, _DONE):
             self._record(change.id, suffix).unlink(missing_ok=True)
         for folder in (self._trash / change.id, self._trash):
@@ -226,7 +227,7 @@ class Trash:
                 folder.rmdir()
 
     def drop(self, change: Change) -> None:
-        """Deletes what it has in the trash for good, at last its record."""
+        """Delete the removed files of a change for good, then its record."""
         for _, new in change.renames if change.kind == "remove" else ():
             path = PurePosixPath(new)
             if path.parts[0] == FOLDER or path.name.startswith(_NEARBY):
@@ -234,7 +235,7 @@ class Trash:
         self.forget(change)
 
     def _with_room(self, step: Callable[[], None]) -> None:
-        """Runs a step that writes. On a full disk, the oldest of the trash is deleted for good until there is room."""
+        """Run a step that writes. On a full disk, delete the oldest files of the trash until there is room."""
         while True:
             try:
                 return step()
@@ -256,7 +257,7 @@ class Trash:
         return self._trash / f"{id_}{suffix}"
 
     def _names(self, suffix: str) -> list[str]:
-        """Records in the order of time."""
+        """Return the names of the records, sorted by time."""
         try:
             names = sorted(os.listdir(self._trash))
         except (FileNotFoundError, NotADirectoryError):
@@ -264,7 +265,7 @@ class Trash:
         return [name for name in names if name.endswith(suffix) and (suffix == _BEGUN or not name.endswith(_BEGUN))]
 
     def _read(self, name: str) -> Change | None:
-        """A record of thousands of entries takes a while to read, so each is read once."""
+        """Read a record, cached because a record with thousands of entries is slow to read."""
         path = self._trash / name
         now = stamp(path)
         known, change = self._known.get(name, (None, None))
@@ -277,9 +278,9 @@ class Trash:
 
 
 def in_order(moves: Mapping[str, str], trash: str) -> tuple[Rename, ...]:
-    """One rename a file; where another one still has its new path, two, by way of the trash.
+    """Return the renames of `moves`. A file whose new path is still in use moves through the trash, in two renames.
 
-    Those out of the trash come last: then whether each was done can be told from what is there.
+    The renames out of the trash come last, so that the files on disk show which renames were done.
     """
     olds = {fold(old) for old in moves}
     first: list[Rename] = []
