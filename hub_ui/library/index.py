@@ -169,7 +169,7 @@ class LibraryIndex:
         )
 
     def _is_removed(self, ref: Ref) -> bool:
-        """Return whether this version or the whole LoRA was removed. The catalog also marks removals of other versions."""
+        """Return whether this version or the whole LoRA was removed. The catalog also marks other versions."""
         lora = self._catalog.find(ref)
         if lora is None:
             return False
