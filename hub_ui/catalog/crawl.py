@@ -32,7 +32,7 @@ POLICY = RetryPolicy(tries=7, first=2.0, longest=900.0, worth=0)
 OVERLAP = timedelta(days=1)
 # The date of the first LoRAs for images. Only the estimate of the remaining time uses it.
 FIRST_LORAS = datetime(2022, 12, 1, tzinfo=UTC)
-# LoRAs missing from a complete list are requested one by one, this many after each complete crawl.
+# LoRAs that a complete list lacks are requested individually, at most this many after each complete crawl.
 MAX_CHECKS = 200
 _RUN = "crawl run"
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -41,10 +41,10 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrawlOptions:
-    """What a crawl reads. By default that is everything newer than the last complete crawl.
+    """The options of a crawl. By default it reads everything newer than the last complete crawl.
 
-    With `since`, it is everything updated since then. With `whole`, lists are read to their end. `limit` is the number
-    of LoRAs to read from each hub now; the next crawl resumes there.
+    With `since`, it reads everything updated since then. With `whole`, it reads lists to their end. `limit` is the
+    number of LoRAs to read from each hub now; the next crawl resumes there.
     """
 
     bases: tuple[str, ...] = ()
@@ -86,8 +86,8 @@ class Place:
 
     def begin(self, options: CrawlOptions, now: datetime) -> Self:
         """Return the unfinished crawl if it goes back far enough, or else a new one."""
-        known = self.complete - OVERLAP if self.complete and not options.whole else None
-        since = options.since or known
+        last_complete = self.complete - OVERLAP if self.complete and not options.whole else None
+        since = options.since or last_complete
         is_enough = (
             self.since is None or (since is not None and self.since <= since) or not (options.since or options.whole)
         )
@@ -187,14 +187,14 @@ class HubCrawl:
             begin = time.monotonic()
             place, page = self._next_page(place)
             self._add(page, place)
-            following = place.after(page, self.run_name)
-            self.catalog.put_state(key, msgspec.json.encode(following).decode())
+            next_place = place.after(page, self.run_name)
+            self.catalog.put_state(key, msgspec.json.encode(next_place).decode())
             if page.cursor is None:
                 self._update(complete=True, fraction=1.0)
                 break
             if self.options.limit is not None and self.progress.loras >= self.options.limit:
                 return
-            place = following
+            place = next_place
             self.stop.wait(max(0.0, self.source.seconds_per_page - (time.monotonic() - begin)))
         if place.began is not None and place.since is None and not self.options.bases:
             self._check_missing(place.began)
@@ -224,14 +224,14 @@ class HubCrawl:
 
     def _add(self, page: Page, place: Place) -> None:
         loras = {lora.ref: lora for lora in page.loras}
-        known = len(self.catalog.stored(loras))
+        known_count = len(self.catalog.stored(loras))
         changed = self.catalog.add(tuple(loras.values()))
         self.catalog.withhold(page.withheld)
-        progress, new = self.progress, min(len(loras) - known, changed)
-        taken = progress.loras + len(loras)
+        progress, new = self.progress, min(len(loras) - known_count, changed)
+        total = progress.loras + len(loras)
         parts = [progress.fraction, _fraction(page, place)]
         if self.options.limit is not None:
-            parts.append(min(1.0, taken / self.options.limit))
+            parts.append(min(1.0, total / self.options.limit))
         self._update(
             pages=progress.pages + 1,
             new=progress.new + new,
@@ -244,7 +244,7 @@ class HubCrawl:
         )
 
     def _check_missing(self, began: datetime) -> None:
-        """Request missing LoRAs one by one. A list may be incomplete, so only "not found" proves a removal."""
+        """Request each missing LoRA. A list may be incomplete, so only "not found" proves a removal."""
         connector = self.source.connector
         for ref in self.catalog.stale_refs(connector.name, began, MAX_CHECKS):
             self._check()
@@ -329,7 +329,7 @@ def _read_place(stored: str | None) -> Place:
 
 
 def _fraction(page: Page, place: Place) -> float:
-    """Return how much of the time span from the newest LoRA back to the crawl's end the page has reached."""
+    """Return how far the page has come in the time span of the crawl, from the newest LoRA (0) to the end (1)."""
     times = [time for lora in page.loras if (time := moment(lora.updated_at)) is not None]
     if not times:
         return 0.0

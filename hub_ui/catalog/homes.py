@@ -40,7 +40,7 @@ _GREATEST = ("nsfw", "downloads", "likes", "newest", "merit")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sharer:
-    """What homes.py needs to know of one LoRA.
+    """A LoRA as it is compared here.
 
     `versions` has the ids of the files of each version, `tensors` all AutoV3. `pages` are the LoRAs that its card
     links, at most one. `linkers` are the LoRAs whose cards link it. `architectures` are only filled in if there are
@@ -71,8 +71,8 @@ def card(number: int, sharers: Sharers) -> frozenset[int]:
     """Return the LoRAs on the same card as this one, itself included."""
     found, waiting = {number}, [number]
     while waiting:
-        one = waiting.pop()
-        new = {other for other in candidates(sharers[one], sharers) - found if _are_same(one, other, sharers)}
+        member = waiting.pop()
+        new = {other for other in candidates(sharers[member], sharers) - found if _are_same(member, other, sharers)}
         found |= new
         waiting += new
     return frozenset(found)
@@ -83,13 +83,15 @@ def candidates(sharer: Sharer, sharers: Sharers) -> set[int]:
     return partners(sharer, sharers).union(sharer.pages, sharer.linkers)
 
 
-def _are_same(one: int, other: int, sharers: Sharers) -> bool:
-    sharer, other_sharer = sharers[one], sharers[other]
-    if sharer.files.isdisjoint(other_sharer.files):
-        return (other in sharer.pages and _is_home(one, other, sharers)) or (
-            one in other_sharer.pages and _is_home(other, one, sharers)
+def _are_same(first: int, second: int, sharers: Sharers) -> bool:
+    first_sharer, second_sharer = sharers[first], sharers[second]
+    if first_sharer.files.isdisjoint(second_sharer.files):
+        return (second in first_sharer.pages and _is_home(first, second, sharers)) or (
+            first in second_sharer.pages and _is_home(second, first, sharers)
         )
-    return sharer.files == other_sharer.files or not (is_collection(one, sharers) or is_collection(other, sharers))
+    return first_sharer.files == second_sharer.files or not (
+        is_collection(first, sharers) or is_collection(second, sharers)
+    )
 
 
 def partners(sharer: Sharer, sharers: Sharers) -> set[int]:
@@ -102,7 +104,7 @@ def is_collection(number: int, sharers: Sharers) -> bool:
     for files in sharers[number].versions:
         groups = {sharers.holders(file) - {number} for file in files}
         for one, other in combinations(sorted(groups, key=len), 2):
-            # LoRAs that have both files share one with every other holder, so only the differences are compared.
+            # LoRAs with both files have a file in common with every other holder, so only the differences are compared.
             for first in one - other:
                 if any(sharers[first].files.isdisjoint(sharers[second].files) for second in other - one):
                     return True
@@ -144,7 +146,7 @@ def lead_order(access: str, hub: str, hub_id: str) -> tuple[bool, int, int, str]
 def card_row(rows: Sequence[Row]) -> Row:
     """Build the row of a card from the rows of its homes, the lead's first.
 
-    Its texts are those of the first _MOST_READ homes. Its sort numbers and NSFW level are the largest of all homes.
+    It has the texts of the first _MOST_READ homes. Its sort numbers and NSFW level are the largest of all homes.
     """
     lead, read = rows[0], rows[:_MOST_READ]
 

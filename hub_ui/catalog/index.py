@@ -43,8 +43,8 @@ from hub_ui.catalog.store import Store
 FORMAT = " ".join(("9", *FACETS, *FILTERS))
 # Separates a row's keys from its groups in their shared column. No folded name contains it.
 GROUPS = "\x1d"
-# The text fields. `short` has the title, the words and the tags, `any` has all texts. `own` has all texts except those
-# of hub searches, but only for rows that have such texts: for other rows it would equal `any`.
+# The text fields. `short` has the title, the words and the tags, `any` has all texts. `own` leaves out the texts of hub
+# searches, but only rows with such texts have it: for other rows it would equal `any`.
 FIELDS = ("title", "short", "own", "any")
 # A value of the field "has".
 FOUND = "found"
@@ -92,21 +92,21 @@ def document(row_id: int, row: Row) -> str:
 
     Numbers are one more than the row's, with 0 for none, because a column with gaps is slower to count.
     """
-    own = (row.title, row.words, row.tag_words, row.about)
+    texts = (row.title, row.words, row.tag_words, row.about)
     values: dict[str, Any] = {
         "id": row_id,
         "whole": row.whole,
-        "title": own[0],
-        "short": own[:3],
-        "any": own,
+        "title": texts[0],
+        "short": texts[:3],
+        "any": texts,
         "ref": row.refs,
         "level": relevance.level(row.merit),
         "nsfw": row.nsfw + 1,
         "listed": list(range(row.nsfw, len(NSFW_LEVELS))),
         "newest": row.newest,
     }
-    if found := row.found.strip():
-        values |= {"own": own, "any": (*own, found), "has": FOUND}
+    if found_text := row.found.strip():
+        values |= {"own": texts, "any": (*texts, found_text), "has": FOUND}
     for key, field in FILTERS.items():
         values[key] = row_terms(field, row.names)
     for column, key in NAMES.items():
@@ -119,9 +119,9 @@ def document(row_id: int, row: Row) -> str:
         values[name] = 0 if number is None else number + 1
     for column, name in STEPS.items():
         values[column] = step(name, number - 1) + 1 if (number := values[name]) else 0
-    last = tie_breaker(row.refs[0])
+    tie_bits = tie_breaker(row.refs[0])
     for sort, (name, bits) in ORDERS.items():
-        values[f"by_{sort}"] = order_key(getattr(row, name), bits, last)
+        values[f"by_{sort}"] = order_key(getattr(row, name), bits, tie_bits)
     return _JSON.encode(values).decode()
 
 

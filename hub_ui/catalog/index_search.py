@@ -187,12 +187,12 @@ def values(searcher: tantivy.Searcher, field: str, prefix: str) -> tuple[tuple[s
     A base model that has several of these names is listed once, by its id. Only the first _MOST_NAMES of the index are
     counted, so rarer names may be missing.
     """
-    listed, runner = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES), term("kind", "runner")
+    indexed, runner = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES), term("kind", "runner")
     read = BY_KEY[field].read if field == "base" else str
     # The index also lists names of rows that were replaced since.
-    names = dict.fromkeys(read(name) for name, _ in listed if not name.startswith("="))
-    asked = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
-    counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in asked.items()}
+    names = dict.fromkeys(read(name) for name, _ in indexed if not name.startswith("="))
+    query_of_name = {name: any_of_values(field, filter_terms(field, [name])) for name in names}
+    counts = {name: number_of(searcher, all_of([query], none=[runner])) for name, query in query_of_name.items()}
     return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:_MOST_OFFERED]
 
 
@@ -373,7 +373,7 @@ def _terms(
     searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], most: tuple[int, int] = _FIRST
 ) -> dict[str, Any]:
     sizes = {name: most if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
-    asked = {
+    aggregations = {
         name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
     }
-    return searcher.aggregate(query, asked)
+    return searcher.aggregate(query, aggregations)

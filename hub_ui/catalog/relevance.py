@@ -1,8 +1,8 @@
 """The order by relevance of LoRAs from all hubs: which text matches, how popular and how new a LoRA is.
 
 All weights are whole numbers from fixed tables, so the order does not depend on when a LoRA was added, nor on the
-database. Rings (see rings.py) are sorted first: with one or two words, every result of a narrower ring comes before
-those of a wider one. With three or more words, the evidence sorts all rings together.
+database. Rings (see rings.py) are sorted first: with one or two words, results of a narrower ring come before results
+of a wider ring. With three or more words, the evidence sorts all rings together.
 
 1. **Evidence**, for searches with so few results that each can be examined. Every word counts by the best place that
    contains it (`EVIDENCE`: the title, then trigger words, tags, creator, files and base models, then the description),
@@ -11,14 +11,14 @@ those of a wider one. With three or more words, the evidence sorts all rings tog
 2. **Place**, for searches with many results: the first of the places that contains all words. They are the whole title,
    the title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
    with the last word as a beginning ("tool" of "toolkit"), all these and the description, and the text of a hub search
-   that found it. `PLACES` has the worth of each. A LoRA with a beginning never comes after one that matches only in the
-   description, nor a LoRA whose own texts match after one that only a hub's search found.
+   that found it. `PLACES` has the worth of each. A match of a beginning never comes after a match in the description,
+   and a match in a LoRA's own texts never comes after a match in the text of a hub search.
 3. **Popularity**: the share of the hub's LoRAs with at most as many downloads (on Replicate: runs). It comes from a
    fixed table of each hub, so a hub with larger numbers has no advantage. Likes replace downloads that a hub does not
-   give. Popularity counts twice: as one of four levels (`LEVEL_WEIGHTS`) added to the evidence or the place, and
+   give. Popularity counts twice: as a level from 0 to 3 (`LEVEL_WEIGHTS`) added to the evidence or the place, and
    exactly among equals. With several words a level is worth less, because each word is.
 4. A **class** is a place and a level, worth the sum of both weights. `CLASSES` is sorted best first: if there are many
-   results, every LoRA of a class comes before those of worse classes.
+   results, every LoRA of a class comes before the LoRAs of worse classes.
 5. Among equals: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a scale
    from 2022 to 2039, so it needs no clock: a year is worth as much as 2 % of a hub's LoRAs.
 6. Remaining ties are sorted in an arbitrary order that is always the same.

@@ -87,7 +87,7 @@ class Rings:
 
     @property
     def least(self) -> int:
-        """Return the number of required units."""
+        """The number of required units."""
         return len(must_have(self.units))
 
 
@@ -270,7 +270,7 @@ def join_phrases(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
 
 
 def typos(words: Phrase, known: Known) -> list[Phrase]:
-    """Return the words with one letter removed, added, changed or swapped in one of them, the most frequent first."""
+    """Return the words with a letter removed, added, changed or swapped in a single word, the most frequent first."""
     found: dict[Phrase, int] = {}
     for place, word in enumerate(words):
         for each in _typos(word, known):
@@ -342,7 +342,7 @@ def _one_letter_off(word: str) -> Iterator[str]:
 
 
 def _halves_with_typo(word: str, known: Known) -> Iterator[Phrase]:
-    """Split a word into two words with a typo in one of them."""
+    """Split a word into two words, either of which has a typo."""
     for at in range(_SHORTEST_STEM, len(word) - _SHORTEST_STEM + 1):
         left, right = word[:at], word[at:]
         if known(left):

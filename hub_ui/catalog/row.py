@@ -227,7 +227,7 @@ class Base:
 
 @lru_cache(maxsize=1_000)
 def _texts_of(base: Base) -> tuple[list[str], tuple[str, ...], list[str], dict[str, str]]:
-    """Return keys, groups, labels and spellings. Cached, because most LoRAs are for one of a few base models."""
+    """Return keys, groups, labels and spellings. Cached, because most LoRAs share a few base models."""
     return base.filter_keys(), base.groups(), base.labels(), {fold_name(name): storable(name) for name in base.names()}
 
 
@@ -242,7 +242,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     """
     version = lora.version(None)
     file = version.file if version else None
-    # The claims of a Record, except those that are only displayed.
+    # The claims of a Record, without purely displayed ones.
     claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
     said = Said(lora=lora, version=version, file=file, claims=claims, likely=possible(claims))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
@@ -292,7 +292,7 @@ def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | No
 
 
 def record_for_bases(lora: Lora, bases: tuple[str, ...]) -> Record:
-    """Return the Record of the first file for one of the `bases`, or else the default Record."""
+    """Return the Record of the first file for any of the `bases`, or the default Record."""
     if bases:
         for base, version, file in bases_of(lora):
             architectures = base.architectures or (None,)
@@ -351,7 +351,7 @@ def _short(names: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=1_000)
 def _text(value: object) -> str | None:
-    """Return the value if it is text, or else None, because a claim may have a value of any type."""
+    """Return the value if it is text, otherwise None, because a claim may have a value of any type."""
     return storable(value) or None if isinstance(value, str) else None
 
 

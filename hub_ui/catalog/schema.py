@@ -21,16 +21,16 @@ from connectors.record import Lora
 from hub_ui.base.database import Migration, connect, errors_as_messages, open_database, run_migrations, transaction
 from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, fold_name, storable
 
-# The columns of a row that every catalog has had from the start, and then those of the filters.
+# The columns of a row that every catalog has had from the start, followed by the columns of the filters.
 _FIXED = tuple(field.name for field in fields(Row) if field.name not in ("names", "numbers"))
 _GET = attrgetter(*_FIXED)
 _TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
 ROW = (*_FIXED, *NAMES, *NUMBERS)
 FILTER_COLUMNS = {**dict.fromkeys(NAMES, "TEXT"), **dict.fromkeys(NUMBERS, "INTEGER")}
 
-# `lead` is the LoRA that leads the card of this one, for most LoRAs itself (see homes.py). The row of a lead is that of
-# its card. `twin` is a number that LoRAs with the same creator and title share. Long columns come last, because they
-# slow down a scan.
+# `lead` is the LoRA that leads the card of this one, for most LoRAs itself (see homes.py). A lead's row describes its
+# card. `twin` is a number that LoRAs with the same creator and title share. Long columns come last, because they slow
+# down a scan.
 _LORAS = f"""CREATE TABLE loras (
     id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
     first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
@@ -72,7 +72,7 @@ class Connection(Protocol):
 
 
 def _m004_levels(connection: Connection) -> None:
-    """Create all tables. The name is that of the last of four migrations that were merged before the first release."""
+    """Create all tables. Four migrations were merged before the first release, and the last gave the name."""
     for statement in _STATEMENTS:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))

@@ -190,7 +190,7 @@ def _since(age: Range, now: datetime) -> Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseCount:
-    """An architecture with its base models as `children`, or one of these base models.
+    """The count of an architecture with its base models as `children`, or of a base model.
 
     `id` is a value for `Query.bases`. A base model of unknown architecture is at the top level without children.
     """
@@ -269,7 +269,7 @@ def phrases(plan: Plan) -> list[str] | None:
 
 
 def most_first(counts: Mapping[Any, int]) -> dict[Any, int]:
-    """Sort counts by frequency, the most frequent first, equal ones by name."""
+    """Sort counts by frequency, the most frequent first, then by name."""
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

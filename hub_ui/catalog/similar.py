@@ -54,7 +54,7 @@ def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int)
 
     The score of a hit counts shared traits in whole numbers (see the constants).
     """
-    shared, own = _shared(searcher, row)
+    shared, total_points = _shared(searcher, row)
     if not shared:
         return []
     kinds, bases = row.names["kind"], [key for key in row.names["keys"] if key.startswith("=")]
@@ -79,7 +79,7 @@ def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int)
     ids = searcher.fast_field_values("id", [address for _, address in hits])
     found: list[tuple[float, int, int, Reason]] = []
     for (score, _), number in zip(hits, ids, strict=True):
-        share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
+        share = round(min(1.0, score % _TRAIT // _POINT / total_points), 3)
         if (why := _reason(int(score), share)) is not None:
             # Kind and base only sort LoRAs with the same share.
             found.append((-share, -(int(score) % _POINT), int(number or 0), why))
@@ -103,7 +103,7 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
 
     Tags that no other LoRA has don't count.
     """
-    total, own = searcher.num_docs, 0
+    total, total_points = searcher.num_docs, 0
     # In a small catalog, a word that two LoRAs have is the rarest possible. The index counts replaced rows as well.
     rarest = max(2, rarity(2, total) - 1)
     # In a large catalog a subject must be half as rare as a word can be: "old" is rare in a million titles but not a
@@ -120,11 +120,11 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
             query = any_of([query, term("tag", value[0])])
         rare = rarity(number, total)
         points = _WEIGHTS[field] * rare
-        own += points if field == "title" or number > 1 else 0
+        total_points += points if field == "title" or number > 1 else 0
         if number > 1 and rare >= min(_TELLING, rarest):
             is_subject = field == "title" and rare >= least
             shared.append(scored(query, points * _POINT + _TRAIT + is_subject * _SUBJECT))
-    return shared, own
+    return shared, total_points
 
 
 def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
@@ -155,8 +155,8 @@ def _telling(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
 
     The name of a base model is a general word, unless the row is for another base model.
     """
-    said = _GENERAL | _base_words(row.names["keys"] or base_models.choices())
-    named = (value for value in values if not is_around(value) and not said.issuperset(value))
+    general = _GENERAL | _base_words(row.names["keys"] or base_models.choices())
+    named = (value for value in values if not is_around(value) and not general.issuperset(value))
     return [value for value in named if len(plain := "".join(value)) > 1 and not plain.isdigit()]
 
 

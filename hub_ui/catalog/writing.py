@@ -87,7 +87,7 @@ class Writing:
     def _join(
         self, refiled: Iterable[int], touched: Iterable[int], written: Collection[int], rows: Mapping[int, Row]
     ) -> None:
-        """Update the cards of LoRAs whose files changed, of LoRAs that shared a file with them, and of their cards.
+        """Update the cards of LoRAs whose files changed, and the cards of LoRAs that shared a file with them.
 
         `written` are LoRAs whose own row was just written in place of their card's row. `rows` has own rows that are
         known already.
@@ -162,7 +162,7 @@ class Writing:
         self._connection.executemany(sql, values)
 
     def _on_cards(self, ids: Iterable[int]) -> set[int]:
-        """Return all LoRAs on those cards with several homes that contain one of `ids`."""
+        """Return all LoRAs that share a card with one of `ids`."""
         leads = {lead for (lead,) in each(self._connection, "SELECT lead FROM loras WHERE lead != id AND id IN", ids)}
         sql = "SELECT id, lead FROM loras WHERE lead != id AND lead IN"
         return {number for pair in each(self._connection, sql, leads | {*ids}) for number in pair}
@@ -205,7 +205,7 @@ class _Sharers:
         self.load(ids)
         tensors = {each for number in ids for each in self[number].tensors}
         sql = "SELECT lora FROM files WHERE sha256 IS NULL AND autov3 IN"
-        # The ids of these files depend on the SHA-256 of files in `ids`.
+        # The ids of these files depend on the SHA-256 of the given LoRAs' files.
         found = {number for (number,) in each(self._connection, sql, tensors)}
         changed = found.union(ids)
         self.load(changed)
@@ -222,7 +222,7 @@ class _Sharers:
         return ids.intersection(linked.union(number for (number,) in each(self._connection, sql, ids)))
 
     def links(self, ids: Collection[int]) -> set[tuple[int, int]]:
-        """Return pairs of (linker, linked page) in which one of `ids` occurs."""
+        """Return the pairs of (linker, linked page) that contain any of `ids`."""
         joined = (
             "SELECT links.lora, loras.id FROM links JOIN loras ON loras.hub = links.hub AND loras.hub_id = links.hub_id"
         )
@@ -240,7 +240,7 @@ class _Sharers:
             tensors[number].update([autov3] if autov3 else [])
         links = self.links(new)
         linked = new.intersection(end for pair in links for end in pair)
-        # The row of a lead is that of its whole card, so only the document has the LoRA's own architectures.
+        # A lead's row describes its whole card, so only the document has the LoRA's own architectures.
         documents = dict(each(self._connection, "SELECT id, document FROM loras WHERE id IN", linked))
         for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", new):
             lora = read(documents[number]) if number in documents else None

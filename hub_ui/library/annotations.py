@@ -144,9 +144,12 @@ class Annotations:
                         connection.execute(_PUT, values | lists)
                         known[annotation.ref] = annotation
             self._known = self._known[0], MappingProxyType(known)
-        now = {old.ref: known.get(old.ref) or Annotation(ref=old.ref) for old in before}
+        after = {old.ref: known.get(old.ref) or Annotation(ref=old.ref) for old in before}
         self.on_change(
-            {old.ref: [name for name in VALUES if getattr(old, name) != getattr(now[old.ref], name)] for old in before}
+            {
+                old.ref: [name for name in VALUES if getattr(old, name) != getattr(after[old.ref], name)]
+                for old in before
+            }
         )
         return tuple(before)
 
@@ -216,11 +219,11 @@ def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:
     return found
 
 
-def reset(own: Annotation, field: str) -> Annotation:
+def reset(annotation: Annotation, field: str) -> Annotation:
     """Restore the hub's value of a field."""
     if field not in VALUES:
         raise UsageError(_("That is no button of this page."))
-    return replace(own, **{field: None})  # type: ignore[arg-type]
+    return replace(annotation, **{field: None})  # type: ignore[arg-type]
 
 
 def read_weight(text: str) -> float | None:
@@ -235,16 +238,16 @@ def read_weight(text: str) -> float | None:
 # field.
 Edit = Callable[[Annotation, Sequence[str], str], Annotation]
 EDITS: Mapping[str, Edit] = {
-    "favorite": lambda own, words, text: replace(own, favorite=True),
-    "unfavorite": lambda own, words, text: replace(own, favorite=False),
-    "note": lambda own, words, text: replace(own, note=text),
-    "tag": lambda own, words, text: replace(own, tags=(*own.tags, text)),
-    "untag": lambda own, words, text: replace(
-        own, tags=tuple(tag for tag in own.tags if tag.casefold() != text.casefold())
+    "favorite": lambda old, words, text: replace(old, favorite=True),
+    "unfavorite": lambda old, words, text: replace(old, favorite=False),
+    "note": lambda old, words, text: replace(old, note=text),
+    "tag": lambda old, words, text: replace(old, tags=(*old.tags, text)),
+    "untag": lambda old, words, text: replace(
+        old, tags=tuple(tag for tag in old.tags if tag.casefold() != text.casefold())
     ),
-    "add-word": lambda own, words, text: replace(own, trigger_words=(*words, text)),
-    "remove-word": lambda own, words, text: replace(own, trigger_words=tuple(w for w in words if w != text)),
-    "set-weight": lambda own, words, text: replace(own, weight=read_weight(text)),
-    "base_model": lambda own, words, text: replace(own, base_model=BY_KEY["base"].read(text.strip()) or None),
-    "reset": lambda own, words, text: reset(own, text),
+    "add-word": lambda old, words, text: replace(old, trigger_words=(*words, text)),
+    "remove-word": lambda old, words, text: replace(old, trigger_words=tuple(w for w in words if w != text)),
+    "set-weight": lambda old, words, text: replace(old, weight=read_weight(text)),
+    "base_model": lambda old, words, text: replace(old, base_model=BY_KEY["base"].read(text.strip()) or None),
+    "reset": lambda old, words, text: reset(old, text),
 }

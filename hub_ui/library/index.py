@@ -82,30 +82,30 @@ class LibraryIndex:
         self._files: dict[str, float] = {}
         # The sources of the rows.
         self._entries: tuple[Entry, ...] = ()
-        self._said: Mapping[Ref, Annotation] = {}
+        self._noted: Mapping[Ref, Annotation] = {}
         self._change = -1
 
     def rows(self) -> tuple[LibraryRow, ...]:
         """Return the rows in the order of the lock file. The object stays the same until a change."""
         with self._lock:
-            entries, said, change = self._library.entries(), self._annotations.all(), self._catalog.change()
+            entries, annotations, change = self._library.entries(), self._annotations.all(), self._catalog.change()
             files = self._find_files(entries)
             changed = files.keys() ^ self._files.keys() if files is not self._files else set()
-            if entries is self._entries and said is self._said and change == self._change and not changed:
+            if entries is self._entries and annotations is self._noted and change == self._change and not changed:
                 return self._listed
-            renewed = self._read_catalog(entries, change)
+            changed_loras = self._read_catalog(entries, change)
             before = self._rows
             self._files = files
             self._rows = {}
             for entry in entries:
-                old = before.get(entry.ref)
-                lora = old.annotation.ref if old is not None else entry.ref.lora
-                annotation = said.get(lora)
-                is_same = old is not None and _is_same(old, entry, annotation)
-                if old is None or not is_same or lora in renewed or entry.file in changed:
-                    old = self._row(entry, annotation or Annotation(ref=lora))
-                self._rows[entry.ref] = old
-            self._entries, self._said, self._change = entries, said, change
+                row = before.get(entry.ref)
+                lora = row.annotation.ref if row is not None else entry.ref.lora
+                annotation = annotations.get(lora)
+                is_same = row is not None and _is_same(row, entry, annotation)
+                if row is None or not is_same or lora in changed_loras or entry.file in changed:
+                    row = self._row(entry, annotation or Annotation(ref=lora))
+                self._rows[entry.ref] = row
+            self._entries, self._noted, self._change = entries, annotations, change
             self._listed = tuple(self._rows.values())
             return self._listed
 

@@ -107,7 +107,7 @@ class Library:
         entry = self.find_installed(download.ref)
         if entry is None or (download.sha256 or entry.sha256).lower() != entry.sha256:
             same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
-            with self._alone(str(download.ref), meter), self._alone(same_bytes, meter):
+            with self._exclusive(str(download.ref), meter), self._exclusive(same_bytes, meter):
                 entry = self._find(download, about) or self._fetch(download, about, meter, locate)
         meter.finish(entry.size)
         return entry
@@ -115,7 +115,7 @@ class Library:
     def find_installed(self, ref: Ref) -> Entry | None:
         """Return the entry of exactly this pinned ref if its file has the right bytes. No hub is queried."""
         entry = self.find(ref) if ref.is_pinned else None
-        return entry if entry is not None and self._is_right(entry) else None
+        return entry if entry is not None and self._has_right_bytes(entry) else None
 
     def free_place(self, wanted: str, ref: Ref, sha256: str | None = None) -> str:
         """Return a path like `wanted` that no other entry has, and no file except one with these bytes."""
@@ -129,13 +129,13 @@ class Library:
     @disk.disk_errors_as_messages()
     def forget(self, ref: Ref) -> None:
         """Delete the partial file of a ref that will not be pulled."""
-        with self._alone(str(ref), Meter()):
+        with self._exclusive(str(ref), Meter()):
             self._drop(ref)
 
     @contextmanager
     def writer(self) -> Iterator[None]:
         """Lock out other writers of the lock file and the folder during the block."""
-        with self._alone(_LOCK_FILE, Meter()):
+        with self._exclusive(_LOCK_FILE, Meter()):
             yield
 
     def write(self, entries: Iterable[Entry]) -> None:
@@ -172,10 +172,10 @@ class Library:
         """Replace the entries that have the same refs. Files are not moved."""
         changed = {entry.ref: entry for entry in entries}
         with self.writer():
-            now = self.entries()
-            then = tuple(changed.get(entry.ref, entry) for entry in now)
-            if then != now:
-                self.write(then)
+            before = self.entries()
+            after = tuple(changed.get(entry.ref, entry) for entry in before)
+            if after != before:
+                self.write(after)
 
     def _read(self) -> Lock:
         now = disk.stamp(self.lock)
@@ -195,7 +195,7 @@ class Library:
             disk.drop_empty(part.parent, self.folder)
         self._state(ref).unlink(missing_ok=True)
 
-    def _is_right(self, entry: Entry) -> bool:
+    def _has_right_bytes(self, entry: Entry) -> bool:
         """Check the bytes of an entry, and remove leftovers of a pull that was killed after it wrote the entry."""
         if not disk.holds_bytes(self.path(entry), entry.sha256):
             return False
@@ -214,7 +214,7 @@ class Library:
                     f"{download.sha256[:12]}… under the same name. Remove the entry if you trust the new file.",
                     hub=entry.ref.hub,
                 )
-            return entry if self._is_right(entry) else None
+            return entry if self._has_right_bytes(entry) else None
         path, sha256 = self.folder / self._place(download, about), download.sha256
         # A pull may have been killed after it checked and renamed its file, but before it wrote the entry.
         state = read_state(self._state(download.ref))
@@ -230,16 +230,16 @@ class Library:
         return entry
 
     def _fetch(self, download: Download, about: Record | Entry, meter: Meter, locate: Locate) -> Entry:
-        known = self.find(download.ref)
-        near = self.path(known) if known else self.folder / self._place(download, about)
-        sha256 = download.sha256 or (known.sha256 if known else None)
-        purpose = DownloadIdentity(
+        entry = self.find(download.ref)
+        target_path = self.path(entry) if entry else self.folder / self._place(download, about)
+        sha256 = download.sha256 or (entry.sha256 if entry else None)
+        identity = DownloadIdentity(
             ref=str(download.ref), address=source_of(download), sha256=sha256.lower() if sha256 else None
         )
         # The part is next to the target, so that the last step is a rename. Its name contains a hash of the ref, so
         # that two pulls never share it.
-        beside = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
-        part = PartialFile.open(self.folder, beside, self._state(download.ref), purpose)
+        part_path = target_path.with_name(f"{target_path.stem}.{_digest(str(download.ref))}.part")
+        part = PartialFile.open(self.folder, part_path, self._state(download.ref), identity)
         try:
             if not isinstance(download, HttpDownload):
                 sweep(download)
@@ -249,8 +249,8 @@ class Library:
                     fetched = fetch(download, part, meter, renew=locate, options=self.options)
                 else:
                     fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
-            if known is not None:
-                check_promise(fetched, known.size, known.sha256)
+            if entry is not None:
+                check_promise(fetched, entry.size, entry.sha256)
             meter.check()
             return self._install(download, about, part, fetched)
         except IntegrityError as error:
@@ -261,7 +261,7 @@ class Library:
         finally:
             part.close()
             disk.drop_empty(part.path.parent, self.folder)
-            disk.drop_empty(near.parent, self.folder)
+            disk.drop_empty(target_path.parent, self.folder)
 
     def _copy_of(self, ref: Ref, part: PartialFile) -> disk.Fetched | None:
         """Copy the promised bytes from another entry's file if the library has them already."""
@@ -280,13 +280,13 @@ class Library:
 
     def _install(self, download: Download, about: Record | Entry, part: PartialFile, fetched: disk.Fetched) -> Entry:
         """Move the part to its final name and add its entry. The next pull can resume after a kill at any moment."""
-        same = self._path_of_bytes(fetched.sha256, download.ref)
-        if same is not None and not same.samefile(part.path):
+        same_bytes = self._path_of_bytes(fetched.sha256, download.ref)
+        if same_bytes is not None and not same_bytes.samefile(part.path):
             # Store bytes that are already in the library only once.
-            linked = part.path.with_suffix(".twin")
-            linked.unlink(missing_ok=True)
-            if disk.link(same, linked):
-                disk.move(linked, part.path)
+            link = part.path.with_suffix(".twin")
+            link.unlink(missing_ok=True)
+            if disk.link(same_bytes, link):
+                disk.move(link, part.path)
         part.sync()
         about = self._with_header(about, part.path, fetched.sha256)
         with self.writer():
@@ -334,7 +334,7 @@ class Library:
         return entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
 
     @contextmanager
-    def _alone(self, name: str, meter: Meter) -> Iterator[None]:
+    def _exclusive(self, name: str, meter: Meter) -> Iterator[None]:
         """Lock out other threads and processes. Cancelling ends the wait for the lock at once."""
 
         def is_cancelled() -> bool:

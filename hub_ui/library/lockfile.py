@@ -302,7 +302,7 @@ class Difference:
 
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
-    """Compare entries by ref. The rest are paired by LoRA if each side has one of it: that is a new version."""
+    """Compare entries by ref. The rest are paired by LoRA if each side has exactly one of it: that is a new version."""
     removed, added = list(old), list(new)
     pairs: list[tuple[Entry, Entry]] = []
     for key in _SAME:
@@ -311,12 +311,12 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
         pairs += [(olds[ref], news[ref]) for ref in shared]
         removed, added = ([entry for entry in left if key(entry.ref) not in shared] for left in (removed, added))
     changes = []
-    for one, other in pairs:
-        old_values, new_values = values(one), values(other)
-        names = [*KEYS, *sorted({*one.extra, *other.extra})]
+    for old_entry, new_entry in pairs:
+        old_values, new_values = values(old_entry), values(new_entry)
+        names = [*KEYS, *sorted({*old_entry.extra, *new_entry.extra})]
         both = {name: (old_values.get(name), new_values.get(name)) for name in names}
         keys = {name: pair for name, pair in both.items() if pair[0] != pair[1]}
-        changes.append(Change(old=one, new=other, keys=keys))
+        changes.append(Change(old=old_entry, new=new_entry, keys=keys))
     return Difference(
         added=tuple(sorted(added, key=lambda entry: str(entry.ref))),
         removed=tuple(sorted(removed, key=lambda entry: str(entry.ref))),
@@ -357,9 +357,9 @@ def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[MergeResult, 
     taken = [entry.file for entry in known.values()]
     results = []
     for entry in theirs:
-        own = known.get(entry.ref)
-        if own is not None:
-            results.append(MergeResult(entry=own, state="here" if own.sha256 == entry.sha256 else "differs"))
+        present = known.get(entry.ref)
+        if present is not None:
+            results.append(MergeResult(entry=present, state="here" if present.sha256 == entry.sha256 else "differs"))
             continue
         added = replace(entry, file=free_path(entry.file, entry.ref, taken))
         taken.append(added.file)

@@ -48,7 +48,7 @@ NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
 _MOST_KEPT = 4
 # The facets that are counted.
 _COUNTED = ("hubs", "keys", "groups", "kind", "tags")
-_ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
+_ALIASES = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
 
 Sort = Literal["name", "added", "used", "size", "base", "hub"]
 # The sort keys; equal rows are sorted by name. `used` has the time in seconds when a LoRA last made an image.
@@ -117,7 +117,7 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
         if _MARK.fullmatch(word) is None:
             plain.append(word)
             continue
-        mark = _ALSO.get(word.casefold(), word.casefold())
+        mark = _ALIASES.get(word.casefold(), word.casefold())
         if mark in MARKS:
             found[mark] = None
         elif is_strict:
@@ -127,40 +127,46 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
     return tuple(found), plain
 
 
-def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
+def chips(query: LibraryQuery) -> tuple[Chip, ...]:
     found = [
-        Chip(label=format.part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
-        for part in query_language.parts(asked.query)
+        Chip(
+            label=format.part_label(part),
+            rest=replace(query, query=part.rest).text,
+            is_excluded=part.is_excluded,
+        )
+        for part in query_language.parts(query.query)
         if (part.key, part.value) != ("nsfw", _ALL.nsfw)
     ]
-    for name in asked.marks:
-        rest = replace(asked, marks=tuple(mark for mark in asked.marks if mark != name))
+    for name in query.marks:
+        rest = replace(query, marks=tuple(mark for mark in query.marks if mark != name))
         found.append(Chip(label=_(MARKS[name].label), rest=rest.text))
-    for name in asked.without:
-        rest = replace(asked, without=tuple(mark for mark in asked.without if mark != name))
+    for name in query.without:
+        rest = replace(query, without=tuple(mark for mark in query.without if mark != name))
         label = _("not {label}").format(label=_(MARKS[name].label))
         found.append(Chip(label=label, rest=rest.text, is_excluded=True))
     return tuple(found)
 
 
-def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
+def toggle(query: LibraryQuery, facet: str, value: str) -> LibraryQuery:
     """Add the choice of a facet to the query, or remove it if it is chosen.
 
-    `facet` is the key of a filter, or "marks". Raises BadQuery for another one.
+    `facet` is the key of a filter, or "marks". Raises BadQuery for another choice.
     """
     if facet == "marks":
         if value not in MARKS:
             raise BadQuery(_("That is no filter of this page."))
-        marks = tuple(one for one in asked.marks if one != value)
-        return replace(asked, marks=marks if value in asked.marks else (*asked.marks, value))
+        marks = tuple(choice for choice in query.marks if choice != value)
+        return replace(query, marks=marks if value in query.marks else (*query.marks, value))
     if facet not in FILTERS:
         raise BadQuery(_("That is no filter of this page."))
     read, attribute = FILTERS[facet].read(value), FILTERS[facet].attribute
-    now = getattr(asked.query, attribute)
-    is_on = fold_name(read) in map(fold_name, now)
-    then = tuple(one for one in now if fold_name(one) != fold_name(read)) if is_on else (*now, read)
-    changes: dict[str, Any] = {attribute: then}
-    return replace(asked, query=replace(asked.query, **changes))
+    choices = getattr(query.query, attribute)
+    is_on = fold_name(read) in map(fold_name, choices)
+    new_choices = (
+        tuple(choice for choice in choices if fold_name(choice) != fold_name(read)) if is_on else (*choices, read)
+    )
+    changes: dict[str, Any] = {attribute: new_choices}
+    return replace(query, query=replace(query.query, **changes))
 
 
 class LibrarySearch:
@@ -175,70 +181,74 @@ class LibrarySearch:
 
     def find(
         self,
-        asked: LibraryQuery,
+        query: LibraryQuery,
         *,
         sort: Sort = "name",
         outdated: frozenset[Ref] = frozenset(),
         used: Mapping[Ref, float] = NEVER_USED,
     ) -> Found:
         """Find rows. `outdated` are refs with an update, `used` has the times at which LoRAs last made an image."""
-        rows, question = self._index.rows(), (asked, sort, outdated)
+        rows, cache_key = self._index.rows(), (query, sort, outdated)
         with self._lock:
-            known = self._last.get(question)
+            known = self._last.get(cache_key)
         if known is not None and known[0] is rows and known[1] is used:
             return known[2]
-        found = find(rows, asked, sort, outdated, used)
+        found = find(rows, query, sort, outdated, used)
         with self._lock:
-            self._last[question] = rows, used, found
+            self._last[cache_key] = rows, used, found
         return found
 
 
 def find(
-    rows: Sequence[LibraryRow], asked: LibraryQuery, sort: Sort, outdated: frozenset[Ref], used: Mapping[Ref, float]
+    rows: Sequence[LibraryRow],
+    query: LibraryQuery,
+    sort: Sort,
+    outdated: frozenset[Ref],
+    used: Mapping[Ref, float],
 ) -> Found:
-    installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
-    favorites = [row.entry.ref for row in rows if row.annotation.favorite] if asked.query.favorite is not None else ()
-    wanted = plan(asked.query, {"installed": installed, "favorite": favorites})
+    installed = [row.entry.ref for row in rows] if query.query.installed is not None else ()
+    favorites = [row.entry.ref for row in rows if row.annotation.favorite] if query.query.favorite is not None else ()
+    wanted = plan(query.query, {"installed": installed, "favorite": favorites})
     phrases = search.phrases(wanted)
     spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
-    own = frozenset(spelled)
+    own_tags = frozenset(spelled)
     hits: list[LibraryRow] = []
     marks = dict.fromkeys(MARKS, 0)
     # Rows that fail a single condition: that filter's counts include them.
-    near: dict[Condition, list[Row]] = {condition: [] for condition in map(FACETS.__getitem__, _COUNTED)}
+    near_misses: dict[Condition, list[Row]] = {condition: [] for condition in map(FACETS.__getitem__, _COUNTED)}
     holds = [(name, mark.holds) for name, mark in MARKS.items()]
     for row in rows:
         text = f"{row.row.title}{row.row.words}{row.row.tag_words}{row.row.about}"
         if phrases is None or not all(phrase in text for phrase in phrases) or search.is_excluded(row.row, wanted):
             continue
         holding = [name for name, is_so in holds if is_so(row, outdated)]
-        if any(name in asked.without for name in holding):
+        if any(name in query.without for name in holding):
             continue
-        lacking = [mark for mark in asked.marks if mark not in holding]
+        lacking = [mark for mark in query.marks if mark not in holding]
         failed = search.failed_conditions(row.row, wanted)
         if not failed and len(lacking) < 2:
             for name in holding:
                 marks[name] += not lacking or lacking == [name]
         if not lacking and not failed:
             hits.append(row)
-        elif not lacking and len(failed) == 1 and (only := failed.pop()) in near:
-            near[only].append(row.row)
+        elif not lacking and len(failed) == 1 and (only := failed.pop()) in near_misses:
+            near_misses[only].append(row.row)
     found = [row.row for row in hits]
     counts = {
-        name: Counter(chain.from_iterable(facet_values(name, row) for row in (*found, *near[FACETS[name]])))
+        name: Counter(chain.from_iterable(facet_values(name, row) for row in (*found, *near_misses[FACETS[name]])))
         for name in _COUNTED
     }
-    counts["tags"] = Counter({tag: count for tag, count in counts["tags"].items() if tag in own})
+    counts["tags"] = Counter({tag: count for tag, count in counts["tags"].items() if tag in own_tags})
     order = SORTS[sort]
     return Found(
         rows=tuple(sorted(hits, key=lambda row: (order(row, used), row.name, row.entry.ref))),
-        facets=search.facets(counts, lambda names: _written(names, rows)),
+        facets=search.facets(counts, lambda names: _spellings(names, rows)),
         marks=marks,
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
     )
 
 
-def _written(names: Sequence[str], rows: Sequence[LibraryRow]) -> dict[str, str]:
+def _spellings(names: Sequence[str], rows: Sequence[LibraryRow]) -> dict[str, str]:
     """Return the spelling of each base model that is in no table."""
-    written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
-    return {name: format.visible(written.get(name, name)) for name in names}
+    spellings = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
+    return {name: format.visible(spellings.get(name, name)) for name in names}

@@ -67,7 +67,7 @@ class _ActiveDownload:
     """A download that runs in this process. With `drop`, it is the cleanup of a cancelled one."""
 
     task: Task
-    pace: SpeedMeter
+    meter: SpeedMeter
     drop: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     done: int = 0
@@ -143,7 +143,7 @@ class Queue:
                 connection.execute(sql, (str(ref), title or str(ref), *_FRESH.values()))
                 [task] = self._find("ref = ?", str(ref))
             self._changed.notify_all()
-            return self._now(task)
+            return self._with_progress(task)
 
     def pause(self, id_: int) -> None:
         """Pause a task. Its partial file is kept."""
@@ -174,12 +174,12 @@ class Queue:
     def tasks(self) -> tuple[Task, ...]:
         """Return all tasks in the order in which they were first added."""
         with self._changed:
-            return tuple(map(self._now, self._find("state != 'cancelled'")))
+            return tuple(map(self._with_progress, self._find("state != 'cancelled'")))
 
     def task(self, id_: int) -> Task | None:
         with self._changed:
             found = self._find("id = ? AND state != 'cancelled'", id_)
-            return self._now(found[0]) if found else None
+            return self._with_progress(found[0]) if found else None
 
     def wait(self, id_: int, timeout: float | None = None) -> Task:
         """Return the task when it rests, or its state after `timeout` seconds. Raises NotFound when it is cancelled."""
@@ -213,7 +213,7 @@ class Queue:
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
         self._execute(sql, state, state, most)
 
-    def _note_progress(self, active: _ActiveDownload) -> None:
+    def _save_progress(self, active: _ActiveDownload) -> None:
         self._execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", active.done, active.total, active.task.id)
 
     def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
@@ -222,13 +222,13 @@ class Queue:
             cursor = connection.execute(sql, values)
             return cursor.fetchall(), cursor.rowcount
 
-    def _now(self, task: Task) -> Task:
+    def _with_progress(self, task: Task) -> Task:
         """Add the current progress and start time, which only this process has."""
         active, start = self._active.get(task.id), may_start(task, self._holds)
         task = replace(task, not_before=start if task.state == "waiting" and start > self.clock.now() else None)
         if active is None or active.drop or task.state != "running":
             return task
-        speed = active.pace.rate()
+        speed = active.meter.rate()
         left = (active.total - active.done) / speed if speed and active.total is not None else None
         return replace(task, done=active.done, total=active.total, speed=speed, seconds_left=left)
 
@@ -290,7 +290,7 @@ class Queue:
 
     def _launch(self, task: Task, *, drop: bool = False) -> None:
         active = _ActiveDownload(
-            task=task, pace=SpeedMeter(self.clock.now), drop=drop, done=task.done, total=task.total
+            task=task, meter=SpeedMeter(self.clock.now), drop=drop, done=task.done, total=task.total
         )
         self._active[task.id] = active
         threading.Thread(target=self._run, args=(active,), name=f"queue-{task.id}", daemon=True).start()
@@ -322,13 +322,13 @@ class Queue:
     def _update(self, active: _ActiveDownload, progress: Progress) -> None:
         active.done, active.total = progress.done, progress.total
         active.best = max(active.best, progress.done)
-        active.pace.update(progress.done)
+        active.meter.update(progress.done)
         now = self.clock.now()
         if abs(now - active.saved) >= _SECONDS_BETWEEN_SAVES:
             active.saved = now
             # The download continues even if its progress can't be stored now.
             with suppress(HubUiError):
-                self._note_progress(active)
+                self._save_progress(active)
 
     def _record(self, active: _ActiveDownload, outcome: Entry | HubUiError | None) -> None:
         id_ = active.task.id
@@ -340,7 +340,7 @@ class Queue:
             self._move(id_, "done", only_from=("running", "waiting", "paused"), **whole)
             self._prune("done", _MAX_DONE)
         elif isinstance(outcome, PullCancelled):
-            self._note_progress(active)
+            self._save_progress(active)
             # A task that is still "running" was not paused: this process is stopping.
             self._move(id_, "waiting", only_from=("running",))
         else:

@@ -111,9 +111,9 @@ class QueueLimits:
         """
         if not isinstance(error, (NetworkError, RateLimited)) or attempts >= self.tries:
             return None
-        own = min(self.longest, self.first * 2.0 ** (attempts - 1)) * (0.5 + jitter / 2)
-        asked = min(error.retry_after or 0.0, self.longest_asked)
-        return max(own, asked + jitter if asked else 0.0)
+        backoff = min(self.longest, self.first * 2.0 ** (attempts - 1)) * (0.5 + jitter / 2)
+        requested = min(error.retry_after or 0.0, self.longest_asked)
+        return max(backoff, requested + jitter if requested else 0.0)
 
 
 def next_up(

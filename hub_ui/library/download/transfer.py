@@ -214,7 +214,7 @@ class Transfer:
         check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.bytes_done)
 
     def _continues(self, answer: RangeAnswer) -> bool:
-        """Return whether the response may continue the part. Without a validator, a promised hash must prove it later."""
+        """Return whether the response may continue the part. Without a validator, a promised hash proves it later."""
         same_size = None in (self.part.size, answer.total) or self.part.size == answer.total
         return same_size and (self.part.state.validator is not None or self.part.state.purpose.sha256 is not None)
 
@@ -235,8 +235,8 @@ class Transfer:
         )
 
         def take_some() -> None:
-            with file_http(retry_reads=False) as own:
-                self._take_pieces(own)
+            with file_http(retry_reads=False) as session:
+                self._take_pieces(session)
 
         with ThreadPoolExecutor(self.options.connections, thread_name_prefix="pull") as pool:
             others = [pool.submit(take_some) for _ in range(self.options.connections - 1)]
@@ -319,10 +319,10 @@ def fetch_from_hub(download: HubDownload, part: Path, meter: Meter, retry: Retry
 def sweep(download: HubDownload) -> None:
     """Delete leftovers of killed processes for this file from the cache, unless huggingface_hub has locked it."""
     cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.ref.id, repo_type="model")
-    left = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
-    if left:
+    leftovers = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
+    if leftovers:
         with suppress(Timeout, OSError), FileLock(cache / ".locks" / folder / f"{download.sha256}.lock", timeout=0):
-            for path in left:
+            for path in leftovers:
                 path.unlink(missing_ok=True)
 
 

@@ -131,16 +131,16 @@ class Changes:
             self._finish()
             known = {entry.ref: entry for entry in library.entries()}
             wanted = tuple(entries)
-            gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
-            refs = {entry.ref for entry in gone}
-            failed: dict[Entry, HubUiError] = {e: _not_here(e) for e in wanted if e.ref not in refs}
-            strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
-            if not gone and not strangers:
+            removed = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
+            refs = {entry.ref for entry in removed}
+            failed: dict[Entry, HubUiError] = {e: _missing(e) for e in wanted if e.ref not in refs}
+            other_files = [self._folder / file for file in others if is_safe_path(file) and self._exists(file)]
+            if not removed and not other_files:
                 return Outcome(failed=failed)
-            beside = () if keep_files else find_unchanged(self._folder, gone)
-            paths = () if keep_files else (*map(library.path, gone), *beside, *strangers)
+            sidecars = () if keep_files else find_unchanged(self._folder, removed)
+            paths = () if keep_files else (*map(library.path, removed), *sidecars, *other_files)
             files = [path for path in paths if os.path.lexists(path)]
-            change = self._trash.removal(gone, library.lock, files)
+            change = self._trash.removal(removed, library.lock, files)
             try:
                 self._trash.begin(change, lambda: library.write(known.values()))
             except OSError as error:
@@ -150,22 +150,22 @@ class Changes:
                     path.unlink(missing_ok=True)
                     drop_empty(path.parent, self._folder)
                 library.write(known.values())
-                return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
+                return Outcome(done=removed, failed=failed, note=_FOR_GOOD)
             errors = self._trash.rename(change.renames)
-            stuck = [entry for entry in gone if entry.file in errors]
+            stuck = [entry for entry in removed if entry.file in errors]
             if stuck:
                 # Another program keeps these files open, so restore their entries.
                 library.write([*known.values(), *stuck])
                 failed |= {e: HubUiError(f"{e.file} can't be removed: {errors[e.file].strerror}.") for e in stuck}
-                gone = tuple(entry for entry in gone if entry.file not in errors)
+                removed = tuple(entry for entry in removed if entry.file not in errors)
                 renames = tuple(rename for rename in change.renames if rename[0] not in errors)
-                if not (gone or renames):
+                if not (removed or renames):
                     self._trash.forget(change)
                     return Outcome(failed=failed)
-                change = self._trash.narrow(change, gone, renames)
+                change = self._trash.narrow(change, removed, renames)
             else:
                 self._trash.end(change)
-        return Outcome(done=gone, failed=failed, change=change)
+        return Outcome(done=removed, failed=failed, change=change)
 
     @disk_errors_as_messages()
     def move(self, places: Mapping[Entry, str]) -> Outcome:
@@ -183,11 +183,11 @@ class Changes:
         self.finish()
         change = self.find(id_)
         if change.kind == "annotate":
-            return self._annotate_back(change)
+            return self._undo_annotations(change)
         with self._library.writer():
             # Search again, because another process may have undone it in the meantime.
             change = self.find(change.id)
-            return (self._put_back if change.kind == "remove" else self._move_back)(self._library_of(change), change)
+            return (self._restore if change.kind == "remove" else self._undo_moves)(self._library_of(change), change)
 
     @disk_errors_as_messages()
     def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
@@ -202,7 +202,7 @@ class Changes:
                 self._trash.end(change)
         return change
 
-    def _annotate_back(self, change: Change) -> Outcome:
+    def _undo_annotations(self, change: Change) -> Outcome:
         """Restore annotations, except for fields that were edited again since."""
         pairs = {before.ref: (before, after) for before, after in change.annotations}
 
@@ -219,25 +219,25 @@ class Changes:
         return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
 
     def _library_of(self, change: Change) -> Library:
-        """Return the library with the lock file of the change, if that file still exists. A record never creates one."""
+        """Return the library with the lock file of the change, if that still exists. A record never creates one."""
         lock = self._folder / change.lock
         is_another = bool(change.lock) and lock != self._library.lock and lock.is_file()
         return replace(self._library, lock=lock) if is_another else self._library
 
-    def _put_back(self, library: Library, change: Change) -> Outcome:
+    def _restore(self, library: Library, change: Change) -> Outcome:
         entries = {entry.ref: entry for entry in library.entries()}
         taken = {fold(entry.file) for entry in entries.values()}
         sources = change.places()
-        again: set[str] = set()
+        present: set[str] = set()
         targets: dict[Entry, str] = {}
         failed: dict[Entry, HubUiError] = {}
         for entry in change.entries:
             known, source = entries.get(entry.ref), sources.get(entry.file)
             if known is not None and library.path(known).exists():
-                again.add(entry.file)
+                present.add(entry.file)
                 failed[entry] = UsageError(f"{entry.ref} is in the library again already.")
                 continue
-            is_stranger = source is not None and self._is_there(source) and self._is_there(entry.file)
+            is_stranger = source is not None and self._exists(source) and self._exists(entry.file)
             is_taken = is_stranger or (known is None and fold(entry.file) in taken)
             targets[entry] = free_path(entry.file, entry.ref, [entry.file] if is_taken else [])
             taken.add(fold(targets[entry]))
@@ -247,16 +247,16 @@ class Changes:
         done = []
         for entry, place in targets.items():
             source = sources.get(entry.file, "")
-            if source in errors or (source and not self._is_there(place)):
+            if source in errors or (source and not self._exists(place)):
                 reason = str(errors[source].strerror) if source in errors else "it is not in the trash any more"
                 failed[entry] = HubUiError(f"“{entry.title}” can't be put back: {reason}.")
             else:
                 done.append(replace(entry, file=place))
         library.write({**entries, **{entry.ref: entry for entry in done}}.values())
         # Keep files that could not leave the trash for another undo, and drop the rest of the record.
-        left = {file: place for file, place in sources.items() if file not in again and self._is_there(place)}
+        left = {file: place for file, place in sources.items() if file not in present and self._exists(place)}
         if left:
-            for file in again & sources.keys():
+            for file in present & sources.keys():
                 (self._folder / sources[file]).unlink(missing_ok=True)
             stuck = tuple(entry for entry in change.entries if entry.file in left)
             self._trash.narrow(change, stuck, tuple(left.items()))
@@ -264,13 +264,13 @@ class Changes:
             self._trash.drop(change)
         return Outcome(done=tuple(done), failed=failed)
 
-    def _move_back(self, library: Library, change: Change) -> Outcome:
-        now = {entry.ref: entry for entry in library.entries()}
+    def _undo_moves(self, library: Library, change: Change) -> Outcome:
+        entries = {entry.ref: entry for entry in library.entries()}
         places = change.places()
         wanted = {
-            now[entry.ref]: entry.file
+            entries[entry.ref]: entry.file
             for entry in change.entries
-            if entry.ref in now and now[entry.ref].file == places.get(entry.file)
+            if entry.ref in entries and entries[entry.ref].file == places.get(entry.file)
         }
         outcome = self._move(library, wanted)
         for record in (change, outcome.change):
@@ -287,7 +287,7 @@ class Changes:
         for entry, place in places.items():
             known = entries.get(entry.ref)
             is_here = known is not None and known.file == entry.file
-            error = _obstacle(library, entry, place, taken, leaving) if is_here else _not_here(entry)
+            error = _obstacle(library, entry, place, taken, leaving) if is_here else _missing(entry)
             if error is not None:
                 failed[entry] = error
             elif place != entry.file:
@@ -310,7 +310,7 @@ class Changes:
     def _follow(
         self, library: Library, change: Change, *, is_resumed: bool = False
     ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
-        """Rename the files to the paths in the lock file. The lock file keeps the actual path of each file that fails."""
+        """Rename the files to the paths in the lock file. If a file fails, write its actual path to the lock file."""
         errors = self._trash.rename_in_order(change, is_resumed=is_resumed)
         refs = {entry.ref for entry in change.entries}
         places = change.places()
@@ -332,26 +332,26 @@ class Changes:
         """Finish interrupted changes. With the lock held, every change that has begun was interrupted."""
         for change in self._trash.list_unfinished():
             library = self._library_of(change)
-            now = {entry.ref: entry.file for entry in library.entries()}
-            here = {entry.file for entry in change.entries if now.get(entry.ref) == entry.file}
+            paths = {entry.ref: entry.file for entry in library.entries()}
+            unchanged = {entry.file for entry in change.entries if paths.get(entry.ref) == entry.file}
             places = change.places()
-            if change.kind == "move" and len(here) < len(change.entries):
+            if change.kind == "move" and len(unchanged) < len(change.entries):
                 self._follow(library, change, is_resumed=True)
             elif change.kind == "remove" and (
-                len(here) < len(change.entries) or any(map(self._is_there, places.values()))
+                len(unchanged) < len(change.entries) or any(map(self._exists, places.values()))
             ):
-                self._trash.rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
+                self._trash.rename([rename for rename in change.renames if rename[0] not in unchanged], is_resumed=True)
                 self._trash.end(change)
             else:
                 # The lock file was not written, so the change had no effect.
                 self._trash.forget(change)
 
-    def _is_there(self, file: str) -> bool:
+    def _exists(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)
 
 
 def _obstacle(library: Library, entry: Entry, place: str, taken: set[str], leaving: set[str]) -> HubUiError | None:
-    """Return why a file can't move to `place`, or None. `leaving` are paths that other files leave in the same change."""
+    """Return why a file can't move to `place`, or None. `leaving` are paths that other files leave meanwhile."""
     if not (is_safe_path(entry.file) and is_safe_path(place)):
         return UsageError(f"“{place}” can't be the name of a file here. Choose another template.")
     if not library.path(entry).is_file():
@@ -362,7 +362,7 @@ def _obstacle(library: Library, entry: Entry, place: str, taken: set[str], leavi
     return None
 
 
-def _not_here(entry: Entry) -> NotFound:
+def _missing(entry: Entry) -> NotFound:
     return NotFound(f"“{entry.title}” is not in the library under {entry.file} any more.")
 
 
@@ -385,11 +385,11 @@ def plan_moves(
     for entry in wanted:
         record = _record(entry, find_record(entry))
         name = record.file.name if record.file else PurePosixPath(entry.file).name
-        place = wish = target(record, entry.ref, name, names=names)
-        notes = name_notes(record, entry.ref, name, wish, names)
+        place = preferred = target(record, entry.ref, name, names=names)
+        notes = name_notes(record, entry.ref, name, preferred, names)
         error = _obstacle(library, entry, place, taken, leaving)
         if isinstance(error, UsageError):
-            place, notes = free_path(wish, entry.ref, [wish]), (*notes, TAKEN)
+            place, notes = free_path(preferred, entry.ref, [preferred]), (*notes, TAKEN)
             error = _obstacle(library, entry, place, taken, leaving)
         found.append(PlannedMove(entry=entry, place=entry.file if error else place, notes=notes, error=error))
         taken.add(fold(found[-1].place))
@@ -397,7 +397,7 @@ def plan_moves(
 
 
 def moves_of(planned: Iterable[PlannedMove]) -> Mapping[Entry, str]:
-    return {one.entry: one.place for one in planned if one.state == "moves"}
+    return {move.entry: move.place for move in planned if move.state == "moves"}
 
 
 def _record(entry: Entry, known: Record | None) -> Record:

@@ -104,8 +104,8 @@ class Collection:
 
     def lock_text(self, library: Iterable[Entry] = ()) -> str:
         """Return the text of a lock file. Entries of the library replace the collection's own."""
-        here = {entry.ref: entry for entry in library}
-        return lockfile.dumps(here.get(entry.ref, entry) for entry in self.entries)
+        by_ref = {entry.ref: entry for entry in library}
+        return lockfile.dumps(by_ref.get(entry.ref, entry) for entry in self.entries)
 
 
 class Collections:
@@ -145,9 +145,9 @@ class Collections:
         return self._change(name, lambda now: {**now, **{entry.ref: entry for entry in entries}})
 
     def take_out(self, name: str, refs: Iterable[Ref]) -> Collection:
-        gone = set(refs)
+        removed = set(refs)
         self.get(name)
-        return self._change(name, lambda now: {ref: entry for ref, entry in now.items() if ref not in gone})
+        return self._change(name, lambda now: {ref: entry for ref, entry in now.items() if ref not in removed})
 
     @disk_errors_as_messages()
     def delete(self, name: str) -> Collection:
@@ -165,8 +165,8 @@ class Collections:
             known = _read(path) if path.exists() else Collection(name=name)
             entries = edit({entry.ref: entry for entry in known.entries})
             # Paths must be unique in a lock file, but entries from before a move may share one.
-            own = tuple(result.entry for result in lockfile.merge((), entries.values()))
-            changed = replace(known, entries=own)
+            unique = tuple(result.entry for result in lockfile.merge((), entries.values()))
+            changed = replace(known, entries=unique)
             lock = Lock(entries=changed.entries, extra={_NAME: changed.name})
             replace_file(path, lockfile.write(lock).encode())
         return changed

@@ -95,11 +95,11 @@ class Exporter:
         return ExportResult(path=path, state=state)
 
     def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> ExportState:
-        there = _hash(path.read_bytes()) if path.is_file() else None
-        if there == _hash(data):
-            self._ours[_key(self._folder, path)] = there
+        present = _hash(path.read_bytes()) if path.is_file() else None
+        if present == _hash(data):
+            self._ours[_key(self._folder, path)] = present
             return "same"
-        if there is not None and not self._force and self._ours.get(_key(self._folder, path)) != there:
+        if present is not None and not self._force and self._ours.get(_key(self._folder, path)) != present:
             # The file was not exported by us, so it is neither overwritten nor removed later.
             theirs, ours = (_object(path.read_bytes()), _object(data)) if facts else (None, None)
             if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):
@@ -123,11 +123,11 @@ def _fill_in(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """Return `theirs` with missing and empty values filled in from `ours`, recursively."""
     filled = dict(theirs)
     for key, value in ours.items():
-        there = theirs.get(key)
-        if isinstance(there, dict) and isinstance(value, dict):
-            filled[key] = _fill_in(there, value)
+        current = theirs.get(key)
+        if isinstance(current, dict) and isinstance(value, dict):
+            filled[key] = _fill_in(current, value)
         # False and 0 are values, not missing.
-        elif there in (None, "", [], {}):
+        elif current in (None, "", [], {}):
             filled[key] = value
     return filled
 
@@ -145,8 +145,10 @@ def find_unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
     ours = _read(folder)
     if not ours:
         return ()
-    beside = (folder / (without_suffix(entry.file) + suffix) for entry in entries for suffix in SUFFIXES)
-    return tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(folder, path)))
+    sidecars = (folder / (without_suffix(entry.file) + suffix) for entry in entries for suffix in SUFFIXES)
+    return tuple(
+        file for file in sidecars if file.is_file() and _hash(file.read_bytes()) == ours.get(_key(folder, file))
+    )
 
 
 def relist(folder: Path, moves: Iterable[tuple[str, str]]) -> None:

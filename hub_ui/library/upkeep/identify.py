@@ -41,11 +41,11 @@ class OwnFiles:
 
     def __init__(self, library: Library, clock: Callable[[], float] = time.time) -> None:
         self._library = library
-        self._waiting = Library(library.folder, library.folder / FOLDER / "own.lock")
+        self._unkept = Library(library.folder, library.folder / FOLDER / "own.lock")
         self._clock = clock
 
     def entries(self) -> tuple[Entry, ...]:
-        return self._waiting.entries()
+        return self._unkept.entries()
 
     def entry(self, ref: Ref) -> Entry:
         """Return the entry of a file. Raises NotFound if the file is missing."""
@@ -68,7 +68,7 @@ class OwnFiles:
         for known in self.entries():
             if known.ref == placed.ref and known.file != placed.file:
                 self.discard(known.ref)
-        self._waiting.adopt([placed])
+        self._unkept.adopt([placed])
         return self.entry(placed.ref)
 
     @disk_errors_as_messages()
@@ -104,8 +104,8 @@ class OwnFiles:
             self.discard(entry.ref)
 
     def _forget(self, entry: Entry) -> None:
-        with self._waiting.writer():
-            self._waiting.write(other for other in self._waiting.entries() if other.ref != entry.ref)
+        with self._unkept.writer():
+            self._unkept.write(other for other in self._unkept.entries() if other.ref != entry.ref)
         drop_empty(self._library.path(entry).parent, self._library.folder / FOLDER)
 
 
@@ -154,7 +154,7 @@ class IdentifiedFile:
         return self.state in ("unknown", "edited") and self.facts is not None and self.facts.adapter.is_lora
 
     def entry(self, file: str, source: str = "") -> Entry:
-        """Build an entry. An exact copy of a hub's file has its ref, any other file a local ref of its name and bytes."""
+        """Build an entry. An exact copy of a hub's file has its ref, other files a local ref of name and hash."""
         stem, sha256 = PurePosixPath(file).stem, self.digests.sha256 if self.digests else ""
         about = self.record or (self.facts.adapter if self.facts else None)
         return Entry(
@@ -264,7 +264,7 @@ class Identifier:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the weight files of any format, sorted. Hidden folders and pipes are skipped: reading a pipe would block."""
+    """Return the weight files of any format, sorted. Hidden folders and pipes, which would block, are skipped."""
     found = (path for path in visible_files(folder) if path.name.lower().endswith((SUFFIX, *_OLDER)))
     return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
@@ -328,9 +328,9 @@ class LocalFiles:
         if found:
             # Raises UsageError with all candidates.
             return self.library.entry(ref)
-        own = next((entry for entry in OwnFiles(self.library).entries() if entry.answers_to(ref)), None)
-        if own is not None:
-            return own
+        unkept = next((entry for entry in OwnFiles(self.library).entries() if entry.answers_to(ref)), None)
+        if unkept is not None:
+            return unkept
         bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
         raise errors.NotFound(
             f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "

@@ -25,7 +25,7 @@ _BASE = "base:"
 # version. "ignored": newer or replaced, but a rule hides it. "unknown": the hub gives too little data.
 UpdateState = Literal["current", "newer", "superseded", "replaced", "ignored", "gone", "unknown", "failed"]
 # After one of these errors the hub is not queried again, because the next request would fail as well.
-_ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
+_HUB_ERRORS = (HubDown, HubTimeout, RateLimited, AccessError)
 LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
 
 
@@ -142,27 +142,27 @@ def check_for_updates(
 ) -> Iterator[UpdateStatus]:
     """Yield the update of each entry, with one request per LoRA. A failing hub affects only its own entries."""
     library = tuple(entries)
-    answers: dict[Ref, Lora | HubUiError] = {}
+    results: dict[Ref, Lora | HubUiError] = {}
     failures: dict[Origin, HubUiError] = {}
     for entry in library:
         if entry.ref.hub == LOCAL:
             yield UpdateStatus(entry=entry, state="unknown", note=LOCAL_NOTE)
             continue
         ref = entry.ref.lora if entry.ref.id else entry.ref
-        if ref not in answers:
+        if ref not in results:
             try:
-                answers[ref] = failures.get(entry.ref.hub) or get(ref)
+                results[ref] = failures.get(entry.ref.hub) or get(ref)
             except HubUiError as error:
-                answers[ref] = error
-        answer = answers[ref]
-        if isinstance(answer, _ALL_OF_IT):
-            failures[entry.ref.hub] = answer
-        if isinstance(answer, NotFound):
+                results[ref] = error
+        result = results[ref]
+        if isinstance(result, _HUB_ERRORS):
+            failures[entry.ref.hub] = result
+        if isinstance(result, NotFound):
             found = UpdateStatus(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
-        elif isinstance(answer, HubUiError):
-            found = UpdateStatus(entry=entry, state="failed", error=answer)
+        elif isinstance(result, HubUiError):
+            found = UpdateStatus(entry=entry, state="failed", error=result)
         else:
-            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer, rules)
+            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, result, rules)
         if found.state in ("newer", "ignored") and found.newest is not None:
             # CivitAI may offer several files per version, any of which will do. On Hugging Face each file is a LoRA.
             newest = found.newest if found.newest.hub == "huggingface" else found.newest.at(found.newest.version)
@@ -191,19 +191,19 @@ def _compare_commit(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> Up
 
 
 def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
-    own = lora.version(entry.ref.version)
-    if own is not None and not any(_has_same_bytes(file, entry) for file in own.files):
+    current = lora.version(entry.ref.version)
+    if current is not None and not any(_has_same_bytes(file, entry) for file in current.files):
         # A replaced file may get a new number: if ours is missing, a file with another hash has replaced it.
-        file = own.find_file(entry.ref) or own.file
+        file = current.find_file(entry.ref) or current.file
         if file is not None and _has_same_bytes(file, entry) is False:
-            return _update(entry, "replaced", own, file, rules)
-    later = [version for version in lora.versions if _is_later(lora, version, entry, own)]
+            return _update(entry, "replaced", current, file, rules)
+    later = [version for version in lora.versions if _is_later(lora, version, entry, current)]
     if later:
         files = {version.ref: version.find_file(entry.ref) or version.file for version in later}
         updates = [_update(entry, "newer", version, files[version.ref], rules) for version in sorted(later, key=_age)]
         return next((update for update in reversed(updates) if update.state == "newer"), updates[-1])
     # Replicate lists only one version.
-    if own is None and entry.ref.hub != "replicate":
+    if current is None and entry.ref.hub != "replicate":
         return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
     return UpdateStatus(entry=entry, state="current")
 
@@ -216,18 +216,18 @@ def _has_same_bytes(file: WeightFile, entry: Entry) -> bool | None:
     return False if file.size not in (None, entry.size) and entry.ref.hub == "huggingface" else None
 
 
-def _is_later(lora: Lora, version: Version, entry: Entry, own: Version | None) -> bool:
+def _is_later(lora: Lora, version: Version, entry: Entry, current: Version | None) -> bool:
     """Return whether a version is an update: newer, for the same base model, and with a file."""
     if version.ref.version == entry.ref.version:
         return False
     if entry.ref.hub == "replicate":
         # Replicate's response contains only the newest version.
         return True
-    base = _base(lora, own) if own is not None else entry.base_model
+    base = _base(lora, current) if current is not None else entry.base_model
     if version.file is None or _base(lora, version) != base:
         return False
-    if own is not None and own.updated_at and version.updated_at:
-        return _age(version) > _age(own)
+    if current is not None and current.updated_at and version.updated_at:
+        return _age(version) > _age(current)
     return version_number(version.ref) > version_number(entry.ref)
 
 
