@@ -135,7 +135,7 @@ def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
     """Fetch the LoRA from its hub. Raises the hub's error, or HubTimeout after `timeout` seconds.
 
     After a timeout, the request continues in a daemon thread, and later calls for the same LoRA wait for it too
-    (guard.SharedAnswers).
+    (guard.ResponseCache).
     """
     answers: queue.SimpleQueue[Lora | HubUiError] = queue.SimpleQueue()
     _start(lambda: answers.put(_outcome(ref.hub, lambda: connector.get(ref))))

@@ -1,7 +1,7 @@
 """A circuit breaker, a rate limit and a response cache for each hub. All requests to a hub pass through its guard.
 
 CircuitBreaker pauses the requests to a hub that keeps failing. TokenBucket limits the requests per minute.
-SharedAnswers sends one request for callers that ask the same at the same time without keys of their own. While a hub
+ResponseCache sends one request for callers that ask the same at the same time without keys of their own. While a hub
 hangs, HubGuard limits how many searches wait for it.
 """
 
@@ -210,7 +210,7 @@ class TokenBucket:
             return 0.0
 
 
-class SharedAnswers:
+class ResponseCache:
     """A cache that keeps responses for some `seconds` and sends one request for all concurrent callers. Thread-safe."""
 
     def __init__(self, seconds: float, *, most: int = _MOST_ANSWERS, clock: Clock = time.monotonic) -> None:
@@ -267,7 +267,7 @@ class HubGuard:
         self._asker = asker
         self._report = report
         self._clock = clock
-        self._answers = SharedAnswers(seconds, clock=clock)
+        self._answers = ResponseCache(seconds, clock=clock)
         self._budgets: LRUCache[int, TokenBucket] = LRUCache(_MOST_KEYS)
         # The waiting searches with their start times.
         self._waiting: dict[object, float] = {}

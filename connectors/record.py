@@ -332,7 +332,7 @@ def _keep_hashes(version: Version) -> Version:
 
 
 def check_shown(lora: Lora) -> Lora:
-    """Return the LoRA unchanged. Raises Withheld."""
+    """Return the LoRA unchanged. Raises Withheld if it must not be shown to anyone."""
     if lora.is_withheld:
         raise Withheld(
             f"{origin_label(lora.hub)} or its own words mark {lora.ref} as showing a minor, and its content is above "

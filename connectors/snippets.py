@@ -62,9 +62,9 @@ def _ends(calls: list[re.Match[str]], text: str) -> list[int]:
 
 
 def _ref_of_call(arguments: str, *, is_replicate: bool) -> Iterator[str]:
-    found = list(_ARGUMENT.finditer(arguments))
-    named = {match["name"]: match["value"] for match in reversed(found) if match["name"]}
-    values = [match["value"] for match in found if not match["name"]]
+    matches = list(_ARGUMENT.finditer(arguments))
+    named = {match["name"]: match["value"] for match in reversed(matches) if match["name"]}
+    values = [match["value"] for match in matches if not match["name"]]
     if is_replicate:
         yield from (f"replicate:{value.replace(':', '@')}" for value in values[:1] if _REPLICATE_REPO.fullmatch(value))
         return

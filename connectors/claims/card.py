@@ -81,7 +81,7 @@ def split_by_file(body: str, where: str, files: Iterable[str]) -> tuple[Mapping[
         if len(named) == 1 and (file := named.pop()) not in sections:
             at = f"{where}: {title}"
             sections[file] = ((*card_claims(text, at), *scale_claims(text, at)), text)
-    claims = {file: found for file, (found, _) in sections.items() if found}
+    claims = {file: section_claims for file, (section_claims, _) in sections.items() if section_claims}
     if len(claims) < 2:
         return (tables if len(tables) > 1 else {}), body
     rest = body
@@ -147,11 +147,11 @@ def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str,
     # A known base model is put before unknown ones.
     names = [name[:200] for name in _base_names(front.get("base_model"))][:_MAX_NAMES]
     places = {name: f"[{place}]" if len(names) > 1 else "" for place, name in enumerate(names)}
-    names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
+    names.sort(key=lambda name: (identify(name) is None, find_base_name(_repo_name(name)) is None))
     where = "card front matter: base_model"
     front_claims = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
     # The base model in the repo's name, unless the repo is a base model itself.
-    name_match = None if identify(repo) else find_base_name(_own_name(repo))
+    name_match = None if identify(repo) else find_base_name(_repo_name(repo))
     if claims := (*front_claims, *_hub_claims(hub, tags)) or _body_claims(
         tags, body, name_match[0] if name_match else None
     ):
@@ -184,14 +184,14 @@ def _name_claims(name: str, source: Source, where: str) -> tuple[Claim, ...]:
 
     For an unlisted repo, use the base model in its name: "x/waiIllustriousSDXL_v170".
     """
-    name_match = None if identify(name) else find_base_name(_own_name(name))
+    name_match = None if identify(name) else find_base_name(_repo_name(name))
     if name_match is None:
         return base_claims(name, source, where)
     raw = Claim(field="raw_base_model", value=name, source=source, where=where)
     return (raw, *base_claims(name_match[0], source, f"{where}: {name_match[1]}", is_mention=True))
 
 
-def _own_name(repo: str) -> str:
+def _repo_name(repo: str) -> str:
     """Return the name of a repo without its owner, or "" for several names separated by a slash."""
     return "" if "/ " in repo else repo.rpartition("/")[2]
 
@@ -307,7 +307,7 @@ def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
     weight = next((weight for entry in entries for _, weight in _lora_tags(entry) if weight > 0), None)
     if weight is not None:
         return _weight_claims((weight, weight), "example", where)
-    return next((found for entry in entries if (found := _tag_range_claims(entry, where))), ())
+    return next((claims for entry in entries if (claims := _tag_range_claims(entry, where))), ())
 
 
 def prompt_weight_claims(prompts: Iterable[str], stems: Iterable[str], where: str) -> tuple[Claim, ...]:

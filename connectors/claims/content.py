@@ -66,11 +66,11 @@ def _claim(kind: Kind, source: Source, where: str) -> Claim:
 def word_claims(words: Sequence[str]) -> tuple[Claim, ...]:
     """Return the kind that the first trigger word shows: "airy watercolor style" a style, "sks person" a character."""
     first = words[0] if words else ""
-    kind: Kind | None = "style" if _STYLE_WORD.fullmatch(first) else "character" if _is_somebody(first) else None
+    kind: Kind | None = "style" if _STYLE_WORD.fullmatch(first) else "character" if _is_character(first) else None
     return (_claim(kind, "tag", f"trigger words: {first}"),) if kind else ()
 
 
-def _is_somebody(word: str) -> bool:
+def _is_character(word: str) -> bool:
     if work := _OF_A_WORK.fullmatch(word):
         return not _KIND["no_work"].fullmatch(work["work"].casefold())
     match = _KIND["somebody"].fullmatch(word)
@@ -87,7 +87,7 @@ def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> t
         }
         for kind, pattern in uses.items():
             compiled = re.compile(pattern, re.IGNORECASE)
-            if match := next((found for prompt in prompts if (found := compiled.search(prompt))), None):
+            if match := next((candidate for prompt in prompts if (candidate := compiled.search(prompt))), None):
                 return (_claim(kind, "example", f"{where}: {match[0]}"),)
     return ()
 

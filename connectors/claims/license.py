@@ -45,21 +45,21 @@ class Permissions:
     @classmethod
     def parse(cls, text: str) -> Permissions:
         """Read the output of `str`. Other words permit and forbid nothing."""
-        found = [clause for clause in CLAUSES.values() if clause.text in text]
-        return cls(clauses=tuple(sorted(found, key=lambda clause: text.index(clause.text))))
+        clauses = [clause for clause in CLAUSES.values() if clause.text in text]
+        return cls(clauses=tuple(sorted(clauses, key=lambda clause: text.index(clause.text))))
 
     def __str__(self) -> str:
         return " ".join(clause.text + clause.end for clause in self.clauses)[:-1]
 
     def allows(self, use: Use) -> bool | None:
         """Return whether the use is allowed, or None if the licence doesn't say."""
-        found = next((clause.is_allowed for clause in self.clauses if clause.use == use), None)
-        if found is None and use == "run_as_service":
+        is_allowed = next((clause.is_allowed for clause in self.clauses if clause.use == use), None)
+        if is_allowed is None and use == "run_as_service":
             # Known licences mention only selling in general. If selling both is allowed, so is a service; if neither is
             # allowed, it is not. Otherwise it is unknown.
             sell, sell_images = self.allows("sell"), self.allows("sell_images")
             return sell if sell == sell_images else None
-        return found
+        return is_allowed
 
     @property
     def conditions(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from connectors.weights.lora_facts import LoraFacts
 # claims by trust. The user's own statement wins for their library, and the contradiction is shown.
 TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example", "probably", "usage")
 # Fields that state an author's intention, for which the author's words on a hub count more than a file's metadata.
-_OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
+_AUTHOR_FIELDS = frozenset({"trigger_words", "weight", "kind", "license"})
 _AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example", "probably", "usage")
 
 
@@ -34,7 +34,7 @@ def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
     # A fast path for nearly all fields, because each LoRA that is added or shown has a dozen of them.
     if len(stated) < 2:
         return stated[0] if stated else None
-    order = _AUTHOR_TRUST if field in _OF_THE_AUTHOR else TRUST
+    order = _AUTHOR_TRUST if field in _AUTHOR_FIELDS else TRUST
     return min(stated, key=lambda claim: order.index(claim.source))
 
 
@@ -272,9 +272,9 @@ def record_with_header(record: Record, facts: LoraFacts) -> Record:
 
     A record that has these claims already is returned unchanged.
     """
-    known = tuple(claim for claim in record.claims if claim.field != "base_license")
-    claims = _header_first(known, facts)
-    return record if claims == known else replace(record, **_fields(claims, record.hub))
+    other_claims = tuple(claim for claim in record.claims if claim.field != "base_license")
+    claims = _header_first(other_claims, facts)
+    return record if claims == other_claims else replace(record, **_fields(claims, record.hub))
 
 
 def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...]:
@@ -311,11 +311,11 @@ def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
 def _with_base_license(claims: tuple[Claim, ...], believed: Claim | None) -> tuple[Claim, ...]:
     """Return the claims with the licence of the believed base model, which binds a LoRA too."""
     base = base_models.by_id(str(believed.value)) if believed else None
-    kept = tuple(claim for claim in claims if claim.field != "base_license")
+    other_claims = tuple(claim for claim in claims if claim.field != "base_license")
     if base is None or believed is None or base.license is None:
-        return kept
+        return other_claims
     where = f"licence of {base.label}"
-    return (*kept, Claim(field="base_license", value=base.license, source=believed.source, where=where))
+    return (*other_claims, Claim(field="base_license", value=base.license, source=believed.source, where=where))
 
 
 # "nightbus_wan22_low_noise", "LowNoise", "boats-low"; but not a style named "low poly".

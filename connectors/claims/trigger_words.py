@@ -30,12 +30,12 @@ def clean(entries: Iterable[str]) -> tuple[str, ...]:
 
     A pasted prompt arrives as several entries. All entries after a negative prompt belong to it and are dropped.
     """
-    kept = list[str]()
+    positive_entries = list[str]()
     for entry in (LORA_TAG.sub("", entry) for entry in entries):
-        kept.append(_NEGATIVE.sub("", entry))
-        if kept[-1] != entry:
+        positive_entries.append(_NEGATIVE.sub("", entry))
+        if positive_entries[-1] != entry:
             break
-    entries = [entry for entry in kept if entry.strip(f" {_SEPARATORS}")]
+    entries = [entry for entry in positive_entries if entry.strip(f" {_SEPARATORS}")]
     if len(entries) != 1:
         return _distinct(entries)
     pieces = _pieces(_LABEL.sub("", entries[0]))
@@ -99,12 +99,12 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     """Return the trigger words in the text of a card or description, one claim for each kind of sentence."""
     # Hugging Face's uploader escapes text: `it&#39;s`.
     text = html.unescape(body)
-    claims, seen = list[Claim](), set[str]()
+    claims, claimed = list[Claim](), set[str]()
     for words, quote in _sentences(text):
         # Looser patterns match parts of the text that stricter patterns have matched.
-        if not (seen | _QUALITY).issuperset(words):
+        if not (claimed | _QUALITY).issuperset(words):
             claims += claims_of(words, "card", f"{where}: {quote}")
-            seen.update(words)
+            claimed.update(words)
     return tuple(claims) or claims_of(section_words(text), "card", f"{where}: ## Trigger words")
 
 
