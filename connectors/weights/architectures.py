@@ -28,36 +28,40 @@ _Holds = Callable[[LayerShapes, Any], bool]
 def _of_sizes(key: str, measure: Callable[[LayerShapes, str], set[int]]) -> Mapping[str, _Holds]:
     """Return the conditions about widths or outputs, by kinds of layers."""
     return {
-        key: lambda seen, kinds: all(not measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
-        f"not_{key}": lambda seen, kinds: all(measure(seen, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
-        f"other_{key}": lambda seen, kinds: all(measure(seen, kind).difference(sizes) for kind, sizes in kinds.items()),
-        f"no_{key}": lambda seen, kinds: not any(measure(seen, kind) for kind in kinds),
+        key: lambda shapes, kinds: all(not measure(shapes, kind).isdisjoint(sizes) for kind, sizes in kinds.items()),
+        f"not_{key}": lambda shapes, kinds: all(
+            measure(shapes, kind).isdisjoint(sizes) for kind, sizes in kinds.items()
+        ),
+        f"other_{key}": lambda shapes, kinds: all(
+            measure(shapes, kind).difference(sizes) for kind, sizes in kinds.items()
+        ),
+        f"no_{key}": lambda shapes, kinds: not any(measure(shapes, kind) for kind in kinds),
     }
 
 
 # The conditions by their keys in the table, which explains them.
 _CONDITIONS: Mapping[str, _Holds] = {
-    "any": lambda seen, words: any(map(seen.has, words)),
-    "all": lambda seen, words: all(map(seen.has, words)),
-    "none": lambda seen, words: not any(map(seen.has, words)),
-    "matches": lambda seen, pattern: seen.matches(pattern),
-    **_of_sizes("width", lambda seen, kind: seen.widths(**_LAYERS[kind])),
-    **_of_sizes("output", lambda seen, kind: seen.outputs(_LAYERS[kind]["last"])),
-    "convolution": lambda seen, is_one: seen.is_convolution("proj_in") is is_one,
-    "blocks": lambda seen, counts: all(seen.blocks(name) == set(range(count)) for name, count in counts.items()),
-    "last_is": lambda seen, numbers: all(seen.last(name) == number for name, number in numbers.items()),
-    "last_block": lambda seen, numbers: all(seen.last(name) >= number for name, number in numbers.items()),
-    "without": lambda seen, containers: seen.containers.isdisjoint(containers),
-    "encoder": lambda seen, widths: all(width in seen.encoder_widths(word) for word, width in widths.items()),
-    "begins": lambda seen, words: seen.encoders_begin(words),
-    "writes": lambda seen, words: seen.writes(*words),
-    "by_trainer": lambda seen, is_one: is_one is not seen.formats.isdisjoint(_TRAINERS),
-    "either": lambda seen, ways: any(_hold(way, seen) for way in ways),
+    "any": lambda shapes, words: any(map(shapes.has, words)),
+    "all": lambda shapes, words: all(map(shapes.has, words)),
+    "none": lambda shapes, words: not any(map(shapes.has, words)),
+    "matches": lambda shapes, pattern: shapes.matches(pattern),
+    **_of_sizes("width", lambda shapes, kind: shapes.widths(**_LAYERS[kind])),
+    **_of_sizes("output", lambda shapes, kind: shapes.outputs(_LAYERS[kind]["last"])),
+    "convolution": lambda shapes, is_one: shapes.is_convolution("proj_in") is is_one,
+    "blocks": lambda shapes, counts: all(shapes.blocks(name) == set(range(count)) for name, count in counts.items()),
+    "last_is": lambda shapes, numbers: all(shapes.last(name) == number for name, number in numbers.items()),
+    "last_block": lambda shapes, numbers: all(shapes.last(name) >= number for name, number in numbers.items()),
+    "without": lambda shapes, containers: shapes.containers.isdisjoint(containers),
+    "encoder": lambda shapes, widths: all(width in shapes.encoder_widths(word) for word, width in widths.items()),
+    "begins": lambda shapes, words: shapes.encoders_begin(words),
+    "writes": lambda shapes, words: shapes.writes(*words),
+    "by_trainer": lambda shapes, is_one: is_one is not shapes.formats.isdisjoint(_TRAINERS),
+    "either": lambda shapes, ways: any(_hold(way, shapes) for way in ways),
 }
 
 
-def _hold(conditions: Mapping[str, Any], seen: LayerShapes) -> bool:
-    return all(_CONDITIONS[key](seen, value) for key, value in conditions.items())
+def _hold(conditions: Mapping[str, Any], shapes: LayerShapes) -> bool:
+    return all(_CONDITIONS[key](shapes, value) for key, value in conditions.items())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,10 +79,10 @@ class Rule:
     usual: str | None = None
     is_proof: bool = True
 
-    def fits(self, seen: LayerShapes) -> bool:
-        if self.within.isdisjoint(seen.containers) if self.within else seen.containers:
+    def fits(self, shapes: LayerShapes) -> bool:
+        if self.within.isdisjoint(shapes.containers) if self.within else shapes.containers:
             return False
-        return _hold(self.conditions, seen)
+        return _hold(self.conditions, shapes)
 
 
 def _read_rule(row: Mapping[str, Any]) -> Rule:
@@ -116,15 +120,15 @@ def _names(text: str, lists: str) -> tuple[str, ...]:
 RULES: tuple[Rule, ...] = tuple(map(_read_rule, _FILE["rules"]["table"]))
 
 
-def rule_for(seen: LayerShapes) -> Rule | None:
+def rule_for(shapes: LayerShapes) -> Rule | None:
     """Return the first matching rule with only the architectures of the right size. Return None for unknown layers."""
-    rule = next((rule for rule in RULES if rule.fits(seen)), None)
+    rule = next((rule for rule in RULES if rule.fits(shapes)), None)
     if rule is None:
         return None
-    likely = possible(rule.architectures, seen)
+    likely = possible(rule.architectures, shapes)
     # A file with blocks of one stream only is a selection of blocks, perhaps from a larger network.
-    is_selection = bool(likely) and not is_whole(likely, seen)
-    remaining = possible(rule.architectures, seen, is_selection=True) if is_selection else likely
+    is_selection = bool(likely) and not is_whole(likely, shapes)
+    remaining = possible(rule.architectures, shapes, is_selection=True) if is_selection else likely
     usual = remaining[0] if len(remaining) == 1 else rule.usual if rule.usual in likely else None
     return replace(rule, architectures=remaining, usual=usual)
 
@@ -133,17 +137,17 @@ def rule_for(seen: LayerShapes) -> Rule | None:
 _FEWEST = 4
 
 
-def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection: bool = False) -> tuple[str, ...]:
+def possible(architectures: tuple[str, ...], shapes: LayerShapes, *, is_selection: bool = False) -> tuple[str, ...]:
     """Return the architectures with a published size that the layers don't contradict.
 
     `is_selection`: blocks may be missing, so a network may have more blocks than the file.
     """
-    is_selection = is_selection or seen.is_excerpt
+    is_selection = is_selection or shapes.is_excerpt
     by_name = {name: _networks(name) for name in architectures}
     return tuple(
         name
         for name, networks in by_name.items()
-        if not networks or any(_fits(network, seen, is_selection) for network in networks)
+        if not networks or any(_fits(network, shapes, is_selection) for network in networks)
     )
 
 
@@ -153,11 +157,11 @@ def _networks(architecture: str) -> tuple[Network, ...]:
     return known_architecture.network if known_architecture else ()
 
 
-def is_whole(architectures: tuple[str, ...], seen: LayerShapes) -> bool:
+def is_whole(architectures: tuple[str, ...], shapes: LayerShapes) -> bool:
     """Return whether the file has all kinds of blocks, double and single, of one of the `architectures`."""
     by_name = [_networks(name) for name in architectures]
     return not all(by_name) or any(
-        _kinds(network.blocks) == _kinds(filter(seen.blocks, network.blocks))
+        _kinds(network.blocks) == _kinds(filter(shapes.blocks, network.blocks))
         for networks in by_name
         for network in networks
     )
@@ -167,13 +171,13 @@ def _kinds(containers: Iterable[str]) -> set[bool]:
     return {container.startswith("single") for container in containers}
 
 
-def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
-    texts = seen.widths(last="context_embedder,txt_in") if network.text else set()
+def _fits(network: Network, shapes: LayerShapes, is_selection: bool) -> bool:
+    texts = shapes.widths(last="context_embedder,txt_in") if network.text else set()
     if texts and network.text not in texts:
         return False
     for container, count in network.blocks.items():
-        numbers = seen.blocks(container)
-        widths = seen.block_widths.get(container, set()) if numbers else set()
+        numbers = shapes.blocks(container)
+        widths = shapes.block_widths.get(container, set()) if numbers else set()
         if widths and network.width not in widths:
             return False
         # If the file has all blocks of a smaller network, this one is ruled out. A few or scattered blocks rule out
@@ -185,8 +189,8 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
     return True
 
 
-def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
+def size_of(architecture: str | None, shapes: LayerShapes) -> str | None:
     """Return the base model with the width of the attention, if models of the architecture differ in width."""
     sizes = {model.width: model.id for model in BASE_MODELS if model.width and model.architecture == architecture}
-    widths = sizes.keys() & seen.widths(**_LAYERS["attention"]) if sizes else set()
+    widths = sizes.keys() & shapes.widths(**_LAYERS["attention"]) if sizes else set()
     return sizes[max(widths)] if widths else None

@@ -15,7 +15,7 @@ import msgspec
 from connectors.claims import read_tables, read_wording
 from connectors.weights.architectures import Rule, rule_for, size_of
 from connectors.weights.header import Header, Tensor, parse, table_of
-from connectors.weights.key_formats import Layers, LayerShapes, Named, Part, format_of, name, sort, upright
+from connectors.weights.key_formats import LayerNames, Layers, LayerShapes, Part, format_of, name, sort, unpack_shapes
 
 What = Literal[
     "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",
@@ -26,8 +26,8 @@ _TABLES = read_tables("tensor_names.toml")
 WORDS: Mapping[What, str] = _TABLES["file_type"]["called"]
 _PATTERNS = read_wording("file_type", "tensor_names.toml").patterns
 # Types that may be stored as LoRA layers.
-_DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
-_DESPITE_NAMES = read_wording("file_type", "tensor_names.toml").words["despite_names"]
+_ADAPTER_TYPES: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
+_ADAPTER_NAMES = read_wording("file_type", "tensor_names.toml").words["despite_names"]
 
 _Tensors = Mapping[str, Tensor]
 
@@ -62,21 +62,21 @@ def _is_vector(shape: Sequence[int], widths: Container[int]) -> bool:
 _RULES = msgspec.convert(_TABLES["file_type"]["rules"], tuple[_Rule, ...])
 
 
-def what_it_is(tensors: _Tensors) -> What:
+def file_type_of(tensors: _Tensors) -> What:
     """Return the type of a file without LoRA layers, or with a few of them among other tensors."""
     return next(rule.what for rule in _RULES if rule.holds(tensors))
 
 
-def despite_lora(tensors: _Tensors, named: Named) -> What | None:
+def adapter_type_of(tensors: _Tensors, named: LayerNames) -> What | None:
     """Return the type of a ControlNet, IP-Adapter or motion module that is stored as LoRA layers, otherwise None."""
     names = "\n".join(named.model)
-    if not any(word in names for word in _DESPITE_NAMES) and "lora_controlnet" not in tensors:
+    if not any(word in names for word in _ADAPTER_NAMES) and "lora_controlnet" not in tensors:
         return None
-    what = what_it_is(tensors)
-    return what if what in _DESPITE_LORA else None
+    what = file_type_of(tensors)
+    return what if what in _ADAPTER_TYPES else None
 
 
-def of_another_model(named: Named) -> What | None:
+def language_model_type_of(named: LayerNames) -> What | None:
     """Return "llm-lora" or "vision-lora" if most layers belong to such a model, otherwise None."""
     names = tuple(named.model)
     if not names or any(prefix.format not in ("", "peft", "diffusers") for prefix in named.prefixes):
@@ -131,14 +131,14 @@ _LAYER_PARTS: tuple[Part, ...] = (
 
 
 def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
-    layers = upright(sort(tensors))
+    layers = unpack_shapes(sort(tensors))
     names: dict[str, Tensor] = {}
     for part in _LAYER_PARTS:
         if not layers.of(part).keys() <= names.keys():
             names.update(layers.of(part))
     named = name(tuple(names))
-    seen = LayerShapes(named, layers)
-    rule = rule_for(seen)
+    shapes = LayerShapes(named, layers)
+    rule = rule_for(shapes)
     what = _what(tensors, layers, named, rule)
     if what != "lora":
         return Structure(what=what, tensors=len(tensors))
@@ -149,7 +149,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         tensors=len(tensors),
         architectures=architectures,
         usual=rule.usual if rule else None,
-        size=size_of(architectures[0], seen) if len(architectures) == 1 else None,
+        size=size_of(architectures[0], shapes) if len(architectures) == 1 else None,
         format=format_of(named, layers),
         algorithm=algorithm_of(layers),
         norms=layers.has("w_norm", "b_norm"),
@@ -157,7 +157,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         alpha=alpha_of(layers, next(iter(ranks), None)),
         text_encoder=bool(named.encoders),
         # A control LoRA of FLUX widens the image input from 64 to 128 channels, to add the control image.
-        control="flux1" in architectures and 128 in seen.widths(last="img_in,x_embedder"),
+        control="flux1" in architectures and 128 in shapes.widths(last="img_in,x_embedder"),
         halves=0 if layers.has("expert") else len(layers.of("down").keys() ^ layers.of("up").keys()),
         others=len(layers.others),
     )
@@ -209,14 +209,14 @@ def ranks_of(layers: Layers) -> Mapping[int, int]:
     Of two equally common ranks, the higher one is first.
     """
     counts: Counter[int] = Counter()
-    seen: set[str] = set()
+    counted: set[str] = set()
     for part, axis in _RANK_AXES.items():
         tensors = layers.of(part)
         # Skip layers that were counted by another factor.
-        if tensors and not tensors.keys() <= seen:
-            new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
+        if tensors and not tensors.keys() <= counted:
+            new = tensors if not counted else {layer: tensors[layer] for layer in tensors.keys() - counted}
             counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
-            seen |= new.keys()
+            counted |= new.keys()
     sorted_counts = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
     return {rank: times for rank, times in sorted_counts if 0 < rank < 2**31}
 
@@ -237,7 +237,7 @@ def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
     return layer, alphas[layer]
 
 
-def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rule | None) -> What:
+def _what(tensors: Mapping[str, Tensor], layers: Layers, named: LayerNames, rule: Rule | None) -> What:
     """Return the type of a file.
 
     In a LoRA most tensors are layers, but merged checkpoints may contain a few layers too.
@@ -247,10 +247,10 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
     if layers.parts.keys() == {"alpha"}:
         return "other"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
-        return what_it_is(tensors)
+        return file_type_of(tensors)
     if _PATTERNS["no_lora_beside"].search("\n".join(("", *layers.others, ""))):
         return "other"
-    return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
+    return adapter_type_of(tensors, named) or (language_model_type_of(named) if rule is None else None) or "lora"
 
 
 class Layouts:

@@ -60,15 +60,15 @@ def read_gguf_header(source: Readable) -> Header:
             alignment = cursor.number(4)
         else:
             _skip_value(cursor, kind)
-    found = [_read_tensor(cursor) for _ in range(tensors)]
+    entries = [_read_tensor(cursor) for _ in range(tensors)]
     start = math.ceil(cursor.at / max(1, alignment)) * max(1, alignment)
-    named = dict(found)
+    tensors_by_name = dict(entries)
     # Check the sum as well, because tensors that share their bytes would take many times the file's size in memory.
-    extent = sum(stop - begin for begin, stop in (tensor.data_offsets for tensor in named.values()))
-    last = max((tensor.data_offsets[1] for tensor in named.values()), default=0)
-    if len(named) != tensors or (source.size is not None and start + max(last, extent) > source.size):
+    extent = sum(stop - begin for begin, stop in (tensor.data_offsets for tensor in tensors_by_name.values()))
+    last = max((tensor.data_offsets[1] for tensor in tensors_by_name.values()), default=0)
+    if len(tensors_by_name) != tensors or (source.size is not None and start + max(last, extent) > source.size):
         raise BadHeader("The header describes more than the file has. It is cut off or changed; download it again.")
-    return Header(tensors=named, data_start=start, size=source.size, extent=last)
+    return Header(tensors=tensors_by_name, data_start=start, size=source.size, extent=last)
 
 
 def _skip_value(cursor: _Cursor, kind: int) -> None:

@@ -149,8 +149,8 @@ def header_length(head: bytes) -> int:
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or head[8:9] != b"{" or length < 2:
         other = "another kind of file" if head else "an empty file"
-        found = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), other)
-        raise NotWeights(f"This is {found}, not a safetensors file. Look for a .safetensors version.")
+        kind = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), other)
+        raise NotWeights(f"This is {kind}, not a safetensors file. Look for a .safetensors version.")
     if length > MAX_HEADER_BYTES:
         raise BadHeader(
             f"The header claims {length} bytes; at most {MAX_HEADER_BYTES} are read, and no LoRA needs as many."
@@ -271,12 +271,12 @@ class _Strict(msgspec.Struct, gc=False):
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > _MAX_ENTRIES:
         raise _overfull()
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         counted = Counter(name for name, _ in pairs)
         twice = next(name for name, times in counted.items() if times > 1)
         raise BadHeader(f"{_quote(twice)} stands twice in the header, so it can't be known which one is meant.")
-    return found
+    return entries
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -98,10 +98,11 @@ def inspect_url(url: str) -> Facts:
     """
     try:
         parts = urlsplit(url)
-        host, known = parts.netloc.rpartition("@")[2], parts.scheme in ("http", "https") and bool(parts.hostname)
+        host = parts.netloc.rpartition("@")[2]
+        is_readable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        known = False
-    if not known:
+        is_readable = False
+    if not is_readable:
         raise UsageError(f"“{url[:120]}” is no web address that could be read.")
     # Send name and password as a header, to the URL's own origin only.
     address = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
@@ -124,8 +125,8 @@ def inspect_download(download: Download) -> Facts:
 def _facts(reader: RangeReader, layouts: Layouts | None = None, *, in_tar: bool) -> Facts:
     source = TarMember(reader) if in_tar else reader
     structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
-    found = lora_facts.from_structure(structure, header, partial(read_sparingly, source, reader))
-    return Facts(adapter=found, size=source.size, bytes_read=reader.bytes_read, requests=reader.requests)
+    facts = lora_facts.from_structure(structure, header, partial(read_sparingly, source, reader))
+    return Facts(adapter=facts, size=source.size, bytes_read=reader.bytes_read, requests=reader.requests)
 
 
 def read_sparingly(source: RangeReader | TarMember, reader: RangeReader, start: int, stop: int) -> bytes:
@@ -135,9 +136,9 @@ def read_sparingly(source: RangeReader | TarMember, reader: RangeReader, start: 
     """
     if stop - start > _MAX_EXTRA_READ:
         return b""
-    known = source.peek(start, stop)
-    if len(known) == stop - start or reader.requests >= MOST_REQUESTS:
-        return known if len(known) == stop - start else b""
+    cached = source.peek(start, stop)
+    if len(cached) == stop - start or reader.requests >= MOST_REQUESTS:
+        return cached if len(cached) == stop - start else b""
     try:
         return source.read(start, stop)
     except HubUiError:

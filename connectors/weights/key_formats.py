@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sorted(Generic[T]):
+class SortedTensors(Generic[T]):
     """The tensors of an adapter by part and layer.
 
     `beside` counts tensors that accompany a LoRA, `others` names the rest.
@@ -80,10 +80,10 @@ class Sorted(Generic[T]):
         return sum(map(len, self.parts.values()))
 
 
-Layers = Sorted[Tensor]
+Layers = SortedTensors[Tensor]
 
 
-def sort(tensors: Mapping[str, T]) -> Sorted[T]:
+def sort(tensors: Mapping[str, T]) -> SortedTensors[T]:
     """Sort tensors by part and layer.
 
     This is the hot loop of an inspection, and most names have one of a few suffixes.
@@ -120,7 +120,7 @@ def sort(tensors: Mapping[str, T]) -> Sorted[T]:
             known, layer = match
             styles.add(known.style)
             parts.setdefault(known.part, {})[layer] = tensor
-    return Sorted(parts=parts, styles=frozenset(styles), beside=beside, others=tuple(others))
+    return SortedTensors(parts=parts, styles=frozenset(styles), beside=beside, others=tuple(others))
 
 
 def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
@@ -141,7 +141,7 @@ def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
     return (Ending(part=known.part, style="default"), match["layer"]) if match and known else None
 
 
-def upright(layers: Layers) -> Layers:
+def unpack_shapes(layers: Layers) -> Layers:
     """Return the layers with normal shapes. Nunchaku packs the down factors as inputs x rank."""
     if "cascade" not in layers.styles:
         return layers
@@ -187,7 +187,7 @@ _MODEL, _ENCODER = "\x01", "\x02"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Named:
+class LayerNames:
     """The plain names of layers. `model` and `encoders` map them to the names in the file."""
 
     model: Mapping[str, str] = field(default_factory=dict)
@@ -195,7 +195,7 @@ class Named:
     prefixes: frozenset[Prefix] = frozenset()
 
 
-def name(layers: Sequence[str]) -> Named:
+def name(layers: Sequence[str]) -> LayerNames:
     """Return plain names for all layers. All are replaced in one text, which is far quicker than name by name."""
     # Each layer is on its own line, with a line end before the first and after the last.
     text = "\n".join(("", *layers, ""))
@@ -212,7 +212,7 @@ def name(layers: Sequence[str]) -> Named:
     # Attention processors of early diffusers and of XLabs patch the layer that contains them.
     lines = text.replace(".processor.", ".").replace(".", "_").replace("\n" + _MODEL, "\n").split("\n")[1:-1]
     if _ENCODER not in text:
-        return Named(model=dict(zip(lines, layers, strict=True)), prefixes=frozenset(prefixes))
+        return LayerNames(model=dict(zip(lines, layers, strict=True)), prefixes=frozenset(prefixes))
     model: dict[str, str] = {}
     encoders: dict[str, str] = {}
     for line, layer in zip(lines, layers, strict=True):
@@ -220,16 +220,16 @@ def name(layers: Sequence[str]) -> Named:
             encoders[line[1:]] = layer
         else:
             model[line] = layer
-    return Named(model=model, encoders=encoders, prefixes=frozenset(prefixes))
+    return LayerNames(model=model, encoders=encoders, prefixes=frozenset(prefixes))
 
 
-def format_of(named: Named, layers: Layers) -> str | None:
+def format_of(named: LayerNames, layers: Layers) -> str | None:
     """Return the format in the words of the catalog. A file of two formats has both names, joined by "+"."""
     formats = {_format_of(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
     return "+".join(sorted(formats - {""})) or None
 
 
-def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
+def _format_of(prefix: Prefix, named: LayerNames, layers: Layers) -> str:
     for style in ("xlabs", "cloneofsimo", "nunchaku"):
         if style in layers.styles:
             return style
@@ -268,7 +268,7 @@ _CONTAINER = re.compile(r"(\D+)_\d")
 class LayerShapes:
     """The names and widths of the layers of the image or video model. `encoder_*` methods are about text encoders."""
 
-    def __init__(self, named: Named, layers: Layers) -> None:
+    def __init__(self, named: LayerNames, layers: Layers) -> None:
         self._named = named
         self._layers = layers
         # Every plain name is on its own line, so that a rule can match the start of a name.

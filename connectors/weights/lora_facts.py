@@ -97,13 +97,13 @@ def from_structure(structure: Structure, header: Header, read_bytes: ReadBytes |
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
-    strength = strength_of(header, read_bytes, structure.alpha, rank)
+    strength = scale_of(header, read_bytes, structure.alpha, rank)
     words, words_where = training_metadata.words(metadata) or ((), "")
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
         SEVERAL: (candidates, _TENSORS),
         "architecture": (None if is_assumed else architecture, where),
-        "base_model": (base if base and training_metadata.is_telling(base, base_where) else None, base_where),
+        "base_model": (base if base and training_metadata.is_specific(base, base_where) else None, base_where),
         "algorithm": (algorithm, "tensor names"),
         "rank": (rank, "tensor shapes"),
         "alpha": (strength.alpha, strength.source or ""),
@@ -157,7 +157,7 @@ class EffectiveScale:
     warnings: tuple[str, ...] = ()
 
 
-def strength_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
+def scale_of(header: Header, read_bytes: ReadBytes | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
     """Return the scale from the `stored` alpha tensor of one layer, or from the metadata.
 
     The scale is 1 without an alpha. Raises the errors of `read_bytes`.

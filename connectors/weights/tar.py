@@ -27,10 +27,10 @@ class TarMember:
     def __init__(self, tar: RangeReader) -> None:
         """Find the member. Raises NotWeights if there is none or the tar is unreadable."""
         self._tar = tar
-        found = next((found for found in self._members() if is_weights(found[0])), None)
-        if found is None:
+        weights = next((weights for weights in self._members() if is_weights(weights[0])), None)
+        if weights is None:
             raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
-        member, self.start = found
+        member, self.start = weights
         self.size: int | None = member.size
         if tar.size is not None and self.start + member.size > tar.size:
             raise NotWeights("The archive breaks off in the middle of the LoRA. Get it again.")

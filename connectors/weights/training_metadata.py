@@ -57,7 +57,7 @@ _MAX_NAME = 1_000
 _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), base) for pattern, base in TABLES.checkpoints.items()
 )
-_NOBODY = ("", "none", "null", "unknown")
+_EMPTY_VALUES = ("", "none", "null", "unknown")
 # The metadata key of PEFT's configuration in files that diffusers writes.
 _PEFT = "lora_adapter_metadata"
 # Words in the names of dataset folders that have no meaning.
@@ -71,8 +71,8 @@ def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
         yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
     for key in ("ss_base_model_version", "modelspec.architecture", "base_model"):
         value = metadata.get(key, "")[:_MAX_NAME].strip()
-        if value.casefold() not in _NOBODY and (found := base_of(key, value)):
-            yield found, f"metadata: {key} = {value[:80]}"
+        if value.casefold() not in _EMPTY_VALUES and (model := base_of(key, value)):
+            yield model, f"metadata: {key} = {value[:80]}"
 
 
 def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] | None:
@@ -82,7 +82,7 @@ def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] 
     return next((pair for pair in base_models(metadata) if architecture_of(pair[0]) == architecture), None)
 
 
-def is_telling(base: str, where: str) -> bool:
+def is_specific(base: str, where: str) -> bool:
     """Return whether the metadata is about this file, and not the same for all files of a script."""
     model = by_id(base)
     return "ss_sd_model_name" in where or not (model and model.written_for_all)
@@ -121,13 +121,13 @@ def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
 
 def _words_of(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | None:
     for key in keys:
-        text = metadata.get(key, "")
-        if text.strip().casefold() not in _NOBODY:
-            listed = _json(text) if text.lstrip().startswith("[") else None
-            entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [text]
+        value = metadata.get(key, "")
+        if value.strip().casefold() not in _EMPTY_VALUES:
+            listed = _json(value) if value.lstrip().startswith("[") else None
+            entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [value]
             # Longer lists are the tags of the training.
-            if 0 < len(found := trigger_words.clean(entries)) <= _MAX_WORDS:
-                return found, f"metadata: {key}"
+            if 0 < len(cleaned := trigger_words.clean(entries)) <= _MAX_WORDS:
+                return cleaned, f"metadata: {key}"
     return None
 
 
@@ -179,8 +179,8 @@ def alpha(metadata: Metadata) -> tuple[float, str] | None:
         if value is not None and value > 0:
             return value, f"metadata: {key}"
     # PEFT's LoHa and LoKr name it `alpha`.
-    found, key = next(_peft(metadata, "lora_alpha"), None) or next(_peft(metadata, "alpha"), (None, ""))
-    return None if found is None else (found, f"metadata: {_PEFT} {key}")
+    peft_alpha, key = next(_peft(metadata, "lora_alpha"), None) or next(_peft(metadata, "alpha"), (None, ""))
+    return None if peft_alpha is None else (peft_alpha, f"metadata: {_PEFT} {key}")
 
 
 def peft_divisor(metadata: Metadata, rank: int | None) -> float | None:
@@ -207,7 +207,7 @@ def _peft(metadata: Metadata, setting: str) -> Iterator[tuple[float, str]]:
 
 def license(metadata: Metadata) -> str | None:
     value = metadata.get("modelspec.license", "").strip()
-    return None if value.casefold() in (*_NOBODY, "other") else text(value, 300)
+    return None if value.casefold() in (*_EMPTY_VALUES, "other") else text(value, 300)
 
 
 def default_weight(metadata: Metadata) -> float | None:

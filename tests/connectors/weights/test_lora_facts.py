@@ -10,7 +10,7 @@ from connectors.record import Claim
 from connectors.weights.file_type import structure_of
 from connectors.weights.header import FileReader, Header, Tensor, read_header
 from connectors.weights.inspect import Facts
-from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, strength_of
+from connectors.weights.lora_facts import EffectiveScale, LoraFacts, read, refine_algorithm, scale_of
 from tests.connectors.cases import read_cases
 from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header, tensors
 
@@ -216,7 +216,7 @@ def strength(
     known = structure_of(found)
     whole = Header(tensors=found, metadata=metadata, data_start=100)
     reads = FileReader(io.BytesIO(bytes(100 + end) + held)).read if alpha is not None else None
-    return strength_of(whole, reads, known.alpha, next(iter(known.ranks), None))
+    return scale_of(whole, reads, known.alpha, next(iter(known.ranks), None))
 
 
 # Of a file with alpha tensors, one without, and LoKr of two whole factors, whose scale is 1 whatever its alpha is. PEFT
@@ -286,5 +286,5 @@ def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
     shapes = {name.replace("single", "s" * 3000): shape for name, shape in LINEAR.items()}
     known = structure_of(tensors(shapes))
     source = FileReader(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
-    found = strength_of(header(shapes), source.read, known.alpha, 16)
+    found = scale_of(header(shapes), source.read, known.alpha, 16)
     assert (found.alpha, len(found.source or "")) == (8, 200)

@@ -77,7 +77,7 @@ def test_metadata_picks_only_among_what_the_tensors_leave() -> None:
     ("base", "where", "telling"), READ["a word that a script writes for all files tells nothing of one"]
 )
 def test_a_word_that_a_script_writes_for_all_files_tells_nothing_of_one(base: str, where: str, telling: bool) -> None:
-    assert training_metadata.is_telling(base, where) is telling
+    assert training_metadata.is_specific(base, where) is telling
 
 
 ORDER = READ["from the most to the least believed with the words it holds"]
