@@ -2,7 +2,7 @@
 
 `identify` maps every spelling to a base model. Spellings are compared by letters and digits only ("Flux.1 D",
 "flux.1-d"). A repo is looked up by its whole id, then by its name without the owner, then without the suffixes of
-quantised and converted copies. An unlisted name is returned unchanged.
+quantised and converted copies. Unlisted names are kept as written.
 """
 
 import re
@@ -244,9 +244,9 @@ def find_id(name: str) -> str:
 
 
 def unfold_series(name: str) -> tuple[str, ...]:
-    """Return the architectures of the series `name`, or `name` alone if there is no such series.
+    """Return the architectures of the series `name`, or `name` alone if it is not a series.
 
-    "FLUX.1" is such a name for one architecture, because an alias of a base model has the same letters.
+    A series may have one architecture only, such as "FLUX.1", which is also spelled like an alias of a base model.
     """
     return TABLES.series.get(spelling_key(name), (name,))
 

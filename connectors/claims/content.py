@@ -64,7 +64,7 @@ def _claim(kind: Kind, source: Source, where: str) -> Claim:
 
 
 def word_claims(words: Sequence[str]) -> tuple[Claim, ...]:
-    """Return the kind that the first trigger word shows: "airy watercolor style" a style, "sks person" a character."""
+    """Return a claim of the kind from the first trigger word: "watercolor style" is a style, "sks man" a character."""
     first = words[0] if words else ""
     kind: Kind | None = "style" if _STYLE_WORD.fullmatch(first) else "character" if _is_character(first) else None
     return (_claim(kind, "tag", f"trigger words: {first}"),) if kind else ()
@@ -78,7 +78,7 @@ def _is_character(word: str) -> bool:
 
 
 def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """Return a hint from trigger words in example prompts: "in the style of TOK", "a portrait of TOK"."""
+    """Return a claim of the kind from trigger words in example prompts: "in the style of TOK", "a portrait of TOK"."""
     for word in words:
         name = rf"(?<!\w){re.escape(word)}(?!\w)"
         uses: Mapping[Kind, str] = {
@@ -132,7 +132,7 @@ def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
 
 
 def _levels_of(value: object) -> tuple[Nsfw, ...]:
-    """Return the levels of one value. Return none for a missing value, or for 0, which means not rated yet."""
+    """Return the levels of one value. A missing value, or 0 for content that is not rated yet, has no levels."""
     if value is None or value == "":
         return ()
     if isinstance(value, bool):

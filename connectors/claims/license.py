@@ -179,7 +179,10 @@ def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
 
 
 def _link_claims(front: Table) -> Iterator[Claim]:
-    """Yield CivitAI's permissions from a licence link, where cards copied from CivitAI have them as a query."""
+    """Yield the permissions in a licence link.
+
+    Cards copied from CivitAI have its permission boxes as the link's query.
+    """
     for link in texts(front.get("license_link"))[:1]:
         query = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
         boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in query.items()}

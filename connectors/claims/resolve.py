@@ -102,7 +102,7 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
 def _statements(claims: Iterable[Claim], field: str) -> list[Claim]:
     """Return the claims of a field that may contradict each other.
 
-    For "architecture" these include claims of SEVERAL.
+    For "architecture", include the claims of SEVERAL.
     """
     fields = (field, SEVERAL) if field == "architecture" else (field,)
     return [claim for claim in claims if claim.field in fields]
@@ -180,8 +180,8 @@ def with_own_claims(
 ) -> Lora:
     """Return the LoRA with the user's own claims before all others.
 
-    None claims nothing; () claims no trigger words at all. An unlisted base model has no architecture, so the file's
-    architecture remains.
+    An argument that is None makes no claim. `trigger_words` () removes all claims of trigger words. An unlisted base
+    model has no architecture, so the file's architecture remains.
     """
     values: dict[str, Any] = {
         "base_model": base_model,
@@ -210,7 +210,8 @@ def with_own_claims(
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Return the claims without architectures, and base models on them, that the user or the header rules out.
 
-    A size from the header is left out too if another source names its variant: "flux.2-klein-9b-base".
+    A base model that the header claims for its size is left out too if another source names a variant of it:
+    "flux.2-klein-9b-base".
     """
     trusted = [claim for claim in claims if claim.source in ("you", "header")]
     proof = _proof(trusted, "architecture") if trusted else None
@@ -255,7 +256,7 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
 
 
 def shown_access(lora: Lora, version: Version | None) -> Access:
-    """Return the access of a version, or the LoRA's access if that is restricted."""
+    """Return the access of a version, or the LoRA's access if the LoRA itself is not open."""
     return version.access if version and lora.access == "open" else lora.access
 
 

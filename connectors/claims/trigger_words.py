@@ -228,7 +228,7 @@ def is_common(phrase: str) -> bool:
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:
-    """Return a hint from one prompt: an upper-case word like TOK or CYB77, or the LoRA's own `name`."""
+    """Return a claim from one prompt: an upper-case word like TOK or CYB77, or the LoRA's own `name`."""
     name_and_description = f"{name} {description}".casefold()
     styles = {match["word"] for match in _STYLE_OF.finditer(prompt)}
     for word in _words(prompt):
