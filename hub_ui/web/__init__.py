@@ -1,1 +1,1 @@
-"""ASGI middleware and routes between the network and the page. Knows no component of the page."""
+"""The pages of hub-ui and the endpoints for programs, served by one gradio.Server."""

@@ -1,7 +1,4 @@
-"""Six named endpoints beside the pages, for programs (gradio_client, plain HTTP) and agents (MCP): see docs/api.md.
-
-Their answers are the documents of the command line.
-"""
+"""Six named endpoints with the documents of the command line, for programs and agents (MCP). See docs/api.md."""
 
 import functools
 import inspect
@@ -42,13 +39,13 @@ from hub_ui.web.try_page.generate import start_job
 from hub_ui.web.view import PARAMETERS
 
 MOST_RESULTS = 200
-# The hubs are asked for what is left out, too.
+# The hubs are queried for the skipped results as well, so a large offset is slow.
 MOST_LEFT_OUT = 1_000
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
 MOST_AT_ONCE = 8
-# Programs give arguments by their places, too: new ones come last.
+# Programs also pass arguments by position, so add new arguments at the end.
 BY_POSITION = (
     "text", "hubs", "bases", "kinds", "sort", "nsfw", "limit", "offline", "offset", "refs", "prompt", "prompts",
     "seeds", "weights",
@@ -58,7 +55,7 @@ BY_POSITION = (
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Our errors as Gradio's, which it hands to clients. Unlike on the page, the message is no HTML."""
+    """Turn HubUiErrors into gr.Errors, which Gradio sends to clients. The message is plain text, not HTML."""
     try:
         yield
     except NeedsFetching as need:
@@ -69,7 +66,7 @@ def plain_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Argument:
-    """One argument of an endpoint. `hint` is its type, and `about` what the docstring says of it."""
+    """An argument of an endpoint. `hint` is its type, and `about` its description in the docstring."""
 
     name: str
     hint: Any
@@ -78,16 +75,16 @@ class Argument:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """As JSON schema."""
+        """The JSON schema of the argument's type."""
         return msgspec.json.schema(self.hint)
 
     def check(self, value: Any) -> None:
-        """Raises UsageError for a value of another type."""
+        """Raise UsageError if `value` does not match the argument's type."""
         try:
             msgspec.convert(value, self.hint)
         except msgspec.ValidationError as error:
             given = value if isinstance(value, list) else [value]
-            wrong = next((each for each in given if each not in choices(self.hint)), value)
+            wrong = next((item for item in given if item not in choices(self.hint)), value)
             near = suggestion(wrong, choices(self.hint)) if isinstance(wrong, str) else ""
             raise UsageError(
                 f"“{self.name}” can't be {json.dumps(value)[:60]}.{near} It has to be {words(self.hint)}."
@@ -112,7 +109,7 @@ class Endpoint:
 
     @functools.cached_property
     def arguments(self) -> Mapping[str, Argument]:
-        """As the function's signature and docstring tell them."""
+        """Read the arguments from the function's signature and docstring, by name."""
         hints = get_type_hints(self.function, include_extras=True)
         _, about, _ = get_function_description(self.function)
         return {
@@ -123,7 +120,7 @@ class Endpoint:
 
 
 def words(hint: Any) -> str:
-    """What a value of this type is: "one of safe, soft", "a whole number from 1 to 200"."""
+    """Describe a type in words: "one of safe, soft", "a whole number from 1 to 200"."""
     inner = get_args(hint)
     if get_origin(hint) is Annotated:
         return f"{words(inner[0])} from {inner[1].ge:,} to {inner[1].le:,}"
@@ -137,16 +134,17 @@ def words(hint: Any) -> str:
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The values that a type names one by one."""
+    """Return the values that the Literals in a type list."""
     if get_origin(hint) is Literal:
         return get_args(hint)
     return tuple(dict.fromkeys(choice for part in get_args(hint) for choice in choices(part)))
 
 
 def read_call(endpoints: Mapping[str, Endpoint], name: str, body: Any, by_name: bool = True) -> Any:
-    """The body of a request to an endpoint: an object of its arguments, or one whose `data` has them in order.
+    """Check the body of a request to an endpoint, and return it in the form that Gradio expects.
 
-    Raises UsageError where Gradio answers with an error of the server, or with one that is empty.
+    The body is an object of arguments if `by_name` is set. Otherwise its `data` is a list of arguments in order. Raise
+    UsageError for an invalid body, because Gradio would respond with an empty error or with status 500.
     """
     known = endpoints[name].arguments
     listed = ", ".join(known)
@@ -171,14 +169,15 @@ def read_call(endpoints: Mapping[str, Endpoint], name: str, body: Any, by_name: 
     session = body.get("session_hash")
     if not isinstance(session, str | None):
         raise UsageError("“session_hash” has to be text. It can be left out.")
-    return {"data": [given.get(each.name, each.default) for each in known.values()], "session_hash": session}
+    data = [given.get(argument.name, argument.default) for argument in known.values()]
+    return {"data": data, "session_hash": session}
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The functions behind the endpoints. Their docstrings are what clients and agents read.
+    """The functions behind the endpoints. Clients and agents see the docstrings of these functions.
 
-    `folder` is that of the files that Gradio serves.
+    `folder` holds the files that Gradio serves.
     """
 
     services: Services
@@ -188,7 +187,7 @@ class Endpoints:
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, Endpoint]:
-        """A hosted page has none that writes."""
+        """Return the endpoints by name. A hosted page leaves out `pull`, because `pull` writes to the library."""
         functions = {
             "search": with_arguments(self.search, filter_arguments()),
             "show": self.show,
@@ -200,8 +199,9 @@ class Endpoints:
         return {name: Endpoint(function=function) for name, function in functions.items()}
 
     def check_call(self, name: str, endpoint: Endpoint) -> Callable[..., Any]:
-        """In the language and with the right of who calls. Errors are Gradio's, also for values of other types: clients
-        that call by position reach no other check.
+        """Wrap the endpoint's function so that it runs with the caller's language and rights.
+
+        The wrapper raises gr.Error, for values of the wrong type as well. Calls by position pass no other check.
         """
         function = endpoint.function
         visitors = self.services.visitors if self.services.settings.hosted else None
@@ -224,7 +224,7 @@ class Endpoints:
         offset: Annotated[int, msgspec.Meta(ge=0, le=MOST_LEFT_OUT)] = 0,
         **filters: Any,
     ) -> dict[str, Any]:
-        """Searches LoRAs for image and video models on Hugging Face, CivitAI and Replicate in one list.
+        """Search LoRAs for image and video models on Hugging Face, CivitAI and Replicate in one list.
 
         A filter for a commercial licence is license:sell (the LoRA may be sold), license:sell_images (its images may
         be), or license:run_as_service; `permissions` of a record say what its licence allows, null for the unknown.
@@ -243,7 +243,7 @@ class Endpoints:
         return without_paths(documents.search(self.services, query, text, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
-        """Tells everything known about one LoRA: its versions, files, examples, and the source of every claim.
+        """Show all metadata of one LoRA: its versions, files, examples, and the source of every claim.
 
         Args:
             ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
@@ -254,7 +254,7 @@ class Endpoints:
         return without_paths(documents.show(self.services, find_ref(self.services, ref)).to_json())
 
     def inspect(self, source: str) -> dict[str, Any]:
-        """Tells what a weight file proves by its own header: architecture, rank, algorithm. Reads no more than that.
+        """Read the architecture, rank and algorithm of a weight file from its header, without downloading the file.
 
         Args:
             source: A ref, the web address of a .safetensors, or the full path of one on the server.
@@ -275,20 +275,20 @@ class Endpoints:
         return (inspect_url(source) if is_address else inspect_path(path)).to_json()
 
     def pull(self, ref: str) -> dict[str, Any]:
-        """Downloads a LoRA's file into the library of the server, and pins it in the lock file.
+        """Download a LoRA's file into the library of the server, and pin it in the lock file.
 
         Args:
             ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
 
         Returns:
-            The entry of the lock file; `file_path` is where the file is on the server.
+            The entry of the lock file; `file_path` is the path of the file on the server.
         """
         self.services.policy.check("pull")
         entry = self.services.downloads.pull(find_ref(self.services, ref))
         return without_paths(documents.entry_json(self.services, entry))
 
     def try_loras(self, refs: str | list[str], prompt: str, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
+        """Generate one image with LoRAs applied, on the server. Missing files are downloaded first.
 
         Args:
             refs: LoRAs as HUB:ID, addresses of pages, or hashes of files. An empty list uses the base model alone.
@@ -308,9 +308,9 @@ class Endpoints:
         seeds: Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)] = 1,
         **fields: Any,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Makes a sheet that shows which of several LoRAs is best: each alone, with the same prompts and seeds.
+        """Generate a sheet that compares several LoRAs: each alone, with the same prompts and seeds.
 
-        Each LoRA has its own trigger words. One that does not fit the base stands aside, and a note says why.
+        Each LoRA has its own trigger words. A LoRA that does not fit the base is left out, and a note says why.
 
         Args:
             refs: 2 to 32 LoRAs as HUB:ID, addresses of pages, or hashes of files.
@@ -337,7 +337,6 @@ class Endpoints:
         cells: Callable[[GenerationRequest], comparison.Comparison],
         notes: Sequence[str] = (),
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """One image, or all of a comparison as one, and the report."""
         services = self.services
         sweep(self.folder, services.policy.limits.keep_seconds)
 
@@ -356,11 +355,11 @@ class Endpoints:
         return image, documents.result_json(step, path.name, (*notes, *step.report.notes))
 
     def _follow(self, id_: str) -> GenerationResult:
-        """What was made. A visitor's generation ends once nobody waits for it."""
-        session, read = caller_session(), time.monotonic()
+        """Wait for a job and return its result. Stop the job of a hosted page if the caller disconnects."""
+        session, last_read = caller_session(), time.monotonic()
         for _number, step in self.jobs.follow(id_, beat=_BEAT_SECONDS):
-            read = time.monotonic() if self.calls.is_read(session) else read
-            if self.services.settings.hosted and time.monotonic() - read > ABANDONED_SECONDS:
+            last_read = time.monotonic() if self.calls.is_read(session) else last_read
+            if self.services.settings.hosted and time.monotonic() - last_read > ABANDONED_SECONDS:
                 self.jobs.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
@@ -370,81 +369,82 @@ class Endpoints:
 
 
 def settings_of(fields: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """Those of a request, with a seed by chance where none is given."""
-    own = {row.attribute for row in TRY_FIELDS}
-    given = {name: value for name, value in fields.items() if value is not None and name in own}
+    """Return the settings of a generation request. The default seed is random."""
+    names = {row.attribute for row in TRY_FIELDS}
+    given = {name: value for name, value in fields.items() if value is not None and name in names}
     size = {"width": fields.get("width"), "height": fields.get("height")}
     chosen = TrySettings(**{"seed": random.randrange(_LARGEST_SEED), **given}).arguments()
     return chosen | size | {"prompt": prompt, "may_fetch": fields.get("fetch", False)}
 
 
 def filter_arguments() -> list[Argument]:
-    """Of the filters that have a parameter of their own. All others stand in the text."""
-    found = []
+    """Return the arguments for the filters in PARAMETERS. All other filters are written in the query's text."""
+    arguments = []
     for field in PARAMETERS.values():
-        one = str if field.is_open else Literal[field.choices()]
-        hint = one | list[one] | None if field.form == "list" else one  # type: ignore[valid-type]
+        item = str if field.is_open else Literal[field.choices()]
+        hint = item | list[item] | None if field.form == "list" else item  # type: ignore[valid-type]
         default = None if field.form == "list" else field.default
         about = field.meaning.replace("`", "")
-        found.append(Argument(name=field.attribute, hint=hint, about=about, default=default))
-    return found
+        arguments.append(Argument(name=field.attribute, hint=hint, about=about, default=default))
+    return arguments
 
 
 def field_arguments() -> list[Argument]:
-    """Of the fields of the Compare page that have words for programs, and what is none there."""
-    found = []
+    """Return the arguments for the fields of the Compare page, and OF_IMAGES, which have no field there."""
+    arguments = []
     for row in (row for row in TRY_FIELDS if row.about):
         default = None if NoneType in get_args(row.hint) else row.default
-        found.append(Argument(name=row.attribute, hint=row.hint, about=row.about, default=default))
-    return [*found, *OF_IMAGES]
+        arguments.append(Argument(name=row.attribute, hint=row.hint, about=row.about, default=default))
+    return [*arguments, *OF_IMAGES]
 
 
 def with_arguments(function: Callable[..., Any], added: Sequence[Argument]) -> Callable[..., Any]:
-    """With more arguments, which it takes by their names."""
+    """Return `function` with the arguments in `added`, passed as keywords. Parameters are sorted by BY_POSITION."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    known = [each for each in inspect.signature(function).parameters.values() if each.kind == kind]
-    known += [inspect.Parameter(each.name, kind, default=each.default) for each in added]
+    unsorted = [parameter for parameter in inspect.signature(function).parameters.values() if parameter.kind == kind]
+    unsorted += [inspect.Parameter(argument.name, kind, default=argument.default) for argument in added]
     order = {name: place for place, name in enumerate(BY_POSITION)}
-    parameters = sorted(known, key=lambda each: order.get(each.name, len(order)))
+    parameters = sorted(unsorted, key=lambda parameter: order.get(parameter.name, len(order)))
+    names = [parameter.name for parameter in parameters]
 
     def call(*values: Any) -> Any:
-        return function(**dict(zip((each.name for each in parameters), values, strict=False)))
+        return function(**dict(zip(names, values, strict=False)))
 
-    hints = get_type_hints(function, include_extras=True) | {each.name: each.hint for each in added}
-    about = "".join(f"    {each.name}: {each.about}\n" for each in added)
-    # Since Python 3.13 the indentation is gone already.
+    hints = get_type_hints(function, include_extras=True) | {argument.name: argument.hint for argument in added}
+    about = "".join(f"    {argument.name}: {argument.about}\n" for argument in added)
+    # Use getdoc, because only Python 3.13 and later strip the indentation of __doc__.
     call.__doc__ = (inspect.getdoc(function) or "").replace("\nReturns:", f"{about}\nReturns:")
-    call.__annotations__ = {each.name: hints[each.name] for each in parameters} | {"return": hints["return"]}
+    call.__annotations__ = {name: hints[name] for name in names} | {"return": hints["return"]}
     call.__signature__ = inspect.Signature(parameters, return_annotation=hints["return"])  # type: ignore[attr-defined]
     return call
 
 
 def several(value: Any) -> Sequence[Any]:
-    """The values of an argument that takes one or a list."""
+    """Return the values of an argument that takes one value or a list."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def without_paths(document: dict[str, Any]) -> dict[str, Any]:
-    """gradio_client takes a dictionary with a `path` for a file that it should fetch, so the name gets longer."""
+    """Rename each key `path` to `file_path`: gradio_client takes a dictionary with a `path` for a file to download."""
 
-    def rename(each: dict[str, Any]) -> dict[str, Any]:
-        return {"file_path" if key == "path" else key: value for key, value in each.items()}
+    def rename(item: dict[str, Any]) -> dict[str, Any]:
+        return {"file_path" if key == "path" else key: value for key, value in item.items()}
 
     renamed: dict[str, Any] = json.loads(json.dumps(document), object_hook=rename)
     return renamed
 
 
 def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
-    """Before the launch, in the order of `by_name`, by which Gradio numbers them."""
+    """Register the endpoints before the launch, in the order of `by_name`, by which Gradio numbers them."""
     for name, endpoint in endpoints.by_name.items():
-        # Generations wait in the engine's own queue, and count as those of the page do.
+        # Generations need no limit here: they wait in the queue of jobs, together with generations of the page.
         at_once = None if name in GENERATING else MOST_AT_ONCE
         tool = server.mcp.tool(name=name)(endpoints.check_call(name, endpoint))
         server.api(name=name, concurrency_limit=at_once)(tool)
 
 
 def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
-    """After the launch: each argument with its values, and what agents are answered."""
+    """Add each argument's type and description to Gradio's API information, after the launch."""
     info = server.get_blocks().get_api_info(all_endpoints=True)
     for name, endpoint in endpoints.by_name.items():
         for parameter in info["named_endpoints"][f"/{name}"]["parameters"]:
@@ -457,7 +457,7 @@ def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
 
 
 def answer_agents_in_json(server: gr.Server, endpoints: Mapping[str, Endpoint]) -> None:
-    """Gradio hands agents dictionaries as Python writes them, and several outputs as one."""
+    """Patch Gradio's MCP server to send each output as JSON, and not all together as Python's repr."""
     agents = server.get_blocks().mcp_server_obj
     if agents is None:
         return
@@ -481,7 +481,7 @@ def answer_agents_in_json(server: gr.Server, endpoints: Mapping[str, Endpoint]) 
 def tool_call_handler(
     agents: Any, endpoints: Mapping[str, Endpoint], answer: Callable[[Any], Awaitable[Any]]
 ) -> Callable[[Any], Awaitable[Any]]:
-    """`answer` for calls with arguments that can be read; what it answers is there as JSON too, not only as text."""
+    """Wrap `answer` so that it refuses invalid arguments and adds the result as structured JSON to the text."""
 
     async def check_and_answer(request: Any) -> Any:
         tool, given = request.params.name, request.params.arguments or {}

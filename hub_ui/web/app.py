@@ -1,4 +1,4 @@
-"""The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
+"""The app: a gradio.Server with our pages, the endpoints for programs, and the middleware before them."""
 
 import ctypes
 import gc
@@ -32,21 +32,21 @@ from hub_ui.web.server import Connections, gradio_settings, patient_launch, rais
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 
-# Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
+# Most handlers wait for a hub, a download or a generation, and would soon use up Gradio's default of 40 threads.
 MOST_HANDLERS = 400
 # Sessions of clients of the named endpoints.
 MOST_SESSIONS = 1000
 ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.")
-# So that pages and programs get that sentence, or their images.
+# Gives pages and programs time to receive ENDED or their images.
 LAST_WORD_SECONDS = 5.0
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
     "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
-# One garbage collection in so many, of those that look at older objects, looks at all of them. Python has 10.
+# The third threshold of Python's garbage collector: the number of middle collections per full one. The default is 10.
 WHOLE_COLLECTION = 200
-# Images and videos, which are small as they are, streams, whose steps come at once, and LoRA files, whose size is told.
+# Images and videos are compressed already, streams must not be buffered, and LoRA files must keep their content length.
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 # See mallopt(3).
 _M_ARENA_MAX = -8
@@ -62,9 +62,10 @@ def serving(
     open_browser: bool = False,
     agents: bool = False,
 ) -> Iterator[str]:
-    """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on.
+    """Serve the page until the block ends, and yield its address.
 
-    `agents`: whether the named endpoints are an MCP server too, which needs Gradio's extra.
+    Without a `port`, take the first free one from 7860 on. `agents` also serves the endpoints by MCP, which needs
+    gradio[mcp].
     """
     limit_arenas()
     with gradio_settings() as folder, ExitStack() as closing:
@@ -72,7 +73,7 @@ def serving(
         closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         app = build_app(services, closing, host=host, folder=folder, agents=agents)
-        # Gradio announces its MCP server with signs that some consoles can not print.
+        # Hide Gradio's announcement of its MCP server: some consoles can't print its emoji.
         with redirect_stdout(io.StringIO()), patient_launch(bound_connections(services)):
             _, url, _ = app.server.launch(
                 server_name=host,
@@ -82,8 +83,8 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
-        # What is there by now stays: to look through it for garbage would hold up every page for half a second. What
-        # comes with the first image is looked through seldom.
+        # Objects created so far live until the end, so freeze them: to traverse them pauses every page for half a
+        # second. Rare full collections do the same for the objects that the first image adds (torch, diffusers).
         gc.freeze()
         closing.callback(gc.unfreeze)
         young, middle, old = gc.get_threshold()
@@ -100,7 +101,7 @@ def serving(
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """`calls` are those of the `endpoints`."""
+    """The server and its parts. `calls` tracks the running calls of `endpoints`."""
 
     server: gr.Server
     endpoints: Endpoints
@@ -129,10 +130,10 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
 
 
 async def refuse_unknown(_request: Request, error: Exception) -> Response:
-    """What no route answers is said on a page to people, as other refusals are, and not in the words of a router."""
+    """Raise Refused for errors 404 and 405, so that people get a page and not Starlette's plain "Not Found"."""
     status, detail = getattr(error, "status_code", 404), str(getattr(error, "detail", ""))
-    is_routers = detail in (HTTPStatus(404).phrase, HTTPStatus(405).phrase)
-    raise Refused(_("There is no such page.") if is_routers else detail, status) from error
+    is_starlettes = detail in (HTTPStatus(404).phrase, HTTPStatus(405).phrase)
+    raise Refused(_("There is no such page.") if is_starlettes else detail, status) from error
 
 
 def start_jobs(services: Services) -> Jobs:
@@ -144,9 +145,12 @@ def start_jobs(services: Services) -> Jobs:
 
 
 def finish_work(services: Services, app: App) -> None:
-    """What runs gets the time of a stop. Then downloads wait for the next start, and who follows hears of the rest."""
+    """Wait for running jobs up to the time limit of a stop, then end the rest and notify their followers.
+
+    Unfinished downloads resume at the next start.
+    """
     services.queue.hold()
-    # A training goes on at its hub.
+    # Don't wait for trainings, which continue at their hub.
     were_running = app.jobs.running("generation")
     services.lifecycle.wait_for(lambda: not app.jobs.running("generation") and not services.queue.running)
     app.jobs.end(ENDED)
@@ -156,14 +160,21 @@ def finish_work(services: Services, app: App) -> None:
 
 
 def read_library(services: Services) -> None:
-    """A library of thousands takes a second, which nobody should wait for on its page. What is wrong is said there."""
+    """Fill the caches of the library's page, because reading thousands of files takes a second.
+
+    Ignore errors: the page shows them.
+    """
     with suppress(HubUiError):
         services.library_index.rows()
         services.uses.latest()
 
 
 def bound_connections(services: Services) -> Connections:
-    """Behind a proxy that is trusted, what counts is who it says that asks (see AddressCheck)."""
+    """Return the limits of open connections.
+
+    Connections have no limit per address behind a trusted proxy. AddressCheck limits requests instead, because it reads
+    the visitor's address from the proxy's header.
+    """
     settings = services.settings
     return Connections(
         files=raise_file_limit(),
@@ -173,15 +184,15 @@ def bound_connections(services: Services) -> Connections:
 
 
 def build_checks(services: Services, *, host: str, own: Collection[str], agents: bool) -> list[Middleware]:
-    """What stands between the network and the pages, the outermost first."""
+    """Return the middleware between the network and the pages, the outermost first."""
     hosted, named = services.settings.hosted, services.settings.allowed_hosts
     checks = [
         Middleware(middleware.SecurityHeaders, frames=services.policy.frames),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
         Middleware(middleware.RequestContext),
         Middleware(middleware.Refusals, render=Renderer()),
-        # A hosted page answers to every name until its owner names some. A Space is a frame of Hugging Face's page:
-        # which sites may have one, the headers say.
+        # A hosted page accepts every host name until its owner configures some. It also accepts requests from frames,
+        # because a Space is a frame of huggingface.co. SecurityHeaders limits which sites may embed the page.
         Middleware(
             middleware.HostCheck,
             names=named,
@@ -198,9 +209,10 @@ def build_checks(services: Services, *, host: str, own: Collection[str], agents:
 
 
 def limit_arenas() -> bool:
-    """Whether this system has arenas of malloc to limit: glibc by default has eight for each core and gives little of
-    them back. Images are made in threads of their own, so that a page which made a hundred took 310 MB more without the
-    limit, and went on to grow.
+    """Limit malloc to two arenas, and return whether this system supports that (glibc does).
+
+    The default of glibc is eight arenas per core, which return little memory. Images are generated in many threads:
+    after a hundred images, a server without the limit took 310 MB more, and its memory grew further.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""Serves generated images, and hubs' images and videos that this server fetches and keeps.
+"""Serve generated images, and the images and videos of hubs, which this server fetches and stores.
 
-A hub sees this computer's address alone, and what was seen once is shown without a network too. No address reveals this
-computer's folders.
+Hubs see the address of this server only, and stored images are shown without a network as well. No URL reveals a path
+of this computer.
 """
 
 import asyncio
@@ -32,34 +32,34 @@ from hub_ui.base.image_files import FORMATS, TooLarge, open_image
 from hub_ui.images.media_store import MediaFile, MediaStore
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
-# Gradio's own threads must not wait for slow hosts.
+# Limit concurrent fetches, so that slow hosts don't use up the server's threads.
 HUB_IMAGES_AT_ONCE = 16
-# Pillow opens a JPEG with a second image in it, as many phones make them, as MPO.
+# Pillow reports a JPEG with a second image in it as MPO. Many phones write such files.
 FORMAT_TYPES = {"MPO": "image/jpeg", **{name: f"image/{name.lower()}" for name in FORMATS}}
-# Brands of ISO media that browsers play; HEIF images and QuickTime have the same beginning.
+# Brands of ISO media that browsers play. HEIF images and QuickTime begin with `ftyp` as well, but with other brands.
 MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2cs])", re.DOTALL)
-# An EBML header whose document type is WebM. Matroska's is another one.
+# An EBML header with the document type "webm". Matroska files have another document type.
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 PRIVATE = {**SAFE, "Cache-Control": "private, max-age=86400"}
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
-# Replaces a missing image, for which browsers show a broken one: nothing, so that the initial below it is seen.
+# An empty image for missing ones. Browsers would show a broken image over the LoRA's initial otherwise.
 MISSING = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 OLD_LINK = "This image's link is of another run of hub-ui. Load the page again."
-# Seconds in which a failed fetch is not tried again. What is gone, or no image, stays so.
+# Seconds before a failed fetch is retried. Deleted and invalid images rarely recover, so GONE_FOR is longer.
 AGAIN_AFTER = 10.0
 GONE_FOR = 60.0
 _MOST_FAILURES = 1000
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 IMAGES_PATH = "images"
 SHARED = "shared"
-# The folder also holds visitors' uploads, which may be anything.
+# Serve only these types, because the folder also holds visitors' uploads of any type.
 SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MediaKind:
-    """Images or videos: the path of their links, and what a fetch may take. `types` are those of the store."""
+    """The path of links to images or videos, and the limits of a fetch. `types` are the media types in the store."""
 
     path: str
     most_bytes: int
@@ -73,14 +73,17 @@ VIDEO = MediaKind(path=HUB_VIDEO_PATH, most_bytes=64 * 1024 * 1024, seconds=60.0
 
 @dataclass(frozen=True, kw_only=True)
 class HubImages:
-    """`destinations` are by hub: only a hub on this network may name images of this network."""
+    """Routes for the images and videos of hubs.
+
+    `destinations` limits the hosts by hub: only images of a local hub may be fetched from the local network.
+    """
 
     links: ImageLinks
     store: MediaStore
     destinations: Mapping[str, Destinations] = field(default_factory=dict)
     _limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, HUB_IMAGES_AT_ONCE))
-    # By kind, address and hub: what is on its way, and for how many seconds a failure counts.
-    _coming: dict[tuple[str, str, str], asyncio.Task[MediaFile | None]] = field(default_factory=dict)
+    # Both by kind, URL and hub: the running fetches, and the seconds for which a failure is remembered.
+    _running: dict[tuple[str, str, str], asyncio.Task[MediaFile | None]] = field(default_factory=dict)
     _failed: TLRUCache[tuple[str, str, str], float] = field(
         default_factory=lambda: TLRUCache(_MOST_FAILURES, lambda _key, seconds, now: now + seconds, time.monotonic)
     )
@@ -89,13 +92,13 @@ class HubImages:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
     def close(self) -> None:
-        """Fetches that wait for their turn are given up, all at once: the end of one would be the turn of the next."""
-        tasks = tuple(self._coming.values())
+        """Cancel all fetches at once. Cancelled one by one, each would start the next waiting fetch."""
+        tasks = tuple(self._running.values())
         for loop in {task.get_loop() for task in tasks}:
             loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
-        """Raises one of our errors for what can't be fetched, and for what is of another kind."""
+        """Fetch and check an image or a video. Raise HubUiError if the fetch fails or the file is of another kind."""
         with file_http(only=self.destinations.get(hub, Destinations()), retry_reads=False) as http:
             data = RangedSource(url).fetch(http, most=kind.most_bytes, seconds=kind.seconds)
         return check_video(data) if kind is VIDEO else check_image(data)
@@ -104,44 +107,44 @@ class HubImages:
         return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
 
     async def answer_video(self, request: Request) -> Response:
-        found = await self._answer(request, VIDEO)
-        return found or Response("This video can't be had just now.", 404, headers=NO_STORE)
+        response = await self._answer(request, VIDEO)
+        return response or Response("This video can't be had just now.", 404, headers=NO_STORE)
 
     async def _answer(self, request: Request, kind: MediaKind) -> Response | None:
-        """None where it can't be had."""
+        """Return the stored or fetched file, or None if it can't be fetched. Status 403 means an invalid signature."""
         signed = self.links.read(kind.path, request.query_params, "url", "hub")
         if signed is None:
             return Response(OLD_LINK, 403)
-        found = await to_thread.run_sync(self.store.get, signed["url"], kind.types)
-        if found is None:
-            found = await self._fetch_once((kind.path, signed["url"], signed["hub"]), kind)
-        return file_response(request, found) if found is not None else None
+        file = await to_thread.run_sync(self.store.get, signed["url"], kind.types)
+        if file is None:
+            file = await self._fetch_once((kind.path, signed["url"], signed["hub"]), kind)
+        return file_response(request, file) if file is not None else None
 
     async def _fetch_once(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile | None:
-        """For all who ask for one address; None while a failure is fresh."""
+        """Share one fetch between all requests for the same URL. Return None if it has failed recently."""
         if key in self._failed:
             return None
-        if key not in self._coming:
-            self._coming[key] = asyncio.create_task(self._fetch_and_keep(key, kind))
-        # Another request may wait for the same fetch, so one that is given up does not end it.
-        return await asyncio.shield(self._coming[key])
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._fetch_and_store(key, kind))
+        # A cancelled request must not cancel the fetch, because other requests may wait for it.
+        return await asyncio.shield(self._running[key])
 
-    async def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile | None:
+    async def _fetch_and_store(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile | None:
         _, url, hub = key
         try:
-            # What is here must not wait behind slow hosts.
-            found = await to_thread.run_sync(self.fetch, url, hub, kind, limiter=self._limiter)
-            await to_thread.run_sync(self.store.put, url, found)
-            return found
+            # Only fetches use the limiter, so that stored images don't wait for slow hosts.
+            file = await to_thread.run_sync(self.fetch, url, hub, kind, limiter=self._limiter)
+            await to_thread.run_sync(self.store.put, url, file)
+            return file
         except HubUiError as error:
             self._failed[key] = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
             return None
         finally:
-            del self._coming[key]
+            del self._running[key]
 
 
 def check_image(data: bytes) -> MediaFile:
-    """The type comes from the bytes. Raises BadAnswer for what is none of FORMATS."""
+    """Read the media type from the bytes. Raise BadAnswer unless the format is in FORMATS."""
     try:
         with open_image(io.BytesIO(data)) as image:
             return MediaFile(data=data, media_type=FORMAT_TYPES[image.format or ""])
@@ -152,7 +155,7 @@ def check_image(data: bytes) -> MediaFile:
 
 
 def check_video(data: bytes) -> MediaFile:
-    """The type comes from the bytes. Raises BadAnswer for what is no video that browsers play."""
+    """Read the media type from the bytes. Raise BadAnswer if browsers don't play the file."""
     for pattern, media_type in ((MP4, "video/mp4"), (_WEBM, "video/webm")):
         if pattern.match(data):
             return MediaFile(data=data, media_type=media_type)
@@ -160,7 +163,7 @@ def check_video(data: bytes) -> MediaFile:
 
 
 def file_response(request: Request, file: MediaFile) -> Response:
-    """The file, or the part of it that the browser asks for, or that it has it already."""
+    """Return the file, the requested range of it, or 304 if the browser has cached it."""
     etag, size = f'"{file.digest[:32]}"', len(file.data)
     headers = {**PRIVATE, "ETag": etag, "Accept-Ranges": "bytes"}
     if etag in request.headers.get("if-none-match", ""):
@@ -176,14 +179,16 @@ def file_response(request: Request, file: MediaFile) -> Response:
 
 
 def address(path: Path) -> str:
-    """The address of an image in a subfolder. It is relative, so that it works behind a proxy's path."""
+    """Return the URL of an image in a subfolder. It is relative, so that it works behind a proxy's path prefix."""
     return f"{IMAGES_PATH}/{path.parent.name}/{path.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImages:
-    """`folder` is the page's own. Each image is in a folder whose name can't be guessed, and says whose it is. New ones
-    take away what is older than `keep_seconds`.
+    """Storage of generated images in `folder`, and the route that serves them.
+
+    Each image is in a subfolder. Its name has an unguessable part and a digest of the owner. Creating a subfolder
+    deletes files that are older than `keep_seconds`.
     """
 
     folder: Path
@@ -194,23 +199,23 @@ class GeneratedImages:
         return Route(f"/{IMAGES_PATH}/{{inside}}/{{name}}", self.answer)
 
     def new(self, *, is_shared: bool = False) -> Path:
-        """A new folder for images of the present visitor. Who has the address of a shared one sees its images."""
+        """Create a folder for the current visitor's images. Any visitor with the URL may see a shared folder."""
         sweep(self.folder, self.keep_seconds)
-        made = self.folder / f"{secrets.token_urlsafe(24)}.{SHARED if is_shared else self._owner()}"
-        made.mkdir(mode=0o700, parents=True)
-        return made
+        folder = self.folder / f"{secrets.token_urlsafe(24)}.{SHARED if is_shared else self._owner()}"
+        folder.mkdir(mode=0o700, parents=True)
+        return folder
 
     def save(self, image: Image.Image) -> str:
-        """The address of an image that has no provenance."""
+        """Save an image without provenance, and return its URL."""
         path = self.new() / "image.png"
         image.save(path)
         return address(path)
 
     def path(self, address: str) -> Path:
-        """Raises NotFound for what is gone, and for somebody else's."""
+        """Return the path of an image. Raise NotFound if it was deleted or belongs to another visitor."""
         inside, _slash, name = address.removeprefix(f"{IMAGES_PATH}/").partition("/")
         path = self.folder / inside / name
-        # On one's own computer every browser is the same person.
+        # Without visitors (a local page), every browser is the owner.
         owner = inside.partition(".")[2]
         is_own = current_visitor() is None or hmac.compare_digest(owner.encode(), self._owner().encode())
         is_own = is_own or owner == SHARED
@@ -231,7 +236,7 @@ class GeneratedImages:
 
 
 def sweep(folder: Path, keep_seconds: float) -> None:
-    """Removes images and uploads that have not changed for so long, incomplete ones too, and empty folders."""
+    """Delete images, uploads (incomplete ones as well) and empty folders unchanged for `keep_seconds`."""
     before = time.time() - keep_seconds
     for path in folder.glob("**/*"):
         with suppress(OSError):
@@ -240,10 +245,12 @@ def sweep(folder: Path, keep_seconds: float) -> None:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether it is a file within the folder, without links or ".." out of it."""
+    """Return whether `path` is a file within `folder`, without symbolic links or "..".
+
+    Return False if the name is invalid for a file.
+    """
     try:
         return path.is_file() and path.resolve() == path and path.is_relative_to(folder)
-    # A name that is invalid for files.
     except (OSError, ValueError):
         return False
 
@@ -271,7 +278,7 @@ class LocalImages:
 
 
 def small_copy(path: Path) -> bytes | None:
-    """As WebP; None for what is gone, no image, or too large."""
+    """Return a thumbnail as WebP, or None if the file is missing, too large or not an image."""
     target = io.BytesIO()
     try:
         with open_image(path) as image:

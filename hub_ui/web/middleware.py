@@ -1,8 +1,7 @@
-"""What stands before every page, as ASGI middleware: which names and which other sites are answered, how a refusal is
-said, the language, the headers and the log of a request.
+"""ASGI middleware before every page: host check, refusals, security headers, request language and request log.
 
-Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin and
-Sec-Fetch-Site).
+HostCheck stops other web sites from reaching the page through the browser, by DNS rebinding or from their own pages
+(Origin and Sec-Fetch-Site).
 """
 
 import ipaddress
@@ -29,19 +28,19 @@ from hub_ui.web.view import View
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
-# By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
+# Values of Sec-Fetch-Site, which old browsers don't send. "same-site" includes other ports of this computer.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
-# What other sites may lead to: pages, a sheet that is shared, and where Hugging Face brings back who has signed in.
+# The paths that other sites may link to: pages, shared sheets, and the redirect after signing in at Hugging Face.
 PAGES = (*visitors.PAGES, "/history", "/lora-image", "/judge", "/login/callback")
 
 
 @dataclass(frozen=True)
 class HostCheck(RequestMiddleware):
-    """Checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
+    """A check of host and origin on every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
 
-    `names` are set by the owner, `own` are this computer's. IP addresses always pass: no other site has ours as host.
-    `every`: so do all names, as of a page for everybody. `frames`: whether links of other sites may open the page in a
-    frame of theirs too.
+    `names` are the host names set by the owner, `own` are this computer's. `every` allows all names, for a public page.
+    IP addresses always pass, because DNS rebinding needs a name. `frames` allows other sites to open the page in a
+    frame as well.
     """
 
     names: frozenset[str] = frozenset()
@@ -57,7 +56,7 @@ class HostCheck(RequestMiddleware):
         await self.app(scope, receive, send)
 
     def check(self, headers: Headers) -> None:
-        """Raises Refused for a foreign host name, and for requests from other web sites' pages."""
+        """Raise Refused for an unknown host name, and for requests from pages of other web sites."""
         name, port = host_of(f"//{headers.get('host', '')}")
         if not self.every and name not in self.names and name not in self.own and not is_ip_address(name):
             raise Refused(
@@ -66,15 +65,15 @@ class HostCheck(RequestMiddleware):
                 403,
             )
         origin = headers.get("origin")
-        # What browsers say themselves holds behind a proxy that changes the Host too.
+        # Trust Sec-Fetch-Site before Origin, because a proxy may change the Host header.
         if origin is None or headers.get("sec-fetch-site") in _OWN_SITE:
             return
         scheme, _, rest = origin.partition("://")
-        asking, asking_port = host_of(f"//{rest}")
-        usual = _PORTS.get(scheme)
-        is_same = asking == name and (asking_port or usual) == (port or usual)
-        # A proxy may have changed the Host, so the owner's names are allowed too.
-        if usual is None or not (asking in self.names or is_same):
+        origin_name, origin_port = host_of(f"//{rest}")
+        default_port = _PORTS.get(scheme)
+        is_same = origin_name == name and (origin_port or default_port) == (port or default_port)
+        # A proxy may have changed the Host header, so allow the owner's names as origins.
+        if default_port is None or not (origin_name in self.names or is_same):
             raise Refused(
                 f"Another web page ({origin[:100]}) asked for this, and hub-ui answers its own page only. If that "
                 f"page is a name of this computer, add the name to {VARIABLE}.",
@@ -82,10 +81,10 @@ class HostCheck(RequestMiddleware):
             )
 
     def is_visit(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a person follows a link to a page, as other sites may have one, or comes back from signing in."""
-        places = ("document", "frame", "iframe") if self.frames else ("document",)
-        goes = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in places
-        return goes and scope["method"] == "GET" and path_of(scope) in PAGES
+        """Return whether the request follows a link to one of PAGES."""
+        targets = ("document", "frame", "iframe") if self.frames else ("document",)
+        is_navigation = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in targets
+        return is_navigation and scope["method"] == "GET" and path_of(scope) in PAGES
 
 
 def own_names() -> frozenset[str]:
@@ -94,7 +93,7 @@ def own_names() -> frozenset[str]:
 
 
 def host_of(address: str) -> tuple[str, int | None]:
-    """Name and port of an address; the name is empty for an invalid one."""
+    """Return the host name and the port of a URL. The name is empty if the URL is invalid."""
     try:
         parts = urlsplit(address)
         return (parts.hostname or "").rstrip("."), parts.port
@@ -112,7 +111,7 @@ def is_ip_address(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Refusals(RequestMiddleware):
-    """What is refused within: people read it on a small page, htmx shows it as a toast, and programs get JSON."""
+    """The responses to Refused: a small page for people, a toast for htmx, and JSON for programs."""
 
     render: Renderer
 
@@ -133,7 +132,7 @@ class Refusals(RequestMiddleware):
         return JSONResponse({"detail": refused.message}, refused.status)
 
 
-# Of everything else, which is shown within the page or downloaded. A file that is opened by itself runs nothing.
+# The policy of all responses that are not pages. A file opened in its own tab can't run scripts.
 _REST = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'self'; frame-ancestors {frames}"
 _FEATURES = (
     "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid", "magnetometer", "microphone",
@@ -148,8 +147,9 @@ _ALWAYS = {
 
 @dataclass(frozen=True)
 class SecurityHeaders(RequestMiddleware):
-    """Around all others. `frames` are the sites that may show a page in a frame. A page of ours has a policy of its own
-    (layout/pages.py).
+    """The security headers of every response. `frames` are the sites that may show a page in a frame.
+
+    Pages set their own policy (layout/pages.py), which is kept.
     """
 
     frames: str = "'self'"
@@ -167,14 +167,13 @@ class SecurityHeaders(RequestMiddleware):
 
 
 _LOG = logging.getLogger(__name__)
-# The first parts of a path, as far as they are words of the program. Others may be somebody's file, or the id of their
-# event.
+# Matches up to three leading path segments that are plain words. Other segments may reveal a file name or an event id.
 _WORDS = re.compile(r"(?:/[a-z_-]{1,15}(?=[/=]|\Z)){0,3}")
 
 
 @dataclass(frozen=True)
 class RequestContext(RequestMiddleware):
-    """While a request is answered it has a number and the language of who sent it, and then a line in the log."""
+    """The id and the language of each request, and its line in the log."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         number, start, status = new_request_id(), time.monotonic(), 0
@@ -192,12 +191,12 @@ class RequestContext(RequestMiddleware):
                 await self.app(scope, receive, reply)
             finally:
                 path = visible_path(str(scope["path"]))
-                asks = scope["method"] != "GET" or path == "/"
+                is_notable = scope["method"] != "GET" or path == "/"
                 fields = {"method": scope["method"], "path": path, "status": status}
                 fields["seconds"] = round(time.monotonic() - start, 3)
-                _LOG.log(logging.INFO if asks else logging.DEBUG, "request", extra=fields)
+                _LOG.log(logging.INFO if is_notable else logging.DEBUG, "request", extra=fields)
 
 
 def visible_path(path: str) -> str:
-    found = _WORDS.match(path)
-    return (found and found[0]) or "/"
+    match = _WORDS.match(path)
+    return (match and match[0]) or "/"

@@ -1,8 +1,7 @@
-"""Requests before they reach a route: those that nothing uses are closed, and a body has a size and a deadline.
+"""Checks of requests before they reach a route: unused routes of Gradio are closed, and bodies have limits.
 
-Calls of the named endpoints: how many of whom wait for their answers, and that each answer is given once. A call goes
-into Gradio's queue, and its answer comes in a stream of its own. Both requests pass here, so that all that has to be
-known of the queue is what its clients are told.
+CallCheck limits the calls of the named endpoints per visitor. A call enters Gradio's queue with one request, and a
+second request streams its result. CallCheck reads both, so it needs no access to the queue's internals.
 """
 
 import json
@@ -25,12 +24,12 @@ from hub_ui.access.visitor import current_visitor
 from hub_ui.base.i18n import N_, _
 from hub_ui.settings import WebLimits
 
-# For all of a body that is no upload.
+# The time limit for a whole body, except uploads.
 BODY_SECONDS = 60.0
-# Their bodies are files (uploads.py, train/, library/), which have limits of their own.
+# The bodies of these routes are files, and the routes check the size themselves (uploads.py, train/, library/).
 UPLOAD_ROUTES = ("/upload", "/train/price", "/library-file")
 TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
-# Of Gradio's own routes, what clients of the named endpoints use, its server's start, and signing in.
+# The routes of Gradio that stay open: for clients of the named endpoints, for its server's start, and for signing in.
 _CALL = r"/gradio_api/call/(?:(v2)/)?([a-z]+)"
 GRADIO_ROUTES = {
     "GET": (
@@ -43,7 +42,7 @@ AGENTS_ROUTES = {"GET": ("/gradio_api/mcp", "/gradio_api/mcp/schema"), "POST": (
 
 
 class Refused(HubUiError):
-    """A request that is not answered, and the status that says so."""
+    """An error for a refused request, with the status of the response."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -52,7 +51,7 @@ class Refused(HubUiError):
 
 @contextmanager
 def count(under_way: Counter[str], key: str) -> Iterator[None]:
-    """One more of `key` within. Keys with none are not kept: there may be any number of them."""
+    """Count `key` within the block. Delete keys at 0, because their number has no limit."""
     under_way[key] += 1
     try:
         yield
@@ -64,7 +63,7 @@ def count(under_way: Counter[str], key: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class RequestMiddleware:
-    """ASGI middleware for requests alone. What else a server says to its app goes through as it is."""
+    """A base of ASGI middleware for HTTP. Other messages, such as lifespan, pass unchanged."""
 
     app: ASGIApp
 
@@ -85,8 +84,9 @@ def first_part(path: str) -> str:
 
 @dataclass(frozen=True)
 class RequestCheck(RequestMiddleware):
-    """In front of all routes, ours and Gradio's. `own` are the first parts of our routes' paths. `agents`: whether MCP
-    is on.
+    """A check before all routes, ours and Gradio's: whether the route is open, and the size of the body.
+
+    `own` holds the first segments of our routes' paths. `agents` opens the routes of MCP.
     """
 
     own: Collection[str]
@@ -94,7 +94,7 @@ class RequestCheck(RequestMiddleware):
     agents: bool = False
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The server leaves the body away. Gradio has a HEAD of its own.
+        # Route HEAD as GET: uvicorn drops the body, and Gradio's own HEAD route would match first.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path = path_of(scope)
         if not self.is_open(method, path):
@@ -115,7 +115,10 @@ def path_of(scope: Scope) -> str:
 
 
 async def whole_body(receive: Receive, most: int) -> Receive:
-    """A `receive` that has all of the body. Raises Refused for more than `most` bytes, and for what stops arriving."""
+    """Read the whole body, and return a `receive` that replays it.
+
+    Raise Refused if the body has more than `most` bytes, or takes longer than BODY_SECONDS.
+    """
     try:
         with anyio.fail_after(BODY_SECONDS):
             data = await read_body(receive, most)
@@ -136,7 +139,7 @@ async def read_body(receive: Receive, most: int) -> bytes:
 
 
 def replay(data: bytes, receive: Receive) -> Receive:
-    """`data` as one message, then what `receive` has."""
+    """Return a `receive` that yields `data` as one message, then the messages of the original."""
     messages = iter([{"type": "http.request", "body": data, "more_body": False}])
 
     async def answer() -> Message:
@@ -145,19 +148,19 @@ def replay(data: bytes, receive: Receive) -> Receive:
     return answer
 
 
-# An answer that nobody has read counts for so long.
+# A call without a reader counts towards the limits for this long.
 KEPT_SECONDS = 3_600.0
 _ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 _JOIN, _DATA, _FILE = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/file="
 _DONE = re.compile(rb'"msg":"process_completed"')
-# The endpoints that make images.
+# The endpoints that generate images.
 GENERATING = ("try", "compare")
 _ID = re.compile(rb'"event_id":"([0-9a-f]{32})"')
 
 
 @dataclass(kw_only=True, eq=False)
 class Call:
-    """`session` reads its answer; where it names none, that is the call's own id."""
+    """A call of an endpoint. The client reads the result under `session`, or under `id` if `session` is empty."""
 
     session: str
     person: str
@@ -167,7 +170,7 @@ class Call:
 
 
 class Calls:
-    """Those whose answers were not read yet. Only the server's own thread changes them; any may ask what is read."""
+    """The calls with unread results. Only the event loop may change them; any thread may call is_read and are_read."""
 
     def __init__(self, limits: WebLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
@@ -176,14 +179,14 @@ class Calls:
         self._reads = Counter[str]()
 
     def begin(self, session: str) -> Call:
-        """Raises Refused where who asks, or their address, has too many."""
+        """Add a call. Raise Refused if the visitor or the visitor's address has too many."""
         now = self._clock()
         self._calls = [call for call in self._calls if now - call.began < KEPT_SECONDS]
         visitor = current_visitor()
         person, address = (visitor.person, visitor.address) if visitor else ("", "")
-        own = sum(call.person == person for call in self._calls)
-        near = sum(call.address == address for call in self._calls) if address else 0
-        if own >= self._limits.events or near >= self._limits.address_events:
+        by_person = sum(call.person == person for call in self._calls)
+        at_address = sum(call.address == address for call in self._calls) if address else 0
+        if by_person >= self._limits.events or at_address >= self._limits.address_events:
             raise Refused(_("This page has asked for too much at once. Wait for its answers, then try again."), 429)
         call = Call(session=session, person=person, address=address, began=now)
         self._calls.append(call)
@@ -202,19 +205,19 @@ class Calls:
         return count(self._reads, session)
 
     def is_read(self, session: str) -> bool:
-        """Whether somebody reads its answers just now."""
+        """Return whether a client is reading the results of `session`."""
         return session in self._reads
 
     def are_read(self) -> bool:
-        """Whether any answers are read just now."""
+        """Return whether any client is reading results."""
         return bool(self._reads)
 
 
 @dataclass(frozen=True)
 class CallCheck(RequestMiddleware):
-    """In front of Gradio's queue. `endpoints` are the named ones, in Gradio's own order.
+    """A check before Gradio's queue. `endpoints` are the names of the endpoints, in the order of Gradio's functions.
 
-    `read_call(name, body, by_name)` checks a call's arguments; `check_room` raises where no more images may be made.
+    `read_call(name, body, by_name)` checks a call's arguments. `check_room` raises if the queue of images is full.
     """
 
     calls: Calls
@@ -239,13 +242,13 @@ class CallCheck(RequestMiddleware):
                 await anyio.to_thread.run_sync(self.check_room)
             except HubUiError as error:
                 raise Refused(error.message, 429) from error
-        call, came = self.calls.begin(str(body.get("session_hash") or "")), bytearray()
+        call, response = self.calls.begin(str(body.get("session_hash") or "")), bytearray()
 
         async def reply(message: Message) -> None:
-            came.extend(message.get("body", b""))
+            response.extend(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                found = _ID.search(bytes(came))
-                call.id = found[1].decode() if found else ""
+                match = _ID.search(bytes(response))
+                call.id = match[1].decode() if match else ""
             await send(message)
 
         try:
@@ -255,7 +258,7 @@ class CallCheck(RequestMiddleware):
                 self.calls.end(call)
 
     def _read(self, path: str, headers: Headers, data: bytes) -> tuple[str, dict[str, Any]]:
-        """The endpoint's name and the body of its request. Raises Refused with a sentence for programs, in English."""
+        """Return the endpoint's name and the checked body. Raise Refused with an English message for programs."""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("application/") and kind.endswith("json")):
             raise Refused("An endpoint takes JSON. Send it with the header Content-Type: application/json.", 415)
@@ -268,7 +271,7 @@ class CallCheck(RequestMiddleware):
         if name not in self.endpoints:
             raise Refused(f"There is no endpoint “{name}”. There are: {', '.join(self.endpoints)}.", 404)
         if call is None:
-            # The function itself checks what comes from Gradio's clients, whose users see no other answer.
+            # Check the types in the endpoint's function instead: Gradio's clients show only errors from there.
             if any(isinstance(value, dict) for value in flat(body.get("data"))):
                 raise Refused("An endpoint takes texts and numbers, and no files.", 422)
             return name, body
@@ -278,12 +281,12 @@ class CallCheck(RequestMiddleware):
             raise Refused(error.message, 422) from error
 
     def _name(self, body: Any) -> str:
-        """By the number of the endpoint among Gradio's functions."""
+        """Return the name of the endpoint with the body's `fn_index`, its position among Gradio's functions."""
         number = body.get("fn_index") if isinstance(body, dict) else None
         return self.endpoints[number] if type(number) is int and 0 <= number < len(self.endpoints) else str(number)[:40]
 
     def _session(self, path: str, scope: Scope) -> str:
-        """Whose answers a request reads; empty for one that reads none."""
+        """Return the session whose results the request reads, or "" if it reads no results."""
         if path.startswith(_FILE) and "," in Headers(scope=scope).get("range", ""):
             raise Refused("Ask for one range of bytes at a time.", 416)
         answer = _ANSWER.fullmatch(path)
@@ -316,7 +319,7 @@ class CallCheck(RequestMiddleware):
             try:
                 await self.app(scope, receive, reply)
             finally:
-                # Gradio forgets the calls of a session whose stream was left. A call's own stream has no more.
+                # Gradio drops a session's calls if the client leaves its stream. The stream of a single call has ended.
                 if not is_whole or path_of(scope) != _DATA:
                     for call in self.calls.of_session(session):
                         self.calls.end(call)

@@ -1,14 +1,13 @@
-"""Gradio's server and its queue, as a page needs them.
+"""Gradio's server and its queue, with patches for slow starts, CORS, connection limits and idle polling.
 
-The server starts on a slow computer too, lets no other site's page read its answers, and keeps room for everybody while
-some send their requests by halves. The queue rests while nobody asks.
+The server waits longer for its start on a slow computer, hides responses from pages of other sites, and limits clients
+that send requests slowly (slowloris). The queue's polling slows down while there are no events.
 
-The named endpoints run in the queue. A generation of the page is a job in a thread of its own: it outlives its
-request, which the queue's events do not, and the engine has its own order. All that ZeroGPU needs of Gradio then is
-the visitor's request: `spaces` takes the X-IP-Token, by which quotas are counted, from
-`gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in its
-endpoints, and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which
-copies the context, has them until it ends:
+The named endpoints run in the queue. A generation of the page runs in its own thread instead, because a job outlives
+its request and an event of the queue does not. ZeroGPU still needs the visitor's request: `spaces` reads the
+X-IP-Token, which counts quotas, from `gradio.context.LocalContext.request`, and the server's port from
+`LocalContext.blocks`. Gradio sets both in its endpoints, but not in our routes. So a handler starts its job within
+`use_request`, and the job's thread copies the context:
 
     with use_request(request):
         id = jobs.start(...)
@@ -47,25 +46,25 @@ if sys.platform != "win32":
     import resource
 
 MOST_SECONDS = 120.0
-# How old the date of an answer may be. uvicorn looks ten times a second, also whether it is to stop.
+# The greatest age of the Date header. uvicorn's loop would wake ten times a second to update it and check for a stop.
 TICK_SECONDS = 5.0
-# What an answer that has begun gets once the server stops.
+# The time that a begun response has to end after the server stops.
 LAST_WORD_SECONDS = 0.5
-# A browser sends a whole header at once.
+# Generous, because browsers send a whole header at once.
 HEADER_SECONDS = 20.0
 LONGEST_HEADER = 65_536
-# More would help nobody, and some programs that are started go through all of them.
+# A higher limit slows down child processes that close every possible file descriptor.
 MOST_FILES = 65_536
 _FILES_ELSEWHERE = 512
 _MOST_HALF_SENT = 1_000
 
 
 class Connections:
-    """What a server's connections may take. Only the server's own thread calls it.
+    """Limits of the server's connections. Only the event loop may call it.
 
-    A header has `header_seconds` to arrive. Of connections without one yet, `half_sent` are kept, and the oldest goes
-    for the newest. `at_address` are open of one network address at a time; `address_of` tells it by the peer, and is
-    empty for one whose connections are those of many people, such as a proxy.
+    A request's header must arrive in `header_seconds`. At most `half_sent` connections may wait for a header: a new one
+    closes the oldest. At most `at_address` connections may be open per network address. `address_of` returns the
+    address for a peer, or "" for no limit, if the peer serves many people, such as a proxy.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class Connections:
         half_sent: int | None = None,
         header_seconds: float = HEADER_SECONDS,
     ) -> None:
-        """At most half of `files` are connections."""
+        """Set the limits. Connections take at most half of `files`, the process's limit of open files."""
         self.most = files // 2
         self.header_seconds = header_seconds
         self.address_of = address_of
@@ -87,7 +86,7 @@ class Connections:
         self._open = Counter[str]()
 
     def add(self, address: str) -> bool:
-        """Whether one more may be open there."""
+        """Count a new connection. Return False if `address` has too many already."""
         if address and self._open[address] >= self._at_address:
             return False
         self._open[address] += 1
@@ -112,7 +111,10 @@ class Connections:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Of uvicorn's own limits (0.54) none is for a header that stops arriving or has no end, or for one address."""
+    """uvicorn's protocol with the limits of `connections`.
+
+    uvicorn 0.54 limits neither the time and size of a header nor the connections of an address.
+    """
 
     def __init__(self, *args: Any, connections: Connections, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -135,7 +137,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             self._bounds.end_wait(self)
             self._header_bytes = 0
-        # Of the next request, or of a body that nobody waits for any more.
+        # The data belongs to the next request's header, or to a body after its response.
         elif (before is None or before.response_complete) and not self.transport.is_closing():
             self._bounds.await_header(self)
             self._header_bytes += len(data)
@@ -154,16 +156,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """A stream goes on for as long as its page is open. Its last word is on its way, and then it ends."""
+        """Close a streaming response after LAST_WORD_SECONDS. uvicorn would wait until the page closes it."""
         super().shutdown()
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.loop.call_later(LAST_WORD_SECONDS, self.transport.close)
 
 
 class PatientServer(http_server.Server):
-    """Gradio takes a port for another program's if its server does not run on it after five seconds.
+    """Gradio's server with a longer time limit for the start, and without its CORS middleware.
 
-    It would also let every site read what a page on the internet answers, with the visitor's cookies (CORS).
+    Gradio takes a port for occupied if the server has not started after five seconds. Its CORS middleware lets every
+    site read the responses of a public page, with the visitor's cookies.
     """
 
     _wake: Callable[[], object] | None = None
@@ -172,11 +175,11 @@ class PatientServer(http_server.Server):
         app = config.app
         if isinstance(app, Starlette):
             unwanted: Any = CustomCORSMiddleware
-            app.user_middleware = [each for each in app.user_middleware if each.cls is not unwanted]
+            app.user_middleware = [middleware for middleware in app.user_middleware if middleware.cls is not unwanted]
         config.http = partial(BoundedProtocol, connections=connections)  # type: ignore[assignment]
-        # Whoever asks for more gets a 503.
+        # uvicorn refuses further requests with status 503.
         config.limit_concurrency = connections.most
-        # No page has a WebSocket, which would be another protocol.
+        # No page uses a WebSocket, and the limits don't cover that protocol.
         config.ws = "none"
         super().__init__(config, *args, **named)
 
@@ -194,19 +197,19 @@ class PatientServer(http_server.Server):
 
     @should_exit.setter
     def should_exit(self, value: bool) -> None:
-        """Any thread may set it."""
+        """Stop the server at once, from any thread."""
         self._should_exit = value
         if value and self._wake is not None:
             self._wake()
 
     def run_in_thread(self) -> None:
-        """Raises ServerFailedToStartError where the port is not free."""
+        """Wait up to MOST_SECONDS for the start. Raise ServerFailedToStartError if the port is occupied."""
         try:
             super().run_in_thread()  # type: ignore[no-untyped-call]
         except ServerFailedToStartError:
             until = time.monotonic() + MOST_SECONDS
             while not self.started:
-                # The thread ends at once if the port is another program's.
+                # The thread ends at once if another program uses the port.
                 if not self.thread.is_alive() or time.monotonic() > until:
                     self.should_exit = True
                     raise
@@ -214,18 +217,18 @@ class PatientServer(http_server.Server):
 
 
 def patient_launch(connections: Connections) -> AbstractContextManager[object]:
-    """What is launched within has a PatientServer."""
+    """Make Gradio use a PatientServer for launches within the block."""
     return patch.object(http_server, "Server", partial(PatientServer, connections=connections))
 
 
 def raise_file_limit() -> int:
-    """How many files and connections this process may have open, which is made as many as it may."""
+    """Raise the limit of open files to MOST_FILES, or as far as the system allows, and return it."""
     if sys.platform == "win32":
         return _FILES_ELSEWHERE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < MOST_FILES:
         wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-        # macOS allows less than it says.
+        # macOS may refuse its own hard limit, so fall back to 10,240.
         for number in (wanted, 10_240):
             with suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
@@ -234,30 +237,30 @@ def raise_file_limit() -> int:
     return MOST_FILES if soft == resource.RLIM_INFINITY else soft
 
 
-# A queued event costs memory.
+# Limited, because queued events cost memory.
 MOST_WAITING = 2000
-# Seconds between two looks for events: while somebody asks, for a while after that, and when nobody does.
+# The queue polls every IN_USE_SECONDS until ASKED_SECONDS after the last event, and every IDLE_SECONDS later.
 ASKED_SECONDS, IN_USE_SECONDS, IDLE_SECONDS = 30.0, 0.002, 0.5
-# After each event, Gradio would sum up the last 10,000 for its monitoring page, which is closed here.
+# After each event, Gradio would summarise the last 10,000 for its monitoring page, which is closed here.
 _MONITORING = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(2**62)}
 
 
 @contextmanager
 def use_request(request: Request) -> Iterator[None]:
-    """What is called within, and threads that copy its context, work for who sent this request."""
-    # A server that was never launched has none.
-    blocks = LocalContext.blocks.set(getattr(request.app, "blocks", None))
-    asks = LocalContext.request.set(gr.Request(request))
+    """Set Gradio's context for the request, for this block and for threads that copy its context."""
+    # `blocks` is missing before a launch.
+    blocks_token = LocalContext.blocks.set(getattr(request.app, "blocks", None))
+    request_token = LocalContext.request.set(gr.Request(request))
     try:
         yield
     finally:
-        LocalContext.request.reset(asks)
-        LocalContext.blocks.reset(blocks)
+        LocalContext.request.reset(request_token)
+        LocalContext.blocks.reset(blocks_token)
 
 
 @contextmanager
 def use_caller(visitors: Visitors | None) -> Iterator[None]:
-    """In an endpoint: the language, the visitor and the number of its request."""
+    """Use the language, the visitor and the id of the current endpoint's request."""
     request = LocalContext.request.get(None)
     headers = request.headers if request else {}
     visitor = None
@@ -271,19 +274,19 @@ def use_caller(visitors: Visitors | None) -> Iterator[None]:
 
 
 def caller_session() -> str:
-    """In an endpoint: the session that reads its answer."""
+    """Return the session that reads the current endpoint's result."""
     request = LocalContext.request.get(None)
     return str((request and request.session_hash) or "")
 
 
 class RestingQueue(queueing.Queue):
-    """Gradio's own looks for events a thousand times a second, which takes a tenth of a core of an idle page."""
+    """A queue that polls less often while idle. Gradio's polls every millisecond, which costs a tenth of a core."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self._asked = -ASKED_SECONDS
         self._is_used = asyncio.Event()
         super().__init__(*args, **{**named, "max_size": MOST_WAITING})
-        # For gr.Progress, which no endpoint uses.
+        # Poll rarely for gr.Progress, because no endpoint uses it.
         self.progress_update_sleep_when_free = 60.0
 
     @property
@@ -292,10 +295,10 @@ class RestingQueue(queueing.Queue):
 
     @sleep_when_free.setter
     def sleep_when_free(self, seconds: float) -> None:
-        """Gradio sets it once."""
+        """Ignore the value that Gradio sets in Queue.__init__."""
 
     async def start_processing(self) -> None:
-        """Once somebody asks: the pages use no endpoint."""
+        """Wait for the first event before polling, because the pages use no endpoint."""
         await self._is_used.wait()
         await super().start_processing()
 
@@ -307,12 +310,12 @@ class RestingQueue(queueing.Queue):
 
 @contextmanager
 def gradio_settings() -> Iterator[Path]:
-    """Gradio without analytics and monitoring, with a queue that rests, and a folder for the files that it serves."""
+    """Turn off Gradio's analytics and monitoring, install RestingQueue, and yield a folder for files to serve."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, ExitStack() as closing:
         folder = Path(name).resolve()
         variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}
         closing.enter_context(patch.dict(os.environ, variables))
-        # It makes an event loop for each of its locks, which need none, and closes none of them.
+        # Gradio creates an event loop for each of its locks, which don't need it, and never closes the loops.
         closing.enter_context(patch.multiple(queueing, Queue=RestingQueue, safe_get_lock=asyncio.Lock))
         closing.enter_context(patch.multiple(utils, safe_get_lock=asyncio.Lock, safe_get_stop_event=asyncio.Event))
         yield folder

@@ -1,7 +1,4 @@
-"""Every page's routes, and those beside the pages: which parts they are made of, built once.
-
-Jobs are followed here, and those who run a page ask whether it is alive, whether it can take visitors, and for metrics.
-"""
+"""Construction of all routes: pages, jobs, health, readiness and metrics. app.py adds them to the server."""
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -41,17 +38,17 @@ from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.uploads import DroppedRoutes, Uploads
 from hub_ui.web.visit import VisitRoutes
 
-# Loading a base reports no progress for a while, and who has left is noticed when something is sent.
+# A visitor's disconnect is noticed only on sending, so send a beat while loading a base reports no progress.
 BEAT_SECONDS = 0.5
 JobId = Annotated[str, fastapi.Path(pattern=r"^[\w-]{1,60}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRoutes(Room):
-    """`painters` by the kind of a job's subject: `paint` gives HTML for each step, which is None where nothing is new,
-    and at last a result, Failed or Stopped. The page's address is the query of each request.
+    """Routes to follow and stop a job. The id of a job is a secret, so any client that has the id may use them.
 
-    Whoever has a job's id may follow and stop it: the id is a secret.
+    `painters` are by the kind of a job's subject. `paint` renders each step as HTML: a step is None (nothing new), and
+    the last step is a result, Failed or Stopped. The query of each request is the address of the page.
     """
 
     jobs: Jobs
@@ -67,9 +64,9 @@ class JobRoutes(Room):
         return self.painter(id_).stop(request, id_)
 
     def painter(self, id_: str) -> TryRoutes | TrainRoutes:
-        """Raises NotFound for a job that is not kept."""
-        found = self.jobs.find(id_)
-        painter = self.painters.get(found.subject.kind) if found is not None else None
+        """Return the painter of a job. Raise NotFound if the job is unknown or was deleted."""
+        job = self.jobs.find(id_)
+        painter = self.painters.get(job.subject.kind) if job is not None else None
         if painter is None:
             raise NotFound(_(GONE))
         return painter
@@ -81,7 +78,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, kw_only=True)
 class HealthRoutes(Room):
-    """`running` counts the generations that are not done."""
+    """Routes for liveness, readiness and metrics. `running` returns the number of unfinished generations."""
 
     running: Callable[[], int]
 
@@ -95,7 +92,7 @@ class HealthRoutes(Room):
         return JSONResponse(state, 200 if state["ready"] else 503, _NO_STORE)
 
     def state(self) -> dict[str, Any]:
-        """Without a base model there is still all the rest, so a missing one is said and no more."""
+        """Return the state for /ready. A missing base model is reported, but the page is ready without it."""
         settings, running, catalog = self.services.settings, self.running(), "answers"
         try:
             self.services.catalog.change()
@@ -114,7 +111,7 @@ class HealthRoutes(Room):
 
     @route("GET /metrics")
     def metrics(self, request: Request) -> Response:
-        """A hosted page's by the token alone: what asks from this computer may be a proxy, for anybody."""
+        """Return the metrics. A hosted page always needs the token: a local client may be a proxy for any visitor."""
         settings = self.services.settings
         scheme, _space, given = request.headers.get("authorization", "").partition(" ")
         is_token = hmac.compare_digest(given.strip().encode(), settings.metrics_token.encode())
@@ -125,7 +122,7 @@ class HealthRoutes(Room):
 
 
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
-    """`folder` has generated images and uploads. What has to be closed goes into `closing`."""
+    """Build all routes. `folder` holds generated images and uploads. Resources to close are added to `closing`."""
     pages, limits = Pages(services=services), services.policy.limits
     panel, cards = Panel(services=services, render=pages.render), Cards(services=services, render=pages.render)
     reader = HeaderReader(services=services)
@@ -148,7 +145,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         BrowseRoutes(pages=pages, panel=panel, cards=cards, reader=reader, news=news),
         news,
         LoraRoutes(pages=pages, panel=panel, news=news),
-        # Where there are visitors, GET /library is their own library: the first route that fits is taken.
+        # Before LibraryRoutes, because the first match wins: on a page with visitors, GET /library is the visitor's.
         *visits,
         library,
         DownloadRoutes(pages=pages),

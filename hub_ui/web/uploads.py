@@ -1,6 +1,6 @@
-"""The files that people give to the page: one route takes them, and a name that nobody guesses leads back to each.
+"""Storage and routes for uploaded files. Each has an unguessable name, a size limit, and a share of the disk space.
 
-Each is bounded, and all of an hour fill no more of the disk than their room. Of an image, a page says how it was made.
+The page /image shows how an uploaded image was generated.
 """
 
 import hmac
@@ -39,13 +39,13 @@ from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.view import StackedLora, View
 
 _SPARE_BYTES = 500_000_000
-# What a small file takes of a disk, and of this server.
+# The bytes that a small file counts for, because each file costs disk blocks and memory.
 _LEAST_BYTES = 65_536
-# Without a byte for so long, an upload has stopped; and none takes longer than the second.
+# An upload is cancelled after the first if no byte arrives, and after the second in any case.
 _SECONDS_BETWEEN_BYTES = 30.0
 _SECONDS = 1_800.0
 _NO_ROOM = N_("There is no room for another file here just now. Try again in an hour.")
-# Beside the generated images, which are swept with it, and two folders deep: no other route serves it.
+# Within the folder of generated images, so that one sweep cleans both. Files are too deep for the images' route.
 FOLDER = "uploads"
 LONGEST_NAME = 60
 MOST_FIELDS = 40
@@ -58,7 +58,7 @@ UploadName = Annotated[str, Query(max_length=60)]
 
 @dataclass(kw_only=True, eq=False)
 class Upload:
-    """`promised` bytes at most, of which `received` came."""
+    """An upload that reserved `promised` bytes, of which `received` have arrived."""
 
     began: float
     promised: int
@@ -67,11 +67,10 @@ class Upload:
 
 @dataclass(kw_only=True, eq=False)
 class Uploads:
-    """What came in the last `keep_seconds`, after which files are deleted. Any thread may call any method.
+    """The uploads of the last `keep_seconds`. Older files are deleted. All methods are thread-safe.
 
-    Each file is in a folder of its own, whose name follows from the upload's name and its visitor: for another visitor
-    the same name leads nowhere. `spend` counts bytes for the present visitor, and raises one of our errors when they
-    are too many.
+    Each file is in a folder named by a digest of the upload's name and the visitor, so that other visitors can't use
+    the name. `spend` counts bytes against the visitor's quota, and raises HubUiError if the quota is used up.
     """
 
     folder: Path
@@ -83,7 +82,10 @@ class Uploads:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, announced: int | None, most: int | None = None) -> Upload:
-        """Reserves room for a request's body. Raises Refused; None is a body that does not say how long it is."""
+        """Reserve disk space for a request's body. Raise Refused if there is too little.
+
+        `announced` is the Content-Length, None if it is missing. `most` replaces the limit of an upload.
+        """
         most = (most or self.limits.upload_bytes) + 1_000_000
         if announced is not None and announced > most:
             raise Refused(_(TOO_LARGE), 413)
@@ -106,16 +108,16 @@ class Uploads:
             return upload
 
     def end(self, upload: Upload) -> None:
-        """From now on it takes what came of it."""
+        """Reduce the reservation to the received bytes."""
         upload.promised = max(upload.received, _LEAST_BYTES)
 
     @asynccontextmanager
     async def read_form(
         self, request: Request, max_files: int, *, most: int | None = None, max_part_size: int = 2**20
     ) -> AsyncIterator[FormData]:
-        """The fields and files of a request, within the limits. `most` bytes, if they are others than of an upload.
+        """Yield the fields and files of a request. `most` replaces the limit of an upload, in bytes.
 
-        Raises UsageError for a body that is no form, or ends before it is whole.
+        Raise UsageError if the body is not a form or is truncated, and Refused if it exceeds a limit.
         """
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isascii() and length.isdigit() else None
@@ -130,7 +132,7 @@ class Uploads:
             self.end(upload)
 
     def keep(self, file: BinaryIO, file_name: str) -> str:
-        """Returns the upload's name. Raises Refused for an image of too many pixels."""
+        """Store a file and return the upload's name. Raise Refused for an image of too many pixels."""
         name = token_urlsafe(24)
         path = self._folder(name) / plain_name(file_name)
         path.parent.mkdir(parents=True)
@@ -144,12 +146,12 @@ class Uploads:
         return name
 
     def path(self, name: str) -> Path:
-        """Raises NotFound for what is gone, and for a name of somebody else."""
+        """Return the path of an upload. Raise NotFound if it was deleted or belongs to another visitor."""
         folder = self._folder(name)
-        found = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-        if not found:
+        files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        if not files:
             raise NotFound(_(GONE))
-        return found[0]
+        return files[0]
 
     def _folder(self, name: str) -> Path:
         visitor = current_visitor()
@@ -158,7 +160,7 @@ class Uploads:
 
 
 def receive_upload(upload: Upload, receive: Receive) -> Receive:
-    """The body, up to what was promised. Raises Refused for more, and for one that has stopped."""
+    """Return a `receive` that counts the bytes of the body. It raises Refused if the body is too large or too slow."""
 
     async def receive_limited() -> Message:
         try:
@@ -175,7 +177,7 @@ def receive_upload(upload: Upload, receive: Receive) -> Receive:
 
 
 def check_pixels(path: Path, most: int) -> None:
-    """Reads the header alone. A file that is no image passes. Raises Refused."""
+    """Raise Refused for an image of more than `most` pixels. Only the header is read; other files pass."""
     try:
         with open_image(path, most, formats=None):
             return
@@ -187,7 +189,7 @@ def check_pixels(path: Path, most: int) -> None:
 
 
 def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """A file's name without folders, hidden characters and leading dots, which any disk can hold."""
+    """Return a file name that is valid on any disk: no folders, hidden characters or leading dots, and not too long."""
     name = _UNSAFE.sub("_", format.visible(text.replace("\\", "/").rpartition("/")[2])).lstrip(". ")
     stem, dot, suffix = name.rpartition(".")
     short = f"{stem[: longest - 12]}{dot}{suffix[:11]}" if dot else name[:longest]
@@ -200,7 +202,7 @@ def text_of(form: FormData, name: str, longest: int = 8000) -> str:
 
 
 def image_response(path: Path) -> Response:
-    """The file of an image or an MP4, by what its bytes are. Raises NotFound for all else, which is not handed on."""
+    """Return the response for an image or an MP4, recognised by its bytes. Raise NotFound for other files."""
     try:
         with path.open("rb") as file:
             if MP4.match(file.read(16)):
@@ -221,7 +223,7 @@ FIELDS = ("file", "image_file", "control_file")
 class DroppedRoutes(Room):
     uploads: Uploads
 
-    # Hubs may be asked for each LoRA of an image.
+    # Reading an image may query the hubs for each of its LoRAs.
     most_at_once = 16
 
     @route("GET /uploaded")
@@ -248,7 +250,7 @@ class DroppedRoutes(Room):
             return await to_thread.run_sync(self.answer, request, form)
 
     def answer(self, request: Request, form: FormData) -> Response:
-        """To the first field with a file, or to one that is emptied."""
+        """Store the first uploaded file, or remove the image of the field in `remove`. Raise UsageError if neither."""
         given = ((name, file) for name, file in form.multi_items() if isinstance(file, UploadFile) and file.size)
         field, file = next(given, (text_of(form, "remove"), None))
         if field not in FIELDS or (field == "file" and file is None):
@@ -256,14 +258,14 @@ class DroppedRoutes(Room):
         name = self.uploads.keep(file.file, file.filename or "") if file is not None else ""
         if field != "file":
             return self.answer_choice(request, form, field.removesuffix("_file"), name)
-        # It stands on the page at once, and what it was made with comes when it is known.
+        # Show the image at once. A second request fills in how it was made, because that may query the hubs.
         shown = {"name": name, "file": self.uploads.path(name).name, "problem": "", "waits": True}
         return self.pages.after_act(request, "try_page/dropped", page_address(f"name={name}", "image"), **shown)
 
     def answer_choice(self, request: Request, form: FormData, field: str, name: str) -> Response:
-        """The form's images as they are now, an empty name for none; without JavaScript, the page with them.
+        """Return the form's images after a change of `field`. An empty `name` removes the image.
 
-        Hidden fields hold what was chosen before.
+        Hidden fields hold the previous choices. The response is a redirect if the browser has no JavaScript.
         """
         if name:
             read_input(self.uploads.path(name), "picture")
@@ -274,12 +276,12 @@ class DroppedRoutes(Room):
     def values(self, name: str, path: Path) -> dict[str, Any]:
         shown = {"name": name, "file": path.name, "problem": "", "waits": False}
         try:
-            found = read_dropped(self.services, path)
+            dropped = read_dropped(self.services, path)
         except UsageError as error:
             return {**shown, "problem": error.message}
-        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in found.loras if lora.ref)
-        filled = PageState(view=View(page="try", stack=stack, settings=found.settings))
-        # A sheet is compared with nothing, and neither is a clip: the same is made.
-        again = filled if found.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
+        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in dropped.loras if lora.ref)
+        filled = PageState(view=View(page="try", stack=stack, settings=dropped.settings))
+        # Only single images are compared with their original; sheets and videos are just generated again.
+        again = filled if dropped.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
         addresses = {"fill": filled.link(), "again": again.link()}
-        return {**shown, "dropped": found, **addresses}
+        return {**shown, "dropped": dropped, **addresses}

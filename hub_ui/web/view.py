@@ -1,4 +1,4 @@
-"""The state of the page as one value. The address bar holds exactly this, so that links can be shared."""
+"""The state of a page as one value, and its address. The address holds the whole state, so links can be shared."""
 
 from __future__ import annotations
 
@@ -26,26 +26,25 @@ PageName = Literal["browse", "try", "library", "news", "train", "settings", "glo
 # Each page is at the path of its name, except Browse, which is at the root.
 PATHS: Mapping[str, PageName] = {"" if name == "browse" else name: name for name in get_args(PageName)}
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
-# A page fills its rows of 2, 3, 4, 6, 8 or 12 cards.
+# Divisible by 2, 3, 4, 6, 8 and 12, so that the rows of a page are full at each width.
 PAGE_SIZE = 24
-# The usual limit of servers; prompts in many scripts need nine characters for one.
+# Just below the usual limit of servers. Characters of many scripts take nine characters in an address.
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200
 LONGEST_NAME = 200
-# The filters that have a parameter of their own in addresses. The words are "q", and every other filter is one "filter"
-# in the query language.
+# The filters with their own URL parameter. The text is in "q", and each other filter is a "filter" in query language.
 PARAMETERS = {field.key: field for field in FIELDS if field.has_parameter}
 
 
 def filter_pair(key: str, value: str, *, is_excluded: bool = False) -> tuple[str, str]:
-    """A value of a filter in an address."""
+    """Return the URL parameter for a filter, as name and value."""
     if key in PARAMETERS and not is_excluded:
         return key, value
     return "filter", f"{'-' if is_excluded else ''}{key}:{value_text(value)}"
 
 
 def _choice(choices: Any, text: str | None, otherwise: Value) -> Value:
-    """What is none of the Literal's choices is `otherwise`."""
+    """Return `text` if it is a choice of the Literal `choices`, else `otherwise`."""
     return cast(Value, text) if text in get_args(choices) else otherwise
 
 
@@ -59,8 +58,11 @@ class StackedLora:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LibraryView:
-    """The list of the Library page: what was typed, the order, the page, counted from 0, the name of the collection
-    that alone is shown, and the tool that is open above the list."""
+    """The state of the list on the Library page.
+
+    `text` is the search, and `number` the page, counted from 0. A `collection` limits the list to its LoRAs. `tool` is
+    open above the list.
+    """
 
     text: str = ""
     sort: LibrarySort = "name"
@@ -75,21 +77,23 @@ class LibraryView:
 
     @staticmethod
     def from_pairs(given: Mapping[str, Sequence[str]]) -> LibraryView:
-        """Reads what `to_pairs` writes. Invalid values are left out."""
-        one = {name: values[0] for name, values in given.items()}
+        """Read the output of `to_pairs`. Invalid values are ignored."""
+        first = {name: values[0] for name, values in given.items()}
         return LibraryView(
-            text=one.get("lq", "")[:LONGEST_QUERY],
-            sort=_choice(LibrarySort, one.get("lsort"), "name"),
-            number=int(page) - 1 if _PAGE.fullmatch(page := one.get("lpage", "")) else 0,
-            collection=one.get("lset", "")[:LONGEST_NAME],
-            tool=_choice(LibraryTool, one.get("ltool"), ""),
+            text=first.get("lq", "")[:LONGEST_QUERY],
+            sort=_choice(LibrarySort, first.get("lsort"), "name"),
+            number=int(page) - 1 if _PAGE.fullmatch(page := first.get("lpage", "")) else 0,
+            collection=first.get("lset", "")[:LONGEST_NAME],
+            tool=_choice(LibraryTool, first.get("ltool"), ""),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`open` is the ref of the open detail panel, empty for none. `kept` are filters that stay in the search box: wrong
-    ones, each with what is wrong, and base models that no table lists.
+    """The state of a page. `open` is the ref of the open detail panel, or "".
+
+    `kept` are filters that stay in the search box: invalid filters, each with an error message, and unlisted base
+    models, each with "".
     """
 
     page: PageName = "browse"
@@ -106,7 +110,7 @@ class View:
 
     @property
     def open_lora(self) -> str:
-        """The LoRA of the panel, without version and file."""
+        """The ref of the open panel, without version and file."""
         return str(Ref.parse(self.open).lora) if self.open else ""
 
     @property
@@ -115,49 +119,50 @@ class View:
 
     @property
     def text(self) -> str:
-        """The query as the search box shows it: words, phrases, words that must not be there, and what is `kept`."""
+        """The query in the search box: words, phrases, excluded words, and the filters in `kept`."""
         return " ".join(filter(None, (_search_text(self.query), *dict(self.kept))))
 
     @property
     def problem(self) -> str:
-        """What is wrong with the filters in the search box, which the list goes without."""
+        """The error messages for the invalid filters in the search box, which the search ignores."""
         return " ".join(filter(None, dict(self.kept).values()))
 
     @property
     def conditions(self) -> Sequence[tuple[str, str]]:
-        """Each filter in use as an address has it: lists with a parameter of their own, the others, single values."""
+        """The active filters as URL parameters: first those with lists of values, then "filter", then single values."""
         kept = dict(self.kept)
         return tuple(pair for pair in _conditions(self.query) if f"{pair[0]}:{value_text(pair[1])}" not in kept)
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """What has no parameter of its own, each in the query language."""
+        """The active filters without their own URL parameter, in query language."""
         return tuple(text for name, text in self.conditions if name == "filter")
 
     @property
     def chosen(self) -> int:
-        """How many filters there are, without the order and the level of mature images."""
+        """The number of active filters, without the sort order and the level of mature images."""
         return sum(name == "filter" or PARAMETERS[name].form == "list" for name, _value in self.conditions)
 
     @property
     def stack_texts(self) -> tuple[str, ...]:
-        """The LoRAs as an address has them."""
+        """The LoRAs as values of the URL parameter "lora": the ref, and "*" with the weight unless it is 1."""
         return tuple(s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}" for s in self.stack)
 
     def to_address(self) -> str:
         """Return the whole view, its page included, as the shortest query string, without the question mark.
 
-        Forms send this text back, and `/?view=NAME…` redirects to the path of the page. Hugging Face needs that: of a
-        Space's address, it passes only the query string to the app, and only to the root.
+        Forms send this text back, and `/?view=NAME…` redirects to the path of the page. Hugging Face needs the
+        redirect, because a Space gets only the query string of the address, and only at the root.
         """
-        # Not "page", which Gradio takes for the name of one of its own pages, and fails.
+        # The name is not "page", because Gradio looks for a Gradio page of that name, and fails.
         named = [("view", self.page)] if self.page != "browse" else []
         return urlencode([*named, *self._pairs()])
 
     def link(self, root: str = "") -> str:
         """Return the address of the view: the path of its page, and the rest as the query string.
 
-        The address is relative, because the app may be served below another path. `root` leads to the root of the app.
+        The address is relative, because the app may be served below another path. `root` is the relative path to the
+        root of the app.
         """
         place = f"{root}{'' if self.page == 'browse' else self.page}" or "./"
         query = urlencode(self._pairs())
@@ -168,17 +173,17 @@ class View:
         pairs += self.conditions
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", text) for text in self.stack_texts]
-        # Elsewhere it would be in the links that people share.
+        # Only on the Library page, because links to other pages are shared.
         pairs += self.library.to_pairs() if self.page == "library" else []
         return [*pairs, *_settings(self.settings)]
 
     @staticmethod
-    # What a page shows is read again when it asks for the next one.
+    # Cached, because requests for parts of a page repeat its address.
     @lru_cache(maxsize=100)
     def from_address(query_string: str, usual: str | None = None) -> View:
-        """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
+        """Read `to_address`'s output. Invalid values are ignored. `usual` is the default level of mature images."""
         given: Mapping[str, Sequence[str]] = {}
-        with suppress(ValueError):  # more fields than anyone needs
+        with suppress(ValueError):  # more than MOST_FIELDS
             given = parse_qs(query_string, max_num_fields=MOST_FIELDS) if len(query_string) < LONGEST_ADDRESS else {}
         stack = (_parse_lora(text) for text in given.get("lora", [])[:MOST_LORAS])
         query, kept = _query(given, usual or "")
@@ -187,29 +192,29 @@ class View:
             query=query,
             kept=kept,
             open=_ref(given.get("open", [""])[0]),
-            # Each LoRA once.
+            # A dict, to dedupe by ref.
             stack=tuple({s.ref: s for s in stack if s is not None}.values()),
             settings=TrySettings.from_pairs(given),
             library=LibraryView.from_pairs(given),
         )
 
     def place(self, name: PageName) -> str:
-        """The relative address of another page, with the LoRAs that are compared and the search."""
+        """Return the relative address of another page, which keeps the query and the stack of LoRAs."""
         return replace(self, page=name, open="").link()
 
     def shareable(self) -> View:
-        """The Compare page without what only this computer has: files of its disk, folders, and what was searched."""
+        """Return the Compare page without local LoRAs, a local base model, or the user's search."""
         stack = tuple(s for s in self.stack if Ref.parse(s.ref).hub != LOCAL)
         is_path = Path(self.settings.base).is_absolute() or self.settings.base.startswith((".", "~"))
         settings = replace(self.settings, base="") if is_path else self.settings
         return View(page="try", stack=stack, settings=settings)
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:
-        """`ref` alone on the try page."""
+        """Return the try page with `ref` as the only LoRA, and default settings."""
         return replace(self, page="try", open="", stack=(StackedLora(ref=ref, weight=weight),), settings=TrySettings())
 
     def with_lora(self, ref: str, weight: float = 1.0) -> View:
-        """`ref` added to the LoRAs on the try page, once."""
+        """Add `ref` to the LoRAs on the try page, or move it to the end. Drop the first if there are too many."""
         others = self.without_lora(ref).stack
         return replace(self, stack=(*others, StackedLora(ref=ref, weight=weight))[-MOST_LORAS:])
 
@@ -221,14 +226,14 @@ class View:
         return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))
 
 
-# A page has some ten addresses of the same query.
+# Cached, because a page has about ten addresses with the same query.
 @lru_cache(maxsize=1_000)
 def _search_text(query: Query) -> str:
-    excluded = tuple(each for each in query.excluded if each[0] == "text")
+    excluded = tuple(pair for pair in query.excluded if pair[0] == "text")
     return format(Query(text=query.text, phrases=query.phrases, excluded=excluded))
 
 
-# Nearly always the usual ones.
+# Cached, because the settings are nearly always the defaults.
 @lru_cache(maxsize=100)
 def _settings(settings: TrySettings) -> Sequence[tuple[str, str]]:
     return settings.to_pairs()
@@ -236,15 +241,16 @@ def _settings(settings: TrySettings) -> Sequence[tuple[str, str]]:
 
 @lru_cache(maxsize=1_000)
 def _conditions(query: Query) -> Sequence[tuple[str, str]]:
-    found = [part for part in parts(query) if part.key != "text"]
-    pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
+    filters = [part for part in parts(query) if part.key != "text"]
+    pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in filters]
     forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
     return tuple(sorted(pairs, key=lambda pair: forms[pair[0]]))
 
 
 def _query(given: Mapping[str, Sequence[str]], usual: str) -> tuple[Query, tuple[tuple[str, str], ...]]:
-    """The usual level of mature images, what was typed, and each filter; and what the search box keeps (View.kept).
-    What is invalid does not empty the others.
+    """Parse the default level of mature images, the text, and each filter. Return the query and View.kept.
+
+    Each filter is parsed alone, so that an invalid filter does not affect the others.
     """
     kept: dict[str, str] = {}
     query = parse(f"nsfw:{quote(usual)}", Query(limit=PAGE_SIZE), mistakes={})
@@ -264,7 +270,6 @@ def _ref(text: str) -> str:
 
 
 def _parse_lora(text: str) -> StackedLora | None:
-    """None for an invalid ref."""
     name, star, weight = text.rpartition("*")
     try:
         ref, number = _ref(name if star else text), float(weight) if star else 1.0

@@ -1,4 +1,4 @@
-"""The visitors of a hosted page: the cookie that they are known by, and how many requests one address may have."""
+"""Middleware for the visitors of a hosted page: their cookie, and the limit of requests per network address."""
 
 import time
 from collections import Counter
@@ -15,16 +15,16 @@ from hub_ui.base.i18n import _
 from hub_ui.web.requests import Refused, RequestMiddleware, count
 from hub_ui.web.view import PATHS
 
-# Where people arrive.
+# The addresses of whole pages.
 PAGES = tuple(f"/{path}" for path in PATHS)
-# Gradio's own.
+# Gradio's route.
 SIGN_OUT_ROUTE = "/logout"
 COOKIE = "hub-ui-visitor"
 
 
 @dataclass(frozen=True)
 class VisitorCookie(RequestMiddleware):
-    """Each request is its visitor's, and a page, or what is sent from one, brings a new one their cookie."""
+    """The visitor of each request, identified by a cookie. A new visitor gets the cookie with a page or a form."""
 
     visitors: Visitors
 
@@ -34,7 +34,7 @@ class VisitorCookie(RequestMiddleware):
         peer = (scope.get("client") or ("",))[0]
         address = read_address(headers, peer, trusts_proxy=self.visitors.trusts_proxy)
         visitor = self.visitors.find(cookie, address, peer)
-        # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
+        # Gradio's session holds the sign-in to Hugging Face. Its middleware runs before this one.
         session = scope.get("session") or {}
         if scope["path"] == SIGN_OUT_ROUTE:
             self.visitors.sign_out(session)
@@ -53,18 +53,18 @@ class VisitorCookie(RequestMiddleware):
 
 
 def makes_known(method: str, path: str, headers: Headers) -> bool:
-    """Whether who has no cookie, or one of an hour ago, gets one: programs go without."""
+    """Return whether the response sets the cookie of a new visitor. Programs get no cookie."""
     if method == "GET":
         return path in PAGES
-    # Browsers alone send it. What is kept or made by a form would be nobody's otherwise.
+    # Only browsers send Origin. They need the cookie, because otherwise the results of a form would have no owner.
     return method == "POST" and "origin" in headers and not path.startswith("/gradio_api/")
 
 
 @dataclass(frozen=True)
 class AddressCheck(RequestMiddleware):
-    """At most so many requests of one network address are under way at a time, streams included.
+    """A limit of `most` concurrent requests per network address, streams included. It runs after VisitorCookie.
 
-    So a proxy's connections count for the visitors behind it. It stands after VisitorCookie.
+    Requests through a trusted proxy count for the visitor's address, not for the proxy's.
     """
 
     most: int
@@ -80,45 +80,50 @@ class AddressCheck(RequestMiddleware):
 
 
 def read_address(headers: Mapping[str, str], peer: str, *, trusts_proxy: bool) -> str:
-    """The network address that a request is from, empty where nothing tells people apart.
+    """Return the network address of a request's visitor, or "" if it is unknown.
 
-    Each proxy adds at the end of X-Forwarded-For who asked it, and what stands before is whatever the sender wrote. So
-    it is the last public address. Without a trusted proxy it is the peer's, unless that is private: then it is likely
-    a proxy's, or a container's gateway, which everybody comes through.
+    If `trusts_proxy` is set, read the last public address in X-Forwarded-For: each proxy appends the address of its
+    client, and the sender may have forged the addresses before. Otherwise use the peer's address, unless that is
+    private. A private peer is likely a proxy or a container's gateway, which all visitors share.
     """
     if not trusts_proxy:
-        found = _parse(peer)
-        return _text(found) if found is not None and found.is_global else ""
-    named = [address for text in headers.get("x-forwarded-for", "").split(",") if (address := _parse(text)) is not None]
-    public = [address for address in named if address.is_global]
-    return _text((public or named)[-1]) if named else ""
+        address = _parse(peer)
+        return _text(address) if address is not None and address.is_global else ""
+    parsed = map(_parse, headers.get("x-forwarded-for", "").split(","))
+    forwarded = [address for address in parsed if address is not None]
+    public = [address for address in forwarded if address.is_global]
+    return _text((public or forwarded)[-1]) if forwarded else ""
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Some proxies add a port."""
+    """Parse an address, without the port that some proxies add. Return None if it is invalid."""
     text = text.strip()
     host = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
     host = host.partition(":")[0] if host.count(":") == 1 else host
     try:
-        found = ip_address(host.partition("%")[0])
+        address = ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _text(address: IPv4Address | IPv6Address) -> str:
-    """Of IPv6, a person has a whole /64."""
+    """Return the address as text. IPv6 is shortened to its /64 network, because a person owns a whole /64."""
     return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def read_visitor(headers: Mapping[str, str]) -> str:
-    """The cookie's value, empty if there is none."""
+    """Return the value of the visitor's cookie, or ""."""
     return cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
 
 
 def cookie_of(value: str, headers: Mapping[str, str], scheme: str, name: str = COOKIE) -> str:
-    """Spaces show the page within a page of huggingface.co, where browsers send other cookies only if they say so."""
-    # A proxy behind another adds its own after a comma.
+    """Return a Set-Cookie header.
+
+    A Space shows the page in a frame of huggingface.co. Browsers send cookies there only with SameSite=None and
+    Partitioned, which need HTTPS.
+    """
+    # The first value is the visitor's: each further proxy appends its own after a comma.
     proto = headers.get("x-forwarded-proto", scheme).partition(",")[0].strip()
     sites = "SameSite=None; Secure; Partitioned" if proto == "https" else "SameSite=Lax"
     return f"{name}={value}; Path=/; HttpOnly; {sites}"

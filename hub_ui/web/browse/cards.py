@@ -1,6 +1,6 @@
-"""A card of the list, image first. The panel shows similar LoRAs by it too.
+"""Cards of the list. The panel shows similar LoRAs as cards as well.
 
-The headers of the visible cards are read in the background, a few at a time.
+HeaderReader reads the headers of the visible cards' files in the background.
 """
 
 import threading
@@ -32,8 +32,10 @@ from hub_ui.web.view import View
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
-    """`ceiling` is the level of mature images, and `what` its file is, as far as that was read. `try_problem` says why
-    it can't be tried here. `is_read`: its file's header is known. `is_held`: it is in the library.
+    """A card of the list. `ceiling` is the level of mature images.
+
+    The type of the file, `what`, is "lora" until its header was read (`is_read`). `try_problem` is the reason why the
+    LoRA can't be tried here. `is_held` is true if the LoRA is in the library.
     """
 
     record: Record
@@ -45,12 +47,12 @@ class Card:
 
     @property
     def usable(self) -> bool:
-        """Whether its file is a LoRA, as far as known."""
+        """Whether the file is a LoRA, or its header was not read yet."""
         return self.what == "lora"
 
     @property
     def examples(self) -> tuple[Example | None, Example | None]:
-        """The still image, and the first example if it is a video: it plays while the card is pointed at."""
+        """The still image, and the first example if it is a video, which plays on hover."""
         first = next((e for e in self.record.images if within(e.nsfw, self.ceiling)), None)
         return cover(self.record, self.ceiling), first if first is not None and first.video else None
 
@@ -64,12 +66,13 @@ class Card:
 
     @property
     def blurred(self) -> bool:
-        return any(each is not None and not within(each.nsfw, "soft") for each in self.examples)
+        return any(example is not None and not within(example.nsfw, "soft") for example in self.examples)
 
     @property
     def flag(self) -> tuple[str, str] | None:
-        """One text at most and its tone, the most important first: no LoRA, danger, conflict, removed, not open, a real
-        person, mature, in the library.
+        """The most important remark about the card and its tone, or None.
+
+        The order is: not a LoRA, danger, conflict, not open, real person, mature, in the library.
         """
         record = self.record
         if not self.usable:
@@ -93,7 +96,7 @@ class Card:
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
-    """The first still image within the level of mature images."""
+    """Return the first still image within the level of mature images."""
     return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
 
 
@@ -102,62 +105,60 @@ MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Cards:
-    """The cards of a list. What they say and their HTML, half of the work for a page, is kept until the catalog
-    changes.
-    """
+    """A cache of cards and their HTML, half of the work for a page. A change of the catalog invalidates the cache."""
 
     services: Services
     render: Renderer
-    _kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
+    _cards: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     _html: TTLCache[Any, Markup] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def html(self, view: View, now: Results, *, is_whole: bool) -> list[tuple[int, Markup]]:
-        """Those that are there, each with its number.
+        """Return the HTML of the cards in `now`, each with its number.
 
-        In a part of the page their links are without the search, so that a morph leaves them as they are (panel.js); in
-        a whole one they work without JavaScript.
+        Links of a whole page contain the search, so that they work without JavaScript. Links of a part don't, so that a
+        morph leaves the cards unchanged; panel.js adds the search.
         """
-        below = replace(view, open="") if is_whole else View(stack=view.stack)
+        opened = replace(view, open="") if is_whole else View(stack=view.stack)
         searched = prefix(View(stack=view.stack).link(), "q")
-        values = {"open_prefix": prefix(below.link(), "open"), "search_prefix": searched}
-        is_kept, at, downloads = below == View(), self._at(now), self.services.downloads
-        # Only for these the library's thousands of entries are looked through.
+        values = {"open_prefix": prefix(opened.link(), "open"), "search_prefix": searched}
+        is_cached, key_suffix, downloads = opened == View(), self._key_suffix(now), self.services.downloads
+        # A fast filter, because `holds` looks through thousands of entries.
         owned = frozenset(entry.ref.lora for entry in downloads.entries())
         shown = []
         for number, card in self.of(now):
             ref = card.record.ref
             is_held, is_open = ref.lora in owned and downloads.holds(ref), str(ref.lora) == view.open_lora
-            key = (number, *at, is_held, is_open)
+            key = (number, *key_suffix, is_held, is_open)
             with self._lock:
-                html = self._html.get(key) if is_kept else None
+                html = self._html.get(key) if is_cached else None
             if html is None:
                 shown_card = replace(card, is_held=is_held)
                 html = Markup(self.render("browse/card", number=number, card=shown_card, is_open=is_open, **values))
-                if is_kept:
+                if is_cached:
                     with self._lock:
                         self._html[key] = html
             shown.append((number, html))
         return shown
 
     def of(self, now: Results) -> Iterator[tuple[int, Card]]:
-        at = self._at(now)
+        key_suffix = self._key_suffix(now)
         with self._lock:
-            kept = {number: self._kept.get((number, *at)) for number in now.ids}
-        missing = [number for number, shown in kept.items() if shown is None]
+            cached = {number: self._cards.get((number, *key_suffix)) for number in now.ids}
+        missing = [number for number, card in cached.items() if card is None]
         records = self.services.catalog.cards(missing, now.query) if missing else {}
-        for number, shown in kept.items():
-            if shown is None and number in records:
-                shown = self._read(records[number], now.query.nsfw)
+        for number, card in cached.items():
+            if card is None and number in records:
+                card = self._read(records[number], now.query.nsfw)
                 with self._lock:
-                    self._kept[(number, *at)] = shown
-            if shown is not None:
-                yield number, shown
+                    self._cards[(number, *key_suffix)] = card
+            if card is not None:
+                yield number, card
 
-    def _at(self, now: Results) -> tuple[Any, ...]:
-        """What decides what a card says."""
+    def _key_suffix(self, now: Results) -> tuple[Any, ...]:
+        """Return everything that a card's content depends on, except its number."""
         visitor = current_visitor()
-        # A visitor's own key may show more.
+        # A visitor's key may show more.
         person = visitor.id if visitor is not None and visitor.keys else ""
         return (self.services.catalog.change(), now.query.bases, now.query.nsfw, language().code, person)
 
@@ -172,7 +173,7 @@ class Cards:
 MOST_CARDS = 24
 AT_ONCE = 2
 PATIENCE_SECONDS = 30.0
-# Files that failed are not read again with every search.
+# Failed reads are retried after this time, not with every search.
 AGAIN_AFTER_SECONDS = 600.0
 MOST_FAILED = 10_000
 _UPDATE_SECONDS = 0.5
@@ -180,7 +181,7 @@ _UPDATE_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderReader:
-    """One for the whole app: any number of visitors causes at most AT_ONCE requests at a time to each hub."""
+    """A reader of file headers, shared by all visitors, with at most AT_ONCE concurrent requests to each hub."""
 
     services: Services
     _pools: dict[Origin, ThreadPoolExecutor] = field(default_factory=dict)
@@ -193,28 +194,27 @@ class HeaderReader:
             self._pools[connector.name] = ThreadPoolExecutor(AT_ONCE)
 
     def read(self, records: Sequence[Record]) -> Iterator[None]:
-        """Yields whenever more are known. Ends after the last one, or PATIENCE_SECONDS."""
+        """Read the headers of MOST_CARDS records, and yield after each progress. Stop after PATIENCE_SECONDS."""
         stops: dict[Origin, threading.Event] = defaultdict(threading.Event)
         unread = [record for record in records if self._is_unread(record)][:MOST_CARDS]
-        running = {self._pools[one.hub].submit(self._read_one, one, stops[one.hub]) for one in unread}
+        running = {self._pools[record.hub].submit(self._read_one, record, stops[record.hub]) for record in unread}
         deadline = time.monotonic() + PATIENCE_SECONDS
         try:
             while running and time.monotonic() < deadline:
                 done, running = wait(running, timeout=_UPDATE_SECONDS)
-                if any(one.result() for one in done):
+                if any(future.result() for future in done):
                     yield
         finally:
             for stop in stops.values():
                 stop.set()
 
     def close(self) -> None:
-        """Waits for the running reads, because their catalog closes next."""
+        """Wait for the running reads, because the catalog closes next."""
         self._closed.set()
         for pool in self._pools.values():
             pool.shutdown()
 
     def _is_unread(self, record: Record) -> bool:
-        """Whether its file can be read here and has not been."""
         file = record.file
         if self._closed.is_set() or record.hub not in self._pools:
             return False
@@ -223,8 +223,8 @@ class HeaderReader:
         return file.ref not in self._failed and self.services.lookup.find_facts(file) is None
 
     def _read_one(self, record: Record, stop: threading.Event) -> bool:
-        """Whether its header is known now. A hub that limits requests is asked for no other of these."""
-        # While it waited, nobody may want it any more, or it may have been read for somebody else.
+        """Read a header, and return whether that succeeded. Set `stop` if the hub is down or limits requests."""
+        # While this read was queued, its caller may have stopped, or another caller may have read the header.
         if stop.is_set() or not self._is_unread(record):
             return False
         try:

@@ -1,7 +1,4 @@
-"""The filters beside the list: what each choice would show, counted by the same search that the list comes from.
-
-And the search box: suggestions for what is being typed.
-"""
+"""The filters next to the list, with counts from the same search as the list, and suggestions for the search box."""
 
 import itertools
 import math
@@ -22,15 +19,15 @@ from hub_ui.web.layout.render import word
 from hub_ui.web.view import filter_pair
 
 EARLY_ACCESS = ("access", "paid")
-# They are one group.
+# The filters that form the group "Mine".
 LIBRARY = ("installed", "favorite")
-# How many base models are offered, beside those that are on.
+# The number of base models to offer, without the chosen ones.
 MOST_BASES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """`count` is None before the list is known. Without a `facet` of its own, it is one of its group's."""
+    """A choice of a filter. `count` is None until the list is known. An empty `facet` means the group's."""
 
     value: str
     label: str
@@ -42,13 +39,13 @@ class Choice:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it would show nothing, and is not chosen."""
+        """Whether the choice has no results and is not chosen."""
         return self.count == 0 and not self.on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A step of a histogram, `height` in percent. A click asks for the range `value`, or for none if that is chosen."""
+    """A step of a histogram. `height` is in percent. A click sets the range `value`, or clears it if it is set."""
 
     label: str
     title: str
@@ -59,7 +56,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Either `choices` or `bars`; `facet` is the key of a filter. It is folded unless it `is_open`."""
+    """A group of filters with either `choices` or `bars`. `facet` is the key of a filter. `is_open` means unfolded."""
 
     facet: str
     name: str
@@ -70,21 +67,21 @@ class Group:
 
     @property
     def boxes(self) -> list[tuple[str, str, Choice]]:
-        """The choices, each with the name and the value of its checkbox: what it adds to the address."""
+        """The choices, each with the name and the value of its checkbox."""
         return [
-            (*filter_pair(each.facet or self.facet, each.value, is_excluded=each.is_excluded), each)
-            for each in self.choices
+            (*filter_pair(choice.facet or self.facet, choice.value, is_excluded=choice.is_excluded), choice)
+            for choice in self.choices
         ]
 
 
 def choices_of(chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]) -> Iterator[Choice]:
-    """One for each of `labels`, in their order."""
+    """Yield a choice for each of `labels`, in their order."""
     for value, label in labels.items():
         yield Choice(value=value, label=label, count=counts.get(value, 0), on=value in chosen)
 
 
 def frequent(chosen: Sequence[str], counts: Mapping[str, int], most: int) -> Iterator[Choice]:
-    """The first values, and those that are on. They are counted without regard to case."""
+    """Yield the first `most` values and the chosen ones. The keys of `counts` are casefolded."""
     spelled = {value.casefold(): value for value in chosen}
     values = dict.fromkeys([*(spelled.get(value, value) for value in itertools.islice(counts, most)), *chosen])
     for value in values:
@@ -93,7 +90,7 @@ def frequent(chosen: Sequence[str], counts: Mapping[str, int], most: int) -> Ite
 
 
 def base_choices(chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
-    """Base models after their architecture, without repetition."""
+    """Yield each architecture and its base models. Skip a single base model, which is the architecture again."""
     for base in bases:
         label = format.visible(base.label)
         yield Choice(value=base.id, label=label, count=base.count, on=base.id in chosen, inner=inner)
@@ -102,8 +99,8 @@ def base_choices(chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bo
 
 
 def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bool) -> Iterator[Choice]:
-    """Filters that most people look for. Each is a part of the query like any other."""
-    # LoRAs for a base whose architecture is not known can't be found.
+    """Yield frequent filters: fits the loaded base, not in the library, not in early access."""
+    # A base of unknown architecture can't be searched for.
     if loaded is not None and loaded.architecture:
         label = _("Fits {base}, which is loaded").format(base=format.visible(loaded.label))
         value = loaded.architecture
@@ -116,29 +113,28 @@ def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bo
 
 
 def unfold(chosen: Sequence[str], bases: Iterable[BaseCount]) -> Iterator[Choice]:
-    """An architecture's base models come once one of them is chosen, or the architecture itself."""
+    """Yield the choices of base models. Unfold an architecture if it or one of its base models is chosen."""
     families = ([*base_choices(chosen, [base])] for base in bases)
-    shown = (each for family in families for each in (family if any(each.on for each in family) else family[:1]))
+    shown = (choice for family in families for choice in (family if any(one.on for one in family) else family[:1]))
     yield from (choice for at, choice in enumerate(shown) if at < MOST_BASES or choice.on)
 
 
 def groups(
     query: Query, facets: Facets | None, *, sees_library: bool = True, loaded: PipelineSpec | None = None
 ) -> list[Group]:
-    """One for each filter that has a facet, those that are not folded first, and of these the names without end last.
+    """Return the groups of filters, open groups first. Within these, filters with open-ended names come last.
 
-    Choices that would show nothing are left out. Without `facets`, there are those of the groups that are not folded,
-    and what is chosen in the others, which come with the first answer: nothing is pushed away then. `loaded` is the
-    base that images are made with just now.
+    Choices without results are left out. If `facets` is None, folded groups hold only their chosen values. The rest
+    arrives with the first results, so that the page does not jump. `loaded` is the base model in memory.
     """
     names_last = sorted(FIELDS, key=lambda field: field.facet.most if field.facet else 0)
-    found = {field.key: group_of(field, query, facets) for field in names_last if field.facet}
-    own = [replace(each, facet=key) for key in LIBRARY for each in found.pop(key).choices]
-    mine = Group(facet="mine", name=_("Mine"), choices=tuple(own) if sees_library else (), is_open=True)
+    by_key = {field.key: group_of(field, query, facets) for field in names_last if field.facet}
+    in_library = [replace(choice, facet=key) for key in LIBRARY for choice in by_key.pop(key).choices]
+    mine = Group(facet="mine", name=_("Mine"), choices=tuple(in_library) if sees_library else (), is_open=True)
     offered = quick_choices(query, loaded, sees_library=sees_library)
-    quick = tuple(each for each in offered if facets is not None or each.on)
-    folded = [*found.values(), Group(facet="quick", name=_("Quick filters"), choices=quick)]
-    return [*(each for each in folded if each.is_open), mine, *(each for each in folded if not each.is_open)]
+    quick = tuple(choice for choice in offered if facets is not None or choice.on)
+    others = [*by_key.values(), Group(facet="quick", name=_("Quick filters"), choices=quick)]
+    return [*(group for group in others if group.is_open), mine, *(group for group in others if not group.is_open)]
 
 
 def group_of(field: Field, query: Query, facets: Facets | None) -> Group:
@@ -154,12 +150,12 @@ def group_of(field: Field, query: Query, facets: Facets | None) -> Group:
         found = frequent(chosen, offered, facet.most)
     else:
         on = chosen if field.form == "list" else () if chosen is None else (field.write(chosen),)
-        values = [each for each in facet.labels or field.choices() if each in on or not facet.left_out(each)]
+        values = [value for value in facet.labels or field.choices() if value in on or not facet.left_out(value)]
         found = choices_of(on, counted, {value: label_of(field, facet, value) for value in values})
-    # What was not there at first comes with the counts.
+    # Before the counts are known, a folded group holds only its chosen values.
     if facets is None:
-        found = (replace(each, count=None) for each in found if each.on or facet.is_open)
-    return replace(group, choices=tuple(each for each in found if not each.is_empty))
+        found = (replace(choice, count=None) for choice in found if choice.on or facet.is_open)
+    return replace(group, choices=tuple(choice for choice in found if not choice.is_empty))
 
 
 def label_of(field: Field, facet: Facet, value: str) -> str:
@@ -170,7 +166,10 @@ def label_of(field: Field, facet: Facet, value: str) -> str:
 
 
 def bars(field: Field, facet: Facet, chosen: Range | None, counted: Mapping[int, int]) -> tuple[Bar, ...]:
-    """One for each step, and one for the rest. None where all LoRAs are in the same step, unless a range is chosen."""
+    """Return a bar for each step and a bar for the rest.
+
+    Return an empty tuple if all LoRAs are in one step and no range is chosen.
+    """
     between = (Range(least=before + 1, most=most) for before, most in itertools.pairwise(facet.steps))
     steps = (Range(most=facet.steps[0]), *between, Range(least=facet.steps[-1] + 1))
     counts = [sum(count for value, count in counted.items() if value in step) for step in steps]
@@ -198,7 +197,7 @@ def overlap(one: Range, other: Range) -> bool:
 
 
 def range_after_click(chosen: Range | None, step: Range) -> Range:
-    """A step outside the chosen range widens it, and one inside is all that is left of it."""
+    """Return the range after a click on a step. A step outside the chosen range widens it; otherwise it replaces it."""
     if chosen is None or overlap(chosen, step):
         return step
     return Range(
@@ -208,7 +207,7 @@ def range_after_click(chosen: Range | None, step: Range) -> Range:
 
 
 def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
-    """What each level of mature images is called, with how many LoRAs it lists."""
+    """Return the label of each level of mature images, with its number of LoRAs if `levels` is given."""
     if not levels:
         return {level: word("level", level) for level in NSFW_LEVELS}
     listed = itertools.accumulate(levels.get(level, 0) for level in NSFW_LEVELS)
@@ -216,14 +215,14 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
 
 
 MOST = 8
-# Values of these are suggested by what the catalog has.
+# The filters whose suggestions come from the catalog.
 CATALOG_FIELDS = tuple(field.key for field in FIELDS if field.facet and (field.facet.most or field.key == "base"))
 SHORTEST_WORD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """`text` takes the place of what stands between `start` and `end`. `note` says what it is, or how many it has."""
+    """A suggestion that replaces the text from `start` to `end`. `note` is its meaning or its number of LoRAs."""
 
     text: str
     label: str
@@ -232,12 +231,12 @@ class Suggestion:
     end: int
 
 
-# A field and the beginning of a value -> such values with how many LoRAs have them.
+# A function from a field and the beginning of a value to matching values and their numbers of LoRAs.
 Values = Callable[[str, str], tuple[tuple[str, int], ...]]
 
 
 def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
-    """For the word or value at `cursor`, best first."""
+    """Return suggestions for the word or value at `cursor`, best first."""
     at = completion(text, cursor)
     if at is None:
         return []
@@ -249,7 +248,7 @@ _KEY_OR_COMMA = re.compile(r"""-?\w+:["“]?$|,["“]?$""")
 
 
 def without_beginning(text: str, values: Values) -> str:
-    """`text` without what is not yet meant at its end: "base:s", if the catalog has values that begin so, or "ro"."""
+    """Remove the unfinished end of `text`: a short word, or "base:s" if the catalog has values that start with "s"."""
     at = completion(text, len(text))
     is_short = at is not None and not at.key and at.prefix.isascii() and len(at.prefix) < SHORTEST_WORD
     if at is None or not (is_short or (at.key in CATALOG_FIELDS and values(at.key, at.prefix))):
@@ -258,7 +257,6 @@ def without_beginning(text: str, values: Values) -> str:
 
 
 def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
-    """Keys that begin like the word, and after these the values that do."""
     word = at.prefix.casefold()
     for field in FIELDS:
         if word and any(name.startswith(word) for name in (field.key, *field.also)):
@@ -271,7 +269,6 @@ def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
 
 
 def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion]:
-    """Values that the catalog has, else those of the table."""
     counted = values(field.key, at.prefix) if field.key in CATALOG_FIELDS else ()
     for value, count in counted:
         yield _suggestion(at, f"{value_text(value)} ", field, value, count_text(count))

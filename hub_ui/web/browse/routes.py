@@ -1,6 +1,6 @@
-"""The Browse page's addresses: the list, what hubs add to it, its next page, and suggestions for the search box.
+"""Routes of the Browse page: the list, its updates from hubs, its next page, and suggestions for the search box.
 
-Its parts are values for the templates: cards, filters, the query in words, and the hubs.
+They prepare values for the templates: cards, filters, the query in words, and the hubs' states.
 """
 
 import json
@@ -46,7 +46,7 @@ from hub_ui.web.view import PATHS, View, filter_pair
 
 LONGEST_CURSOR = 4000
 LONGEST_TEXT = 1000
-# Browsers send one of these with every request for a page, and other programs none.
+# Browsers send at least one of these with every request for a page. Other programs don't.
 BROWSER_HEADERS = frozenset(["hx-request", "sec-fetch-mode", "upgrade-insecure-requests"])
 
 Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
@@ -65,7 +65,7 @@ class BrowseRoutes(Room):
     cards: Cards
     reader: HeaderReader
     news: NewsRoutes
-    # A name that only the hubs know is asked of them before the page is answered.
+    # A search for a name may have to query the hubs before the response.
     most_at_once = 20
 
     @route("GET /ask")
@@ -74,13 +74,13 @@ class BrowseRoutes(Room):
 
     @route("GET /group")
     def group(self, view: Shown, facet: Typed) -> Response:
-        """What a group of the filters has, once it is opened."""
+        """Return the choices of a folded group of filters when it is opened."""
         facets = search.first_cards(self.services, view.query).facets
         values = self.filter_values(view, view, view, facets)
-        shown = {group.facet: group for group in values["groups"]}
-        if facet not in shown:
+        by_facet = {group.facet: group for group in values["groups"]}
+        if facet not in by_facet:
             raise UsageError(_("There is no such filter. Load the page again."))
-        return self.pages.part("browse/group", group=shown[facet], **values)
+        return self.pages.part("browse/group", group=by_facet[facet], **values)
 
     @route("GET /compare")
     def compare(self, lora: Ticked = ()) -> Response:
@@ -98,7 +98,7 @@ class BrowseRoutes(Room):
 
     @route("GET /")
     async def answer(self, request: Request, view: Shown, ask: bool = False, page: PageNumber = 1) -> Response:
-        """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
+        """Return the Browse page, or a part of it. The limiter applies only to requests that wait for hubs."""
         if "view" in request.query_params:
             return RedirectResponse(path_address(request), 303)
         if target_of(request, "hx-source") == "q":
@@ -115,7 +115,7 @@ class BrowseRoutes(Room):
 
     @route("GET /tray")
     def tray(self, view: Shown, lora: Ticked = ()) -> Response:
-        """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
+        """Return the tray of ticked LoRAs: their number, the number of bases, and the size of missing downloads."""
         refs = list(dict.fromkeys(map(Ref.parse, lora)))
         records = list(filter(None, map(self.services.lookup.find_record, refs)))
         return self.pages.part(
@@ -127,8 +127,9 @@ class BrowseRoutes(Room):
         )
 
     def find(self, request: Request) -> View | None:
-        """Return the view with the LoRA open that the text in the search box names, or with a search for the words of
-        the name if nobody has seen a file of that name. Return None for any other text.
+        """Return the view with the panel of the LoRA that the search box names.
+
+        If the name is unknown, return a view that searches for its words. Return None for any other text.
         """
         text, view = request.query_params["q"].strip(), view_of_boxes(request)
         ref = used_loras.find_searched(self.services, text)
@@ -138,18 +139,20 @@ class BrowseRoutes(Room):
         return replace(view, query=replace(view.query, text=words)) if words else None
 
     def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:
-        """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages. A program
-        that reads the page, such as a crawler or what previews a link, waits too, where nothing is known yet.
+        """Render the whole page. `ask` and `page` are for browsers without JavaScript: `ask` waits for all hubs.
+
+        A program, such as a crawler or a link preview, waits for the first hubs if the catalog has hardly any results.
         """
         services, waits = self.services, ask or is_program(request)
         first = search.wait_for_cards if waits else search.first_cards
-        # Those of a search end with all that the hubs have said.
+        # The last state of a search holds the results of all hubs.
         *_before, now = search.search(services, view.query) if ask else [first(services, view.query)]
         if view.open and waits:
             services.lookup.find_record(Ref.parse(view.open), asks=True)
         if page > 1:
-            found = search.read_list(services, view.query, page * view.query.limit)
-            now = replace(now, ids=found.ids[(page - 1) * view.query.limit :], rings=search.heads(found), is_held=False)
+            listing = search.read_list(services, view.query, page * view.query.limit)
+            ids = listing.ids[(page - 1) * view.query.limit :]
+            now = replace(now, ids=ids, rings=search.heads(listing), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask, is_whole=True)
         values.update(page=page, waits=waits, search_name=format.query_name(view.query))
         panel = {**self.panel_values(request, view), "similar": find_similar(services, view)} if view.open else {}
@@ -161,55 +164,59 @@ class BrowseRoutes(Room):
 
     def answer_part(self, request: Request, view: View) -> Response:
         if target_of(request) == "panel":
-            # The list beside it stays as it is.
+            # Leave the list unchanged.
             return self.pages.part("lora/changed", push=view.link(), **self.panel_values(request, view))
         if View.from_address(request.url.query).open == view.open:
-            # Another list closes the panel. A LoRA that was searched for by its name stays open above the list.
+            # A new list closes the panel, unless the search box named this LoRA.
             view = replace(view, open="")
         now, before = hold_few(search.first_cards(self.services, view.query)), view_before(request)
         panel = self.panel_values(request, view) if view.open else {}
         values = {**panel, **self.all(view, now, before=before)}
-        answer = self.pages.part("browse/answer", **values)
-        # A step back leads to the list of before, not to what was typed or pasted to open the LoRA.
+        response = self.pages.part("browse/answer", **values)
+        # The browser's history skips the name that was typed or pasted to open a LoRA.
         is_step = not view.open or not used_loras.may_be_name(before.text)
-        answer.headers["HX-Push-Url" if is_step else "HX-Replace-Url"] = view.link()
-        # The level of mature images that a person chose here is this browser's from now on.
+        response.headers["HX-Push-Url" if is_step else "HX-Replace-Url"] = view.link()
+        # Remember the chosen level of mature images in this browser.
         if "nsfw" in request.query_params:
-            keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
-        return answer
+            keep_choice(request, response, LEVEL_COOKIE, view.query.nsfw)
+        return response
 
     def answer_typed(self, request: Request, view: View) -> Response:
-        """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
+        """Return the list while a person types, without querying a hub. Typed filters don't change the checkboxes."""
         view = replace(view, open="")
         form, typed = view_of_boxes(request), request.query_params.get("q", "")
         services = self.services
         now = search.cards_while_typing(services, view.query)
-        meant = typed if now.ids else without_beginning(typed, services.catalog.complete_value)
-        if meant != typed:
-            view = view_of_boxes(request, meant)
+        finished = typed if now.ids else without_beginning(typed, services.catalog.complete_value)
+        if finished != typed:
+            view = view_of_boxes(request, finished)
             now = search.cards_while_typing(services, view.query)
         before = view_before(request)
-        answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
-        # What is typed letter by letter is one step back.
-        answer.headers["HX-Replace-Url" if before.text or view.link() == before.link() else "HX-Push-Url"] = view.link()
-        return answer
+        response = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form, before=before))
+        # All letters of a search are one step of the browser's history.
+        is_step = not before.text and view.link() != before.link()
+        response.headers["HX-Push-Url" if is_step else "HX-Replace-Url"] = view.link()
+        return response
 
     def steps(self, view: View, seen: str) -> Iterator[str]:
-        """The list after each hub's answer, then after headers of its first cards were read. `seen` is the list that
-        the page has (Results.fingerprint).
+        """Render the list after each hub's response, then after headers of its first cards were read.
+
+        `seen` is the fingerprint of the list on the page (Results.fingerprint).
         """
         services, change = self.services, self.services.catalog.change()
-        said: tuple[tuple[HubStatus, ...], str] | None = None
+        last_state: tuple[tuple[HubStatus, ...], str] | None = None
         for now in search.search(services, view.query):
-            # What is first said of the list and of the hubs, the page says already.
-            known, said, found = (seen, said or (now.statuses, now.note)), (now.statuses, now.note), now.fingerprint
-            if now.is_held or (found, said) == known:
+            state, fingerprint = (now.statuses, now.note), now.fingerprint
+            # The page shows the first state already.
+            is_unchanged = (fingerprint, state) == (seen, last_state or state)
+            last_state = state
+            if now.is_held or is_unchanged:
                 continue
-            if found != seen or services.catalog.change() != change:
-                seen, change = found, services.catalog.change()
+            if fingerprint != seen or services.catalog.change() != change:
+                seen, change = fingerprint, services.catalog.change()
                 yield self.pages.render("browse/step", **self.all(view, now))
             else:
-                # Nothing is counted again where nothing has changed.
+                # The list is unchanged, so update only the hubs and skip the cards and counts.
                 values = self.list_values(view, now, cards=False)
                 yield self.pages.render("browse/hubs", **values, statuses=now.statuses)
         if services.settings.read_headers:
@@ -227,11 +234,11 @@ class BrowseRoutes(Room):
     def more(
         self, view: Shown, after: Id, shown: Count, page: NextPage, cursors: Cursors = "", signed: Signature = ""
     ) -> Response:
-        """The next page of cards, for which hubs may be asked."""
-        lead = self.read_cursors(view.query, cursors, signed)
+        """Stream the next page of cards. It may need the hubs' next pages."""
+        valid_cursors = self.read_cursors(view.query, cursors, signed)
 
         def step() -> Iterator[str]:
-            now = search.next_cards(self.services, view.query, after=after, shown=shown, cursors=lead)
+            now = search.next_cards(self.services, view.query, after=after, shown=shown, cursors=valid_cursors)
             values = self.list_values(view, now, page=page, shown=shown, after=after)
             yield self.pages.render("browse/more", **values)
 
@@ -247,8 +254,10 @@ class BrowseRoutes(Room):
         before: View | None = None,
         is_whole: bool = False,
     ) -> dict[str, Any]:
-        """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, and `before` what the
-        page shows until now, if not `view`.
+        """Return the values for the list and the filters.
+
+        `asks` makes the page query the hubs next. `form` is the state of the checkboxes, and `before` the state of the
+        page before this response. Both default to `view`.
         """
         facets, one = None if now.is_held else now.facets, now.total == 1
         words = format.query_words(now.query, one=one)
@@ -261,25 +270,26 @@ class BrowseRoutes(Room):
             "one": one,
             "words": [(word, replace(view, query=word.part.rest, kept=(), open="").link()) for word in words],
             "statuses": now.statuses,
-            # What is typed is not finished.
+            # No error message while a person types, because the text is not finished.
             "problem": "" if form else view.problem,
         }
 
     def filter_values(self, view: View, form: View, before: View, facets: Facets | None) -> dict[str, Any]:
-        """Groups that are `unread` hold nothing that is chosen, nor was a moment ago: what their boxes show on the page
-        is right.
+        """Return the values for the filters.
+
+        `unread` groups have no choice that is or was chosen, so that their checkboxes on the page are still right.
         """
         sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
-        shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
-        fields = {group.facet: {(name, value) for name, value, _choice in group.boxes} for group in shown}
-        known = set().union(*fields.values())
+        all_groups = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
+        fields = {group.facet: {(name, value) for name, value, _choice in group.boxes} for group in all_groups}
+        in_boxes = set().union(*fields.values())
         chosen = {*view.conditions, *form.conditions, *before.conditions}
         pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
         return {
-            "groups": shown,
+            "groups": all_groups,
             "unread": {facet for facet, pairs in fields.items() if pairs.isdisjoint(chosen)},
-            "bars": {group.facet: list(bars(view, group)) for group in shown},
-            "hidden": [pair for pair in pairs if pair not in known],
+            "bars": {group.facet: list(bars(view, group)) for group in all_groups},
+            "hidden": [pair for pair in pairs if pair not in in_boxes],
         }
 
     def list_values(
@@ -293,7 +303,7 @@ class BrowseRoutes(Room):
         cards: bool = True,
         is_whole: bool = False,
     ) -> dict[str, Any]:
-        """The cards, and what is said of them. `shown` stand before them, the last of which is `after`."""
+        """Return the values for the cards. `shown` counts the cards before them, and `after` is the last of these."""
         corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             "view": view,
@@ -303,14 +313,13 @@ class BrowseRoutes(Room):
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
-            # The same search without typos.
             "corrected": corrected.link() if now.corrected else "",
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
         }
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
-        """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""
+        """Return the query string of the next page, or "" while hubs are pending and at the end of the list."""
         last = now.ids[-1] if now.ids else after
         if not now.has_more or now.pending or last is None:
             return ""
@@ -322,7 +331,10 @@ class BrowseRoutes(Room):
         return f"{view.to_address()}&{urlencode(pairs)}".removeprefix("&")
 
     def read_cursors(self, query: Query, cursors: str, signed: str) -> Mapping[HubName, str]:
-        """Those that `more_address` wrote for this query; none for any others, which hubs would be asked for."""
+        """Return the cursors that `more_address` signed for this query.
+
+        Return an empty mapping for an invalid signature, so that forged cursors never reach a hub.
+        """
         given = {"query": repr(query), "cursors": cursors, "signed": signed}
         if not cursors or self.pages.render.links.read("more", given, "query", "cursors") is None:
             return {}
@@ -330,31 +342,29 @@ class BrowseRoutes(Room):
 
 
 def is_program(request: Request) -> bool:
-    """Whether no browser asks, which would run the page's scripts, or follow its `noscript`."""
+    """Return whether the client is not a browser, so that it can't run scripts or follow the links in `noscript`."""
     return BROWSER_HEADERS.isdisjoint(request.headers)
 
 
 def view_of_boxes(request: Request, text: str = "") -> View:
-    """Return what the address says, with `text` in place of the text in the search box."""
+    """Return the view of the request's address, with `text` in place of the text in the search box."""
     boxes = [pair for pair in request.query_params.multi_items() if pair[0] != "q"]
     return View.from_address(urlencode([("q", text), *boxes]), request.cookies.get(LEVEL_COOKIE))
 
 
 def path_address(request: Request) -> str:
-    """Return the path of the page that `/?view=NAME…` names, with the rest of the query unchanged. An unknown name is
-    Browse.
-    """
+    """Return the address of the page in `/?view=NAME…`, with the other parameters. Unknown names mean Browse."""
     pairs, name = request.query_params.multi_items(), request.query_params["view"]
     query = urlencode([pair for pair in pairs if pair[0] != "view"])
     return page_address(query, name if name in PATHS else "./")
 
 
 def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
-    """Each with the address of its range; of the one that is chosen alone, of none."""
+    """Yield each bar with the address that sets its range, or that clears the range if it is the bar's already."""
     if not group.bars:
         return
-    nothing: dict[str, Any] = {BY_KEY[group.facet].attribute: None}
-    address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
+    cleared: dict[str, Any] = {BY_KEY[group.facet].attribute: None}
+    address = replace(view, open="", query=replace(view.query, **cleared)).to_address()
     for bar in group.bars:
         name, text = filter_pair(group.facet, bar.value)
         pairs = [address] if text in view.filters else [address, urlencode({name: text})]
@@ -362,12 +372,12 @@ def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
 
 
 def view_before(request: Request) -> View:
-    """What the page that asks shows."""
+    """Return the view that the requesting page shows."""
     return View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
 
 
 def hold_few(now: Results) -> Results:
-    """A list of few cards waits for the hubs: most of what they answer would belong above them."""
+    """Hold an empty list while hubs are pending, so that the page waits for their results."""
     return replace(now, is_held=not now.ids and bool(now.pending))
 
 

@@ -1,7 +1,7 @@
-"""The list of a search: always the catalog's, to which the hubs' answers are added as they arrive.
+"""The list of a search. It is read from the catalog, to which the hubs' results are added as they arrive.
 
-A card that is on the screen keeps its place. What is found later and belongs above it waits until a person loads the
-list again; what belongs below flows in, up to a page. So does a filter's choice, until another query.
+Cards on the screen keep their places. A later result that ranks above them is shown only after a reload. Results that
+rank below are appended, up to a page. The choices of filters keep their places in the same way, until the next query.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,23 +23,24 @@ from hub_ui.web.layout.pages import HubState, HubStatus, answer_status
 from hub_ui.web.layout.render import key
 
 WAITING_CARDS = 8
-# With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
+# A list with fewer cards waits for the hubs, because most of their results would rank above these cards.
 FEW_CARDS = 5
-# How long a few cards of the catalog wait for the hubs, and the first answer for the others if there are no cards yet.
+# The time that a list with few cards waits for the hubs, and that the first response waits for others.
 HOLD_SECONDS = 1.0
-# Pages of the list that are read past the cards on the screen, to see what has come in between them.
+# The number of pages to read beyond the cards on the screen, to find new results between them.
 PAGES_AHEAD = 4
 NO_MORE = N_("The hubs sent nothing more that matches.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """`ids` are the cards (see Catalog.cards). `total` and `facets` are of the catalog's list, of one moment.
+    """The state of a search. `ids` are the numbers of the cards on the screen (see Catalog.cards).
 
-    `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
-    lead to the hubs' next pages, and `failed` to the pages that hubs failed to give, "" being the first one.
-    `is_held`: there are answers, or a few cards, which are not shown yet. `rings` has what is said above cards from
-    which on the list holds less than was asked for, `corrected` the words without typos, where one is in no LoRA.
+    `total` and `facets` belong to the catalog's list, read at the same moment. `above` counts LoRAs of the list that
+    rank above the last card but have no card, and `gone` counts cards that are no longer in the list. `cursors` point
+    to the hubs' next pages, and `failed` to pages that a hub failed to send ("" is the first page). `is_held` hides the
+    results until more hubs respond. `rings` holds sentences by the card above which they are shown: from there on,
+    results match less of the query. `corrected` is the query's text without typos, if a word matches no LoRA.
     """
 
     query: Query
@@ -58,27 +59,27 @@ class Results:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one list from another, whatever is said of it and of the hubs."""
+        """A digest of the list, independent of its note and of the hubs' states."""
         return key(repr((replace(self, statuses=(), cursors={}, failed={}, corrected="", note=""), self.waiting)))
 
     @property
     def below(self) -> int:
-        """How many of the list come after the last card."""
+        """The number of LoRAs in the list after the last card."""
         return self.total - (len(self.ids) - self.gone) - self.above
 
     @property
     def pending(self) -> tuple[HubName, ...]:
-        """The hubs that have not answered yet."""
+        """The hubs that have not responded yet."""
         return tuple(status.hub for status in self.statuses if status.state == "asked")
 
     @property
     def failures(self) -> tuple[HubUiError, ...]:
-        """What is wrong with the hubs that are down."""
+        """The errors of the hubs that are down."""
         return tuple(status.error for status in self.statuses if status.error and status.state == "down")
 
     @property
     def waiting(self) -> int:
-        """How many places are kept for cards of hubs that have not answered, where there is none yet."""
+        """The number of placeholders for cards of pending hubs. It is 0 as soon as there are cards."""
         return 0 if self.ids else min(WAITING_CARDS * len(self.pending), self.query.limit)
 
     @property
@@ -88,7 +89,7 @@ class Results:
 
 
 def begin(services: Services, query: Query) -> Results:
-    """A search that has shown nothing yet."""
+    """Return the state of a search before any results."""
     hubs = (connector.name for connector in services.connectors if query.may_ask(connector.name))
     return Results(query=query, statuses=hubs_that_are("asked", hubs))
 
@@ -98,13 +99,13 @@ def hubs_that_are(state: HubState, hubs: Iterable[HubName]) -> tuple[HubStatus, 
 
 
 def first_cards(services: Services, query: Query) -> Results:
-    """What the catalog has, before any hub is asked."""
+    """Return the catalog's results, before any hub is queried."""
     now = begin(services, query)
     return with_list(now, read_list(services, query, now.query.limit))
 
 
 def wait_for_cards(services: Services, query: Query) -> Results:
-    """Return what the catalog has. If it has hardly anything, wait for the first hubs."""
+    """Return the catalog's results. If there are hardly any, wait for the first hubs."""
     for now in search(services, query):
         if now.ids:
             break
@@ -112,19 +113,22 @@ def wait_for_cards(services: Services, query: Query) -> Results:
 
 
 def search(services: Services, query: Query) -> Iterator[Results]:
-    """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
-    now, found = begin(services, query), first_cards(services, query)
-    if len(found.ids) >= FEW_CARDS or not now.pending:
-        now = found
+    """Yield the catalog's results, then the updated results after each hub's response.
+
+    If the catalog has few results, the first item has no cards, because the list waits for the hubs.
+    """
+    now, cataloged = begin(services, query), first_cards(services, query)
+    if len(cataloged.ids) >= FEW_CARDS or not now.pending:
+        now = cataloged
     yield now
     groups: Iterator[tuple[Answer, ...]] = iter(())
     if now.pending:
         try:
             groups = services.lookup.search(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
         except LimitReached as error:
-            # What was seen before stands here, and the hubs can be asked again.
+            # Show the catalog's results. `failed` offers to query the hubs again.
             idle = hubs_that_are("idle", now.pending)
-            yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
+            yield replace(cataloged, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
             return
     has_answer = has_loras = False
     for group in groups:
@@ -133,7 +137,7 @@ def search(services: Services, query: Query) -> Iterator[Results]:
             has_loras = has_loras or bool(answer.page and answer.page.loras)
         if not group or not now.is_held or not now.pending:
             now = refresh(services, now)
-            # Without any card, the first answer still waits for the others.
+            # Hold an empty list until a hub has responded.
             now = replace(now, is_held=not (has_answer or now.ids))
         if now.pending:
             yield now
@@ -143,7 +147,7 @@ def search(services: Services, query: Query) -> Iterator[Results]:
 
 
 def ask_for_other_words(services: Services, now: Results) -> Results:
-    """With what the hubs have for other words. Their next pages are not asked for."""
+    """Query the hubs for other words until they have results. Only their first pages are requested."""
     with suppress(LimitReached):
         for words in other_words(services.catalog, now.query):
             groups = services.lookup.search(replace(now.query, text=words), pause=HOLD_SECONDS)
@@ -154,7 +158,7 @@ def ask_for_other_words(services: Services, now: Results) -> Results:
 
 
 def cards_while_typing(services: Services, query: Query) -> Results:
-    """What the catalog has, without asking a hub: while a person types."""
+    """Return the catalog's results while a person types. No hub is queried."""
     now = first_cards(services, query)
     idle = hubs_that_are("idle", (connector.name for connector in services.connectors))
     nothing = _("Nothing that was seen so far matches. Press Enter to ask the hubs.")
@@ -164,9 +168,9 @@ def cards_while_typing(services: Services, query: Query) -> Results:
 def next_cards(
     services: Services, query: Query, *, after: int, shown: int, cursors: Mapping[HubName, str] | None = None
 ) -> Results:
-    """The page of the list that follows the card `after`, the last of `shown`; its `ids` alone are new.
+    """Return the page of the list after the card `after`, the last of `shown` cards. `ids` holds only the new cards.
 
-    Where the catalog runs low, the hubs' next pages are read until a card comes of them.
+    If the catalog has no more, request the hubs' next pages until there is a new card.
     """
     now = replace(begin(services, query), statuses=(), cursors=cursors or {}, is_held=False)
     now = after_card(services, now, after, shown)
@@ -181,34 +185,34 @@ def next_cards(
         for answer in chain.from_iterable(groups):
             now = with_answer(services, now, answer, asked)
         now = after_card(services, now, after, shown)
-    # A page that a hub failed to give is asked for again by the next click.
-    left = {**(now.cursors if now.ids else {}), **now.failed}
-    told = format.sentences(*(error.message for error in now.failures))
-    return replace(now, cursors=left, note=told if now.ids or left else _(NO_MORE))
+    # The next click retries the pages that hubs failed to send.
+    cursors = {**(now.cursors if now.ids else {}), **now.failed}
+    messages = format.sentences(*(error.message for error in now.failures))
+    return replace(now, cursors=cursors, note=messages if now.ids or cursors else _(NO_MORE))
 
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
-    """A card that is not in the list any more leaves its place to the one that followed it."""
-    found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.query.limit)
-    start = found.ids.index(after) + 1 if after in found.ids else min(shown, found.total)
-    # What came in above the last card has no card on the page, and what was above it is known.
+    """Return the page after the card `after`. If that card was deleted, start at its former position."""
+    listing = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.query.limit)
+    start = listing.ids.index(after) + 1 if after in listing.ids else min(shown, listing.total)
+    # `total` counts only from `start`, because the cards above are on the page already.
     return replace(
         now,
-        ids=found.ids[start : start + now.query.limit],
-        rings=heads(found),
-        total=found.total - start,
-        facets=found.facets,
+        ids=listing.ids[start : start + now.query.limit],
+        rings=heads(listing),
+        total=listing.total - start,
+        facets=listing.facets,
     )
 
 
-def heads(found: Listing) -> dict[int, str]:
-    """What is said above the first card of a ring."""
-    read = (ring for ring in found.rings if ring.start < len(found.ids))
-    return {found.ids[ring.start]: text for ring in read if (text := ring.sentence)}
+def heads(listing: Listing) -> dict[int, str]:
+    """Return the sentence above each ring, by the ring's first card."""
+    rings = (ring for ring in listing.rings if ring.start < len(listing.ids))
+    return {listing.ids[ring.start]: text for ring in rings if (text := ring.sentence)}
 
 
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
-    """With the state of the hub that answered, and where its next page is, or the one that it failed to give."""
+    """Return the state after a hub's response: its status, and the cursor of its next or its failed page."""
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
     failed = {answer.hub: asked.get(answer.hub, "")} if answer.error else {}
     status = answer_status(answer, services.lookup.down_since.get(answer.hub))
@@ -217,13 +221,13 @@ def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping
 
 
 def note(services: Services, now: Results) -> str:
-    """What is to say of the whole list, once all hubs have answered or failed."""
+    """Return the note for the whole list, after all hubs have responded or failed."""
     has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
     if now.ids and has_failed:
         age = format.ago(services.catalog.last_listed(now.ids[: now.query.limit]))
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
-    # Of hubs that are not asked just now, and of what is shown in place of their answer.
+    # A list with cards needs only notes about unknown filters, and about hubs that are not queried for a while.
     if now.ids:
         down = (error.message for error in now.failures if error.retry_after)
         return format.sentences(*unknown_filters(services.catalog, now.query.text), *down)
@@ -233,52 +237,52 @@ def note(services: Services, now: Results) -> str:
 
 
 def refresh(services: Services, now: Results) -> Results:
-    """With the list of this moment: new cards only below those that are there, up to a page."""
+    """Read the list again. New cards are added only below the cards on the screen, up to a page."""
     ahead = PAGES_AHEAD * now.query.limit if now.ids else 0
-    found = read_list(services, now.query, max(now.query.limit, len(now.ids)) + ahead)
-    # A LoRA may be on another's card by now.
-    moved = services.catalog.leads([*set(now.ids).difference(found.ids)])
-    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found)
+    listing = read_list(services, now.query, max(now.query.limit, len(now.ids)) + ahead)
+    # A LoRA may have joined another card in the meantime.
+    moved = services.catalog.leads([*set(now.ids).difference(listing.ids)])
+    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), listing)
 
 
 def read_list(services: Services, query: Query, limit: int) -> Listing:
-    """The first `limit` of the list."""
+    """Read the first `limit` cards of the list from the catalog."""
     return services.catalog.listing(replace(query, limit=limit), services.lookup.marks())
 
 
-def with_list(now: Results, found: Listing) -> Results:
-    """`found` is the list from its first card on, as far as it was read."""
-    ids, above, gone = place(now.ids, found.ids, now.query.limit, is_whole=len(found.ids) >= found.total)
+def with_list(now: Results, listing: Listing) -> Results:
+    """Return the state after reading `listing`, which is the beginning of the list."""
+    ids, above, gone = place(now.ids, listing.ids, now.query.limit, is_whole=len(listing.ids) >= listing.total)
     return replace(
         now,
         ids=ids,
         above=above,
         gone=gone,
-        rings=heads(found),
-        corrected=found.corrected,
-        total=found.total,
-        facets=keep_places(now.facets, found.facets),
-        statuses=tuple(replace(each, hits=found.facets.of("hubs").get(each.hub, 0)) for each in now.statuses),
+        rings=heads(listing),
+        corrected=listing.corrected,
+        total=listing.total,
+        facets=keep_places(now.facets, listing.facets),
+        statuses=tuple(replace(hub, hits=listing.facets.of("hubs").get(hub.hub, 0)) for hub in now.statuses),
         is_held=False,
     )
 
 
 def keep_places(shown: Facets, found: Facets) -> Facets:
-    """`found` in the order of `shown`, new choices last: no other choice comes under a person's pointer."""
+    """Return `found` in the order of `shown`, new choices last, so that no choice moves under a visitor's pointer."""
     names = [field.columns[-1].name for field in FIELDS if field.facet and field.facet.most]
     kept = {name: keep_names(shown.of(name), found.of(name)) for name in names if found.of(name)}
     return replace(found, bases=keep_bases(shown.bases, found.bases), counts={**found.counts, **kept})
 
 
 def keep_bases(shown: Sequence[BaseCount], found: Sequence[BaseCount]) -> tuple[BaseCount, ...]:
-    """Those that are not found any more stay, with no LoRA."""
-    now = {base.id: base for base in found}
+    """Return `found` in the order of `shown`, new bases last. Bases of `shown` that are missing stay with count 0."""
+    new = {base.id: base for base in found}
     kept = []
     for base in shown:
-        newer = now.pop(base.id, None) or replace(base, count=0, children=())
+        newer = new.pop(base.id, None) or replace(base, count=0, children=())
         children = keep_bases(base.children, newer.children)
         kept.append(newer if children == newer.children else replace(newer, children=children))
-    return (*kept, *now.values())
+    return (*kept, *new.values())
 
 
 def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
@@ -288,11 +292,10 @@ def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, 
 def place(
     shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: bool
 ) -> tuple[tuple[int, ...], int, int]:
-    """The cards of `shown` in their places, then those that `listed` has after the last of them; and how many are
-    `above` and `gone` (see Results).
+    """Return the cards of `shown`, extended by later cards of `listed`, and the numbers `above` and `gone` of Results.
 
-    A card that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then all of
-    `listed` lies above it. Of two that turned out to be one LoRA, the second is gone.
+    A card that is missing from `listed` counts as gone. Unless `listed` `is_whole`, that card may also lie beyond its
+    end, so the rest of `listed` counts as above it. If two cards turned out to be the same LoRA, the second is gone.
     """
     place_of = {number: place for place, number in enumerate(listed)}
     places = {place_of[number] for number in shown if number in place_of}

@@ -13,15 +13,15 @@ from hub_ui.base.i18n import _
 from hub_ui.library.download.queue_tasks import Task
 
 TRIES = 5
-# A lock file may add hundreds, too many to send to a page every second.
+# Limited, because a lock file may add hundreds of downloads, and the page gets all rows after each change.
 MOST_ROWS = 60
 ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
-# Only the hub's own page can fix these.
+# Errors that a person can fix only on the hub's page.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
 
 
 def line(task: Task, now: float) -> str:
-    """Where a download stands, in a few words."""
+    """Describe the state of a download in a few words."""
     done, total = format.size(task.done) if task.done else "", format.size(task.total)
     amount = _("{done} of {total}").format(done=done, total=total) if done and total else done
     if task.state == "done":
@@ -49,13 +49,14 @@ def waits(task: Task, now: float) -> str:
 
 
 def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
-    """Running, then waiting for the user, then queued, then done, the latest first."""
+    """Sort the tasks: running, failed, paused, waiting, done. The latest done task comes first."""
     return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
 def drawer_values(services: Services, of: Ref | None = None) -> dict[str, Any]:
-    """For downloads/*.html. `task` is the latest download of `of` that is not done. `hub_page` is the address of a
-    page where a person can have what a download lacks, empty where there is none.
+    """Return the values for downloads/*.html. `task` is the latest unfinished download of `of`.
+
+    `hub_page` is the address of the hub's page that can fix a download's error, or "".
     """
 
     def hub_page(task: Task) -> str:

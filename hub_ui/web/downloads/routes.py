@@ -1,4 +1,4 @@
-"""The addresses of the downloads: the drawer, its stream while something moves, and what a person does there."""
+"""Routes of the downloads: the drawer, its stream while downloads run, and actions such as pause and retry."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from hub_ui.web.layout.pages import Room, Signal, is_part, route
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
 Id = Annotated[int | None, Form(ge=0, le=2**53)]
-# Between two looks at the queue, and between two signs of life of a stream in which nothing changes.
+# The interval of polling the queue, and of empty events that keep an unchanged stream alive.
 SECONDS = 0.5
 BEAT = 5.0
 
@@ -47,7 +47,7 @@ class DownloadRoutes(Room):
         return self.pages.after_act(request, "downloads/changed", "../downloads", **drawer_values(self.services))
 
     def steps(self) -> Iterator[str | Signal]:
-        """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""
+        """Render the whole drawer after each change, until no download runs or waits. Signal a finished download."""
         painted, ended, last = "", None, time.monotonic()
         while True:
             values = drawer_values(self.services)

@@ -1,1 +1,1 @@
-"""What stands around every page."""
+"""The frame of every page: header, menus, messages, and the glossary."""

@@ -1,6 +1,6 @@
-"""How a page is answered: whole, or the part of it that htmx asks for, or in parts that come as server-sent events.
+"""Responses of all pages: a whole page, a part of a page for htmx, or a stream of parts (server-sent events).
 
-And what the header says of each hub, and the addresses that belong to no room: the hubs' menu, About, and the glossary.
+Also the hubs' status in the header, and the routes of the hubs' menu, About, and the glossary.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ from hub_ui.web.visitors import cookie_of
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 STATIC = Path(__file__).parent.parent / "static"
-# Gradio has /static and /assets.
+# Not /static or /assets, which are Gradio's.
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
-# Those of one page alone are in its own template.
+# The modules of every page. Templates add the modules of a single page.
 MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms")
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
@@ -51,48 +51,48 @@ _POLICY = (
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri {base}; form-action 'self'; "
     "frame-ancestors {frames}"
 )
-# For how long a browser keeps what a person chose.
+# The lifetime of a cookie that stores a choice.
 _YEAR = 365 * 86_400
-# Of forms.
+# Types of form fields.
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-# Wherever the answer was asked for.
+# Shows the response as a toast, regardless of the target of the request.
 TOAST = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
-# Each may wait for a hub in a thread of its own, which Starlette's pool of 40 could not give.
+# Each stream may wait for a hub in its own thread, and Starlette's pool has only 40.
 MOST_STREAMS = 400
 _END = object()
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A step of a stream that is no HTML: htmx triggers the event `name` on the element that reads the stream."""
+    """A step of a stream without HTML: htmx triggers the event `name` on the element that reads the stream."""
 
     name: str
 
 
 class Streams:
-    """The open streams of a server, all in one event loop. htmx swaps each part as it arrives (its SSE extension)."""
+    """The open streams of a server, in one event loop. htmx's SSE extension swaps each part on arrival."""
 
     def __init__(self, render: Renderer) -> None:
         self._render = render
         self._limiter = CapacityLimiter(MOST_STREAMS)
 
     def answer(self, parts: Iterator[str | Signal]) -> StreamingResponse:
-        """`parts` are HTML. It is closed in its own thread once nobody reads on, so that its work ends there."""
+        """Stream `parts`, which are HTML. If the client disconnects, close the iterator in a worker thread."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(parts), media_type="text/event-stream", headers=headers)
 
     async def _events(self, parts: Iterator[str | Signal]) -> AsyncIterator[str]:
-        left, part = threading.Event(), object()
+        disconnected, part = threading.Event(), object()
 
         def step() -> object:
             try:
                 part: object = next(parts, _END)
             except HubUiError as error:
-                # The last that comes: else the page would wait on, and nobody would hear why.
+                # Send the error as the last part. Otherwise the page would wait without a message.
                 part = self._render("layout/told", text=error.message)
-            if left.is_set():
+            if disconnected.is_set():
                 close(parts)
             return part
 
@@ -100,15 +100,15 @@ class Streams:
             while (part := await to_thread.run_sync(step, limiter=self._limiter, abandon_on_cancel=True)) is not _END:
                 yield f"event: {part.name}\n\n" if isinstance(part, Signal) else event(str(part))
         finally:
-            left.set()
-            # What has ended has nothing to close, and a thread for it would cost more than the answer.
+            disconnected.set()
+            # An exhausted iterator needs no closing, and a thread for it would cost more than the response.
             if part is not _END:
                 with anyio.CancelScope(shield=True):
                     await to_thread.run_sync(close, parts)
 
 
 def close(parts: Iterator[str | Signal]) -> None:
-    """Ends a generator; one that is at work in another thread ends there."""
+    """Close a generator. If it is running in another thread, that thread closes it after the step."""
     try:
         getattr(parts, "close", lambda: None)()
     except ValueError:  # "generator already executing"
@@ -116,13 +116,13 @@ def close(parts: Iterator[str | Signal]) -> None:
 
 
 def event(html: str) -> str:
-    """One server-sent event. See https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+    """Format a server-sent event. See https://html.spec.whatwg.org/multipage/server-sent-events.html."""
     return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What other sites show of a link to a page (Open Graph). `image` is a path on this server."""
+    """The preview that other sites show for a link to a page (Open Graph). `image` is a path on this server."""
 
     title: str
     text: str = ""
@@ -131,7 +131,7 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
-    """What every room of the page needs. One for the whole app."""
+    """The services and the renderer that all pages share."""
 
     services: Services
     render: Renderer = field(default_factory=Renderer)
@@ -143,11 +143,11 @@ class Pages:
     def whole(
         self, request: Request, template: str, view: View, /, *, preview: Preview, status: int = 200, **values: Any
     ) -> HTMLResponse:
-        """The page of `template`, which extends layout/page.html."""
+        """Render a whole page. The template extends layout/page.html."""
         policy, path = self.services.policy, request.url.path.removeprefix(request.scope.get("root_path", ""))
         is_deep = path.count("/") > 1
         frame = {
-            # Only what goes wrong is answered at a form's own address, one level deeper.
+            # A form's own address is a level deeper. Only errors are shown there.
             "base": "../" if is_deep else "",
             "view": view,
             "preview": preview,
@@ -170,19 +170,19 @@ class Pages:
     def own(
         self, request: Request, template: str, page: PageName, title: str, text: str = "", **values: Any
     ) -> HTMLResponse:
-        """A page with an address of its own."""
+        """Render the page `page`, with the state in the request's address."""
         view = own_view(page, request.url.query)
         return self.whole(request, template, view, preview=Preview(title=title, text=text), **values)
 
     def part(self, template: str, *, push: str = "", status: int = 200, **values: Any) -> HTMLResponse:
-        """The address `push` goes into the address bar, as a step of its own in the browser's history."""
-        answer = self.html(self.render(template, **values), status=status)
+        """Render a part of a page. The browser adds the address `push`, if any, to its history."""
+        response = self.html(self.render(template, **values), status=status)
         if push:
-            answer.headers["HX-Push-Url"] = push
-        return answer
+            response.headers["HX-Push-Url"] = push
+        return response
 
     def after_act(self, request: Request, template: str, place: str, **values: Any) -> Response:
-        """The part that an act has changed; without JavaScript, the page that it leads to."""
+        """Return the part that an action has changed, or redirect to `place` if the browser has no JavaScript."""
         return self.part(template, **values) if is_part(request) else RedirectResponse(place, 303)
 
     def html(self, text: str, *, status: int = 200, base: str = "'none'") -> HTMLResponse:
@@ -191,7 +191,7 @@ class Pages:
         return HTMLResponse(text, status, headers)
 
     def router(self) -> APIRouter:
-        """Its routes answer errors in words, as a page or a part."""
+        """Return a router that shows errors as a page or a part."""
         answer_error = self.answer_error
 
         class PageRoute(APIRoute):
@@ -211,12 +211,12 @@ class Pages:
         return APIRouter(route_class=PageRoute)
 
     def answer_error(self, request: Request, error: HubUiError) -> Response:
-        usual = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
-        status = error.status if isinstance(error, Refused) else usual
+        default = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
+        status = error.status if isinstance(error, Refused) else default
         if is_part(request):
-            answer = self.part("layout/toast", text=error.message, status=status)
-            answer.headers.update(TOAST)
-            return answer
+            response = self.part("layout/toast", text=error.message, status=status)
+            response.headers.update(TOAST)
+            return response
         view = View.from_address(request.url.query)
         return self.whole(
             request, "layout/message", view, preview=Preview(title="hub-ui"), text=error.message, status=status
@@ -225,10 +225,10 @@ class Pages:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """The addresses of a page, and what they answer."""
+    """A group of routes. Its methods with the decorator `route` are the handlers."""
 
     pages: Pages
-    # Of the handlers that wait.
+    # Limits the handlers that wait.
     most_at_once: ClassVar[int] = 1
 
     @property
@@ -240,10 +240,10 @@ class Room:
         return CapacityLimiter(self.most_at_once)
 
     def add_to(self, router: APIRouter) -> None:
-        """The methods that are marked by `route`."""
+        """Add the methods that are marked by `route`."""
         for name, function in vars(type(self)).items():
-            if found := getattr(function, "answers", None):
-                method, path, may, waits = found
+            if mark := getattr(function, "answers", None):
+                method, path, may, waits = mark
                 handle: Callable[..., Any] = getattr(self, name)
                 rights = [Depends(self.right(may))] if may else []
                 handle = self.in_thread(handle) if waits else handle
@@ -264,9 +264,9 @@ class Room:
 
 
 def route(address: str, *, may: Action | None = None, waits: bool = False) -> Callable[[Handler], Handler]:
-    """Of a room's method: what it answers, such as "GET /history", and what a person has to be allowed (`may`).
+    """Mark a method as the handler of `address`, such as "GET /history". `may` is the right that it needs.
 
-    One that `waits` has a thread beside all other handlers, of which the room has `most_at_once`.
+    A handler that `waits` (for a hub, for example) runs in a separate pool of the room's `most_at_once` threads.
     """
 
     def mark(handle: Handler) -> Handler:
@@ -277,9 +277,9 @@ def route(address: str, *, may: Action | None = None, waits: bool = False) -> Ca
 
 
 def validation_text(error: RequestValidationError) -> str:
-    """What is wrong with the first value that is wrong."""
+    """Return a sentence about the first invalid value."""
     first: Mapping[str, Any] = next(iter(error.errors()), {})
-    # Of one among several, the field is before its number.
+    # Keep only names: for a value in a list, its index follows the field's name.
     names = [str(part) for part in first.get("loc", ())[1:] if isinstance(part, str)]
     kind = str(first.get("type", ""))
     reason = next(
@@ -291,13 +291,16 @@ def validation_text(error: RequestValidationError) -> str:
 
 
 def is_part(request: Request) -> bool:
-    """Whether htmx asks for a part of the page. Back and forward, and a page in place of a page, want all of it."""
+    """Return whether htmx requests a part of the page. Navigation and history restores need the whole page."""
     headers = request.headers
     return headers.get("hx-request") == "true" and headers.get("hx-request-type") == "partial"
 
 
 def target_of(request: Request, header: str = "hx-target") -> str:
-    """The id of the element that an answer is for, or in `hx-source` of the one that asks; empty for a whole page."""
+    """Return the id of the element that htmx swaps, or that sent the request if `header` is "hx-source".
+
+    Return "" for a request for a whole page.
+    """
     return request.headers.get(header, "").partition("#")[2] if is_part(request) else ""
 
 
@@ -306,7 +309,7 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """What a hub said last. `hits` are its LoRAs in the list, once it has answered, which took `seconds`."""
+    """The last known state of a hub. `hits` counts its LoRAs in the list. `seconds` is its response time."""
 
     hub: HubName
     state: HubState = "idle"
@@ -321,7 +324,7 @@ class HubStatus:
 
     @property
     def wait(self) -> int:
-        """The seconds after which one that is down is asked again, as far as that is known."""
+        """The seconds until the hub may be queried again, or 0 if they are unknown."""
         return math.ceil(self.error.retry_after or 0) if self.error else 0
 
 
@@ -337,7 +340,7 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
 
 
 def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
-    """On a page that asks no hub: one that is left alone after failures says until when."""
+    """Return the status of a hub without querying it: "idle", or an error if its circuit breaker is open."""
     try:
         if hub in lookup.guards:
             lookup.guards[hub].breaker.check()
@@ -347,14 +350,14 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
 
 
 async def address_view(request: Request) -> View:
-    """What the address says, with the level of mature images that this browser keeps."""
+    """Return the view of the request's address. The default level of mature images is read from a cookie."""
     view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
-    # The path of a part says nothing of the page that the part is on.
+    # The path of a part is not in PATHS. Keep the page from the query in that case.
     return replace(view, page=PATHS.get(path_of(request.scope).removeprefix("/"), view.page))
 
 
 async def back_view(request: Request, back: Address = "") -> View:
-    """What was shown where a form was sent from."""
+    """Return the view of the page that a form was sent from."""
     return View.from_address(back, request.cookies.get(LEVEL_COOKIE))
 
 
@@ -363,50 +366,50 @@ Back = Annotated[View, Depends(back_view)]
 
 
 def own_view(page: PageName, query: str) -> View:
-    """Of a page with an address of its own. What was looked at before goes along: the other pages lead back to it."""
+    """Return the view of `page`. It keeps the state of `query`, so that links to other pages restore that state."""
     return replace(View.from_address(query), page=page, open="")
 
 
 def page_address(query: str, page: str = "./") -> str:
-    """A relative address: a page may be served below another path."""
+    """Return a relative address, because a page may be served below another path."""
     return f"{page}?{query}" if query else page
 
 
 def prefix(address: str, name: str) -> str:
-    """An address to which the value of `name` is added."""
+    """Return an address that ends in the parameter `name`, so that its value can be appended."""
     return f"{address}{'&' if '?' in address else '?'}{name}="
 
 
 def keep_choice(request: Request, answer: Response, name: str, value: str) -> None:
-    """In a cookie, which an empty value takes away."""
+    """Store a choice in a cookie. An empty value deletes the cookie."""
     cookie = cookie_of(value, request.headers, request.url.scheme, name)
     answer.headers.append("Set-Cookie", f"{cookie}; Max-Age={_YEAR if value else 0}")
 
 
 @cache
 def static_version() -> str:
-    """Changes with each file, so that browsers keep them for good."""
-    found = sorted(path for path in STATIC.rglob("*") if path.is_file())
-    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12]
+    """Return a digest of all static files, so that browsers can cache the files forever."""
+    files = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 class StaticPages(StaticFiles):
-    """Stylesheets and scripts. The version is a folder of their address, so that what scripts import has it too."""
+    """Stylesheets and scripts. The version is a folder in their address, so that relative imports contain it too."""
 
     def get_path(self, scope: Scope) -> str:
         return super().get_path(scope).removeprefix(f"{static_version()}/")
 
     def file_response(self, *args: Any, **named: Any) -> Response:
-        answer = super().file_response(*args, **named)
-        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return answer
+        response = super().file_response(*args, **named)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutRoutes(Room):
     @route("POST /hubs/again")
     async def again(self, hub: Annotated[str, Form(max_length=40)], view: Back) -> Response:
-        """Asks a hub at once that is left alone for a while, because a person wants it to."""
+        """Reset the circuit breaker of a hub on the visitor's request, so that the next search queries the hub."""
         if hub not in self.services.settings.endpoints:
             raise UsageError(_("There is no such hub. Load the page again."))
         self.services.lookup.ask_again(hub)
@@ -414,8 +417,8 @@ class LayoutRoutes(Room):
 
     @route("GET /about")
     def about(self, request: Request) -> Response:
-        # Empty where the source is not installed, as on a Space.
-        program = next((found.version for found in distributions(name="hub-ui")), "")
+        # The version is empty if the source is not installed as a package, as on a Space.
+        program = next((distribution.version for distribution in distributions(name="hub-ui")), "")
         own, settings = self.pages.own, self.services.settings
         return own(request, "layout/about", "about", _("About"), program=program, settings=settings)
 

@@ -1,6 +1,6 @@
-"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped.
+"""Rendering of templates to HTML, signed links for images, and the tables of words and of glossary terms.
 
-And tables of the page's words, with the meaning of those that not everybody knows.
+All values are escaped, except the Markup of lora/detail.py.
 """
 
 import hmac
@@ -29,8 +29,8 @@ HUB_VIDEO_PATH = "hub-video"
 LOCAL_IMAGE_PATH = "local-picture"
 LONGEST = 4000
 _NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-# Where an image stands, and the width in pixels that is asked of its hub: twice what a card is wide, and what CivitAI's
-# own pages use. None is the original.
+# The places of an image, and the width in pixels to request from its hub, or None for the original. 450 is twice the
+# width of a card, and a width that CivitAI's pages use.
 Place = Literal["card", "panel", "full"]
 WIDTHS: Mapping[Place, int | None] = {"card": 450, "panel": 900, "full": None}
 
@@ -41,7 +41,7 @@ def read_table(name: str) -> dict[str, Any]:
 
 _TEXTS = read_table("terms")
 _MORE = _TEXTS.pop("more")
-# By the anchors of their headings.
+# The glossary, by the anchors of its headings.
 TERMS: Mapping[str, Mapping[str, str]] = {
     title.casefold().replace(" ", "-"): {"title": title, "text": text, "more": _MORE.get(title, "")}
     for title, text in _TEXTS.items()
@@ -50,22 +50,22 @@ WORDS: Mapping[str, Mapping[str, Any]] = read_table("words")
 
 
 def word(table: str, key: str) -> str:
-    """Empty where the table has none."""
+    """Return the translated word of `key`, or "" if the table lacks it."""
     return _(WORDS[table].get(key, ""))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageLinks:
-    """Links are signed, so that the server fetches only addresses that it has shown."""
+    """Signed links to images, so that the server fetches only URLs from its own pages."""
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def link(self, url: str, hub: str, path: str = HUB_IMAGE_PATH) -> str:
-        """A relative link for an image or a video of `hub`; empty for what is no web address."""
+        """Return a relative link for an image or a video of `hub`, or "" if `url` is not a web address."""
         return self._sign(path, url=url, hub=hub) if is_web_address(url) and len(url) <= LONGEST else ""
 
     def local_link(self, path: Path) -> str:
-        """A relative link for an image on this computer; empty for a name that no address can hold."""
+        """Return a relative link for a local image, or "" if its path does not fit in a URL."""
         text = str(path)
         return self._sign(LOCAL_IMAGE_PATH, path=text) if text.isprintable() and len(text) <= LONGEST else ""
 
@@ -73,10 +73,10 @@ class ImageLinks:
         return f"{address}?{urlencode({**values, 'signed': self.signature(address, values)})}"
 
     def read(self, address: str, query: Mapping[str, str], *names: str) -> Mapping[str, str] | None:
-        """The values of a link; None for an invalid signature."""
+        """Return the values of a link, or None if its signature is invalid."""
         values = {name: query.get(name, "") for name in names}
-        is_ours = hmac.compare_digest(self.signature(address, values).encode(), query.get("signed", "").encode())
-        return values if is_ours else None
+        is_valid = hmac.compare_digest(self.signature(address, values).encode(), query.get("signed", "").encode())
+        return values if is_valid else None
 
     def signature(self, address: str, values: Mapping[str, str]) -> str:
         text = f"{address}?{urlencode(values, errors='surrogatepass')}"
@@ -84,7 +84,7 @@ class ImageLinks:
 
 
 def is_web_address(url: str) -> bool:
-    """Hub text may hold javascript: or data: addresses."""
+    """Return whether `url` is http or https. Text of hubs may contain javascript: or data: URLs."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -93,11 +93,11 @@ def is_web_address(url: str) -> bool:
 
 
 class Renderer:
-    """Fills the templates of hub_ui/web. A hub's image goes in by its link."""
+    """The renderer of the templates in hub_ui/web. Its filters turn URLs of hubs' images into signed links."""
 
     def __init__(self) -> None:
         self.links = ImageLinks()
-        # The same images are on page after page.
+        # Cached, because pages repeat the same images.
         self.image_url = lru_cache(maxsize=10_000)(self._image_url)
         self._environment = Environment(
             loader=PackageLoader("hub_ui", "web"),
@@ -139,28 +139,27 @@ class Renderer:
         return self._environment.get_template(name).render(**values)
 
     def _image_url(self, url: str, ref: Ref | str, place: Place | None = None, media: Media = "image") -> str:
-        """This server's address for an image or video of the LoRA `ref`, of the width for its place.
+        """Return a link for an image or video of the LoRA `ref`, in the width for `place`.
 
-        Without a place it is fetched from `url` as it is.
+        The link is for `url` itself if `place` is None. Return "" if the hub has no still image of a video.
         """
         hub = str(ref).partition(":")[0]
         sized = with_width(url, hub, WIDTHS[place], media) if place else url
         if media == "still" and sized == url:
-            # This hub has the video alone.
             return ""
         return self.links.link(sized, hub, HUB_VIDEO_PATH if media == "video" else HUB_IMAGE_PATH)
 
 
 def xml(text: str) -> str:
-    """What can be seen of `text`, as far as XML can hold it."""
+    """Remove hidden characters, and characters that XML does not allow."""
     return _NOT_XML.sub("", format.visible(text))
 
 
 def key(text: str) -> str:
-    """A short name for an element's id, the same for the same text."""
+    """Return a short digest of `text` for the id of an element."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def address(url: str | None) -> str:
-    """`url` if it is a web address, else empty."""
+    """Return `url` if it is a web address, else ""."""
     return url if url and is_web_address(url) else ""

@@ -210,7 +210,7 @@ def test_what_waits_for_its_turn_at_the_end_is_given_up(made: HubImages) -> None
     ):
         links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in (1, 2)]
         asked = [pool.submit(client.get, link) for link in links]
-        eventually(lambda: seen and len(made._coming) == 2)
+        eventually(lambda: seen and len(made._running) == 2)
         made.close()
         ends.set()
         assert [type(one.exception(20)) for one in asked] == [CancelledError] * 2
