@@ -1,13 +1,13 @@
-"""The names of a model's modules in files, diffusers' and the original code's, with underscores only.
+"""All names of a model's modules in LoRA files: diffusers' names and names in original code, with underscores only.
 
-Key maps are the names of modules in networks' own code, and those that they have in diffusers. They stand in
-`key_maps.toml`, but for two. The U-Net of Stable Diffusion 1, 2 and XL in the names of CompVis' and Stability AI's code
-has blocks with one running number: `input_blocks.4.1` is the attention of the fourth. Which block of diffusers it is
-depends on the number of resnets in a block, so this key map is made from the model.
+A key map translates module names in a network's original code to diffusers' names. `key_maps.toml` has all key maps
+except two. CompVis' and Stability AI's code numbers the U-Net blocks of Stable Diffusion 1, 2 and XL consecutively:
+`input_blocks.4.1` is the attention of input block 4. The matching block in diffusers depends on the number of resnets
+per block, so this key map is built from the model.
 
-cloneofsimo/lora has no names: it numbers the layers it patches, in the order in which PyTorch walks the model of late
-2022. There an attention has q, k, v and its output; a transformer block has its self-attention, the first half of its
-feed-forward, then the cross-attention; and the middle of a U-Net comes after its up blocks.
+cloneofsimo/lora stores no names. It numbers the patched layers in the order in which PyTorch walked diffusers' model in
+late 2022. An attention has q, k, v and its output. A transformer block has the self-attention, the first half of the
+feed-forward, then the cross-attention. The middle block of a U-Net comes after the up blocks.
 """
 
 import re
@@ -22,7 +22,7 @@ from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """`modules` take the outputs of the original one after the other. `swap`: whether its halves change places."""
+    """A row of a key map. `modules` share the original's outputs in order; `swap` says if its halves are swapped."""
 
     modules: tuple[str, ...]
     swap: Literal["never", "always", "two"] = "never"
@@ -34,20 +34,20 @@ _FILE = tomllib.loads(Path(__file__).with_name("key_maps.toml").read_text(encodi
 
 
 def table(rows: Mapping[str, Any]) -> Table:
-    """The entries of a table of the file, whose first lines explain what a row may be."""
+    """Parse a table of `key_maps.toml`, whose first lines explain its rows."""
     entries: dict[str, Entry] = {}
     for name, row in rows.items():
         if isinstance(row, str):
-            for each, module in zip(_expand(name), _expand(row), strict=True):
-                entries[each] = Entry(modules=(module,))
+            for original, module in zip(_expand(name), _expand(row), strict=True):
+                entries[original] = Entry(modules=(module,))
         elif isinstance(row, list):
             entries[name] = Entry(modules=tuple(module for words in row for module in _expand(words)))
         elif "swap" in row:
             entries[name] = Entry(modules=(row["module"],), swap=row["swap"])
         else:
-            for block, ours in zip(_expand(name), _expand(row.get("to", name)), strict=True):
+            for block, to in zip(_expand(name), _expand(row.get("to", name)), strict=True):
                 for part in row["rows"]:
-                    entries |= _within(block, ours, table(_FILE[part]))
+                    entries |= _within(block, to, table(_FILE[part]))
     return entries
 
 
@@ -58,17 +58,17 @@ def _expand(name: str) -> tuple[str, ...]:
     return tuple(name[: words.start()] + word + name[words.end() :] for word in words[1].split(","))
 
 
-def _within(block: str, ours: str, entries: Table) -> Table:
-    """The entries of a block, each with the block's name before it; "" is the whole network."""
+def _within(block: str, to: str, entries: Table) -> Table:
+    """Prefix the entries with a block's original name and with `to`, its name in diffusers; "" adds no prefix."""
     return {
         f"{block}.{name}".removeprefix("."): replace(
-            entry, modules=tuple(f"{ours}.{module}".removeprefix(".") for module in entry.modules)
+            entry, modules=tuple(f"{to}.{module}".removeprefix(".") for module in entry.modules)
         )
         for name, entry in entries.items()
     }
 
 
-# The key map of each architecture. One without a row has diffusers' own names everywhere.
+# The key map of each architecture. An architecture without a key map has the same names in its original code.
 TABLES: Mapping[str, Table] = {name: table(rows) for name, rows in _FILE.items() if not name.startswith("_")}
 TEXT_ENCODER = table(_FILE["_text_encoder"])
 
@@ -79,11 +79,11 @@ _BLOCK = re.compile(
 
 
 def originals(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Every module's name in the original code, and its own."""
-    every, top = tuple(modules), _FILE["_unet_top"]
-    resnets = len({name.split(".")[3] for name in every if name.startswith("down_blocks.0.resnets.")})
-    with_attention = {name.split(".")[1] for name in every if name.startswith("up_blocks.") and ".attentions." in name}
-    for name in every:
+    """Yield the name in the original code and the name in diffusers of each module of a U-Net."""
+    names, top = tuple(modules), _FILE["_unet_top"]
+    resnets = len({name.split(".")[3] for name in names if name.startswith("down_blocks.0.resnets.")})
+    with_attention = {name.split(".")[1] for name in names if name.startswith("up_blocks.") and ".attentions." in name}
+    for name in names:
         if name in top:
             yield top[name], name
         elif match := _BLOCK.fullmatch(name):
@@ -92,7 +92,10 @@ def originals(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _original(match: re.Match[str], resnets: int, has_attention: bool) -> str:
-    """`resnets` is the number of them in a block; `has_attention` is that of an up block."""
+    """Return the original name of a module in a block.
+
+    `resnets` is the number of resnets per block. `has_attention` says if an up block has attention.
+    """
     kind, layer, rest = match["kind"], int(match["layer"]), match["rest"]
     if kind == "resnets":
         rest = _FILE["_unet_resnet"].get(rest, rest)
@@ -103,18 +106,18 @@ def _original(match: re.Match[str], resnets: int, has_attention: bool) -> str:
     if kind == "downsamplers":
         return f"input_blocks.{first + 1 + resnets}.0.{rest.replace('conv', 'op')}"
     if kind == "upsamplers":
-        # It comes after the attention, if there is one.
+        # An upsampler comes after the attention, if the block has attention.
         return f"output_blocks.{first + resnets}.{1 + has_attention}.{rest}"
     side, first = ("input", first + 1) if match["side"] == "down" else ("output", first)
     return f"{side}_blocks.{first + layer}.{position}.{rest}"
 
 
-# Newer versions of transformers have dropped `text_model.` from one class and not from the other.
+# Newer versions of transformers have dropped `text_model.` from one of two classes.
 _ENCODER_WRAPPERS = re.compile(r"^(?:(?:text_model|language_model|model|transformer)[._])+")
 
 
 def plain(name: str) -> str:
-    """A layer's name, in a file or in a model, without the wrappers around the encoder's own stack."""
+    """Return the name of a text encoder's layer without its wrappers, for a layer of a file or of a model."""
     return _ENCODER_WRAPPERS.sub("", name)
 
 
@@ -129,7 +132,7 @@ def is_numbered(layer: str) -> bool:
 
 
 def targets_by_number(sizes: Mapping[str, Mapping[str, Shape]]) -> dict[str, Target]:
-    """The layers by name, such as "unet:0". The caller has to check their sizes."""
+    """Return targets by numbered name, such as "unet:0". The caller has to check their sizes."""
     targets: dict[str, Target] = {}
     for component, (pattern, layers) in _ORDER.items():
         blocks = {match.group() for module in sizes.get(component, {}) if (match := pattern.match(module))}
@@ -144,11 +147,11 @@ def _position(block: str) -> tuple[int, ...]:
     return (side, *map(int, re.findall(r"\d+", block)))
 
 
-# Those with the U-Net whose blocks have one running number in the original code.
+# The architectures with a U-Net whose original code numbers all blocks consecutively.
 UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors", "tiny-shapes"))
-# The network that makes the image, by its name in diffusers' pipelines.
+# diffusers' names for the main network of a pipeline. The first existing component is the main network.
 _NETWORKS = ("transformer", "unet", "prior", "decoder", "transformer_2")
-# Networks beside it -> the prefixes that other programs give their layers.
+# Other networks -> the prefixes that other programs give their layers.
 _SIDE_NETWORKS: Mapping[str, tuple[str, ...]] = {
     "transformer_2": ("transformer_2",),
     "text_conditioner": ("text_conditioner", "llm_adapter"),
@@ -158,9 +161,10 @@ _SIDE_NETWORKS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Names:
-    """A model's modules by name, with underscores only. `network` has those of all components but text encoders.
+    """A model's modules by name, with underscores only.
 
-    A name may be in several `encoders`, in pipeline order. `sizes` are the weights' shapes by component.
+    `network` has the modules of all components except text encoders. `encoders` maps a name to its modules in all text
+    encoders, in pipeline order. `sizes` are the shapes of the weights by component and module.
     """
 
     architecture: str
@@ -188,7 +192,7 @@ def names_of(model: Model, architecture: str) -> Names:
 
 
 def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Modules by their weights. A parameter that is no module's weight has its own name."""
+    """Return the weights' shapes by module. A parameter that is not a module's weight or bias keeps its own name."""
     return {
         name.removesuffix(".weight"): tuple(shape)
         for name, shape in parameters.items()
@@ -197,8 +201,8 @@ def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def expand_rows(table: Table, modules: Iterable[str]) -> Iterator[tuple[str, Entry]]:
-    """Every row of a table, once for every block that the model has."""
-    # The numbers after the beginning of a name: "transformer_blocks." -> 0, 1, 2.
+    """Yield every row of a table, and repeat a row with "{}" for each block of the model."""
+    # Prefix of a name -> the numbers after the prefix: "transformer_blocks." -> 0, 1, 2.
     blocks: dict[str, dict[str, None]] = {}
     for name in modules:
         words = name.split(".")
@@ -217,14 +221,14 @@ def expand_rows(table: Table, modules: Iterable[str]) -> Iterator[tuple[str, Ent
 def _spellings(
     component: str, sizes: Mapping[str, Shape], prefix: str = "", originals: Iterable[tuple[str, Entry]] = ()
 ) -> dict[str, Targets]:
-    """The original names, then the model's own, which win where both are the same."""
+    """Return targets by original names and by diffusers' names; diffusers' names win if both are the same."""
     spellings: dict[str, Targets] = {}
     for original, entry in originals:
         if all(module in sizes for module in entry.modules):
             spellings[prefix + flat(original)] = _targets(component, entry, sizes)
-    # The output of an attention is a list of a linear layer and a dropout here, and one layer in older files.
-    own = {module.removesuffix(".0"): module for module in sizes if module.endswith(".to_out.0")}
-    for name, module in (own | {module: module for module in sizes}).items():
+    # diffusers' attention output is a list of a linear layer and a dropout, but older files have a single layer.
+    names = {module.removesuffix(".0"): module for module in sizes if module.endswith(".to_out.0")}
+    for name, module in (names | {module: module for module in sizes}).items():
         spellings[prefix + flat(name)] = (Target(component=component, module=module),)
     return spellings
 
@@ -250,30 +254,33 @@ def _targets(component: str, entry: Entry, sizes: Mapping[str, Shape]) -> Target
 
 
 def by_head(targets: Targets, head: int) -> Targets:
-    """The same fused layer with its rows one head after the other: q, k and v of the first, then of the second."""
+    """Return a fused layer's targets for rows that alternate by head: q, k, v of head 0, then of head 1.
+
+    `head` is the number of outputs per head.
+    """
     count = len(targets)
-    found = []
+    reordered = []
     for number, target in enumerate(targets):
-        wide = sum(stop - start for start, stop in target.rows or ())
-        starts = ((each * count + number) * head for each in range(wide // head))
-        found.append(replace(target, rows=tuple((start, start + head) for start in starts)))
-    return tuple(found)
+        outputs = sum(stop - start for start, stop in target.rows or ())
+        starts = ((index * count + number) * head for index in range(outputs // head))
+        reordered.append(replace(target, rows=tuple((start, start + head) for start in starts)))
+    return tuple(reordered)
 
 
 def _encoders(components: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[Targets, ...]]:
-    """For each name the modules of all text encoders; the shapes in a file select one."""
-    found: dict[str, list[Targets]] = {}
+    """Return the modules of all text encoders by name. The shapes in a file decide between several encoders."""
+    candidates: dict[str, list[Targets]] = {}
     for component, sizes in components.items():
         if not component.startswith("text_encoder"):
             continue
-        own = {plain(module): module for module in sizes}
+        by_plain_name = {plain(module): module for module in sizes}
         spellings: dict[str, Targets] = {}
-        for name, module in own.items():
+        for name, module in by_plain_name.items():
             spellings[name] = (Target(component=component, module=module),)
-        for original, entry in expand_rows(TEXT_ENCODER, own):
-            if all(module in own for module in entry.modules):
-                modules = tuple(own[module] for module in entry.modules)
+        for original, entry in expand_rows(TEXT_ENCODER, by_plain_name):
+            if all(module in by_plain_name for module in entry.modules):
+                modules = tuple(by_plain_name[module] for module in entry.modules)
                 spellings[original] = _targets(component, Entry(modules=modules), sizes)
         for name, targets in spellings.items():
-            found.setdefault(flat(name), []).append(targets)
-    return {name: tuple(each) for name, each in found.items()}
+            candidates.setdefault(flat(name), []).append(targets)
+    return {name: tuple(targets) for name, targets in candidates.items()}

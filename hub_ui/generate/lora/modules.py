@@ -1,4 +1,4 @@
-"""The layers of a file and the modules of a model that they patch, by name and shape. Needs no torch."""
+"""The layers of a LoRA file and the modules of a model that they patch. Most of it works without torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ModuleKey = tuple[str, str]
 class Layer:
     """One layer of a file. `name` is the common prefix of its tensors, `keys` are their full names.
 
-    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set. `targets` is what it patches of a model.
+    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set. `targets` are the patched modules.
     """
 
     name: str
@@ -39,12 +39,11 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A module that a layer patches; `module` is its name without ".weight", or that of a bare parameter.
+    """A module that a layer patches. `module` is a module's name without ".weight", or a bare parameter's name.
 
-    `rows` are the outputs of the file's layer that belong to it, one range after another; None means all, in order. A
-    fused layer (q, k and v in one) has several targets, each with its own rows; a layer whose halves are swapped in the
-    model has one target with two ranges.
-    `inputs`: the number of inputs that the module has to be expanded to. A control LoRA expands FLUX's x_embedder.
+    `rows` are the ranges of the layer's outputs for this module, in the module's order; None means all outputs. A fused
+    layer (q, k and v in one) has several targets, each with its own rows. A layer with swapped halves has one target
+    with two ranges. `inputs` is the number of inputs to expand the module to: a control LoRA expands FLUX's x_embedder.
     """
 
     component: str
@@ -68,7 +67,7 @@ class KeyMapping:
     missed: tuple[Missed, ...]
 
 
-# No LoRA is trained on these, and their layers are named like those of the others.
+# LoRAs are not trained on these components, whose layers have the same names as layers of other components.
 _NOT_PATCHED = (
     "vae", "audio_vae", "vqgan", "movq", "safety_checker", "image_encoder", "feature_extractor", "vocoder",
     "image_noising_scheduler",
@@ -76,7 +75,7 @@ _NOT_PATCHED = (
 
 
 def components(pipe: Any) -> dict[str, nn.Module]:
-    """The networks by name, of whole pipelines and of modular ones."""
+    """Return the networks of a standard or modular diffusers pipeline by name."""
     from torch import nn
 
     return {
@@ -95,24 +94,24 @@ def model_of(pipe: Any) -> Model:
 
 
 _EMBEDDING = "of the embedding “{word}”, which is not put on: in a prompt, “{word}” is a plain word here"
-# What is around its name.
-_OF_EMBEDDING = re.compile(r"^bundle_emb\.|\.(?:string_to_param\.\*|[^.]+)$")
+# The parts of a key around the embedding's name.
+_AROUND_EMBEDDING = re.compile(r"^bundle_emb\.|\.(?:string_to_param\.\*|[^.]+)$")
 _LONGEST_WORD = 60
 HALF = "of layers whose other half is missing in the file"
 STRAY = "that no LoRA algorithm has"
 EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
-# Control LoRAs of FLUX contain the norms of attention, in the names of Black Forest Labs or of diffusers.
+# FLUX's control LoRAs contain the norms of attention, with Black Forest Labs' or diffusers' names.
 _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
-# The name of a part that kohya's OFT for FLUX turns by blocks of its own: q, k and v of a fused layer.
+# kohya's OFT for FLUX stores separate blocks for each part of a fused layer (q, k, v).
 PART_OF_FUSED = re.compile(r"(?P<fused>.+)\.oft_blocks\.(?P<number>\d+)$")
-# An algorithm, the parts of its layers, and groups of parts: of each group, one set has to be complete.
+# An algorithm, all parts that its layers may have, and groups of part sets: each group needs one complete set.
 _Kind = tuple[str, frozenset[Part], tuple[tuple[frozenset[Part], ...], ...]]
 
 
-def _kind(algorithm: str, others: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
-    groups = tuple(tuple(frozenset(some) for some in group) for group in needs)
-    parts = frozenset(others).union(*(some for group in groups for some in group))
-    return algorithm, parts, groups
+def _kind(algorithm: str, optional: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
+    groups = tuple(tuple(frozenset(parts) for parts in group) for group in needs)
+    every_part = frozenset(optional).union(*(parts for group in groups for parts in group))
+    return algorithm, every_part, groups
 
 
 _KINDS: tuple[_Kind, ...] = (
@@ -126,21 +125,21 @@ _KINDS: tuple[_Kind, ...] = (
     _kind("norm", (), (("w_norm",), ("b_norm",))),
     _kind("set", (), (("set",),)),
 )
-# They say something about a layer, and belong to the first algorithm that patches it.
+# These parts describe a layer and belong to its first algorithm.
 _SHARED: frozenset[Part] = frozenset(("alpha", "magnitude", "reshape"))
-# Stored as they are, without a strength of their own.
+# Algorithms that store values directly, without a scale.
 _VALUES = ("diff", "norm", "set")
 _VECTORS: tuple[Part, ...] = ("diff_b", "w_norm", "b_norm")
 
 
 def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Missed, ...]]:
-    """The layers of a file, and the tensors that belong to none. Together they are all of the file."""
+    """Return the layers of a file, and its other tensors grouped by reason. Every tensor is in one of the two."""
     sorted_names = sort({name: name for name in shapes})
     by_layer: dict[str, dict[Part, str]] = {}
     for part, names in sorted_names.parts.items():
         for name, key in names.items():
             by_layer.setdefault(name, {})[part] = key
-    # Parts of a fused layer have its alpha, each for itself.
+    # Give each part of a fused layer a copy of the fused layer's alpha.
     fused = {name: match["fused"] for name in by_layer if (match := PART_OF_FUSED.match(name))}
     for name, whole in fused.items():
         by_layer[name] = {**by_layer[name], **by_layer.get(whole, {})}
@@ -164,7 +163,7 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
         if _NORM.search(key):
             layers.append(Layer(name=key.rpartition(".")[0], algorithm="set", keys={"set": key}))
         else:
-            embedding = _EMBEDDING.format(word=_OF_EMBEDDING.sub("", key)[:_LONGEST_WORD])
+            embedding = _EMBEDDING.format(word=_AROUND_EMBEDDING.sub("", key)[:_LONGEST_WORD])
             missed.setdefault(STRAY if key in others else embedding, []).append(key)
     return tuple(layers), tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items())
 
@@ -172,20 +171,21 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
 def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) -> Iterator[Layer]:
     shared = {part: key for part, key in keys.items() if part in _SHARED}
     for algorithm, parts, needs in _KINDS:
-        own = {part: key for part, key in keys.items() if part in parts}
-        if not own or not all(any(some <= own.keys() for some in group) for group in needs):
+        present = {part: key for part, key in keys.items() if part in parts}
+        if not present or not all(any(required <= present.keys() for required in group) for group in needs):
             continue
-        alone = algorithm not in _VALUES or len(keys) == len(own) + len(shared)
-        taken, shared = (shared, {}) if alone else ({}, shared)
-        found = "boft" if algorithm == "oft" and len(shapes[own["oft"]]) == 4 else algorithm
-        yield Layer(name=name, algorithm=found, keys={**own, **taken})
+        takes_shared = algorithm not in _VALUES or len(keys) == len(present) + len(shared)
+        taken, shared = (shared, {}) if takes_shared else ({}, shared)
+        variant = "boft" if algorithm == "oft" and len(shapes[present["oft"]]) == 4 else algorithm
+        yield Layer(name=name, algorithm=variant, keys={**present, **taken})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """Outputs and inputs of a weight as a matrix, which counts a kernel's window; None where the factors don't say.
+    """The outputs and inputs of a weight as a matrix; None if the factors don't determine them.
 
-    `channels` are either the outputs or the inputs, without the window: an IA3 of a convolution doesn't say which.
+    `inputs` include a convolution's window. `channels` are either the outputs or the inputs, without the window: an IA3
+    of a convolution does not determine the side.
     """
 
     outputs: int | None = None
@@ -193,7 +193,7 @@ class Size:
     channels: int | None = None
 
     def fits(self, *shapes: Shape) -> bool:
-        """Whether the layer has as many outputs as weights of these shapes together, and the inputs of each."""
+        """Return whether the layer has as many outputs as all these weights together, and the inputs of each weight."""
         outputs = sum(shape[0] for shape in shapes if shape) or 1
         return (
             self.outputs in (None, outputs)
@@ -208,12 +208,12 @@ class Size:
 
 
 def matrix(shape: Shape) -> tuple[int, int]:
-    """A weight's shape as a matrix. A norm's weight has one number for each output."""
+    """Return a weight's shape as a matrix. A norm's weight has one number per output."""
     return (shape[0], prod(shape[1:])) if shape else (1, 1)
 
 
 def size_of(layer: Layer, shapes: Mapping[str, Shape]) -> Size | None:
-    """None where a factor has fewer axes than its algorithm needs, so that the layer can't be used."""
+    """Return the size of a layer, or None if a factor has too few axes, so that the layer can't be used."""
     try:
         return _size(formula_of(layer.algorithm, layer.keys), {part: shapes[key] for part, key in layer.keys.items()})
     except (IndexError, ZeroDivisionError):
@@ -241,7 +241,7 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
         case "oft" | "boft":
             return Size(outputs=parts["oft"][-3] * parts["oft"][-1])
         case "oft of PEFT":
-            # The upper triangles of the blocks. A single one may be shared by all inputs (`block_share`).
+            # PEFT stores the upper triangles of the blocks. All inputs may share a single block (`block_share`).
             blocks = parts["oft"]
             shared = blocks[0] == 1 and blocks[1] > 0
             return Size(inputs=None if shared else blocks[0] * ((1 + isqrt(1 + 8 * blocks[1])) // 2))
@@ -252,7 +252,7 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
             return Size(outputs=parts["b1"][0], inputs=prod(parts["b2"][1:]))
         case "ia3":
             shape = parts["ia3"]
-            # LyCORIS says in a value which side it scales, PEFT nowhere for convolutions.
+            # LyCORIS stores the scaled side in `on_input`; PEFT doesn't store it for convolutions.
             if "on_input" in parts or len(shape) > 2:
                 return Size(channels=prod(shape))
             return Size(outputs=shape[0]) if len(shape) > 1 and shape[1] == 1 < shape[0] else Size(inputs=shape[-1])

@@ -1,6 +1,6 @@
-"""The parameters of modules, readable and writable wherever accelerate or diffusers offload their values to.
+"""Handles that read and write parameters, even if accelerate or diffusers offload them, and facts about their types.
 
-And how a module stores its weight and in which type it computes: quantised weights are never merged into.
+LoRAs are never merged into quantised weights.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-# The name of diffusers' hook that moves groups of modules to the device and back.
+# diffusers' hook that moves groups of modules to the device and back.
 GROUP_OFFLOADING = "group_offloading"
-# The name of diffusers' hook that stores weights in 8-bit floats and casts them for each call.
+# diffusers' hook that stores weights in 8-bit floats and casts them for each call.
 _LAYERWISE_CASTING = "layerwise_casting"
 
 
 def hook_of(module: nn.Module, name: str) -> Any:
-    """diffusers' hook of that name on a module; None where there is none."""
+    """Return diffusers' hook of this name on a module, or None."""
     registry: Any = getattr(module, "_diffusers_hook", None)
     return None if registry is None else registry.get_hook(name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParamHandle:
-    """One parameter of a module. `owners` are the modules around it, of which one may offload it."""
+    """One parameter of a module. `owners` are the modules around its module; any of them may offload the parameter."""
 
     module: nn.Module
     name: str
@@ -54,7 +54,7 @@ class ParamHandle:
         return values
 
     def write(self, value: Tensor) -> None:
-        """The parameter stays the same object. The caller has to keep its old values."""
+        """Replace the parameter's values; the parameter object stays the same. The old values are lost."""
         parameter = self.parameter
         if parameter.is_meta:
             weights = self._weights_map()
@@ -65,7 +65,7 @@ class ParamHandle:
         if group is not None and group.offload_to_disk_path is not None:
             _write_file(group, group.tensor_to_key[parameter], value.cpu())
         elif group is not None and parameter in group.cpu_param_dict:
-            # With streams, diffusers takes this copy back each time, whatever the parameter holds.
+            # With streams, diffusers restores the parameter from this copy after each call.
             old = group.cpu_param_dict[parameter]
             value = value.to(old.device)
             value = value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
@@ -79,18 +79,20 @@ class ParamHandle:
         return weights
 
     def _group(self) -> Any:
-        """The group of modules that this parameter is offloaded with; None where there is none."""
+        """Return diffusers' offload group that contains this parameter, or None."""
         for owner in (self.module, *reversed(self.owners)):
             if (hook := hook_of(owner, GROUP_OFFLOADING)) is not None:
-                own = (each for module in hook.group.modules for each in module.parameters())
-                if any(each is self.parameter for each in (*hook.group.parameters, *own)):
+                in_modules = (param for module in hook.group.modules for param in module.parameters())
+                if any(param is self.parameter for param in (*hook.group.parameters, *in_modules)):
                     return hook.group
         return None
 
 
 def _write_file(group: Any, key: str, value: Tensor) -> None:
-    """Into a new file. What was read of the old one may still be mapped into memory, and then Windows neither replaces
-    nor deletes it: it is deleted with a later one, or with the folder.
+    """Write the group's tensors to a new file, and delete the group's old files.
+
+    Windows can't replace or delete a file that is mapped into memory. Such an old file is deleted after a later write,
+    or with its folder.
     """
     from safetensors.torch import load_file, save_file
 
@@ -107,7 +109,10 @@ def _write_file(group: Any, key: str, value: Tensor) -> None:
 
 
 def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
-    """The "weight" and "bias" of a module, or a bare parameter as "weight". Raises AttributeError for neither."""
+    """Return the "weight" and "bias" of a module, or a bare parameter as "weight".
+
+    Raises AttributeError if `name` is neither.
+    """
     steps = name.split(".")
     owners = tuple(part.get_submodule(".".join(steps[:i])) for i in range(len(steps)))
     try:
@@ -126,30 +131,30 @@ def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
 
 
 def compute_dtype(module: nn.Module, name: str = "weight") -> torch.dtype:
-    """The type that a module computes in: that of its weight, or what a quantised weight is converted to."""
+    """Return the type that a module computes in: its weight's type, or the type that a weight is dequantised to."""
     import torch
 
     casting = hook_of(module, _LAYERWISE_CASTING)
-    # GGUF and bitsandbytes' 4-bit layers have an attribute of that name, and SDNQ's what unpacks them. torchao's and
-    # quanto's weights say it.
+    # GGUF's and bitsandbytes' 4-bit layers have a `compute_dtype`. SDNQ's dequantizer has a `result_dtype`. The weights
+    # of torchao and quanto report the compute type as their dtype.
     of_sdnq = getattr(getattr(module, "sdnq_dequantizer", None), "result_dtype", None)
     declared = getattr(module, "compute_dtype", of_sdnq) if casting is None else casting.compute_dtype
     if isinstance(declared, torch.dtype):
         return declared
     values = (getattr(module, name, None), getattr(module, "bias", None))
     known = [value.dtype for value in values if value is not None and value.dtype in _float_dtypes()]
-    # bitsandbytes' 8-bit layers without a bias: LLM.int8 computes in float16.
+    # bitsandbytes' 8-bit layers without a bias compute in float16 (LLM.int8).
     return known[0] if known else torch.float16
 
 
 def is_quantised(module: nn.Module, name: str = "weight") -> bool:
-    """Whether a weight is something else than a plain tensor in the type that its module computes in."""
+    """Return whether a weight is not a plain tensor in the type that its module computes in."""
     value = getattr(module, name)
     return not _is_plain(value) or value.dtype != compute_dtype(module, name)
 
 
 def logical_shape(module: nn.Module, value: Tensor) -> tuple[int, ...]:
-    """The shape of a parameter's values; that of packed ones is none that a LoRA could fit."""
+    """Return the shape of a parameter's unpacked values, because the shape of packed values would fit no LoRA."""
     from torch import nn
 
     if isinstance(module, nn.Linear) and value is module.weight and not _is_plain(value):

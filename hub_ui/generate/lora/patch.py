@@ -1,17 +1,18 @@
-"""What one module gains from one layer of a file.
+"""Patches: the effect of one layer of a file on one module.
 
-That is low-rank factors and a shift of the outputs, added while the module runs, with any weight for each row; or a
-change of the module's weight, computed from the weight itself, which structured.py adds to outputs as well for some.
+A low-rank patch has low-rank factors and a shift of the outputs. A hook adds both while the module runs, with a weight
+for each row. Any other patch changes the module's weight and is computed from it; structured.py can add some of these
+patches to outputs as well.
 
-The scale of a layer is alpha / rank. Where a file has its alpha:
+The scale of a layer is alpha / rank. A file stores alpha as:
 
-    X.alpha                                a tensor of one value, beside the factors          kohya, LyCORIS, OneTrainer
+    X.alpha                                a tensor of one value, next to the factors         kohya, LyCORIS, OneTrainer
     __metadata__["lora_adapter_metadata"]  PEFT's LoraConfig as JSON, prefixed by component   diffusers since 0.34
     __metadata__["alpha"]                  one number for all layers                          MiniMax-H3
-    nothing                                alpha is the rank, so the scale is 1
+    (not stored)                           alpha is the rank, so the scale is 1
 
-A tensor counts more than metadata. The ss_* metadata of kohya's scripts is not used: it may be older than a resize, and
-in files without alpha tensors alpha is already part of the factors.
+A tensor takes precedence over metadata. kohya's ss_* metadata is not used, because it may be older than a resize. In a
+file of kohya's without alpha tensors, the factors already include alpha.
 """
 
 from __future__ import annotations
@@ -35,19 +36,21 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Params = Mapping[str, ParamHandle]
-# The rows of a whole weight.
+# All rows of a weight.
 _ALL = slice(None)
 _SIZES = "of layers that have other sizes in this model"
 
 
 class Unfit(Exception):
-    """A layer that can't patch a module. `args[0]` completes "48 tensors ..."."""
+    """A layer that does not fit a module. `args[0]` completes "48 tensors ..."."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """A layer of low rank has `down` [rank, inputs, window], `mid` [rank, rank, window] and `up` [outputs, rank] in its
-    `factors`, and a shift of the outputs [outputs] in `diff_b`, which may be all that it has.
+    """The effect of one layer of a file on one module.
+
+    The `factors` of a low-rank patch are `down` [rank, inputs, window], `mid` [rank, rank, window] if the layer has a
+    core, `up` [outputs, rank], and `diff_b`, a shift of the outputs [outputs]. A patch may have only `diff_b`.
     """
 
     algorithm: str
@@ -59,13 +62,13 @@ class Patch:
 
     @property
     def rank(self) -> int:
-        """0 for a shift alone, and for what is not of low rank."""
+        """The rank of a low-rank patch. It is 0 for a shift alone and for other patches."""
         return self.factors.parts["up"].shape[1] if self.is_low_rank and self.factors.has("up") else 0
 
     def delta(self, weight: Tensor, amount: float, rows: slice = _ALL) -> Tensor | None:
-        """What a weight gains, in float32; None for nothing. Linear in `amount`, except for a DoRA of PEFT.
+        """Return the change of a weight in float32, or None if the patch does not change it.
 
-        `weight` has the `rows` of the whole one.
+        The change is linear in `amount`, except for a DoRA of PEFT. `weight` contains only `rows` of the whole weight.
         """
         if self.factors.parts.keys() == {"diff_b"}:
             return None
@@ -79,7 +82,7 @@ class Patch:
         return delta_of(self.algorithm, replace(factors, scale=factors.scale * amount), weight)
 
     def affects(self, name: str) -> bool:
-        """Whether it may change that parameter of a module, "weight" or "bias"."""
+        """Return whether the patch may change the module's "weight" or "bias"."""
         if name == "weight":
             return self.factors.parts.keys() != {"diff_b"}
         return self.factors.has("diff_b") or self.algorithm == "ia3"
@@ -92,7 +95,7 @@ class Patch:
         return None if gain is None else gain * amount
 
     def wider(self, inputs: int) -> Patch:
-        """Of low rank, for a module with more inputs, of which it ignores the new ones."""
+        """Return this low-rank patch for a module with more inputs; it ignores the new inputs."""
         import torch
 
         down = self.factors.parts.get("down")
@@ -113,7 +116,7 @@ def _float(value: Tensor, like: Tensor) -> Tensor:
 
 
 def takes_factors(module: nn.Module) -> bool:
-    """Whether low-rank factors can be added to a module's outputs."""
+    """Return whether low-rank factors can be added to a module's outputs."""
     return isinstance(module, _matrix_modules()) and getattr(module, "groups", 1) == 1
 
 
@@ -126,7 +129,10 @@ def _matrix_modules() -> tuple[type, ...]:
 def patches(
     layer: Layer, target: Target, own: Shape, params: Params, tensors: Mapping[str, Tensor], configs: Configs
 ) -> list[Patch]:
-    """`own` is the shape of the module's weight. Raises Unfit or Inseparable."""
+    """Return the patches of a layer for one target; `own` is the shape of the module's weight.
+
+    Raises Unfit if the layer does not fit the module, and Inseparable if a fused layer can't be split.
+    """
     factors = _factors(layer, target, tensors, configs)
     inputs = own[1:2] if target.inputs is None else (target.inputs,)
     shape, weight = (*own[:1], *inputs, *own[2:]), params["weight"]
@@ -139,8 +145,8 @@ def patches(
         if factors.has("diff"):
             found.append(_weight_patch("diff", replace(factors, parts={"diff": factors.parts["diff"]}), shape))
         if factors.has("diff_b"):
-            # A module without a bias can have one added to its outputs, of which it has to have one for each row of its
-            # weight: not an embedding, nor the owner of a bare parameter.
+            # Add the bias to the outputs of a module without a bias. The module needs one output per row of its weight,
+            # which excludes embeddings and the owner of a bare parameter.
             is_matrix = isinstance(weight.module, _matrix_modules())
             if weight.name != "weight" or not (is_matrix or len(own) == 1):
                 raise Unfit("of biases that modules of this model can't have")
@@ -152,9 +158,9 @@ def patches(
         raise Unfit(_SIZES) from error
 
 
-# Single numbers about a layer.
+# Parts that are a single number.
 _NUMBERS: frozenset[Part] = frozenset(("alpha", "on_input"))
-# The differences of a norm are differences like any other.
+# The differences of a norm are applied like the differences of other layers.
 _SAME_AS: Mapping[Part, Part] = {"w_norm": "diff", "b_norm": "diff_b"}
 
 
@@ -196,7 +202,7 @@ def _low_rank_patch(factors: Factors, shape: Shape) -> Patch:
 
 
 def _shift(factors: Factors, shape: Shape) -> dict[Part, Tensor]:
-    """A bias that PEFT trains is scaled like its factors; a difference of the module's own bias is not scaled."""
+    """Return the shift of the outputs. PEFT's trained bias is scaled like the factors, a bias difference is not."""
     scales: tuple[tuple[Part, float], ...] = (("diff_b", 1.0), ("up_bias", factors.scale))
     shifts = [scale * factors.cut(factors.parts[part].float()) for part, scale in scales if part in factors.parts]
     if any(tuple(shift.shape) != (shape[0],) for shift in shifts):
@@ -205,7 +211,7 @@ def _shift(factors: Factors, shape: Shape) -> dict[Part, Tensor]:
 
 
 def _weight_patch(algorithm: str, factors: Factors, shape: Shape) -> Patch:
-    """Tries the formula on tensors without values first. Raises Unfit where the shapes don't match."""
+    """Return a patch after testing its formula on meta tensors. Raises Unfit if the shapes don't match."""
     import torch
 
     patch = Patch(algorithm=algorithm, factors=factors)
@@ -217,15 +223,15 @@ def _weight_patch(algorithm: str, factors: Factors, shape: Shape) -> Patch:
     return patch
 
 
-# PEFT matches a pattern as a regular expression at the end of a module's name. Files are untrusted, and a repeat inside
-# a repeat can take forever, so such a pattern is ignored.
+# PEFT matches a pattern as a regular expression at the end of a module's name. Files are untrusted, and nested
+# repetitions can take exponential time, so such a pattern is ignored.
 _RISKY = re.compile(r"\)\s*[*+{?]|(?:[*+}].*){4}|\\[1-9]|\(\?")
 _LONGEST_PATTERN = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """PEFT's settings for one component. `patterns` of modules have an alpha of their own; a `rank` of 0 is not set."""
+    """PEFT's settings for one component. `patterns` map patterns of module names to alphas; `rank` is 0 if unknown."""
 
     alpha: float
     rank: float = 0.0
@@ -233,7 +239,10 @@ class Config:
     rank_stabilised: bool = False
 
     def alpha_of(self, module: str) -> float:
-        """Matches as PEFT does: the whole name or its end after a dot, "^" only the beginning of the name."""
+        """Return a module's alpha. As in PEFT, a pattern matches the whole name or its end after a dot.
+
+        A pattern with "^" matches only from the beginning of the name.
+        """
         for pattern, alpha in self.patterns.items():
             if module == pattern or module.endswith("." + pattern):
                 return alpha
@@ -245,14 +254,17 @@ class Config:
         return self.alpha
 
 
-# By component; "" stands for all of them.
+# Settings by component; "" represents all components.
 Configs = Mapping[str, Config]
 
 
 def scale_of(configs: Configs, target: Target, alpha: float | None, rank: int | None) -> float:
-    """`rank` is None where the factors have none, as a LoKr with two whole ones: then only PEFT's settings tell it."""
+    """Return alpha / rank of a layer, or alpha / sqrt(rank) for PEFT's rsLoRA.
+
+    If `rank` is None, because the factors have no rank (a LoKr with two whole factors), use the rank from the settings.
+    """
     if alpha is not None:
-        # kohya and LyCORIS take an alpha of 0 for the rank.
+        # kohya and LyCORIS use the rank in place of an alpha of 0.
         return alpha / rank if alpha and rank else 1.0
     config = configs.get(target.component) or configs.get("")
     divisor = rank or (config.rank if config else 0.0)
@@ -262,7 +274,7 @@ def scale_of(configs: Configs, target: Target, alpha: float | None, rank: int | 
 
 
 def configs_of(metadata: Mapping[str, str]) -> Configs:
-    """The settings in a file's metadata. Those that make no sense are ignored."""
+    """Read PEFT's settings from a file's metadata. Invalid settings are ignored."""
     text = metadata.get("lora_adapter_metadata")
     if text is None:
         alpha = number(metadata.get("alpha"))
@@ -271,7 +283,7 @@ def configs_of(metadata: Mapping[str, str]) -> Configs:
         values = table(json.loads(text))
     except (ValueError, RecursionError):
         return {}
-    # "transformer.lora_alpha": 8 and so on: the component is before the first dot.
+    # The component is before the first dot, for example "transformer.lora_alpha": 8.
     components: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
         component, dot, name = key.partition(".")
@@ -284,7 +296,7 @@ def configs_of(metadata: Mapping[str, str]) -> Configs:
             configs[component] = Config(
                 alpha=alpha,
                 rank=number(fields.get("r")) or 0.0,
-                patterns={key: found for key, found in patterns.items() if found is not None},
+                patterns={key: value for key, value in patterns.items() if value is not None},
                 rank_stabilised=fields.get("use_rslora") is True,
             )
     return configs
