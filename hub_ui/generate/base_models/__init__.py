@@ -1,4 +1,4 @@
-"""Base models: the table of those that LoRAs run on, the choice among them, their download and loading."""
+"""Base models: the table of bases that LoRAs run on, the choice of one, its download and loading."""
 
 from hub_ui.generate.base_models.choose import base_by_id as base_by_id
 from hub_ui.generate.base_models.choose import bases_for_architecture as bases_for_architecture

@@ -1,6 +1,6 @@
-"""The table of base models, and what is known of the parts of each.
+"""The table of base models, and the facts about the parts of each.
 
-They are the blocks of connectors/base_models.toml that images are generated with.
+The rows are the blocks of connectors/base_models.toml with which images can be generated.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from hub_ui.generate.base_models.repo_layout import count_parameters
 DType = Literal["bfloat16", "float16"]
 Method = Literal["full", "gguf", "fp8", "bitsandbytes", "sdnq"]
 Quality = Literal["fast", "balanced", "full"]
-# The parts that are stored in fewer bits.
+# The parts that can be stored in fewer bits.
 NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
-# Pixels of a frame.
+# A number of pixels that separates frames of 480p from frames of 720p.
 _BETWEEN_480P_AND_720P = 640_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoSpec:
-    """The default clip of a base. It is short, since every frame costs as much as an image."""
+    """The default clip of a base. It is short, because every frame costs as much as an image."""
 
     frames: int
     fps: int
@@ -49,9 +49,10 @@ class SharedComponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`.
+    """A .safetensors or .gguf file whose weights replace those of the parts in `brings`.
 
-    `beside` are files of further networks in the same repo, by the names of the parts, which are in `brings` too.
+    The file is local if `repo` is None. `beside` are pairs of a part and a file of the same repo, for further networks.
+    Their parts are in `brings` too.
     """
 
     file: str
@@ -63,8 +64,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftLora:
-    """A step-distilled LoRA in `repo`, with its own licence, and the settings that its card names: a `sampler` of
-    samplers.py, and `scheduler_options` that go over those of the base. `gigabytes` 0 is an unknown size.
+    """A step-distilled LoRA in `repo`, with its own licence and the settings that its card recommends.
+
+    `sampler` is a name of samplers.py. `scheduler_options` override options of the base. `gigabytes` is 0 if the size
+    is unknown.
     """
 
     repo: str
@@ -81,8 +84,10 @@ class DraftLora:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """The quick way of a base: its sides times `scale`, the few steps of `lora`, and diffusers' AutoencoderTiny in the
-    repo `decoder`. Without a LoRA, `cache` is the threshold of diffusers' first-block cache; 0 is none.
+    """The quick way to generate with a base.
+
+    The sides are multiplied by `scale`. `lora` needs few steps, and `decoder` is the repo of diffusers'
+    AutoencoderTiny. Without a LoRA, `cache` is the threshold of diffusers' first-block cache; 0 is no cache.
     """
 
     scale: float = 0.75
@@ -93,20 +98,25 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """`largest` are the parameters of the largest single layer: a text encoder's is the table of its words."""
+    """The parameters of a part of a pipeline.
+
+    `largest` counts the largest single layer. In a text encoder, that is the table of words.
+    """
 
     parameters: int
     largest: int
 
 
-# By the names of the parts in diffusers' pipeline.
+# Sizes by the names of the parts in diffusers' pipeline.
 Parts = Mapping[str, ModelSize]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Bytes for each pixel of an image or of one frame, and once more for each latent frame. `tiled` are all bytes of
-    decoding piece by piece. `upcast`: where the base runs in float16, it is decoded in float32.
+    """The memory for decoding, in bytes.
+
+    `pixel` is per pixel of an image or frame, and `frame_pixel` per pixel of each latent frame in addition. `tiled` is
+    the total for decoding piece by piece. `upcast`: a base in float16 is decoded in float32.
     """
 
     pixel: float
@@ -117,9 +127,11 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Denoising takes `fixed` bytes, and so many for each pixel of an image, or of each latent frame of a video.
-    Encoding takes the embeddings of a prompt and a text encoder's own tensors. `prefetched` are the layers that are
-    copied for some of the runs in a step and not needed there, so that they stay.
+    """The memory for activations, in bytes.
+
+    Denoising takes `fixed` bytes, and `pixel` bytes for each pixel of an image or latent frame. `encoding` is for the
+    embeddings of a prompt and the tensors of a text encoder. `prefetched` counts layers that are copied for some runs
+    of a step without being used, so that they stay on the device.
     """
 
     fixed: int
@@ -131,8 +143,10 @@ class Activations:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkFiles:
-    """GGUF files of a base's network in `repo`. `gigabytes` are their sizes (10^9 bytes) by their types; `name` is what
-    all are called up to the type, `second` the same of a second network's files.
+    """GGUF files of a base's network in `repo`.
+
+    `gigabytes` maps each type to the size of its file (10^9 bytes). `name` is the start of all file names, up to the
+    type. `second` is the start for the files of a second network.
     """
 
     repo: str
@@ -143,13 +157,15 @@ class NetworkFiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Precision:
-    """How a network's weights are stored. `bits` are those of one weight with its share of the scales. `devices` are
-    torch's names of what it runs on. `unpacking` is what unpacking a layer takes for each of its weights, in bytes of
-    the GPU; None is the type's width.
+    """How the weights of a network are stored.
 
-    `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
-    does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
-    `is_rough`: "balanced" does not take it, since it rounds what a file of as many bits has rounded with care.
+    `bits` are per weight, including its share of the scales. `devices` are torch's names of devices that support it.
+    `package` is a package that it needs and that may be missing. `in_float16`: layers compute in float16, also in bases
+    of another type. `unpacking` is in bytes of device memory per weight of a layer; None is the width of the type.
+
+    `levels` is the number of offload levels that it supports. bitsandbytes can't offload 8-bit layers at all, and
+    leaves the scales of other layers on the device. `is_rough`: "balanced" does not choose it, because a file of as
+    many bits is rounded with more care.
     """
 
     id: str
@@ -168,12 +184,12 @@ class Precision:
 
 
 _PRECISIONS = tomllib.loads(Path(__file__).with_name("precisions.toml").read_text(encoding="utf-8"))
-# The best first.
+# Sorted with the best precision first.
 PRECISIONS = msgspec.convert(_PRECISIONS["precision"], tuple[Precision, ...])
 FULL = PRECISIONS[0]
 KEPT_OF_T5 = {int(parameters): int(kept) for parameters, kept in _PRECISIONS["kept_of_t5"].items()}
 NOT_LINEAR = {int(parameters): int(kept) for parameters, kept in _PRECISIONS["not_linear"].items()}
-# Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
+# The parameters from which a text encoder is worth rounding. CLIP is smaller, T5-XXL is larger.
 WORTH_STORING = 1_000_000_000
 
 
@@ -182,32 +198,36 @@ def precision_by_id(name: str) -> Precision | None:
 
 
 def precision_name(name: str) -> str:
-    """The label of a precision by its id; the id of one that a later version has."""
-    found = precision_by_id(name)
-    return found.label if found else name
+    """Return the label of a precision by its id, or the id itself if a later version wrote it."""
+    precision = precision_by_id(name)
+    return precision.label if precision else name
 
 
 def stores_text_encoders(device: str) -> bool:
-    """Whether the large text encoders of a quantised base are stored in 8-bit floats, as they are where these exist."""
+    """Return whether large text encoders of a quantised base are stored in 8-bit floats on that device."""
     return any(precision.method == "fp8" and precision.runs_on(device) for precision in PRECISIONS)
 
 
-# What a base counts as whose pipeline is not known: a large one.
+# The activations of a base with an unknown pipeline: those of a large one.
 _UNKNOWN = Activations(100_000_000, 600.0, Decoding(3459.0, 238_000_000))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineSpec:
-    """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
+    """A base model with its pipeline.
 
+    `source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` is the name of a class of diffusers.
     `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
-    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes). `scheduler` replaces
-    the repo's, with `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases
-    that make images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the
-    autoencoder does, whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one.
-    `assumed`: a user's own base that has not been read yet; its `architecture` may be "". `precision` is an id of
-    PRECISIONS. `draft` is how drafts are made. `parts` and `activations` are what it takes of memory (see with_sizes),
-    where `estimated` only from its size as a whole. `gguf` are the files of its network in fewer bits.
+    if it is None, the first download pins its commit. `gigabytes` is the size of the download (10^9 bytes).
+
+    `scheduler` replaces the scheduler of the repo, and `scheduler_options` override its settings. `dtype` is the type
+    for GPUs. `video` is None for bases that make images. `flow_shifts` are the shifts of the scheduler for clips of
+    480p and of 720p. `decodes_in_float32`: the autoencoder always computes in float32. `needs_image`: the base edits an
+    image, or its clips begin with one.
+
+    `assumed`: a user's own base whose files have not been read; its `architecture` may be "". `precision` is an id of
+    PRECISIONS. `draft` describes drafts. `parts` and `activations` are its need of memory (see with_sizes).
+    `estimated`: they are derived from its total size. `gguf` are the files of its network in fewer bits.
     """
 
     id: str
@@ -220,7 +240,7 @@ class PipelineSpec:
     gigabytes: float
     width: int = 1024
     height: int = 1024
-    # The sides of its images have to be multiples of it.
+    # The sides of images have to be multiples of this.
     grid: int = 16
     lineage: str = ""
     revision: str | None = None
@@ -245,12 +265,15 @@ class PipelineSpec:
 
     @property
     def is_modular(self) -> bool:
-        """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
+        """Whether the pipeline consists of diffusers' modular blocks.
+
+        The call of such a pipeline returns `.images`, and a guider holds its guidance.
+        """
         return self.pipeline.endswith("ModularPipeline")
 
     @property
     def begins_with_image(self) -> bool:
-        """Clips go on from the image that they are given."""
+        """Whether clips begin with a given image."""
         return self.needs_image and self.video is not None
 
     @property
@@ -260,21 +283,28 @@ class PipelineSpec:
 
     @property
     def storage(self) -> Precision:
-        """Of the network's weights."""
+        """The precision of the network's weights."""
         return precision_by_id(self.precision) or FULL
 
     @property
     def precise_label(self) -> str:
-        """ "FLUX.1 dev in Q4"; the label alone in full precision, and where the network is a user's own file."""
+        """The label with the precision: "FLUX.1 dev in Q4".
+
+        It is the label alone in full precision, and if the network is a user's own file.
+        """
         is_own = self.checkpoint is not None and self.checkpoint.repo is None
         return self.label if is_own or self.storage == FULL else f"{self.label} in {self.storage.label}"
 
     def file_gigabytes(self, precision: str) -> float | None:
-        """The size of the network's GGUF file; None where there is none."""
+        """Return the size of the network's GGUF file in that precision, or None if there is no file."""
         return self.gguf.gigabytes.get(_file_type(precision)) if self.gguf else None
 
     def in_precision(self, precision: str) -> PipelineSpec | None:
-        """With its network in another precision; None where there is no such file, or the network is a file."""
+        """Return the base with its network in another precision.
+
+        Return None if the precision is unknown or has no GGUF file, the network is a user's own file, or the base is
+        modular.
+        """
         if precision == self.precision:
             return self
         known, size = precision_by_id(precision), self.file_gigabytes(precision)
@@ -290,13 +320,13 @@ class PipelineSpec:
         return replace(self, precision=precision, checkpoint=checkpoint)
 
     def precisions_on(self, device: str) -> list[PipelineSpec]:
-        """It in every precision that it has on such a device and does not overflow in, the best first."""
-        found = (
+        """Return the base in each precision that the device supports without overflow, the best first."""
+        specs = (
             self.in_precision(precision.id)
             for precision in PRECISIONS
             if precision.runs_on(device) and (self.runs_in_float16 or not precision.in_float16)
         )
-        return [one for one in found if one is not None]
+        return [spec for spec in specs if spec is not None]
 
     @property
     def runs_in_float16(self) -> bool:
@@ -304,7 +334,7 @@ class PipelineSpec:
         return self.dtype == "float16" or known is None or known.runs_in_float16
 
     def flow_shift(self, width: int, height: int) -> float | None:
-        """None keeps the scheduler's own."""
+        """Return the shift for that size, or None to keep the scheduler's own."""
         return None if self.flow_shifts is None else self.flow_shifts[width * height > _BETWEEN_480P_AND_720P]
 
     @property
@@ -313,15 +343,17 @@ class PipelineSpec:
 
 
 def _file_type(precision: str) -> str:
-    """As files are named: "Q8_0" of gguf-q8_0."""
+    """Return the type in file names, such as "Q8_0" for gguf-q8_0."""
     return precision.removeprefix("gguf-").upper()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Substitution:
-    """What happens to LoRAs made for models that no base is. They run on the default of their architecture, and
-    `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
-    Where there is no base of the architecture, it says why.
+    """A rule for LoRAs that were made for models that are not bases here.
+
+    If `runs` is true, they run on the default base of their architecture, with `reason` as a note. Otherwise they are
+    refused for that reason. `reason` is a sentence with the placeholders {base} and {made_for}. If the architecture has
+    no base, it says why.
     """
 
     made_for: tuple[str, ...]
@@ -334,11 +366,12 @@ T = TypeVar("T")
 
 
 def read_pipelines(tables: Tables) -> tuple[PipelineSpec, ...]:
-    """The bases, the default of each architecture first. What a block leaves out is its base's. Raises UsageError, with
-    the block and the key, for what is missing, unknown or of the wrong type.
+    """Read the bases, the default of each architecture first.
+
+    Raises UsageError, with the block and the key, if a value is missing, unknown or of the wrong type.
     """
     bases: list[PipelineSpec] = []
-    # What blocks may have in common with one above, by its id.
+    # Values that later blocks may refer to by the id of their block.
     above: dict[str, dict[str, Any]] = {"parts": {}, "activations": {}, "draft": {}}
     for model, own in ((model, own) for model, blocks in tables.pipelines for own in blocks):
         defaults = {"id": model.id, "label": model.label, "architecture": model.architecture, "lineage": model.id}
@@ -374,24 +407,26 @@ def _entry(table: Mapping[str, T], name: str, at: str) -> T:
 
 
 BASES = read_pipelines(TABLES)
-# The shares of a base that is in no table and not on this disk: those of most bases here.
+# The shares of the parts of an unknown base that is not on this disk. Most bases here have similar shares.
 _SHARES: Mapping[str, float] = {"transformer": 0.66, "text_encoder": 0.32, "vae": 0.02}
-# A word table's share of a text encoder, a layer's of a network.
+# The share of the largest layer in a part: the table of words in a text encoder, or a layer in a network.
 _LARGEST = 0.12
 
 
 def with_sizes(spec: PipelineSpec) -> PipelineSpec:
-    """A base of one's own with its parts as they are on this disk, else those of the base of its architecture that is
-    built alike, else estimated from `gigabytes`; and with the activations of the first base with its pipeline's class.
+    """Return a user's own base with the sizes of its parts and its activations.
+
+    The sizes are those of its files on this disk, or else of a base with the same architecture and pipeline, or else
+    estimated from `gigabytes`. The activations are those of the first base with the same pipeline.
     """
     folder = Path(spec.source)
     names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
     counts: Mapping[str, float] = {name: count for name in names if (count := count_parameters(folder, name))}
     same = [base for base in BASES if base.pipeline == spec.pipeline]
-    alike = next((base.parts for base in same if base.architecture == spec.architecture), {})
-    if is_unknown := not (counts or alike):
+    base_sizes = next((base.parts for base in same if base.architecture == spec.architecture), {})
+    if is_unknown := not (counts or base_sizes):
         counts = {part: spec.gigabytes * 1e9 / 2 * share for part, share in _SHARES.items()}
-    parts = {part: ModelSize(round(count), round(count * _LARGEST)) for part, count in counts.items()} or alike
+    parts = {part: ModelSize(round(count), round(count * _LARGEST)) for part, count in counts.items()} or base_sizes
     return replace(spec, parts=parts, estimated=is_unknown, activations=same[0].activations if same else _UNKNOWN)
 
 

@@ -1,1 +1,1 @@
-"""The memory that a base needs, and where its parts are placed."""
+"""The memory that a base needs, and the placement of its parts."""

@@ -1,4 +1,4 @@
-"""Devices (CUDA, XPU, Apple's MPS, the CPU), and their memory and the computer's."""
+"""Devices (CUDA, XPU, Apple's MPS, the CPU), their memory, RAM and disk space."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from filelock import FileLock, Timeout
 from connectors.errors import PreviewError
 from hub_ui.base.i18n import _
 
-# Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
-# the computer's memory; the last keeps them on the disk.
+# Each level takes less device memory than the one before, and more time. From model_offload on, weights are in RAM.
+# disk_offload keeps them on the disk.
 OffloadLevel = Literal["whole", "model_offload", "group_offload", "disk_offload"]
 LEVELS: tuple[OffloadLevel, ...] = ("whole", "model_offload", "group_offload", "disk_offload")
-# In plain words.
+# The names of levels on the page.
 LEVEL_NAMES: Mapping[OffloadLevel, str] = {
     "whole": "whole",
     "model_offload": "part by part",
@@ -35,14 +35,14 @@ LEVEL_NAMES: Mapping[OffloadLevel, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceKind:
-    """What sets one of torch's kinds of devices apart for this program. Nothing else compares their names.
+    """The properties of one of torch's kinds of devices. No other code compares names of devices.
 
-    `has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
-    computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
-    types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
-    `slices_attention`: images are wrong where attention at once runs out of memory. `emulates_bfloat16`: torch computes
-    it in float32 where the device lacks it. `compiler` is the package that torch.compile needs for it. On the platform
-    `spills_on`, its driver goes on in the computer's memory where its own runs out, and raises nothing.
+    `has_own_memory`: the device does not share RAM, so weights can be offloaded and copied while it computes. Several
+    devices of such a kind are numbered. `pins`: it copies from pinned memory without the CPU. `channels_last` are the
+    types that it convolves faster in that layout. `merges`: it has all operations for merging LoRAs.
+    `slices_attention`: images are wrong if unsliced attention runs out of memory. `emulates_bfloat16`: torch computes
+    bfloat16 in float32 if the device lacks it. `compiler` is the package that torch.compile needs. On the platform
+    `spills_on`, the driver uses RAM instead of raising an error when device memory runs out.
     """
 
     has_own_memory: bool = False
@@ -60,48 +60,50 @@ KINDS = msgspec.convert(_FILE, dict[str, DeviceKind])
 
 
 def kind_of(device: str) -> DeviceKind:
-    """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
+    """Return the kind of a device by torch's name of it, such as "cuda:1" or "cuda"."""
     return KINDS.get(device.partition(":")[0], KINDS["cpu"])
 
 
 def total_memory() -> int:
-    """The computer's memory in bytes."""
+    """Return the bytes of RAM of this computer."""
     return int(psutil.virtual_memory().total)
 
 
 def available_memory() -> int:
-    """The bytes of this computer's memory that are free, or can be freed at once."""
+    """Return the bytes of RAM that are free or can be freed at once."""
     return int(psutil.virtual_memory().available)
 
 
 def disk_folder() -> Path:
-    """Where files of weights are written: for temporary files, unless those are in the computer's memory."""
+    """Return a folder on a disk for temporary files. Raises PreviewError if all are in RAM."""
     folders = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home()]
-    found = next((folder for folder in folders if folder.is_dir() and not _is_in_memory(folder)), None)
-    if found is None:
+    folder_on_disk = next((folder for folder in folders if folder.is_dir() and not _is_in_memory(folder)), None)
+    if folder_on_disk is None:
         text = _("All folders for temporary files are in the computer's memory. Set TMPDIR to a folder on a disk.")
         raise PreviewError(text)
-    return found
+    return folder_on_disk
 
 
 def _is_in_memory(folder: Path) -> bool:
-    mounted = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}
-    at = next((str(above) for above in (folder.resolve(), *folder.resolve().parents) if str(above) in mounted), "")
-    return mounted.get(at) in ("tmpfs", "ramfs")
+    mounted = {partition.mountpoint: partition.fstype for partition in psutil.disk_partitions(all=True)}
+    place = next((str(above) for above in (folder.resolve(), *folder.resolve().parents) if str(above) in mounted), "")
+    return mounted.get(place) in ("tmpfs", "ramfs")
 
 
 _FOLDER, _LOCK = "hub-ui-offload-", ".lock"
 
 
 def weights_folder() -> tuple[Path, Callable[[], None]]:
-    """A new folder for files of weights, and what deletes it. What programs left that were killed is deleted first:
-    each has the size of a base. Their locks tell: a program holds its own for as long as it runs.
+    """Return a new folder for files of weights, and a function that deletes it.
+
+    First delete the folders of killed programs, because each is as large as a base. A running program holds the lock in
+    its folder.
     """
-    for left in disk_folder().glob(f"{_FOLDER}*"):
-        with suppress(OSError, Timeout), FileLock(left / _LOCK, timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
+    for leftover in disk_folder().glob(f"{_FOLDER}*"):
+        with suppress(OSError, Timeout), FileLock(leftover / _LOCK, timeout=0):
+            shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=disk_folder()))
-    # Any thread may drop the base.
+    # Any thread may unload the base and so release the lock.
     lock = FileLock(folder / _LOCK, thread_local=False)
     lock.acquire()
 
@@ -113,7 +115,7 @@ def weights_folder() -> tuple[Path, Callable[[], None]]:
 
 
 def free_disk() -> int:
-    """The bytes that are free for files of weights."""
+    """Return the bytes that are free for files of weights."""
     return shutil.disk_usage(disk_folder()).free
 
 
@@ -121,7 +123,7 @@ _COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
 def check_compiler(kind: str) -> None:
-    """Raises PreviewError where torch.compile would lack its compiler. `kind` is torch's name for the device."""
+    """Raise PreviewError if torch.compile lacks its compiler. `kind` is torch's name of the device."""
     if not (os.environ.get("CXX") or any(shutil.which(name) for name in _COMPILERS)):
         raise PreviewError(
             _("--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out.")
@@ -136,31 +138,36 @@ def check_compiler(kind: str) -> None:
 
 
 def pinned_bytes(size: int) -> int:
-    """What a tensor of so many bytes takes of the computer's memory where it is pinned: torch gives powers of two."""
+    """Return the bytes of RAM for a pinned tensor of `size` bytes, because torch pins powers of two."""
     return 1 << (size - 1).bit_length() if size else 0
 
 
-# What devices say in a RuntimeError; libraries of CUDA have words of their own.
-_SAID_BY_TORCH = (
+# The messages of a RuntimeError on devices without memory. Libraries of CUDA have their own.
+_OUT_OF_MEMORY_MESSAGES = (
     "out of memory", "not enough memory", "can't allocate memory", "invalid buffer size", "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed", "cusolver_status_alloc_failed", "out_of_device_memory", "out_of_host_memory",
 )  # fmt: skip
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; other devices raise a RuntimeError, Python and numpy a MemoryError."""
+    """Return whether an error means that memory ran out.
+
+    CUDA has a class for it. Other devices raise a RuntimeError, and Python and numpy a MemoryError.
+    """
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID_BY_TORCH)
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY_MESSAGES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """`label` is for display; `kind` and `dtype` are torch's names, the latter of what it computes in: see dtype_on.
-    `index` tells several of a kind apart. `levels` are the offload levels to use, where they are not all that the kind
-    has.
+    """A device of this computer. `label` is for display.
+
+    `kind` and `dtype` are torch's names of its kind and of the type that it computes in (see dtype_on). `index` numbers
+    several devices of a kind. `levels` limits the offload levels to use; if it is empty, all levels of the kind are
+    used.
     """
 
     label: str
@@ -178,11 +185,11 @@ class Device:
 
     @property
     def name(self) -> str:
-        """torch's name of this very device: "cuda:1"."""
+        """torch's name of this device, such as "cuda:1"."""
         return f"{self.kind}:{self.index}" if self.traits.has_own_memory else self.kind
 
     def current(self) -> AbstractContextManager[object]:
-        """Within it, it is torch's current one of its kind, as which diffusers makes its streams."""
+        """Within the context, make this device torch's current one. diffusers creates its streams on it."""
         import torch
 
         if not self.traits.has_own_memory:
@@ -192,17 +199,18 @@ class Device:
 
 
 def find_device() -> Device:
-    """The GPU with the most free memory, else the CPU.
+    """Return the GPU with the most free memory, or else the CPU.
 
-    What this program takes counts as free: the GPU with its base on it stays the one that is chosen.
-    CUDA_VISIBLE_DEVICES and the like hide GPUs from torch, and so from this.
+    Memory of this program counts as free, so that the GPU with the loaded base is chosen again. Variables such as
+    CUDA_VISIBLE_DEVICES hide GPUs from torch and so from this function.
     """
     import torch
 
     if torch.cuda.is_available():
         index = _most_free(torch.cuda)
         free, total = torch.cuda.mem_get_info(index)
-        # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
+        # This is the rule of torch.cuda.is_bf16_supported, which checks only the current GPU. Emulated bfloat16 is
+        # several times slower, so it does not count.
         has_bfloat16 = torch.version.hip is not None or torch.cuda.get_device_properties(index).major >= 8
         label, kind = torch.cuda.get_device_name(index), "cuda"
     elif hasattr(torch, "xpu") and torch.xpu.is_available():
@@ -210,7 +218,7 @@ def find_device() -> Device:
         free, total = torch.xpu.mem_get_info(index)
         label, kind = torch.xpu.get_device_name(index), "xpu"
     elif torch.backends.mps.is_available():
-        # Before macOS 14 there is no bfloat16 on it.
+        # MPS has bfloat16 since macOS 14.
         index, has_bfloat16 = 0, torch.backends.mps.is_macos_or_newer(14, 0)
         total = int(torch.mps.recommended_max_memory())
         free = total - int(torch.mps.driver_allocated_memory())
@@ -221,6 +229,6 @@ def find_device() -> Device:
 
 
 def _most_free(backend: Any) -> int:
-    """The number of the GPU, of torch.cuda or torch.xpu, that would have the most free memory without this program."""
+    """Return the number of the GPU with the most free memory, not counting this program's memory."""
     free = [backend.mem_get_info(i)[0] + backend.memory_reserved(i) for i in range(backend.device_count())]
     return free.index(max(free))

@@ -1,13 +1,12 @@
-"""Offload levels: where a pipeline's weights are kept while other parts run, and what is tried when memory runs out.
+"""Offload levels: where a pipeline's weights are kept, and what to try next when memory runs out.
 
-whole           all weights on the device
-model_offload   one part at a time on the device, the others in the computer's memory
-group_offload   one layer at a time, while the next one is copied from the computer's memory
-disk_offload    the same, copied from files
+whole           all weights on the device model_offload   one part at a time on the device, the others in RAM
+group_offload   one layer at a time, while the next one is copied from RAM disk_offload    one layer at a time, copied
+from files
 
-A level changes an image by rounding alone: in files, convolutions have a layout of their own, which is summed up in
-another order, and in half precision that can be seen. The other levels give the same bits. Decoding piece by piece
-changes an image a little: it is chosen apart from the level.
+The first three levels give the same bits. disk_offload stores convolutions in another layout, which changes the order
+of sums and so the rounding; in half precision this is visible. Decoding piece by piece changes an image a little, and
+is chosen separately from the level.
 """
 
 from __future__ import annotations
@@ -30,21 +29,22 @@ from hub_ui.generate.memory.device import (
 )
 from hub_ui.generate.memory.plan import is_autoencoder
 
-# What was going on when memory ran out.
+# The stage at which memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
-# Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
+# Bytes of RAM that stay free in addition to pinned weights, because pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
-# The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
-# image.
+# The largest side of a piece that is decoded at once, in pixels. Some autoencoders have a larger default, which can be
+# a whole image.
 _PIECE = 512
-# Names of diffusers' hooks.
+# The names of diffusers' hooks for group offloading.
 _GROUP_HOOKS = (GROUP_OFFLOADING, "layer_execution_tracker", "lazy_prefetch_group_offloading")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """How a pipeline is kept in memory. `planned` is the level where memory suffices as expected, of the `levels` that
-    the pipeline has on its device.
+    """How a pipeline is kept in memory.
+
+    `planned` is the level if memory suffices as expected. `levels` are the levels of the pipeline on its device.
     """
 
     level: OffloadLevel = "whole"
@@ -53,19 +53,22 @@ class Placement:
     levels: tuple[OffloadLevel, ...] = LEVELS
 
     def lower(self, stage: Stage) -> Placement | None:
-        """What to try after memory ran out in that stage; None after the last."""
+        """Return the placement to try after memory ran out in that stage, or None after the last."""
         if stage == "decoding" and not self.is_tiled:
             return replace(self, is_tiled=True)
         after = self.levels[self.levels.index(self.level) + 1 :]
         return replace(self, level=after[0]) if after else None
 
 
-# All of it on the device, or not at all.
+# The whole pipeline on the device, without a lower level.
 WHOLE = Placement(levels=("whole",))
 
 
 def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
-    """Puts a pipeline on the device, at a lower level where memory runs out. Raises after the last."""
+    """Move a pipeline to the device, at a lower level if memory runs out, and return its placement.
+
+    Raises the error of the last level if none fits.
+    """
     placement = wanted
     while True:
         try:
@@ -76,27 +79,28 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
                 raise
         else:
             return placement
-        # Outside of the handler, because the error keeps the memory alive.
+        # Continue outside of the handler, because the error keeps the memory alive.
         release_memory(device)
         placement = lower
 
 
 def prepare(pipe: Any, device: Device) -> None:
-    """Sets what a device computes faster or safer with, before the pipeline is moved there."""
+    """Apply faster or safer settings of a device, before the pipeline is moved there."""
     if device.traits.slices_attention and hasattr(pipe, "enable_attention_slicing"):
         # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
     if device.dtype in device.traits.channels_last:
         import torch
 
-        # Up to three times faster on a CPU. Video networks have 3D convolutions too, which have no such layout.
+        # This is up to three times faster on a CPU. Video networks also have 3D convolutions, which have no such
+        # layout.
         for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
             if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
                 part.to(memory_format=torch.channels_last)
 
 
 def release_memory(device: Device) -> None:
-    """Frees the memory of a dropped pipeline."""
+    """Free the memory of a dropped pipeline."""
     import torch
 
     gc.collect()
@@ -106,7 +110,7 @@ def release_memory(device: Device) -> None:
 
 
 def place(pipe: Any, device: Device, placement: Placement) -> None:
-    """Moves a pipeline to a level, from any other. Every level decodes the images of a batch one by one."""
+    """Move a pipeline from any level to another. At every level, a batch is decoded one image at a time."""
     _call(getattr(pipe, "vae", None), "enable_slicing")
     set_tiling(pipe, is_tiled=placement.is_tiled)
     remove_offloading(pipe)
@@ -123,7 +127,10 @@ def place(pipe: Any, device: Device, placement: Placement) -> None:
 
 
 def remove_offloading(pipe: Any) -> None:
-    """Takes off all hooks that move weights. Their values stay where they are, and those in files come back."""
+    """Remove all hooks that move weights.
+
+    Weights stay on their device, and weights in files are read back.
+    """
     from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
 
     for part in _networks(pipe).values():
@@ -137,13 +144,13 @@ def remove_offloading(pipe: Any) -> None:
         _call(part, "_delete_offload_folder")
         if hasattr(part, "_hf_hook"):
             remove_hook_from_module(part, recurse=True)
-    # A pipeline's own list of hooks, which it would put back.
+    # diffusers would add the hooks in this list again.
     if hasattr(pipe, "_all_hooks"):
         pipe._all_hooks = []
 
 
 def free_parts(pipe: Any) -> None:
-    """Takes the parts that ran last off the device again, where they are offloaded one by one."""
+    """Move the parts that ran last off the device, if parts are offloaded one by one."""
     if hasattr(pipe, "maybe_free_model_hooks"):
         pipe.maybe_free_model_hooks()
         return
@@ -162,7 +169,7 @@ def _offload_parts(pipe: Any, device: Device) -> None:
     if hasattr(pipe, "enable_model_cpu_offload"):
         pipe.enable_model_cpu_offload(device=device.name)
         return
-    # Modular pipelines have no such order. Each part makes room for the next, and the first for the last.
+    # Modular pipelines have no such method. Each part offloads the part before it, and the first part the last.
     from accelerate import cpu_offload_with_hook  # type: ignore[import-untyped]
 
     hooks: list[Any] = []
@@ -181,13 +188,13 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
     weights = sum(pinned_bytes(value.nbytes) for part in networks.values() for value in part.parameters())
     streams = device.traits.has_own_memory and not on_disk
     for name, part in networks.items():
-        # Autoencoders are small, keep values between calls, and are no groups.
+        # Autoencoders are small and keep values between calls, so they are not offloaded in groups.
         if is_autoencoder(name):
             part.to(device.name)
             continue
         if on_disk:
             _untie(part)
-            # Files take no other layout.
+            # The files can store only this layout.
             part.to(memory_format=torch.contiguous_format)
         apply_group_offloading(
             part,
@@ -196,29 +203,31 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             offload_type="leaf_level",
             use_stream=streams,
             low_cpu_mem_usage=weights + _UNPINNED > available_memory(),
-            # Files are named by layers, which have the same names in several parts.
+            # Each part needs its own folder, because files are named by layers, whose names repeat between parts.
             offload_to_disk_path=_folder(part) if on_disk else None,
         )
         for group in _groups(part) if on_disk else ():
-            # Of a torch.device, diffusers tells safetensors the kind alone, not which of several.
+            # diffusers passes only the type of a torch.device on to safetensors, not its index. A string keeps the
+            # index.
             group.onload_device = device.name
 
 
 def _groups(part: Any) -> list[Any]:
-    """diffusers' groups of modules that are offloaded together."""
+    """Return diffusers' groups of modules that are offloaded together."""
     hooks = (hook_of(module, GROUP_OFFLOADING) for module in part.modules())
     return [hook.group for hook in hooks if hook is not None]
 
 
 def is_offloaded(network: Any) -> bool:
-    """Whether accelerate or diffusers move its weights while it runs."""
+    """Return whether accelerate or diffusers moves the weights of a network while it runs."""
     return hasattr(network, "_hf_hook") or bool(_groups(network))
 
 
 def _untie(part: Any) -> None:
-    """Gives each module that shares a parameter, as T5's two tables of words do, one of its own with the same values.
+    """Give each module that shares a parameter its own copy, such as the two tables of words of T5.
 
-    diffusers writes each module's parameters into a file and empties them: of a shared one, the second file is empty.
+    diffusers writes the parameters of each module into a file and empties them, so the second file of a shared
+    parameter would be empty.
     """
     from torch import nn
 
@@ -231,7 +240,7 @@ def _untie(part: Any) -> None:
 
 
 def _folder(part: Any) -> str:
-    """A new folder that is deleted when the part is moved to another level, or dropped."""
+    """Create a folder that is deleted when the part is moved to another level or dropped."""
     folder, delete = weights_folder()
     part._delete_offload_folder = weakref.finalize(part, delete)
     return str(folder)
@@ -246,7 +255,7 @@ def _read_back(group: Any) -> None:
 
 
 def set_tiling(pipe: Any, *, is_tiled: bool) -> None:
-    """Whether images are decoded piece by piece."""
+    """Set whether images are decoded piece by piece."""
     vae: Any = getattr(pipe, "vae", None)
     _call(vae, "enable_tiling" if is_tiled else "disable_tiling")
     side, latent = getattr(vae, "tile_sample_min_size", None), getattr(vae, "tile_latent_min_size", None)

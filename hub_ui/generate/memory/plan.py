@@ -1,5 +1,6 @@
-"""How a base fits into a device's memory: what its parts take, the offload level, the peak, and what is told where it
-does not. Nothing is loaded.
+"""Plan how a base fits into a device's memory, without loading anything.
+
+A plan has the size of each part, the offload level, and the peak. Errors for bases that don't fit are here too.
 """
 
 import itertools
@@ -23,48 +24,50 @@ from hub_ui.generate.memory import device as device_memory
 from hub_ui.generate.memory.device import LEVELS, Device, OffloadLevel, find_device, kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
-# In GB, as they are sold: what GPUs have.
+# The memory of common GPUs, in GB as they are sold.
 CARDS = (8, 12, 16, 24, 32, 48, 80)
 GIBIBYTE = 2**30
-# Bytes of weights that LoRAs are merged into for speed, at most: their originals are kept in the computer's memory.
-# SDXL's UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
+# The most bytes of weights that LoRAs are merged into for speed, because their originals are kept in RAM. The UNet of
+# SDXL takes 5 GB in half precision. The network of FLUX takes 24 GB, and is fast enough with hooks.
 MERGED_AT_MOST = 8_000_000_000
-# The numbers of a weight that LoRAs are merged into at once: 64 MB in float32.
+# The most numbers of a weight that LoRAs are merged into at once: 64 MB in float32.
 MERGED_AT_ONCE = 2**24
 BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 
 _GIGABYTE = 1_000_000_000
 # Allocators round up and leave gaps.
 _GAPS = 1.05
-# Two layers of a network are on the device at once: one computes while the next one is copied. What is largest in other
-# parts is a table of words, which is read before anything else is there.
+# Two layers of a network are on the device at once: one computes while the next one is copied. The largest layer of
+# other parts is a table of words, which is read before activations take memory.
 _LAYERS_AT_ONCE = 2
-# Programs and the system beside this one, in the computer's memory.
+# The RAM for the system and other programs.
 _OTHER_PROGRAMS = 2 * _GIGABYTE
-# The largest block of a text encoder while it is converted.
+# Bytes of the largest block of a text encoder during its conversion.
 _CONVERTING = 380_000_000
-# Pinned memory is given in powers of two for each tensor: what SDXL's weights take, of their own bytes.
+# torch pins each tensor in a power of two of bytes. This is the factor for the weights of SDXL.
 _PINNED = 1.31
-# What merging takes, of the numbers at once in float32: a DoRA 5, a plain LoRA half of that.
+# Merging needs this many copies of the numbers at once, in float32: 5 for a DoRA, half of that for a plain LoRA.
 _MERGING = 5
-# CUDA's context and the kernels' working space.
+# Bytes of CUDA's context and of the working space of kernels.
 _CONTEXT = 800_000_000
-# A LoRA of rank 16 for all layers of SDXL, or of rank 40 for those of FLUX.1, as a share of the network's weights.
+# The size of a usual LoRA as a share of the network's weights: rank 16 for all layers of SDXL, or rank 40 for FLUX.1.
 _USUAL_LORA = 0.017
-# The parameters of the largest layer that a text encoder unpacks.
+# The parameters of the largest layer that a stored text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footprint:
-    """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each, as it is stored, and
-    `unpacking` what it takes more while it computes, before the largest tensors of images are there. LoRAs take
-    `loras`. The rest comes on top of weights while LoRAs are merged, while prompts are encoded, while the network
-    denoises, and while the image is decoded, whole or `tiled`. Layers that were `prefetched` and not run stay.
+    """The memory that a base needs, in bytes.
 
-    Of the computer's memory, `loading` is taken where layers go on to the device or to files as they are loaded, and
-    `converting` beside the weights elsewhere; `originals` are what LoRAs are merged into. `files` are on the disk, for
-    weights that are read from there. `estimated`: only the base's size as a whole is known.
+    `parts` are the weights. `largest_layers` has the largest single layer of each part, as it is stored, and
+    `unpacking` its extra memory while it computes. `loras` are the LoRAs. On top of the weights come `merging` for
+    merging LoRAs, `encoding` for prompts, `denoising` for the network, and `decoding` or `tiled_decoding` for the
+    image. `prefetched` are layers that were copied but did not run.
+
+    In RAM, `loading` is needed if layers move on to the device or to files while they load. Otherwise `converting` is
+    needed in addition to the weights. `originals` are the weights before LoRAs are merged. `files` are the bytes on
+    disk for weights that are read from there. `estimated`: only the total size of the base is known.
     """
 
     parts: Mapping[str, int]
@@ -90,9 +93,11 @@ class Footprint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryPlan:
-    """`peak` are bytes of the device's memory, `ram` of the computer's, `disk` of its disk for temporary files.
-    `is_tiled`: images are decoded piece by piece. `fits` is false where even the lowest level takes too much; `notes`
-    say what else matters.
+    """The level of a base on a device, and the memory that it takes there.
+
+    `peak` is in bytes of device memory, `ram` in bytes of RAM, and `disk` in bytes of temporary files. `is_tiled`:
+    images are decoded piece by piece. `fits` is false if even the lowest level takes too much. `notes` are sentences
+    for the user.
     """
 
     level: OffloadLevel
@@ -112,8 +117,10 @@ def footprint(
     kind: str = "cuda",
     loras: int | None = None,
 ) -> Footprint:
-    """In the base's precision, computing in `dtype`, on a device of that kind. Without `settings`, for the base's own
-    size. `loras` are the bytes of the LoRAs' files; None stands for a usual one.
+    """Return the memory that a base needs on a device of that kind, computing in `dtype`.
+
+    Without `settings`, the base's default size is assumed. `loras` are the bytes of the LoRA files; None is a usual
+    size.
     """
     width = BYTES[dtype]
     parts, largest, unpacking = dict[str, int](), dict[str, int](), dict[str, int]()
@@ -126,7 +133,7 @@ def footprint(
     pixels = settings.width * settings.height if settings else spec.width * spec.height
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
     latent = latent_frames(frames)
-    # In float32 an autoencoder takes twice as much, and its weights too where they were not.
+    # An autoencoder that decodes in float32 needs twice the memory, also for weights stored in float16.
     in_float32 = used.decoding.upcast and dtype == "float16"
     width_factor = 2 if spec.decodes_in_float32 else scale * (1 + in_float32)
     decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels * width_factor
@@ -151,8 +158,9 @@ def footprint(
 
 
 def bytes_of_part(spec: PipelineSpec, part: str, size: ModelSize, *, width: float, kind: str) -> tuple[int, int, int]:
-    """The bytes of a part's weights and of its largest layer on a device of that kind, and what it takes more while the
-    layer computes, which unpacks its weights for that. `width` are the bytes of one in the type that is computed in.
+    """Return the bytes of a part's weights, of its largest layer, and of unpacking that layer to compute.
+
+    `width` is the number of bytes per weight in the type of the computation. `kind` is torch's name of the device.
     """
     precision, layer = spec.storage, round(size.largest * width)
     if precision.method != "full" and part in NETWORKS:
@@ -163,29 +171,29 @@ def bytes_of_part(spec: PipelineSpec, part: str, size: ModelSize, *, width: floa
         return round(weights), round(size.largest * precision.bits / 8), round(size.largest * unpacking)
     is_large = part.startswith("text_encoder") and size.parameters >= WORTH_STORING
     if precision.method != "full" and is_large and stores_text_encoders(kind):
-        # The largest layer is the table of words, which keeps the type.
+        # The largest layer is the table of words, which keeps its type.
         kept = size.largest + KEPT_OF_T5.get(size.parameters, 0)
         return round(size.parameters - kept + kept * width), layer, round(_STORED_LAYER * width)
     return round(size.parameters * (4 if part == "vae" and spec.decodes_in_float32 else width)), layer, 0
 
 
 def network_parameters(spec: PipelineSpec) -> int:
-    """Those of the largest of its networks."""
+    """Return the parameters of the largest network of a base."""
     return max((model.parameters for name, model in spec.parts.items() if name in NETWORKS), default=0)
 
 
 def usual_loras(spec: PipelineSpec) -> int:
-    """The bytes that the files of LoRAs for the base usually have, in half precision."""
+    """Return the usual bytes of a LoRA file for the base, in half precision."""
     return round(network_parameters(spec) * 2 * _USUAL_LORA)
 
 
 def _of_computer(
     spec: PipelineSpec, parts: Mapping[str, int], full: Mapping[str, int], largest: Mapping[str, int]
 ) -> dict[str, int]:
-    """What a base takes of the computer's memory and its disk. `full` are the weights in the type that is computed in.
+    """Return the RAM and disk fields of a Footprint. `full` are the weights in the type of the computation.
 
-    Files in that type are mapped, not read into memory. Others are converted as a whole while a part is loaded, GGUF
-    files are copied, and what is stored in fewer bits is converted layer by layer.
+    Files in that type are mapped instead of read. Files in other types are converted as a whole while a part is loaded.
+    GGUF files are copied, and weights that are stored in fewer bits are converted layer by layer.
     """
     is_packed = spec.storage.method in ("gguf", "bitsandbytes", "sdnq")
     packed = [name for name in parts if is_packed and name in NETWORKS]
@@ -196,26 +204,29 @@ def _of_computer(
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
     is_merged = spec.storage.method == "full" and networks <= MERGED_AT_MOST
     return {
-        # Stored parts come one after the other.
+        # Stored parts are loaded one after another.
         "loading": kept + max([layers, *(full[name] for name in stored if name in converted)]),
         "converting": max([0, *(full[name] - parts[name] if name in converted else layers for name in stored)]),
         "originals": networks if is_merged else 0,
-        # Those in fewer bits are there twice, until all are loaded.
+        # Parts in fewer bits have two copies on the disk until all are loaded.
         "files": sum(size * (2 if name in stored else 1) for name, size in parts.items() if not is_autoencoder(name)),
     }
 
 
 def _conversions(download: int, full: Mapping[str, int]) -> frozenset[str]:
-    """The parts whose files have numbers of twice as many bytes: those that make up what the download has more."""
-    more = download - sum(full.values())
-    if more < -0.2 * download:
+    """Guess which parts have files with numbers of twice as many bytes.
+
+    These parts explain best why the download is larger than the weights.
+    """
+    excess = download - sum(full.values())
+    if excess < -0.2 * download:
         return frozenset(full)
-    some = (chosen for count in range(len(full) + 1) for chosen in itertools.combinations(full, count))
-    return frozenset(min(some, key=lambda chosen: abs(more - sum(full[name] for name in chosen))))
+    subsets = (chosen for count in range(len(full) + 1) for chosen in itertools.combinations(full, count))
+    return frozenset(min(subsets, key=lambda chosen: abs(excess - sum(full[name] for name in chosen))))
 
 
 def download_bytes(spec: PipelineSpec) -> int:
-    """The size of the base's download, with the file of a network in fewer bits in place of the network's own files."""
+    """Return the bytes of the base's download. A GGUF file replaces the network's own files."""
     size, parts = round(spec.gigabytes * _GIGABYTE), footprint(spec, "bfloat16").parts
     full = {name: round(model.parameters * BYTES["bfloat16"]) for name, model in spec.parts.items()}
     converted = _conversions(size, full)
@@ -225,14 +236,14 @@ def download_bytes(spec: PipelineSpec) -> int:
 
 
 def latent_frames(frames: int) -> int:
-    """The frames that the network sees: video autoencoders make one of four or more."""
+    """Return the frames that the network sees. Video autoencoders merge four or more frames into one."""
     return max(1, math.ceil(frames / 4))
 
 
 def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False) -> int:
-    """The bytes of the device's memory that the base takes at most at that level.
+    """Return the most bytes of device memory that the base takes at that level.
 
-    Hooks keep a LoRA there all the time; what is merged takes less.
+    LoRAs that are applied with hooks stay on the device. Merged LoRAs take less.
     """
     decoding = needs.tiled_decoding if is_tiled else needs.decoding
     autoencoders = [size for name, size in needs.parts.items() if is_autoencoder(name)]
@@ -244,7 +255,7 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
     if level == "whole":
         return needs.loras + needs.weights + max([*stages.values(), decoding, needs.merging])
     if level == "model_offload":
-        # Ideogram 4's two networks take turns, and the second one stays.
+        # Ideogram 4 alternates between two networks, and the second one stays on the device.
         stays = {"transformer": needs.parts.get("unconditional_transformer", 0)}
         with_parts = [needs.parts[name] + stays.get(name, 0) + size for name, size in stages.items()]
         return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding, needs.merging])
@@ -265,7 +276,7 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
 
 
 def required_memory(spec: PipelineSpec, dtype: str = "float16", *, is_tiled: bool = False) -> int:
-    """Bytes that the whole base takes on a device in that precision, with one image in progress."""
+    """Return the bytes of device memory for the whole base in that precision, with one image in progress."""
     return peak_memory(footprint(spec, dtype), "whole", is_tiled=is_tiled)
 
 
@@ -274,7 +285,7 @@ def is_autoencoder(part: str) -> bool:
 
 
 def host_memory(needs: Footprint, level: OffloadLevel) -> int:
-    """The bytes of the computer's memory that are taken at that level, while it is loaded and afterwards."""
+    """Return the most bytes of RAM at that level, while the base is loaded and afterwards."""
     stays = level in ("model_offload", "group_offload")
     loading = needs.weights + needs.converting if stays else needs.loading
     return max(loading, (needs.weights if stays else 0) + round(needs.originals * (_PINNED if level == "whole" else 1)))
@@ -292,17 +303,17 @@ def plan_memory(
     loras: int | None = None,
     disk: int | None = None,
 ) -> MemoryPlan:
-    """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer, with
-    `disk` bytes for temporary files.
+    """Return the fastest level at which the base fits into that memory.
 
-    None is any amount, but a usual one of `loras`, which are the bytes of their files. `kind` is torch's name of the
-    device; `levels` are those to choose from, where they are not all that it has. Images are decoded piece by piece
-    only where no level can decode them whole: a level rounds at most, and pieces change the image.
+    `memory` is in bytes of the device, `ram` of RAM, and `disk` of free space for temporary files; None is any amount.
+    `kind` is torch's name of the device. `levels` limits the choice. `loras` are the bytes of the LoRA files; None is a
+    usual size. Images are decoded in pieces only if no level can decode them whole, because pieces change the image
+    more than a level does.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind, loras)
     for is_tiled, level in itertools.product((False, True), levels or levels_of(kind, spec.storage)):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
-        # Apple's GPUs and CPUs have no memory of their own.
+        # Apple's GPUs and CPUs share RAM with the system.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
         files = needs.files if level == "disk_offload" else 0
         is_short = memory is not None and peak * _GAPS > memory
@@ -335,7 +346,7 @@ _FROM_DISK = (
 
 
 def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> Iterator[str]:
-    """What the computer's own memory and its disk are too small for."""
+    """Yield a sentence if RAM is too small, and one if the disk is."""
     if ram is not None and taken > ram:
         needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
         yield f"It takes {needed} of the computer's own memory, and {free} are free."
@@ -344,12 +355,12 @@ def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> 
         yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
-# The plan of a base on a device of one kind with so many bytes of memory.
+# A function from a base and the bytes of a device to the plan.
 PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
 
 
 def plan_for(device: Device) -> PlanFor:
-    """The plans of bases on devices of the same kind, in this computer."""
+    """Return a function that plans bases on devices of the same kind in this computer."""
     on_cpu, total = device.kind == "cpu", device_memory.total_memory()
 
     def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
@@ -365,50 +376,52 @@ def plan_for(device: Device) -> PlanFor:
 
 
 def levels_of(kind: str, precision: Precision = FULL) -> tuple[OffloadLevel, ...]:
-    """The levels of a base in that precision on a device, by torch's name for it: without memory of its own there is
-    nothing to offload from.
+    """Return the levels of a base in that precision on a device, by torch's name.
+
+    A device without its own memory has only "whole", because there is nothing to offload from.
     """
     return LEVELS[: precision.levels if kind_of(kind).has_own_memory else 1]
 
 
 def usable_memory(card: int) -> int:
-    """What a card of so many bytes leaves for a base: CUDA and the kernels take some for themselves."""
+    """Return the bytes of a GPU that are left for a base. CUDA and its kernels take the rest."""
     return max(0, card - _CONTEXT)
 
 
 def usable_ram(total: int) -> int:
-    """What other programs leave of the computer's memory."""
+    """Return the bytes of RAM that other programs leave."""
     return max(0, total - _OTHER_PROGRAMS)
 
 
 def choose_device(spec: PipelineSpec) -> Device:
-    """That of this computer, with the precision that the base supports there."""
+    """Return the device of this computer, with the precision that the base supports on it."""
     device = find_device()
     return replace(device, dtype=dtype_on(device, spec))
 
 
 def dtype_on(device: Device, spec: PipelineSpec) -> str:
-    """The type that a base is computed in there. All memory decides, not what is free of it: the same request must give
-    the same image tomorrow.
+    """Return the type that a base is computed in on a device.
+
+    The choice depends on total memory, not on free memory, so that the same request always gives the same image.
     """
     if device.kind == "cpu":
-        # CPUs are slow with half precision, but slower when they swap. An image that does not fit beside the weights is
-        # decoded in pieces.
+        # CPUs are slow with half precision, but slower when they swap. Images may be decoded in pieces to fit next to
+        # the weights.
         is_large = required_memory(spec, "float32", is_tiled=True) > device_memory.total_memory()
         return "bfloat16" if is_large else "float32"
     if device.has_bfloat16:
         return spec.dtype
     if not device.traits.emulates_bfloat16:
         return "float16" if spec.runs_in_float16 else "float32"
-    # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits. What surely
-    # overflows is computed in bfloat16 all the same.
+    # A base trained in bfloat16 may overflow in float16, so prefer float32 if it fits. A base that is known to overflow
+    # gets bfloat16, although it is emulated.
     if spec.dtype == "bfloat16" and required_memory(spec, "float32") <= (device.total_bytes or 0):
         return "float32"
     return "float16" if spec.runs_in_float16 else "bfloat16"
 
 
 def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
-    """Bases for the same LoRAs that take less memory, the largest first."""
+    """Return bases for the same LoRAs that take less memory, the largest first."""
     smaller = (
         base
         for base in bases_for_architecture(spec.architecture)
@@ -418,7 +431,10 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
 
 
 def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, disk: int) -> str:
-    """What a base takes too much of where it fits at no level, with what would fit. Free are `ram` and `disk`."""
+    """Say which memory is too small for a base that fits at no level, and suggest a base that fits.
+
+    `ram` and `disk` are free bytes.
+    """
     needed, free, where = plan.ram, ram, "memory"
     if plan.disk > disk:
         needed, free, where = plan.disk, disk, f"the disk, in {device_memory.disk_folder()}"
@@ -428,7 +444,7 @@ def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, dis
 
 
 def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
-    """The error for memory that ran out while a base was loaded."""
+    """Build the error for memory that ran out while a base was loaded."""
     return PreviewError(
         f"{spec.label} takes about {_gigabytes(required_memory(spec))} of memory, and this {device.label} ran out of "
         f"it while it was loaded. {_advice(spec)}"
@@ -447,10 +463,10 @@ def _advice(spec: PipelineSpec) -> str:
 
 
 def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> PreviewError:
-    """The error for memory that ran out at the lowest level, with what would fit."""
+    """Build the error for memory that ran out at the lowest level, with suggestions that fit."""
     width, height = (round(side * 0.75) // 64 * 64 for side in (settings.width, settings.height))
     tries = ["fewer frames"] if settings.frames > 1 else []
-    # None for an image of 64 pixels or less.
+    # Sides are cut to multiples of 64, so a small image has no smaller size to suggest.
     tries += [f"{width} × {height}"] if min(width, height) > 0 else []
     tries += [f"or the smaller base {smaller.label}" for smaller in smaller_bases(spec)[:1]]
     advice = f"Try {', '.join(tries)}, or close other programs." if tries else "Close other programs."
