@@ -102,7 +102,7 @@ class Catalog(Store):
                 changed += len(changes)
         return changed
 
-    def _known(self, ref: Ref) -> Lora | None:
+    def _stored_lora(self, ref: Ref) -> Lora | None:
         document = self.document(ref)
         return read(document) if document is not None else None
 
@@ -128,7 +128,7 @@ class Catalog(Store):
 
     def mark_removed(self, ref: Ref) -> None:
         """Mark a LoRA as removed from its hub, so that it stays findable. Mark only the version if `ref` has one."""
-        lora = self._known(ref)
+        lora = self._stored_lora(ref)
         if lora is None:
             return
         if ref.version is None:
@@ -145,12 +145,12 @@ class Catalog(Store):
         Only the mark and the hashes of a withheld LoRA are kept.
         """
         mark = Claim(field="minor", value=True, source="hub", where="minor")
-        known = filter(None, map(self._known, refs))
+        known = filter(None, map(self._stored_lora, refs))
         self.add([Lora(ref=lora.ref, title="", url=lora.url, nsfw="explicit", claims=(mark,)) for lora in known])
 
     def also_on(self, ref: Ref) -> tuple[Record, ...]:
         """Return LoRAs of the same creator and title on other hubs that don't share a file with this one."""
-        known = self._known(ref)
+        known = self._stored_lora(ref)
         number = twin(known) if known else None
         if known is None or number is None:
             return ()
@@ -243,7 +243,7 @@ def _batches(loras: Iterable[Lora]) -> Iterator[dict[Key, Lora]]:
 
 
 def _record(homes: Sequence[Home], query: Query) -> Record | None:
-    """Return the record of a card from its first copy on a requested hub, or None if all copies are withheld."""
+    """Return the record of the first visible copy on a requested hub, or None without such a copy."""
     loras = [lora for home in homes if (lora := read(home.document)) is not None and not lora.is_withheld]
     shown = next((lora for lora in loras if not query.hubs or lora.hub in query.hubs), None)
     if shown is None:

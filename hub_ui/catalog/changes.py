@@ -41,12 +41,12 @@ def merge(old: Lora, new: Lora) -> Lora:
         description_format=(new if new.description else old).description_format,
         nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
         access=_access(old.access, new.access, is_thinner),
-        versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
+        versions=_merge_by_key(old.versions, new.versions, lambda version: version.ref.version, _merge_versions),
         claims=_claims(old.claims, new.claims, is_thinner),
     )
 
 
-def _version(old: Version, new: Version) -> Version:
+def _merge_versions(old: Version, new: Version) -> Version:
     def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
         missing = _missing(old, new, "size", "sha256", "autov3")
         claims = _claims(old.claims, new.claims, is_thinner)
@@ -62,13 +62,13 @@ def _version(old: Version, new: Version) -> Version:
     if any(file.primary for file in new.files):
         old_files = tuple(replace(file, primary=False) for file in old_files)
     if is_thinner or not examples:
-        examples = _union(old.examples, examples, lambda example: example.url, merge_examples)
+        examples = _merge_by_key(old.examples, examples, lambda example: example.url, merge_examples)
     return replace(
         new,
         **_missing(old, new, "name", "description", "updated_at"),
         access=_access(old.access, new.access, is_thinner),
         access_note=new.access_note or (old.access_note if is_thinner else None),
-        files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
+        files=_merge_by_key(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
         examples=examples,
         claims=_claims(old.claims, new.claims, is_thinner),
     )
@@ -103,7 +103,7 @@ def _access(old: Access, new: Access, is_thinner: bool) -> Access:
     return old if is_thinner and new == "open" and old != "removed" else new
 
 
-def _union(
+def _merge_by_key(
     old: tuple[_T, ...], new: tuple[_T, ...], key: Callable[[_T], Hashable], merge_two: Callable[[_T, _T], _T]
 ) -> tuple[_T, ...]:
     by_key = {key(item): item for item in reversed(old)}

@@ -117,10 +117,12 @@ def _is_home(linker: int, page: int, sharers: Sharers) -> bool:
     if page == linker or any(sharers[other].hub == linked.hub for other in partners(sharer, sharers)):
         return False
     rivals = (sharers[other] for other in linked.linkers)
-    return _agree(sharer, linked) and all(_agree(sharer, rival) for rival in rivals if _agree(rival, linked))
+    return _are_compatible(sharer, linked) and all(
+        _are_compatible(sharer, rival) for rival in rivals if _are_compatible(rival, linked)
+    )
 
 
-def _agree(one: Sharer, other: Sharer) -> bool:
+def _are_compatible(one: Sharer, other: Sharer) -> bool:
     hashes, others = one.files - one.tensors, other.files - other.tensors
     is_other = hashes and others and hashes.isdisjoint(others) and one.tensors.isdisjoint(other.tensors)
     known = one.architectures and other.architectures
@@ -150,23 +152,23 @@ def card_row(rows: Sequence[Row]) -> Row:
     """
     lead, read = rows[0], rows[:_MOST_READ]
 
-    def every(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    def unique_values(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value for values in lists for value in values))
 
-    def together(name: str) -> tuple[str, ...]:
+    def merged_names(name: str) -> tuple[str, ...]:
         if _MERGE[name] == "lead":
             return lead.names[name]
         lists = (row.names[name] for row in rows)
-        return every(lists) if _MERGE[name] == "all" else next(filter(None, lists), ())
+        return unique_values(lists) if _MERGE[name] == "all" else next(filter(None, lists), ())
 
     values: dict[str, Any] = {name: max(getattr(row, name) for row in rows) for name in _GREATEST}
-    values |= {name: _together(getattr(row, name) for row in read) for name in TEXTS}
+    values |= {name: _join_texts(getattr(row, name) for row in read) for name in TEXTS}
     values["found"] = join_found(piece for row in rows for piece in split_found(row.found))
     return replace(
         lead,
-        refs=every(row.refs for row in rows),
-        groups=every(row.groups for row in rows),
-        names={name: together(name) for name in lead.names},
+        refs=unique_values(row.refs for row in rows),
+        groups=unique_values(row.groups for row in rows),
+        names={name: merged_names(name) for name in lead.names},
         numbers={
             name: next((row.numbers[name] for row in rows if row.numbers[name] is not None), None)
             for name in lead.numbers
@@ -175,6 +177,6 @@ def card_row(rows: Sequence[Row]) -> Row:
     )
 
 
-def _together(texts: Iterable[str]) -> str:
+def _join_texts(texts: Iterable[str]) -> str:
     """Join different texts with " | ". No word contains it, so no phrase matches across two texts (see row.words)."""
     return " | ".join(text.strip() for text in dict.fromkeys(texts) if text.strip()).join("  ")

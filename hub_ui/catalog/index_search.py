@@ -78,8 +78,10 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
         return sum(each != word for each, _ in searcher.terms_with_prefix("any", word, None, 2))
 
     def count(ring: Ring) -> int:
-        if len(ring.units) == 1 and (having := sum(frequency(form[0]) for form in ring.units[0].forms[:1])) > _MANY:
-            return having
+        if len(ring.units) == 1:
+            estimate = sum(frequency(form[0]) for form in ring.units[0].forms[:1])
+            if estimate > _MANY:
+                return estimate
         return number_of(searcher, all_of([_ring_query(ring, "any", open_end=True), *conditions]))
 
     few = rings.FEW if plan.sort == "relevance" else 1
@@ -286,7 +288,7 @@ _FACET_OF: Mapping[str, str] = {
 }
 
 
-def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
+def _split_value(column: str, value: Any) -> Iterable[tuple[str, Any]]:
     """Split a value of a column into pairs of facet and value."""
     if column in COUNTED_NUMBERS:
         return [(COUNTED_NUMBERS[column], int(value) - 1)] if value else []
@@ -305,7 +307,7 @@ def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> tuple[i
         is_alone = facet == "tags" and used <= {"nsfw"}
         columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
     passes = [
-        executor.submit(_pass, searcher, query_of(plan.ignoring(ignored) if ignored else plan), names)
+        executor.submit(_count_columns, searcher, query_of(plan.ignoring(ignored) if ignored else plan), names)
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
     marks = {
@@ -321,21 +323,23 @@ def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> tuple[i
     return total, counted | {name: {"yes": number.result()} for name, number in marked.items()}
 
 
-def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
+def _count_columns(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> Found:
     facets: Found = {}
-    for column, found in _terms(searcher, query, columns).items():
+    for column, found in _aggregate(searcher, query, columns).items():
         if column in NAMES:
             facet = _FACET_OF[column]
-            facets[facet] = _most(searcher, query, column, found)
+            facets[facet] = _most_frequent(searcher, query, column, found)
             continue
         for bucket in found["buckets"]:
-            for facet, value in _values(column, bucket["key"]):
+            for facet, value in _split_value(column, bucket["key"]):
                 counts = facets.setdefault(facet, {})
                 counts[value] = counts.get(value, 0) + bucket["doc_count"]
     return facets
 
 
-def _most(searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: Mapping[str, Any]) -> dict[str, int]:
+def _most_frequent(
+    searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: Mapping[str, Any]
+) -> dict[str, int]:
     """Return the most frequent names, and how many LoRAs have each.
 
     Each segment returns only its most frequent names, so the sum for a name may be too low. If that may change the
@@ -349,27 +353,27 @@ def _most(searcher: tantivy.Searcher, query: tantivy.Query, column: str, found: 
         if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
             # All buckets are needed only to order names that are equally frequent.
             top = _FEW_NAMES if least == last else _FIRST[0]
-            buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
+            buckets = _aggregate(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
         elif missed * _FAR > least:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * MOST_COUNTED]}
             # A term set query takes as long to prepare as all the rest.
             among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
-            buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
+            buckets = _aggregate(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
     least = buckets[MOST_COUNTED - 1]["doc_count"] if len(buckets) > MOST_COUNTED else 0
     kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
     numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:MOST_COUNTED]
-    return {_name(searcher, column, number): -count for count, number in numbers}
+    return {_read_name(searcher, column, number): -count for count, number in numbers}
 
 
 @cached(LRUCache(_MOST_KNOWN), key=lambda searcher, column, number: (column, number), lock=Lock())
-def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
+def _read_name(searcher: tantivy.Searcher, column: str, number: int) -> str:
     [(_, address)] = searcher.search(scored(term(column, number), 1), 1, False).hits
     names = searcher.doc(address).get_all(NAMES[column])
     return next(str(name) for name in names if number_of_name(name) == number)
 
 
-def _terms(
+def _aggregate(
     searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], most: tuple[int, int] = _FIRST
 ) -> dict[str, Any]:
     sizes = {name: most if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}

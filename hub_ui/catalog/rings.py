@@ -101,14 +101,14 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
     required = must_have(units)
     found = count(Ring(units=required, least=len(required)))
     few = few if few == 1 or len(required) < SENTENCE else _FEW_OF_A_SENTENCE
-    if found < few and (apart := _apart(terms, units, known, count)):
+    if found < few and (apart := _split_joined_words(terms, units, known, count)):
         return rings(apart, known, begins, total, count, few)
     first = Ring(units=required, least=len(required))
     if found >= few:
         return Rings(units=units, rings=(first,), is_few=found <= MOST)
     units = tuple(_with_typos(units, known, count, total))
     steps = [first] if found else []
-    for wider in _wider(must_have(units)):
+    for wider in _later_rings(must_have(units)):
         ring, number = wider, count(wider)
         if number > MOST:
             # Keep only as many units as the ring needs: the rarest ones.
@@ -130,8 +130,8 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
     )
 
 
-def _apart(terms: Terms, units: Sequence[Unit], known: Known, count: Count) -> Terms | None:
-    """Split hyphenated words such as "anime-girl" that are adjacent in no LoRA. Return None without such words."""
+def _split_joined_words(terms: Terms, units: Sequence[Unit], known: Known, count: Count) -> Terms | None:
+    """Split words that are joined by a sign ("anime-girl") and adjacent in no LoRA. Return None without such words."""
     phrases: list[Phrase] = []
     for unit in units:
         words = [unit.typed] if unit.quoted else single_words(unit.typed)
@@ -200,7 +200,7 @@ def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -
         yield replace(unit, typos=tuple(guesses), rarity=unit.rarity or next(filter(None, weights), 0))
 
 
-def _wider(required: tuple[Unit, ...]) -> list[Ring]:
+def _later_rings(required: tuple[Unit, ...]) -> list[Ring]:
     """Return the rings after the first one. The first of them repeats the first ring if no word has a typo."""
     searched = tuple(unit for unit in required if unit.is_anywhere or unit.typos)
     fewest = max(1, sum(unit.quoted for unit in searched))
@@ -255,17 +255,18 @@ def name_in(text: str) -> str:
 def spellings(words: Phrase, known: Known) -> list[Phrase]:
     """Return the words as typed, then other spellings of the same meaning."""
     *first, last = words
-    alike = [(*first, each) for each in dict.fromkeys([last, *_alike(last)])]
+    alike = [(*first, each) for each in dict.fromkeys([last, *_variants(last)])]
     one = ["".join(words)] if len(words) > 1 else []
     is_whole = not first and known(last) > _MANY
-    halves = [] if first or is_whole else list(_splits(last, known))
-    found = [*alike, *((each,) for each in one), *([] if is_whole else _without_numbers(words)), *halves]
+    halves = [] if first or is_whole else list(_split_in_two(last, known))
+    found = [*alike, *((each,) for each in one), *([] if is_whole else _split_digits(words)), *halves]
     return [each for each in dict.fromkeys(found) if all(map(known, each))]
 
 
 def join_phrases(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
     """Join two adjacent phrases: "z image" becomes "zimage", "wan 2.2" becomes "wan2 2" and "wan22"."""
-    found = dict.fromkeys([(*left[:-1], left[-1] + right[0], *right[1:]), ("".join((*left, *right)),)])
+    joined_once = (*left[:-1], left[-1] + right[0], *right[1:])
+    found = dict.fromkeys([joined_once, ("".join((*left, *right)),)])
     return [each for each in found if all(map(known, each))]
 
 
@@ -287,7 +288,7 @@ def pieces(characters: Phrase) -> list[Phrase]:
     return [characters[at : at + length] for length in lengths for at in range(size - length + 1)]
 
 
-def _alike(word: str) -> Iterator[str]:
+def _variants(word: str) -> Iterator[str]:
     if not word.isalpha() or not word.isascii():
         return
     written = [word]
@@ -295,10 +296,10 @@ def _alike(word: str) -> Iterator[str]:
         at = word.find(old, least)
         written += [word[:at] + new + word[at + len(old) :]] if at >= 0 else []
     for each in written:
-        yield from (each, *_numbers(each))
+        yield from (each, *_plurals(each))
 
 
-def _numbers(word: str) -> Iterator[str]:
+def _plurals(word: str) -> Iterator[str]:
     for one, many in WORDS["ends"]:
         if word.endswith(many) and not word.endswith("ss") and len(word) - len(many) + len(one) >= _SHORTEST_STEM:
             yield word[: len(word) - len(many)] + one
@@ -306,15 +307,15 @@ def _numbers(word: str) -> Iterator[str]:
             yield word[: len(word) - len(one)] + many
 
 
-def _without_numbers(words: Phrase) -> Iterator[Phrase]:
-    """Split letters from digits: "sd1 5" and "sd15" match "sd 1 5"."""
+def _split_digits(words: Phrase) -> Iterator[Phrase]:
+    """Split letters from digits: "sd1 5" becomes "sd 1 5", and "sd15" becomes "sd 15" and "sd 1 5"."""
     parts = tuple(part for word in words for part in _PARTS.findall(word))
     if len(parts) > len(words):
         yield parts
         yield tuple(piece for part in parts for piece in (part if part.isdigit() else (part,)))
 
 
-def _splits(word: str, known: Known) -> Iterator[Phrase]:
+def _split_in_two(word: str, known: Known) -> Iterator[Phrase]:
     for at in range(1, len(word)):
         left, right = word[:at], word[at:]
         if len(right) >= _SHORTEST_HALF and (at >= _SHORTEST_HALF or len(right) > 3) and known(left) and known(right):
@@ -324,7 +325,7 @@ def _splits(word: str, known: Known) -> Iterator[Phrase]:
 def _typos(word: str, known: Known) -> list[str]:
     if len(word) < (_SHORTEST_WITH_TYPO if known(word) else _SHORTEST_STEM) or word.isdigit():
         return []
-    stems = [word, *(each for each in _numbers(word) if len(each) < len(word) and word.isascii())]
+    stems = [word, *(each for each in _plurals(word) if len(each) < len(word) and word.isascii())]
     changed = dict.fromkeys(each for stem in stems for each in _one_letter_off(stem))
     return [each for each in changed if each != word and len(each) > 1 and known(each)]
 

@@ -155,7 +155,7 @@ def plan(query: Query, marks: Marks = NO_MARKS, now: datetime | None = None) -> 
     values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
     ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
     if query.age:
-        ranges["newest"] = _since(query.age, now or datetime.now(UTC))
+        ranges["newest"] = _range_of_dates(query.age, now or datetime.now(UTC))
     # Runners are not LoRAs, so they are found only if the query has that kind.
     excluded: dict[str, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
     for key, value in query.excluded:
@@ -182,7 +182,7 @@ def filter_terms(key: str, values: Iterable[str]) -> frozenset[str]:
     return frozenset(filter(None, (filter_term(FILTERS[key], value) for value in values)))
 
 
-def _since(age: Range, now: datetime) -> Range:
+def _range_of_dates(age: Range, now: datetime) -> Range:
     seconds = int(now.timestamp())
     least, most = (None if end is None else seconds - end for end in (age.most, age.least))
     return Range(least=least, most=most)
@@ -222,7 +222,7 @@ class Facets:
 class RingStart:
     """The start of a ring in a list.
 
-    From index `start` on, results have `held` of the `asked` words, or similar spellings with `has_typos`.
+    From index `start` on, results have `held` of the `asked` words, with `has_typos` also in similar spellings.
     """
 
     start: int
@@ -302,13 +302,13 @@ def facets(counts: Mapping[str, Mapping[Any, int]], spellings: Callable[[Sequenc
     `spellings` returns how hubs write folded names that are in no table.
     """
     found = dict(counts)
-    bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
+    bases = _base_tree(found.pop("keys"), found.pop("groups"), spellings)
     found["levels"] = {NSFW_LEVELS[level]: number for level, number in found.get("levels", {}).items()}
     kept = {name: {value: n for value, n in values.items() if n} for name, values in found.items()}
     return Facets(counts={name: values for name, values in kept.items() if values}, bases=bases)
 
 
-def _bases(
+def _base_tree(
     keys: Mapping[str, int], groups: Iterable[str], spellings: Callable[[Sequence[str]], Mapping[str, str]]
 ) -> tuple[BaseCount, ...]:
     """Build the tree of base models. An unknown base model is labelled with a hub's spelling."""

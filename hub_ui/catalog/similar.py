@@ -54,7 +54,7 @@ def find_similar(searcher: tantivy.Searcher, row: Row, *, limit: int, nsfw: int)
 
     The score of a hit counts shared traits in whole numbers (see the constants).
     """
-    shared, total_points = _shared(searcher, row)
+    shared, total_points = _shared_traits(searcher, row)
     if not shared:
         return []
     kinds, bases = row.names["kind"], [key for key in row.names["keys"] if key.startswith("=")]
@@ -98,13 +98,14 @@ def _reason(score: int, share: float) -> Reason | None:
     return "same words" if traits > 1 else None
 
 
-def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], int]:
+def _shared_traits(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], int]:
     """Return a scored query for each trait that another LoRA may share, and the points of all traits.
 
     Tags that no other LoRA has don't count.
     """
     total, total_points = searcher.num_docs, 0
-    # In a small catalog, a word that two LoRAs have is the rarest possible. The index counts replaced rows as well.
+    # In a small catalog, a word that two LoRAs have is the rarest possible. Subtract one, because the index counts
+    # replaced rows as well.
     rarest = max(2, rarity(2, total) - 1)
     # In a large catalog a subject must be half as rare as a word can be: "old" is rare in a million titles but not a
     # subject.
@@ -129,9 +130,9 @@ def _shared(searcher: tantivy.Searcher, row: Row) -> tuple[list[tantivy.Query], 
 
 def _traits(row: Row) -> list[tuple[str, tuple[str, ...]]]:
     """Return the telling words of a row's title and tags, each with its field. Adjacent Han or kana are one trait."""
-    subjects = dict.fromkeys(_telling(row, single_words(row.title.split())))
+    subjects = dict.fromkeys(_telling_words(row, single_words(row.title.split())))
     tags = [tag for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag and (tag,) not in subjects]
-    others = [("tag", (tag,)) for tag in tags if _telling(row, [tuple(words(tag))])]
+    others = [("tag", (tag,)) for tag in tags if _telling_words(row, [tuple(words(tag))])]
     return [*(("title", value) for value in subjects), *others][:_MOST_TRAITS]
 
 
@@ -140,7 +141,7 @@ def is_about(row: Row, title: str) -> bool:
 
     A title that shares no word has one as its tag.
     """
-    other = set(_telling(row, single_words(searchable_names(title).split())))
+    other = set(_telling_words(row, single_words(searchable_names(title).split())))
     shared = other.intersection(value for _, value in _traits(row))
     return len(shared) != 1 or len(other) <= 2
 
@@ -150,7 +151,7 @@ def rarity(having: int, total: int) -> int:
     return max(0, (total // having).bit_length() - 1) if having else 0
 
 
-def _telling(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
+def _telling_words(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
     """Return the words that describe a LoRA, without filler, general words and numbers.
 
     The name of a base model is a general word, unless the row is for another base model.

@@ -181,7 +181,7 @@ class Store:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
     def last_listed(self, ids: Sequence[int]) -> str | None:
-        """Return when the card that was unlisted for longest was last listed, among the cards that these LoRAs lead."""
+        """Return the oldest listing time of the cards that these LoRAs lead. A card has its homes' newest time."""
         return min((max(home.seen for home in some) for some in self.homes_of(ids).values()), default=None)
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:

@@ -103,7 +103,7 @@ class Annotations:
 
     def close(self) -> None:
         self._database.close()
-        # A new connection has another data_version.
+        # Values of data_version can't be compared between connections.
         self._known = (None, self._known[1])
 
     def get(self, ref: Ref) -> Annotation:

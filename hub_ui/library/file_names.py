@@ -1,6 +1,7 @@
 """File names that every system accepts, built from a LoRA's data by a template.
 
-Also the files that belong to a weight file by their names: previews and metadata of this and other programs.
+The module also finds the files that belong to a weight file by their names: previews and metadata of this and other
+programs.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
     """Return `path`, or `path` with a hash of the ref if it is `taken`, compared without letter case."""
     if fold(path) not in {fold(other) for other in taken}:
         return path
-    return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"
+    digest = hashlib.sha256(str(ref).encode()).hexdigest()[:8]
+    return f"{path[: -len(SUFFIX)]}-{digest}{SUFFIX}"
 
 
 def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameTemplate) -> tuple[str, ...]:

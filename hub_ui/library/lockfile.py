@@ -1,6 +1,6 @@
-"""`loras.lock`: which file is which ref, byte for byte. This module converts text to entries and back, without files.
+"""`loras.lock`: which file is which ref, byte for byte. This module converts text to entries and back.
 
-version = 1
+    version = 1
 
     [[lora]]
     ref = "civitai:1001@2001#3001"

@@ -103,13 +103,13 @@ class Found:
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
     """Parse a query of the library. Unknown conditions raise BadQuery, or are ignored if `is_strict` is False."""
     query = query_language.parse(text, _ALL, mistakes=None if is_strict else {})
-    marks, plain = _marks(query.text.split(), is_strict)
-    without, words = _marks([value for key, value in query.excluded if key == "text"], is_strict)
+    marks, plain = _split_marks(query.text.split(), is_strict)
+    without, words = _split_marks([value for key, value in query.excluded if key == "text"], is_strict)
     excluded = tuple((key, value) for key, value in query.excluded if key != "text" or value in words)
     return LibraryQuery(query=replace(query, text=" ".join(plain), excluded=excluded), marks=marks, without=without)
 
 
-def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list[str]]:
+def _split_marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list[str]]:
     """Return the words that are keys of MARKS without duplicates, and the other words."""
     found: dict[str, None] = {}
     plain = []

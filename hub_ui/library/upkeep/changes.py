@@ -303,11 +303,11 @@ class Changes:
         }
         change = self._trash.new("move", moved, library.lock)
         change = replace(change, renames=in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
-        self._trash.begin(change, lambda: library.write(_with_files(entries.values(), moves)))
-        done, errors = self._follow(library, change)
+        self._trash.begin(change, lambda: library.write(_with_paths(entries.values(), moves)))
+        done, errors = self._move_files(library, change)
         return Outcome(done=done, failed={**failed, **errors}, change=change)
 
-    def _follow(
+    def _move_files(
         self, library: Library, change: Change, *, is_resumed: bool = False
     ) -> tuple[tuple[Entry, ...], dict[Entry, HubUiError]]:
         """Rename the files to the paths in the lock file. If a file fails, write its actual path to the lock file."""
@@ -317,7 +317,7 @@ class Changes:
         if errors:
             # Write the actual paths of these files.
             places_now = {places[old]: error.filename for old, error in errors.items()}
-            library.write(_with_files(library.entries(), places_now))
+            library.write(_with_paths(library.entries(), places_now))
         relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
         failed: dict[Entry, HubUiError] = {
             entry: HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}.")
@@ -336,7 +336,7 @@ class Changes:
             unchanged = {entry.file for entry in change.entries if paths.get(entry.ref) == entry.file}
             places = change.places()
             if change.kind == "move" and len(unchanged) < len(change.entries):
-                self._follow(library, change, is_resumed=True)
+                self._move_files(library, change, is_resumed=True)
             elif change.kind == "remove" and (
                 len(unchanged) < len(change.entries) or any(map(self._exists, places.values()))
             ):
@@ -366,8 +366,7 @@ def _missing(entry: Entry) -> NotFound:
     return NotFound(f"“{entry.title}” is not in the library under {entry.file} any more.")
 
 
-def _with_files(entries: Iterable[Entry], places: Mapping[str, str | None]) -> list[Entry]:
-    """Return the entries with new paths instead of old ones."""
+def _with_paths(entries: Iterable[Entry], places: Mapping[str, str | None]) -> list[Entry]:
     return [replace(entry, file=places.get(entry.file) or entry.file) for entry in entries]
 
 

@@ -181,7 +181,8 @@ class Collections:
             if isinstance(one, Collection) and fold(one.name) == key:
                 return path
         safe = safe_name(key)
-        return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
+        stem = safe if safe == key else f"{safe}-{sha256(key.encode()).hexdigest()[:8]}"
+        return self._folder / f"{stem}{_ENDING}"
 
 
 def _check_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """Export the library for other programs: sidecars for AUTOMATIC1111, Forge and ComfyUI's LoRA Manager.
 
-Files of other programs are never overwritten.
+Files of other programs are not overwritten, unless `force` is set.
 """
 
 import hashlib

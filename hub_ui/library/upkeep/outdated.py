@@ -51,7 +51,7 @@ class UpdateRule:
             return base_models.matches(entry.base_model, entry.architecture, None, (self.value,))
         if self.kind == "lora":
             return self.value == str(entry.ref.lora)
-        return self.value == _version(newest) or (self.sha256 is not None and self.sha256 == sha256)
+        return self.value == _version_text(newest) or (self.sha256 is not None and self.sha256 == sha256)
 
 
 def parse_rule(text: str) -> UpdateRule:
@@ -63,7 +63,9 @@ def parse_rule(text: str) -> UpdateRule:
         return UpdateRule(kind="base", value=name)
     ref = Ref.parse(text)
     return (
-        UpdateRule(kind="version", value=_version(ref)) if ref.version else UpdateRule(kind="lora", value=str(ref.lora))
+        UpdateRule(kind="version", value=_version_text(ref))
+        if ref.version
+        else UpdateRule(kind="lora", value=str(ref.lora))
     )
 
 
@@ -71,7 +73,7 @@ def rule_for(rules: Iterable[UpdateRule], entry: Entry, newest: Ref, sha256: str
     return next((rule for rule in rules if rule.ignores(entry, newest, sha256)), None)
 
 
-def _version(ref: Ref) -> str:
+def _version_text(ref: Ref) -> str:
     """Return the version as text. On Hugging Face it includes the file, because each file of a repo is a LoRA."""
     return str(ref if ref.hub == "huggingface" else ref.at(ref.version))
 
