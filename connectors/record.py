@@ -145,8 +145,12 @@ class Lora:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether the LoRA must not be shown: it is above soft, and its hub or card says that it shows a minor."""
-        return not within(self.nsfw, "soft") and is_marked(self.claims, "minor")
+        """Whether the LoRA is neither listed nor opened, because it may show a minor in sexual content.
+
+        A hub's mark counts only above soft, because CivitAI also marks harmless portraits of children.
+        """
+        marks = (claim for claim in self.claims if claim.field == "minor" and claim.value is True)
+        return any(mark.source == "tag" or not within(self.nsfw, "soft") for mark in marks)
 
     def version(self, version_id: str | None) -> Version | None:
         """Return the version with this id, or the default version for None. Return None if it is missing."""
@@ -335,8 +339,8 @@ def check_shown(lora: Lora) -> Lora:
     """Return the LoRA unchanged. Raises Withheld if it must not be shown to anyone."""
     if lora.is_withheld:
         raise Withheld(
-            f"{origin_label(lora.hub)} or its own words mark {lora.ref} as showing a minor, and its content is above "
-            "soft: it is not shown, opened or downloaded here, at any level. Choose another LoRA.",
+            f"{origin_label(lora.hub)} or its own words mark {lora.ref} as showing a minor: "
+            "it is not shown, opened or downloaded here, at any level. Choose another LoRA.",
             hub=lora.hub,
         )
     return lora

@@ -73,6 +73,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     for parsed_version in versions:
         short_texts += ((file.name, "file name") for file in parsed_version.files)
         short_texts += ((example.prompt or "", "prompt") for example in parsed_version.examples)
+    minor = minors.minor_claims(level, short_texts, claims=[claim for v in versions for claim in v.claims])
     availability = lora_availability(model)
     # CivitAI replaced favorites by thumbsUp in March 2024.
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
@@ -90,7 +91,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         tags=_tags(model.get("tags")),
         access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *availability.claims(), *rated, *minors.minor_claims(level, short_texts)),
+        claims=(*_lora_claims(model), *availability.claims(), *rated, *minor),
     )
     return keep_permitted(complete)
 

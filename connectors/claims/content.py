@@ -11,6 +11,7 @@ from itertools import chain
 import msgspec
 
 from connectors.claims import read_tables, read_wording
+from connectors.claims.spellings import readings
 from connectors.http.json_fields import Table, tables, whole
 from connectors.record import Claim, Kind, Nsfw, Source, highest
 
@@ -181,12 +182,13 @@ def mature_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]], c
 
 
 def _mature_word(text: str, words: re.Pattern[str] = _MATURE_WORD) -> str | None:
-    """Return the first match of `words` that the author does not negate."""
-    searched = NEGATIVE_PROMPT.sub(" ", text[:20_000])
-    for match in words.finditer(searched):
-        before = _DENIED.search(searched, max(0, match.start() - _DENIAL), match.start())
-        if before is None and _FREE.match(searched, match.end()) is None:
-            return match[0]
+    """Return the first match of `words`, in any reading of the text, that the author does not negate."""
+    for reading in readings(text):
+        searched = NEGATIVE_PROMPT.sub(" ", reading)
+        for match in words.finditer(searched):
+            before = _DENIED.search(searched, max(0, match.start() - _DENIAL), match.start())
+            if before is None and _FREE.match(searched, match.end()) is None:
+                return match[0]
     return None
 
 

@@ -62,6 +62,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
     bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
+    stated = _claims(info.id, front, rest, tags, prompts, files=len(weights))
+    minor = minors.minor_claims(level, short_texts, body, claims=[*stated, *chain.from_iterable(of_files.values())])
     return Lora(
         ref=ref,
         title=info.id.rpartition("/")[2],
@@ -80,9 +82,9 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         claims=(
             *bases,
             *_language_claims(info, tags, bases),
-            *_claims(info.id, front, rest, tags, prompts, files=len(weights)),
+            *stated,
             *((Claim(field="access", value=access, source="hub", where=access_field),) if access_field else ()),
-            *(*mature, *minors.minor_claims(level, short_texts, body)),
+            *(*mature, *minor),
         ),
     )
 

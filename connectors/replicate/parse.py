@@ -137,7 +137,8 @@ def lora(data: Table) -> Lora | None:
     short_texts = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
     mature = content.mature_claims((), short_texts)
     level = content.level_of(mature)
-    minor = minors.minor_claims(level, short_texts)
+    stated = tuple(_claims(model))
+    minor = minors.minor_claims(level, short_texts, claims=stated)
     access: Access = "open" if has_weights(model) else "generation-only"
     version = None
     if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
@@ -165,7 +166,7 @@ def lora(data: Table) -> Lora | None:
         access=access,
         private=data.get("visibility") == "private",
         versions=(version,) if version else (),
-        claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature, *minor),
+        claims=(*stated, Claim(field="access", value=access, source="hub", where="inputs"), *mature, *minor),
     )
 
 

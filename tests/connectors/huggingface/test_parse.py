@@ -46,6 +46,11 @@ def test_a_file_name_may_name_a_minor() -> None:
     assert not of_huggingface(tags=["lora"], siblings=siblings).is_withheld
 
 
+def test_an_age_in_the_trigger_words_of_a_card_withholds_an_unrated_repo() -> None:
+    assert of_huggingface(card="# Ink\n\n## Trigger words\n\n`myjsh` and `6-12yo`\n").is_withheld
+    assert not of_huggingface(card="# Ink\n\n## Trigger words\n\n`myjsh` and `20yo`\n").is_withheld
+
+
 def test_a_card_that_calls_itself_uncensored_is_mature() -> None:
     assert of_huggingface(card="# Ink\n\nAn uncensored LoRA.").nsfw == "mature"
 
