@@ -63,7 +63,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     )
     bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
     stated = _claims(info.id, front, rest, tags, prompts, files=len(weights))
-    minor = minors.minor_claims(level, short_texts, body, claims=[*stated, *chain.from_iterable(of_files.values())])
+    minor = minors.minor_claims(level, short_texts, body, claims=[*stated, *chain.from_iterable(file_claims.values())])
     return Lora(
         ref=ref,
         title=info.id.rpartition("/")[2],
