@@ -62,7 +62,10 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
     bases = card.base_model_claims(front, info.base_models, tags, rest, info.id)
-    stated = _claims(info.id, front, rest, tags, prompts, files=len(weights))
+    words = _claims(info.id, front, rest, tags, prompts, files=len(weights))
+    stated = [*bases, *_language_claims(info, tags, bases), *words]
+    if access_field:
+        stated.append(Claim(field="access", value=access, source="hub", where=access_field))
     minor = minors.minor_claims(level, short_texts, body, claims=[*stated, *chain.from_iterable(file_claims.values())])
     return Lora(
         ref=ref,
@@ -79,13 +82,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         access=access,
         private=info.private is True,
         versions=(version,) if version.ref.is_pinned else (),
-        claims=(
-            *bases,
-            *_language_claims(info, tags, bases),
-            *stated,
-            *((Claim(field="access", value=access, source="hub", where=access_field),) if access_field else ()),
-            *(*mature, *minor),
-        ),
+        claims=(*stated, *mature, *minor),
     )
 
 
