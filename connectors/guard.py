@@ -92,7 +92,7 @@ class CircuitBreaker:
         # While open: the end of the pause, and its reason.
         self._until: float | None = None
         self._reason: type[errors.HubUiError] = errors.HubDown
-        self._clicked = -CLICK_SECONDS
+        self._last_retry = -CLICK_SECONDS
 
     @property
     def state(self) -> BreakerState:
@@ -111,8 +111,8 @@ class CircuitBreaker:
         """End the pause, because a person wants to retry. At most one call in CLICK_SECONDS has an effect."""
         with self._lock:
             now = self._clock()
-            if self._until is not None and now - self._clicked >= CLICK_SECONDS:
-                self._clicked = self._until = now
+            if self._until is not None and now - self._last_retry >= CLICK_SECONDS:
+                self._last_retry = self._until = now
 
     def check(self) -> None:
         """Raise HubDown or RateLimited while requests to the hub are paused."""
@@ -177,7 +177,7 @@ class CircuitBreaker:
             self._until = None
 
     def _open(self, reason: type[errors.HubUiError], seconds: float | None = None, *, at_least: float = 0.0) -> None:
-        """Pause requests for `seconds`, by default twice as long as the last time but for `at_least` seconds."""
+        """Pause requests for `seconds`. The default is twice the last pause, or `at_least` if that is longer."""
         if seconds is None:
             seconds = max(FIRST_PAUSE * 2.0**self._pauses, at_least)
             self._pauses = min(self._pauses + 1, 10)
@@ -193,15 +193,15 @@ class TokenBucket:
         self._most = max(1.0, per_minute / 2)
         self._left = self._most
         self._clock = clock
-        self._counted = clock()
+        self._refilled_at = clock()
         self._lock = threading.Lock()
 
     def take(self, requests: int) -> float:
         """Take `requests` from the budget and return 0, or return in how many seconds there will be enough."""
         with self._lock:
             now = self._clock()
-            self._left = min(self._most, self._left + (now - self._counted) * self._per_second)
-            self._counted = now
+            self._left = min(self._most, self._left + (now - self._refilled_at) * self._per_second)
+            self._refilled_at = now
             # If more requests are needed than a full budget has, wait until it is full and overdraw it.
             wanted = min(float(requests), self._most)
             if self._left < wanted:
@@ -214,7 +214,7 @@ class ResponseCache:
     """A cache that keeps responses for some `seconds` and sends one request for all concurrent callers. Thread-safe."""
 
     def __init__(self, seconds: float, *, most: int = _MOST_ANSWERS, clock: Clock = time.monotonic) -> None:
-        self._kept: TTLCache[Hashable, Future[Any]] = TTLCache(most, seconds, timer=clock)
+        self._cached: TTLCache[Hashable, Future[Any]] = TTLCache(most, seconds, timer=clock)
         self._running: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
 
@@ -224,7 +224,7 @@ class ResponseCache:
         An error is raised for all callers that wait for it, and isn't cached.
         """
         with self._lock:
-            future = self._kept.get(key) or self._running.get(key)
+            future = self._cached.get(key) or self._running.get(key)
             is_first = future is None
             if future is None:
                 future = self._running[key] = Future()
@@ -239,7 +239,7 @@ class ResponseCache:
             with self._lock:
                 del self._running[key]
                 if future.exception() is None:
-                    self._kept[key] = future
+                    self._cached[key] = future
         return future.result(), False
 
 

@@ -233,9 +233,9 @@ def _plain(word: str) -> str:
     key = _KEY.match(word)
     if key and _is_near(key[1].casefold()):
         near = suggestion(key[1], choices("")) or suggestion(key[1], BY_KEY)
-        known = ", ".join(choices(""))
+        keys = ", ".join(choices(""))
         words = f"To search for the words themselves, write {quote(word[:60])}."
-        raise BadQuery(f"“{key[1]}” is not a filter.{near} The filters are {known}. {words}")
+        raise BadQuery(f"“{key[1]}” is not a filter.{near} The filters are {keys}. {words}")
     return word[:LONGEST_VALUE]
 
 
