@@ -1,1 +1,1 @@
-"""What a person runs and sees."""
+"""The app: its pages, its commands and the use cases behind them."""

@@ -1,4 +1,4 @@
-"""Where the program `hub-ui` and `python -m hub_ui` begin."""
+"""The entry point of the program `hub-ui` and of `python -m hub_ui`."""
 
 import gc
 import signal
@@ -11,34 +11,37 @@ CONNECTORS = Path(__file__).parents[1] / "connectors" / "__init__.py"
 
 
 def main() -> int:
-    """Until the command line is loaded, and once it is done, Ctrl-C ends the program without a traceback."""
+    """Run the command line and return its exit code.
+
+    While the command line is loaded, and after it has run, Ctrl-C ends the program without a traceback.
+    """
     if problem := foreign_connectors():
         print(f"hub-ui: {problem}", file=sys.stderr)
         return 1
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if ours:
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     cli = import_module("hub_ui.commands.cli")
-    if ours:
+    if is_default:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code: int = cli.main()
-    # It goes with the program: to look through all of it for garbage takes seconds.
+    # Skip the garbage collection at exit, which costs seconds.
     gc.freeze()
-    if ours:
+    if is_default:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     return code
 
 
 def foreign_connectors() -> str:
-    """What to do where `connectors` is not hub-ui's own, but a package of PyPI that has the same name. Else empty."""
+    """Return an error message if `connectors` is the PyPI package of that name in place of hub-ui's, or ""."""
     spec = find_spec("connectors")
-    found = Path(spec.origin) if spec and spec.origin else None
-    if found and found.resolve() != CONNECTORS.resolve():
+    path = Path(spec.origin) if spec and spec.origin else None
+    if path and path.resolve() != CONNECTORS.resolve():
         return (
-            f"Python finds another package “connectors” before hub-ui's own: {found.parent}. Uninstall it "
+            f"Python finds another package “connectors” before hub-ui's own: {path.parent}. Uninstall it "
             f"({sys.executable} -m pip uninstall connectors), rename it, or take its folder out of PYTHONPATH."
         )
-    if found and "\ndef build(" in found.read_text(encoding="utf-8"):
+    if path and "\ndef build(" in path.read_text(encoding="utf-8"):
         return ""
     return (
         f"Another package “connectors” was installed over hub-ui's own in {CONNECTORS.parent}. Uninstall it "

@@ -1,1 +1,1 @@
-"""Languages, formats, files, databases, logs and process lifetimes. Every room uses them."""
+"""Languages, formats, files, databases, logs and shutdown. All other packages of hub_ui use them."""

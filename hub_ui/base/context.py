@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 @contextmanager
 def use(variable: ContextVar[Value], value: Value) -> Iterator[None]:
-    """Until the block ends, `variable` has `value` in this thread and in what copies its context."""
+    """Set `variable` to `value` until the block ends, in this thread and in copies of its context."""
     token = variable.set(value)
     try:
         yield

@@ -1,4 +1,4 @@
-"""SQLite files that several processes may open at once: opening, migrations, transactions, damage."""
+"""Open SQLite files that several processes may share: migrations, transactions, and recovery from damage."""
 
 import logging
 import sqlite3
@@ -18,11 +18,11 @@ from connectors.errors import HubUiError
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 15.0
 _SECONDS_BETWEEN_TRIES = 0.02
-# Checking all of a file of this size takes about a tenth of a second. Most of ours are far smaller.
+# A full check of a file of this size costs about a tenth of a second. Most of our files are far smaller.
 _MAX_CHECK_BYTES = 100_000_000
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 
-# Of any connection that has sqlite3's `execute` and `executemany`.
+# A migration's connection may be any object with sqlite3's `execute` and `executemany`.
 Migration = Callable[[Any], None]
 
 
@@ -33,10 +33,11 @@ def open_database(
     tables: Mapping[str, Sequence[str]],
     check: Callable[[sqlite3.Connection], object] = lambda connection: None,
 ) -> sqlite3.Connection:
-    """Opens the file, or creates it, and runs the migrations it lacks. Raises HubUiError where it can't be used.
+    """Open or create a file, and run its missing migrations. Raise HubUiError if it can't be used.
 
-    A file is damaged if one of the `tables` lacks a column, or if `check` raises ValueError. It is moved aside, never
-    deleted, and an empty one takes its place. `label` names the file in messages.
+    A file counts as damaged if SQLite's check fails, if one of the `tables` lacks a column, or if `check` raises
+    ValueError. A damaged file is renamed, never deleted, and replaced by an empty one. `label` names the file in
+    messages.
     """
 
     def attempt() -> sqlite3.Connection:
@@ -60,7 +61,8 @@ def open_database(
         try:
             return attempt()
         except (sqlite3.DatabaseError, ValueError) as error:
-            # Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk.
+            # Replace a file that is damaged, not a database or without our tables. Keep a file that is locked,
+            # read-only or on a full disk.
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in _DAMAGE:
                 raise
             _LOG.warning("The %s %s can't be read (%s). It is kept as %s.", label, path, error, _move_aside(path))
@@ -68,9 +70,9 @@ def open_database(
 
 
 class LazyDatabase:
-    """A file that the first use opens, or creates (see `open_database`). Any thread may use it; they take turns.
+    """A database that the first use opens or creates (see `open_database`). It is thread-safe, with a lock.
 
-    `is_durable`: what is written outlives a power cut, also what was written last.
+    `is_durable`: even the last transaction survives a power cut.
     """
 
     def __init__(
@@ -96,11 +98,11 @@ class LazyDatabase:
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
-        """The open file, for one thread at a time. Raises HubUiError where it can't be used."""
+        """Yield the connection to one thread at a time. Raise HubUiError if the file can't be used."""
         with self._lock, errors_as_messages(self._path, self._label):
             if self._connection is None:
                 self._connection = self._open()
-                # Python 3.13 warns of one that nobody has closed.
+                # Close the connection with this object, because Python 3.13 warns about an open one.
                 weakref.finalize(self, self._connection.close)
                 if self._is_durable:
                     self._connection.execute("PRAGMA synchronous = FULL")
@@ -108,7 +110,7 @@ class LazyDatabase:
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """The same within a transaction."""
+        """Yield the connection as `use` does, within a transaction."""
         with self.use() as connection, transaction(connection):
             yield connection
 
@@ -131,7 +133,7 @@ def errors_as_messages(path: Path, label: str) -> Iterator[None]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """In write-ahead mode, and waiting for others that write. Any thread may use it."""
+    """Connect in write-ahead mode. The connection waits for other writers, and any thread may use it."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + _BUSY_SECONDS
     with ExitStack() as undo:
@@ -140,12 +142,12 @@ def connect(path: Path) -> sqlite3.Connection:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 break
-            # While another process makes the same change, SQLite refuses at once instead of waiting.
+            # While another process sets the same mode, SQLite raises an error at once instead of waiting.
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                     raise
             time.sleep(_SECONDS_BETWEEN_TRIES)
-        # A power cut may cost the last moments, not the file: what is in ours can be found out again.
+        # A power cut may lose the last transactions but not damage the file. Most of our data can be fetched again.
         connection.execute("PRAGMA synchronous = NORMAL")
         undo.pop_all()
     return connection
@@ -153,7 +155,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or nothing if it raises."""
+    """Commit the changes of the block, or roll them back if it raises an error."""
     connection.execute("BEGIN IMMEDIATE")
     with ExitStack() as undo:
         undo.callback(connection.execute, "ROLLBACK")
@@ -171,10 +173,10 @@ def timestamp(at: datetime | None = None) -> str:
 
 
 def run_migrations(connection: Any, label: str, migrations: Sequence[Migration]) -> None:
-    """Each migration runs once, in order, in the transaction that also records it, which is the caller's."""
+    """Run the migrations that the database lacks, in order, and record them. The caller opens the transaction."""
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID")
     done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-    # They have their numbers in their names.
+    # Migration names start with a number, so they sort in order.
     if done and (latest := max(done)) > migrations[-1].__name__:
         raise HubUiError(f"The {label} was written by a newer hub-ui ({latest}). Update hub-ui to read it.")
     for step in migrations:
@@ -184,7 +186,7 @@ def run_migrations(connection: Any, label: str, migrations: Sequence[Migration])
 
 
 def _move_aside(path: Path) -> Path:
-    """Under a new name beside it, with its write-ahead files."""
+    """Rename a file and its write-ahead files, and return the new path."""
     name = f"{path.name}.damaged-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:6]}"
     for suffix in ("", "-wal", "-shm"):
         old = path.with_name(path.name + suffix)

@@ -35,7 +35,7 @@ def hash_of(path: Path) -> Fetched:
 
 
 def sha256_of(path: Path) -> str:
-    """Read once, for as long as the file stays the same. Raises OSError for one that can't be read."""
+    """Return the SHA-256 of a file, cached until the file changes. Raise OSError if it can't be read."""
     return _sha256(path, stamp(path))
 
 
@@ -49,17 +49,17 @@ def holds_bytes(path: Path, sha256: str) -> bool:
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
-    """Everything below it that is no folder, without what is hidden."""
+    """Yield all files below a folder, except hidden files and the files in hidden folders."""
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
 
 
 def link(source: Path, target: Path) -> bool:
-    """A hard link; False where the file system has none."""
+    """Create a hard link. Return False if the file system does not allow it."""
     try:
         os.link(source.resolve(), target)
-    # Another file system, one without hard links, or too many of them.
+    # The target is on another file system, hard links are not supported, or the file has too many of them.
     except OSError:
         return False
     return True
@@ -71,21 +71,21 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
-    """An unbuffered write may write only some of the bytes, as on a disk that is almost full."""
+    """Write all bytes to an unbuffered file, whose `write` may write only a part, such as on an almost full disk."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
 def move(source: Path, target: Path) -> None:
-    """A rename that survives a power cut."""
+    """Rename a file so that the rename survives a power cut."""
     os.replace(source, target)
     sync_folders([target.parent])
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Renames in these folders survive a power cut from now on."""
-    # Windows can't open folders, and needs no fsync of them.
+    """Flush folders to the disk, so that earlier renames in them survive a power cut."""
+    # Windows can't open folders, and does not need to flush them.
     for path in folders if os.name == "posix" else ():
         folder = os.open(path, os.O_RDONLY)
         try:
@@ -95,7 +95,7 @@ def sync_folders(folders: Iterable[Path]) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Writes all of a file or nothing, also through a power cut."""
+    """Replace a file atomically, even if the power is cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, path.with_name(path.name + ".new")) as file:
         file.write(data)
@@ -103,7 +103,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path, new: Path) -> Iterator[BinaryIO]:
-    """The same for what is written in parts, as `new` at first."""
+    """Replace a file atomically with the bytes that the block writes to the yielded file, first named `new`."""
     try:
         with new.open("wb") as file:
             yield file
@@ -115,24 +115,24 @@ def replacing(path: Path, new: Path) -> Iterator[BinaryIO]:
 
 
 def drop_empty(folder: Path, top: Path) -> None:
-    """Removes `folder` and its parents below `top` as far as they are empty."""
+    """Remove `folder` if it is empty, and then its parents below `top` that became empty."""
     while folder != top and folder.is_relative_to(top):
         try:
             folder.rmdir()
-        # Not empty, or gone already.
+        # The folder is not empty, or was deleted already.
         except OSError:
             return
         folder = folder.parent
 
 
 def leads_inside(path: str) -> bool:
-    """Whether a relative path, which may come from anyone, stays below its folder on every system."""
+    """Return whether an untrusted relative path stays below its folder on all operating systems."""
     parts = path.split("/")
     return "\\" not in path and ":" not in path and all(part not in ("", ".", "..") for part in parts)
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
-    """Changes whenever the file is replaced or written; None without a file."""
+    """Return a value that changes when the file is replaced or written, or None if the file is missing."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -143,16 +143,16 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 def check_space(folder: Path, size: int | None) -> None:
     free = shutil.disk_usage(folder).free
     if size is not None and size + _SPARE_BYTES > free:
-        takes, spare, there = (size_text(number, precise=True) for number in (size, _SPARE_BYTES, free))
+        needed, spare, left = (size_text(number, precise=True) for number in (size, _SPARE_BYTES, free))
         raise HubUiError(
-            f"The file takes {takes}, and {spare} should stay free where the library is, but only {there} are free "
+            f"The file takes {needed}, and {spare} should stay free where the library is, but only {left} are free "
             "there. Make room, or choose another folder with --library."
         )
 
 
 @contextmanager
 def disk_errors_as_messages(out: Path | None = None) -> Iterator[None]:
-    """`out` is the folder that is written to, where that is not the library."""
+    """Raise HubUiError in place of OSError. `out` is the folder that is written to, if it is not the library."""
     try:
         yield
     except OSError as error:
@@ -173,6 +173,6 @@ def disk_message(error: OSError, out: Path | None = None) -> HubUiError:
 
 
 def reveal(path: Path, environ: Mapping[str, str]) -> None:
-    """Shows it in the file manager, where there is a screen."""
+    """Show a file in the file manager, if there is a screen."""
     if sys.platform in ("darwin", "win32") or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
         typer.launch(str(path), locate=True)

@@ -1,4 +1,4 @@
-"""Numbers, sizes, times, hub text and queries as people read them, in the terminal and on the page."""
+"""Format numbers, sizes, times, hub text and queries for people, in the terminal and on the page."""
 
 import re
 import unicodedata
@@ -49,36 +49,39 @@ LONGEST_TITLE = 300
 
 
 def clean(text: str) -> str:
-    """One line without the characters that a terminal obeys or that change the order of what is read."""
+    """Return text on one line, without the characters that control a terminal or change the order of the text."""
     return "".join(c for c in text.translate(_LINE_BREAKS) if unicodedata.category(c) not in _UNSAFE)
 
 
 def danger(record: Record) -> str:
-    """What its hub's scan of the file found, and how to insist on it; empty where it found nothing."""
+    """Return a warning if the hub's scan flagged the file, with the command that downloads it anyway, or ""."""
     if best(record.claims, "scan") != "Danger":
         return ""
     return _(_DANGER).format(hub=origin_label(record.hub), ref=record.ref)
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """1 -> "1 file", 1200 -> "1,200 files". For the terminal: the page has `ngettext`."""
+    """Return a number with its noun, such as "1 file" or "1,200 files".
+
+    Only the terminal uses it, because the page has `ngettext`.
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def count(number: int | None) -> str:
-    """12400 -> "12.4k"; None (the hub hides it) -> an en dash."""
+    """Shorten a number, such as 12400 -> "12.4k". Return an en dash for None, because the hub hides the number."""
     if number is None:
         return "–"
     return language().compact(number)
 
 
 def number(value: float) -> str:
-    """1200 -> "1,200"."""
+    """Format a number, such as 1200 -> "1,200"."""
     return language().number(value)
 
 
 def size(bytes_: int | None, *, precise: bool = False) -> str:
-    """In decimal units: 38000000 -> "38 MB", "38.0 MB" if `precise`. Empty for None."""
+    """Format a size in decimal units: 38000000 -> "38 MB", or "38.0 MB" if `precise`. Return "" for None."""
     if bytes_ is None:
         return ""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -89,7 +92,7 @@ def size(bytes_: int | None, *, precise: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
+    """Format a duration in at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
     whole = max(1, round(seconds))
     of_seconds, of_minutes, of_hours = _("{n} s"), _("{n} min"), _("{n} h")
     for length, name, part, part_name in ((3600, of_hours, 60, of_minutes), (60, of_minutes, 1, of_seconds)):
@@ -100,7 +103,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(iso: str | None, now: datetime | None = None) -> str:
-    """An ISO 8601 time as "12 days ago"; empty if it can't be read."""
+    """Format the age of an ISO 8601 time, such as "12 days ago". Return "" for an invalid time."""
     then = moment(iso)
     if then is None:
         return ""
@@ -112,23 +115,23 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
 
 
 def since(seconds: float | None) -> str:
-    """A time in seconds since 1970 as "12 days ago"; empty for none."""
+    """Format the age of a time in seconds since 1970, such as "12 days ago". Return "" for None."""
     return ago(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else ""
 
 
 def visible(text: str | None) -> str:
-    """Hub text without control characters and direction overrides, which could dress one name up as another."""
+    """Return hub text without control characters and direction overrides, which could disguise a name as another."""
     text = text or ""
-    # As nearly all are.
+    # Nearly all texts take this fast path.
     if text.isprintable():
         return text.strip()
     return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
 
 
 def title(text: str | None) -> str:
-    """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
-    shown = visible(text)
-    return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
+    """Return hub text as a heading, cut at LONGEST_TITLE: browsers need seconds to break a word of a book's length."""
+    heading = visible(text)
+    return heading if len(heading) <= LONGEST_TITLE else f"{heading[:LONGEST_TITLE]}…"
 
 
 def record_title(record: Record) -> str:
@@ -136,30 +139,30 @@ def record_title(record: Record) -> str:
 
 
 def base_label(record: Record) -> str:
-    """The base model, else the architecture of its file, or what its hub calls the base."""
+    """Return the base model, or else the architecture of the file, or else the hub's name of the base."""
     is_proved = "architecture" in record.conflicts or not record.raw_base_model
     return base_name(record.base_model, record.architecture if is_proved else None) or visible(record.raw_base_model)
 
 
 def base_name(base_model: str | None, architecture: str | None) -> str:
-    """Empty where neither is known."""
+    """Return the label of the base model or, failing that, of the architecture. Return "" if both are unknown."""
     if base_model:
         return visible(base_models.label(base_model))
     return base_models.architecture_label(architecture) if architecture else ""
 
 
 def join(*parts: str) -> str:
-    """Those that are not empty, with a middle dot between them."""
+    """Join the parts that are not empty with a middle dot."""
     return " · ".join(part for part in parts if part)
 
 
 def sentences(*parts: str) -> str:
-    """Those that are not empty, as one text."""
+    """Join the sentences that are not empty, with the separator of the current language."""
     return language().space.join(part for part in parts if part)
 
 
 def part_label(part: Part) -> str:
-    """What a query's condition is called in the reader's language: `connectors` calls it by an English label."""
+    """Translate the label of a query's condition. `connectors` has English labels only."""
     if part.key not in BY_KEY:
         return _("not {label}").format(label=part.label.removeprefix("not ")) if part.is_excluded else part.label
     label = field_label(BY_KEY[part.key], BY_KEY[part.key].read(part.value))
@@ -171,26 +174,26 @@ def field_label(field: Field, value: Any) -> str:
     return _TIME.sub(_time, label) if field.form == "range" else label
 
 
-def _time(found: re.Match[str]) -> str:
-    number = int(found[1].replace(",", ""))
-    return ngettext(*UNITS[found[2]], number).format(n=language().number(number))
+def _time(match: re.Match[str]) -> str:
+    number = int(match[1].replace(",", ""))
+    return ngettext(*UNITS[match[2]], number).format(n=language().number(number))
 
 
-# What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
-# verbs come last, translators name the parts instead: "base: FLUX.1".
+# The text before the first condition of a kind, for one LoRA and for several. Other conditions need no such text.
+# In languages with the verb at the end, translators name the field instead: "base: FLUX.1".
 LEADS: Mapping[str, tuple[str, str]] = {
     "hub": N_plural("on", "on"),
     "base": N_plural("for", "for"),
     "kind": N_plural("that is a", "that are"),
     "text": N_plural("that mentions", "that mention"),
 }
-# They have controls of their own.
-ELSEWHERE = ("sort", "nsfw")
+# Fields that the summary of a query omits, because the page has controls for them.
+NOT_SUMMARISED = ("sort", "nsfw")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryWord:
-    """A part with what leads to it."""
+    """One condition in the summary of a query, with its label and the text before it (`lead`)."""
 
     lead: str
     label: str
@@ -198,27 +201,27 @@ class QueryWord:
 
 
 def query_words(query: Query, *, one: bool = False) -> list[QueryWord]:
-    """`one`: verbs and nouns are singular."""
-    parts = [part for part in query_parts(query) if part.key not in ELSEWHERE]
+    """Return the conditions of a query in the order of its summary. `one`: verbs and nouns are singular."""
+    parts = [part for part in query_parts(query) if part.key not in NOT_SUMMARISED]
     order = tuple(LEADS)
     parts.sort(key=lambda part: order.index(part.key) if part.key in order and not part.is_excluded else len(order))
-    found: list[QueryWord] = []
+    words: list[QueryWord] = []
     for part in parts:
-        before, label, lead = found[-1].part if found else None, part_label(part), ""
+        previous, label, lead = words[-1].part if words else None, part_label(part), ""
         if part.key in LEADS and not part.is_excluded:
             lead = ngettext(*LEADS[part.key], 1 if one else 2)
-            if before is not None and before.key == part.key and not before.is_excluded:
+            if previous is not None and previous.key == part.key and not previous.is_excluded:
                 lead = _("and") if part.key == "text" else _("or")
             if part.key == "kind" and not one:
                 label = _(KIND_PLURALS[part.value])
-        found.append(QueryWord(lead=lead, label=label, part=part))
-    return found
+        words.append(QueryWord(lead=lead, label=label, part=part))
+    return words
 
 
 LONGEST_QUERY_NAME = 80
 
 
 def query_name(query: Query) -> str:
-    """What the query's summary says: the name of a search that is given none."""
+    """Return the summary of a query, which is the default name of a saved search."""
     labels = ", ".join(word.label for word in query_words(query))
     return visible(labels)[:LONGEST_QUERY_NAME].strip() or _("All LoRAs")

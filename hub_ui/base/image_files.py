@@ -1,4 +1,4 @@
-"""Images of anybody, opened in one way: bounded, upright, in plain colours, and with one error for what is damaged."""
+"""Open images safely: with a limit of pixels, upright, in RGB, and with one error for all damaged files."""
 
 import io
 import math
@@ -16,18 +16,18 @@ from hub_ui.base.i18n import _
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MOST_PIXELS = 100_000_000
-# What Pillow raises for damaged and hostile files, beside ValueError.
+# The errors that Pillow raises for damaged and hostile files, in addition to ValueError.
 _UNREADABLE = (
     OSError, SyntaxError, EOFError, OverflowError, TypeError, KeyError, IndexError, struct.error, zlib.error,
 )  # fmt: skip
-# Those of the user, for images to come.
+# The formats and limits of a visitor's image that is an input of a generation.
 _INPUT_FORMATS = (*FORMATS, "BMP", "TIFF")
 _MOST_INPUT_BYTES = 100 * 1024 * 1024
 _MOST_INPUT_PIXELS = 80_000_000
-# A smaller cut of a side is not worth a note.
-_WORTH_SAYING = 0.02
+# Cropping a smaller share of a side is not mentioned in the notes.
+_CROP_TO_MENTION = 0.02
 _ORIENTATION = 0x0112
-# How an image is turned upright, by its EXIF's orientation.
+# The transformation that turns an image upright, by its EXIF orientation.
 _TURNS: Mapping[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,14 +40,18 @@ _TURNS: Mapping[object, Image.Transpose] = {
 
 
 class TooLarge(ValueError):
-    """An image of too many pixels."""
+    """The error for an image with too many pixels."""
 
 
 @contextmanager
 def open_image(
     source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: tuple[str, ...] | None = FORMATS
 ) -> Iterator[Image.Image]:
-    """With its header read. Raises ValueError for what is no image, also while it is decoded, and TooLarge."""
+    """Open an image and read its header.
+
+    Raises TooLarge if it has more than `most` pixels, and ValueError if it is not a valid image. Errors while the block
+    decodes the pixels become ValueError too.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -62,12 +66,12 @@ def open_image(
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Its pixels upright, in RGB, on white where it is transparent."""
-    # Pillow's own way writes all of the EXIF anew, and fails where any of it is damaged.
+    """Return the image upright, in RGB, and on white if it is transparent."""
+    # Don't use ImageOps.exif_transpose: it rewrites the EXIF, and fails if any of it is damaged.
     turn = _TURNS.get(image.getexif().get(_ORIENTATION))
     image = image.transpose(turn) if turn is not None else image
     if image.mode.startswith(("I", "F")):
-        # Depth is often saved in 16 bits, which Pillow would cut off instead of scaling.
+        # Scale depth maps of 16 bits, because Pillow's convert("L") clips their values.
         values = image if image.mode == "F" else image.convert("I").convert("F")
         low, high = (float(value) for value in values.getextrema())  # type: ignore[arg-type]
         if not math.isfinite(high - low):
@@ -81,7 +85,10 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def read_input(path: Path, what: str) -> tuple[Image.Image, list[str]]:
-    """A user's image for images to come, and notes. `what` it is, in messages. Raises UsageError for unusable files."""
+    """Read a visitor's image that is an input of a generation. Return the image and notes.
+
+    `what` names the image in messages. Raises UsageError for an unusable file.
+    """
     try:
         if path.stat().st_size > _MOST_INPUT_BYTES:
             text = _("{name} is too large for a {what}. Make it smaller first.")
@@ -98,11 +105,11 @@ def read_input(path: Path, what: str) -> tuple[Image.Image, list[str]]:
 
 
 def fit_input(path: Path, what: str, width: int, height: int) -> tuple[Image.Image, list[str]]:
-    """The image in that size, cut at two sides if it has other proportions, and notes."""
+    """Read an image as `read_input` does, and resize it, cropping two sides if the proportions differ."""
     image, notes = read_input(path, what)
     scale = max(width / image.width, height / image.height)
-    lost = 1 - min(width / (image.width * scale), height / (image.height * scale))
-    if lost > _WORTH_SAYING:
+    cropped = 1 - min(width / (image.width * scale), height / (image.height * scale))
+    if cropped > _CROP_TO_MENTION:
         sides = "left and right" if image.width * scale - width > image.height * scale - height else "top and bottom"
         notes.append(f"The {what} was cut {sides} to fit {width} x {height}.")
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), notes

@@ -6,12 +6,12 @@ from typing import Any
 
 
 def attributes(thing: object, *names: str) -> dict[str, Any]:
-    """Return these attributes of a thing as JSON values. Without a thing, each is null."""
+    """Return these attributes of an object as JSON values. If the object is None, all values are None."""
     return {name: None if thing is None else plain(getattr(thing, name)) for name in names}
 
 
 def plain(value: Any) -> Any:
-    """Return a JSON value. A value that JSON has no form for, such as a ref, becomes text."""
+    """Return a JSON value. A value of another type, such as a ref, becomes text."""
     match value:
         case None | bool() | int() | float() | str():
             return value

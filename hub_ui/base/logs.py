@@ -1,7 +1,7 @@
-"""Logs on standard error: text, or one JSON object a line. What is secret or a person's own never gets there.
+"""Log to standard error, as text or as one JSON object per line, without secrets and personal data.
 
-hub-ui's own loggers follow HUB_UI_LOG_LEVEL. Those of other packages begin at warnings: below, they write whole
-addresses and headers. What a package prints itself, such as a traceback, becomes a line of the log as well.
+HUB_UI_LOG_LEVEL applies to the loggers of hub-ui. Other packages log warnings and errors only, because their lower
+levels contain whole URLs and headers. In JSON, text that a package prints, such as a traceback, is logged too.
 """
 
 import io
@@ -24,23 +24,23 @@ from hub_ui.base.context import use
 LogFormat = Literal["text", "json"]
 OWN_LOGGERS = ("hub_ui", "connectors")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-# What a line may have beside its message.
+# The fields that a line may have in addition to its message.
 FIELDS = ("hub", "outcome", "seconds", "bytes", "images", "place", "method", "path", "status")
-# Patterns of what must not be in a log, and what stands there instead.
+# Patterns of secrets and personal data, and their replacements.
 HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(?:bearer|basic|token)\s+[\w.~+/=-]{6,}"), "[key]"),
     (re.compile(r"\b(?:hf|r8|api_org)_\w{4,}"), "[key]"),
-    # CivitAI's keys, and the hashes and ids that look like them.
+    # CivitAI's keys have this form, as have some hashes and ids.
     (re.compile(r"(?i)\b[0-9a-f]{32}\b"), "[key]"),
     (re.compile(r"(?i)((?:cookie|authorization|api[_-]?key|token|password)\s*[=:]\s*)\S+"), r"\1[key]"),
     (re.compile(r"(?i)(https?://)[^\s/@]+@"), r"\1[key]@"),
-    # The rest of an address may be signed, or say what somebody looks for.
+    # Hide the path and the query, which may hold a signature or a visitor's search.
     (re.compile(r"(?i)(https?://[^\s/?#\"'<>]+)[^\s\"'<>]*"), r"\1/[…]"),
-    # A private LoRA is nobody else's business.
+    # Hide refs, because a LoRA may be private.
     (re.compile(rf"\b({'|'.join((*HUBS, 'hf', 'local'))}):[^\s,;\"']+"), r"\1:[…]"),
 )
 _LONGEST = 2_000
-# By this, an event in one of Gradio's threads knows the request that it belongs to.
+# The header passes the id of a request to the event that runs in one of Gradio's threads.
 REQUEST_ID_HEADER = "x-request-id"
 _REQUEST: ContextVar[str] = ContextVar("request", default="")
 
@@ -50,7 +50,7 @@ def new_request_id() -> str:
 
 
 def request_id() -> str:
-    """Of the request that is answered just now; empty outside of any."""
+    """Return the id of the current request, or "" outside of a request."""
     return _REQUEST.get()
 
 
@@ -58,8 +58,8 @@ use_request_id = partial(use, _REQUEST)
 
 
 def hide(text: str) -> str:
-    for pattern, instead in HIDDEN:
-        text = pattern.sub(instead, text)
+    for pattern, replacement in HIDDEN:
+        text = pattern.sub(replacement, text)
     return text[:_LONGEST]
 
 
@@ -76,7 +76,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-            # Where it happened, and not what with: an error's text may have anything in it.
+            # Log the class and the places, but not the message, which may contain secrets.
             line["traceback"] = [
                 f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(record.exc_info[2])
             ]
@@ -95,14 +95,14 @@ class TextFormatter(logging.Formatter):
 
 
 class PrintedLines(io.TextIOBase):
-    """What is printed to standard error becomes warnings of the logger "stderr"."""
+    """A stream that logs each printed line as a warning of the logger "stderr"."""
 
     def __init__(self) -> None:
         self._rest = ""
 
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).replace("\r", "\n").split("\n")
-        # Something that never ends its line.
+        # Don't collect an endless line.
         if len(self._rest) > _LONGEST:
             lines, self._rest = [*lines, self._rest], ""
         for line in filter(str.strip, lines):
@@ -111,7 +111,7 @@ class PrintedLines(io.TextIOBase):
 
 
 def read_log_format(environ: Mapping[str, str], chosen: str | None) -> LogFormat:
-    """What `--log` says, else HUB_UI_LOG, else text. Raises UsageError."""
+    """Return the format in `--log` (`chosen`) or HUB_UI_LOG, or text. Raise UsageError if it is unknown."""
     name = chosen or environ.get("HUB_UI_LOG") or "text"
     if name.lower() in get_args(LogFormat):
         return name.lower()  # type: ignore[return-value]
@@ -119,7 +119,7 @@ def read_log_format(environ: Mapping[str, str], chosen: str | None) -> LogFormat
 
 
 def read_log_level(environ: Mapping[str, str], form: LogFormat) -> int:
-    """HUB_UI_LOG_LEVEL, else warnings in text for who sits before it, and a line for each request in JSON."""
+    """Return the level in HUB_UI_LOG_LEVEL, or else warnings for text, and infos (a line per request) for JSON."""
     name = environ.get("HUB_UI_LOG_LEVEL", "").lower() or ("info" if form == "json" else "warning")
     if name not in LEVELS:
         raise UsageError(f"HUB_UI_LOG_LEVEL={name[:40]!r} is none of {', '.join(LEVELS)}. Write one, or unset it.")
@@ -128,17 +128,17 @@ def read_log_level(environ: Mapping[str, str], form: LogFormat) -> int:
 
 @contextmanager
 def logging_to(stream: TextIO, form: LogFormat, level: int) -> Iterator[None]:
-    """Everything is logged to `stream` until the block ends."""
+    """Log to `stream` until the block ends."""
     root, handler = logging.getLogger(), logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    own = [logging.getLogger(name) for name in OWN_LOGGERS]
-    before = [logger.level for logger in own]
+    loggers = [logging.getLogger(name) for name in OWN_LOGGERS]
+    levels_before = [logger.level for logger in loggers]
     with ExitStack() as closing:
         root.addHandler(handler)
         closing.callback(root.removeHandler, handler)
-        for logger, old in zip(own, before, strict=True):
+        for logger, level_before in zip(loggers, levels_before, strict=True):
             logger.setLevel(level)
-            closing.callback(logger.setLevel, old)
+            closing.callback(logger.setLevel, level_before)
         if form == "json":
             closing.enter_context(redirect_stderr(PrintedLines()))
         yield
