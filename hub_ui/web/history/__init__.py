@@ -1,6 +1,6 @@
-"""The addresses of the history, and its results as the page shows them.
+"""Routes of the history of generations, and the values for its templates.
 
-They are grouped by request; a result or two can be open, with what they were made with and how they differ.
+Results are grouped by request. One or two results can be open, with their settings and differences.
 """
 
 import math
@@ -29,28 +29,30 @@ from hub_ui.web.view import StackedLora, View
 
 
 def describe(image: Provenance) -> str:
-    """The kind, the LoRA whose weight varies with its weights, and the weights of the others."""
+    """Describe a result: its kind, the LoRA of varying weight with its range, and the weights of other LoRAs."""
     sheet = image.sheet
     label = word("comparison", sheet.kind) if sheet else ""
     if sheet and sheet.kind == "loras":
         return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
-    own, weights = [lora.full_weight for lora in image.loras], weights_compared(sheet)
+    full_weights, weights = [lora.full_weight for lora in image.loras], weights_compared(sheet)
     varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
     if varied is None:
-        return format.join(label, *(f"{weight:g}" for weight in own))
+        return format.join(label, *(f"{weight:g}" for weight in full_weights))
     span = f"{min(weights[varied]):g} … {max(weights[varied]):g}"
-    # Of one alone, the heading says the name.
-    if len(own) == 1:
+    # The heading already has the name of a single LoRA.
+    if len(full_weights) == 1:
         return f"{label}: {span}"
     text = f"{label}: {image.loras[varied].title or image.loras[varied].ref} {span}"
     others = ", ".join(
-        f"{lora.title} {own[i]:g}" for i, lora in enumerate(image.loras) if i != varied and len(weights[i]) == 1
+        f"{lora.title} {full_weights[i]:g}"
+        for i, lora in enumerate(image.loras)
+        if i != varied and len(weights[i]) == 1
     )
     return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
 
 
 def infotext_in(path: Path) -> str:
-    """What A1111 and its kin read; empty for a file that can't be read."""
+    """Return the PNG's infotext, which A1111 and its forks read, or "" if the file is not a readable PNG."""
     try:
         with open_image(path, formats=("PNG",)) as image:
             return str(image.info.get("parameters", ""))
@@ -59,13 +61,13 @@ def infotext_in(path: Path) -> str:
 
 
 def view_of(image: Provenance) -> View:
-    """The Compare page with the settings of all images of the result that this one is of."""
+    """Return the Compare page with the settings of the image's whole result (all cells of a sheet)."""
     stack = tuple(StackedLora(ref=str(lora.ref), weight=lora.full_weight) for lora in image.loras)
     return View(page="try", stack=stack, settings=of_provenance(replace(image, cell=None)))
 
 
 def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
-    """Settings with the values of their last images. The weights of their LoRAs come first."""
+    """Yield the settings in which the last images of two results differ, as name and two values. Weights come first."""
     left, right = (png_metadata.read(entry.paths[-1]) for entry in both)
     titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
     for ref, title in titles.items():
@@ -86,7 +88,7 @@ FormPage = Annotated[int, Form(ge=1, le=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRoutes(Room):
-    """On one's own computer alone: visitors of a hosted page have no history."""
+    """Routes of the history. Visitors of a hosted page have no history."""
 
     @route("GET /history")
     def history(self, request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
@@ -96,16 +98,16 @@ class HistoryRoutes(Room):
         services.policy.check("keep history")
         if is_part(request):
             return self.answer_change(request, page)
-        found = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
+        opened = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
         values = {
-            **self.list_values(page, removed, [entry.id for entry in found]),
-            "results": [(entry, services.history.load(entry.id)) for entry in found],
+            **self.list_values(page, removed, [entry.id for entry in opened]),
+            "results": [(entry, services.history.load(entry.id)) for entry in opened],
             "infotext_in": infotext_in,
             "cell_label": cell_label,
             "address_of": lambda image: view_of(image).link(),
-            "differences": tuple(differences(*found)) if len(found) == 2 else (),
+            "differences": tuple(differences(*opened)) if len(opened) == 2 else (),
         }
-        preview = Preview(title=found[0].title if found else _("History"))
+        preview = Preview(title=opened[0].title if opened else _("History"))
         return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
 
     @route("GET /history/image", may="keep history")
@@ -126,7 +128,7 @@ class HistoryRoutes(Room):
         return self.answer_change(request, page)
 
     def html(self) -> Markup:
-        """The newest of it, for the pane of another page; empty where there is none."""
+        """Return the first page of the history, for the Compare page. It is empty if the history is off."""
         if not self.services.policy.allows("keep history"):
             return Markup("")
         return Markup(self.pages.render("history/list", **self.list_values(1)))
@@ -137,7 +139,7 @@ class HistoryRoutes(Room):
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         groups = group_entries(self.services.history.entries())
-        # The last one of a page may have been removed.
+        # The page may be too high, if the last group of the last page was removed.
         page = max(1, min(page, math.ceil(len(groups) / MOST)))
         return {
             "groups": groups[(page - 1) * MOST : page * MOST],

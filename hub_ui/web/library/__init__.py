@@ -1,1 +1,1 @@
-"""The Library page: files on disk with exact version and checksum, found like on a hub, with one's own notes."""
+"""The Library page: installed files with exact version and checksum, search, and the user's notes."""

@@ -1,6 +1,6 @@
-"""What is done with LoRAs of the library, and undone: each act is a row of a table.
+"""Actions on LoRAs of the library, each with its undo, in the table ACTS.
 
-And what a person brings along: a LoRA file, to be inspected, identified, tried and kept, and a lock file.
+Also the import of local LoRA files, which are inspected and identified first, and of lock files.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,24 +37,27 @@ from hub_ui.web.view import View
 
 
 def receive(services: Services, path: Path) -> Ref:
-    """A LoRA moves to where it can be tried; anything else is left. Raises what keeps a file from being one."""
+    """Identify an uploaded file, and move it to the local files that can be tried but are not in the library.
+
+    Return its ref. Raise UsageError if it is not a LoRA or can't be read. A file of the library stays in `path`.
+    """
     identifier = services.lookup.identifier(by_hash=services.lookup.find_by_hash, failure=lambda error: None)
     try:
-        found = identifier.one(path)
+        identified = identifier.one(path)
     except HubUiError as error:
         raise UsageError(error.message) from error
-    if found.facts is None or not found.facts.adapter.is_lora:
-        raise UsageError(f"{format.visible(path.name)}: {refusal(found.facts)}")
-    entry = entry_of_file(found, services.library.entries())
-    if found.state != "held":
+    if identified.facts is None or not identified.facts.adapter.is_lora:
+        raise UsageError(f"{format.visible(path.name)}: {refusal(identified.facts)}")
+    entry = entry_of_file(identified, services.library.entries())
+    if identified.state != "held":
         entry = services.own_files.add(path, entry)
         services.lookup.remember_header(entry, services.library.path(entry))
     return entry.ref
 
 
 def waiting(services: Services, ref: Ref) -> dict[str, Any] | None:
-    """What a file proves that waits to be kept; None for what does not wait."""
-    entry = next((one for one in services.own_files.entries() if one.ref == ref), None)
+    """Return the values for an uploaded file that is not in the library yet, or None if `ref` is not such a file."""
+    entry = next((entry for entry in services.own_files.entries() if entry.ref == ref), None)
     if entry is None or services.library.holds(ref):
         return None
     facts = inspect_path(services.library.path(services.own_files.entry(ref)))
@@ -72,12 +75,12 @@ def record_of_file(services: Services, ref: Ref) -> Record:
 
 
 def keep(services: Services, ref: Ref) -> Entry:
-    """The file in the library, under the name that its template gives."""
+    """Move an uploaded file into the library, under a name from the template of file names."""
     names = FileNameTemplate.parse(services.settings.names or DEFAULT)
-    waits = services.own_files.entry(ref)
+    uploaded = services.own_files.entry(ref)
     source = "" if ref.hub == LOCAL else services.lookup.file_url(ref)
-    place = target(record_of_file(services, ref), ref, PurePosixPath(waits.file).name, names=names)
-    return services.own_files.keep(ref, place, source)
+    path = target(record_of_file(services, ref), ref, PurePosixPath(uploaded.file).name, names=names)
+    return services.own_files.keep(ref, path, source)
 
 
 MOST_BYTES = 5_000_000
@@ -93,10 +96,10 @@ def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What an act did. `undo` is the id of the change that is undone by the button beside it.
+    """The result of an action. `undo` is the id of the change that the Undo button reverts.
 
-    `plan` is a dry run of a move, of the LoRAs `refs` by the template `names`. `lock` is a lock file to download, and
-    `view` is where it leads.
+    `plan` is a dry run of moving the LoRAs `refs` by the template `names`. `lock` is a lock file to download, and
+    `view` the page to show next.
     """
 
     text: str = ""
@@ -110,29 +113,29 @@ class Said:
 
 
 def after(outcome: Outcome, text: str) -> Said:
-    """What a change did, with the way back."""
+    """Turn the outcome of a change into a Said, with its failures and its undo."""
     text = format.sentences(text if outcome.done else "", outcome.note and _(outcome.note))
     failures = tuple((format.title(entry.title), error.message) for entry, error in outcome.failed.items())
     undo = outcome.change.id if outcome.change else ""
     return Said(text=text or _("Nothing was changed."), failures=failures, undo=undo)
 
 
-def count_collection(one: Collection) -> Said:
-    count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
+def count_collection(collection: Collection) -> Said:
+    count = count_text(len(collection.entries), "{n} LoRA", "{n} LoRAs")
+    return Said(text=_("“{name}” has {count} now.").format(name=collection.name, count=count))
 
 
 def edit(services: Services, name: str, ref: Ref, text: str) -> None:
-    """Changes what is said of the LoRA. Raises UsageError for what can't be saved."""
+    """Change an annotation of the LoRA. Raise UsageError for an unknown edit, or a value that can't be saved."""
     words = services.library_index.row(ref).entry.trigger_words
     if name not in EDITS:
         raise UsageError(_("That is no button of this page."))
-    services.annotations.edit([ref], lambda own: EDITS[name](own, words, text))
+    services.annotations.edit([ref], lambda annotation: EDITS[name](annotation, words, text))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """A button that was pressed, on the page `view`, with the fields of its form."""
+    """A pressed button: its name, the page `view` that it is on, and the fields of its form."""
 
     name: str
     services: Services
@@ -142,25 +145,25 @@ class Act:
 
     @cached_property
     def chosen(self) -> tuple[Entry, ...]:
-        """Those ticked, or with the field `all` whatever the page's search finds, each with its other half.
+        """The ticked entries, or all results of the page's search if the field `all` is set, with other halves.
 
-        Raises UsageError for none.
+        Raise UsageError if there are none.
         """
         services = self.services
         if self.field("all"):
             look = self.view.library
             found = rows.find(services, look, rows.read_text(look.text)[0], self.checks.results)
-            wanted = [row.entry.ref for row in found.rows]
+            refs = [row.entry.ref for row in found.rows]
         else:
-            wanted = [Ref.parse(ref) for ref in self.form.getlist("ref") if isinstance(ref, str)]
+            refs = [Ref.parse(ref) for ref in self.form.getlist("ref") if isinstance(ref, str)]
         entries = {entry.ref: entry for entry in services.library.entries()}
-        chosen = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
+        chosen = [entries[ref] for ref in dict.fromkeys(refs) if ref in entries]
         if not chosen:
             raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
         return with_halves(chosen, entries.values(), services.downloads.other_half)
 
     def field(self, name: str, missing: str = "") -> str:
-        """Raises UsageError, saying what is `missing`, for an empty one."""
+        """Return a field of the form. If it is empty, raise UsageError with the message `missing`, if any."""
         text = text_of(self.form, name).strip()
         if missing and not text:
             raise UsageError(missing)
@@ -178,12 +181,12 @@ class Act:
     def edit(self) -> Said:
         is_tag = self.name in ("tag", "untag")
         text = self.field("tag", _("Write the tag into the field first.")) if is_tag else self.field("weight")
-        change = self.services.changes.annotate(self.refs, lambda own: EDITS[self.name](own, (), text))
+        change = self.services.changes.annotate(self.refs, lambda annotation: EDITS[self.name](annotation, (), text))
         count = len(change.annotations)
         return Said(text=count_text(count, "{n} LoRA changed.", "{n} LoRAs changed."), undo=change.id if count else "")
 
     def stack(self, entries: Sequence[Entry]) -> Said:
-        """Leads to the first of them on the Compare page. Of a pair, one half stands for both."""
+        """Open the Compare page with the first MOST_LORAS of the entries. A pair of halves counts as one LoRA."""
         view, halves = View(page="try", query=self.view.query), set[Ref | None]()
         for ref in (entry.ref for entry in entries):
             if ref not in halves and len(view.stack) < MOST_LORAS:
@@ -192,7 +195,7 @@ class Act:
         return Said(view=view)
 
     def plan_move(self) -> Said:
-        """Every old and new name, before anything moves."""
+        """Return a dry run with every old and new name."""
         names = self.field("names") or self.services.settings.names or DEFAULT
         said = Said(names=names, refs=self.refs, plan=())
         try:
@@ -225,9 +228,9 @@ class Act:
         return Said(view=replace(self.view, library=library), text=_("“{name}” is deleted.").format(name=name))
 
     def remove_duplicates(self) -> Said:
-        """All of a group but the one that is to be kept. `group` is its first file."""
+        """Remove all files of a group except the field `keep`. The field `group` is the group's first file."""
         first, keep, groups = self.field("group"), self.field("keep"), self.checks.results.groups or ()
-        group = next((one for one in groups if one.files[0].file == first), None)
+        group = next((group for group in groups if group.files[0].file == first), None)
         if group is None:
             raise UsageError(_("These files have changed since. Compare them again."))
         files = [file for file in group.files if file.file != keep]
@@ -235,7 +238,7 @@ class Act:
             raise UsageError(_("Choose the file to keep first."))
         entries = [file.entry for file in files if file.entry is not None]
         outcome = self.services.changes.remove(entries, others=[file.file for file in files if file.entry is None])
-        self.checks.change(groups=tuple(one for one in groups if one is not group))
+        self.checks.change(groups=tuple(other for other in groups if other is not group))
         return after(outcome, count_text(len(files), "{n} file removed.", "{n} files removed."))
 
     def undo(self) -> Said:
@@ -256,7 +259,7 @@ class Act:
         return Said(view=replace(self.view, library=replace(self.view.library, tool="rules")))
 
     def add_rules(self, rules: Sequence[UpdateRule]) -> None:
-        """What was found before is no news any more."""
+        """Add rules that ignore updates, and remove matching updates from the results of the last check."""
         for rule in rules:
             self.services.update_rules.add(rule)
         kept = {

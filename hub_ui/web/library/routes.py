@@ -1,6 +1,6 @@
-"""The Library page's addresses: the list and its entries, what is done with them, checks, files and lock files.
+"""Routes of the Library page: the list and its entries, actions, checks, local files and lock files.
 
-Its parts are values for the templates.
+They prepare values for the templates.
 """
 
 import os
@@ -40,7 +40,7 @@ from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit import lock_file
 
 PAGE_SIZE = 50
-# A longer list is counted, not shown.
+# The page shows at most so many failures or files, and counts the rest.
 MOST_SHOWN = 200
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
 Long = Annotated[str, Form(max_length=5000)]
@@ -51,7 +51,7 @@ class LibraryRoutes(Room):
     checks: LibraryChecks
     uploads: Uploads
 
-    # Each hashes a file.
+    # Limited, because each upload is hashed.
     most_at_once = 4
 
     @route("GET /library-lock", may="see library")
@@ -59,8 +59,8 @@ class LibraryRoutes(Room):
         services = self.services
         if not name:
             return lock_file(services.settings.lock.name, services.library.lock_text())
-        found = services.collections.get(name)
-        return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
+        collection = services.collections.get(name)
+        return lock_file(f"{collection.name}.lock", collection.lock_text(services.library.entries()))
 
     @route("POST /library-import", may="change library")
     async def read_lock(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class LibraryRoutes(Room):
 
     @route("GET /library", may="see library")
     def answer(self, request: Request, view: Shown) -> Response:
-        """The page, its list, or an entry in the panel."""
+        """Return the page, its list, or an entry in the panel."""
         if target_of(request) == "panel":
             return self.pages.part("library/entry", push=view.link(), **self.panel(view))
         if is_part(request):
@@ -120,7 +120,7 @@ class LibraryRoutes(Room):
         return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
 
     def answer_act(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        """The list as it is now; without JavaScript, the whole page."""
+        """Return the updated list, or the whole page if the browser has no JavaScript."""
         if is_part(request):
             return self.pages.part("library/answer", **{**self.all(view, said), **more})
         return self.whole(request, view, said, **more)
@@ -132,7 +132,7 @@ class LibraryRoutes(Room):
 
     @route("GET /library/check", may="see library")
     def check(self, request: Request) -> Response:
-        """The progress of the check that runs; the list once it has ended."""
+        """Stream the progress of the running check, then the list."""
         view = library_view(request.url.query)
 
         def steps() -> Iterator[str]:
@@ -145,7 +145,7 @@ class LibraryRoutes(Room):
 
     @route("POST /library/entry", may="change library")
     def change(self, request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
-        """A change of one entry."""
+        """Change an annotation of an entry, download it, or show its file in the file manager."""
         services, trouble = self.services, ""
         try:
             if do == "download":
@@ -163,11 +163,11 @@ class LibraryRoutes(Room):
             return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.all(view)
-        row = next((one for one in values["items"] if str(one["ref"]) == ref), None)
+        row = next((item for item in values["items"] if str(item["ref"]) == ref), None)
         return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=drawer_values(services))
 
     def reveal(self, request: Request, ref: Ref) -> None:
-        """Only for who sits at this computer: a file manager elsewhere would help nobody."""
+        """Show a file in the file manager. Raise UsageError unless the request comes from this computer."""
         host = request.client.host if request.client else ""
         if host not in LOOPBACK or request.headers.get("x-forwarded-for"):
             raise UsageError(_("Files can be shown in their folder only on the computer that hub-ui runs on."))
@@ -176,19 +176,19 @@ class LibraryRoutes(Room):
 
     def take_lock(self, request: Request, text: str, do: str) -> Response:
         services = self.services
-        wanted = acts.read_lock(services, text)
-        new = [merged.entry for merged in wanted if merged.state == "new"]
+        results = acts.read_lock(services, text)
+        new = [merged.entry for merged in results if merged.state == "new"]
         if do == "take":
             added = services.library.adopt(new)
-            for one in added:
-                services.queue.add(one.ref, one.title)
+            for entry in added:
+                services.queue.add(entry.ref, entry.title)
             text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
             return self.answer_act(request, View(page="library"), Said(text=text))
-        imported = {"text": text, "found": wanted, "new": new}
+        imported = {"text": text, "found": results, "new": new}
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
     def add_file(self, given: BinaryIO, name: str) -> Ref:
-        """Under its own name, which says what it is where nothing else does."""
+        """Store an uploaded file under its own name, which is its title if no hub knows the file. Return its ref."""
         with tempfile.TemporaryDirectory(prefix="hub-ui-") as folder:
             path = Path(folder) / (Path(name.replace("\\", "/")).name[:150] or "lora.safetensors")
             with path.open("wb") as file:
@@ -196,14 +196,14 @@ class LibraryRoutes(Room):
             return acts.receive(self.services, path)
 
     def all(self, view: View, said: Said | None = None) -> dict[str, Any]:
-        """`said` is what an act did just now."""
-        # The progress first: once a check has ended, its results are there.
+        """Return the values for the list. `said` is the result of the last action."""
+        # Read the progress before the results: if the check has ended in between, its results are complete.
         progress, results = self.checks.progress, self.checks.results
         services, look = self.services, view.library
         library = services.library_index.rows()
-        asked, problem = rows.read_text(look.text)
-        found = rows.find(services, look, asked, results)
-        # An address may name a page that is not there any more.
+        query, problem = rows.read_text(look.text)
+        found = rows.find(services, look, query, results)
+        # An old address may name a page beyond the last.
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
@@ -217,14 +217,14 @@ class LibraryRoutes(Room):
             "first": number * PAGE_SIZE + 1,
             "last": last,
             "problem": problem,
-            "chips": search.chips(asked),
-            "groups": rows.groups(asked, found),
-            "toggle": partial(search.toggle, asked),
+            "chips": search.chips(query),
+            "groups": rows.groups(query, found),
+            "toggle": partial(search.toggle, query),
             "look_address": partial(look_address, view),
             "collections": services.collections.all(),
             "entry_prefix": prefix(replace(view, open="").link(), "open"),
-            # Own files that were not kept yet.
-            "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
+            # Uploaded files that are not in the library yet.
+            "waiting": [entry for entry in services.own_files.entries() if not services.library.holds(entry.ref)],
             "imported": None,
             "closes": False,
             "said": said or Said(),
@@ -234,7 +234,7 @@ class LibraryRoutes(Room):
         }
 
     def shared(self, view: View) -> dict[str, Any]:
-        """The values of the list and of an entry. `coming` is what is being downloaded."""
+        """Return the values that the list and the panel share. `coming` are the refs with a running download."""
         return {
             "view": view,
             "address": view.to_address(),
@@ -245,28 +245,29 @@ class LibraryRoutes(Room):
         }
 
     def item(self, row: LibraryRow) -> dict[str, Any]:
-        """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files: `half`
-        is the other one of a LoRA in two, for much noise and for little.
+        """Return the values for a row of the list. `image` is a URL of this server, or "".
+
+        `half` is the ref of the other file, if the LoRA has two files (for high and for low noise). `size` is the sum.
         """
-        services, one, results = self.services, row.entry, self.checks.results
-        record = rows.catalog_record(services, one.ref)
-        half = services.downloads.other_half(one.ref) if may_be_half(one) else None
-        other = next((each for each in services.library.entries() if each.ref == half), None) if half else None
+        services, entry, results = self.services, row.entry, self.checks.results
+        record = rows.catalog_record(services, entry.ref)
+        half = services.downloads.other_half(entry.ref) if may_be_half(entry) else None
+        other = next((other for other in services.library.entries() if other.ref == half), None) if half else None
         return {
             "row": row,
-            "ref": one.ref,
-            "title": format.title(one.title) or one.file,
-            "creator": format.title(record.creator) if record and record.creator else one.ref.id,
+            "ref": entry.ref,
+            "title": format.title(entry.title) or entry.file,
+            "creator": format.title(record.creator) if record and record.creator else entry.ref.id,
             "image": self.picture(row, record),
-            "size": one.size + (other.size if other else 0),
-            "checked": results.checked.get(one.ref),
-            "status": results.statuses.get(one.ref),
+            "size": entry.size + (other.size if other else 0),
+            "checked": results.checked.get(entry.ref),
+            "status": results.statuses.get(entry.ref),
             "half": half,
             "has_both": other is not None,
         }
 
     def picture(self, row: LibraryRow, record: Record | None) -> str:
-        """The hub's, else the latest made with it, else the one beside its file; empty for none. Nothing mature."""
+        """Return the URL of an image, or "": the hub's unless mature, the latest generated, or the file's thumbnail."""
         cover = cards.cover(record, "soft") if record else None
         if cover is not None and address(cover.url):
             return self.pages.render.image_url(cover.url, row.entry.ref, "card")
@@ -275,8 +276,9 @@ class LibraryRoutes(Room):
         return self.pages.render.links.local_link(path) if path else ""
 
     def panel(self, view: View, *, trouble: str = "", typed: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The open entry, or a file that waits to be kept, if there is one. `trouble` is why the last change was not
-        saved, and `typed` is what was typed then.
+        """Return the values for the panel of an entry, or of an uploaded file that is not in the library yet.
+
+        `trouble` is the error message of a failed change, and `typed` the value that was entered then.
         """
         services, ref = self.services, Ref.parse(view.open)
         item, file, weight = None, None, 1.0
@@ -290,7 +292,7 @@ class LibraryRoutes(Room):
                 trouble = error.message
         if item or file:
             weight = services.generation.default_weight(ref)
-        # Who contradicts the person about the base model.
+        # If the user has set a base model, show the sources that contradict it.
         known = services.lookup.find_record(ref) if item and item["row"].annotation.base_model else None
         return {
             **self.shared(view),
@@ -308,20 +310,20 @@ class LibraryRoutes(Room):
 
 
 def bases() -> Mapping[str, list[tuple[str, str]]]:
-    """Base models by the label of their architecture, as (id, label)."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    """Return all base models as (id, label), by the label of their architecture."""
+    by_architecture: dict[str, list[tuple[str, str]]] = {}
     for base in dict.fromkeys(filter(None, map(base_models.by_id, base_models.choices()))):
         group = base_models.architecture_label(base.architecture) if base.architecture else base.label
-        found.setdefault(group, []).append((base.id, base.label))
-    return found
+        by_architecture.setdefault(group, []).append((base.id, base.label))
+    return by_architecture
 
 
 def look_address(view: View, **changes: Any) -> str:
-    """The page with another list, from its first page on."""
+    """Return the address of the first page of a changed list."""
     look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
     return replace(view, library=look, open="").link()
 
 
 def library_view(address: str) -> View:
-    """Of an address as the browser has it, or as a form sends it back."""
+    """Return the view of an address, with or without its path."""
     return replace(View.from_address(address.rpartition("?")[2]), page="library")

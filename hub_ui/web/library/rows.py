@@ -1,4 +1,4 @@
-"""The library as a list: what is found, and the filters beside it."""
+"""The library as a list: its rows, its summary, and the filters next to it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,20 +21,21 @@ from hub_ui.web.view import LibraryView
 
 
 def read_text(text: str) -> tuple[LibraryQuery, str]:
-    """What is searched for, and what is wrong with the text; the rest of it counts nevertheless."""
+    """Parse a search, and return it with an error message, or "". Invalid filters are ignored."""
     try:
         return search.parse(text), ""
     except BadQuery as error:
         return search.parse(text, is_strict=False), error.message
 
 
-def find(services: Services, look: LibraryView, asked: LibraryQuery, results: CheckResults) -> Found:
-    # It is read only where it counts: the history is on the disk.
+def find(services: Services, look: LibraryView, query: LibraryQuery, results: CheckResults) -> Found:
+    # Read the times of use only to sort by them, because the history is on the disk.
     used = services.uses.times() if look.sort == "used" else NEVER_USED
-    found = services.library_search.find(asked, sort=look.sort, outdated=results.updates, used=used)
+    found = services.library_search.find(query, sort=look.sort, outdated=results.updates, used=used)
     rows = found.rows
     if look.collection:
-        refs = next((one.refs for one in services.collections.all() if one.name == look.collection), frozenset())
+        all_refs = {collection.name: collection.refs for collection in services.collections.all()}
+        refs = all_refs.get(look.collection, frozenset())
         rows = tuple(row for row in rows if row.entry.ref in refs)
     # A LoRA in two files is one row.
     halves = {row.entry.ref: row for row in rows if may_be_half(row.entry)}
@@ -46,7 +47,7 @@ def find(services: Services, look: LibraryView, asked: LibraryQuery, results: Ch
 
 
 def catalog_record(services: Services, ref: Ref) -> Record | None:
-    """What the catalog knows of it; no hub is asked."""
+    """Return the record of a LoRA from the catalog, or None. No hub is queried."""
     try:
         lora = services.catalog.lora(ref)
         return record_of(lora, ref if lora.version(ref.version) is not None else ref.lora)
@@ -55,26 +56,26 @@ def catalog_record(services: Services, ref: Ref) -> Record | None:
 
 
 def summary(rows: Sequence[LibraryRow]) -> str:
-    """What stands behind the number of LoRAs. Bytes that several entries share count once."""
+    """Return the text after the number of LoRAs: size, missing and removed files. Shared files count once."""
     sizes = {row.entry.sha256: row.entry.size for row in rows}
     missing, removed = sum(row.is_missing for row in rows), sum(row.is_removed for row in rows)
-    gone = ngettext("{n} no longer on its hub", "{n} no longer on their hubs", removed)
+    removed_text = ngettext("{n} no longer on its hub", "{n} no longer on their hubs", removed)
     parts = (
         "" if len(sizes) == len(rows) else file_count(len(sizes)),
         format.size(sum(sizes.values())) if rows else "",
         _("{n} missing").format(n=format.number(missing)) if missing else "",
-        gone.format(n=format.number(removed)) if removed else "",
+        removed_text.format(n=format.number(removed)) if removed else "",
     )
     return ", ".join(filter(None, parts))
 
 
-def groups(asked: LibraryQuery, found: Found) -> list[Group]:
-    """A choice that would find nothing is left out, unless it is on. That of favourites is always there."""
-    query = asked.query
+def groups(library_query: LibraryQuery, found: Found) -> list[Group]:
+    """Return the groups of filters. Choices without results are left out, unless chosen or for favourites."""
+    query = library_query.query
     marks = {name: _(mark.label).capitalize() for name, mark in MARKS.items()}
     tags = {tag: format.visible(tag) for tag in (*found.tags, *query.tags)}
     all_groups = (
-        Group(facet="marks", name=_("Show"), choices=tuple(choices_of(asked.marks, found.marks, marks))),
+        Group(facet="marks", name=_("Show"), choices=tuple(choices_of(library_query.marks, found.marks, marks))),
         Group(facet="base", name=_("Base model"), choices=tuple(base_choices(query.bases, found.facets.bases))),
         group_of(BY_KEY["kind"], query, found.facets),
         Group(facet="tag", name=_("Your tags"), choices=tuple(choices_of(query.tags, found.tags, tags))),
