@@ -149,11 +149,11 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
     """Yield a query for each unit, worth its best place times its rarity, and one for the whole title."""
     assert plan.rings is not None
     assert plan.terms is not None
-    wanted = rings.must_have(plan.rings.units)
+    wanted = rings.required_units(plan.rings.units)
     total = sum(unit.rarity for unit in wanted) or 1
-    around = [unit for unit in plan.rings.units if unit not in wanted]
+    fillers = [unit for unit in plan.rings.units if unit not in wanted]
     for unit in plan.rings.units:
-        share = relevance.AROUND_SHARE / len(around) / len(wanted) if unit in around else unit.rarity / total
+        share = relevance.FILLER_SHARE / len(fillers) / len(wanted) if unit in fillers else unit.rarity / total
         yield _best_of([scored(query, round(points * share * relevance.POINT)) for query, points in _places_of(unit)])
     title = " ".join(word for unit in wanted for word in unit.typed)
     whole = [title + more for more in rings.WORDS["after_titles"]]

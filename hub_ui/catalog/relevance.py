@@ -82,7 +82,7 @@ EVIDENCE: Mapping[str, int] = {
     "whole": 48,
 }
 # The worth of all filler words together, as a fraction of one other word.
-AROUND_SHARE = 0.5
+FILLER_SHARE = 0.5
 # The worth of a corrected typo, as a fraction of an exact word.
 GUESS_SHARE = 0.7
 POINT = 64

@@ -46,20 +46,20 @@ _MOST_RARITY = 12
 class Unit:
     """A word, or several words typed as one. `forms` are its spellings, the typed one first, `typos` its corrections.
 
-    A unit that is `around` a name is optional. A `quoted` unit is required. With `open_end`, longer words that begin
-    with it match as well.
+    An `is_filler` unit is optional. A `quoted` unit is required. With `open_end`, longer words that begin with it match
+    as well.
     """
 
     typed: Phrase
     forms: tuple[Phrase, ...] = ()
     typos: tuple[Phrase, ...] = ()
-    around: bool = False
+    is_filler: bool = False
     quoted: bool = False
     open_end: bool = False
     rarity: int = 1
 
     @property
-    def is_anywhere(self) -> bool:
+    def is_known(self) -> bool:
         return bool(self.forms) or self.open_end
 
 
@@ -88,7 +88,7 @@ class Rings:
     @property
     def least(self) -> int:
         """The number of required units."""
-        return len(must_have(self.units))
+        return len(required_units(self.units))
 
 
 def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, few: int = FEW) -> Rings:
@@ -98,7 +98,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
     number of LoRAs that a ring finds.
     """
     units = _units(terms, known, begins, count, total)
-    required = must_have(units)
+    required = required_units(units)
     found = count(Ring(units=required, least=len(required)))
     few = few if few == 1 or len(required) < SENTENCE else _FEW_OF_A_SENTENCE
     if found < few and (apart := _split_joined_words(terms, units, known, count)):
@@ -108,7 +108,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Count, f
         return Rings(units=units, rings=(first,), is_few=found <= MOST)
     units = tuple(_with_typos(units, known, count, total))
     steps = [first] if found else []
-    for wider in _later_rings(must_have(units)):
+    for wider in _later_rings(required_units(units)):
         ring, number = wider, count(wider)
         if number > MOST:
             # Keep only as many units as the ring needs: the rarest ones.
@@ -150,9 +150,9 @@ def single_words(words: Iterable[str]) -> list[Phrase]:
     return found
 
 
-def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def required_units(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
     """Return the required units, or all units if none is required."""
-    return tuple(unit for unit in units if not unit.around) or units
+    return tuple(unit for unit in units if not unit.is_filler) or units
 
 
 def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) -> tuple[Unit, ...]:
@@ -167,7 +167,7 @@ def _units(terms: Terms, known: Known, begins: Known, count: Count, total: int) 
         Unit(
             typed=words,
             forms=tuple(dict.fromkeys(forms[place])),
-            around=place >= terms.quoted and is_around(words),
+            is_filler=place >= terms.quoted and is_filler(words),
             quoted=place < terms.quoted,
             open_end=terms.open_end and place == last and bool(begins(words[0])),
             rarity=_rarity(_frequency(words, count), total),
@@ -190,11 +190,11 @@ def _rarity(frequency: int, total: int) -> int:
 
 def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -> Iterator[Unit]:
     for unit in units:
-        if unit.quoted or unit.around or (unit.is_anywhere and len(units) > _MOST_WITH_TYPOS):
+        if unit.quoted or unit.is_filler or (unit.is_known and len(units) > _MOST_WITH_TYPOS):
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
-        guesses = [each for each in pieces(unit.typed) if not is_around(each)] if is_run else typos(unit.typed, known)
+        guesses = [each for each in pieces(unit.typed) if not is_filler(each)] if is_run else typos(unit.typed, known)
         weights = (_rarity(_frequency(form, count), total) for form in (*unit.forms, *guesses))
         guesses = [each for each in guesses if each not in unit.forms]
         yield replace(unit, typos=tuple(guesses), rarity=unit.rarity or next(filter(None, weights), 0))
@@ -202,7 +202,7 @@ def _with_typos(units: Sequence[Unit], known: Known, count: Count, total: int) -
 
 def _later_rings(required: tuple[Unit, ...]) -> list[Ring]:
     """Return the rings after the first one. The first of them repeats the first ring if no word has a typo."""
-    searched = tuple(unit for unit in required if unit.is_anywhere or unit.typos)
+    searched = tuple(unit for unit in required if unit.is_known or unit.typos)
     fewest = max(1, sum(unit.quoted for unit in searched))
     numbers = dict.fromkeys(max(fewest, len(searched) - fewer) for fewer in (*_FEWER, len(searched)))
     return [Ring(units=searched, least=number, has_typos=True) for number in numbers] if searched else []
@@ -212,7 +212,7 @@ def _correction(units: Sequence[Unit], count: Count) -> str:
     """Return the corrected text. It is empty if every word is in a LoRA, or if no LoRA has a similar word."""
     forms: list[Phrase] = []
     for unit in units:
-        is_right = unit.is_anywhere or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
+        is_right = unit.is_known or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
         corrections = (each for each in unit.typos if _frequency(each, count))
         forms.append(unit.typed if is_right else next(corrections, unit.typed))
     if forms == [unit.typed for unit in units]:
@@ -227,7 +227,7 @@ def _correction(units: Sequence[Unit], count: Count) -> str:
 
 # Filler words and rules of spelling.
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
-_AROUND = frozenset((*WORDS["around"], *WORDS["asking"]))
+_FILLER = frozenset((*WORDS["around"], *WORDS["asking"]))
 _VERSION = re.compile(r"v\d{1,3}( \d{1,3})*|ver \d{1,3}( \d{1,3})*")
 _SHORTEST_STEM = 3
 # The shortest half of a split word, except for numbers.
@@ -241,14 +241,14 @@ _MOST_TYPOS = 8
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 
 
-def is_around(words: Phrase) -> bool:
+def is_filler(words: Phrase) -> bool:
     """Return whether the words are filler around a name ("lora", "style", "v2") or of a request ("something like")."""
-    return "".join(words) in _AROUND or _VERSION.fullmatch(" ".join(words)) is not None
+    return "".join(words) in _FILLER or _VERSION.fullmatch(" ".join(words)) is not None
 
 
 def name_in(text: str) -> str:
     """Return the text without the filler words around a name, or all of it if it has only filler words."""
-    kept = [chunk.removesuffix(".safetensors") for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
+    kept = [chunk.removesuffix(".safetensors") for chunk in text.split() if not is_filler(tuple(words_of(chunk)))]
     return " ".join(kept) or text
 
 

@@ -18,7 +18,7 @@ from connectors.claims import base_models
 from connectors.query import Range
 from connectors.record import Record
 from hub_ui.catalog.index import all_of, any_of, any_of_values, number_in, phrase, scored, term
-from hub_ui.catalog.rings import WORDS, Phrase, is_around, single_words
+from hub_ui.catalog.rings import WORDS, Phrase, is_filler, single_words
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 
 Reason = Literal["same subject", "same words", "same creator, newer"]
@@ -157,7 +157,7 @@ def _telling_words(row: Row, values: Iterable[Phrase]) -> list[Phrase]:
     The name of a base model is a general word, unless the row is for another base model.
     """
     general = _GENERAL | _base_words(row.names["keys"] or base_models.choices())
-    named = (value for value in values if not is_around(value) and not general.issuperset(value))
+    named = (value for value in values if not is_filler(value) and not general.issuperset(value))
     return [value for value in named if len(plain := "".join(value)) > 1 and not plain.isdigit()]
 
 

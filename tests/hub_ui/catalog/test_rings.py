@@ -7,7 +7,7 @@ import pytest
 
 from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.rings import is_around, join_phrases, name_in, pieces, spellings, typos
+from hub_ui.catalog.rings import is_filler, join_phrases, name_in, pieces, spellings, typos
 from hub_ui.catalog.search import RingStart
 from tests.hub_ui.catalog.builders import catalog, lora, titles
 
@@ -229,7 +229,7 @@ def known(*words: str) -> Callable[[str], int]:
     ],
 )
 def test_words_around_a_name_are_told_from_names(text: str, expected: bool) -> None:
-    assert is_around(tuple(text.split())) is expected
+    assert is_filler(tuple(text.split())) is expected
 
 
 @pytest.mark.parametrize(
