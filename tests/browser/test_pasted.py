@@ -10,6 +10,7 @@ from tests.browser import places
 
 pytestmark = pytest.mark.browser
 ROBOT, HAT = ("SKS Robot", "civitai%3A900103"), ("top-hat", "huggingface%3Ahatbox%2Ftop-hat-tiny")
+HARBOUR = ("fog-harbour", "replicate%3Apearlgrey%2Ffog-harbour")
 KINDS = {
     "civitai:900103": ROBOT,
     "https://civitai.com/models/900103?modelVersionId=9001032": ROBOT,
@@ -18,6 +19,9 @@ KINDS = {
     "https://huggingface.co/hatbox/top-hat-tiny/tree/main": HAT,
     "top-hat.safetensors": HAT,
     "<lora:top-hat:0.8>": HAT,
+    "urn:air:other:lora:civitai:900103@9001031": ROBOT,
+    "hf download hatbox/top-hat-tiny top-hat.safetensors": HAT,
+    "https://replicate.com/pearlgrey/fog-harbour": HARBOUR,
 }
 
 
