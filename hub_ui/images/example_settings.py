@@ -1,6 +1,7 @@
-"""The settings of an existing image: our own, a hub's example or an A1111 file. Those without a counterpart are told.
+"""Read the settings of an existing image: our own, a hub's example or an A1111 file.
 
-And what people do with a LoRA, counted over the images that they show of it on its hub.
+Settings that have no counterpart here are listed. The second part counts how people use a LoRA, over the example
+images on its hub.
 """
 
 import re
@@ -47,9 +48,11 @@ _SIZE = re.compile(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExampleSettings(TrySettings):
-    """`prompt` contains no tags of LoRAs; `loras` are those of its tags and lists. `scale` is the weight of the LoRA on
-    whose page the image is. `strength` is that of image to image, whose image no infotext names. `unmapped` are the
-    settings that have no counterpart: "clip skip 2".
+    """The settings of an example image.
+
+    `prompt` contains no tags of LoRAs, because `loras` has the LoRAs of the tags and lists. `scale` is the weight of
+    the LoRA on whose page the image is. `strength` is the strength of image to image; infotexts never name the input
+    image. `unmapped` are the settings that have no counterpart: "clip skip 2".
     """
 
     loras: tuple[UsedLora, ...] = ()
@@ -57,52 +60,52 @@ class ExampleSettings(TrySettings):
     unmapped: tuple[str, ...] = ()
 
     def try_settings(self) -> TrySettings:
-        """For the Compare page."""
+        """Return the settings for the form of the Compare page."""
         values = {row.attribute: getattr(self, row.attribute) for row in TRY_FIELDS}
         return TrySettings(**values | {name: prompt_text(values[name]) for name in ("prompt", "negative")})
 
     @property
     def start(self) -> str:
-        """The image that it started from, as it is called in `unmapped`."""
+        """The text of `unmapped` for an input image."""
         return _("the image it was generated over (denoising strength {:g})").format(self.strength or 0)
 
     def used(self, version: Version | None) -> UsedLora | None:
-        """A LoRA's version in the example."""
+        """Return the example's LoRA that is this version, or None."""
         return next((lora for lora in self.loras if version and is_of(lora, version)), None)
 
     def weight(self, version: Version | None) -> float | None:
-        """The weight of a LoRA's version in the example, if it is known."""
+        """Return the weight of this version in the example, or None if it is unknown."""
         used = self.used(version)
         return used.weight if used and used.weight is not None else self.scale
 
     def others(self, version: Version | None) -> tuple[UsedLora, ...]:
-        """The other LoRAs of the example."""
+        """Return the LoRAs of the example that are not this version."""
         return tuple(lora for lora in self.loras if not (version and is_of(lora, version)))
 
     def sentence(self) -> str | None:
-        """ "Not taken over: clip skip 2, ADetailer." """
+        """Return a sentence for `unmapped`: "Not taken over: clip skip 2, ADetailer."."""
         return _("Not taken over: {settings}.").format(settings=", ".join(self.unmapped)) if self.unmapped else None
 
 
 def settings(example: Example) -> ExampleSettings:
-    """The settings of an image on a hub."""
+    """Read generation settings from a hub's example image."""
     return _settings(example.prompt or "", example.params)
 
 
 def of_text(found: Infotext) -> ExampleSettings:
-    """The settings in the infotext of another program."""
+    """Read generation settings from the infotext of another program."""
     return _settings(found.prompt, {**found.fields, "Negative prompt": found.negative})
 
 
 def of_provenance(image: Provenance) -> TrySettings:
-    """With these the image is made again, or the comparison that it shows."""
+    """Return the form settings that reproduce an image of hub-ui, or the comparison on a contact sheet."""
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
-    # Not what a draft made of it.
+    # Use the settings of the full image, not of its draft.
     chosen = image.draft or image
     several = weights_compared(sheet)
     varied = next((i for i, values in enumerate(several) if len(values) > 1), 0)
     seeds = len({cell.seed for cell in sheet.cells}) if sheet else 1
-    # Each once, of rows that name their seeds where there are several.
+    # Take each prompt once. If there are several seeds, a row's name ends with its seed.
     prompts = [row.rpartition(" · ")[0] if seeds > 1 else row for row in sheet.rows[::seeds]] if sheet else []
     same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
     return replace(
@@ -128,7 +131,7 @@ def of_provenance(image: Provenance) -> TrySettings:
 
 
 def weights_compared(sheet: Comparison | None) -> list[list[float]]:
-    """Those of each LoRA in a comparison of weights, each once."""
+    """Return the distinct weights of each LoRA in a comparison of weights."""
     if sheet is None or sheet.kind not in ("strip", "grid"):
         return []
     return [list(dict.fromkeys(values)) for values in zip(*(cell.weights for cell in sheet.cells), strict=True)]
@@ -145,7 +148,7 @@ def used_lora(lora: LoraProvenance, weight: float) -> UsedLora:
 
 
 def weights_of_parts(loras: Sequence[UsedLora]) -> dict[str, Any]:
-    """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
+    """Return the form's clip and block weights: one for each LoRA, or none if no LoRA deviates from the default."""
     weights = [lora.weight if lora.clip_weight is None else lora.clip_weight for lora in loras]
     clip_weights = tuple(clamp_weight(1.0 if weight is None else weight) for weight in weights)
     return {
@@ -154,7 +157,7 @@ def weights_of_parts(loras: Sequence[UsedLora]) -> dict[str, Any]:
     }
 
 
-# Those of an image of ours, in words.
+# The label and the text of each setting of a hub-ui image.
 SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
     (N_("Prompt"), lambda image: image.prompt),
     (N_("Negative prompt"), lambda image: image.negative),
@@ -171,7 +174,7 @@ SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
 
 
 def is_of(lora: UsedLora, version: Version) -> bool:
-    """Whether a LoRA of an infotext is this version, by CivitAI's id, by its hash, or else by its file's name."""
+    """Return whether a LoRA of an infotext is this version: by CivitAI's id, by hash, or else by file name."""
     if lora.version is not None and version.ref.hub == "civitai":
         return lora.version == version.ref.version
     for file in version.files:
@@ -197,13 +200,13 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     read |= {
         "prompt": infotext.without_tags(prompt),
         "negative": infotext.without_tags(said["negative"] or ""),
-        # Whatever fits into a file; the page has fewer seeds.
+        # Other programs use 64 bits; the page has fewer seeds.
         "seed": _whole(said["seed"], 0, 2**63 - 1),
         "steps": _whole(said["steps"], 1, _MOST_STEPS),
         "guidance": _number(said["guidance"], 0, 100),
         "sampler": _sampler(said, unmapped),
         "size": _size(said),
-        # Hires fix, which starts from its own image, has a strength too.
+        # "Hires fix" has a strength without an input image.
         "strength": None
         if any(name.startswith("Hires") for name in fields)
         else _number(fields.get("Denoising strength"), 0.001, 1),
@@ -218,7 +221,7 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
-    """ "scheduler" is the schedule in ComfyUI, and the sampler on Replicate."""
+    """Return the sampler's name here, or "". ComfyUI's "scheduler" is the schedule; Replicate's is the sampler."""
     name = said["sampler"] or said["scheduler"]
     if name is None or name.lower() in ("undefined", "none"):
         return ""
@@ -232,7 +235,7 @@ def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
 
 
 def _size(said: Mapping[str, str | None]) -> tuple[int, int] | None:
-    """Replicate's FLUX models use width and height only if the ratio is "custom"."""
+    """Return (width, height). Replicate's FLUX models use width and height only if the ratio is "custom"."""
     if said["aspect"] in _ASPECTS:
         return _ASPECTS[said["aspect"] or ""]
     match = _SIZE.fullmatch(said["size"] or "")
@@ -247,12 +250,12 @@ _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
 
 
 def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) -> Iterator[str]:
-    """Numbers that no pipeline here takes, and settings that have no counterpart."""
+    """Yield the numbers that are out of range here, and the settings that have no counterpart."""
     if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
         yield _("{count} steps").format(count=said["steps"][:20])
     if said["guidance"] and _number(said["guidance"], 0, 100) is None:
         yield _("CFG scale {number}").format(number=said["guidance"][:20])
-    # A seed of -1 means any.
+    # A seed of -1 means a random seed.
     if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
         yield _("seed {seed}").format(seed=said["seed"][:30])
     if said["size"] and _size(said) is None:
@@ -282,11 +285,11 @@ def _number(text: str | None, least: float, most: float) -> float | None:
 
 
 def file_stem(name: str) -> str:
-    """A file's name as programs compare it: without folder and ending, in small letters."""
+    """Return a file's name for comparison: without folder and suffix, case-folded."""
     return re.sub(r"[\s_]+", " ", name.rpartition("/")[2].removesuffix(".safetensors")).casefold().strip()
 
 
-# Fewer images say nothing of people, and a rarer choice little of them.
+# With fewer images, or for rarer choices, the statistics would mean little.
 FEWEST = 5
 LEAST_SHARE = 0.1
 MOST_NAMED = 3
@@ -294,9 +297,9 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Used:
-    """`value` is the median of a number, or a choice that `count` of `total` images made.
+    """The usual value of a setting: the median of a number, or a choice that `count` of `total` images made.
 
-    From `low` to `high` is the middle half of a number's values; None for a choice.
+    The middle half of a number's values is between `low` and `high`, which are None for a choice.
     """
 
     field: str
@@ -307,7 +310,7 @@ class Used:
     high: float | None = None
 
     def claim(self, hub: str) -> Claim:
-        """`hub` is its label."""
+        """Return a claim with the value and the count. `hub` is the hub's label."""
         text = f"{self.count} of {self.total} images on {hub}"
         if self.low is not None:
             text = f"median of {self.total} images on {hub}, half of them from {self.low:g} to {self.high:g}"
@@ -315,7 +318,7 @@ class Used:
 
 
 def usage(version: Version, examples: Iterable[Example]) -> tuple[Used, ...]:
-    """How `version` is used in them: the median of each number, then the commonest choices."""
+    """Count how the examples use `version`: the median of each number, then the commonest choices."""
     read = [(example, settings(example)) for example in examples if example.prompt or example.params]
     made = [found for _example, found in read]
     bases = [_base(example) for example, _found in read]
@@ -340,7 +343,7 @@ def _median(field: str, values: Sequence[float | None]) -> Iterator[Used]:
 
 
 def _choices(field: str, chosen: Sequence[Iterable[Hashable]]) -> Iterator[Used]:
-    """`chosen` are each image's; of those that name none, nothing is known but where LoRAs are combined."""
+    """Yield the commonest choices. `chosen` has the choices of each image."""
     if len(chosen) < FEWEST:
         return
     counts = Counter[Any](value for values in chosen for value in values)
@@ -350,16 +353,16 @@ def _choices(field: str, chosen: Sequence[Iterable[Hashable]]) -> Iterator[Used]
 
 
 def _base(example: Example) -> str:
-    """The id of the base that it was made on, or the hub's own name for one that is not listed."""
+    """Return the id of the example's base, or the hub's name for an unknown base."""
     name = str(example.params.get("Base model", ""))
     found = base_models.find_base_name(name) if name else None
     return found[0] if found else name
 
 
 def _others(found: ExampleSettings, version: Version) -> Iterator[str]:
-    """The names of the other LoRAs, or refs of those that the hub's own generator names by their version alone.
+    """Yield the names of the other LoRAs. The hub's own generator names a LoRA by its version alone: yield its ref.
 
-    Names are hub text: those that are not for everybody are left out.
+    Names above soft are left out, because they are hub text.
     """
     for lora in found.others(version):
         if lora.version is not None and lora.name == lora.version:

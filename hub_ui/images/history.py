@@ -1,12 +1,12 @@
-"""The latest results, kept as PNGs with their provenance in one folder: one file for each image of a comparison.
+"""The latest results, stored as PNGs with their provenance in one folder: one file for each image of a comparison.
 
     20261124-223801-042-1a2b3c-01.png    the images of a comparison, in the order of its cells
     20261124-223801-042-1a2b3c-control.png
     small/20261124-223801-042-1a2b3c.webp
-    unfinished/                          what has been made of comparisons that were stopped
+    unfinished/                          the images of comparisons that were stopped
 
-The folder is the user's own: files with other names are left alone, damaged ones are skipped. `Uses` is what the
-history says of the library: when each LoRA last made an image, and a small copy of that image.
+The user may put other files into the folder: they are ignored, and damaged images are skipped. `Uses` tells the library
+when each LoRA last made an image, and has a thumbnail of that image.
 """
 
 import os
@@ -49,7 +49,7 @@ GONE = "That image is no longer kept. Make it again."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
-    """`at` is in seconds since 1970, `paths` follow the cells, `thumbnail` is a small WebP of the last image."""
+    """One result. `at` is in seconds since 1970, `paths` follow the cells, `thumbnail` is a WebP of the last image."""
 
     id: str
     at: float
@@ -63,7 +63,7 @@ class HistoryEntry:
 
 
 def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
-    """The results of one request (the same LoRAs, prompt, base and seed) together, where its newest one stands.
+    """Group results by request: the same LoRAs, prompt, base and seed. A group has the place of its first result.
 
     Repeated results with the same settings appear once.
     """
@@ -89,7 +89,7 @@ class History:
         self._lock = threading.Lock()
 
     def add(self, result: GenerationResult) -> HistoryEntry:
-        """Saves the images of a comparison, and removes the oldest ones beyond the limit."""
+        """Save the images of a comparison, and remove the oldest entries beyond the limit."""
         now = datetime.now(UTC)
         name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
         try:
@@ -111,7 +111,7 @@ class History:
         return self.entry(name)
 
     def entries(self) -> list[HistoryEntry]:
-        """Newest first. What can't be read is skipped."""
+        """Return the entries, newest first, without unreadable ones."""
         found: list[HistoryEntry] = []
         for name, paths in reversed(self._files().items()):
             with self._lock:
@@ -125,11 +125,11 @@ class History:
         return found
 
     def ids(self) -> tuple[str, ...]:
-        """Of all entries, newest first."""
+        """Return the ids of all entries, newest first."""
         return tuple(reversed(self._files()))
 
     def load(self, name: str) -> GenerationResult:
-        """The result that was added. Raises NotFound when it is gone, UsageError when it can't be read."""
+        """Rebuild the result that was added. Raises NotFound if images are missing, UsageError if unreadable."""
         entry = self.entry(name)
         provenances = [png_metadata.read(path) for path in entry.paths]
         result = png_metadata.restore(provenances, [_read_picture(path) for path in entry.paths])
@@ -140,13 +140,13 @@ class History:
         return replace(result, report=replace(result.report, control=_read_picture(self._control(name)).image))
 
     def remove(self, name: str) -> None:
-        """Removes an entry's files; it is no error if they are gone already."""
+        """Delete an entry's files. Files that are already missing are not an error."""
         for path in (*self._paths(name), self._thumbnail(name)):
             with suppress(OSError):
                 path.unlink()
 
     def trash(self, name: str) -> None:
-        """Removes an entry so that it can be brought back, until the next one is removed."""
+        """Remove an entry so that `bring_back` can restore it, until the next entry is removed."""
         trash = self._folder / "removed"
         trash.mkdir(parents=True, exist_ok=True)
         for old in trash.iterdir():
@@ -157,7 +157,7 @@ class History:
                 path.replace(trash / path.name)
 
     def bring_back(self, name: str) -> None:
-        """What `trash` removed last."""
+        """Restore the entry that `trash` removed last."""
         for path in (self._folder / "removed").glob("*.png") if _ID.fullmatch(name) else ():
             if path.name.startswith(name):
                 path.replace(self._folder / path.name)
@@ -172,7 +172,7 @@ class History:
         return self._folder / "small" / f"{name}.webp"
 
     def _files(self) -> dict[str, list[Path]]:
-        """The images of each entry in the order of the cells; the oldest entry comes first."""
+        """Return the images of each entry in the order of the cells, with the oldest entry first."""
         files: dict[str, list[Path]] = {}
         with suppress(OSError):
             for match in filter(None, map(_FILE.fullmatch, sorted(os.listdir(self._folder)))):
@@ -187,7 +187,7 @@ class History:
         small.save(path, format="WEBP", quality=80)
 
     def entry(self, name: str) -> HistoryEntry:
-        """Raises NotFound when it is gone, UsageError when it can't be read."""
+        """Return the entry with this id. Raises NotFound if it is missing, UsageError if it is unreadable."""
         match = _ID.fullmatch(name)
         paths = tuple(self._files().get(name, ()))
         if match is None or not paths:
@@ -201,7 +201,7 @@ class History:
             try:
                 self._save_thumbnail(name, _read_picture(paths[-1]).image)
             except OSError:
-                thumbnail = paths[-1]  # there is no room for a new one
+                thumbnail = paths[-1]  # the disk may be full
         return HistoryEntry(
             id=name,
             at=second + int(match["ms"]) / 1000,
@@ -212,7 +212,7 @@ class History:
 
 
 def _read_picture(path: Path) -> GeneratedImage:
-    """With all its frames, if it is a video; `image` is then the middle one."""
+    """Read an image, or all frames of a video: `image` is then the middle frame."""
     try:
         with open_image(path) as image:
             frames = tuple(frame.convert("RGB") for frame in ImageSequence.Iterator(image))
@@ -222,7 +222,7 @@ def _read_picture(path: Path) -> GeneratedImage:
 
 
 class Uses:
-    """What the history says of each LoRA. Each of its images is read once."""
+    """The latest history entry of each LoRA, cached until the history changes."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -232,7 +232,7 @@ class Uses:
         self._times: Mapping[Ref, float] = MappingProxyType({})
 
     def latest(self) -> Mapping[Ref, HistoryEntry]:
-        """The latest entry with each LoRA, without version and file."""
+        """Return the latest entry by LoRA (a ref without version and file)."""
         with self._lock:
             ids = self._history.ids()
             if ids != self._ids:
@@ -243,21 +243,22 @@ class Uses:
             return self._latest
 
     def times(self) -> Mapping[Ref, float]:
-        """The same object as before for as long as nothing new was made."""
+        """Return the time of the latest entry by LoRA. The object is the same until the history changes."""
         self.latest()
         return self._times
 
 
 class UnfinishedComparison:
-    """The parts of one comparison of LoRAs that were made before it was stopped.
+    """The parts of one comparison of LoRAs that were generated before it was stopped.
 
-    It has a folder below `folder`, named by all that its images depend on. The latest few are kept.
+    They are in a folder below `folder`, named by a hash of everything that determines the images. The latest
+    _MOST_UNFINISHED comparisons are kept.
     """
 
     def __init__(self, folder: Path, request: GenerationRequest, comparison: Comparison) -> None:
         files = [identity(adapter) for adapter in request.adapters]
         inputs = [stamp(path) for path in (request.control, request.image) if path is not None]
-        # Whether a base may be downloaded makes no other image.
+        # The permission to download a base does not change the image.
         request = replace(request, may_fetch=False)
         said = repr((request, comparison, files, inputs, library_versions()))
         self._all, self._folder = folder, folder / sha256(said.encode()).hexdigest()[:24]
@@ -267,7 +268,7 @@ class UnfinishedComparison:
         return self._folder.is_dir()
 
     def find(self, part: Part) -> GenerationResult | None:
-        """None where it was not made, or where its images can't be read any more."""
+        """Return the result of a part, or None if it was not generated or its images can't be read."""
         history = self._history(part)
         with suppress(HubUiError):
             for name in history.ids():
@@ -275,7 +276,7 @@ class UnfinishedComparison:
         return None
 
     def add(self, part: Part, made: GenerationResult) -> None:
-        """It goes on where nothing can be written: then all is made again after a stop."""
+        """Store the result of a part. Ignore write errors, which only cost generating the part again after a stop."""
         with suppress(HubUiError):
             self._history(part).add(made)
         with suppress(OSError):

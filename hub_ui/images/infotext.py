@@ -46,7 +46,7 @@ _NO_NAME = re.compile(r'[<>:,"\x00-\x1f]+')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Infotext:
-    """`fields` are the settings in order, with A1111's names and unquoted values."""
+    """The parsed infotext of an image. `fields` are the settings in order, with A1111's names and unquoted values."""
 
     prompt: str
     negative: str = ""
@@ -57,7 +57,7 @@ class Infotext:
 class UsedLora:
     """A LoRA in an infotext. `hash` is AutoV3, AutoV2 or a whole SHA-256, `version` is CivitAI's version id.
 
-    `clip_weight` is that of the text encoder where it is another than `weight`; `blocks` is what stands after `lbw=`.
+    `clip_weight` is the weight of the text encoder if it differs from `weight`; `blocks` is the text after `lbw=`.
     """
 
     name: str
@@ -83,14 +83,14 @@ def write(parameters: Infotext) -> str:
 
 
 def _escape(prompt: str) -> str:
-    """Changes what would be read as the negative prompt or the settings: there is no way to quote a prompt."""
+    """Change text that would be read as the negative prompt or the settings, because a prompt can't be quoted."""
     lines = [line.strip() for line in _lines(prompt.strip())]
     safe = ("s" + line[1:] if line.startswith("Steps:") else line for line in lines)
     return "\n".join(safe).replace(NEGATIVE, NEGATIVE.lower())
 
 
 def read(text: str) -> Infotext:
-    """Reads any text. What is missing is empty; a text without settings is all prompt."""
+    """Parse any text. Missing parts are empty; a text without settings is all prompt."""
     lines = _lines(text[:_LONGEST].strip())
     # The settings are in the last line that begins like them, or else in the very last one if it has several.
     starts = [at for at, line in enumerate(lines) if _SETTINGS.match(line.strip())]
@@ -122,7 +122,7 @@ def _fields(line: str) -> dict[str, str]:
 
 
 def _read_value(line: str, start: int) -> tuple[str, int]:
-    """The value at this place, and its end."""
+    """Return the value at `start`, and the position of its end."""
     if (quoted := _QUOTED.match(line, start)) is not None:
         try:
             return str(json.loads(quoted.group())), quoted.end()
@@ -143,8 +143,10 @@ def _json_end(line: str, start: int) -> int | None:
 
 
 def tag(name: str, weight: float, clip_weight: float, block_weights: Sequence[float] = ()) -> str:
-    """The part of a prompt that loads a LoRA by the name of its file. Two weights are the text encoder's and the
-    network's in A1111, in this order; block weights are read by its extension sd-webui-lora-block-weight.
+    """Return the tag that loads a LoRA by the name of its file in A1111's prompts.
+
+    If the weights differ, the text encoder's comes first. The extension sd-webui-lora-block-weight reads the block
+    weights.
     """
     parts = [f"{number:g}" for number in ((weight,) if clip_weight == weight else (clip_weight, weight))]
     if block_weights:
@@ -153,7 +155,7 @@ def tag(name: str, weight: float, clip_weight: float, block_weights: Sequence[fl
 
 
 def _read_tag(name: str, text: str) -> UsedLora:
-    """`text` is what follows the name: numbers by position, and parts with names."""
+    """Parse a tag. `text` follows the name: numbers by position, and named parts."""
     positional = [part for part in text.split(":") if "=" not in part]
     named = dict(part.split("=", 1) for part in text.split(":") if "=" in part)
     # Before A1111 1.5, block weights stood where the second number is now.
@@ -165,24 +167,24 @@ def _read_tag(name: str, text: str) -> UsedLora:
 
 
 def name_of(stem: str) -> str:
-    """A file's name without what a prompt or a list of hashes can't contain."""
+    """Replace the characters of a file's name that a prompt or a list of hashes can't contain."""
     return _NO_NAME.sub("_", stem).strip() or "lora"
 
 
 def without_tags(prompt: str) -> str:
-    """The prompt for our own pipelines, which would pass a tag on to the text encoder."""
+    """Remove the tags from a prompt, because our pipelines would pass them to the text encoder."""
     cut = _TAG.sub("", prompt)
-    # The commas and blanks around a tag. The limits keep a prompt of blanks alone from taking minutes.
+    # Remove the commas and spaces around a tag. The limits avoid quadratic time for a prompt of spaces.
     closed = re.sub(r"[ \t]{0,9},(?:\s*,)+", ",", re.sub(r"[ \t]{1,9},", ",", cut))
     return re.sub(r"[ \t]{2,}", " ", closed).strip(" ,\n\t")
 
 
 def loras(parameters: Infotext) -> tuple[UsedLora, ...]:
-    """The LoRAs in tags and in all lists, each once."""
+    """Return the LoRAs in the prompt's tags and in all lists, without duplicates."""
     fields = parameters.fields
     weights: dict[str, float | None] = {}
     hashes: dict[str, str] = {}
-    # The Additional Networks extension, before A1111 had tags.
+    # The extension Additional Networks was used before A1111 had tags.
     for i in range(1, 6):
         if match := _ADDITIONAL.fullmatch(fields.get(f"AddNet Model {i}", "")):
             weights[match[1]] = weight_of(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
@@ -205,7 +207,7 @@ def loras(parameters: Infotext) -> tuple[UsedLora, ...]:
 
 
 def _hashes(fields: Mapping[str, str]) -> dict[str, str]:
-    """The hashes by name, from A1111's own list or else from the one of CivitAI's extension."""
+    """Return the hashes by name, from A1111's list or else from the list of CivitAI's extension."""
     hashes = _pairs(fields.get(LORA_HASHES, ""))
     if not hashes:
         for name, value in table(load_json(fields.get("Hashes", ""))).items():
@@ -215,13 +217,13 @@ def _hashes(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """ "ink: 0123456789ab, paper: ..." """
+    """Parse pairs, as in "ink: 0123456789ab, paper: ...": a name and a value each."""
     pairs = (pair.rpartition(":") for pair in text.strip('"').split(","))
     return {name.strip(): value.strip() for name, colon, value in pairs if colon and name.strip()}
 
 
 def resources(text: str) -> tuple[UsedLora, ...]:
-    """The LoRAs in CivitAI's own list."""
+    """Return the LoRAs in CivitAI's list of resources."""
     found = []
     for item in tables(load_json(text)):
         if str(item.get("type", "")).lower() not in _LORA_TYPES:
@@ -234,7 +236,7 @@ def resources(text: str) -> tuple[UsedLora, ...]:
 
 
 def load_json(text: str) -> object:
-    """None for what is no JSON."""
+    """Parse JSON, or return None if the text is not valid JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -247,9 +249,9 @@ def weight_of(value: object) -> float | None:
 
 
 def autov3(path: Path) -> str | None:
-    """The first 12 digits of the SHA-256 of a safetensors file's tensors; None for any other file.
+    """Return the first 12 digits of the SHA-256 of a safetensors file's tensors, or None for any other file.
 
-    It is read once, for as long as it stays the same.
+    The hash is cached until the file changes.
     """
     with suppress(OSError, HubUiError):
         return _autov3(path, stamp(path))

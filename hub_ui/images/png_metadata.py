@@ -1,8 +1,9 @@
-"""Writes and reads provenance and infotext in PNG files.
+"""Write and read provenance and infotext in image and video files.
 
-The text chunk `parameters` is for A1111, ComfyUI and CivitAI; our own JSON has everything. A video is a lossless
-animated PNG with the same chunks. A WebP has both in its EXIF, and an MP4 in its comment, as ComfyUI's VideoHelperSuite
-writes it. A contact sheet has what makes all of a comparison again, and the choices between its columns.
+A1111, ComfyUI and CivitAI read the text chunk `parameters` of a PNG; the chunk `hub-ui` has the whole provenance as
+JSON. A video is a lossless animated PNG with the same chunks. A WebP has both texts in its EXIF, and an MP4 in its
+comment, as ComfyUI's VideoHelperSuite writes it. A contact sheet has the settings of the whole comparison, and the
+votes on its columns.
 """
 
 import json
@@ -46,8 +47,9 @@ NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it
 
 
 def save(result: GenerationResult, cell: int, path: Path | BinaryIO, *, suffix: str = ".png") -> None:
-    """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit, or a
-    video as MP4, which all programs play. Raises UsageError for an MP4 of an image, and where PyAV is missing.
+    """Write one image of the comparison as PNG or as WebP (smaller, but lossy), or a video as MP4.
+
+    Raises UsageError for an MP4 of a single image, and if PyAV is not installed.
     """
     picture = result.images[cell]
     texts = _chunks(result, cell)
@@ -66,13 +68,13 @@ def save(result: GenerationResult, cell: int, path: Path | BinaryIO, *, suffix: 
 
 
 def save_comparison(result: GenerationResult, path: Path | BinaryIO) -> None:
-    """Writes the contact sheet of a comparison, with everything to make all of it again."""
+    """Write the contact sheet of a comparison, with the settings that reproduce it."""
     image, tiles = contact_sheet.contact(result)
     contact_sheet.save(image, path, _info(_chunks(result, None, tiles)))
 
 
 def save_whole(result: GenerationResult, path: Path | BinaryIO, *, suffix: str = ".png") -> None:
-    """Writes the one image of a result, or the contact sheet of several."""
+    """Write the image of a result, or the contact sheet if the result has several images."""
     if len(result.images) == 1:
         save(result, 0, path, suffix=suffix)
     else:
@@ -80,9 +82,9 @@ def save_whole(result: GenerationResult, path: Path | BinaryIO, *, suffix: str =
 
 
 def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path | BinaryIO) -> None:
-    """Writes the contact sheet of `sheet` again, with choices between its columns and the ranking as lines below it.
+    """Copy the contact sheet `sheet` to `path`, with the votes on its columns, and the ranking as lines below it.
 
-    Raises UsageError when the file is none.
+    Raises UsageError if the file is not a contact sheet.
     """
     tiles = read(sheet).tiles
     if tiles is None:
@@ -94,13 +96,13 @@ def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path | Bina
 
 
 def infotext_of(result: GenerationResult, at: int) -> str:
-    """The infotext of one image."""
+    """Return the infotext of the image at this position."""
     report, cell, adapters = result.report, result.comparison.cells[at], result.request.adapters
     weights = cell.weights
     names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in adapters]
     on = [i for i, weight in enumerate(weights) if weight]
     hashes = [a1111.autov3(adapter.path) for adapter in adapters]
-    # What was plain text has to be plain text to readers that know emphasis.
+    # Escape brackets in a plain prompt, because other programs would read them as emphasis.
     prompt, negative = (
         text if result.request.emphasis else escape_prompt(text) for text in (cell.prompt, result.request.negative)
     )
@@ -120,10 +122,10 @@ def infotext_of(result: GenerationResult, at: int) -> str:
         "CFG scale": f"{report.guidance:g}" if report.guidance or report.place == "local" else None,
         "Seed": str(report.seed if cell.seed is None else cell.seed),
         "Size": f"{report.width}x{report.height}",
-        # The name of a folder, but not its path on this disk: images get shared.
+        # A local base is named by its folder alone, because images are shared and paths are private.
         "Model": Path(report.base).name if Path(report.base).is_absolute() else report.base,
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
-        # A network in fewer bits makes another image.
+        # A quantised network generates a different image.
         "Precision": report.precision if report.precision != "full" else None,
         "Attention": report.attention,
         "Quality": "draft" if report.draft is not None else None,
@@ -147,7 +149,7 @@ def infotext_of(result: GenerationResult, at: int) -> str:
 def _chunks(result: GenerationResult, cell: int | None, tiles: Tiles | None = None) -> dict[str, str]:
     where = {"tiles": msgspec.to_builtins(tiles)} if tiles else {}
     text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell)
-    # A command line can contain half a character, which can't be encoded.
+    # A prompt from a command line can contain a lone surrogate, which UTF-8 can't encode.
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return {KEY: json.dumps({**to_json(result, cell), **where}), _INFOTEXT: whole}
 
@@ -155,13 +157,13 @@ def _chunks(result: GenerationResult, cell: int | None, tiles: Tiles | None = No
 def _info(texts: Mapping[str, str]) -> PngInfo:
     info = PngInfo()
     info.add_itxt(KEY, texts[KEY])
-    # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
+    # Like A1111, write a plain text chunk if Latin-1 is enough, for readers without iTXt.
     info.add_text(_INFOTEXT, texts[_INFOTEXT])
     return info
 
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:
-    """As A1111 and ComfyUI write it into a WebP."""
+    """Return the EXIF that A1111 and ComfyUI write into a WebP."""
     exif = Image.Exif()
     exif[_COMFYUI_TAGS[1]] = f"{KEY}:{texts[KEY]}"
     exif.get_ifd(_EXIF)[_USER_COMMENT] = b"UNICODE\0" + texts[_INFOTEXT].encode("utf-16-be")
@@ -169,7 +171,7 @@ def _exif(texts: Mapping[str, str]) -> Image.Exif:
 
 
 def read(path: Path) -> Provenance:
-    """Raises UsageError when the file has no provenance of ours."""
+    """Return the provenance in a file of hub-ui. Raises UsageError if the file has none."""
     found = read_any(path)
     if isinstance(found, Infotext):
         raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
@@ -177,7 +179,7 @@ def read(path: Path) -> Provenance:
 
 
 def read_any(path: Path) -> Provenance | Infotext:
-    """The provenance, or else the infotext of another program. Raises UsageError when the file has neither."""
+    """Return the provenance, or else the infotext of another program. Raises UsageError if the file has neither."""
     texts = _texts(path)
     if KEY in texts:
         try:
@@ -187,12 +189,12 @@ def read_any(path: Path) -> Provenance | Infotext:
                 _("What {name} says about itself can't be read ({error}).").format(name=path.name, error=error)
             ) from error
     infotext = a1111.read(texts.get(_INFOTEXT, ""))
-    # A saver of ComfyUI may write both; what A1111 defined says more, its hashes for example.
+    # Some nodes of ComfyUI write both. Prefer A1111's format, because it also has hashes.
     is_whole = "Steps" in infotext.fields and not infotext.prompt.startswith("{")
     graph = None if is_whole else read_graph(texts)
     if graph is not None or infotext.fields:
         found = graph or infotext
-        # Their JSON may have half surrogates, which fit into no page and no file.
+        # Their JSON may contain lone surrogates, which neither a page nor a file can hold.
         return Infotext(
             prompt=_whole_characters(found.prompt),
             negative=_whole_characters(found.negative),
@@ -212,20 +214,20 @@ def _whole_characters(text: str) -> str:
 
 
 def _texts(path: Path) -> dict[str, str]:
-    """The text chunks of a PNG; of other images, what A1111 writes in their place, and of an MP4, what ComfyUI does."""
+    """Return the text chunks of a PNG, A1111's texts of other images, or ComfyUI's texts of an MP4."""
     with suppress(OSError), path.open("rb") as file:
         if file.read(8)[4:] == b"ftyp":
             return _mp4_texts(file)
     try:
         with open_image(path, formats=_FORMATS) as image:
-            # Ours is before the pixels, which are large and need not be read then.
+            # Our chunk precedes the pixels, so the pixels need not be decoded.
             if isinstance(image.info.get(KEY), str):
                 return {KEY: image.info[KEY]}
             image.load()
             texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
             exif = image.getexif()
             comment = exif.get_ifd(_EXIF).get(_USER_COMMENT)
-            # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
+            # ComfyUI writes its texts into the camera tags of a WebP: "prompt:{...}".
             named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
     except ValueError as error:
         raise UsageError(
@@ -234,7 +236,8 @@ def _texts(path: Path) -> dict[str, str]:
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
     found |= {key.lower(): text for key, _, text in named if key.lower() in ("prompt", "workflow", KEY)}
     if isinstance(comment, bytes):
-        # EXIF names the encoding in eight bytes. A1111 writes big-endian UTF-16; read as such, others' has no "Steps:".
+        # The first eight bytes name the encoding. A1111 writes UTF-16 with the big end first, other programs with the
+        # little end first: without "Steps:" the text was decoded in the wrong order.
         text = comment.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")
         if comment.startswith(b"UNICODE\x00"):
             text = comment[8:].decode("utf-16-be", "replace")
@@ -244,13 +247,13 @@ def _texts(path: Path) -> dict[str, str]:
 
 
 def _mp4_texts(file: BinaryIO) -> dict[str, str]:
-    """The tags of an MP4 by the names that ComfyUI gives them. VideoHelperSuite has them in the comment, as JSON."""
+    """Return the tags of an MP4 by ComfyUI's names. VideoHelperSuite stores the tags as JSON in the comment."""
     moov = dict(_boxes(_moov(file)))
     meta = dict(_boxes(dict(_boxes(moov.get(b"udta", b""))).get(b"meta", moov.get(b"meta", b""))[4:]))
     names = [name.decode("utf-8", "replace") for _kind, name in _boxes(meta.get(b"keys", b"")[8:])]
     found = dict[str, str]()
     for kind, tag in _boxes(meta.get(b"ilst", b"")):
-        # A tag has a name of four letters, or says the place of its name in a list.
+        # The kind of a tag is a name of four letters, or the position of its name in a list.
         place = int.from_bytes(kind)
         name = "comment" if kind == b"\xa9cmt" else names[place - 1] if 0 < place <= len(names) else ""
         found[name] = dict(_boxes(tag)).get(b"data", b"")[8:].decode("utf-8", "replace")
@@ -260,14 +263,14 @@ def _mp4_texts(file: BinaryIO) -> dict[str, str]:
 
 
 def _moov(file: BinaryIO) -> bytes:
-    """The box of an MP4 that describes all others."""
+    """Return the box of an MP4 that describes all other boxes."""
     file.seek(0)
     for _box in range(_MOST_BOXES):
         head = file.read(8)
         size = int.from_bytes(head[:4]) - 8
         if head[4:] == b"moov":
             return file.read(max(0, min(size, _MOST_OF_A_BOX)))
-        # 1 says that the size follows, in 64 bits.
+        # A size of 1 means that the real size follows in 64 bits.
         size = int.from_bytes(file.read(8)) - 16 if size == -7 else size
         if not 0 <= size < 2**40:
             break
@@ -276,7 +279,7 @@ def _moov(file: BinaryIO) -> bytes:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes within one: their kinds, and what is in them."""
+    """Yield the kind and the content of each box in a box."""
     at = 0
     while at + 8 <= len(data):
         size = max(8, int.from_bytes(data[at : at + 4]))
@@ -285,7 +288,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage]) -> GenerationResult | None:
-    """The result that a whole comparison's images were saved from, or None. The LoRAs' files are not looked for."""
+    """Rebuild the result from all of its saved images, or return None. The LoRAs' files need not exist."""
     first = provenances[0]
     if first.sheet is None or first.report is None or len(provenances) != len(first.sheet.cells):
         return None
@@ -300,14 +303,14 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
         for lora in first.loras
     }
     original = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
-    # Where it was is not known any more, but that there was one is part of the image.
+    # The path of the input image is unknown now, but the request must have one.
     image = Path(first.image.name) if first.image else None
     request = replace(original.job(lambda ref, _: loras[ref], image=image), precision=None)
     return GenerationResult(request=request, comparison=first.sheet, images=tuple(images), report=first.report)
 
 
 def differences(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:
-    """Sentences on why an image made again may differ from the one with this provenance."""
+    """Return sentences on why a repeated image may differ from the original with this provenance."""
     before, here = provenance.report, library_versions() if report.place == "local" else {}
     found = list(_other_bytes(provenance, request, report))
     if before and before.base_revision and report.base_revision and before.base_revision != report.base_revision:
@@ -336,7 +339,7 @@ def _quality(draft: Sequence[str] | None) -> str:
 
 
 def _other_bytes(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> Iterator[str]:
-    """Sentences on files that are others today, or of which the image does not say what they were."""
+    """Yield sentences on files that have changed, or whose hash the image does not contain."""
     before = provenance.report
     is_local = report.place == "local" and (before is None or before.place == "local")
     files = [
@@ -353,7 +356,7 @@ def _other_bytes(provenance: Provenance, request: GenerationRequest, report: Gen
 
 
 def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]:
-    """Sentences on sums that are rounded in another way, so that the last bits differ."""
+    """Yield sentences on computations that round differently, so that the last bits differ."""
     before, sheet = provenance.report, provenance.sheet
     is_cell = provenance.cell is not None and sheet is not None and len(sheet.cells) > 1
     if is_cell and (before is None or before.rows != 1):
