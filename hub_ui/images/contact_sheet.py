@@ -30,7 +30,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def contact(result: GenerationResult) -> tuple[Image.Image, Tiles]:
-    """The sheet, and where its images are."""
+    """Return the contact sheet of a comparison, and the positions of its images."""
     comparison = result.comparison
     width, height = result.images[0].image.size
     scale = float(max(1, -(-_LEAST // width)))
@@ -67,7 +67,7 @@ def save(sheet: Image.Image, path: Path | BinaryIO, info: PngInfo) -> None:
 
 
 def open_sheet(path: Path) -> Image.Image:
-    """Raises UsageError for what is no PNG, and for one of too many pixels."""
+    """Open a contact sheet. Raises UsageError if the file is not a PNG or has too many pixels."""
     try:
         with open_image(path, formats=("PNG",)) as image:
             return image.convert("RGB")
@@ -76,7 +76,7 @@ def open_sheet(path: Path) -> Image.Image:
 
 
 def cut(path: Path, tiles: Tiles) -> list[Image.Image]:
-    """The images of a sheet. Raises UsageError where they are not within it."""
+    """Cut the images out of a sheet. Raises UsageError if a position is outside the sheet."""
     sheet = open_sheet(path)
     boxes = [(x, y, x + tiles.width, y + tiles.height) for x, y in tiles.corners]
     if min(tiles.width, tiles.height) < 1 or any(
@@ -87,12 +87,12 @@ def cut(path: Path, tiles: Tiles) -> list[Image.Image]:
 
 
 def is_unchanged(images: Sequence[Image.Image], tiles: Tiles) -> bool:
-    """Whether they are the images that the sheet was made of."""
+    """Return whether these images have the hashes that the sheet was saved with."""
     return tuple(sha256(image.tobytes()).hexdigest() for image in images) == tiles.sha256
 
 
 def with_ranking(sheet: Image.Image, tiles: Tiles, ranking: Sequence[str]) -> Image.Image:
-    """The sheet with these lines below it, in the place of those of before."""
+    """Return the sheet with the ranking as lines below it, in place of an earlier ranking."""
     font = _font(tiles.width)
     texts = [text for line in ranking for text in _wrap(line, sheet.width - 2 * _GAP, font)]
     paper = min(tiles.paper, sheet.height)
@@ -103,7 +103,7 @@ def with_ranking(sheet: Image.Image, tiles: Tiles, ranking: Sequence[str]) -> Im
 
 
 def _font(width: int) -> Font:
-    """Pillow brings it, so it is the same everywhere."""
+    """Return Pillow's own font, which is the same on every computer."""
     return ImageFont.load_default(max(15, width // 20))
 
 

@@ -36,7 +36,7 @@ _SWITCHES = ("on", "active", "switch")
 
 
 def read_graph(texts: Mapping[str, str]) -> Infotext | None:
-    """The settings in the JSON of another program; None where there is none that can be read."""
+    """Read the settings in the JSON of another program. Return None if no text can be read."""
     for key, read in _PROGRAMS:
         data = _load(texts.get(key, ""))
         found = read(data) if data is not None else None
@@ -46,7 +46,7 @@ def read_graph(texts: Mapping[str, str]) -> Infotext | None:
 
 
 def _load(text: str) -> Table | None:
-    """None for what is no JSON object, or a monstrous one."""
+    """Parse a JSON object. Return None for any other text, and for a text over _LONGEST."""
     if not text.lstrip().startswith("{") or len(text) > _LONGEST:
         return None
     return table(load_json(text)) or None
@@ -62,7 +62,7 @@ def _read_comfyui(data: Table) -> Infotext | None:
 
 
 def _read_workflow(data: Table) -> Infotext | None:
-    """A node that is bypassed (4) or muted (2) did nothing."""
+    """Read a workflow of ComfyUI's editor, without the nodes that are bypassed (4) or muted (2)."""
     listed = (link for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4)
     links = {link[0]: link[1] for link in listed if isinstance(link[0], int)}
     nodes: Graph = {}
@@ -134,14 +134,14 @@ def _is_sampler(node: Node) -> bool:
 
 
 def _nodes_at(nodes: Graph, value: object) -> list[Node]:
-    """The node that an input's value is a link to."""
+    """Return the node that an input's value links to, or nothing."""
     is_link = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int)
     node = nodes.get(str(value[0])) if is_link and isinstance(value, list) else None
     return [node] if node is not None else []
 
 
 def _leading_to(nodes: Graph, inputs: Mapping[str, Any], *, without: tuple[str, ...] = ()) -> Iterator[Node]:
-    """Every node that these inputs come from, nearest first, each once."""
+    """Yield all nodes that lead to these inputs, nearest first, without repetition."""
     seen: set[int] = set()
     waiting = deque([inputs])
     while waiting:
@@ -154,7 +154,7 @@ def _leading_to(nodes: Graph, inputs: Mapping[str, Any], *, without: tuple[str, 
 
 
 def _find_text(nodes: Graph, value: object) -> str:
-    """The first text on the way to an input of the sampler."""
+    """Return the text nearest to an input of the sampler."""
     for node in _leading_to(nodes, {"": value}, without=_NO_TEXT):
         for name in _TEXTS:
             text = node["inputs"].get(name)
@@ -164,9 +164,12 @@ def _find_text(nodes: Graph, value: object) -> str:
 
 
 def _find_loras(nodes: list[Node]) -> Iterator[tuple[str, float, float]]:
-    """Name, weight, and the text encoder's. The last one applied stands nearest to the sampler."""
+    """Yield the name, the weight and the text encoder's weight of each LoRA in the order of application.
+
+    `nodes` begin at the sampler, next to which is the LoRA that was applied last.
+    """
     for row in (row for node in reversed(nodes) for row in _loras_of(node["inputs"])):
-        # That of pysssss has a picture beside the name.
+        # The loader of pysssss stores a table with a picture and the name.
         said, given = _first(row, ("lora_name", "lora", "name")), _first(row, _WEIGHTS)
         file, weight = table(said).get("content", said), _number(given)
         is_lora = isinstance(file, str) and file != "None" and ("lora_name" in row or given is not None)
@@ -175,7 +178,7 @@ def _find_loras(nodes: list[Node]) -> Iterator[tuple[str, float, float]]:
 
 
 def _loras_of(inputs: Node) -> Iterator[Table]:
-    """What a node says of each: by inputs of its own, or in a list as the loaders of rgthree and others."""
+    """Yield the inputs for each LoRA of a node: numbered inputs, or a list as in the loaders of rgthree and others."""
     for name, value in inputs.items():
         if numbered := _LORA_NAME.fullmatch(name):
             end = numbered[1] or ""
@@ -193,7 +196,7 @@ def _read_swarmui(data: Table) -> Infotext | None:
         return None
     weights = _list(said.get("loraweights"))
     loras = [(name, weights[i] if i < len(weights) else None) for i, name in enumerate(_list(said.get("loras")))]
-    # Of the tensors alone, as A1111's.
+    # SwarmUI hashes the tensors alone, like A1111.
     hashes = [
         f"{_lora_name(str(each.get('name')))}: {str(each.get('hash')).removeprefix('0x')[:12]}"
         for each in tables(data.get("sui_models"))

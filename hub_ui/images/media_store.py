@@ -48,14 +48,14 @@ class MediaStore:
     """Any thread may use it. It raises nothing: what can't be kept is fetched again."""
 
     def __init__(self, folder: Path, budget: int) -> None:
-        """With a budget of 0 nothing is kept."""
+        """Use `folder` for at most `budget` bytes; a budget of 0 stores no files."""
         self.folder = folder
         self.budget = budget
         self._uncounted = budget
         self._lock = threading.Lock()
 
     def get(self, url: str, types: Sequence[str] = tuple(SUFFIXES)) -> MediaFile | None:
-        """The file kept for `url`, if it is one of `types`."""
+        """Return the stored file for `url` if its type is one of `types`, or else None."""
         for path in self._paths(url):
             media_type = _TYPES.get(path.suffix)
             with suppress(OSError):
@@ -64,14 +64,14 @@ class MediaStore:
                 if found.digest != path.stem.partition("-")[2]:
                     path.unlink()
                 elif media_type in types:
-                    # A disk that may only be read keeps no times.
+                    # The time of use can't be stored on a read-only disk.
                     with suppress(OSError):
                         os.utime(path)
                     return found
         return None
 
     def put(self, url: str, file: MediaFile) -> None:
-        """Keeps the file. Others go where it finds no room."""
+        """Store the file, and delete the least recently used files if the budget is spent."""
         name = _name(url)
         path = self.folder / name[:2] / f"{name}-{file.digest}{SUFFIXES[file.media_type]}"
         part = path.with_suffix(f".{secrets.token_hex(4)}{_PART}")

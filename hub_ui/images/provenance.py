@@ -30,7 +30,10 @@ _REPORT = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraProvenance:
-    """`weight` is that of this image, `asked` the LoRA's full weight. The last two are those of LoraInput."""
+    """A LoRA of an image. `weight` was used for this image; `asked` is the full weight in the request.
+
+    `text_encoder_scale` and `block_weights` are explained at LoraInput.
+    """
 
     ref: Ref
     weight: float
@@ -51,7 +54,7 @@ class LoraProvenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlProvenance:
-    """The control image before it was processed. `name` has no folder: images get shared."""
+    """The control image before processing. `name` has no folder, because images are shared."""
 
     kind: str
     name: str
@@ -60,7 +63,7 @@ class ControlProvenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartProvenance:
-    """The image that the generation started from, before it was fitted. `name` has no folder."""
+    """The input image of image to image, before it was resized. `name` has no folder."""
 
     strength: float
     name: str
@@ -69,8 +72,10 @@ class StartProvenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tiles:
-    """Where the images of a contact sheet are, in the order of its cells: all `width` by `height`, with the left upper
-    `corners`. `sha256` are those of their RGB bytes. Below `paper`, the height of the sheet, a ranking may stand.
+    """The positions of the images on a contact sheet, in the order of its cells.
+
+    All images are `width` by `height` pixels; `corners` are their upper left corners, `sha256` the hashes of their RGB
+    bytes. `paper` is the height of the sheet without the ranking below it.
     """
 
     width: int
@@ -82,7 +87,7 @@ class Tiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftProvenance:
-    """What was asked for of an image that was made as a draft. None is the base's default."""
+    """The requested settings of an image that was generated as a draft. None is the base's default."""
 
     steps: int | None = None
     guidance: float | None = None
@@ -92,10 +97,12 @@ class DraftProvenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
-    base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
-    position in `sheet`, None for a contact sheet, which has `tiles`. `votes` are blind choices between its columns
-    (generate/judging.py). `draft` is None for images in full; the other numbers are as used.
+    """All settings that reproduce an image.
+
+    `prompt` is the prompt as used, `typed` the user's text, and `typed_with_words` tells whether trigger words were
+    added to it. A `sampler` of None is the base's own. `emphasis` is explained at GenerationRequest. `cell` is the
+    image's position in `sheet`, or None for a contact sheet, which has `tiles`. `votes` are blind choices between its
+    columns (generate/compare/judging.py). `draft` is None unless the image is a draft; all numbers are as used.
     """
 
     loras: tuple[LoraProvenance, ...]
@@ -125,13 +132,13 @@ class Provenance:
 
     @property
     def whole_comparison(self) -> Comparison | None:
-        """The comparison to make again, if the image shows all of it."""
+        """The comparison, if the image shows all of it."""
         return self.sheet if self.cell is None else None
 
     def job(
         self, adapter: Callable[[Ref, float], LoraInput], control: Path | None = None, image: Path | None = None
     ) -> GenerationRequest:
-        """The request to generate the image again. `adapter` finds the file of a pinned ref."""
+        """Return the request that generates the image again. `adapter` finds the file of a pinned ref."""
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
         numbers = self.draft or self
@@ -160,7 +167,7 @@ class Provenance:
 
 @cache
 def library_versions() -> Mapping[str, str]:
-    """The versions of the libraries that affect an image."""
+    """Return the versions of the libraries that affect an image."""
     versions: dict[str, str] = {}
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -211,14 +218,14 @@ def _lora_json(adapter: LoraInput, weight: float) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str | None:
-    """None for a file that can't be read."""
+    """Hash a file, or return None if it can't be read."""
     with suppress(OSError):
         return disk.sha256_of(path)
     return None
 
 
 def from_json(data: Mapping[str, Any]) -> Provenance:
-    """Raises ValueError, KeyError, TypeError, AttributeError or BadRef for what is damaged."""
+    """Parse provenance. Raises ValueError, KeyError, TypeError, AttributeError or BadRef if it is damaged."""
     if data["version"] not in (1, _VERSION):
         raise ValueError(f"version {data['version']}")
     fields = {**data, "loras": [{**lora, "ref": Ref.parse(lora["ref"])} for lora in data["loras"]]}
@@ -243,7 +250,7 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
     for each in (measures.change, measures.seen_change, measures.prompt) if measures else ():
         if len(each) not in (0, len(comparison.columns)):
             raise ValueError("measures of other columns than its comparison's")
-    # A name with a folder in it would be looked up there.
+    # Cut folders from the names, which would otherwise be read outside the image's folder.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)
     image = provenance.image and replace(provenance.image, name=Path(provenance.image.name).name)
     return replace(provenance, use_trigger_words=False, control=control, image=image)
