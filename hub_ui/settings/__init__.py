@@ -1,6 +1,7 @@
 """Settings from the environment: folders, endpoints, keys. They are read once and passed down.
 
-And what visitors may do: all on one's own computer; on a shared page no keys, folders, money or others' things.
+`Policy` decides on permissions. The user of a local page may do everything; visitors of a shared page may not use
+keys, folders, money or other people's data.
 """
 
 import os
@@ -56,11 +57,11 @@ REFUSALS: dict[Action, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class WebLimits:
-    """What requests may take of the computer that serves the page.
+    """The resources of the serving computer that requests may use.
 
-    `uploads_bytes` is of all that are kept. `pixels` is of an uploaded image, which is gone after `keep_seconds`.
-    `events` are the requests of one visitor without an answer yet, `address_events` those of all at one address.
-    `media_bytes` of hubs' images and videos are kept on disk.
+    `uploads_bytes` limits all stored uploads together. `pixels` limits an uploaded image, which is deleted after
+    `keep_seconds`. `events` limits the pending requests of one visitor, `address_events` the pending requests of one
+    network address. Up to `media_bytes` of the hubs' images and videos are cached on disk.
     """
 
     body_bytes: int
@@ -84,8 +85,10 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """`bounds` are what one generation may use, None where the engine's own are enough. `frames` are the sites that may
-    show the page in a frame.
+    """The permissions and limits of a page's users.
+
+    `bounds` limit one generation; None leaves it to the engine's own limits. `frames` are the sites that may show the
+    page in a frame.
     """
 
     allowed: frozenset[Action]
@@ -97,12 +100,12 @@ class Policy:
         return action in self.allowed
 
     def check(self, action: Action, what: str = "") -> None:
-        """Raises UsageError, with what to do instead. `what` it is about is named where that is not plain."""
+        """Raise UsageError if `action` is forbidden. `what` fills the placeholder of the message, if it has one."""
         if action not in self.allowed:
             raise UsageError(_(REFUSALS[action]).format(what=what))
 
     def check_bounds(self, **requested: int | None) -> None:
-        """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
+        """Raise UsageError with the limit if a number is over it. None is the base's own value."""
         for name, number in requested.items() if self.bounds else ():
             most = getattr(self.bounds, name)
             if number is not None and number > most:
@@ -119,7 +122,7 @@ class Policy:
         return self.bounds is None or not self.bounds.bases
 
     def allows_base(self, base: str) -> bool:
-        """Whether to generate with a base model of the table, by its id."""
+        """Return whether images may be generated with the base model of this id."""
         return self.bounds is None or not self.bounds.bases or base in self.bounds.bases
 
 
@@ -134,7 +137,7 @@ LOCAL = Policy(
 
 @cache
 def hosted_policy(limits: Limits) -> Policy:
-    """What the visitors of a page may do whose operator has set `limits`."""
+    """Return the policy of a hosted page whose operator has set `limits`."""
     web = WebLimits(
         body_bytes=1_000_000, upload_bytes=limits.upload_bytes, uploads_bytes=limits.uploads_bytes,
         keep_seconds=3_600, pixels=4096 * 4096, events=100, address_events=1_000, media_bytes=200_000_000,
@@ -144,12 +147,12 @@ def hosted_policy(limits: Limits) -> Policy:
     return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames)
 
 
-# Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
+# Hugging Face sets these variables in a Space with `hf_oauth`, and Gradio needs them for signing in.
 SIGN_IN_VARIABLES = (
     "SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"
 )  # fmt: skip
 _PREFIX = "HUB_UI_"
-# Without the prefix, and beside the limits of a hosted page (hosting/limits.py), which are checked where they count.
+# All variables without the prefix, except the limits of a hosted page, which read_limits checks.
 VARIABLES = (
     "ALLOWED_HOSTS", "CONNECTIONS", "DATABASE", "DELIVERY_HOSTS", "HOME", "IMAGE_CACHE", "LOG", "LOG_LEVEL",
     "METRICS_TOKEN", "NAMES", *(f"RATE_{hub.upper()}" for hub in HUBS), "READ_HEADERS", "SHARED_KEYS", "SHARED_LOCK",
@@ -161,27 +164,28 @@ _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,253}:[0-9]{1,5}")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
+    """All settings of a process.
 
-    `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given, but
-    `shared_keys` may hold some for what the owner lists, and `shared_lock` is a lock file whose LoRAs all are shown.
-    `sign_in`: whether visitors can sign in to Hugging Face. `space` is the name of the Space that this is, and
-    `trusts_proxy` whether a proxy in front tells the visitors' addresses (X-Forwarded-For).
+    `home` has the catalog, the queue and by default the library. Values that may contain a key or a password are not
+    part of `repr`.
 
-    `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
-    `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
-    `repr` either: it may have a password.
-    `workers` is the address of a cluster that generates in place of this computer (HOST:PORT); `zero_gpu`: this is a
-    Space with ZeroGPU.
-    `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
-    connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
-    `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
-    bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
-    hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
-    names of hubs whose address the environment decides, "proxy", "library" and "home". `delivery_hosts` are hosts of
-    files beside the hubs' usual ones: a mirror's. `rates` are of hubs for which the environment names another budget
-    than their own. `stop_seconds` is how long a stop waits for what runs. `metrics_token` opens a hosted page's metrics
-    to who is not at its computer.
+    Hosting: `hosted` opens the page to strangers, within `limits`. A hosted page never has `tokens`; `shared_keys` may
+    hold keys for the LoRAs that the owner lists, and `shared_lock` is a lock file whose LoRAs are all shown. `sign_in`
+    tells whether visitors can sign in to Hugging Face. `space` is the name of this Space, and `zero_gpu` tells whether
+    it has ZeroGPU. `trusts_proxy` takes visitors' addresses from a proxy's X-Forwarded-For. `metrics_token` lets remote
+    clients read the metrics.
+
+    Hubs: `demo` means local hubs, with base models from this package only. `proxy` is for requests to hubs if the
+    environment names no proxy. `delivery_hosts` are additional hosts of files, such as a mirror. `rates` replace the
+    rate limits of hubs. `connections` is the number of connections for a large file. `read_headers` lets the page read
+    the headers of the cards in view, about 100 kB each. `image_cache` is the size of the media cache in bytes, or None
+    for the policy's.
+
+    The rest: `database` is the address of a PostgreSQL database for the catalog, in place of a file. `workers` is the
+    address (HOST:PORT) of a cluster that generates in place of this computer. `names` is the template for file names in
+    the library (library/file_names.py). `allowed_hosts` are further names of this computer (web/middleware.py).
+    `fixed` names the settings that the environment decides: hubs, "proxy", "library" and "home". `stop_seconds` is the
+    time that a stop waits for running work.
     """
 
     home: Path
@@ -221,7 +225,7 @@ class Settings:
         return hosted_policy(self.limits) if self.hosted else LOCAL
 
     def rate(self, hub: HubName) -> Rate | None:
-        """How often visitors may have the hub asked. One person is no crowd, and the demo's hubs are nobody's."""
+        """Return the rate limit for requests to a hub, or None. By default only a hosted page has one."""
         usual = HUBS[hub].rate if self.hosted and not self.demo else None
         return self.rates.get(hub, usual)
 
@@ -231,13 +235,13 @@ class Settings:
 
     @property
     def destinations(self) -> Destinations:
-        """The hosts of the hubs and their deliveries, which images and, on a hosted page, everything comes from."""
+        """The hosts of the hubs and of their files. Images, and on a hosted page all files, come from these hosts."""
         found = Destinations.of(self.endpoints)
         return replace(found, own=found.own | self.delivery_hosts)
 
     @property
     def image_destinations(self) -> Mapping[HubName, Destinations]:
-        """By hub: one on this network has its own host, which the others' answers must not lead to."""
+        """The hosts of each hub's images. Other hubs' responses must not lead to a hub on the local network."""
         return {
             hub: replace(self.destinations, own=Destinations.of({hub: url}).own | self.delivery_hosts)
             for hub, url in self.endpoints.items()
@@ -256,10 +260,10 @@ def from_environment(
     hosted: bool = False,
     names: str | None = None,
 ) -> Settings:
-    """The lock file is in the library folder unless `lock` names another. Raises UsageError for an invalid variable."""
+    """Read the settings. `lock` defaults to a file in the library. Raises UsageError for an invalid variable."""
     home = find_home(environ)
     saved = saved_settings.read(home)
-    # A shared page does not show what its owner has found, downloaded and generated.
+    # A hosted page has a home of its own, so that it does not show its owner's LoRAs and images.
     home = home / "hosted" if hosted else home
     folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
     keys = Keys(_environment_keys(environ), home / "keys.json")
@@ -290,7 +294,7 @@ def from_environment(
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
-        # As `spaces` reads it.
+        # The package `spaces` reads the variable in the same way.
         zero_gpu=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         image_cache=None if megabytes is None else megabytes * 1_000_000,
         stop_seconds=USUAL_SECONDS if seconds is None else seconds,
@@ -300,7 +304,7 @@ def from_environment(
 
 
 def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each variable that looks like one of ours and is none."""
+    """Return a sentence for each unknown variable with our prefix."""
     names = sorted(name.removeprefix(_PREFIX) for name in environ if name.startswith(_PREFIX))
     return tuple(
         f"{_PREFIX}{printable(name)} is no variable that hub-ui reads."
@@ -311,7 +315,7 @@ def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _environment_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
-    """A key read from a file may end with a line break, which check_key takes away."""
+    """Return the keys in the environment. check_key strips the line break of a key that was read from a file."""
     keys = {name: check_key(environ.get(hub.token_variable, ""), hub.token_variable) for name, hub in HUBS.items()}
     return {name: key for name, key in keys.items() if key}
 
@@ -323,7 +327,7 @@ def _rates(environ: Mapping[str, str]) -> dict[HubName, Rate]:
 
 
 def _number(environ: Mapping[str, str], name: str, pattern: str, what: str, example: str = "one") -> int | None:
-    """None where the variable is unset."""
+    """Parse a number, or return None if the variable is unset."""
     text = environ.get(name, "")
     if text and not re.fullmatch(pattern, text):
         raise UsageError(f"{name}={printable(text)} is no {what}. Write {example}, or unset it.")
@@ -331,7 +335,7 @@ def _number(environ: Mapping[str, str], name: str, pattern: str, what: str, exam
 
 
 def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
-    """`is_on` where the variable is unset."""
+    """Parse a switch, or return `is_on` if the variable is unset."""
     value = environ.get(name)
     if value and value.lower() not in (*_ON, *_OFF):
         raise UsageError(f"{name}={printable(value)}: write 1 or 0, or unset it.")
@@ -339,7 +343,7 @@ def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
 
 
 def check_workers(address: str) -> str:
-    """The address of a cluster; empty for none. Raises UsageError for anything else."""
+    """Return the stripped address of a cluster, or "". Raises UsageError if it is invalid."""
     address = address.strip()
     if address and not _CLUSTER.fullmatch(address):
         raise UsageError(f"{printable(address)} is no address of workers. Write one such as 10.0.0.5:6379.")
@@ -347,7 +351,7 @@ def check_workers(address: str) -> str:
 
 
 def _environment_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:
-    """What the Settings page can't change (see Settings.fixed)."""
+    """Return the names of the settings that the environment decides (see Settings.fixed)."""
     decided = {
         **{name: bool(environ.get(hub.endpoint_variable)) for name, hub in HUBS.items()},
         "home": bool(environ.get("HUB_UI_HOME")),
@@ -358,7 +362,7 @@ def _environment_names(environ: Mapping[str, str], library: Path | None) -> froz
 
 
 def _database(address: str) -> str:
-    """The message does not show the address, which may have a password."""
+    """Check an address of PostgreSQL. The message does not show the address, which may have a password."""
     try:
         parts = urlsplit(address)
         known = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and (parts.port or 1) > 0
@@ -380,12 +384,12 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -
 
 
 def user_path(text: str | Path) -> Path:
-    """With the home for ~, which no shell puts into --library=~/loras, nor into the variables of a service."""
+    """Expand ~, because shells don't in --library=~/loras, nor do services in their variables."""
     return Path(os.path.expanduser(text))
 
 
 def find_home(environ: Mapping[str, str]) -> Path:
-    """HUB_UI_HOME, else what is saved in the usual home, else that."""
+    """Return HUB_UI_HOME, or else the home that is saved in the default home, or else the default home."""
     if environ.get("HUB_UI_HOME"):
         return user_path(environ["HUB_UI_HOME"])
     usual = saved_settings.usual_home()

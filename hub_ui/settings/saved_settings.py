@@ -1,20 +1,20 @@
-"""What a person chose and typed on the Settings page. The environment comes first.
+"""The choices and keys of the Settings page. The environment takes precedence.
 
-In `settings.toml`, which the next start reads:
+Choices are in `settings.toml`, which the next start reads:
 
     proxy = "http://10.0.0.1:3128"
     library = "/data/loras"
-    home = "/data/hub-ui"            only in the usual home, where it is looked for
+    home = "/data/hub-ui"            only in the default home
 
     [endpoints]
     civitai = "https://civitai.red"
 
-The keys of hubs, which count at once, are in the operating system's keyring or in `keys.json`:
+The keys of hubs take effect at once. They are in the operating system's keyring or in `keys.json`:
 
     {"civitai": null, "replicate": "r8_..."}
 
-null: the keyring has it, so that the keyring is only loaded (a third of a second) where it has something. Without a
-keyring the key itself is in the file, which nobody but its owner can read.
+null means that the key is in the keyring. The keyring is only loaded then, because its import takes a third of a
+second. Without a keyring the key itself is in the file, which only its owner can read.
 """
 
 import json
@@ -45,7 +45,7 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class SavedSettings:
-    """Empty text is no choice. The proxy is not part of `repr`, since it may have a password."""
+    """The saved choices. An empty text means the default. The proxy is not part of `repr`: it may have a password."""
 
     endpoints: Mapping[HubName, str] = field(default_factory=dict)
     proxy: str = field(default="", repr=False)
@@ -54,7 +54,7 @@ class SavedSettings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SavedSettings":
-        """Checks what was typed. Raises UsageError, which says what to write instead."""
+        """Check typed values. Raises UsageError with a valid example."""
         given = values.get("endpoints")
         endpoints = {
             hub: _address(_text(url), HUBS[hub].label, HUBS[hub].endpoint)
@@ -71,11 +71,11 @@ class SavedSettings:
 
 
 def read(folder: Path) -> SavedSettings:
-    """What is saved in a home. A file that can't be read is an error: silence would ask another hub than was chosen."""
+    """Read the choices in a home. Raises UsageError if it is unreadable: the defaults may be other hubs."""
     file = folder / FILE
     try:
         return SavedSettings.of(tomlkit.parse(file.read_text(encoding="utf-8")).unwrap())
-    # The folder may be a file, which is said where something is to be written there.
+    # If the folder is a file, the first write reports it.
     except (FileNotFoundError, NotADirectoryError):
         return SavedSettings()
     except (OSError, UnicodeError, TOMLKitError) as error:
@@ -85,18 +85,18 @@ def read(folder: Path) -> SavedSettings:
 
 
 def write(folder: Path, saved: SavedSettings) -> None:
-    """For its owner alone, and whole or not at all. Raises HubUiError."""
+    """Write the choices atomically to a file that only its owner can read. Raises HubUiError."""
     values = {"proxy": saved.proxy, "library": saved.library, "home": saved.home, "endpoints": dict(saved.endpoints)}
     text = tomlkit.dumps({name: value for name, value in values.items() if value})
     write_private(folder / FILE, text)
 
 
 def change(home: Path, typed: SavedSettings, fixed: Collection[str]) -> None:
-    """For the next start. What the environment decides (Settings.fixed) stays as it was saved."""
+    """Save typed choices for the next start, except choices that the environment decides (Settings.fixed)."""
     before = read(home)
     own = {hub: url for hub, url in typed.endpoints.items() if hub not in fixed}
     kept = {hub: url for hub, url in before.endpoints.items() if hub in fixed}
-    # It is shown without its password.
+    # The page shows the proxy without its password, so an unchanged field keeps the saved one.
     is_same_proxy = "proxy" in fixed or typed.proxy == hide_password(before.proxy)
     changed = SavedSettings(
         endpoints={**own, **kept},
@@ -111,12 +111,12 @@ def change(home: Path, typed: SavedSettings, fixed: Collection[str]) -> None:
 
 
 def usual_home() -> Path:
-    """Where the next start looks for the name of another one."""
+    """Return the default home, whose settings may name another home."""
     return user_data_path("hub-ui", appauthor=False)
 
 
 def write_private(file: Path, text: str) -> None:
-    """On Windows the mode says nothing; there a person's own folders are closed to others."""
+    """Write a file that only its owner can read. On Windows the user's folders are private, so the mode is ignored."""
     part = file.with_name(f".{secrets.token_hex(6)}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def write_private(file: Path, text: str) -> None:
             os.fsync(opened.fileno())
         part.replace(file)
     except OSError as error:
-        # Without its cause: a text may hold a key.
+        # Hide the cause, because its text may contain a key.
         raise HubUiError(f"{file.name} can't be written in {file.parent}: {error.strerror}.") from None
     finally:
         with suppress(OSError):
@@ -137,21 +137,21 @@ def is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    # A port that is no number, or a bracket that opens no IPv6 address.
+    # The port is not a number, or a bracket does not open an IPv6 address.
     except ValueError:
         return False
     return known and url.isprintable() and " " not in url
 
 
 def _address(url: str, what: str, example: str) -> str:
-    """The message does not show it: a proxy's may have a password."""
+    """Check a web address. The message does not show it, because a proxy's address may have a password."""
     if not is_address(url):
         raise UsageError(_("{what} needs a web address, such as {example}.").format(what=what, example=example))
     return url.rstrip("/")
 
 
 def hide_password(url: str) -> str:
-    """`url` without a name and a password."""
+    """Return `url` without user name and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.username else url
 
@@ -174,10 +174,10 @@ def names_proxy(environ: Mapping[str, str]) -> bool:
 
 @contextmanager
 def use_proxy(proxy: str) -> Iterator[None]:
-    """Until the block ends, by the variables that requests, httpx and Gradio read. One that is set comes first."""
+    """Set the environment's proxy variables for the block, unless one is set. requests, httpx and Gradio read them."""
     wanted = {} if names_proxy(os.environ) or not proxy else {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
     if wanted and not any(name.lower() == "no_proxy" for name in os.environ):
-        # What runs here is reached directly: Gradio asks itself.
+        # Local requests bypass the proxy, because Gradio sends requests to itself.
         wanted["NO_PROXY"] = "localhost,127.0.0.1,::1"
     os.environ.update(wanted)
     try:
@@ -187,20 +187,20 @@ def use_proxy(proxy: str) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-# "visit": a visitor's own, in memory.
+# "visit" is a visitor's key in memory.
 KeyPlace = Literal["given", "keyring", "file", "visit"]
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _LONGEST_KEY = 1000
 SERVICE = "hub-ui"
-# Backends raise what their system raises: D-Bus, ctypes, and worse.
+# Backends of keyring raise the errors of D-Bus, ctypes and others.
 _FAILURES = (OSError, RuntimeError, ValueError, TypeError, AttributeError, ImportError)
 
 
 @contextmanager
 def _system_keyring() -> Iterator[Any]:
-    """Loaded only where a key is in it or goes there, because its import takes long.
+    """Load the keyring. Call this only if a key is stored in it or will be, because the import is slow.
 
-    Failures read as "there is none": a headless computer has no keyring, a locked one gives nothing.
+    Failures end the block: a headless computer has no keyring, and a locked keyring fails.
     """
     keyring: Any = pkgutil.resolve_name("keyring")
     with suppress(keyring.errors.KeyringError, *_FAILURES):
@@ -208,13 +208,13 @@ def _system_keyring() -> Iterator[Any]:
 
 
 class Keys(LiveKeys):
-    """The keys at hand: those that the environment gives, and then what a person typed once.
+    """The keys of the environment, and the keys that were typed on the Settings page.
 
-    A new one counts at once. Any thread may use it, and several processes the file.
+    A new key takes effect at once. The class is thread-safe, and several processes may use the file.
     """
 
     def __init__(self, given: Mapping[HubName, str], file: Path, *, has_keyring: bool = True) -> None:
-        """Without `has_keyring` keys go into the file: those of a demo are not for the person's keyring."""
+        """Use the file alone if `has_keyring` is false: a demo's keys don't belong in the user's keyring."""
         self._given = dict(given)
         self._file = file
         self._has_keyring = has_keyring
@@ -226,16 +226,16 @@ class Keys(LiveKeys):
         return {**{hub: key for hub, (key, _) in self._read().items() if key}, **self._given}
 
     def place(self, hub: HubName) -> KeyPlace | None:
-        """Where the key is; None for a hub without one."""
+        """Return the place of a hub's key, or None if it has no key."""
         if hub in self._given:
             return "given"
         typed = self._read().get(hub)
         return typed[1] if typed else None
 
     def put(self, hub: HubName, text: str) -> None:
-        """Keeps a key. Raises UsageError for what can be none, and where the environment's comes first.
+        """Store a key. Raises UsageError for an invalid key, and if the environment has one.
 
-        Raises HubUiError if it can be kept nowhere.
+        Raises HubUiError if it can't be stored.
         """
         if hub in self._given:
             raise UsageError(
@@ -251,7 +251,7 @@ class Keys(LiveKeys):
             if self._has_keyring:
                 with _system_keyring() as keyring:
                     keyring.set_password(SERVICE, hub, key)
-                    # One backend takes everything and keeps nothing.
+                    # The null backend of keyring stores nothing, without an error.
                     in_keyring = keyring.get_password(SERVICE, hub) == key
             self._write({**self._entries(), hub: None if in_keyring else key})
 
@@ -264,7 +264,10 @@ class Keys(LiveKeys):
             self._write(entries)
 
     def _read(self) -> dict[HubName, tuple[str, KeyPlace]]:
-        """What was typed, with its place, as the file says now. A key is empty where the keyring does not give it."""
+        """Return the typed keys with their places, read again if the file has changed.
+
+        A key is empty if the keyring does not return it.
+        """
         with self._lock:
             try:
                 version = self._file.stat().st_mtime_ns
@@ -280,7 +283,7 @@ class Keys(LiveKeys):
             return self._typed
 
     def _entries(self) -> dict[HubName, str | None]:
-        """A damaged file is as if there were none."""
+        """Read the file. A missing or damaged file has no entries."""
         with suppress(OSError, ValueError, TypeError):
             entries = json.loads(self._file.read_text(encoding="utf-8"))
             return {hub: key for hub, key in dict(entries).items() if hub in HUBS and isinstance(key, str | None)}
@@ -292,7 +295,7 @@ class Keys(LiveKeys):
 
 
 def check_key(text: str, what: str = "") -> str:
-    """Without white space around it, which copying may leave. Raises UsageError, without the key, for other texts."""
+    """Return a key without surrounding white space. Raises UsageError without the key if it is invalid."""
     key = text.strip()
     if _UNPRINTABLE.search(key) or not key.isascii() or len(key) > _LONGEST_KEY:
         raise UsageError(
@@ -302,14 +305,14 @@ def check_key(text: str, what: str = "") -> str:
 
 
 def key_place(keys: Mapping[HubName, str], hub: HubName) -> KeyPlace | None:
-    """`keys` may be a plain mapping, as those of a test or a shared page are."""
+    """Return the place of a hub's key. Tests and shared pages have a plain mapping of `keys`."""
     if isinstance(keys, Keys):
         return keys.place(hub)
     return "given" if hub in keys else None
 
 
 def require_keys(keys: Any) -> Keys:
-    """Raises UsageError where no key can be kept."""
+    """Return the keys if they can be changed. Raises UsageError otherwise."""
     if not isinstance(keys, Keys):
         raise UsageError("No key can be kept here.")
     return keys
