@@ -1,10 +1,10 @@
-"""How much the visitors of a hosted page may use: the operator's limits, as one table, and the count of what was used.
+"""The limits that the operator of a hosted page sets, and the count of each visitor's use.
 
 Each limit is a variable `HUB_UI_LIMIT_` and its name in capitals, such as HUB_UI_LIMIT_STEPS=40. Bytes may be written
 with a unit: 500MB, 2GB.
 
-Counted for the person, and for the network address too, with more for all who share it: who drops the cookie is a new
-person at the same address.
+Use is counted per visitor, and per network address with a higher limit, because a visitor who deletes the cookie is a
+new visitor at the same address.
 """
 
 import math
@@ -33,14 +33,14 @@ _PB = 10**15
 
 
 def _limit(default: int, smallest: int, largest: int, text: str, *, shared: bool = False) -> Any:
-    """A field of Limits. `text` is what it counts, `shared` whether all visitors have it together."""
+    """Return a field of Limits. `text` describes it; `shared` means that all visitors share it."""
     row = {"default": default, "smallest": smallest, "largest": largest, "text": text, "shared": shared}
     return field(default=default, metadata=row)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """`bases` empty: every base model that is on the disk."""
+    """The operator's limits. Empty `bases` allow all base models on the disk."""
 
     bases: frozenset[str] = frozenset()
     loras: int = _limit(4, 1, 20, "LoRAs in one generation")
@@ -71,7 +71,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """One of `Limits`."""
+    """The name, range and description of one limit."""
 
     name: str
     default: int
@@ -89,12 +89,12 @@ class Limit:
         return "bytes" in self.name
 
     def show(self, number: int) -> str:
-        """As it stands in messages of the operator and in docs/hosting.md: "60", "1 GB"."""
+        """Format a number for messages to the operator and for docs/hosting.md: "60", "1 GB"."""
         unit = next((u for u, size in reversed(_UNITS.items()) if u and number and number % size == 0), "")
         return f"{number // _UNITS[unit]:,} {unit}" if self.takes_bytes and unit else f"{number:,}"
 
     def parse(self, text: str) -> int:
-        """Raises UsageError, with what to write."""
+        """Parse the limit's value. Raises UsageError with the valid range."""
         found = _NUMBER.fullmatch(text.strip())
         number = int(found[1]) * _UNITS[found[2] or ""] if found else -1
         if found is None or (found[2] and not self.takes_bytes) or not self.smallest <= number <= self.largest:
@@ -109,7 +109,7 @@ TABLE = tuple(Limit(name=one.name, **one.metadata) for one in fields(Limits) if 
 
 
 def read_limits(environ: Mapping[str, str]) -> Limits:
-    """Raises UsageError for a variable that is no limit, or has a value that can't be one."""
+    """Read the limits. Raises UsageError for an unknown limit or an invalid value."""
     rows = {limit.variable: limit for limit in TABLE}
     bases = PREFIX + "BASES"
     given: dict[str, Any] = {}
@@ -139,24 +139,24 @@ def _bases(text: str) -> frozenset[str]:
 
 
 def printable(text: str) -> str:
-    """What somebody wrote into a variable, as a message shows it."""
+    """Shorten a variable's value and replace unprintable characters, for messages."""
     return _UNPRINTABLE.sub("?", text)[:80]
 
 
 Use = Literal["searches", "opens", "bytes", "uploads", "images"]
 _IN_BYTES = ("bytes", "uploads")
-# People and addresses; those unused for longest are forgotten first.
+# Visitors and addresses together; the least recently used are dropped first.
 MOST_KEYS = 20_000
-# The last minute or hour is counted in so many pieces of time, so that a person takes little memory, whatever they do.
+# The last minute or hour is divided into pieces of time, so that a visitor's count takes constant memory.
 _PIECES = 30
 _Used = Mapping[int, int]
 
 
 class LimitReached(RateLimited):
-    """`retry_after` is when it goes on, in seconds."""
+    """A limit was reached. `retry_after` is in seconds."""
 
 
-# What is counted: the name of its limit, and how it is said.
+# For each use: the name of its limit, and its text in messages.
 RULES: Mapping[Use, tuple[str, tuple[str, str]]] = {
     "searches": (
         "searches_per_minute", N_plural("{most} search a minute {whose}.", "{most} searches a minute {whose}.")
@@ -179,7 +179,7 @@ OWN_COMPUTER = N_("Run hub-ui on your own computer to have it for yourself.")
 
 
 class Quotas:
-    """Any thread may call any method. On one's own computer, where nobody is a visitor, nothing is counted."""
+    """The use of each visitor. Thread-safe. A local page has no visitors and counts nothing."""
 
     def __init__(
         self,
@@ -189,17 +189,17 @@ class Quotas:
         report: Callable[[Use], None] = lambda _use: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`advice` is the last sentence of each refusal, and `report` hears of each."""
+        """`advice` is the last sentence of each refusal; `report` is called for each refusal."""
         self._report = report
         self._limits = limits
         self._advice = advice
         self._clock = clock
-        # What was used in each piece of time.
+        # The amount in each piece of time.
         self._used: LRUCache[tuple[Use, str, str], _Used] = LRUCache(MOST_KEYS)
         self._lock = threading.Lock()
 
     def spend(self, use: Use, amount: int = 1) -> None:
-        """Counts it for the present visitor. Raises LimitReached, with when it goes on, and then counts nothing."""
+        """Count a use by the current visitor. Raises LimitReached, without counting, if it is over the limit."""
         visitor = current_visitor()
         if visitor is None:
             return
@@ -222,7 +222,7 @@ class Quotas:
                     then = then.format(time=format.duration(_round_up(seconds)))
                     raise LimitReached(self._sentence(use, whose, bound, then), retry_after=seconds)
                 now_used[use, whose, name] = _add(used, amount, now, width)
-            # What is refused is not kept, so that nobody is forgotten for it.
+            # Refused uses are not stored, so that they don't push other visitors out of the cache.
             self._used.update(now_used)
 
     def _keys(self, visitor: Visitor, most: int) -> list[tuple[str, str, int]]:
@@ -236,8 +236,8 @@ class Quotas:
 
 
 def _wait(used: _Used, amount: int, most: int, now: float, width: float) -> float:
-    """Seconds until `amount` more is at most `most`; 0 if it is now."""
-    # One piece more than there are: of the first one, only its end still counts.
+    """Return the seconds until the use plus `amount` is within `most`, or 0 if it is now."""
+    # Count one extra piece, because the period begins within the first piece.
     first = math.floor(now / width) - _PIECES
     counted = sorted((at, number) for at, number in used.items() if at >= first)
     over = sum(number for _, number in counted) + amount - most
@@ -251,7 +251,7 @@ def _wait(used: _Used, amount: int, most: int, now: float, width: float) -> floa
 
 
 def _add(used: _Used, amount: int, now: float, width: float) -> _Used:
-    """Without what does not count any more."""
+    """Add an amount to the current piece of time, and drop expired pieces."""
     piece = math.floor(now / width)
     return {**{at: number for at, number in used.items() if at >= piece - _PIECES}, piece: used.get(piece, 0) + amount}
 
@@ -261,5 +261,5 @@ def _amount(use: Use, amount: int) -> str:
 
 
 def _round_up(seconds: float) -> float:
-    """Whole minutes, up, where there are some: nobody waits by the second."""
+    """Round up to whole minutes, or to whole seconds below 90 seconds."""
     return math.ceil(seconds / 60) * 60 if seconds > 90 else math.ceil(seconds)

@@ -1,6 +1,6 @@
-"""Visitors of a hosted page, known by a random cookie, and whose key counts for them: their own, or the owner's.
+"""Visitors of a hosted page, identified by a random cookie, and the keys that are used for them.
 
-All that is known of them is in memory, and gone with them.
+All data of visitors is in memory only.
 """
 
 import secrets
@@ -22,22 +22,22 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
 from hub_ui.base.context import use
 
-# Those unused for longest go first.
+# The least recently used are dropped first.
 MOST_VISITORS = 10_000
 # Since their last request.
 KEPT_SECONDS = 3_600.0
 MOST_OWN = 50
-# How long the answer to "may they have this file" counts, in which a hub may change its mind.
+# The time for which the right to a file is cached, after which the hub is queried again.
 RIGHT_SECONDS = 600.0
 MOST_RIGHTS = 200
 
-# With whose right a hub is asked: that of anyone, without a key, or with the visitor's or the owner's key.
+# The key of a request to a hub: none, the visitor's or the owner's.
 Right = Literal["anyone", "visitor", "owner"]
 _Name = tuple[str, str]
 
 
 class OwnLoras:
-    """What a visitor's own keys opened and others may not see. Any thread may call any method."""
+    """LoRAs that only a visitor's own keys can open, hidden from other visitors. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._loras: LRUCache[_Name, Lora | None] = LRUCache(MOST_OWN)
@@ -46,7 +46,7 @@ class OwnLoras:
         self._lock = threading.Lock()
 
     def claim(self, ref: Ref) -> None:
-        """From now on, what is found out about this LoRA is this visitor's alone."""
+        """Mark a LoRA as private to this visitor before it is loaded."""
         with self._lock:
             self._loras.setdefault(_name(ref), None)
 
@@ -59,7 +59,7 @@ class OwnLoras:
             self._loras[_name(lora.ref)] = lora
 
     def lora(self, ref: Ref) -> Lora | None:
-        """The LoRA that `ref`, or its version, belongs to."""
+        """Return the LoRA of `ref`, or of its version if `ref` has no id."""
         with self._lock:
             if ref.id:
                 return self._loras.get(_name(ref))
@@ -79,12 +79,12 @@ class OwnLoras:
             self._rights[ref] = right
 
     def right(self, ref: Ref) -> Right | None:
-        """With whose right the hub last gave this file; None if that was too long ago."""
+        """Return the key that last opened this file, or None if that is unknown or expired."""
         with self._lock:
             return self._rights.get(ref)
 
     def forget(self, hub: HubName) -> None:
-        """All that a key of this hub opened."""
+        """Delete the data that a key of this hub opened."""
         with self._lock:
             for name in [name for name in self._loras if name[0] == hub]:
                 del self._loras[name]
@@ -96,11 +96,12 @@ class OwnLoras:
 
 @dataclass(kw_only=True, eq=False)
 class Visitor:
-    """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file.
+    """One visitor.
 
-    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
-    `can_sign_in`. `address` is that of their last request's network, empty if nothing tells it (see web/visitors.py).
-    Who is not `known` has brought no cookie of ours. `tried` is their library (see downloads.SessionLibraries).
+    `keys` are the visitor's own, used for this visitor's requests only, and never written to `repr`, a log or a file.
+    If visitors `can_sign_in` to Hugging Face, `account` is the name of the account, whose key is then in `keys`.
+    `address` is the network address of the last request, or empty if it is unknown (see web/visitors.py). `known` is
+    false for requests without our cookie. `tried` is the visitor's library (see downloads.SessionLibraries).
     """
 
     id: str = field(repr=False)
@@ -114,11 +115,11 @@ class Visitor:
 
     @property
     def person(self) -> str:
-        """By whom is counted: all without a cookie at one address are the same person."""
+        """The id for counting. All requests without a cookie from one address count as the same visitor."""
         return self.id if self.known else f"at {self.address}"
 
     def put_key(self, hub: HubName, key: str) -> None:
-        """Another key, or none, opens other things."""
+        """Store or remove a key, and forget the LoRAs that the previous key opened."""
         if self.keys.get(hub, "") != key:
             self.own.forget(hub)
         if key:
@@ -127,7 +128,7 @@ class Visitor:
             self.keys.pop(hub, None)
 
     def sign_in(self, session: Mapping[str, Any], now: float) -> None:
-        """`session` is the one that Gradio's sign-in writes; without one, or once it has ended, nobody is signed in."""
+        """Take the account and the key from the session of Gradio's sign-in, or sign out if it is empty or expired."""
         found = sign_in_of(session)
         info = found if (found.get("expires_at") or now) >= now else {}
         self.put_key("huggingface", str(info.get("access_token") or ""))
@@ -135,7 +136,7 @@ class Visitor:
 
 
 class Visitors:
-    """Any thread may call any method."""
+    """All visitors with a cookie, for KEPT_SECONDS after their last request. Thread-safe."""
 
     def __init__(
         self,
@@ -145,17 +146,17 @@ class Visitors:
         trusts_proxy: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`trusts_proxy`: whether X-Forwarded-For tells their addresses."""
+        """`trusts_proxy` means that addresses are read from X-Forwarded-For."""
         self.trusts_proxy = trusts_proxy
         self._can_sign_in = can_sign_in
-        # Apart, so that a crowd of others does not drive out who has keys.
+        # Visitors with keys have a cache of their own, so that other visitors can't push them out.
         self._with_keys: TTLCache[str, Visitor] = TTLCache(most, KEPT_SECONDS, timer=clock)
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, KEPT_SECONDS, timer=clock)
         self._signed_out: LRUCache[bytes, None] = LRUCache(most)
         self._lock = threading.Lock()
 
     def sign_out(self, session: Mapping[str, Any]) -> None:
-        """Gradio's session is in its cookie, of which somebody may have a copy. From now on it counts for nobody."""
+        """Invalidate Gradio's session. The session is stored in the cookie, which may have been copied."""
         with self._lock:
             self._signed_out[_digest(session)] = None
 
@@ -164,10 +165,10 @@ class Visitors:
             return _digest(session) in self._signed_out
 
     def find(self, cookie: str, address: str = "", peer: str = "") -> Visitor:
-        """The visitor with that cookie, else a new one, whose id is the cookie to set.
+        """Return the visitor with this cookie, or a new visitor whose id is the cookie to set.
 
-        A new one is not kept: who brings no cookie is mostly a program, and new with each request. `address` is
-        theirs, if something tells it (see web/visitors.py). Programs without one count by their `peer`.
+        A new visitor is not stored, because most clients without a cookie are programs and new at each request.
+        `address` is the network address if it is known (see web/visitors.py). New clients without it count by `peer`.
         """
         with self._lock:
             known = self._with_keys.get(cookie) or self._visitors.get(cookie)
@@ -178,9 +179,9 @@ class Visitors:
         return visitor
 
     def keep(self, visitor: Visitor) -> None:
-        """For an hour from now on."""
+        """Store a visitor for KEPT_SECONDS from now on."""
         with self._lock:
-            # Put in anew, since that is what makes the hour begin anew.
+            # Writing the entry again restarts its time in a TTLCache.
             visitor.known, has_keys = True, bool(visitor.keys)
             (self._with_keys if has_keys else self._visitors)[visitor.id] = visitor
             (self._visitors if has_keys else self._with_keys).pop(visitor.id, None)
@@ -190,7 +191,7 @@ _VISITOR: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
 
 
 def current_visitor() -> Visitor | None:
-    """Who asks for what is done just now; None on one's own computer. A new thread has to copy the context."""
+    """Return the visitor of the current request, or None on a local page. New threads must copy the context."""
     return _VISITOR.get()
 
 
@@ -198,19 +199,19 @@ use_visitor = partial(use, _VISITOR)
 
 
 def sign_in_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What Gradio's sign-in wrote; empty for who has not signed in."""
+    """Return the data of Gradio's sign-in, or an empty mapping."""
     found = session.get("oauth_info")
     return found if isinstance(found, Mapping) else {}
 
 
 def _digest(session: Mapping[str, Any]) -> bytes:
-    """In place of the token, which is not kept."""
+    """Return a digest that identifies a session without storing its token."""
     info = sign_in_of(session)
     return sha256(f"{info.get('access_token')} {info.get('expires_at')}".encode()).digest()
 
 
 def _name(ref: Ref) -> _Name:
-    """Hubs don't tell upper and lower case apart."""
+    """Return hub and id, case-folded because hubs ignore the case of ids."""
     return ref.hub, ref.id.casefold()
 
 
@@ -220,7 +221,7 @@ _LIST = "list"
 
 @dataclass(frozen=True, kw_only=True)
 class SharedKeys:
-    """The owner's `keys` and what everybody may use them for: the lists of some hubs, and single LoRAs."""
+    """The owner's `keys`, and their permitted uses for all visitors: the lists of some hubs, and single LoRAs."""
 
     keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     lists: frozenset[HubName] = frozenset()
@@ -228,7 +229,7 @@ class SharedKeys:
 
     @classmethod
     def parse(cls, text: str, keys: Mapping[HubName, str]) -> Self:
-        """Reads "replicate:list civitai:123 huggingface:OWNER/NAME". Raises UsageError."""
+        """Parse "replicate:list civitai:123 huggingface:OWNER/NAME". Raises UsageError."""
         lists, refs = set(), set()
         for word in text.replace(",", " ").split():
             hub, _, what = word.partition(":")
@@ -254,24 +255,24 @@ class SharedKeys:
 _RIGHT: ContextVar[Right] = ContextVar("right", default="anyone")
 
 
-# Hubs are queried with this right while the block runs.
+# Requests to hubs in the block use this key.
 use_right = partial(use, _RIGHT)
 
 
 def asker(hub: HubName) -> Asker:
-    """Who asks the hub just now: what only a visitor's own key opens is nobody else's answer."""
+    """Return the identity of the current requests, so that responses to a visitor's key are not shared."""
     visitor, right = current_visitor(), _RIGHT.get()
-    # Their id where the key was removed just now: such an answer is still nobody else's.
+    # Fall back to the visitor's id if the key has just been removed, because the response is still private.
     return Asker(right=right, key=visitor.keys.get(hub, visitor.id) if visitor and right == "visitor" else None)
 
 
 def owner(keys: Mapping[HubName, str], hub: HubName) -> Asker:
-    """Who asks the hub from a page of their own: with another key it may say something else."""
+    """Return the identity of requests from a local page. Responses depend on the key."""
     return Asker(right=sha256(keys.get(hub, "").encode()).hexdigest())
 
 
 class LiveKeys(Mapping[HubName, str]):
-    """Keys as they are just now: connectors read them at each request. Its `repr` has none."""
+    """Keys that may change: connectors read them at each request. The `repr` shows hubs only."""
 
     def now(self) -> Mapping[HubName, str]:
         raise NotImplementedError
@@ -290,7 +291,7 @@ class LiveKeys(Mapping[HubName, str]):
 
 
 class VisitorKeys(LiveKeys):
-    """Those that a request may use. None, unless `use_right` says so."""
+    """The keys that the current request may use: none unless `use_right` permits the visitor's or the owner's."""
 
     def __init__(self, owner: Mapping[HubName, str]) -> None:
         self._owner = owner

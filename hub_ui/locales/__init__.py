@@ -1,6 +1,6 @@
-"""The languages besides English: one catalogue each, in gettext's own form, and numbers by Babel.
+"""The translations: one gettext catalogue for each language, and numbers formatted by Babel.
 
-CONTRIBUTING.md ("Words") says how to add a text or a language.
+CONTRIBUTING.md ("Words") explains how to add a text or a language.
 """
 
 import gettext
@@ -18,9 +18,9 @@ from starlette.requests import cookie_parser
 from hub_ui.base.i18n import LANGUAGES, Language
 
 DOMAIN = "hub_ui"
-# What a person chose on the Settings page.
+# The cookie has the language chosen on the Settings page.
 COOKIE = "hub-ui-language"
-# Their sentences end with a wide full stop.
+# These languages have no spaces between sentences, because their full stop is wide.
 UNSPACED = ("zh-CN", "ja")
 
 
@@ -29,7 +29,7 @@ class Translation(Language):
         self.code = code
         self.space = "" if code in UNSPACED else " "
         self._locale = Locale.parse(code, sep="-")
-        # Compiled here, so that no binary file has to be kept in step with its source.
+        # Compile at start, so that the repository needs no binary catalogues.
         compiled = BytesIO()
         with resources.files(__name__).joinpath(catalogue_path(code)).open("rb") as file:
             write_mo(compiled, read_po(file, locale=self._locale, domain=DOMAIN))
@@ -50,22 +50,22 @@ class Translation(Language):
 
 
 def catalogue_path(code: str) -> str:
-    """Within hub_ui/locales."""
+    """Return the path of a catalogue below hub_ui/locales."""
     return f"{code.replace('-', '_')}/LC_MESSAGES/{DOMAIN}.po"
 
 
 @cache
 def get_language(code: str) -> Language:
-    """One of LANGUAGES, by its code."""
+    """Return the language with this code of LANGUAGES."""
     return Language() if code == "en" else Translation(code)
 
 
 def choose_language(chosen: str, accepted: str) -> str:
-    """A code of LANGUAGES: the `chosen` one, else the first that the browser accepts (HTTP's Accept-Language)."""
+    """Return a code of LANGUAGES: `chosen`, or else the browser's first choice (HTTP's Accept-Language)."""
     if chosen in LANGUAGES:
         return chosen
-    # Any Chinese is better read than English by who asks for one.
-    own = {code.partition("-")[0]: code for code in LANGUAGES}
+    # Match on the primary tag, because zh-CN is more useful to a zh-TW reader than English.
+    codes_by_primary_tag = {code.partition("-")[0]: code for code in LANGUAGES}
     weighed: list[tuple[float, str]] = []
     for part in accepted[:500].split(","):
         name, _, weight = part.partition(";q=")
@@ -74,15 +74,16 @@ def choose_language(chosen: str, accepted: str) -> str:
         except ValueError:
             continue
     ordered = sorted(weighed, key=lambda pair: -pair[0])
-    return next((own[name] for weight, name in ordered if name in own and weight > 0), "en")
+    accepted_tags = (tag for weight, tag in ordered if weight > 0)
+    return next((codes_by_primary_tag[tag] for tag in accepted_tags if tag in codes_by_primary_tag), "en")
 
 
 def read_choice(headers: Mapping[str, str]) -> str:
-    """A code of LANGUAGES, or empty for "as the browser says"."""
+    """Return the code in the cookie, or "" if the browser decides."""
     chosen = cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
     return chosen if chosen in LANGUAGES else ""
 
 
 def read_language(headers: Mapping[str, str]) -> Language:
-    """That of a request."""
+    """Return the language of a request."""
     return get_language(choose_language(read_choice(headers), headers.get("accept-language") or ""))

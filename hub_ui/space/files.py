@@ -1,7 +1,7 @@
-"""The files of a Space's repo, and what makes or updates it: repo, variables, secrets and hardware.
+"""Create or update a Space: its repo, variables, secrets and hardware.
 
-A Space starts `app.py`; hub-ui itself lies beside it, since it is on no index. requirements.txt is what the installed
-hub-ui needs, at the versions that are installed beside it. A push that changes nothing writes nothing.
+A Space runs `app.py`. The repo also contains hub-ui itself, which is not on PyPI. requirements.txt pins the
+requirements of the installed hub-ui to their installed versions. A push without changes makes no commit.
 """
 
 import io
@@ -31,36 +31,37 @@ from hub_ui.library.lockfile import Entry
 APP = "app.py"
 CARD = "README.md"
 REQUIREMENTS = "requirements.txt"
-# The files beside the package, each by the variable that names it.
+# Additional files, by the variables that name them.
 NAMED = {"HUB_UI_SHARED_LOCK": "loras.lock", "HUB_UI_SNAPSHOT": "catalog.jsonl.zst"}
 # A repo with this file was pushed by hub-ui.
 MARK = "hub_ui/space/files.py"
-# The hub's own, which tells git what is a large file.
+# The hub's file with git's rules for large files.
 OF_THE_HUB = ".gitattributes"
 ZERO_GPU = "zero-a10g"
 
 _HERE = Path(__file__).parent
 _PACKAGES = (connectors, hub_ui)
-# What only the demo's local hubs serve. The tiny base model stays, so that there is one to try.
+# Files that only the demo's local hubs serve. The tiny base model is pushed, so that visitors can try it.
 _NOT_PUSHED = (
     "hub_ui/demo/build/",
     "hub_ui/demo/data/samples/",
     "hub_ui/demo/data/weights/loras",
     "hub_ui/demo/data/weights/pictures/",
 )
-# Of ZeroGPU, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
+# The versions that ZeroGPU supports, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
 ZERO_GPU_TORCH = ("2.11.0", "2.10.0", "2.9.1", "2.8.0")
-# Each torch has a torchvision of its own, which pip finds; and ZeroGPU has its own version of spaces.
+# pip finds the torchvision that fits torch, and ZeroGPU installs its own version of spaces.
 _NEVER_PINNED = ("torchvision", "spaces")
-# Beside what every page needs: sign-in, and the GPU of ZeroGPU. Spaces has both at hand.
+# Additional packages for signing in and for ZeroGPU.
 _OF_SPACES = ("gradio[oauth]", "spaces")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceContent:
-    """`preload` are lines of the card's `preload_from_hub`, `models` the repos that its page links to.
+    """The variable parts of a Space's repo.
 
-    `named` are files of NAMED, by their variables.
+    `preload` are the lines of the card's `preload_from_hub`, `models` the repos that the Space's page links to, and
+    `named` the files of NAMED by their variables.
     """
 
     title: str
@@ -74,7 +75,7 @@ class SpaceContent:
 
 
 def space_files(content: SpaceContent) -> dict[str, bytes]:
-    """All files of the repo by path. The same content gives the same bytes."""
+    """Return all files of the repo by path. The same content gives the same bytes."""
     files = {
         APP: _HERE.joinpath("app.txt").read_bytes(),
         CARD: card(content).encode(),
@@ -86,7 +87,7 @@ def space_files(content: SpaceContent) -> dict[str, bytes]:
 
 
 def package_files() -> Iterator[tuple[str, Path]]:
-    """The installed package's own files, but those of the demo's local hubs."""
+    """Yield path and file of the installed packages, except the files of the demo's local hubs."""
     for package in _PACKAGES:
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*")):
@@ -97,9 +98,9 @@ def package_files() -> Iterator[tuple[str, Path]]:
 
 
 def card(content: SpaceContent) -> str:
-    """README.md with the settings that Spaces reads.
+    """Return README.md with the settings that Spaces reads.
 
-    Source: hub-docs, docs/hub/spaces-config-reference.md. Spaces runs Python 3.10 where nothing is said.
+    Source: hub-docs, docs/hub/spaces-config-reference.md. Spaces uses Python 3.10 by default.
     """
     settings, text = split_card(_HERE.joinpath("card.md").read_text(encoding="utf-8"))
     data = {
@@ -115,7 +116,10 @@ def card(content: SpaceContent) -> str:
 
 
 def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
-    """`OWNER/NAME FILE,FILE COMMIT` of (repo, file, commit). Names with a space or a comma can't be written."""
+    """Return lines `OWNER/NAME FILE,FILE COMMIT` for (repo, file, commit) tuples.
+
+    Files with a space or a comma in the name are left out, because the format can't express them.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     for repo, file, commit in files:
         if not {" ", ","} & set(file):
@@ -124,13 +128,13 @@ def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
 
 
 def files_of_lock(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:
-    """(repo, file, commit) of each LoRA that is on Hugging Face."""
+    """Return (repo, file, commit) for each LoRA from Hugging Face."""
     refs = (entry.ref for entry in entries if entry.ref.hub == "huggingface")
     return [(ref.id, ref.file, ref.version) for ref in refs if ref.file and ref.version]
 
 
 def read_requirements(extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
-    """What the installed hub-ui declares for this Python. Raises UsageError in a checkout that is not installed."""
+    """Return the requirements of the installed hub-ui for this Python. Raises UsageError if it is not installed."""
     try:
         declared = [Requirement(line) for line in requires("hub-ui") or ()]
     except PackageNotFoundError as error:
@@ -146,7 +150,7 @@ def read_requirements(extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
 
 
 def version_here(name: str) -> str | None:
-    """Without a part such as "+cpu", which no index has."""
+    """Return the installed version without a local part such as "+cpu", which PyPI doesn't have, or None."""
     try:
         return Version(version(name)).public
     except PackageNotFoundError:
@@ -159,7 +163,7 @@ def pin_requirements(
     zero_gpu: bool,
     installed: Callable[[str], str | None] = version_here,
 ) -> tuple[str, ...]:
-    """Lines of requirements.txt, sorted. What is not installed here stays a range."""
+    """Return sorted lines of requirements.txt. Packages that are not installed here keep their range."""
     lines: dict[str, str] = {}
     for each in (*declared, *map(Requirement, _OF_SPACES)):
         name = str(canonicalize_name(each.name))
@@ -174,21 +178,24 @@ def pin_requirements(
 
 
 def open_api(endpoint: str, token: str | None) -> HfApi:
-    """Raises KeyRequired without a token."""
+    """Return a client that may write. Raises KeyRequired without a token."""
     if not token:
         raise KeyRequired(
             "A Space belongs to an account of Hugging Face. Make a key that may write at "
             "https://huggingface.co/settings/tokens, and set HF_TOKEN to it.",
             hub="huggingface",
         )
-    # huggingface_hub reports on its own, beside what the command prints.
+    # Silence huggingface_hub, because the command prints its own progress.
     disable_progress_bars()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return HfApi(endpoint=endpoint, token=token)
 
 
 def find_space(api: HfApi, name: str) -> SpaceInfo | None:
-    """None where there is none. Raises UsageError for a Space that hub-ui did not push: its files would be lost."""
+    """Return the Space, or None if it does not exist.
+
+    Raises UsageError for a Space that hub-ui did not push, because a push would delete its files.
+    """
     with push_errors(api, name):
         try:
             found = api.space_info(name)
@@ -215,10 +222,11 @@ def push_space(
     private: bool = False,
     hardware: str | None = None,
 ) -> dict[str, Any]:
-    """`found` is what find_space says. Settings come first, so that the new commit starts with them.
+    """Push the files to a Space, and return the output of `hub-ui space --json`.
 
-    `hardware` None leaves what the Space has. Secrets are never part of a message or a file. Returns what `hub-ui space
-    --json` says of it: `commit` is None if all files were there already, and `variables` are those that changed.
+    `found` is the result of find_space. Settings are written first, so that the new commit starts with them. With
+    `hardware` None the Space keeps its hardware. Secrets are never part of a message or a file. In the output, `commit`
+    is None if no file changed, and `variables` are the changed ones.
     """
     with push_errors(api, name):
         if found is None:
@@ -245,8 +253,9 @@ def push_space(
 
 
 def _set_variables(api: HfApi, name: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
-    """Those set by hand stay, those of NAMED go with their file. Each change restarts the Space, so equal ones are left
-    alone.
+    """Set the wanted variables, and delete variables of NAMED whose file is not pushed. Return the changed names.
+
+    Unchanged variables are not written, because each write restarts the Space.
     """
     known = {key: each.value for key, each in api.get_space_variables(name).items()}
     changed = [key for key, value in wanted.items() if known.get(key) != value]
@@ -262,7 +271,7 @@ def _commit(api: HfApi, name: str, files: Mapping[str, bytes]) -> tuple[str | No
     before = api.space_info(name)
     there = {each.rfilename for each in before.siblings or ()}
     removed = tuple(sorted(there - files.keys() - {OF_THE_HUB}))
-    # File objects are uploaded by LFS, bytes by Xet where hf_xet is installed, which not every hub has.
+    # huggingface_hub uploads file objects by LFS, but bytes by Xet, which not every hub supports.
     added = [CommitOperationAdd(path, io.BytesIO(data)) for path, data in files.items()]
     done = api.create_commit(
         name,
@@ -275,7 +284,7 @@ def _commit(api: HfApi, name: str, files: Mapping[str, bytes]) -> tuple[str | No
 
 
 def open_repos(endpoint: str, repos: Iterable[str]) -> set[str]:
-    """Those that anyone may download, which is what Spaces does before it starts an app."""
+    """Return the repos that anyone may download. Only these can be preloaded, because Spaces uses no token."""
     api, found = HfApi(endpoint=endpoint, token=False), set[str]()
     for repo in dict.fromkeys(repos):
         with map_huggingface_errors(repo), suppress(RepositoryNotFoundError):
@@ -286,14 +295,14 @@ def open_repos(endpoint: str, repos: Iterable[str]) -> set[str]:
 
 @contextmanager
 def push_errors(api: HfApi, name: str) -> Iterator[None]:
-    """Maps what huggingface_hub raises while it writes to our errors."""
+    """Map the errors of huggingface_hub while writing to our errors."""
     what = f"the Space {name}"
     with map_huggingface_errors(what, endpoint=str(api.endpoint)):
         try:
             yield
         except HfHubHTTPError as error:
             row = next((row for row in REFUSALS["huggingface_writing"] if row.matches(error.response, "")), None)
-            # The hub says 401 of a Space that it doesn't show, too.
+            # The hub also answers 401 for a hidden Space.
             if row is None or (row.error is KeyRequired and isinstance(error, RepositoryNotFoundError)):
                 raise
             detail = " ".join(str(error.server_message or "").split())[:400]
