@@ -1,4 +1,4 @@
-"""Comparisons: cells with the same seed, size and base that differ in one thing. Trigger words are added to prompts."""
+"""Build comparisons: cells with the same seed, size and base that differ in one setting. Add trigger words."""
 
 import math
 import re
@@ -14,13 +14,13 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 
 
 def trigger_words(adapters: Sequence[LoraInput]) -> tuple[str, ...]:
-    """The words of all LoRAs, each once, in order."""
+    """Return the trigger words of all LoRAs in order, without repetition."""
     words = (_plain(word) for adapter in adapters for word in adapter.trigger_words)
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def add_words(prompt: str, words: Iterable[str]) -> str:
-    """Puts missing words in front of the prompt, each once, in the author's order."""
+    """Put missing words in front of the prompt, in the author's order and without repetition."""
     prompt = prompt.strip()
     missing: list[str] = []
     for word in map(_plain, words):
@@ -30,7 +30,7 @@ def add_words(prompt: str, words: Iterable[str]) -> str:
 
 
 def remove_words(prompt: str, words: Iterable[str]) -> str:
-    """The prompt without the words and the commas after them."""
+    """Return the prompt without the words and the commas after them."""
     for word in sorted(words, key=len, reverse=True):
         prompt = re.sub(_pattern(word), "", prompt, flags=re.IGNORECASE)
     parts = (" ".join(part.split()) for part in prompt.split(","))
@@ -42,7 +42,7 @@ def _plain(word: str) -> str:
 
 
 def _pattern(word: str) -> str:
-    """Matches a whole word or phrase with any spaces between: "ink" is not in "drinking"."""
+    """Return a pattern that matches a whole word or phrase with any spaces: "ink" does not match "drinking"."""
     phrase = r"\s+".join(re.escape(part) for part in word.split())
     return rf"(?<!\w){phrase}(?!\w)"
 
@@ -57,9 +57,9 @@ _LONGEST_TITLE = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One image. `prompt` includes trigger words; `weights` has one for each LoRA. All weights 0 is the base alone.
+    """One image. `prompt` includes trigger words, and `weights` has a weight for each LoRA: all 0 is the base alone.
 
-    `seed` None is the request's.
+    A `seed` of None is the request's seed.
     """
 
     label: str
@@ -70,7 +70,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """`cells` are in row order; `rows` and `columns` are labels."""
+    """The cells of a comparison in row order, and the labels of its rows and columns."""
 
     kind: ComparisonKind
     rows: tuple[str, ...]
@@ -79,14 +79,14 @@ class Comparison:
 
 
 def single(request: GenerationRequest) -> Comparison:
-    """One image with all the LoRAs, or of the base alone without any."""
+    """Return one image with all LoRAs, or with the base alone if there are no LoRAs."""
     own = _own_weights(request)
     label = _name_loras(request, own) or "the base alone"
     return _one_row("one", Cell(label=label, prompt=prompt_as_used(request), weights=own))
 
 
 def before_after(request: GenerationRequest) -> Comparison:
-    """Without and with the LoRAs, under the same prompt."""
+    """Return a pair without and with the LoRAs, for the same prompt."""
     _need_lora(request, "A pair needs a LoRA to leave out and put on. Choose one.")
     prompt, own = prompt_as_used(request), _own_weights(request)
     return _one_row(
@@ -102,8 +102,9 @@ def weight_sweep(
     varied: int = 0,
     prompts: Sequence[str] | None = None,
 ) -> Comparison:
-    """One LoRA (the first unless `varied` says which) at several weights; the others keep theirs. With `prompts` it is
-    a grid, with a row for each.
+    """Return the LoRA at position `varied` with several weights; the other LoRAs keep their weights.
+
+    With `prompts` the result is a grid with a row for each prompt.
     """
     _need_lora(request, "This comparison needs a LoRA whose weight it can turn up. Choose one.")
     rows = _prompt_rows(prompts or ())
@@ -125,7 +126,7 @@ def weight_sweep(
 
 
 def trigger_comparison(request: GenerationRequest) -> Comparison:
-    """The LoRAs are on in both images; only the second prompt has their trigger words."""
+    """Return two images with the LoRAs. Only the second prompt has their trigger words."""
     _need_lora(request, "Trigger words belong to a LoRA. Choose one.")
     words = trigger_words(request.adapters)
     if not words:
@@ -139,7 +140,7 @@ def trigger_comparison(request: GenerationRequest) -> Comparison:
 
 
 def lora_combinations(request: GenerationRequest) -> Comparison:
-    """Two LoRAs: neither, one, the other, and both together."""
+    """Return four images for two LoRAs: neither, the first, the second, and both."""
     loras = lora_slices(request)
     if len(loras) != 2:
         raise UsageError(_("This comparison needs two LoRAs, and there are {n}. Choose two.").format(n=len(loras)))
@@ -154,14 +155,15 @@ def lora_combinations(request: GenerationRequest) -> Comparison:
 def lora_columns(
     request: GenerationRequest, prompts: Sequence[str] = (), seeds: int = 1, weights: Sequence[float] = ()
 ) -> Comparison:
-    """A column for each LoRA alone, with its own trigger words, at its own weight or at each of `weights`; a row for
-    each prompt, from each of so many seeds that follow the request's.
+    """Return a column for each LoRA alone, with its trigger words, at its own weight or at each of `weights`.
+
+    There is a row for each prompt and each of `seeds` seeds, counted from the request's seed.
     """
     loras = lora_slices(request)
     if not 2 <= len(loras) <= MAX_LORAS:
         message = _("2 to {most} LoRAs can be compared, and there are {n}.")
         raise UsageError(message.format(most=MAX_LORAS, n=len(loras)))
-    # Trigger words alone are a prompt too.
+    # Keep one empty prompt, because trigger words alone make a prompt.
     texts = _prompt_rows(prompts) or (" ".join(request.prompt.split()),)
     _check_weights(weights or (1.0,), len(texts) * seeds * len(loras))
     names, own = _distinct_names(request), _own_weights(request)
@@ -190,7 +192,10 @@ def make_comparison(
     varied: int = 0,
     seeds: int = 1,
 ) -> Comparison:
-    """`prompts` and `seeds` make rows; `weights` are those of the LoRA at position `varied` in a sweep or a grid."""
+    """Build a comparison of this kind. Kinds ignore arguments that they don't use.
+
+    `prompts` and `seeds` make rows; `weights` apply to the LoRA at position `varied` in a sweep or a grid.
+    """
     if kind in ("strip", "grid"):
         return weight_sweep(request, weights or DEFAULT_SWEEP, varied, prompts if kind == "grid" else None)
     if kind == "loras":
@@ -201,18 +206,18 @@ def make_comparison(
 
 
 def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str:
-    """The given prompt, else the request's, with the trigger words if they are wanted."""
+    """Return `prompt`, or else the request's, with the trigger words if the request uses them."""
     words = trigger_words(request.adapters) if request.use_trigger_words else ()
     return add_words(request.prompt if prompt is None else prompt, words)
 
 
 def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
-    """`count` evenly spaced weights from `low` to `high`."""
+    """Return `count` evenly spaced weights from `low` to `high`."""
     return tuple(round(low + (high - low) * i / (count - 1), 2) for i in range(count))
 
 
 def sweep_around(recommended: float | None) -> tuple[float, ...]:
-    """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
+    """Return five weights from 0: the recommended one is the third, or the fourth if it is over 0.75."""
     if recommended is None or not 0.2 <= recommended <= 1.5:
         return DEFAULT_SWEEP
     top = 2 * recommended if recommended <= 0.75 else recommended * 4 / 3
@@ -220,26 +225,26 @@ def sweep_around(recommended: float | None) -> tuple[float, ...]:
 
 
 def lora_slices(request: GenerationRequest) -> tuple[range, ...]:
-    """The positions of each LoRA's adapters, with those that follow it."""
+    """Return the positions of each LoRA's adapters: a LoRA of two files has two adapters."""
     starts = [i for i, adapter in enumerate(request.adapters) if not i or not adapter.follows]
     return tuple(range(*ends) for ends in pairwise([*starts, len(request.adapters)]))
 
 
 def find_swept_lora(request: GenerationRequest, comparison: Comparison) -> int:
-    """The position of the first LoRA whose weight varies between cells, counted from 0."""
+    """Return the position of the first LoRA whose weight varies between cells, counted from 0."""
     several = (len({cell.weights[place.start] for cell in comparison.cells}) > 1 for place in lora_slices(request))
     return next((i for i, found in enumerate(several) if found), 0)
 
 
 def sweep_title(request: GenerationRequest, varied: int = 0) -> str:
-    """ "Ink, with Paper 0.5": the LoRA whose weight varies, and the constant weights of the others."""
+    """Return the title of a sweep, such as "Ink, with Paper 0.5": the varied LoRA, and the others' weights."""
     others = _name_loras(request, _with_weight(request, varied, 0.0))
     name = swept_name(request, varied)
     return f"{name}, with {others}" if others else name
 
 
 def swept_name(request: GenerationRequest, varied: int = 0) -> str:
-    """The LoRA whose weight varies."""
+    """Return the name of the LoRA whose weight varies."""
     return _shorten(request.adapters[lora_slices(request)[varied].start].title)
 
 
@@ -257,7 +262,7 @@ def _prompt_rows(prompts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _distinct_names(request: GenerationRequest) -> list[str]:
-    """The LoRAs' titles, with the file or the version where several have the same one, as the epochs of a training."""
+    """Return the LoRAs' titles. Equal titles, as of the epochs of a training, get the file or the version as well."""
     titles = Counter(adapter.title for adapter in request.adapters if not adapter.follows)
     return [
         _shorten(adapter.title)
@@ -293,7 +298,7 @@ def _check_weights(weights: Sequence[float], rows: int) -> None:
 
 
 def _name_loras(request: GenerationRequest, weights: Sequence[float]) -> str:
-    """ "Ink 0.8 + Paper 0.5", without weights of 0; a LoRA of two files counts once."""
+    """Return "Ink 0.8 + Paper 0.5", without weights of 0. A LoRA of two files appears once."""
     used = ((adapter, weight) for adapter, weight in zip(request.adapters, weights, strict=True) if weight)
     return " + ".join(f"{_shorten(adapter.title)} {weight:g}" for adapter, weight in used if not adapter.follows)
 

@@ -1,7 +1,4 @@
-"""The form of the Compare page: what is read from it, what a set of LoRAs fills in, and what is wrong in it.
-
-And the fields that it sends, and the acts of its buttons.
-"""
+"""The form of the Compare page: its fields, their defaults for the chosen LoRAs, invalid values, and its buttons."""
 
 import random
 from collections import defaultdict
@@ -40,10 +37,10 @@ CONTROL_KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PageState:
-    """All that the address of the page says: the form, the job that is followed, and the image on the stage.
+    """The state in the page's address: the form, the job to follow, and the position of the image on the stage.
 
-    `wrong` are fields as they were written that can't be meant. `image` and `control` are names of uploads, and so is
-    `again`, an image that is to be made once more.
+    `wrong` has the texts of invalid fields. `image` and `control` are names of uploads, as is `again`, the image to
+    reproduce.
     """
 
     view: View
@@ -61,7 +58,7 @@ class PageState:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by the field's name."""
+        """The error messages of invalid fields, by name."""
         found = {name: CHECKED[name].check(text) for name, text in self.wrong.items()}
         if len(self.view.stack) == 1 and self.settings.sheet in ("both", "loras"):
             found["lora"] = _("Two LoRAs are compared here: add another one.")
@@ -84,18 +81,18 @@ class PageState:
         return urlencode([(name, value) for name, value in named.items() if value])
 
     def check(self) -> None:
-        """Raises UsageError for the first field that is wrong."""
+        """Raise UsageError for the first invalid field."""
         for text in self.problems.values():
             raise UsageError(text)
 
     def with_settings(self, **changes: Any) -> "PageState":
-        """With other settings than those that were written."""
+        """Return the state with changed settings, which replace invalid texts."""
         wrong = {name: text for name, text in self.wrong.items() if name not in changes}
         return replace(self, view=replace(self.view, settings=replace(self.settings, **changes)), wrong=wrong)
 
 
 def read_address(query: str, level: str | None = None) -> PageState:
-    """The form and what else the page's address says. `level` is the usual one of mature images."""
+    """Parse the page's address. `level` is the default NSFW level."""
     try:
         given = parse_qs(query, max_num_fields=MOST_FIELDS)
     except ValueError:
@@ -118,11 +115,11 @@ def tile_number(text: str) -> int | None:
 
 
 def fill(services: Services, state: PageState, *, asks: bool = False) -> dict[str, Any]:
-    """What the page shows of a form: its `settings`, where the address leads and then the base's defaults, its LoRAs,
-    the texts of its fields (empty for any other), and what can be chosen there.
+    """Return the values of the form's templates.
 
-    `asks`: whether hubs are asked for what was never seen; `unseen`: whether a LoRA is known to its hub alone. `usual`
-    are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights.
+    `settings` come from the address, then from the base's defaults. `texts` are the texts of the fields. `usual` are
+    the default weights of a sweep, or empty for other comparisons; `range` is their lowest, highest and number.
+    `unseen` tells whether a LoRA is not in the catalog. `asks` permits requests to hubs for such LoRAs.
     """
     view = state.view
     records = [services.lookup.find_record(ref, asks=asks) for ref in view.refs]
@@ -146,7 +143,7 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> dict[st
 
 
 def usual_weights(services: Services, view: View) -> tuple[float, ...]:
-    """Those of a sweep or a grid whose weights nobody chose; empty for other comparisons."""
+    """Return the default weights of a sweep or a grid, or an empty tuple for other comparisons."""
     settings = view.settings
     if settings.sheet != "strip" or not view.stack:
         return USUAL_WEIGHTS.get(settings.sheet, ())
@@ -155,7 +152,7 @@ def usual_weights(services: Services, view: View) -> tuple[float, ...]:
 
 
 def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
-    """Evenly spaced weights. Raises UsageError for what is no range."""
+    """Return evenly spaced weights. Raises UsageError for an invalid range."""
     try:
         lowest, highest, number = float(low), float(high), int(count)
     except ValueError:
@@ -170,7 +167,10 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
 def stack_item(
     services: Services, ref: str, weight: float, record: Record | None, base: base_models.PipelineSpec | None
 ) -> Mapping[str, Any]:
-    """A LoRA of the form. `problem` says why it can't be used with the others, `most` is the highest usual weight."""
+    """Return a row of the form's LoRAs. `problem` tells why it can't be used with the base, or is empty.
+
+    `most` is the highest usual weight.
+    """
     if record is None:
         return {"ref": ref, "title": ref, "weight": weight, "most": 1.0, "line": "", "image": "", "problem": _(UNSEEN)}
     cover = cards.cover(record, "soft")
@@ -188,7 +188,7 @@ def stack_item(
 
 
 def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> dict[str, Any]:
-    """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
+    """Return the chosen base, the choices, and a line about the base. If `is_problem`, the line is an error."""
     none = {"id": settings.base, "choices": (), "line": "", "is_problem": False}
     first = next(filter(None, records), None)
     if first is None:
@@ -197,10 +197,10 @@ def base_field(services: Services, settings: TrySettings, records: Sequence[Reco
         choice = choose_base(services, first, settings.base or None)
     except HubUiError as error:
         if compatibility_problem(services, first):
-            # Which its row shows.
+            # The row of the LoRA shows the reason.
             return {**none, "line": _("No base model for this LoRA here"), "is_problem": True}
         return {**none, "choices": choices(services, first.architecture), "line": error.message, "is_problem": True}
-    # The size of a user's own base is unknown, and the packaged one is here.
+    # The size of a user's own base is unknown, and the packaged base is already on the disk.
     is_known = base_models.base_by_id(choice.id) is not None and choice.source != str(base_models.PACKAGED)
     disk = _("up to {n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
     offered = dict(choices(services, choice.architecture))
@@ -218,15 +218,15 @@ def choices(services: Services, architecture: str | None) -> tuple[tuple[str, st
 
 
 LARGEST_DICE = 2**32
-# What another base suggests anew.
+# Fields that get new defaults when the base changes.
 OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.of_base)
 
 
 class TryFields(ImmutableMultiDict[str, str]):
-    """As the page's address names them. `weight` has one for each `lora`; `act` is what a button does.
+    """The fields of the posted form, with the names of the page's address.
 
-    `filled`: they are of the page's form, so what is empty in them is meant. `was` is the base before a change, `fetch`
-    what a download was agreed for.
+    There is a `weight` for each `lora`. `act` is the button's action. `filled` is set by the page's own form, whose
+    empty fields are intended. `was` is the base before a change, and `fetch` identifies a confirmed download.
     """
 
     @property
@@ -234,7 +234,7 @@ class TryFields(ImmutableMultiDict[str, str]):
         return self.get("was", "") != self.get("on", "")
 
     def state(self) -> PageState:
-        """What the page's address says after this. Raises UsageError for a weight that is no number."""
+        """Return the new state of the page. Raises UsageError if a weight is not a number."""
         left_out = ("view", "open", "lora", *(OF_THE_BASE if self.has_new_base and self.get("filled") else ()))
         pairs = [("lora", self._with_weight(ref, at)) for at, ref in enumerate(self.getlist("lora"))]
         pairs += [(name, text) for name, text in self.multi_items() if name not in left_out and text]
@@ -259,7 +259,7 @@ Fields = Annotated[TryFields, Depends(read_form)]
 
 
 def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
-    """What a button of the form does, such as "remove REF" or "sheet strip"; what is none leaves all as it is."""
+    """Apply a button's action, such as "remove REF" or "sheet strip". Unknown actions change nothing."""
     name, _space, what = act.partition(" ")
     match name:
         case "remove":
@@ -269,7 +269,7 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
         case "words":
             return state.with_settings(use_trigger_words=what != "off")
         case "sheet":
-            # Its images are of another comparison.
+            # Drop the old images, which belong to another comparison.
             sheet = TrySettings.from_pairs({"sheet": [what]}).sheet
             return replace(state.with_settings(sheet=sheet, weights=()), shown=None, job="")
         case "range":
@@ -284,7 +284,7 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
 
 
 def move(state: PageState, ref: str, by: int) -> PageState:
-    """A LoRA further up or down, as far as there is room. The one that a sweep varies stays the same."""
+    """Move a LoRA up or down in the list. A sweep still varies the same LoRA."""
     stack = list(state.view.stack)
     at = next((i for i, lora in enumerate(stack) if lora.ref == ref), None)
     if at is None:

@@ -1,7 +1,4 @@
-"""From the form to images on the page: downloads first, then the comparison, with progress.
-
-And the values of the Compare page's templates: the form, and the stage with what is made or was made.
-"""
+"""Start the Compare page's jobs: the downloads first, then the comparison, with progress."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -32,17 +29,17 @@ from hub_ui.web.view import View
 OnProgress = Callable[[Any], None]
 Make = Callable[[OnProgress, IsCancelled], Any]
 LOOK_SECONDS = 0.4
-# A longer rate limit of a hub is an error here.
+# A job fails if a hub's rate limit lasts longer.
 PATIENCE_SECONDS = 30.0
 STOPPED = N_("Stopped. Nothing was changed.")
 DOWNLOAD_KEPT = N_("Stopped. What has come of the download is kept.")
 
 
 def enqueue(services: Services, refs: Sequence[Ref]) -> tuple[Sequence[Task], Sequence[int]]:
-    """Queues missing files, for which a generation waits, and says which of them were not queued before: it may pause
-    these. The downloads continue when the page is closed.
+    """Queue missing files. Return all tasks to wait for, and the ids of new tasks, which the job may pause.
 
-    A hosted page has no queue: files come with the generation, with the right of the visitor who asks for it.
+    The downloads continue when the page is closed. A hosted page has no queue: its engine downloads files with the key
+    of the visitor.
     """
     if not services.policy.allows("pull"):
         return (), ()
@@ -53,7 +50,7 @@ def enqueue(services: Services, refs: Sequence[Ref]) -> tuple[Sequence[Task], Se
 
 
 def wait_for_downloads(queue: Queue, tasks: Sequence[Task], on_progress: OnProgress, is_cancelled: IsCancelled) -> None:
-    """Returns when all are in the library. Cancelling the wait leaves the downloads as they are."""
+    """Wait until all files are in the library. Cancelling the wait does not stop the downloads."""
     for task in tasks:
         while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
             check_coming(now)
@@ -65,7 +62,7 @@ def wait_for_downloads(queue: Queue, tasks: Sequence[Task], on_progress: OnProgr
 
 
 def check_coming(task: Task) -> None:
-    """Raises an error if the download can't be done soon."""
+    """Raise an error if the download is paused, has failed or has to wait longer than PATIENCE_SECONDS."""
     if task.state == "paused":
         raise UsageError(_("The download is paused. Resume it under Downloads, then press the button again."))
     if task.state == "failed" and task.error is not None:
@@ -78,7 +75,7 @@ def check_coming(task: Task) -> None:
 
 
 def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
-    """Checks the bases before any download. Raises the error of a hub that says nothing of a LoRA to be fetched."""
+    """Check the bases before any download. Raises NetworkError if an unknown LoRA's hub can't be reached."""
     for ref in refs:
         try:
             record = services.lookup.find_record(ref) or services.lookup.record(ref)
@@ -101,10 +98,10 @@ def start_job(
     base: str | None,
     inputs: object = None,
 ) -> str:
-    """The id of a job that has the files of LoRAs come, and then makes their images.
+    """Start a job that downloads the LoRAs and then calls `make`. Return its id.
 
-    `base` is the one that was chosen, None where this program makes nothing itself. Raises our errors for what can't be
-    made, before anything is downloaded.
+    `base` is the chosen base, or None if another service generates. Raises our errors for an impossible request before
+    anything is downloaded.
     """
     tasks: Sequence[Task] = ()
     own: Sequence[int] = ()
@@ -123,9 +120,9 @@ def start_job(
 
 @dataclass(frozen=True, kw_only=True)
 class TryOrder:
-    """A request to generate what `view` says, and whether gigabytes of a base may be downloaded for it.
+    """A request to generate the comparison of `view`. `may_fetch` permits the download of a base's gigabytes.
 
-    With an `original` one image is made, to be compared with that.
+    With an `original` one image is generated, to be compared with the original.
     """
 
     view: View
@@ -137,7 +134,7 @@ class TryOrder:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Those of a GenerationRequest, all but its LoRAs."""
+        """The fields of a GenerationRequest, without its LoRAs."""
         return {
             **self.view.settings.arguments(),
             "control": self.control,
@@ -148,20 +145,20 @@ class TryOrder:
 
 
 def download_subject(view: View) -> str:
-    """What a confirmation of a download is about."""
+    """Return a text that identifies the base and the LoRAs for which a download was confirmed."""
     return " ".join((view.settings.base, *(s.ref for s in view.stack)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """Starts the page's jobs, and ends them."""
+    """The service that starts and stops the page's jobs."""
 
     services: Services
     jobs: Jobs
     images: GeneratedImages
 
     def start(self, order: TryOrder) -> str:
-        """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
+        """Start a job and return its id. Raises our errors for an impossible request before any download."""
         if not order.view.refs and order.original is None:
             raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
         fitting, aside = self.fit(order)
@@ -172,7 +169,7 @@ class Generator:
         )
 
     def render_in_full(self, id_: str) -> str:
-        """The id of the job that makes the drafts of a job in full."""
+        """Start a job that renders the drafts of another job in full, and return its id."""
         found = self.jobs.find(id_)
         if found is None or not isinstance(order := found.inputs, TryOrder):
             raise UsageError(_("These images are no longer here. Make them again."))
@@ -180,7 +177,7 @@ class Generator:
         return self.start(replace(order, view=replace(order.view, settings=settings)))
 
     def fit(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
-        """The LoRAs of a comparison of LoRAs that fit one base, and why the others stand aside."""
+        """Keep the LoRAs that fit one base in a comparison of LoRAs. Also return the reasons for the others."""
         view, generation = order.view, self.services.generation
         if view.settings.sheet != "loras" or view.settings.place != "local":
             return order, ()
@@ -193,7 +190,7 @@ class Generator:
     def make(self, order: TryOrder, aside: Sequence[str], on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
         generation, view, original = self.services.generation, order.view, order.original
         place, callbacks = view.settings.place, Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
-        # Replicate fetches the files itself.
+        # Replicate downloads the files itself.
         fields = {**order.fields, "pulls": place == "local"}
         request = generation.request(
             view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
@@ -210,7 +207,7 @@ class Generator:
         return replace(shown, notes=(*aside, *shown.notes), most=most, view=view)
 
     def add_weights(self, shown: Result) -> str:
-        """The id of the job that makes the weights that are missing under a pair."""
+        """Start a job that adds the missing weights below a pair, and return its id."""
         request, missing, services = shown.request, shown.missing, self.services
         if request is None or not missing:
             raise UsageError(_("There are no other weights to compare here."))
@@ -229,7 +226,7 @@ class Generator:
     def with_files(
         self, request: GenerationRequest, on_progress: OnProgress, is_cancelled: IsCancelled
     ) -> GenerationRequest:
-        """The files may have gone since it was made."""
+        """Return the request with existing files. Files that were deleted since then are downloaded again."""
         gone = [adapter.ref for adapter in request.adapters if not adapter.path.is_file()]
         found = self.services.generation.inputs(gone, on_progress=on_progress, is_cancelled=is_cancelled)
         paths = {adapter.ref: adapter.path for adapter in found}
@@ -237,11 +234,11 @@ class Generator:
         return replace(request, adapters=tuple(adapters))
 
     def stop(self, id_: str) -> str:
-        """Says what is left of it. Its downloads stop too, unless another job waits for them."""
+        """Stop a job, and its downloads unless another job waits for them. Return a message for the user."""
         found = self.jobs.find(id_)
         downloads = found.subject.downloads if found else ()
         alone = [task for task in downloads if not self.jobs.is_awaited(task, besides=id_)]
-        # What has come is kept for another time.
+        # On a local page the downloads are only paused, so that the received bytes are kept.
         may_resume = self.services.policy.allows("pull")
         text = _(DOWNLOAD_KEPT if alone and may_resume else STOPPED)
         if not alone and found and found.subject.name == "loras" and self.services.policy.allows("keep history"):
@@ -252,7 +249,7 @@ class Generator:
         return text
 
     def estimate(self, order: TryOrder) -> str:
-        """The time, and the price where generation costs money."""
+        """Return a sentence with the expected time, and with the price if generation costs money."""
         generation, (order, aside) = self.services.generation, self.fit(order)
         view = order.view
         request = generation.plan(view.refs, view.weights, **order.fields)
@@ -263,7 +260,7 @@ class Generator:
 
 
 def is_about(kind: str, refs: Iterable[str], view: View) -> bool:
-    """Whether images belong to the view: the same comparison, and at least one of its LoRAs."""
+    """Return whether images belong to the view: they have the same kind, and share a LoRA with the view."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
     return ("pair" if kind == "one" else kind) == view.settings.sheet and (
         not mine or not now or not mine.isdisjoint(now)
@@ -271,12 +268,12 @@ def is_about(kind: str, refs: Iterable[str], view: View) -> bool:
 
 
 def loras(refs: Iterable[str]) -> frozenset[Ref]:
-    """The LoRAs without version and file."""
+    """Return the refs of the LoRAs without version and file."""
     return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
 def comparison_of(services: Services, view: View, request: GenerationRequest) -> Comparison:
-    """Raises UsageError for LoRAs that can't be compared this way."""
+    """Return the comparison of the form. Raises UsageError if the LoRAs can't be compared this way."""
     settings = view.settings
     weights = settings.weights or form.usual_weights(services, view)
     prompts = (request.prompt, *settings.prompts)
