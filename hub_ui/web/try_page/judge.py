@@ -1,6 +1,6 @@
-"""A sheet of LoRAs is judged: blind pairs, the ranking, and the proof as one file.
+"""The page for judging a sheet of LoRAs: blind pairs, the ranking, and the proof as one file.
 
-All that was chosen stands in the address: each choice is a link to the next pair, and back takes it back.
+The address contains all choices. Each choice is a link to the next pair, so the browser's back button undoes a choice.
 """
 
 import io
@@ -38,7 +38,7 @@ Votes = Annotated[str, Query(max_length=LONGEST_VOTES)]
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedComparison:
-    """`name` is that of its address, `provenance` what it says of itself, `votes` are the choices so far."""
+    """A contact sheet with the choices so far. `name` identifies it in the address, `provenance` is its metadata."""
 
     name: str
     path: Path
@@ -71,7 +71,7 @@ class JudgedComparison:
         return judging.ranking(self.votes, len(self.comparison.columns))
 
     def loras(self, column: int) -> frozenset[Ref]:
-        """Those that its images have."""
+        """Return the LoRAs of a column's images."""
         cells = self.comparison.cells[column :: len(self.comparison.columns)]
         return frozenset(
             lora.ref for i, lora in enumerate(self.provenance.loras) if any(cell.weights[i] for cell in cells)
@@ -108,7 +108,7 @@ class JudgeRoutes(Room):
         side: Annotated[int, Query(ge=0, le=1)] = 0,
         cell: Annotated[int | None, Query(ge=0, le=99)] = None,
     ) -> Response:
-        """One of the pair after these choices, so that its address does not say which it is; or `cell`."""
+        """Return an image: one of the next pair after these choices, whose address hides its LoRA, or `cell`."""
         found = self.open(sheet, votes)
         if cell is None:
             pair = found.next_pair()
@@ -126,7 +126,7 @@ class JudgeRoutes(Room):
     def share(
         self, sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=LONGEST_VOTES)] = ""
     ) -> Response:
-        """A copy that everybody sees who has its address."""
+        """Publish a copy of a sheet, which anyone with the address can open."""
         found = self.open(sheet, votes)
         if not found.is_own or (unsafe := self.unsafe(found)):
             names = ", ".join(unsafe) if found.is_own else found.path.name
@@ -139,13 +139,13 @@ class JudgeRoutes(Room):
 
     @route("GET /judge/kept", may="keep history", waits=True)
     def judge_entry(self, id: Annotated[str, Query(max_length=40)]) -> Response:
-        """A sheet of the history."""
+        """Open a result of the history as a sheet."""
         result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
         png_metadata.save_comparison(result, path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)
 
     def open(self, name: str, votes: str) -> JudgedComparison:
-        """Raises NotFound for what is gone or somebody else's, UsageError for what is no sheet."""
+        """Open a sheet. Raises NotFound if it is missing or another visitor's, UsageError if it is not a sheet."""
         path = self.images.path(name) if "/" in name else self.uploaded(name)
         found = png_metadata.read(path)
         sheet, tiles = found.sheet, found.tiles
@@ -155,7 +155,7 @@ class JudgeRoutes(Room):
         return JudgedComparison(name=name, path=path, provenance=found, comparison=sheet, tiles=tiles, votes=chosen)
 
     def cell(self, sheet: JudgedComparison, number: int) -> Path:
-        """The file of one image: all are cut out of the sheet when the first one is asked for."""
+        """Return the file of one image. The first call cuts all images out of the sheet."""
         folder, tiles = sheet.path.parent / "cells", sheet.tiles
         if number >= len(tiles.corners):
             raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.path.name))
@@ -190,7 +190,7 @@ class JudgeRoutes(Room):
         }
 
     def unsafe(self, sheet: JudgedComparison) -> Sequence[str]:
-        """The names of LoRAs that are not rated safe."""
+        """Return the names of LoRAs that are not rated safe."""
         records = [(lora, self.services.lookup.find_record(lora.ref)) for lora in sheet.provenance.loras]
         return [
             format.visible(lora.title or str(lora.ref))
@@ -199,7 +199,7 @@ class JudgeRoutes(Room):
         ]
 
     def others(self, sheet: JudgedComparison, column: int) -> Sequence[Ref]:
-        """The LoRAs of the library that are in no image of a column, but in others'."""
+        """Return the LoRAs of the library that are only in other columns' images."""
         if not self.services.policy.allows("change library"):
             return ()
         keep, refs = sheet.loras(column), {lora.ref for lora in sheet.provenance.loras}
@@ -207,7 +207,7 @@ class JudgeRoutes(Room):
 
 
 def ranking_lines(sheet: JudgedComparison) -> Sequence[str]:
-    """As they stand on the proof, in English like its other labels."""
+    """Return the ranking as lines for the proof, in English like its other labels."""
     if not sheet.votes:
         return ()
     names = [format.visible(name) for name in sheet.comparison.columns]

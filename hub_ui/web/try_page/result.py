@@ -1,4 +1,4 @@
-"""A result as the Compare page shows it: each image is a file on this server, with its metadata."""
+"""Results for the Compare page: each image is saved on this server with its metadata."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ from hub_ui.web.view import View
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One image by its address. `weight` is the varied LoRA's, where the other LoRAs have theirs; `settings` is for
-    "copy settings". `clips` are smaller copies of a clip.
+    """One image by its address.
+
+    `weight` is the varied LoRA's weight, or None unless the other LoRAs have their own weights. `settings` is the text
+    of "copy settings". `clips` are smaller copies of a clip.
     """
 
     src: str
@@ -39,13 +41,14 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The first tile is on the left of the slider, `right` numbers the other. A grid has `rows` and `columns`.
+    """The images of a comparison and how the page shows them.
 
-    `seconds` is the mean of those that were generated, None where all come from the cache. `sheet` is the address of
-    the whole comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and
-    `title` names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it;
-    `offered` are the weights of a row under a pair. Above `most`, those of the varied LoRA are unusual. `view` is what
-    the page said.
+    The first tile is on the left of the slider; `right` is the position of the tile on the right. A grid has `rows` and
+    `columns`. `seconds` is the mean time of the generated images, or None if all came from the cache. `sheet` is the
+    address of the contact sheet. `varied` is the position of the varied LoRA among `refs`, `name` its name, and `title`
+    also has the others' weights. With `fits`, images of different proportions are not cropped. `request` is the
+    request of a pair, and `offered` the weights in the row below a pair. Weights over `most` are unusual for the varied
+    LoRA. `view` is the page's view at the start.
     """
 
     kind: ComparisonKind
@@ -71,7 +74,7 @@ class Result:
     view: View | None = None
 
     def showing(self, index: int | None) -> Result:
-        """With another tile on the right of the slider."""
+        """Return the result with another tile on the right of the slider."""
         return self if index is None or index >= len(self.tiles) else replace(self, right=index)
 
     @property
@@ -86,7 +89,7 @@ class Result:
 
     @property
     def slots(self) -> Sequence[tuple[float, int | None]]:
-        """The row under a pair: each weight with its tile, None for one that is not generated yet."""
+        """The row below a pair: each weight with the position of its tile, or None if it is not generated yet."""
         places = {tile.weight: i for i, tile in enumerate(self.tiles) if tile.weight is not None}
         return [(weight, places.get(weight)) for weight in self.offered]
 
@@ -96,7 +99,7 @@ class Result:
 
     @property
     def usable(self) -> float | None:
-        """The shown weight, if it is another one than the pair was made with."""
+        """The weight of the tile on the right, if it differs from the pair's weight."""
         return self.right_tile.weight if self.offered and self.right > 1 else None
 
 
@@ -107,7 +110,7 @@ WITH = (N_("without {loras}"), N_("with {loras}"))
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """An image that is made again: as the page shows it, and what it says about itself if we made it."""
+    """An image to reproduce. `provenance` is its metadata if hub-ui generated it."""
 
     tile: Tile
     width: int
@@ -115,7 +118,10 @@ class Original:
     provenance: Provenance | None = None
 
     def cells(self, request: GenerationRequest) -> tuple[Comparison, int]:
-        """What to generate, and which of it is the image. Half of a pair is the same to the bit only in that pair."""
+        """Return the comparison to generate, and the position of the image in it.
+
+        An image of a pair is generated in the pair again, because it is the same to the bit only then.
+        """
         sheet, cell = (self.provenance.sheet, self.provenance.cell) if self.provenance else (None, None)
         is_pair = sheet is not None and len(sheet.cells) == 2 and len(sheet.cells[0].weights) == len(request.adapters)
         if sheet is not None and cell is not None and is_pair:
@@ -124,7 +130,7 @@ class Original:
 
 
 def read_original(path: Path, src: str) -> Original:
-    """Raises UsageError for what is no image."""
+    """Read an image to reproduce. Raises UsageError if the file is not an image."""
     (width, height), found = read_input(path, "picture")[0].size, None
     with suppress(UsageError):
         found = png_metadata.read_any(path)
@@ -133,7 +139,7 @@ def read_original(path: Path, src: str) -> Original:
 
 
 def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:
-    """Every saved image has its provenance. `shown` is by default the last."""
+    """Save the images with their provenance, and return the result. `shown` is the tile on the right, or the last."""
     folder = images.new()
     report, last = result.report, len(result.images) - 1 if shown is None else shown
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
@@ -169,11 +175,11 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
 
 
 def tiles_of(result: GenerationResult, files: Sequence[Path], varied: range) -> tuple[Tile, ...]:
-    """`varied` are the adapters of the varied LoRA."""
+    """Return the tiles. `varied` are the positions of the varied LoRA's adapters."""
     own = [adapter.weight for adapter in result.request.adapters]
     tiles = []
     for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True)):
-        # Only where the other LoRAs have their own weights.
+        # Check that the other LoRAs have their own weights.
         is_of_one = varied and all(cell.weights[i] == own[i] for i in range(len(own)) if i not in varied)
         tiles.append(
             Tile(
@@ -188,7 +194,7 @@ def tiles_of(result: GenerationResult, files: Sequence[Path], varied: range) -> 
 
 
 def cell_label(kind: ComparisonKind, label: str) -> str:
-    """A cell's label in the reader's language; images keep it in English."""
+    """Translate a cell's label. The labels in images stay English."""
     if label in ALONE:
         return _(label)
     for form in WITH if kind in ("pair", "strip", "trigger") else ():
@@ -199,15 +205,15 @@ def cell_label(kind: ComparisonKind, label: str) -> str:
 
 
 def with_weights(shown: Result, made: GenerationResult, images: GeneratedImages) -> Result:
-    """The images of further weights under a pair, which stays as it is."""
+    """Add the images of further weights below a pair."""
     added = result_of(made, images).tiles
     notes = tuple(note for note in made.report.notes if note not in shown.notes)
     return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
 
 
 def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
-    """The original on the left of the one image that was made, and why they may differ."""
-    # In the same comparison, nothing of it was generated alone.
+    """Put the original on the left of the repeated image, with notes on possible differences."""
+    # If the whole pair was repeated, drop the cell so that no note says the image was generated alone.
     is_alone = made.comparison.kind == "one"
     before = original.provenance if is_alone or original.provenance is None else replace(original.provenance, cell=None)
     notes = png_metadata.differences(before, made.request, made.report) if before else ()
@@ -224,7 +230,7 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
 
 
 def data_url(image: Image) -> str:
-    """A data URL: a latent preview needs no file."""
+    """Return a data URL, because a preview of latents needs no file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

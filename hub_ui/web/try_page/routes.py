@@ -38,24 +38,24 @@ from hub_ui.web.view import View
 logger = logging.getLogger(__name__)
 # The groups of the form, each with its fields.
 SECTIONS = {place: [row for row in TRY_FIELDS if row.place == place] for place in ("numbers", "images", "expert")}
-# Images are shown at most so many times their size, and so many pixels wide.
+# The largest factor by which images are enlarged, and the longest side in pixels.
 LARGEST_SCALE, LARGEST_SIDE = 3, 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class TryRoutes(Room):
-    """`uploaded` gives the file of an upload by its name, `history` the pane beside the stage."""
+    """The routes of the page. `uploaded` returns the file of an upload, `history` the pane next to the stage."""
 
     generator: Generator
     uploaded: Callable[[str], Path]
     history: Callable[[], str]
 
-    # Each may wait for a hub.
+    # Each request may wait for a hub.
     most_at_once = 20
 
     @route("GET /try")
     def answer(self, request: Request) -> Response:
-        """The page of an address."""
+        """Return the whole page for an address."""
         return self.whole(request, self.state(request))
 
     def state(self, request: Request) -> PageState:
@@ -68,14 +68,14 @@ class TryRoutes(Room):
         )
 
     def part(self, state: PageState, template: str = "changed", *, asks: bool = False, **shown: Any) -> HTMLResponse:
-        """`shown` is said in the place of what the stage would show."""
+        """Render a part of the page. `shown` replaces values of the stage."""
         values = {"with_form": True, **self.values(state, asks=asks), **shown}
         return self.pages.part(f"try_page/{template}", **values)
 
     def move(
         self, request: Request, state: PageState, template: str = "changed", *, adds_step: bool = False, **shown: Any
     ) -> Response:
-        """What an act leads to, under its address. `adds_step`: to the browser's history."""
+        """Return the page's part for a new state, and change the address. `adds_step` adds a step to the history."""
         if not is_part(request):
             depth = request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
             return RedirectResponse(state.link("../" * depth), 303)
@@ -84,7 +84,7 @@ class TryRoutes(Room):
         return answer
 
     def preview(self, state: PageState) -> Preview:
-        """Never above "safe": other sites show it to everybody."""
+        """Return the link preview. It never shows content above "safe", because other sites show it to all visitors."""
         records = [self.services.lookup.find_record(ref) for ref in state.view.refs]
         shown = [r for r in records if r is not None and within(r.nsfw, "safe")]
         titles = ", ".join(format.title(record.title) for record in shown)
@@ -101,15 +101,15 @@ class TryRoutes(Room):
             with use_request(request):
                 id_ = self.generator.start(order)
         except HubUiError as error:
-            # At its field, beside the images of before, or on the stage.
+            # An invalid field shows its message and leaves the images. Other errors are shown on the stage.
             return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
-        # The look-up that the page began is overtaken by this answer, which therefore brings what it has found.
+        # This response cancels the look-up that the page has started, so it includes the look-up's results.
         return self.follow(request, state, id_, with_form=not fields.get("filled"))
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
-        """For who has no form yet: each LoRA with its author's weight, and what the form suggests.
+        """Fill in the defaults for a request without the form: the authors' weights, and the suggested prompt and seed.
 
-        Raises the error of a hub that says nothing of a LoRA to be fetched, so that it is not asked a second time.
+        Raises NetworkError if an unknown LoRA's hub can't be reached, so that the hub is queried only once.
         """
         services, view = self.services, state.view
         if view.settings.place == "local":
@@ -132,9 +132,9 @@ class TryRoutes(Room):
 
     @route("POST /try/form", waits=True)
     def change(self, request: Request, fields: Fields) -> Response:
-        """After a field has changed, or a button of the form was pressed."""
+        """Respond to a changed field or a pressed button of the form."""
         act = fields.get("act", "")
-        # What has changed is no longer the same image made again.
+        # A changed form no longer reproduces the original image.
         state = replace(apply_act(fields.state(), act, fields), again="")
         name = act.partition(" ")[0]
         if name == "browse":
@@ -142,7 +142,7 @@ class TryRoutes(Room):
         result = self.result_of(state)
         if result is not None and (name == "use-weight" or (name == "tile" and state.settings.sheet == "strip")):
             state = with_weight_of_shown(state, result)
-        # A form without the facts of its LoRAs asks for them again, because this act has ended its look-up.
+        # A form without the facts of its LoRAs requests them again, because this action has cancelled the look-up.
         has_new_form = name or fields.has_new_base or not fields.get("filled")
         return self.move(request, state, "changed" if has_new_form else "typed")
 
@@ -153,7 +153,7 @@ class TryRoutes(Room):
 
     @route("GET /try/price", waits=True)
     def price(self, request: Request) -> Response:
-        """What the images will take, for a page that was shown before that was known."""
+        """Return the estimate for a page that was shown without it."""
         return self.part(self.state(request), "typed")
 
     def result_of(self, state: PageState) -> Result | None:
@@ -177,19 +177,19 @@ class TryRoutes(Room):
             return self.follow(request, state, self.generator.render_in_full(state.job))
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
-        """The stage at each step of a generation (see web/site.py)."""
+        """Render the stage at each step of a generation (see web/site.py)."""
         state = replace(self.state(request), job=id_)
         filled, look = fill(self.services, state), ""
         for _number, step in steps:
             if step is None:
-                # So that one who has left is noticed.
+                # Send an empty text, because only sending detects a closed connection.
                 yield ""
                 continue
             values = self.step(state, step, filled)
             if values["mode"] != "waiting":
                 yield self.pages.render("try_page/end", **{**self.values(state), **values})
                 continue
-            # Not each step has a preview: the last one stays.
+            # Keep the last preview, because not every step has one.
             look = values["look"] or look
             yield self.pages.render("try_page/step", **{**values, "look": look}, state=state)
 
@@ -199,13 +199,13 @@ class TryRoutes(Room):
         return self.move(request, state, mode="failed", text=text, with_form=False)
 
     def values(self, state: PageState, *, asks: bool = False, waits: bool = True) -> dict[str, Any]:
-        """`waits`: for an estimate too; otherwise it is asked for once the page is there."""
+        """Return the values of the templates. Without `waits` the page requests the estimate later."""
         filled = fill(self.services, state, asks=asks)
         values = self.form_values(state, filled, waits=waits or self.knows_price)
         return {**values, **self.stage(state, filled), "history": self.history}
 
     def form_values(self, state: PageState, filled: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
-        # Where no LoRA runs here, its row says why.
+        # If no LoRA runs here, skip the estimate: the rows show the reasons.
         unfit = state.view.settings.place == "local" and all(item["problem"] for item in filled["stack"])
         estimate, is_problem = self.estimate(state) if waits and not unfit else ("", False)
         return {
@@ -214,18 +214,18 @@ class TryRoutes(Room):
             "settings": state.settings,
             "filled": filled,
             "texts": filled["texts"],
-            # Each field has a place for what is wrong with it, which is emptied again.
+            # Every field has an element for its error message, which may have to be cleared.
             "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
             "sections": SECTIONS,
             "most": MOST_LORAS,
             "most_seeds": MOST_SEEDS,
             "control_kinds": CONTROL_KINDS,
-            # What the Browse page shows stays.
+            # Keep the search of the Browse page.
             "search": parse_qsl(View(query=state.view.query).to_address()),
             "estimate": estimate,
             "estimate_problem": is_problem,
             "asks_price": not waits and bool(state.view.stack),
-            # It is open where something else than usual is chosen of a few, or something is wrong.
+            # Unfold the section if it has an invalid field or a choice other than the default.
             "is_expert": any(
                 row.name in state.problems or (row.choices and getattr(state.settings, row.attribute) != row.default)
                 for row in SECTIONS["expert"]
@@ -234,22 +234,22 @@ class TryRoutes(Room):
 
     @property
     def knows_price(self) -> bool:
-        """Whether an estimate comes at once. The first one of a start imports torch, which takes seconds."""
+        """Whether an estimate is fast. The first estimate imports torch, which takes seconds."""
         local = self.services.generation.local
         return not isinstance(local, DeferredBackend) or local.is_built
 
     def estimate(self, state: PageState) -> tuple[str, bool]:
-        """The expected time and price, or what is wrong; empty while neither is known."""
+        """Return the expected time and price, or an error message, and whether it is an error."""
         try:
             return (self.generator.estimate(self.order(state)) if state.view.stack else ""), False
         except UsageError as error:
             return error.message, True
-        # Such as an upload that is gone, which is said when it is needed.
+        # Other errors, such as a deleted upload, are reported when the images are generated.
         except HubUiError:
             return "", False
 
     def order(self, state: PageState, *, may_fetch: bool = False) -> TryOrder:
-        """Raises UsageError for a field that is wrong, NotFound for an upload that is gone."""
+        """Return the order for a state. Raises UsageError for an invalid field, NotFound for a deleted upload."""
         state.check()
         again = state.again
         return TryOrder(
@@ -262,7 +262,7 @@ class TryRoutes(Room):
         )
 
     def stage(self, state: PageState, filled: Mapping[str, Any]) -> dict[str, Any]:
-        """What the job of the address has come to."""
+        """Return the values of the stage for the job in the address."""
         job = self.generator.jobs.find(state.job)
         if job is None or not is_about(job.subject.name, job.subject.refs, state.view):
             return {"mode": "empty", "gone": bool(state.job)}
@@ -270,7 +270,7 @@ class TryRoutes(Room):
         return self.step(state, step, filled)
 
     def step(self, state: PageState, step: Any, filled: Mapping[str, Any]) -> dict[str, Any]:
-        """The stage at a step of its job, which is None before the first one. `box` is how large images are shown."""
+        """Return the values of the stage at a step, which is None before the first one. `box` is the images' size."""
         if isinstance(step, Failed):
             return failure(state, step.error)
         if isinstance(step, Stopped):
@@ -297,15 +297,15 @@ def failure(state: PageState, error: BaseException) -> dict[str, Any]:
 
 
 def frame(width: int, height: int) -> tuple[int, int]:
-    """The largest size that an image of these pixels is shown at."""
+    """Return the largest size in which an image is shown."""
     scale = min(LARGEST_SCALE, LARGEST_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def with_weight_of_shown(state: PageState, result: Result) -> PageState:
-    """The varied LoRA's weight becomes that of the image on the stage, if the LoRA is still there."""
+    """Give the varied LoRA the weight of the image on the stage, if the LoRA is still in the form."""
     weight, varied = result.showing(state.shown).right_tile.weight, loras(result.refs[result.varied :][:1])
-    # A weight sweep of a removed LoRA says nothing about the weight of the next one.
+    # If the varied LoRA was removed, the other LoRAs keep their weights.
     mine = next((s for s in state.view.stack if loras([s.ref]) == varied), None)
     if mine is None or weight is None or state.shown is None:
         return state
