@@ -1,7 +1,4 @@
-"""What the panel says of a LoRA: whether it can be had and tried, its versions, its author's words, and its images.
-
-How each image was made is every setting that its hub knows, to read and to copy.
-"""
+"""Parts of the panel: download and try offers, versions, description, images and their settings."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +36,8 @@ _TAGS = {
 }  # fmt: skip
 _HEADING = re.compile(r"<(/?)h([1-6])>")
 _MARKUP = re.compile(r"(<[^>]*>)")
-# An entity is one letter. Longer words get break points, because a line as long as a book takes the browser many
-# seconds.
+# Long words get break points, because the layout of a very long line takes the browser many seconds. An entity counts
+# as one letter.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 MAX_VERSIONS = 60
 
@@ -54,10 +51,10 @@ def offer(
     key_place: Place | None,
     in_library: bool,
 ) -> dict[str, Any]:
-    """What may be done with a LoRA. `obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA.
-    `try_problem` is why it can't be tried with one click, empty when it can.
+    """Return the values for the panel's offer to download and try.
 
-    `key_place` is where a key for its hub goes, None where there is one.
+    `obstacle` prevents a download, `caution` may prevent it. `refused` means that the file is not a LoRA. `try_problem`
+    is the reason why one click can't try it, or empty. `key_place` is the place for entering the hub's key, or None.
     """
     obstacle, caution = obstacle_and_caution(record, version, key_place)
     no_lora = refusal(facts)
@@ -75,7 +72,7 @@ def offer(
 
 
 def obstacle_and_caution(record: Record, version: Version | None, key_place: Place | None) -> tuple[str, str]:
-    """What prevents a download, and what may."""
+    """Return the sentence that prevents a download, and the sentence that warns of a possible refusal."""
     if record.file is not None and record.file.format == "pickle":
         return _("This file can run code when it is loaded (pickle), so it is not loaded here."), ""
     if danger := format.danger(record):
@@ -98,14 +95,14 @@ def obstacle_and_caution(record: Record, version: Version | None, key_place: Pla
 def description_html(
     text: str, kind: Literal["html", "markdown", "text"], *, base: str, image_url: Callable[[str], str]
 ) -> Markup:
-    """`base` is where relative addresses start from, and `image_url` gives the page's own address of a hub's image."""
+    """Return sanitised HTML. `base` resolves relative addresses; `image_url` returns our address of a hub's image."""
 
     def rewrite(_tag: str, attribute: str, value: str) -> str | None:
         if attribute not in ("src", "href"):
             return value
         try:
             url = urljoin(base, value.strip())
-        except ValueError:  # a bracket that opens no IPv6 address
+        except ValueError:  # a bracket outside an IPv6 address
             return None
         return (image_url(url) if attribute == "src" else address(url)) or None
 
@@ -117,7 +114,7 @@ def description_html(
         set_tag_attribute_values={"img": {"loading": "lazy"}, "a": {"target": "_blank"}},
         link_rel="noopener noreferrer nofollow",
     )
-    # Below the panel's own headings, in two sizes.
+    # Reduce headings to two levels below the panel's own headings.
     clean = _HEADING.sub(lambda found: f"<{found[1]}h{4 if int(found[2]) < 3 else 5}>", clean)
     parts = (part if part.startswith("<") else _LONG_PIECE.sub(r"\1<wbr>", part) for part in _MARKUP.split(clean))
     more = f"<p>{escape(_(MORE))}</p>" if len(text) > LONGEST else ""
@@ -133,7 +130,7 @@ def _to_html(text: str, kind: str) -> str:
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
-    """The version and file of `ref`; the default version and its main file if they are missing."""
+    """Return the version and file of `ref`, or the default version and its main file if they are missing."""
     version = lora.version(ref.version) or lora.version(None)
     return version, (version.find_file(ref) or version.file) if version else None
 
@@ -141,14 +138,13 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
 def with_changes(
     lora: Lora, history: Sequence[Version] = (), read: Callable[[Record], Record] = lambda record: record
 ) -> list[tuple[Version, Record, Sequence[str]]]:
-    """Where there are several versions: in the author's order, each with what is new since the one that was published
-    before it.
+    """Return several versions in the author's order, each with its changes since the version published before it.
 
-    `read` adds what its file proves to the record of each. Of a version that only the `history` has, by its name,
-    nothing is known that could have changed.
+    Return nothing for a single version. `read` adds the facts of its file to each record. Versions that are only in the
+    `history` have no changes, because their records are unknown.
     """
     known = {version.ref: version for version in lora.versions}
-    # What the history says of a known one is its title and its date.
+    # The history has the descriptions and dates of known versions.
     listed = {
         told.ref: replace(known.get(told.ref, told), description=told.description, updated_at=told.updated_at)
         for told in history
@@ -165,23 +161,24 @@ def with_changes(
     ]
 
 
-# More than any hub shows of one version.
+# No hub shows more images of one version.
 MOST_ITEMS = 60
 MOST_OTHER = 40
 LONGEST_VALUE = 300
-# Lists and digests that are shown as LoRAs, or that say nothing to a person.
+# Lists that the page shows as LoRAs, and digests.
 HIDDEN = ("Lora hashes", "Lora weights", "Civitai resources", "Model hash", "Negative prompt", "prompt", "hashes")
 
 
 def gallery(record: Record, ceiling: Nsfw) -> list[tuple[int, Example]]:
-    """The images within the level, each with its position in the record."""
+    """Return the images within the level, each with its position in the record."""
     shown = [(index, each) for index, each in enumerate(record.images) if within(each.nsfw, ceiling)]
     return shown[:MOST_ITEMS]
 
 
 def settings(example: Example) -> Iterator[tuple[str, str, str]]:
-    """Those with a word of their own, then everything else as its hub names it: name, value, and its word in the
-    glossary, empty for none. What is shown is what is copied.
+    """Yield all settings of an example: name, value, and term in the glossary or "".
+
+    Settings with a translated name come first, then all others by the hub's names.
     """
     params = {str(name): value for name, value in example.params.items()}
     names = {**example_settings.NAMES, "model": ("Model", "baseModel", "model")}
@@ -198,13 +195,13 @@ def settings(example: Example) -> Iterator[tuple[str, str, str]]:
 
 
 def lora_text(used: UsedLora) -> tuple[str, str, str]:
-    """Its name, its weight, and the tag that calls it in a prompt of A1111 and its kin."""
+    """Return a LoRA's name, its weight, and its tag in a prompt of A1111 and similar programs."""
     name, weight = format.visible(used.name), "" if used.weight is None else f"{used.weight:g}"
     return name, weight, f"<lora:{name}:{weight or 1}>"
 
 
 def _text(value: Any) -> str:
-    """Numbers and text; lists of the hub's own are no settings that a person reads."""
+    """Format a number or a text, or return "" for lists and tables."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return str(value).lower() if isinstance(value, bool) else ""
     text = f"{value:g}" if isinstance(value, float) else format.visible(str(value))

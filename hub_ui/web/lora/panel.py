@@ -1,4 +1,4 @@
-"""The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
+"""The panel of one LoRA: first the catalog's data, then the data of its hub and of its file's header."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -39,9 +39,9 @@ MOST_SIMILAR = 8
 MOST_HOMES = 20
 MOST_FILES = 40
 MOST_TAGS = 24
-# Longer ones are CivitAI's, whose licence is a list of permissions.
+# Longer licences are CivitAI's lists of permissions, which the panel shows as chips.
 LONGEST_LICENSE = 40
-# There is no file to read.
+# The LoRA has no file to read.
 GONE = ("archived", "removed", "generation-only")
 READING = N_("Reading the file's header…")
 NOTHING_SAID = MappingProxyType({"state": "", "unread": "", "missing": ""})
@@ -49,13 +49,13 @@ NOTHING_SAID = MappingProxyType({"state": "", "unread": "", "missing": ""})
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """Makes the values of lora/panel.html."""
+    """The values of lora/panel.html."""
 
     services: Services
     render: Renderer
 
     def values(self, view: View) -> dict[str, Any]:
-        """What is known without asking anybody; the hub and the file are asked once it is there."""
+        """Return the values from the catalog alone. `steps` requests the rest when the panel is open."""
         ref = Ref.parse(view.open)
         try:
             lora = self.services.lookup.known(ref.lora)
@@ -65,8 +65,9 @@ class Panel:
         return self.lora(view, lora, ref, facts, {"unread": _(READING)} if is_unread else {})
 
     def steps(self, view: View, seen: str = "") -> Iterator[dict[str, Any]]:
-        """The panel again once the hub has answered, the file's header was read, and all versions are listed, as far as
-        that says something new. `seen` is what the panel says already (its `fingerprint`).
+        """Yield the values again after the hub's response, the file's header and the list of versions.
+
+        Only values with a new `fingerprint` are yielded. `seen` is the fingerprint of the panel on the page.
         """
         ref = Ref.parse(view.open)
         try:
@@ -81,7 +82,7 @@ class Panel:
             yield {**known, "state": text, "unread": ""} if known.get("lora") else self.message(view, ref, text)
             return
         if failure is not None:
-            # A hub that does not answer about the LoRA says nothing of its file and its history either.
+            # If the hub does not respond for the LoRA, don't request its file and history.
             age = format.ago(self.services.catalog.last_seen(lora.ref))
             state = format.sentences(failure.message, _("This was last seen {age}.").format(age=age) if age else "")
             yield self.lora(view, lora, ref, find_facts(self.services, lora, ref)[0], {"state": state})
@@ -93,15 +94,16 @@ class Panel:
                 yield self.lora(view, lora, ref, facts, said)
 
     def fingerprint(self, lora: Lora, ref: Ref, facts: Facts | None, said: Mapping[str, str]) -> str:
-        """Tells whether a panel says anything new. Making the panel takes far longer."""
+        """Return a hash of the panel's data, which is much faster than rendering the panel."""
         lookup, version = self.services.lookup, detail.version_and_file(lora, ref)[0]
         used = (lookup.find_usage(version) if version else None) or ()
         text = repr((lora, facts, lookup.find_history(ref), used, said))
         return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, dict[str, str]]]:
-        """What the file proves, and what `lora` says in place of it, as it comes; once more when its history has come,
-        and what people use.
+        """Yield the facts of the file, and messages in place of missing facts.
+
+        Yield them once more after the history and the usual settings were requested.
         """
         lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
         (facts, is_unread), said = find_facts(self.services, lora, ref), dict[str, str]()
@@ -121,7 +123,7 @@ class Panel:
         yield facts, said
 
     def title_of(self, name: str) -> str:
-        """Of another LoRA: what the catalog knows of a ref, where that is for everybody, or the name itself."""
+        """Return the title of another LoRA, named by a ref, or `name` if it is unknown or above soft."""
         with suppress(HubUiError):
             known = self.services.catalog.lora(Ref.parse(name))
             return known.title if within(known.nsfw, "soft") else name
@@ -133,8 +135,10 @@ class Panel:
     def lora(
         self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, said: Mapping[str, str] = NOTHING_SAID
     ) -> dict[str, Any]:
-        """`facts` are those of the file that `ref` names. `said` is said in place of what is not known: by `state` of
-        the LoRA, by `unread` of the file's header, and by `missing` of what people use.
+        """Return the values for a known LoRA. `facts` belong to the file of `ref`.
+
+        `said` has messages for missing data: `state` for the LoRA, `unread` for the file's header, and `missing` for
+        the usual settings.
         """
         lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
         history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
@@ -146,10 +150,10 @@ class Panel:
         return {
             **links(view),
             **self.actions(view, lora, record),
-            # As far as they were seen: those on the same card, and other ones under the same title by the same creator.
+            # From the catalog: the copies on the same card, and LoRAs of the same title and creator on other hubs.
             "homes": list(map(flatten, filter(None, map(catalog.find, catalog.homes(ref)[:MOST_HOMES])))),
             "also_on": [other for other in catalog.also_on(ref) if within(other.nsfw, view.query.nsfw)],
-            # Asked for once a person gets there.
+            # The page requests these when they scroll into view.
             "similar": None,
             "fingerprint": self.fingerprint(lora, ref, facts, said),
             "lora": lora,
@@ -174,43 +178,45 @@ class Panel:
         }
 
     def description(self, lora: Lora, version: Version | None, record: Record) -> Markup:
-        # A model card's relative addresses lead to files beside it, of the same commit.
+        # Relative addresses in a model card refer to files of the same commit.
         base = f"{lora.url}/resolve/{version.ref.version}/" if lora.hub == "huggingface" and version else lora.url
         image_url = partial(self.render.image_url, ref=record.ref)
         return detail.description_html(lora.description, lora.description_format, base=base, image_url=image_url)
 
     def actions(self, view: View, lora: Lora, record: Record) -> dict[str, Any]:
-        """What can be done with it. `file_link` is where a visitor of a hosted page gets the file, empty if there is
-        none; None on a page of one's own. `is_favorite` is None where nobody has favourites.
+        """Return the values of the panel's buttons.
+
+        `file_link` is the download link for a visitor of a hosted page, empty without a file, or None on a local page.
+        `is_favorite` is None if the page has no favourites.
         """
         services, ref = self.services, str(record.ref)
         policy, can_pull = services.policy, services.policy.allows("pull")
-        # As Downloads.enqueue names it.
+        # Downloads.enqueue uses the same ref.
         getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
         return {
             "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
-            # It starts at once, and its way back leads to the same list.
+            # The form starts at once, and keeps the search for the way back.
             "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
             "is_stacked": any(stacked.ref == ref for stacked in view.stack),
             "stack_address": view.with_lora(ref, services.generation.default_weight(record.ref, record)).link(),
             "can_pull": can_pull,
             "getting": getting,
-            # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
+            # Render the whole drawer, so that a moving row arrives with the stream that moves it (lora/changed.html).
             "drawer": drawer_values(services, getting) if can_pull else None,
             "file_link": file_link(services, lora, record) if services.visitor_downloads else None,
         }
 
     def preview(self, view: View) -> Preview:
-        """Never above "safe": other sites show it to everybody."""
+        """Return the link preview. It never shows content above "safe", because other sites show it to all visitors."""
         ref = Ref.parse(view.open)
         hub = HUBS[ref.hub].label if ref.hub in HUBS else "hub-ui"
         unnamed = Preview(title=_("A LoRA on {hub}").format(hub=hub))
         try:
             record = flatten(self.services.catalog.lora(ref.lora))
         except NotFound:
-            # A number says nothing.
+            # CivitAI's ids are numbers, which would not help as a title.
             return Preview(title=ref.id) if "/" in ref.id else unnamed
-        # What nobody has rated has its title, and no picture.
+        # An unrated LoRA is shown with its title, but without a picture.
         if not within(record.nsfw, "soft"):
             return unnamed
         image = cover(record, "safe")
@@ -221,14 +227,14 @@ class Panel:
 
 
 def find_facts(services: Services, lora: Lora, ref: Ref) -> tuple[Facts | None, bool]:
-    """What the file that `ref` names is known to prove, and whether there is a header that was not read yet."""
+    """Return the known facts of the file of `ref`, and whether its header has yet to be read."""
     file = detail.version_and_file(lora, ref)[1]
     facts = services.lookup.find_facts(file) if file else None
     return facts, file is not None and facts is None and file.format != "pickle" and lora.access not in GONE
 
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
-    """The Compare page with what most people use; empty where that is not known."""
+    """Return the address of the Compare page with the usual settings, or "" if they are unknown."""
     if not used:
         return ""
     first: dict[str, Any] = {one.field: one.value for one in reversed(used)}
@@ -238,8 +244,9 @@ def usage_address(ref: Ref, used: Sequence[Used]) -> str:
 
 
 def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
-    """What each source says; that of the file comes first, and has no name. What the licence permits is said by chips
-    (`permissions`).
+    """Group facts by source. The file's group comes first and is named "".
+
+    Permissions and long licences are left out, because the panel shows them as chips (`permissions`).
     """
     header, found = word("source", "header"), dict[str, list[Fact]]({"": []})
     for fact in facts:
@@ -249,7 +256,7 @@ def by_source(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
 
 
 def links(view: View) -> dict[str, Any]:
-    """Where the panel leads: back to the list, to other LoRAs of it, and to other searches."""
+    """Return the addresses of the panel's links: to the list, to other LoRAs and to other searches."""
     address = View(query=view.query, stack=view.stack).link()
     return {
         "view": view,
@@ -257,7 +264,7 @@ def links(view: View) -> dict[str, Any]:
         "open_prefix": prefix(address, "open"),
         "search_prefix": prefix(View(stack=view.stack).link(), "q"),
         "address": view.to_address(),
-        # Which act of a person it answers (navigation.js).
+        # The number of the user's action that this response belongs to (navigation.js).
         "act": 0,
         # The texts of saved searches (NewsRoutes.texts).
         "saved": frozenset(),
@@ -265,7 +272,7 @@ def links(view: View) -> dict[str, Any]:
 
 
 def file_link(services: Services, lora: Lora, record: Record) -> str:
-    """Where a visitor gets the file (see hosting/downloads.py); empty where there is none."""
+    """Return a visitor's download link (see hosting/downloads.py), or "" without a file."""
     downloads = services.visitor_downloads
     if downloads is None or record.file is None or record.hub == LOCAL:
         return ""
@@ -273,7 +280,7 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 
 def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
-    """Cards like the open one, each with why; none for a LoRA that was never seen."""
+    """Return similar cards with the reasons, or an empty list for an unknown LoRA."""
     ceiling = view.query.nsfw
     with suppress(NotFound):
         similar = services.catalog.similar(Ref.parse(view.open), limit=MOST_SIMILAR, nsfw=ceiling)
@@ -282,7 +289,7 @@ def find_similar(services: Services, view: View) -> list[tuple[Card, str]]:
 
 
 def key_place(services: Services, hub: Origin) -> detail.Place | None:
-    """Where a key for a hub goes; None where there is one, or none is needed."""
+    """Return the place for entering a hub's key, or None if a key exists or is not needed."""
     settings, visitor = services.settings, current_visitor()
     owns = services.policy.allows("use keys")
     if hub == LOCAL or hub in (settings.tokens if owns else visitor.keys if visitor else ()):
