@@ -49,7 +49,7 @@ def test_a_search_is_saved_opened_from_another_page_of_the_list_and_removed(demo
     page.keyboard.press("Escape")
     expect(saved.first).not_to_be_visible()
     # Another list leaves the menu, which then saves that one.
-    page.get_by_role("checkbox", name="Tiny Shapes").check()
+    page.locator("#group-base").get_by_role("checkbox", name="Tiny Shapes").check()
     expect(page).to_have_url(re.compile("base=tiny-shapes"))
     menu.click()
     expect(page.get_by_label("Name of this search")).to_have_attribute("placeholder", re.compile("Tiny Shapes"))

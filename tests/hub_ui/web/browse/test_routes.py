@@ -274,6 +274,12 @@ def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
     assert (name.text, name["dir"]) == ("<b>x", "auto")
 
 
+def test_boxes_of_quick_filters_have_ids_of_their_own(seen: TestClient) -> None:
+    ids = [box["id"] for box in read(seen.get("/").text).select("input[type=checkbox][id]")]
+    assert "quick-installed-no" in ids
+    assert len(set(ids)) == len(ids)
+
+
 def test_words_that_not_everybody_knows_are_explained(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1, base="Flux.1 D", claims=(claim("kind", "style"),))])
     words = {link.text: link["href"] for link in read(client.get("/").text).select("#filters legend a")}
